@@ -1,0 +1,46 @@
+"""Gives the tests an Airflow of their own, so that none of them reads or writes the user's.
+
+Airflow reads its settings when it is first imported, so they must stand in the environment before any test module is.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+_AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="higgs-tests-airflow-"))
+
+for _name in list(os.environ):
+    if _name.startswith(("AIRFLOW_", "AWS_", "GOOGLE_", "KUBE")):
+        del os.environ[_name]
+os.environ |= {
+    "AIRFLOW_HOME": str(_AIRFLOW_HOME),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+}
+
+
+def pytest_unconfigure() -> None:
+    """Remove the tests' Airflow home."""
+    shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout under test."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> Iterator[None]:
+    """An empty, migrated Airflow metadata database (SQLite, in the tests' Airflow home)."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    yield

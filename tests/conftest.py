@@ -1,12 +1,12 @@
 """Gives the tests an Airflow of their own, so that none of them reads or writes the user's.
 
-Airflow reads its settings when it is first imported, so they must stand in the environment before any test module is.
+Airflow reads its settings when it is first imported, so they must stand in the environment before any
+test module is.
 """
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,9 +38,8 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> Iterator[None]:
+def airflow_database() -> None:
     """An empty, migrated Airflow metadata database (SQLite, in the tests' Airflow home)."""
     from airflow.utils.db import initdb
 
     initdb()
-    yield

@@ -1,0 +1,240 @@
+"""The catalogue: what the datasets of a campaign are, where their files lie and how much their events weigh.
+
+A catalogue is a directory `include/datasets/<name>/` of three files that people can read and edit:
+
+- `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year;
+- `samples.csv`: one physics process or data-taking period a line, with what its normalisation needs;
+- `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample.
+
+Cross sections are in pb. Events of a simulated sample weigh luminosity x cross section x scale factor /
+processed events; events of a data sample weigh 1.
+"""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from higgsdemo.wording import did_you_mean, given, one_of
+
+DATASETS_DIR = Path(__file__).resolve().parents[2] / "include" / "datasets"
+
+Group = Literal["data", "higgs", "zz", "dy", "ttbar"]
+Datatype = Literal["data", "mc"]
+Channel = Literal["4mu", "4e", "2e2mu"]
+
+UNASSIGNED = "unassigned"
+"""The sample of datasets that belong to no catalogue: they are run and counted, but never normalised or stacked."""
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_PREFIX = r"^[A-Za-z0-9._=+,:~-]+(/[A-Za-z0-9._=+,:~-]+)*$"
+
+
+class CatalogueError(ValueError):
+    """A catalogue is missing or wrong; the message names file, line and column."""
+
+
+class Sample(BaseModel):
+    """One physics process, or one stream of one data-taking period: what is normalised as a whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=_NAME, max_length=200)
+    group: Group
+    datatype: Datatype
+    year: int = Field(ge=2000, le=2100)
+    channels: Annotated[tuple[Channel, ...], BeforeValidator(lambda text: str(text).split("|"))]
+    cross_section_pb: float | None = Field(gt=0, allow_inf_nan=False)
+    scale_factor: float | None = Field(gt=0, allow_inf_nan=False)
+    generated_events: int | None = Field(ge=1)
+    files: int = Field(ge=1)
+
+
+class Dataset(BaseModel):
+    """The files below one key prefix of a bucket; `prefix` has no slash at either end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    prefix: str
+    files: int
+    sample: Sample
+
+
+class Catalogue(BaseModel):
+    """All datasets and samples of one catalogue, by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    title: str
+    note: str | None
+    luminosity_pb: dict[int, float]
+    datasets: dict[str, Dataset]
+    samples: dict[str, Sample]
+
+
+class _Heading(BaseModel):
+    """The content of `catalogue.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(min_length=1)
+    note: str | None = None
+    luminosity_pb: dict[int, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
+    streams: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+
+
+class _DatasetLine(BaseModel):
+    """One line of `datasets.csv`; group, datatype and year repeat the sample's, for the reader."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=_NAME, max_length=200)
+    prefix: str = Field(pattern=_PREFIX, max_length=900)
+    files: int = Field(ge=1)
+    sample: str
+    group: Group
+    datatype: Datatype
+    year: int
+
+
+_Line = TypeVar("_Line", Sample, _DatasetLine)
+
+
+def catalogue_names(root: Path = DATASETS_DIR) -> list[str]:
+    """Names of the catalogues there are."""
+    return sorted(path.parent.name for path in root.glob("*/catalogue.json"))
+
+
+def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
+    """Read the catalogue `root/name/`.
+
+    Raises CatalogueError when there is none of that name, or at the first thing wrong in its files.
+    """
+    names = catalogue_names(root)
+    if name not in names:
+        raise CatalogueError(
+            f"there is no catalogue {given(name)}{did_you_mean(name, names)} (there is {one_of(names) or 'none'})"
+        )
+    directory = root / name
+    heading = _read_heading(directory / "catalogue.json")
+    samples = _read_samples(directory / "samples.csv", set(heading.luminosity_pb))
+    datasets = _read_datasets(directory / "datasets.csv", samples)
+    _compare_files(directory / "samples.csv", samples, datasets)
+    return Catalogue(
+        name=name,
+        title=heading.title,
+        note=heading.note,
+        luminosity_pb=heading.luminosity_pb,
+        datasets=datasets,
+        samples=samples,
+    )
+
+
+def _read_heading(path: Path) -> _Heading:
+    try:
+        return _Heading.model_validate(json.loads(_text(path)))
+    except json.JSONDecodeError as error:
+        raise CatalogueError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        raise CatalogueError(f"{path}: {field or 'the document'} is wrong: {first['msg']}") from None
+
+
+def _read_samples(path: Path, years: set[int]) -> dict[str, Sample]:
+    samples: dict[str, Sample] = {}
+    for number, sample in _lines(path, "sample", Sample):
+        where = f"{path}, line {number}"
+        if sample.name in samples or sample.name == UNASSIGNED:
+            raise CatalogueError(f"{where}, column sample: the name {given(sample.name)} is already taken")
+        weighted = sample.cross_section_pb is not None and sample.scale_factor is not None
+        if (sample.group == "data") != (sample.datatype == "data"):
+            raise CatalogueError(f"{where}, column datatype: group data and datatype data go together")
+        if weighted != (sample.datatype == "mc"):
+            raise CatalogueError(
+                f"{where}, column cross_section_pb: simulated samples (datatype mc) need a cross section and a "
+                "scale factor, data samples have neither"
+            )
+        if sample.year not in years:
+            raise CatalogueError(f"{where}, column year: catalogue.json has no luminosity for {sample.year}")
+        samples[sample.name] = sample
+    return samples
+
+
+def _read_datasets(path: Path, samples: dict[str, Sample]) -> dict[str, Dataset]:
+    datasets: dict[str, Dataset] = {}
+    prefixes: set[str] = set()
+    for number, line in _lines(path, "dataset", _DatasetLine):
+        where = f"{path}, line {number}"
+        if line.name in datasets:
+            raise CatalogueError(f"{where}, column dataset: {given(line.name)} is there twice")
+        if line.prefix in prefixes:
+            raise CatalogueError(f"{where}, column prefix: another dataset has the prefix {given(line.prefix)}")
+        sample = samples.get(line.sample)
+        if sample is None:
+            hint = did_you_mean(line.sample, samples)
+            raise CatalogueError(f"{where}, column sample: samples.csv has no {given(line.sample)}{hint}")
+        for column in ("group", "datatype", "year"):
+            if getattr(line, column) != getattr(sample, column):
+                raise CatalogueError(
+                    f"{where}, column {column}: is {getattr(line, column)}, "
+                    f"but its sample {sample.name} has {getattr(sample, column)}"
+                )
+        datasets[line.name] = Dataset(name=line.name, prefix=line.prefix, files=line.files, sample=sample)
+        prefixes.add(line.prefix)
+    return datasets
+
+
+def _compare_files(path: Path, samples: dict[str, Sample], datasets: dict[str, Dataset]) -> None:
+    """Refuse a sample whose number of files is not the sum over its datasets: one of the two is out of date."""
+    for sample in samples.values():
+        files = sum(dataset.files for dataset in datasets.values() if dataset.sample.name == sample.name)
+        if files != sample.files:
+            raise CatalogueError(
+                f"{path}, sample {sample.name}, column files: is {sample.files}, but its datasets have {files}"
+            )
+
+
+def _lines(path: Path, key: str, model: type[_Line]) -> list[tuple[int, _Line]]:
+    """Read the CSV file `path`; `key` is the column that holds the name. Gives (line number, line)."""
+    reader = csv.DictReader(_text(path).splitlines(), strict=True)
+    columns = [key if field == "name" else field for field in model.model_fields]
+    if sorted(reader.fieldnames or []) != sorted(columns):
+        raise CatalogueError(f"{path}, line 1: the columns must be {','.join(columns)}")
+    lines: list[tuple[int, _Line]] = []
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise CatalogueError(f"{path}, line {reader.line_num}: must have {len(columns)} columns")
+            values: dict[str, Any] = {column: text or None for column, text in row.items()}
+            values["name"] = values.pop(key)
+            lines.append((reader.line_num, model.model_validate(values)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        column = key if first["loc"][0] == "name" else first["loc"][0]
+        value = row[str(column)]
+        raise CatalogueError(
+            f"{path}, line {reader.line_num}, column {column}: {given(value)} is wrong: {first['msg']}"
+        ) from None
+    except csv.Error as error:
+        raise CatalogueError(f"{path}, line {reader.line_num}: not CSV: {error}") from None
+    return lines
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CatalogueError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CatalogueError(f"{path} is not UTF-8 text") from None
+
+
+def is_dataset_name(name: str) -> bool:
+    """Say whether `name` may name a dataset: it becomes a part of keys in the bucket and of object names."""
+    return len(name) <= 200 and re.fullmatch(_NAME, name) is not None

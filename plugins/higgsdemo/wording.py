@@ -1,0 +1,34 @@
+"""How errors speak to people, so that a wrong key, dataset or file is reported in one voice everywhere.
+
+A message says what was given, what is allowed and, where a word looks misspelt, what was probably meant.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+LONGEST_QUOTE = 80
+_CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
+
+
+def given(value: Any) -> str:
+    """Quote `value` as JSON: shortened, with the credentials of a URL masked, and printable anywhere."""
+    text = _CREDENTIALS.sub("***@", json.dumps(value, ensure_ascii=False, default=repr))
+    if len(text) > LONGEST_QUOTE:
+        text = text[: LONGEST_QUOTE - 4] + " ..."
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def one_of(options: Iterable[str]) -> str:
+    """List quoted options: `"a", "b" or "c"`."""
+    quoted = [given(option) for option in options]
+    return " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
+
+
+def did_you_mean(word: Any, options: Iterable[str]) -> str:
+    """Give `; did you mean "..."?` for the option most like `word`, or nothing when none is like it."""
+    folded = {option.casefold(): option for option in options}
+    close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.7)
+    return f"; did you mean {given(folded[close[0]])}?" if close else ""

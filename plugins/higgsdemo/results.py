@@ -1,0 +1,176 @@
+"""The result document: what a pod writes for one shard, and the only thing a campaign's physics is made from.
+
+Results lie in a bucket that others can write to, and come from any image that keeps the pod contract, so a
+document is checked in full before a single count of it is believed. What is refused is named in one line.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le, Len
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+
+CHANNELS = ("4mu", "4e", "2e2mu")
+"""The lepton channels, in the order of the counts of a document."""
+
+BINS, LOW, HIGH = 37, 70.0, 181.0
+"""The histogram of the four-lepton mass: 37 bins of 3 GeV from 70 to 181 GeV."""
+
+MAX_BYTES = 1 << 20
+"""A result document is about 1 kB; whatever is larger than this is none."""
+
+MAX_EVENTS = 10**12
+"""More events than any file holds. It keeps the sum over 100,000 shards far inside 64 bits."""
+
+
+class ResultError(ValueError):
+    """An object that is no result document. The message is one line that begins with the object's key."""
+
+
+def _whole_number(value: object) -> object:
+    """JSON has one kind of number: 3.0, as ROOT's tools write it, is a count; 3.5, true and "3" are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("is not a number")
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"is {value}, not a whole number")
+    return int(value)
+
+
+Count = Annotated[int, BeforeValidator(_whole_number), Ge(0), Le(MAX_EVENTS)]
+Size = Annotated[int, BeforeValidator(_whole_number), Ge(0), Le(1 << 60)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False, strict=True)]
+Histogram = Annotated[tuple[Count, ...], Len(BINS, BINS)]
+Name = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class _Part(BaseModel):
+    """A part of a document. Fields that are not known are passed over: a later workload may write more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Luminosity(_Part):
+    """Integrated luminosity of a data shard's events: its stream (trigger and year) and value in 1/ub."""
+
+    stream: Name
+    value: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False, strict=True)]
+
+
+class Durations(_Part):
+    """Wall-clock seconds the pod spent on the shard."""
+
+    stage_in: Seconds = 0.0
+    compute: Seconds = 0.0
+
+
+class ResultDocument(_Part):
+    """One shard's result: number of events read, and the unweighted events selected by channel and bin.
+
+    The fields up to `lumi` are those of the 2019 tool, and enough; our own workload writes the others too.
+    """
+
+    samplename: Name
+    processed: Count
+    mass4mu_8TeV_low: Histogram
+    mass4e_8TeV_low: Histogram
+    mass2mu2e_8TeV_low: Histogram
+    lumi: Luminosity | None = None
+    shard: Name | None = None
+    url: str | None = None
+    size: Size | None = None
+    workload: str | None = None
+    test_mode: StrictBool = False
+    seconds: Durations = Durations()
+    bytes: Size = 0
+    finished: AwareDatetime | None = None
+
+    @property
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Selected events in the 37 bins, by channel."""
+        histograms = (self.mass4mu_8TeV_low, self.mass4e_8TeV_low, self.mass2mu2e_8TeV_low)
+        return dict(zip(CHANNELS, histograms, strict=True))
+
+
+def parse_result(key: str, raw: bytes) -> ResultDocument:
+    """The result document in the object `key`, checked.
+
+    Raises ResultError when the object is no result document, when a channel selected more events than were
+    processed (an event enters a channel at most once), or when it speaks of another shard than its key does.
+    """
+    if not raw:
+        raise _refusal(key, "the object is empty")
+    if len(raw) > MAX_BYTES:
+        raise _refusal(key, f"the object has {len(raw)} bytes, a result document at most {MAX_BYTES}")
+    if not all(locate(key)):
+        raise _refusal(key, "the key names no shard: it should end in <dataset>/<shard>.json")
+    try:
+        document = ResultDocument.model_validate_json(raw)
+    except ValidationError as error:
+        raise _refusal(key, _reason(error)) from None
+    for channel, counts in document.counts.items():
+        if (selected := sum(counts)) > document.processed:
+            raise _refusal(key, f"{selected} events selected in {channel}, of {document.processed} processed")
+    if document.shard is not None and (document.samplename, document.shard) != locate(key):
+        raise _refusal(key, f"the document is of shard {document.samplename}/{document.shard}")
+    return document
+
+
+def locate(key: str) -> tuple[str, str]:
+    """Dataset and shard by an object's key, which ends in <dataset>/<shard>.json."""
+    path = PurePosixPath(key)
+    return path.parent.name, path.name.removesuffix(".json")
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """Text from outside in a form that stays on one line of a log or a table: no control characters."""
+    shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _refusal(key: str, reason: str) -> ResultError:
+    return ResultError(f"{printable(key)}: {printable(reason)}")
+
+
+def _reason(error: ValidationError) -> str:
+    """The first fault of a document, in words and with its field."""
+    fault = error.errors(include_url=False)[0]
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
+    field = "".join(parts).lstrip(".")
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind == "json_invalid":
+        return f"not JSON ({context['error']})"
+    if not field:
+        return "not a JSON object"
+    return f"{field} {_complaint(kind, context, fault['input'])}"
+
+
+def _complaint(kind: str, context: dict[str, Any], value: object) -> str:
+    match kind:
+        case "missing":
+            return "is missing"
+        case "value_error":
+            return str(context["error"])
+        case "greater_than_equal":
+            return f"is {value}, below {context['ge']}"
+        case "less_than_equal":
+            return f"is {value}, above {context['le']}"
+        case "too_short" | "too_long":
+            return f"has {context['actual_length']} bins, not {BINS}"
+        case "finite_number":
+            return f"is {value}, not a finite number"
+        case "float_type":
+            return "is not a number"
+        case "string_type" | "string_too_short" | "string_too_long":
+            return "is not a name of 1 to 1024 characters"
+        case "tuple_type":
+            return f"is not a list of {BINS} counts"
+        case "bool_type":
+            return "is not true or false"
+        case "timezone_aware" | "datetime_type" | "datetime_parsing" | "datetime_from_date_parsing":
+            return "is not a time with its zone"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "is not a JSON object"
+        case _:
+            return f"is not valid ({kind})"

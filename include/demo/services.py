@@ -1,0 +1,109 @@
+"""What runs: the command and the environment of each local service.
+
+Every service listens on the loopback interface alone. Airflow's settings are those of one small machine: they
+trade some idle work for a quick answer, and let a killed component be replaced within seconds instead of
+minutes.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from demo.settings import HOST, REPOSITORY, USER, Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """One supervised process."""
+
+    name: str
+    command: Callable[[Settings], list[str]]
+    environment: Callable[[Settings], dict[str, str]]
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """Airflow's settings, its connections to the local services among them.
+
+    Raises FileNotFoundError before localkube has made its token.
+    """
+    home = settings.airflow_home
+    options: dict[str, dict[str, object]] = {
+        "core": {
+            "dags_folder": REPOSITORY / "dags",
+            "plugins_folder": REPOSITORY / "plugins",
+            "load_examples": False,
+            "dags_are_paused_at_creation": False,
+            "executor": "LocalExecutor",
+            "parallelism": 8,
+            "hostname_callable": "demo.hostname",
+            "min_serialized_dag_update_interval": 5,
+            "execution_api_server_url": f"{settings.ui_url}/execution/",
+            "fernet_key": settings.secrets.fernet_key,
+            "simple_auth_manager_users": f"{USER}:admin",
+            "simple_auth_manager_passwords_file": home / "passwords.json",
+        },
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        "logging": {"base_log_folder": home / "logs"},
+        "api": {
+            "host": HOST,
+            "port": settings.ports.ui,
+            "base_url": settings.ui_url,
+            "workers": 1,
+            "secret_key": settings.secrets.api_secret_key,
+        },
+        "api_auth": {"jwt_secret": settings.secrets.jwt_secret},
+        "scheduler": {
+            "scheduler_idle_sleep_time": 0.2,
+            "scheduler_heartbeat_sec": 2,
+            "scheduler_health_check_threshold": 10,
+            "orphaned_tasks_check_interval": 5,
+            "task_instance_heartbeat_timeout": 30,
+            "task_instance_heartbeat_timeout_detection_interval": 5,
+        },
+        "workers": {"min_heartbeat_interval": 1, "max_failed_heartbeats": 30},
+        "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 10},
+        "dag_processor": {"parsing_processes": 1, "min_file_process_interval": 10, "refresh_interval": 10},
+    }
+    return settings.connections() | {
+        "AIRFLOW_HOME": str(home),
+        **{
+            f"AIRFLOW__{section.upper()}__{option.upper()}": str(value)
+            for section, values in options.items()
+            for option, value in values.items()
+        },
+    }
+
+
+def _airflow(*arguments: str) -> Callable[[Settings], list[str]]:
+    return lambda _settings: [sys.executable, "-m", "airflow", *arguments]
+
+
+def _s3_command(settings: Settings) -> list[str]:
+    return [sys.executable, "-m", "moto.server", "--host", HOST, "--port", str(settings.ports.s3)]
+
+
+def _localkube_command(settings: Settings) -> list[str]:
+    return [
+        *(sys.executable, "-m", "localkube", "serve"),
+        *("--state", str(settings.localkube_state)),
+        *("--port", str(settings.ports.localkube)),
+        *("--images", str(settings.images)),
+    ]
+
+
+def _nothing(_settings: Settings) -> dict[str, str]:
+    return {}
+
+
+FOUNDATIONS = (Service("s3", _s3_command, _nothing), Service("localkube", _localkube_command, _nothing))
+"""What Airflow's connections lead to; these start first."""
+
+AIRFLOW = (
+    Service("api-server", _airflow("api-server"), airflow_environment),
+    Service("scheduler", _airflow("scheduler", "--skip-serve-logs"), airflow_environment),
+    Service("dag-processor", _airflow("dag-processor"), airflow_environment),
+    Service("triggerer", _airflow("triggerer", "--skip-serve-logs"), airflow_environment),
+)
+"""The components of Airflow. They share a disk, so none has to serve its logs to another."""
+
+SERVICES = {service.name: service for service in (*FOUNDATIONS, *AIRFLOW)}

@@ -1,0 +1,250 @@
+"""Where the local services live: their state folder, their ports and secrets, and how Airflow reaches them.
+
+All state is under one folder (`.run/` of the checkout), so that it can be looked at, thrown away, or had
+twice. Ports and secrets are made once and remembered there, so that links, kubeconfigs and passwords stay
+good between two starts.
+"""
+
+import base64
+import json
+import os
+import secrets
+import socket
+import sys
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+REPOSITORY = Path(__file__).resolve().parents[2]
+WORKLOAD_IMAGE = "higgsdemo/nanoaod:1"
+USER = "admin"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_LONGEST_SOCKET_PATH = 90
+"""Bytes. A Unix socket path ends at 104 (macOS) or 108 (Linux); the supervisor first binds a longer one."""
+
+
+class Ports(BaseModel):
+    """TCP ports on the loopback interface. The defaults are taken when nobody else has them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ui: int = 8080
+    s3: int = 9000
+    localkube: int = 7443
+
+
+class Secrets(BaseModel):
+    """Passwords and signing keys of one state folder, random, made once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ui_password: str = Field(default_factory=lambda: secrets.token_urlsafe(12))
+    s3_access_key: str = Field(default_factory=lambda: secrets.token_hex(10))
+    s3_secret_key: str = Field(default_factory=lambda: secrets.token_urlsafe(30))
+    api_secret_key: str = Field(default_factory=lambda: secrets.token_urlsafe(32))
+    jwt_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
+    fernet_key: str = Field(default_factory=lambda: base64.urlsafe_b64encode(os.urandom(32)).decode())
+
+
+class Settings(BaseModel):
+    """Paths, ports and secrets of one state folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Path
+    ports: Ports
+    secrets: Secrets
+
+    @classmethod
+    def load(cls, state: Path) -> Self:
+        """Read the folder's ports and secrets; make both, and the folder (for its owner alone), when new.
+
+        Raises ValueError naming the file when one of them cannot be read.
+        """
+        state = state.absolute()
+        for folder in (state, state / "logs", state / "airflow"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cls(
+            state=state,
+            ports=_remembered(Ports, state / "ports.json"),
+            secrets=_remembered(Secrets, state / "secrets.json"),
+        )
+
+    def with_free_ports(self) -> Self:
+        """The same settings, with another port for each that somebody else listens on; remembered.
+
+        To be called only while the services are down, or their own ports look taken.
+        """
+        taken: set[int] = set()
+        chosen: dict[str, int] = {}
+        for name, port in self.ports.model_dump().items():
+            chosen[name] = port if port not in taken and _is_free(port) else _free_port(taken)
+            taken.add(chosen[name])
+        ports = Ports(**chosen)
+        write_private(self.state / "ports.json", ports.model_dump_json(indent=2))
+        return self.model_copy(update={"ports": ports})
+
+    @property
+    def ui_url(self) -> str:
+        """Airflow's web interface and REST API."""
+        return f"http://{HOST}:{self.ports.ui}"
+
+    @property
+    def s3_url(self) -> str:
+        """The S3 server, for Airflow and for pods."""
+        return f"http://{HOST}:{self.ports.s3}"
+
+    @property
+    def localkube_url(self) -> str:
+        """localkube's admin API and, below it, the Kubernetes API of each cluster."""
+        return f"https://{HOST}:{self.ports.localkube}"
+
+    @property
+    def localkube_state(self) -> Path:
+        """localkube's own folder."""
+        return self.state / "localkube"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """One context for each running cluster, kept by localkube."""
+        return self.localkube_state / "kubeconfig"
+
+    @property
+    def localkube_ca(self) -> Path:
+        """The certificate authority that signed localkube's certificate."""
+        return self.localkube_state / "ca.crt"
+
+    @property
+    def localkube_token(self) -> Path:
+        """The admin token, made by localkube when it first starts."""
+        return self.localkube_state / "admin.token"
+
+    @property
+    def images(self) -> Path:
+        """What localkube runs for an image's name."""
+        return self.state / "images.json"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each service."""
+        return self.state / "logs"
+
+    @property
+    def airflow_home(self) -> Path:
+        """Airflow's database and task logs."""
+        return self.state / "airflow"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the supervisor listens: in the state folder, or in /tmp when that path is too long."""
+        path = self.state / "supervisor.sock"
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+            return path
+        return Path(tempfile.gettempdir()) / f"higgs-{sha256(os.fsencode(path)).hexdigest()[:12]}.sock"
+
+    def environment(self) -> dict[str, str]:
+        """The environment the services have in common.
+
+        The caller's, without what would make the local services reach for somebody's Airflow, cluster or AWS
+        account.
+        """
+        strange = ("AIRFLOW__", "AIRFLOW_HOME", "AWS_", "KUBECONFIG", "PYTHON")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+        local = f"{HOST},localhost"
+        return kept | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY / 'include'}",
+            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": f"{kept['NO_PROXY']},{local}" if kept.get("NO_PROXY") else local,
+            "no_proxy": f"{kept['no_proxy']},{local}" if kept.get("no_proxy") else local,
+        }
+
+    def connections(self) -> dict[str, str]:
+        """Airflow's connections to the local services, as environment variables.
+
+        Raises FileNotFoundError before localkube has made its token.
+        """
+        return {
+            "AIRFLOW_CONN_HIGGS_S3": json.dumps(
+                {
+                    "conn_type": "aws",
+                    "login": self.secrets.s3_access_key,
+                    "password": self.secrets.s3_secret_key,
+                    "extra": {"endpoint_url": self.s3_url, "region_name": REGION},
+                }
+            ),
+            "AIRFLOW_CONN_LOCALKUBE_DEFAULT": json.dumps(
+                {
+                    "conn_type": "http",
+                    "host": f"https://{HOST}",
+                    "port": self.ports.localkube,
+                    "password": self.localkube_token.read_text().strip(),
+                    "extra": {"ca": str(self.localkube_ca)},
+                }
+            ),
+        }
+
+    def workload_images(self) -> dict[str, object]:
+        """The images localkube can run, in the form of an OCI image's config."""
+        env = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
+            "PYTHONPATH": str(REPOSITORY / "include"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return {
+            WORKLOAD_IMAGE: {
+                "Entrypoint": [sys.executable, "-m", "workload"],
+                "Cmd": [],
+                "Env": [f"{name}={value}" for name, value in env.items()],
+                "WorkingDir": "/",
+            }
+        }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def _remembered(model: type[Model], path: Path) -> Model:
+    try:
+        return model.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        made = model()
+        write_private(path, made.model_dump_json(indent=2))
+        return made
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read ({error}); remove it, and it is made anew") from error
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as caller:
+        if caller.connect_ex((HOST, port)) == 0:
+            return False
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(taken: set[int]) -> int:
+    while True:
+        with socket.socket() as listener:
+            listener.bind((HOST, 0))
+            port: int = listener.getsockname()[1]
+        if port not in taken:
+            return port

@@ -1,0 +1,224 @@
+"""Starts, watches and stops the services under a supervisor, which starts any of them again that dies."""
+
+import contextlib
+import fcntl
+import http.client
+import json
+import shlex
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Iterable, Iterator
+from configparser import RawConfigParser
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from demo.services import AIRFLOW, SERVICES
+from demo.session import Session, is_alive
+from demo.settings import REPOSITORY, USER, Settings, write_private
+
+_GROUP = "higgs"
+_STOP_SECONDS = 10
+"""Seconds a service gets to end by itself."""
+
+
+class ServiceError(Exception):
+    """A service does not start or has given up; says which, and what its log ends with."""
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """A service as the supervisor sees it: its state (RUNNING, BACKOFF, FATAL, ...), process id (0: none)."""
+
+    name: str
+    state: str
+    pid: int
+
+
+class Supervision:
+    """The supervisor of one state folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def config_file(self) -> Path:
+        """The supervisor's configuration, written anew at every start. No secret is in it."""
+        return self.settings.state / "supervisord.conf"
+
+    @property
+    def session_file(self) -> Path:
+        """Remembers the process session of the services while they run."""
+        return self.settings.state / "session.json"
+
+    def states(self) -> list[ServiceState]:
+        """The state of every service; empty when no supervisor answers."""
+        try:
+            processes = self._call("supervisor.getAllProcessInfo")
+        except (OSError, http.client.HTTPException):
+            return []
+        order = list(SERVICES)
+        states = [ServiceState(found["name"], found["statename"], found["pid"]) for found in processes]
+        return sorted(states, key=lambda state: order.index(state.name))
+
+    def start_supervisor(self) -> None:
+        """Start the supervisor with no service yet, after ending what an earlier one left running.
+
+        Raises ServiceError when it does not answer.
+        """
+        self.stop()
+        self.settings = self.settings.with_free_ports()
+        self._write_configuration()
+        command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon"]
+        with (self.settings.logs / "supervisord.out").open("wb") as output:
+            supervisor = subprocess.Popen(
+                [*command, "--configuration", str(self.config_file)],
+                cwd=self.settings.state,
+                env=self.settings.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        write_private(self.session_file, Session.led_by(supervisor.pid).model_dump_json())
+        deadline = time.monotonic() + 20
+        while not self.states():
+            if supervisor.poll() is not None or time.monotonic() > deadline:
+                raise ServiceError(
+                    f"The process supervisor does not start.\n{self.log_tail('supervisord.out')}"
+                )
+            time.sleep(0.05)
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start the named services that do not run yet; does not wait for them to be healthy."""
+        stopped = {state.name for state in self.states() if state.state in ("STOPPED", "EXITED", "FATAL")}
+        for name in names:
+            if name in stopped:
+                self._call("supervisor.startProcess", f"{_GROUP}:{name}", False)
+
+    def stop(self) -> bool:
+        """Stop the services, the supervisor and all they leave behind. Returns whether anything ran."""
+        session = Session.remembered(self.session_file)
+        ran = bool(session and session.members())
+        with contextlib.suppress(OSError, http.client.HTTPException, xmlrpc.client.Fault):
+            self._call("supervisor.shutdown")
+        if session:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                leader = psutil.Process(session.leader)
+                deadline = time.monotonic() + _STOP_SECONDS + 5
+                while session.members() and is_alive(leader) and time.monotonic() < deadline:
+                    time.sleep(0.1)
+            session.end(grace=1)
+        for left in (self.session_file, self.settings.control_socket):
+            left.unlink(missing_ok=True)
+        return ran
+
+    def check(self) -> None:
+        """Raise ServiceError when a service has given up, with the end of its log."""
+        for state in self.states():
+            if state.state == "FATAL":
+                tail = self.log_tail(f"{state.name}.log")
+                raise ServiceError(f"The service {state.name} does not start. Its log ends with:\n{tail}")
+
+    def log_tail(self, name: str, lines: int = 20) -> str:
+        """The last lines of a log file, or a word that there are none."""
+        path = self.settings.logs / name
+        try:
+            text = path.read_text(errors="replace")
+        except FileNotFoundError:
+            return f"  (there is no {path})"
+        return "\n".join(f"  {line}" for line in text.splitlines()[-lines:]) or f"  ({path} is empty)"
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from starting or stopping the same services meanwhile."""
+        with (self.settings.state / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def migrate_database(self) -> None:
+        """Make or upgrade Airflow's database, unless that was done with these very dependencies.
+
+        Raises ServiceError with the end of the output.
+        """
+        version = sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest()
+        done = self.settings.airflow_home / "migrated-for"
+        if done.exists() and done.read_text() == version:
+            return
+        environment = {
+            name: value
+            for name, value in AIRFLOW[0].environment(self.settings).items()
+            if not name.startswith("AIRFLOW_CONN_")
+        }
+        migrated = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            cwd=self.settings.state,
+            env=self.settings.environment() | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        write_private(self.settings.logs / "migrate.log", migrated.stdout + migrated.stderr)
+        if migrated.returncode:
+            raise ServiceError(f"Airflow's database cannot be made:\n{self.log_tail('migrate.log')}")
+        write_private(done, version)
+
+    def _write_configuration(self) -> None:
+        settings = self.settings
+        write_private(
+            settings.airflow_home / "passwords.json", json.dumps({USER: settings.secrets.ui_password})
+        )
+        write_private(settings.images, json.dumps(settings.workload_images(), indent=2))
+        config = RawConfigParser()
+        config["unix_http_server"] = {"file": _literal(settings.control_socket), "chmod": "0700"}
+        config["supervisord"] = {
+            "logfile": _literal(settings.logs / "supervisord.log"),
+            "logfile_maxbytes": "1MB",
+            "logfile_backups": "1",
+            "pidfile": _literal(settings.state / "supervisord.pid"),
+            "childlogdir": _literal(settings.logs),
+            "umask": "077",
+        }
+        config["rpcinterface:supervisor"] = {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        }
+        for name in SERVICES:
+            command = [sys.executable, "-m", "demo.launch", name, str(settings.state)]
+            config[f"program:{name}"] = {
+                "command": _literal(shlex.join(command)),
+                "directory": _literal(settings.state),
+                "autostart": "false",
+                "autorestart": "true",
+                "startsecs": "3",
+                "startretries": "5",
+                "stopasgroup": "true",
+                "killasgroup": "true",
+                "stopwaitsecs": str(_STOP_SECONDS),
+                "redirect_stderr": "true",
+                "stdout_logfile": _literal(settings.logs / f"{name}.log"),
+                "stdout_logfile_maxbytes": "10MB",
+                "stdout_logfile_backups": "1",
+            }
+        config[f"group:{_GROUP}"] = {"programs": ",".join(SERVICES)}
+        with self.config_file.open("w") as file:
+            config.write(file)
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self.settings.control_socket}")
+        server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        try:
+            return getattr(server, method)(*arguments)
+        finally:
+            transport.close()
+
+
+def _literal(text: object) -> str:
+    """A value for the supervisor's configuration, in which a percent sign begins an expansion."""
+    return str(text).replace("%", "%%")

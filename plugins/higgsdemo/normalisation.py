@@ -47,17 +47,12 @@ class NormalisationError(ValueError):
 
 @dataclass(frozen=True)
 class Exposure:
-    """The part of a year's luminosity that the merged data of a channel cover."""
+    """A year's luminosity in 1/pb in a channel: all there is, and what the merged data cover of it."""
 
     year: int
     channel: str
     full_pb: float
-    fraction: float
-
-    @property
-    def covered_pb(self) -> float:
-        """The covered luminosity in 1/pb."""
-        return self.full_pb * self.fraction
+    covered_pb: float
 
 
 @dataclass(frozen=True)
@@ -187,7 +182,7 @@ def _exposures(
         return min(computed / shards, 1.0) if shards else 0.0
 
     return tuple(
-        Exposure(year, channel, full_pb, fraction(year, channel))
+        Exposure(year, channel, full_pb, full_pb * fraction(year, channel))
         for year, full_pb in sorted(catalogue.luminosity_pb.items())
         for channel in CHANNELS
     )

@@ -1,0 +1,291 @@
+"""The summary of a run, `summary.json`: what was asked for, what came of it, and the yields.
+
+It is made for people and programs that have nothing but this file: counts are exact, names of shards are
+listed up to a limit, and everything that came from outside is printable text on one line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.merge import DatasetSum, Merge, Names
+from higgsdemo.normalisation import WINDOW, Exposure, Spectrum, Yield
+from higgsdemo.results import CHANNELS, HIGH, LOW, locate, printable
+
+FAILURES_LISTED = 1000
+"""Failed shards that a summary lists with their reasons; the counts tell of the rest."""
+
+MISSING_LISTED = 100
+"""Missing shards that a summary lists by name, of each dataset."""
+
+Text = Annotated[str, AfterValidator(printable)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShardCounts(_Part):
+    """Shards of a run, a cluster or a dataset: `expected` = `done` + `failed` + `missing`."""
+
+    expected: int
+    done: int
+    """Those with a result that is counted."""
+    failed: int
+    """Those without one of which a reason is known."""
+    missing: int
+    """Those without one of which nothing is known: never started, or not ended when the run was merged."""
+
+
+class FailedShard(_Part):
+    """A shard without a result: where it ran, why it failed, and the end of its log if there is one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    cluster: Text
+    dataset: Text
+    shard: Text
+    url: Text | None = None
+    reason: Text
+    log: tuple[Text, ...] = ()
+
+
+class Work(_Part):
+    """What the pods did: events read, bytes staged in, and wall-clock seconds of stage-in and selection."""
+
+    events: int
+    bytes: int
+    stage_in_seconds: float
+    compute_seconds: float
+    test_mode_shards: int
+    """Shards that were downloaded and thrown away: done, but in no yield."""
+
+
+class DatasetSummary(_Part):
+    """One dataset: its sample and group in the catalogue, if it has one, its shards and the work done."""
+
+    sample: str | None
+    group: str | None
+    shards: ShardCounts
+    work: Work
+
+
+class Summary(_Part):
+    """The content of summary.json."""
+
+    campaign: str
+    run: str
+    catalogue: str
+    title: str
+    note: str | None
+    """What must be said wherever the numbers are shown, as that the data are simulated."""
+    started: AwareDatetime | None
+    finished: AwareDatetime | None
+    shards: ShardCounts
+    coverage: float
+    """Computed part of the expected shards, 0 to 1."""
+    work: Work
+    yields: dict[str, dict[str, Yield]]
+    """By group and channel; channel `all` is their sum."""
+    higgs_peak_gev: tuple[float, float] | None
+    """Edges of the highest bin of the Higgs group."""
+    luminosity: tuple[Exposure, ...]
+    """Of each year and channel, all there is and what the merged data cover."""
+    stated_luminosity_pb: dict[str, float]
+    """By stream, the sum that the data shards state themselves: a check on the above."""
+    weights: dict[str, dict[str, float]]
+    """By simulated sample and channel, the weight of one event."""
+    absent_samples: list[str]
+    """Samples that were asked for and of which no event was processed."""
+    unassigned: dict[Text, dict[str, int]]
+    """By dataset and channel, events selected of the datasets that are in no group."""
+    clusters: dict[str, ShardCounts]
+    datasets: dict[Text, DatasetSummary]
+    failures: list[FailedShard]
+    missing: dict[Text, list[Text]]
+    conflicts: dict[Text, list[Text]]
+    """Shards of which differing results were found; one of them is counted."""
+    unexpected: dict[Text, list[Text]]
+    """Shards that have a result, which is counted, but were not expected."""
+
+    def to_json(self) -> bytes:
+        """The file's content."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+def summarise(
+    campaign: str,
+    run: str,
+    catalogue: Catalogue,
+    merge: Merge,
+    spectrum: Spectrum,
+    expected: Mapping[str, Names],
+    failures: Iterable[FailedShard | Mapping[str, Any]] = (),
+    started: AwareDatetime | None = None,
+    finished: AwareDatetime | None = None,
+) -> Summary:
+    """The summary of a run.
+
+    `expected` are the names of the shards each cluster was to run, by cluster and dataset. A shard with a
+    result is done whatever is said in `failures`; one whose result is no valid document is failed.
+    """
+    datasets = {
+        dataset: {shard for names in expected.values() for shard in names.get(dataset, ())}
+        for dataset in sorted({dataset for names in expected.values() for dataset in names})
+    }
+    failed = _failures(merge, expected, failures)
+    lost = {(failure.dataset, failure.shard) for failure in failed}
+    sums = merge.datasets
+    missing = {
+        dataset: [shard for shard in shards if (dataset, shard) not in lost]
+        for dataset, shards in merge.missing(datasets).items()
+    }
+    return Summary(
+        campaign=campaign,
+        run=run,
+        catalogue=catalogue.name,
+        title=catalogue.title,
+        note=catalogue.note,
+        started=started,
+        finished=finished,
+        shards=_count(datasets, merge, lost),
+        coverage=spectrum.coverage,
+        work=_work(sums.values()),
+        yields=spectrum.yields(),
+        higgs_peak_gev=spectrum.peak("higgs"),
+        luminosity=spectrum.exposures,
+        stated_luminosity_pb=_stated_luminosity(sums.values()),
+        weights=spectrum.weights,
+        absent_samples=list(spectrum.absent),
+        unassigned={
+            dataset: {channel: int(sums[dataset].counts[channel].sum()) for channel in CHANNELS}
+            for dataset in spectrum.unassigned
+        },
+        clusters={cluster: _count(names, merge, lost) for cluster, names in expected.items()},
+        datasets={
+            dataset: _dataset_summary(
+                dataset, catalogue, _count({dataset: shards}, merge, lost), sums.get(dataset)
+            )
+            for dataset, shards in datasets.items()
+        },
+        failures=failed[:FAILURES_LISTED],
+        missing={dataset: shards[:MISSING_LISTED] for dataset, shards in missing.items() if shards},
+        conflicts=merge.conflicts,
+        unexpected=merge.unexpected(datasets),
+    )
+
+
+def yields_table(summary: Summary) -> str:
+    """The yields as plain text, one group a line, below what must be known to read them."""
+    expected = {group: channels["all"] for group, channels in summary.yields.items() if group in _LABELS}
+    data = summary.yields["data"]["all"]
+    rows = [
+        ("Events", f"{LOW:g} to {HIGH:g} GeV", f"{WINDOW[0]:g} to {WINDOW[1]:g} GeV"),
+        ("Pseudo-data" if summary.note else "Data", f"{data.total:.0f}", f"{data.window:.0f}"),
+        ("Expected", *_cells(_sum_of(expected.values()))),
+        *((f"  {_LABELS[group]}", *_cells(value)) for group, value in expected.items()),
+    ]
+    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = (f"{row[0]:<{left}}  {row[1]:>{right[0]}}  {row[2]:>{right[1]}}" for row in rows)
+    return "\n".join([*_remarks(summary), *lines])
+
+
+_LABELS = {"higgs": "Higgs (125 GeV)", "zz": "ZZ", "dy": "Drell-Yan", "ttbar": "ttbar"}
+
+
+def _remarks(summary: Summary) -> list[str]:
+    n = summary.shards
+    remarks = [summary.note] if summary.note else []
+    if n.done < n.expected:
+        remarks.append(f"{n.done} of {n.expected} shards done, {n.failed} failed, {n.missing} missing")
+    if n_test := summary.work.test_mode_shards:
+        remarks.append(f"{n_test} shards were run in test mode: no events were read")
+    if summary.absent_samples:
+        remarks.append(f"No events of {', '.join(summary.absent_samples)}")
+    return remarks
+
+
+def _cells(value: Yield) -> tuple[str, str]:
+    return (
+        f"{value.total:.2f} ± {value.total_error:.2f}",
+        f"{value.window:.2f} ± {value.window_error:.2f}",
+    )
+
+
+def _sum_of(values: Iterable[Yield]) -> Yield:
+    parts = list(values)
+    return Yield(
+        total=math.fsum(part.total for part in parts),
+        total_error=math.hypot(*(part.total_error for part in parts)),
+        window=math.fsum(part.window for part in parts),
+        window_error=math.hypot(*(part.window_error for part in parts)),
+    )
+
+
+def _failures(
+    merge: Merge, expected: Mapping[str, Names], failures: Iterable[FailedShard | Mapping[str, Any]]
+) -> list[FailedShard]:
+    """The failures of shards without a result, each once, in the order of cluster, dataset and shard."""
+    homes = {
+        (dataset, shard): cluster
+        for cluster, names in expected.items()
+        for dataset, shards in names.items()
+        for shard in shards
+    }
+    corrupt = (
+        FailedShard(cluster=homes[place], dataset=place[0], shard=place[1], reason=reason)
+        for key, reason in merge.corrupt.items()
+        if (place := locate(key)) in homes
+    )
+    done = merge.shards
+    found: dict[tuple[str, str], FailedShard] = {}
+    for failure in (*map(FailedShard.model_validate, failures), *corrupt):
+        if failure.shard not in done.get(failure.dataset, ()):
+            found[failure.dataset, failure.shard] = failure
+    return sorted(found.values(), key=lambda failure: (failure.cluster, failure.dataset, failure.shard))
+
+
+def _count(expected: Names, merge: Merge, lost: set[tuple[str, str]]) -> ShardCounts:
+    remaining = [(dataset, shard) for dataset, shards in merge.missing(expected).items() for shard in shards]
+    failed = sum(shard in lost for shard in remaining)
+    total = sum(len(set(shards)) for shards in expected.values())
+    return ShardCounts(
+        expected=total, done=total - len(remaining), failed=failed, missing=len(remaining) - failed
+    )
+
+
+def _dataset_summary(
+    name: str, catalogue: Catalogue, counts: ShardCounts, total: DatasetSum | None
+) -> DatasetSummary:
+    dataset = catalogue.datasets.get(name)
+    return DatasetSummary(
+        sample=dataset.sample.name if dataset else None,
+        group=dataset.sample.group if dataset else None,
+        shards=counts,
+        work=_work([total] if total else []),
+    )
+
+
+def _work(sums: Iterable[DatasetSum]) -> Work:
+    parts = list(sums)
+    return Work(
+        events=sum(part.processed for part in parts),
+        bytes=sum(part.bytes for part in parts),
+        stage_in_seconds=math.fsum(part.seconds["stage_in"] for part in parts),
+        compute_seconds=math.fsum(part.seconds["compute"] for part in parts),
+        test_mode_shards=sum(part.shards - part.computed for part in parts),
+    )
+
+
+def _stated_luminosity(sums: Iterable[DatasetSum]) -> dict[str, float]:
+    """1/pb by stream; the shards state it in 1/ub."""
+    stated = [(stream, value) for part in sums for stream, value in part.luminosity.items()]
+    return {
+        stream: math.fsum(value for name, value in stated if name == stream) / 1e6
+        for stream in sorted({name for name, _ in stated})
+    }

@@ -27,9 +27,9 @@ Datatype = Literal["data", "mc"]
 Channel = Literal["4mu", "4e", "2e2mu"]
 
 UNASSIGNED = "unassigned"
-"""The sample of datasets that belong to no catalogue: they are run and counted, but never normalised or stacked."""
+"""The sample of datasets that belong to no catalogue: run and counted, but neither normalised nor stacked."""
 
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 _PREFIX = r"^[A-Za-z0-9._=+,:~-]+(/[A-Za-z0-9._=+,:~-]+)*$"
 
 
@@ -118,7 +118,7 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
     names = catalogue_names(root)
     if name not in names:
         raise CatalogueError(
-            f"there is no catalogue {given(name)}{did_you_mean(name, names)} (there is {one_of(names) or 'none'})"
+            f"there is no catalogue {given(name)}{did_you_mean(name, names)} (there is {one_of(names)})"
         )
     directory = root / name
     heading = _read_heading(directory / "catalogue.json")
@@ -157,8 +157,8 @@ def _read_samples(path: Path, years: set[int]) -> dict[str, Sample]:
             raise CatalogueError(f"{where}, column datatype: group data and datatype data go together")
         if weighted != (sample.datatype == "mc"):
             raise CatalogueError(
-                f"{where}, column cross_section_pb: simulated samples (datatype mc) need a cross section and a "
-                "scale factor, data samples have neither"
+                f"{where}, column cross_section_pb: simulated samples (datatype mc) need a cross section and "
+                "a scale factor, data samples have neither"
             )
         if sample.year not in years:
             raise CatalogueError(f"{where}, column year: catalogue.json has no luminosity for {sample.year}")
@@ -174,7 +174,9 @@ def _read_datasets(path: Path, samples: dict[str, Sample]) -> dict[str, Dataset]
         if line.name in datasets:
             raise CatalogueError(f"{where}, column dataset: {given(line.name)} is there twice")
         if line.prefix in prefixes:
-            raise CatalogueError(f"{where}, column prefix: another dataset has the prefix {given(line.prefix)}")
+            raise CatalogueError(
+                f"{where}, column prefix: another dataset has the prefix {given(line.prefix)}"
+            )
         sample = samples.get(line.sample)
         if sample is None:
             hint = did_you_mean(line.sample, samples)
@@ -191,12 +193,12 @@ def _read_datasets(path: Path, samples: dict[str, Sample]) -> dict[str, Dataset]
 
 
 def _compare_files(path: Path, samples: dict[str, Sample], datasets: dict[str, Dataset]) -> None:
-    """Refuse a sample whose number of files is not the sum over its datasets: one of the two is out of date."""
+    """Refuse a sample whose number of files is not the sum over its datasets: one is out of date."""
     for sample in samples.values():
         files = sum(dataset.files for dataset in datasets.values() if dataset.sample.name == sample.name)
         if files != sample.files:
             raise CatalogueError(
-                f"{path}, sample {sample.name}, column files: is {sample.files}, but its datasets have {files}"
+                f"{path}, sample {sample.name}, column files: is {sample.files}, its datasets have {files}"
             )
 
 

@@ -1,0 +1,23 @@
+"""The campaign model: what a campaign's file may say, what it comes to, and how a trigger changes it.
+
+Light on purpose: it is imported whenever the DAG files are parsed, so it knows pydantic and nothing heavier.
+"""
+
+from higgsdemo.campaign.datasets import read_index
+from higgsdemo.campaign.load import config_files, load_campaign, parse_campaign
+from higgsdemo.campaign.messages import CampaignError
+from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
+from higgsdemo.campaign.override import RunOptions, apply_conf
+
+__all__ = [
+    "Campaign",
+    "CampaignError",
+    "Cluster",
+    "DatasetRef",
+    "RunOptions",
+    "apply_conf",
+    "config_files",
+    "load_campaign",
+    "parse_campaign",
+    "read_index",
+]

@@ -1,0 +1,182 @@
+"""Fills in the entries of a mapping: what each cluster is and runs, with nothing left to be looked up.
+
+A value is taken from the entry, else from the campaign's defaults, else from the provider's defaults, else
+from `Cluster` itself.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from higgsdemo.campaign.datasets import DatasetRef, resolve_dataset
+from higgsdemo.campaign.entries import ClusterDefaults, ClusterEntry, Resources
+from higgsdemo.campaign.fields import Dpath, Provider
+from higgsdemo.campaign.messages import Path, Problem, field
+from higgsdemo.campaign.values import quantity
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.wording import given
+
+PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
+    "local": {"connection": "localkube_default", "flavor": "local-1"},
+    "existing": {"connection": "kubernetes_default"},
+    "gke": {"connection": "google_cloud_default", "location": "europe-west4"},
+    "eks": {"connection": "aws_default"},
+}
+_OF_ONE_PROVIDER = ("connection", "location", "flavor")
+_LOCAL_FLAVOR = re.compile("local-([1-9][0-9]{0,2})")
+_GIB_A_LOCAL_CORE = 2
+
+
+class Cluster(BaseModel):
+    """A cluster and what it runs, ready to be made; small enough to travel through XCom.
+
+    :param dpath: what backs a shard's stage-in directory.
+    :param parallelism: pods of a job that run at once; None for as many as fit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    provider: Provider
+    connection: str
+    location: str | None = None
+    flavor: str | None = None
+    nodes: int = 1
+    dpath: Dpath = "/dev/shm"
+    parallelism: int | None = None
+    shards_per_pod: int = 1
+    resources: Resources = Resources()
+    backoff_limit_per_index: int = 5
+    namespace: str = "higgs"
+    datasets: tuple[DatasetRef, ...]
+
+    @property
+    def flavor_cpu(self) -> str | None:
+        """Cores of a node, as a Kubernetes quantity; None where only the provider knows."""
+        match = _LOCAL_FLAVOR.fullmatch(self.flavor or "")
+        return match[1] if match else None
+
+    @property
+    def flavor_memory(self) -> str | None:
+        """Memory of a node, as a Kubernetes quantity; None where only the provider knows."""
+        return f"{_GIB_A_LOCAL_CORE * int(self.flavor_cpu)}Gi" if self.flavor_cpu else None
+
+
+def cluster_name(entry: ClusterEntry, position: int) -> str:
+    """Name a cluster; one without a name of its own is named by its position, as the original did."""
+    return entry.name or f"kubecon-demo-{position}"
+
+
+def resolve_clusters(
+    mapping: Sequence[ClusterEntry],
+    defaults: ClusterDefaults,
+    namespace: str,
+    storage: str,
+    catalogue: Catalogue,
+) -> tuple[list[Cluster], list[Problem]]:
+    """Fill in every entry of `mapping`.
+
+    :param storage: URL that the catalogue's prefixes are below.
+
+    Returns the clusters, and what is wrong: the clusters may be used only if nothing is.
+    """
+    clusters: list[Cluster] = []
+    problems: list[Problem] = []
+    for position, entry in enumerate(mapping):
+        path: Path = ("mapping", position)
+        values = _merged(defaults, entry)
+        datasets: list[DatasetRef] = []
+        for number, reference in enumerate(entry.datasets):
+            try:
+                datasets.append(resolve_dataset(reference, catalogue, storage, values.get("max_shards")))
+            except ValueError as error:
+                problems.append(Problem((*path, "datasets", number), str(error)))
+        wrong = list(_unfit(values, path))
+        problems.extend(wrong)
+        if not wrong and len(datasets) == len(entry.datasets):
+            values.pop("max_shards", None)
+            name = cluster_name(entry, position)
+            clusters.append(Cluster(**values | {"name": name, "namespace": namespace, "datasets": datasets}))
+    if not problems:
+        problems.extend(_repeated(clusters))
+    return clusters, problems
+
+
+def _merged(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
+    """Lay the entry over the defaults; a null stands for the built-in default and so leaves nothing."""
+    shared = defaults.model_dump(exclude_unset=True)
+    own = entry.model_dump(exclude_unset=True, exclude={"name", "datasets"})
+    if own.get("provider", shared.get("provider")) != shared.get("provider", own.get("provider")):
+        shared = {key: value for key, value in shared.items() if key not in _OF_ONE_PROVIDER}
+    resources = (shared.get("resources") or {}) | (own.get("resources") or {})
+    merged = shared | own | ({"resources": resources} if resources else {})
+    of_provider = PROVIDER_DEFAULTS.get(merged.get("provider"), {})  # type: ignore[arg-type]
+    return of_provider | {key: value for key, value in merged.items() if value is not None}
+
+
+def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
+    """Say what makes a cluster impossible, however well each field is written."""
+    provider, flavor = values.get("provider"), values.get("flavor")
+    if provider is None:
+        yield Problem(
+            path, 'needs the field "provider", here or in defaults: "local", "existing", "gke" or "eks"'
+        )
+    elif provider in ("gke", "eks") and flavor is None:
+        yield Problem(path, f'needs the field "flavor", here or in defaults: a machine type of {provider}')
+    elif provider == "local":
+        match = _LOCAL_FLAVOR.fullmatch(str(flavor))
+        if match is None:
+            yield Problem(
+                (*path, "flavor"), f'is {given(flavor)}; with provider local it must be "local-<cores>"'
+            )
+            return
+        resources = Resources(**values.get("resources", {}))
+        room = {"cpu": match[1], "memory": f"{_GIB_A_LOCAL_CORE * int(match[1])}Gi"}
+        for resource, size in room.items():
+            asked = getattr(resources, resource)
+            if quantity(asked) > quantity(size):
+                yield Problem(
+                    (*path, "resources", resource),
+                    f"is {given(asked)}, which no node of flavor {flavor} has: it has {size}",
+                )
+
+
+def _repeated(clusters: Sequence[Cluster]) -> Iterator[Problem]:
+    """Say which names and datasets are there twice: events of a dataset run twice would be counted twice."""
+    names: dict[str, int] = {}
+    seen: dict[str, Path] = {}
+    for position, cluster in enumerate(clusters):
+        if cluster.name in names:
+            yield Problem(
+                ("mapping", position, "name"),
+                f"is {given(cluster.name)}, which is also the name of mapping[{names[cluster.name]}]",
+            )
+        names.setdefault(cluster.name, position)
+        for number, dataset in enumerate(cluster.datasets):
+            path: Path = ("mapping", position, "datasets", number)
+            if dataset.name in seen:
+                yield Problem(
+                    path,
+                    f"is the dataset {given(dataset.name)}, which is also {field(seen[dataset.name])}: its "
+                    "events would be counted twice (two datasets of different URLs need names of their own)",
+                )
+            seen.setdefault(dataset.name, path)
+    yield from _nested(clusters, seen)
+
+
+def _nested(clusters: Sequence[Cluster], paths: dict[str, Path]) -> Iterator[Problem]:
+    """Say which datasets lie inside another one."""
+    whole = {ref.url: ref for cluster in clusters for ref in cluster.datasets if ref.index is None}
+    for cluster in clusters:
+        for ref in cluster.datasets:
+            parts = ref.url.rstrip("/").split("/")
+            for depth in range(3, len(parts) + 1):
+                outer = whole.get("/".join(parts[:depth]) + "/")
+                if outer is not None and outer.name != ref.name:
+                    yield Problem(
+                        paths[ref.name],
+                        f"is {given(ref.url)}, which lies inside {given(outer.url)} of "
+                        f"{field(paths[outer.name])}: its events would be counted twice",
+                    )

@@ -1,0 +1,195 @@
+"""Finds what a dataset named in a campaign is: where its files lie and which sample they belong to.
+
+A dataset is written in one of four ways:
+
+- a catalogue dataset's name: its files are listed below `storage.input` + its prefix;
+- the path of an index file, as in the original's lists. If `include/datasets/<path>` is there, its lines are
+  the files. If not, `<dataset>_file_index.txt` stands for the catalogue's dataset of that name, of which
+  `min_datasets.../` takes only the first shard;
+- a bucket URL prefix. It is the catalogue's dataset if its path is that dataset's prefix, in any bucket;
+- an object with `url`, and `name` and `sample` where they should not be guessed.
+
+Files that belong to no sample are run and counted, but neither normalised nor stacked (`UNASSIGNED`).
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel, ConfigDict
+
+from higgsdemo.campaign.entries import DatasetEntry
+from higgsdemo.campaign.values import bucket_url
+from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Datatype
+from higgsdemo.wording import did_you_mean, given
+
+INDEX_SUFFIX = "_file_index.txt"
+_SHOWN_URL_PARTS = 3
+
+
+class DatasetRef(BaseModel):
+    """A dataset as a cluster runs it.
+
+    :param url: the bucket URL prefix its files lie below, with a slash at the end.
+    :param index: path of the index file below `include/datasets` that names its files; None to list `url`.
+    :param sample: a sample of the catalogue, or `UNASSIGNED`.
+    :param max_shards: take the first so many; None for all.
+    :param files: how many there should be, None where nobody knows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    url: str
+    index: str | None = None
+    sample: str = UNASSIGNED
+    datatype: Datatype = "data"
+    max_shards: int | None = None
+    files: int | None = None
+
+
+def resolve_dataset(
+    reference: str | DatasetEntry,
+    catalogue: Catalogue,
+    storage: str,
+    max_shards: int | None = None,
+    root: Path = DATASETS_DIR,
+) -> DatasetRef:
+    """Find what `reference` stands for.
+
+    :param storage: URL of the bucket (or prefix) that the catalogue's prefixes are below.
+    :param root: the directory that index files are below.
+
+    Raises ValueError; its text continues the sentence that the field begins.
+    """
+    if isinstance(reference, DatasetEntry):
+        found = _below_url(reference, catalogue)
+    elif "://" in reference:
+        found = _below_url(DatasetEntry(url=reference), catalogue)
+    elif "/" in reference or reference.endswith(".txt"):
+        found = _of_index(reference, catalogue, storage, root)
+    elif reference in catalogue.datasets:
+        found = _of_catalogue(catalogue.datasets[reference], storage)
+    else:
+        hint = did_you_mean(reference, catalogue.datasets)
+        raise ValueError(
+            f"is {given(reference)}, which is no dataset of the catalogue {catalogue.name}{hint}"
+        )
+    store, store_of_input = found.url.partition("://")[0], storage.partition("://")[0]
+    if store != store_of_input:
+        raise ValueError(
+            f"lies in {store}://, but storage.input is {given(storage)}: a campaign reads from one store"
+        )
+    limits = [limit for limit in (found.max_shards, max_shards) if limit is not None]
+    return found.model_copy(update={"max_shards": min(limits, default=None)})
+
+
+def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
+    """Read the URLs of the objects that the index file `root/index` names, one a line as `s3/<bucket>/<key>`.
+
+    Raises ValueError, naming file and line, for what is no such path, or is there twice.
+    """
+    path = root / index
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"names an index file that cannot be read: {path}: {error}") from None
+    urls: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"names an index file with a mistake: {path}, line {number}"
+        url = re.sub("^(s3|gs)/(?!/)", r"\1://", line.strip())
+        try:
+            url = bucket_url(url)
+        except ValueError as error:
+            raise ValueError(
+                f"{where}: {given(line)} must be <scheme>/<bucket>/<key> with the scheme s3 or gs"
+                + (f": {error}" if str(error) else "")
+            ) from None
+        if url.count("/") < 3:
+            raise ValueError(f"{where}: {given(line)} names a bucket and no key")
+        if url in urls:
+            raise ValueError(f"{where}: the same file is already in line {urls[url]}")
+        urls[url] = number
+    if not urls:
+        raise ValueError(f"names an index file without a line: {path}")
+    return list(urls)
+
+
+def _of_catalogue(dataset: Dataset, storage: str) -> DatasetRef:
+    return DatasetRef(
+        name=dataset.name,
+        url=f"{storage}/{dataset.prefix}/",
+        sample=dataset.sample.name,
+        datatype=dataset.sample.datatype,
+        files=dataset.files,
+    )
+
+
+def _below_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
+    path = entry.url.partition("://")[2].partition("/")[2]
+    known = _known(catalogue, entry.name, path)
+    name = entry.name or (known.name if known else _name_of(entry.url))
+    found = DatasetRef(name=name, url=f"{entry.url}/")
+    if known:
+        found = _of_catalogue(known, entry.url).model_copy(update={"name": name, "url": found.url})
+    if entry.sample is not None and entry.sample != found.sample:
+        sample = catalogue.samples.get(entry.sample)
+        if sample is None:
+            hint = did_you_mean(entry.sample, catalogue.samples)
+            raise ValueError(
+                f"has the sample {given(entry.sample)}, which is not in the catalogue {catalogue.name}{hint}"
+            )
+        found = found.model_copy(update={"sample": sample.name, "datatype": sample.datatype})
+    return found
+
+
+def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) -> DatasetRef:
+    path = PurePosixPath(reference)
+    inside = (root / path).resolve().is_relative_to(root.resolve())
+    if path.is_absolute() or ".." in path.parts or not inside:
+        raise ValueError(
+            f"is {given(reference)}; an index file's path is relative to include/datasets, without .."
+        )
+    name = path.name.removesuffix(INDEX_SUFFIX)
+    if name == path.name or not re.fullmatch("[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+        raise ValueError(f"is {given(reference)}; an index file's name is <dataset>{INDEX_SUFFIX}")
+    if (root / path).is_file():
+        urls = read_index(reference, root)
+        url = _common_prefix(urls)
+        known = _known(catalogue, name, url.partition("://")[2].partition("/")[2].rstrip("/"))
+        found = _of_catalogue(known, storage) if known else DatasetRef(name=name, url=url)
+        return found.model_copy(update={"name": name, "url": url, "index": reference, "files": len(urls)})
+    if name not in catalogue.datasets:
+        hint = did_you_mean(name, catalogue.datasets)
+        raise ValueError(
+            f"is {given(reference)}; there is no such file in include/datasets, and {given(name)} is no "
+            f"dataset of the catalogue {catalogue.name}{hint}"
+        )
+    found = _of_catalogue(catalogue.datasets[name], storage)
+    return found.model_copy(update={"max_shards": 1}) if path.parts[0].startswith("min_datasets") else found
+
+
+def _known(catalogue: Catalogue, name: str | None, prefix: str) -> Dataset | None:
+    by_prefix = (dataset for dataset in catalogue.datasets.values() if dataset.prefix == prefix)
+    return catalogue.datasets.get(name or "") or next(by_prefix, None)
+
+
+def _name_of(url: str) -> str:
+    """Name a dataset after the end of its URL: `s3://bucket/x/a/run2012c/mu` is `a-run2012c-mu`."""
+    bucket, _, path = url.partition("://")[2].partition("/")
+    shown = (path or bucket).split("/")[-_SHOWN_URL_PARTS:]
+    return re.sub("[^A-Za-z0-9._]+", "-", "-".join(shown)).strip("-._")[:200].rstrip("-._") or bucket
+
+
+def _common_prefix(urls: Iterable[str]) -> str:
+    """Give the deepest prefix that all of `urls` are below; they must lie in one bucket."""
+    stores = {"/".join(url.split("/")[:3]) for url in urls}
+    if len(stores) > 1:
+        raise ValueError(
+            f"names an index file whose files lie in several buckets: {', '.join(sorted(stores))}"
+        )
+    directories = [posixpath.dirname(url.partition("://")[2]) for url in urls]
+    return f"{next(iter(stores)).partition('://')[0]}://{posixpath.commonpath(directories)}/"

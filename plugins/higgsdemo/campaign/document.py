@@ -1,0 +1,94 @@
+"""Reads JSON as strictly as a campaign wants it, before anyone asks what it says.
+
+Refused here, wherever it stands: a key given twice (JSON would keep one and say nothing), what is no JSON,
+and template markers, which Airflow would fill in should the text ever become a templated field.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Any
+
+from higgsdemo.campaign.messages import CampaignError, Path, Problem
+from higgsdemo.wording import given
+
+DEEPEST = 12
+LARGEST_INTEGER = 2**53
+LARGEST_FILE = 4_000_000
+_MARKERS = ("{{", "{%", "{#")
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which keys it was given twice."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def read_document(path: FilePath) -> Any:
+    """Read the JSON file `path`.
+
+    Raises CampaignError if it cannot be read, or is no JSON; says line and column.
+    """
+    source = str(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CampaignError(
+            source, [Problem((), f"cannot be read: {error.strerror}")], root="the file"
+        ) from None
+    if len(content) > LARGEST_FILE:
+        raise CampaignError(source, [Problem((), f"is larger than {LARGEST_FILE} bytes")], root="the file")
+    try:
+        text = content.decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 text (byte {error.start})"
+    except json.JSONDecodeError as error:
+        problem = f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+    except RecursionError:
+        problem = f"is nested deeper than {DEEPEST} levels"
+    except ValueError as error:
+        problem = f"is not JSON: {error}"
+    raise CampaignError(source, [Problem((), problem)], root="the file")
+
+
+def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
+    """Say what is wrong with a document that is wrong for any campaign."""
+    if len(path) > DEEPEST:
+        yield Problem(path[:3], f"is nested deeper than {DEEPEST} levels")
+    elif isinstance(value, dict):
+        for key in getattr(value, "repeated", ()):
+            yield Problem(path, f"has the field {given(key)} twice")
+        for key, item in value.items():
+            if isinstance(key, str) and any(marker in key for marker in _MARKERS):
+                yield Problem(path, f"has a field with a template marker in its name: {given(key)}")
+            else:
+                yield from document_problems(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from document_problems(item, (*path, number))
+    elif isinstance(value, str):
+        if any(marker in value for marker in _MARKERS):
+            yield Problem(
+                path, f"is {given(value)}; templates ({', '.join(_MARKERS)}) are not filled in here"
+            )
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield Problem(path, "is no finite number")
+    elif isinstance(value, int):
+        if abs(value) > LARGEST_INTEGER:
+            yield Problem(path, "is too large a number")
+    elif value is not None:
+        yield Problem(path, f"is a {type(value).__name__}, which JSON does not have")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    made = _Object(pairs)
+    keys = [key for key, _ in pairs]
+    made.repeated = tuple(sorted({key for key in keys if keys.count(key) > 1}))
+    return made
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number in JSON")

@@ -1,0 +1,131 @@
+"""The parts of a campaign's mapping: which datasets run on which cluster, and what that cluster is.
+
+An entry says only what is its own; `defaults` of the campaign says what its entries share.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from higgsdemo.campaign.fields import (
+    BucketUrl,
+    ClusterName,
+    Connection,
+    Count,
+    CpuQuantity,
+    DatasetName,
+    DatasetText,
+    Flavor,
+    Location,
+    MemoryQuantity,
+    Nodes,
+    ProviderName,
+    StageInPath,
+    Whole,
+)
+from higgsdemo.campaign.rule import Model
+
+
+class Resources(Model):
+    """What one pod requests, and is limited to."""
+
+    cpu: CpuQuantity = Field("0.9", title="CPU", description="Cores a pod, as a Kubernetes quantity.")
+    memory: MemoryQuantity = Field(
+        "6Gi", title="Memory", description="Memory a pod, as a Kubernetes quantity."
+    )
+
+
+class DatasetEntry(Model):
+    """A dataset that is in no catalogue, or lies elsewhere: every object below a URL."""
+
+    url: BucketUrl = Field(
+        title="URL",
+        description="The prefix its files lie below.",
+        examples=["s3://bucket/run2012c/double-mu/"],
+    )
+    name: DatasetName | None = Field(
+        None, title="Name", description="Names its results; made from the end of the URL when left out."
+    )
+    sample: DatasetName | None = Field(
+        None,
+        title="Sample",
+        description="The catalogue's sample it belongs to. Left out, and with a URL that is no catalogue "
+        'dataset\'s, it is run and counted as "unassigned": neither normalised nor stacked in the plot.',
+    )
+
+
+def _branch(value: Any) -> str:
+    return "<object>" if isinstance(value, dict | DatasetEntry) else "<text>"
+
+
+DatasetReference = Annotated[
+    Annotated[DatasetText, Tag("<text>")] | Annotated[DatasetEntry, Tag("<object>")], Discriminator(_branch)
+]
+
+
+class ClusterDefaults(Model):
+    """What the entries of the mapping share. An entry's own value wins; null is the built-in default."""
+
+    provider: ProviderName | None = Field(
+        None,
+        title="Provider",
+        description="Who makes the cluster: `local` (this machine), `existing` (nobody), `gke` or `eks`.",
+    )
+    connection: Connection | None = Field(
+        None,
+        title="Connection",
+        description="Airflow connection of the provider; each provider has a default.",
+    )
+    location: Location | None = Field(
+        None, title="Location", description="Region or zone.", examples=["europe-west4", "eu-west-1"]
+    )
+    flavor: Flavor | None = Field(
+        None,
+        title="Flavor",
+        description="Machine type of the nodes. `local-<cores>` nodes have so many cores, and 2 GiB for "
+        "each. Entries of another provider than the defaults' take neither flavor, location nor connection "
+        "from there.",
+        examples=["n1-highmem-16", "local-1"],
+    )
+    nodes: Nodes | None = Field(
+        None, title="Nodes", description="Number of nodes; 1 by default.", examples=[22]
+    )
+    dpath: StageInPath | None = Field(
+        None,
+        title="Stage-in path",
+        description="Where a shard is downloaded to: `/dev/shm` (memory, the default), `/mnt/disks/ssd0` "
+        "(the node's SSD) or `/dev/null` (test mode: downloaded, thrown away, nothing computed).",
+    )
+    parallelism: Whole | None = Field(
+        None, title="Parallelism", description="Pods of a job that run at once; as many as fit by default."
+    )
+    shards_per_pod: Whole | None = Field(
+        None,
+        title="Shards a pod",
+        description="Shards that one pod handles; 1 by default, more for small files.",
+    )
+    max_shards: Whole | None = Field(
+        None,
+        title="Shards a dataset",
+        description="Take the first so many shards of each dataset; all by default.",
+    )
+    resources: Resources | None = Field(
+        None, title="Resources", description="What a pod requests; 0.9 cores and 6Gi by default."
+    )
+    backoff_limit_per_index: Count | None = Field(
+        None, title="Retries", description="Times a failed pod is tried again; 5 by default.", examples=[5]
+    )
+
+
+class ClusterEntry(ClusterDefaults):
+    """One cluster and the datasets it runs."""
+
+    name: ClusterName | None = Field(
+        None, title="Name", description="The cluster's name; kubecon-demo-<position> when left out."
+    )
+    datasets: list[DatasetReference] = Field(
+        min_length=1,
+        title="Datasets",
+        description="What it runs: a catalogue dataset's name, the path of an index file, a bucket URL "
+        "prefix, or an object with url, name and sample.",
+    )

@@ -1,0 +1,143 @@
+"""The kinds of values a campaign is written with; each says in one phrase what it must be."""
+
+from typing import Annotated, Literal
+
+from higgsdemo.campaign.rule import Rule, choice, text
+from higgsdemo.campaign.values import (
+    NUMBER,
+    PRESETS,
+    at_least,
+    bucket_url,
+    count,
+    dataset,
+    http_url,
+    nodes,
+    schedule,
+    tolerance,
+    whole,
+)
+from higgsdemo.wording import one_of
+
+Provider = Literal["local", "existing", "gke", "eks"]
+WorkloadName = Literal["nanoaod", "aod"]
+Cleanup = Literal["none", "jobs", "clusters"]
+Stage = Literal["create", "prepare", "submit", "cleanup"]
+Dpath = Literal["/dev/shm", "/mnt/disks/ssd0", "/dev/null"]
+
+_NAME_COMPONENT = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = (
+    r"([A-Za-z0-9.-]+(:[0-9]{1,5})?/)?" + f"{_NAME_COMPONENT}(/{_NAME_COMPONENT})*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?"
+)
+
+ProviderName = Annotated[Provider, choice(Provider)]
+Workload = Annotated[WorkloadName, choice(WorkloadName)]
+CleanupChoice = Annotated[Cleanup, choice(Cleanup)]
+StageChoice = Annotated[Stage, choice(Stage)]
+StageInPath = Annotated[Dpath, choice(Dpath)]
+Whole = Annotated[int, Rule("a whole number of at least 1", whole, {"type": "integer", "minimum": 1})]
+Count = Annotated[int, Rule("a whole number, 0 or more", count, {"type": "integer", "minimum": 0})]
+Nodes = Annotated[
+    int,
+    Rule(
+        "a whole number of at least 1",
+        nodes,
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^0*[1-9][0-9]{0,5}$"}]},
+    ),
+]
+Tolerance = Annotated[
+    int | float,
+    Rule(
+        "a number of shards (0 or more) or a fraction below 1",
+        tolerance,
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            ]
+        },
+    ),
+]
+Line = Annotated[str, text("one line of at most 120 characters", r"[^\x00-\x1f\x7f]{0,120}", 120)]
+Prose = Annotated[str, text("a text of at most 4000 characters", r"[^\x00-\x08\x0b-\x1f\x7f]*", 4000)]
+ClusterName = Annotated[
+    str,
+    text(
+        "at most 40 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
+        "[a-z]([a-z0-9-]{0,38}[a-z0-9])?",
+        40,
+    ),
+]
+RunName = Annotated[
+    str,
+    text(
+        "at most 40 lower-case letters, digits and hyphens, with no hyphen at either end",
+        "[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+        40,
+    ),
+]
+Namespace = Annotated[
+    str,
+    text(
+        'at most 63 lower-case letters, digits and hyphens, not beginning with "kube-"',
+        "(?!kube-)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        63,
+    ),
+]
+Connection = Annotated[str, text("the id of an Airflow connection", "[A-Za-z0-9_.-]+", 250)]
+CatalogueName = Annotated[str, text("the name of a directory of include/datasets", "[a-z0-9][a-z0-9-]*", 60)]
+Location = Annotated[
+    str, text("a region or zone such as europe-west4 or eu-west-1", "[a-z][a-z0-9-]*[a-z0-9]", 60)
+]
+Flavor = Annotated[
+    str, text("a machine type such as n1-highmem-16 or local-1", "[a-z0-9]([a-z0-9.-]*[a-z0-9])?", 60)
+]
+Image = Annotated[str, text("an image reference such as registry.example.org/name:tag", _IMAGE, 255)]
+BucketUrl = Annotated[
+    str,
+    Rule(
+        "a bucket's URL such as s3://bucket or gs://bucket/prefix",
+        bucket_url,
+        {"type": "string", "pattern": "^(s3|gs)://[a-z0-9]"},
+    ),
+]
+Endpoint = Annotated[
+    str,
+    Rule("a URL such as https://host:9000", http_url, {"type": "string", "pattern": "^https?://[^@?#]+$"}),
+]
+CpuQuantity = Annotated[
+    str,
+    Rule(
+        'a Kubernetes quantity such as "0.9" or "900m"',
+        at_least("1m"),
+        {"type": "string", "pattern": f"^{NUMBER}m?$"},
+    ),
+]
+MemoryQuantity = Annotated[
+    str,
+    Rule(
+        'a Kubernetes quantity such as "6Gi" or "512Mi"',
+        at_least("1Mi"),
+        {"type": "string", "pattern": f"^{NUMBER}([kMGTPE]|[KMGTPE]i)?$"},
+    ),
+]
+Schedule = Annotated[
+    str,
+    Rule(
+        f"a cron expression or {one_of(PRESETS)}",
+        schedule,
+        {"type": "string", "examples": ["@daily", "0 3 * * *"]},
+    ),
+]
+DatasetName = Annotated[
+    str,
+    text("letters, digits, dots, hyphens and underscores", "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 200),
+]
+DatasetText = Annotated[
+    str,
+    Rule(
+        "a catalogue dataset's name, the path of an index file, or a URL such as s3://bucket/prefix/",
+        dataset,
+        {"type": "string", "minLength": 1},
+    ),
+]

@@ -1,0 +1,92 @@
+"""Loads campaigns from their files, in our own form or in that of the original tool.
+
+The original's form is a bare list; entry `i` is the cluster `kubecon-demo-<i>`. It says neither where the
+data lies nor what to run, because the tool knew: GKE in europe-west4, the CMSSW image over AOD files, the
+bucket `higgs-demo` in S3 for index files below `..._s3/` and else in GCS, stage-in at 50,000 kB/s, and the
+node's local SSD where no `dpath` is given.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from higgsdemo.campaign.document import document_problems, read_document
+from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
+from higgsdemo.campaign.model import Campaign
+from higgsdemo.wording import given
+
+SCHEMA_SUFFIX = ".schema.json"
+DAG_ID = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,198}[A-Za-z0-9])?"
+
+
+def config_files(directory: Path) -> list[Path]:
+    """List the campaign files of `directory`: every `.json` that is neither hidden nor a JSON Schema.
+
+    Raises CampaignError if the directory cannot be listed.
+    """
+    try:
+        files = sorted(path for path in directory.iterdir() if path.suffix == ".json")
+    except OSError as error:
+        problem = Problem((), f"cannot be listed: {error.strerror}")
+        raise CampaignError(str(directory), [problem], root="the directory") from None
+    return [path for path in files if not path.name.startswith(".") and not path.name.endswith(SCHEMA_SUFFIX)]
+
+
+def load_campaign(path: Path) -> Campaign:
+    """Load the campaign of a file; the file's stem is the DAG's id.
+
+    Raises CampaignError, with one message that names the file and everything wrong in it.
+    """
+    if not re.fullmatch(DAG_ID, path.stem, re.ASCII):
+        text = (
+            f"is {given(path.stem)}; it becomes the DAG's id, so it must be letters, digits, dots, hyphens "
+            "and underscores, with a letter or digit at both ends"
+        )
+        raise CampaignError(str(path), [Problem((), text)], root="the file's name without .json")
+    return parse_campaign(read_document(path), source=str(path))
+
+
+def parse_campaign(document: Any, source: str) -> Campaign:
+    """Make a campaign of a JSON document in either form.
+
+    :param source: what errors name: the file, or "trigger conf".
+
+    Raises CampaignError.
+    """
+    if problems := list(document_problems(document)):
+        raise CampaignError(source, problems)
+    bare = isinstance(document, list)
+    try:
+        campaign = Campaign.model_validate(_of_list(document) if bare else document)
+        campaign.clusters()
+    except ValidationError as error:
+        problems = problems_of(error)
+    except CampaignError as error:
+        problems = list(error.problems)
+    else:
+        return campaign
+    if bare:
+        problems = [Problem(problem.path[1:], problem.text) for problem in problems]
+    raise CampaignError(source, problems, root="the list" if bare else "the campaign")
+
+
+def _of_list(entries: list[Any]) -> dict[str, Any]:
+    """Write the original's list in our own form."""
+    names = [
+        name
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("datasets"), list)
+        for name in entry["datasets"]
+        if isinstance(name, str)
+    ]
+    in_s3 = any(name.partition("/")[0].endswith("_s3") for name in names)
+    store = "s3" if in_s3 else "gs"
+    return {
+        "workload": "aod",
+        "storage": {"input": f"{store}://higgs-demo", "output": f"{store}://higgs-results"},
+        "download_limit_kbps": 50_000,
+        "defaults": {"provider": "gke", "dpath": "/mnt/disks/ssd0"},
+        "mapping": entries,
+    }

@@ -1,0 +1,77 @@
+"""Turns whatever is wrong with a campaign into one message for the person who wrote it.
+
+A problem names the field as people write it (`mapping[2].nodes`), what was given and what is allowed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from higgsdemo.wording import given
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong; `text` continues the sentence that the field at `path` begins."""
+
+    path: Path
+    text: str
+
+
+class CampaignError(ValueError):
+    """A campaign cannot be run as it is written; the message lists every problem found.
+
+    :param source: the file's path, or "trigger conf".
+    :param problems: at least one.
+    :param root: what to call the document itself.
+    """
+
+    def __init__(self, source: str, problems: Iterable[Problem], root: str = "the campaign") -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        self.root = root
+        lines = [f"{field(problem.path) or root} {problem.text}" for problem in self.problems]
+        if len(lines) == 1:
+            super().__init__(f"{source}: {lines[0]}")
+        else:
+            super().__init__("\n- ".join([f"{source} has {len(lines)} problems:", *lines]))
+
+
+def field(path: Path) -> str:
+    """Write a path as people do: `("mapping", 2, "nodes")` is `mapping[2].nodes`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """Say each of pydantic's errors in our words."""
+    problems = []
+    for detail in error.errors(include_url=False, include_context=False):
+        if detail["type"] == "default_factory_not_called":
+            continue  # another field, which has its own problem, decides this one
+        path = tuple(
+            part for part in detail["loc"] if not str(part).startswith("<")
+        )  # "<...>": a union's branch
+        problems.append(Problem(path, _text(detail["type"], detail["input"], detail["msg"])))
+    return problems
+
+
+def _text(kind: str, value: object, message: str) -> str:
+    match kind:
+        case "rule" | "unknown_field" | "missing_field":
+            return message
+        case "too_short":
+            return "is empty; it needs at least one entry"
+        case "list_type":
+            return f"is {given(value)}; it must be a list"
+        case "model_type" | "dict_type":
+            return f"is {given(value)}; it must be an object"
+        case "bool_type":
+            return f"is {given(value)}; it must be true or false"
+        case _:
+            return f"is {given(value)}: {message}"

@@ -1,0 +1,160 @@
+"""A campaign: which datasets run on which clusters with which image, and where results go.
+
+One file of `include/config/` is one campaign and one DAG. The model is what the file may say; `clusters()` is
+what it comes to, with defaults filled in and datasets found in the catalogue.
+"""
+
+from pydantic import Field
+
+from higgsdemo.campaign.clusters import Cluster, resolve_clusters
+from higgsdemo.campaign.datasets import DatasetRef
+from higgsdemo.campaign.entries import ClusterDefaults, ClusterEntry, DatasetEntry, Resources
+from higgsdemo.campaign.fields import (
+    BucketUrl,
+    CatalogueName,
+    Cleanup,
+    CleanupChoice,
+    Connection,
+    Endpoint,
+    Image,
+    Line,
+    Namespace,
+    Prose,
+    Provider,
+    Schedule,
+    Stage,
+    Tolerance,
+    Whole,
+    Workload,
+)
+from higgsdemo.campaign.messages import CampaignError, Problem
+from higgsdemo.campaign.rule import Model
+from higgsdemo.catalogue import CatalogueError, load_catalogue
+
+__all__ = [
+    "Campaign",
+    "Cleanup",
+    "Cluster",
+    "ClusterDefaults",
+    "ClusterEntry",
+    "DatasetEntry",
+    "DatasetRef",
+    "Provider",
+    "Resources",
+    "Stage",
+    "Storage",
+]
+
+_STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default"}
+
+
+def _store_connection(url: object) -> str:
+    return _STORE_CONNECTIONS.get(str(url).partition("://")[0], "aws_default")
+
+
+class Storage(Model):
+    """Where shards are read and results are written."""
+
+    input: BucketUrl = Field(
+        title="Input",
+        description="The bucket that the catalogue's prefixes are in.",
+        examples=["s3://higgs-demo", "gs://higgs-demo"],
+    )
+    output: BucketUrl = Field(
+        title="Output",
+        description="The bucket, or prefix, that results are written to.",
+        examples=["s3://higgs-results"],
+    )
+    connection: Connection = Field(
+        default_factory=lambda values: _store_connection(values.get("input")),
+        title="Connection",
+        description="Airflow connection that reads the input; by default `aws_default` or "
+        "`google_cloud_default`.",
+    )
+    output_connection: Connection | None = Field(
+        None,
+        title="Output connection",
+        description="Airflow connection that writes the output; the input's by default.",
+    )
+    pod_endpoint: Endpoint | None = Field(
+        None,
+        title="Endpoint in pods",
+        description="Endpoint of the store as pods see it, where that differs from the connection's.",
+    )
+
+
+class Campaign(Model):
+    """One container run over every file of a list of datasets, on one or many Kubernetes clusters."""
+
+    schema_: Prose | None = Field(
+        None,
+        alias="$schema",
+        title="Schema",
+        description="The JSON Schema that editors check this file with.",
+    )
+    title: Line = Field("", title="Title", description="Shown with the DAG and on the plot.")
+    description: Prose = Field("", title="Description", description="Shown with the DAG; Markdown.")
+    catalogue: CatalogueName = Field(
+        "cms-higgs",
+        title="Catalogue",
+        description="Directory of `include/datasets` that describes the datasets.",
+    )
+    workload: Workload = Field(
+        "nanoaod",
+        title="Workload",
+        description="What the pods run: `nanoaod` (ours, reduced NanoAOD files) or `aod` (CMSSW, AOD files).",
+    )
+    image: Image | None = Field(
+        None,
+        title="Image",
+        description="The image of the pods; the workload's by default.",
+        examples=["higgsdemo/nanoaod:1"],
+    )
+    namespace: Namespace = Field("higgs", title="Namespace", description="Kubernetes namespace of the pods.")
+    storage: Storage = Field(title="Storage", description="Where shards are read and results are written.")
+    schedule: Schedule | None = Field(
+        None,
+        title="Schedule",
+        description="When the campaign runs by itself: a cron expression (UTC) or a preset such as `@daily`; "
+        "by default only on demand.",
+    )
+    cleanup: CleanupChoice = Field(
+        "none",
+        title="Cleanup",
+        description="What is removed at the end: `none`, the `jobs`, or the `clusters`.",
+    )
+    tolerance: Tolerance = Field(
+        0,
+        title="Tolerance",
+        description="Failed shards that a cluster may have: a number, or a fraction of its shards below 1.",
+        examples=[0, 0.01],
+    )
+    download_limit_kbps: Whole | None = Field(
+        None,
+        title="Download limit",
+        description="Bandwidth of one pod's stage-in in kB/s; unlimited by default.",
+    )
+    defaults: ClusterDefaults = Field(
+        default_factory=ClusterDefaults,
+        title="Defaults",
+        description="What the entries of the mapping share.",
+    )
+    mapping: list[ClusterEntry] = Field(
+        min_length=1, title="Mapping", description="The clusters, each with the datasets it runs."
+    )
+
+    def clusters(self) -> list[Cluster]:
+        """Give the clusters with defaults filled in and datasets found.
+
+        Raises CampaignError if that cannot be done; never for a campaign that was just loaded.
+        """
+        try:
+            catalogue = load_catalogue(self.catalogue)
+        except CatalogueError as error:
+            raise CampaignError("campaign", [Problem(("catalogue",), f"cannot be used: {error}")]) from None
+        clusters, problems = resolve_clusters(
+            self.mapping, self.defaults, self.namespace, self.storage.input, catalogue
+        )
+        if problems:
+            raise CampaignError("campaign", problems)
+        return clusters

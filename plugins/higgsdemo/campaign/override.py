@@ -1,0 +1,163 @@
+"""Applies what a run is triggered with: a campaign as the run wants it, and what the run is to do.
+
+The conf of a trigger may hold any of the keys below; null leaves things as the campaign's file has them.
+Airflow takes unknown keys without a word and would run the unchanged campaign, so they are refused here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from higgsdemo.campaign.clusters import cluster_name
+from higgsdemo.campaign.document import document_problems
+from higgsdemo.campaign.fields import Cleanup, CleanupChoice, ClusterName, RunName, Stage, StageChoice, Whole
+from higgsdemo.campaign.load import parse_campaign
+from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
+from higgsdemo.campaign.model import Campaign
+from higgsdemo.campaign.rule import Model
+from higgsdemo.wording import did_you_mean, given, one_of
+
+SOURCE = "trigger conf"
+STAGES: tuple[Stage, ...] = ("create", "prepare", "submit", "cleanup")
+
+
+class RunOptions(Model):
+    """What one run does, beyond what its campaign says; `apply_conf` decides what is left open."""
+
+    run_name: RunName | None = Field(
+        None,
+        title="Run name",
+        description="Names the run's jobs and its folder in the output bucket; made from the start time when "
+        "left out. Give the name of an earlier run, with *resume*, to finish it.",
+        examples=["rerun-2"],
+    )
+    stages: list[StageChoice] = Field(
+        list(STAGES),
+        min_length=1,
+        title="Stages",
+        description="What the run does: `create` the clusters, `prepare` them (pull the image), `submit` the "
+        "jobs and merge their results, `cleanup`. All by default.",
+    )
+    clusters: list[ClusterName] | None = Field(
+        None,
+        min_length=1,
+        title="Clusters",
+        description="Names of the clusters that take part; all by default.",
+    )
+    resume: bool = Field(
+        False, title="Resume", description="Submit only shards that have no result in the run's folder yet."
+    )
+    cleanup: CleanupChoice = Field(
+        "none", title="Cleanup", description="What is removed at the end; as the campaign says by default."
+    )
+    max_shards: Whole | None = Field(
+        None, title="Shards a dataset", description="Take only the first so many shards of each dataset."
+    )
+
+
+CAMPAIGN_KEYS = ("mapping", "storage", "image")
+CONF_KEYS = (*RunOptions.model_fields, *CAMPAIGN_KEYS)
+
+
+def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Campaign, RunOptions]:
+    """Give the campaign and the options of a run that was triggered with `conf`.
+
+    `mapping` replaces the campaign's; `storage` replaces the fields it names; `max_shards` replaces that of
+    every entry; `clusters` keeps only those entries. A run whose only stage is cleanup removes the jobs where
+    the campaign would remove nothing.
+
+    Raises CampaignError, with everything that is wrong with `conf`.
+    """
+    conf = {} if conf is None else conf
+    if not isinstance(conf, Mapping):
+        raise CampaignError(SOURCE, [Problem((), f"is {given(conf)}; it must be an object")], root="it")
+    given_keys = {key: value for key, value in conf.items() if value is not None}
+    problems = list(document_problems(dict(conf))) or _unknown(given_keys)
+    if problems:
+        raise CampaignError(SOURCE, problems, root="it")
+    options, problems = _options(
+        {key: value for key, value in given_keys.items() if key not in CAMPAIGN_KEYS}
+    )
+    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    try:
+        changed = parse_campaign(_changed(document, given_keys, options.max_shards), SOURCE)
+    except CampaignError as error:
+        raise CampaignError(SOURCE, [*problems, *error.problems], root="it") from None
+    if options.clusters is not None and not problems:
+        changed, problems = _kept(changed, options.clusters)
+    cleanup, more = _cleanup(changed, options)
+    if problems or more:
+        raise CampaignError(SOURCE, [*problems, *more], root="it")
+    return changed, options.model_copy(update={"cleanup": cleanup})
+
+
+def _unknown(conf: Mapping[str, Any]) -> list[Problem]:
+    known = f"(the keys are {', '.join(CONF_KEYS)})"
+    return [
+        Problem((), f"has no key {given(key)}{did_you_mean(key, CONF_KEYS)} {known}")
+        for key in conf
+        if key not in CONF_KEYS
+    ]
+
+
+def _options(conf: dict[str, Any]) -> tuple[RunOptions, list[Problem]]:
+    try:
+        options = RunOptions.model_validate(conf)
+    except ValidationError as error:
+        return RunOptions(), problems_of(error)
+    problems = [
+        Problem((name,), f"names {given(item)} twice")
+        for name, items in (("stages", options.stages), ("clusters", options.clusters or []))
+        for item in sorted({str(item) for item in items if list(items).count(item) > 1})
+    ]
+    in_order = [stage for stage in STAGES if stage in options.stages]
+    return options.model_copy(update={"stages": in_order}), problems
+
+
+def _changed(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int | None) -> dict[str, Any]:
+    """Lay the conf's keys over the campaign's document; the model judges what is not of the right kind."""
+    changed = document | {key: conf[key] for key in ("mapping", "image") if key in conf}
+    storage = conf.get("storage")
+    if isinstance(storage, dict):
+        merged = document["storage"] | storage
+        changed["storage"] = {key: value for key, value in merged.items() if value is not None}
+    elif storage is not None:
+        changed["storage"] = storage
+    if max_shards is not None:
+        changed["defaults"] = document.get("defaults", {}) | {"max_shards": max_shards}
+        if isinstance(changed["mapping"], list):
+            changed["mapping"] = [_without_limit(entry) for entry in changed["mapping"]]
+    return changed
+
+
+def _without_limit(entry: Any) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    return {key: value for key, value in entry.items() if key != "max_shards"}
+
+
+def _kept(campaign: Campaign, names: list[str]) -> tuple[Campaign, list[Problem]]:
+    entries = {cluster_name(entry, position): entry for position, entry in enumerate(campaign.mapping)}
+    problems = [
+        Problem(
+            ("clusters", number),
+            f"is {given(name)}; the campaign's clusters are {one_of(entries)}{did_you_mean(name, entries)}",
+        )
+        for number, name in enumerate(names)
+        if name not in entries
+    ]
+    mapping = [entry.model_copy(update={"name": name}) for name, entry in entries.items() if name in names]
+    return campaign.model_copy(update={"mapping": mapping}), problems
+
+
+def _cleanup(campaign: Campaign, options: RunOptions) -> tuple[Cleanup, list[Problem]]:
+    asked = "cleanup" in options.model_fields_set
+    if "cleanup" not in options.stages:
+        return "none", []
+    if options.stages == ["cleanup"]:
+        if asked and options.cleanup == "none":
+            return "none", [Problem(("cleanup",), 'is "none", but cleanup is all the run is asked to do')]
+        if not asked and campaign.cleanup == "none":
+            return "jobs", []
+    return options.cleanup if asked else campaign.cleanup, []

@@ -1,0 +1,109 @@
+"""How a field of a campaign says what it must be, in words for people and in JSON Schema for machines.
+
+JSON is read as it is written: no number is taken for a text and no text for a number, except where the
+original's lists did so (`"nodes": "22"`).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from higgsdemo.wording import did_you_mean, given, one_of
+
+_CREDENTIAL = re.compile(r"access|secret|token|passw|credential|[^a-z]key$|^key$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """What a value must be.
+
+    :param must_be: completes "it must be ...".
+    :param check: returns the value to keep; raises ValueError, with a hint or without, if it is not allowed.
+    :param schema: its JSON Schema.
+    """
+
+    must_be: str
+    check: Callable[[Any], Any]
+    schema: dict[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check before pydantic does, so that every error of the field is in these words."""
+        return core_schema.no_info_before_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Give the schema of what may be written, which is not always that of what is kept."""
+        return dict(self.schema)
+
+    def _validate(self, value: Any) -> Any:
+        try:
+            return self.check(value)
+        except ValueError as error:
+            hint = f": {error}" if str(error) else ""
+            message = f"is {given(value)}; it must be {self.must_be}{hint}"
+            raise PydanticCustomError("rule", "{text}", {"text": message}) from None
+
+
+def _in_brackets(description: str | None) -> str:
+    text = (description or "").partition(".")[0]
+    return text[:1].lower() + text[1:]
+
+
+class Model(BaseModel):
+    """A part of a campaign: takes no field it does not know, and says which it knows."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_every_field(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        fields = {info.alias or name: info for name, info in cls.model_fields.items()}
+        if unknown := [str(key) for key in data if key not in fields]:
+            known = ", ".join(fields)
+            message = " and ".join(
+                f"has no field {given(key)}"
+                + (": credentials belong in an Airflow connection" if _CREDENTIAL.search(key) else "")
+                + did_you_mean(key, fields)
+                for key in unknown
+            )
+            raise PydanticCustomError(
+                "unknown_field", "{text}", {"text": f"{message} (the fields are {known})"}
+            )
+        missing = [key for key, info in fields.items() if info.is_required() and key not in data]
+        if missing:
+            message = " and ".join(
+                f"needs the field {given(key)} ({_in_brackets(fields[key].description)})" for key in missing
+            )
+            raise PydanticCustomError("missing_field", "{text}", {"text": message})
+        return data
+
+
+def text(must_be: str, pattern: str, longest: int) -> Rule:
+    """Make the rule of a text that `pattern` matches whole, of at most `longest` characters."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or len(value) > longest or not re.fullmatch(pattern, value, re.ASCII):
+            raise ValueError
+        return value
+
+    return Rule(must_be, check, {"type": "string", "pattern": f"^{pattern}$", "maxLength": longest})
+
+
+def choice(literal: Any) -> Rule:
+    """Make the rule of a `Literal` of texts."""
+    options = get_args(literal)
+
+    def check(value: Any) -> str:
+        if value not in options:
+            raise ValueError
+        return str(value)
+
+    return Rule(one_of(options), check, {"type": "string", "enum": list(options)})

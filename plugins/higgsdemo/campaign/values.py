@@ -1,0 +1,149 @@
+"""Checks single values of a campaign: numbers, URLs, Kubernetes quantities, schedules.
+
+Each check returns the value as it is kept, or raises ValueError, with a hint where one helps. What the value
+must be is said beside its kind, in `fields.py`.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from higgsdemo.wording import given
+
+
+def whole(value: Any) -> int:
+    """Check a whole number of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError
+    return value
+
+
+def nodes(value: Any) -> int:
+    """Check a number of nodes, which the original wrote as a text."""
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,6}", value):
+        value = int(value)
+    return whole(value)
+
+
+def tolerance(value: Any) -> int | float:
+    """Check a number of shards (a whole number) or a fraction of them (below 1); gives 0 for 0.0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise ValueError
+    if isinstance(value, float) and value >= 1:
+        raise ValueError("a number of shards is written without a point" if value.is_integer() else "")
+    return value or 0
+
+
+def bucket_url(value: Any) -> str:
+    """Check the URL of a bucket, or of a prefix in one; gives it without a slash at the end.
+
+    Raises ValueError, which says what is wrong and never repeats credentials.
+    """
+    match = re.fullmatch(r"(s3|gs)://([^/]*)(/.*)?", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError
+    scheme, bucket, path = match.groups(default="")
+    if "@" in bucket:
+        raise ValueError("credentials belong in an Airflow connection")
+    characters = "[a-z0-9.-]" if scheme == "s3" else "[a-z0-9._-]"
+    if not re.fullmatch(f"[a-z0-9]{characters}{{1,61}}[a-z0-9]", bucket) or ".." in bucket:
+        raise ValueError(f"{given(bucket)} is no bucket's name")
+    path = path.strip("/")
+    if path and not re.fullmatch(r"[A-Za-z0-9!_.*'()=+,:~-]+(/[A-Za-z0-9!_.*'()=+,:~-]+)*", path):
+        raise ValueError("its path has an empty part or a character that is not safe in a key")
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError('"." and ".." are no parts of a key')
+    return f"{scheme}://{bucket}/{path}".rstrip("/")
+
+
+def http_url(value: Any) -> str:
+    """Check the URL of a server; gives it without a slash at the end."""
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s?#]+", value):
+        raise ValueError
+    if "@" in value:
+        raise ValueError("credentials belong in an Airflow connection")
+    parts = urlsplit(value)
+    if not parts.hostname or parts.port == 0:
+        raise ValueError
+    return value.rstrip("/")
+
+
+NUMBER = r"[0-9]+(\.[0-9]+)?"
+_FACTORS = {
+    "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"),
+    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12),
+    "P": Decimal(10**15), "E": Decimal(10**18),
+    "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
+    "Pi": Decimal(2**50), "Ei": Decimal(2**60),
+}  # fmt: skip
+
+
+def quantity(text: str) -> Decimal:
+    """Give the value of a Kubernetes quantity, in cores or bytes: `"900m"` is 0.9, `"1Ki"` is 1024.
+
+    Raises ValueError if it is none. The exponent form (`1e3`) is left out: nobody writes it.
+    """
+    match = re.fullmatch(rf"({NUMBER})([numkMGTPE]|[KMGTPE]i)?", text, re.ASCII)
+    if match is None:
+        raise ValueError(f"{given(text)} is no Kubernetes quantity")
+    return Decimal(match[1]) * _FACTORS[match[3] or ""]
+
+
+def at_least(least: str) -> Callable[[Any], str]:
+    """Make the check of a Kubernetes quantity that is not below the quantity `least`."""
+
+    def check(value: Any) -> str:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise ValueError("quantities are written in quotes")
+        if not isinstance(value, str) or len(value) > 20:
+            raise ValueError
+        try:
+            amount = quantity(value)
+        except ValueError:
+            raise ValueError from None
+        if amount < quantity(least):
+            raise ValueError(f"{value} is less than {least}")
+        return value
+
+    return check
+
+
+PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+
+def schedule(value: Any) -> str:
+    """Check a schedule that Airflow takes."""
+    if not isinstance(value, str):
+        raise ValueError
+    if value.startswith("@"):
+        if value not in PRESETS:
+            raise ValueError
+        return value
+    from croniter import (
+        CroniterBadCronError,
+        croniter,
+    )  # what Airflow reads it with; only few campaigns need it
+
+    if len(value.split()) != 5:
+        raise ValueError("a cron expression has five parts: minute, hour, day, month, weekday")
+    try:
+        croniter(value).get_next()
+    except (CroniterBadCronError, ValueError, KeyError, IndexError) as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def dataset(value: Any) -> str:
+    """Check how a dataset is written; whether there is one is found out with the catalogue at hand."""
+    if not isinstance(value, str) or len(value) > 1000 or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError
+    return bucket_url(value) if "://" in value else value
+
+
+def count(value: Any) -> int:
+    """Check a whole number that may be 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError
+    return value

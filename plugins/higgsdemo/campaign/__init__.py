@@ -8,6 +8,7 @@ from higgsdemo.campaign.load import config_files, load_campaign, parse_campaign
 from higgsdemo.campaign.messages import CampaignError
 from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
 from higgsdemo.campaign.override import RunOptions, apply_conf
+from higgsdemo.campaign.params import param_schemas
 
 __all__ = [
     "Campaign",
@@ -18,6 +19,7 @@ __all__ = [
     "apply_conf",
     "config_files",
     "load_campaign",
+    "param_schemas",
     "parse_campaign",
     "read_index",
 ]

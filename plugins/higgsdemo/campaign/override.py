@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from higgsdemo.campaign.clusters import cluster_name
 from higgsdemo.campaign.document import document_problems
-from higgsdemo.campaign.fields import Cleanup, CleanupChoice, ClusterName, RunName, Stage, StageChoice, Whole
+from higgsdemo.campaign.fields import ClusterName, RunName, Stage, StageChoice, Whole
 from higgsdemo.campaign.load import parse_campaign
 from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
@@ -23,7 +23,7 @@ STAGES: tuple[Stage, ...] = ("create", "prepare", "submit", "cleanup")
 
 
 class RunOptions(Model):
-    """What one run does, beyond what its campaign says; `apply_conf` decides what is left open."""
+    """What one run does, beyond what its campaign says; everything is optional."""
 
     run_name: RunName | None = Field(
         None,
@@ -48,15 +48,12 @@ class RunOptions(Model):
     resume: bool = Field(
         False, title="Resume", description="Submit only shards that have no result in the run's folder yet."
     )
-    cleanup: CleanupChoice = Field(
-        "none", title="Cleanup", description="What is removed at the end; as the campaign says by default."
-    )
     max_shards: Whole | None = Field(
         None, title="Shards a dataset", description="Take only the first so many shards of each dataset."
     )
 
 
-CAMPAIGN_KEYS = ("mapping", "storage", "image")
+CAMPAIGN_KEYS = ("mapping", "storage", "image", "cleanup")
 CONF_KEYS = (*RunOptions.model_fields, *CAMPAIGN_KEYS)
 
 
@@ -64,8 +61,8 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
     """Give the campaign and the options of a run that was triggered with `conf`.
 
     `mapping` replaces the campaign's; `storage` replaces the fields it names; `max_shards` replaces that of
-    every entry; `clusters` keeps only those entries. A run whose only stage is cleanup removes the jobs where
-    the campaign would remove nothing.
+    every entry; `image` and `cleanup` replace the campaign's; `clusters` keeps only those entries. A run
+    whose only stage is cleanup removes the jobs at least.
 
     Raises CampaignError, with everything that is wrong with `conf`.
     """
@@ -86,10 +83,11 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
         raise CampaignError(SOURCE, [*problems, *error.problems], root="it") from None
     if options.clusters is not None and not problems:
         changed, problems = _kept(changed, options.clusters)
-    cleanup, more = _cleanup(changed, options)
-    if problems or more:
-        raise CampaignError(SOURCE, [*problems, *more], root="it")
-    return changed, options.model_copy(update={"cleanup": cleanup})
+    if problems:
+        raise CampaignError(SOURCE, problems, root="it")
+    if options.stages == ["cleanup"] and changed.cleanup == "none":
+        changed = changed.model_copy(update={"cleanup": "jobs"})
+    return changed, options
 
 
 def _unknown(conf: Mapping[str, Any]) -> list[Problem]:
@@ -117,7 +115,7 @@ def _options(conf: dict[str, Any]) -> tuple[RunOptions, list[Problem]]:
 
 def _changed(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int | None) -> dict[str, Any]:
     """Lay the conf's keys over the campaign's document; the model judges what is not of the right kind."""
-    changed = document | {key: conf[key] for key in ("mapping", "image") if key in conf}
+    changed = document | {key: conf[key] for key in ("mapping", "image", "cleanup") if key in conf}
     storage = conf.get("storage")
     if isinstance(storage, dict):
         merged = document["storage"] | storage
@@ -149,15 +147,3 @@ def _kept(campaign: Campaign, names: list[str]) -> tuple[Campaign, list[Problem]
     ]
     mapping = [entry.model_copy(update={"name": name}) for name, entry in entries.items() if name in names]
     return campaign.model_copy(update={"mapping": mapping}), problems
-
-
-def _cleanup(campaign: Campaign, options: RunOptions) -> tuple[Cleanup, list[Problem]]:
-    asked = "cleanup" in options.model_fields_set
-    if "cleanup" not in options.stages:
-        return "none", []
-    if options.stages == ["cleanup"]:
-        if asked and options.cleanup == "none":
-            return "none", [Problem(("cleanup",), 'is "none", but cleanup is all the run is asked to do')]
-        if not asked and campaign.cleanup == "none":
-            return "jobs", []
-    return options.cleanup if asked else campaign.cleanup, []

@@ -1,0 +1,85 @@
+"""What the trigger form of a campaign's DAG asks for: one Airflow Param for each key of the conf.
+
+Airflow checks a trigger's conf against these schemas, and its form picks an input by them: a drop-down for an
+enum, a multi-select for an array with examples, a JSON editor for an array of objects (`items` must say so
+itself, not by reference).
+"""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from higgsdemo.campaign.clusters import cluster_name
+from higgsdemo.campaign.entries import ClusterEntry
+from higgsdemo.campaign.model import Campaign, Storage
+from higgsdemo.campaign.override import STAGES, RunOptions
+
+_OF_THE_RUN = "This run"
+_OF_THE_CAMPAIGN = "Instead of what the campaign's file says"
+
+
+def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
+    """Give, for each key of the conf, the keyword arguments of its `airflow.sdk.Param`.
+
+    The defaults change nothing: they are null, or what `campaign` says already.
+    """
+    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    names = [cluster_name(entry, position) for position, entry in enumerate(campaign.mapping)]
+    schemas = _of_run(names)
+    fields = Campaign.model_json_schema()["properties"]
+    schemas["cleanup"] = {"default": campaign.cleanup, **_choice(fields["cleanup"])}
+    schemas["image"] = {"default": campaign.image, **_nullable(fields["image"])}
+    schemas["storage"] = {"default": document["storage"], **_storage()}
+    schemas["mapping"] = {"default": document["mapping"], **_mapping()}
+    for name, schema in schemas.items():
+        schema["section"] = _OF_THE_RUN if name in RunOptions.model_fields else _OF_THE_CAMPAIGN
+        schema["description_md"] = schema.pop("description")
+    return schemas
+
+
+def _of_run(clusters: list[str]) -> dict[str, dict[str, Any]]:
+    fields = RunOptions.model_json_schema()["properties"]
+    schemas = {name: _nullable(field) for name, field in fields.items()}
+    schemas["stages"]["examples"] = list(STAGES)
+    schemas["clusters"]["examples"] = clusters
+    return {name: {"default": None} | schema for name, schema in schemas.items()}
+
+
+def _nullable(field: dict[str, Any]) -> dict[str, Any]:
+    """Write `anyOf: [X, null]` as X with the types X and null: the form reads no `anyOf`."""
+    kinds = field.get("anyOf")
+    if not kinds:
+        return dict(field)
+    rest = {key: value for key, value in field.items() if key != "anyOf"}
+    return {**kinds[0], "type": [kinds[0]["type"], "null"], **rest}
+
+
+def _choice(field: dict[str, Any]) -> dict[str, Any]:
+    return {**field, "type": ["string", "null"], "enum": [*field["enum"], None]}
+
+
+def _storage() -> dict[str, Any]:
+    """Let storage name only the fields it replaces, and null what it leaves out."""
+    properties = Storage.model_json_schema()["properties"]
+    loose = {name: _nullable(schema) for name, schema in properties.items()}
+    for schema in loose.values():
+        schema["type"] = ["string", "null"]
+    return {
+        "type": ["object", "null"],
+        "title": "Storage",
+        "description": "Where shards are read and results are written; replaces the fields it names.",
+        "properties": loose,
+        "additionalProperties": False,
+    }
+
+
+def _mapping() -> dict[str, Any]:
+    schema = TypeAdapter(list[ClusterEntry]).json_schema(by_alias=True)
+    return {
+        "type": ["array", "null"],
+        "title": "Mapping",
+        "description": "The clusters, each with the datasets it runs; replaces the whole list.",
+        "minItems": 1,
+        "items": {"type": "object", **schema["items"]},
+        "$defs": schema["$defs"],
+    }

@@ -1,0 +1,51 @@
+"""The demo's catalogue, as far as the generator needs it.
+
+What is generated is what `include/datasets/demo` lists, so that the list exists once and the campaign and
+its input cannot disagree.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+DEMO = Path(__file__).resolve().parents[1] / "datasets" / "demo"
+"""The catalogue's directory."""
+
+DATA_EVENTS_PER_FILE = 6000
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset to write: `files` objects of `events_per_file` events below `prefix`.
+
+    `group` is "data", "higgs", "zz", "dy" or "ttbar"; `channels` the final states its events may have.
+    """
+
+    name: str
+    prefix: str
+    files: int
+    events_per_file: int
+    group: str
+    channels: tuple[str, ...]
+    year: int
+
+
+def demo_datasets(directory: Path = DEMO) -> list[Dataset]:
+    """All datasets of the demo, in the catalogue's order."""
+    with (directory / "samples.csv").open(newline="", encoding="utf-8") as file:
+        samples = {row["sample"]: row for row in csv.DictReader(file)}
+    with (directory / "datasets.csv").open(newline="", encoding="utf-8") as file:
+        return [_dataset(row, samples[row["sample"]]) for row in csv.DictReader(file)]
+
+
+def _dataset(row: dict[str, str], sample: dict[str, str]) -> Dataset:
+    generated, files = sample["generated_events"], int(sample["files"])
+    return Dataset(
+        name=row["dataset"],
+        prefix=row["prefix"],
+        files=int(row["files"]),
+        events_per_file=int(generated) // files if generated else DATA_EVENTS_PER_FILE,
+        group=row["group"],
+        channels=tuple(sample["channels"].split("|")),
+        year=int(row["year"]),
+    )

@@ -1,0 +1,43 @@
+"""Which events go into which file, seeded so that every file can be made alone and again.
+
+A file's random numbers depend on the seed, the dataset's name and the file's number only, so files can be
+written in any order, in parallel, or one at a time.
+"""
+
+import zlib
+
+import numpy as np
+
+from generator.catalogue import Dataset
+from generator.detector import Reconstructed, reconstruct
+from generator.leptons import Leptons
+from generator.processes import drell_yan, higgs, ttbar, zz
+from generator.pseudodata import assign, pseudodata
+
+
+def simulate(datasets: list[Dataset], dataset: Dataset, file: int, n: int, seed: int) -> Reconstructed:
+    """The `n` events of file number `file` of one of the `datasets`.
+
+    Pseudo-data need to know all datasets, because the published events are shared out over them.
+    Raises ValueError for a group that has no process.
+    """
+    rng = np.random.default_rng([seed, zlib.crc32(dataset.name.encode()), file])
+    if dataset.group == "data":
+        here = [
+            event for event in assign(datasets, seed) if (event.dataset, event.file) == (dataset.name, file)
+        ]
+        return pseudodata(rng, dataset, here, n)
+    return reconstruct(rng, _process(rng, dataset, n))
+
+
+def _process(rng: np.random.Generator, dataset: Dataset, n: int) -> Leptons:
+    match dataset.group:
+        case "higgs":
+            return higgs(rng, n, dataset.channels)
+        case "zz":
+            return zz(rng, n, dataset.channels)
+        case "dy":
+            return drell_yan(rng, n)
+        case "ttbar":
+            return ttbar(rng, n)
+    raise ValueError(f"dataset {dataset.name}: no process for group {dataset.group!r}")

@@ -1,0 +1,128 @@
+"""Pseudo-data whose selected spectrum is the published one, event for event.
+
+102 four-lepton events are shared out over the data files, in the bins in which the CMS example finds
+them; everything else in a file fails the selection. The plot of the demo thus shows the published points,
+whereas a random sample would show another fluctuation.
+"""
+
+from typing import NamedTuple
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.catalogue import Dataset
+from generator.detector import Reconstructed, reconstruct
+from generator.kinematics import Floats
+from generator.leptons import ELECTRON, MUON, Integers
+from generator.processes import FLAVOURS, dileptons, four_leptons
+from workload.events import FIELDS
+from workload.histogram import EDGES
+from workload.selection import CHANNELS, Candidates, select
+
+PUBLISHED = (
+    0, 0, 0, 1, 2, 8, 16, 12, 8, 1, 3, 0, 0, 2, 1, 0, 3, 3, 7, 2,
+    0, 0, 2, 2, 4, 3, 1, 1, 2, 2, 3, 3, 0, 1, 3, 3, 3,
+)  # fmt: skip
+"""Events in data per bin of `workload.histogram`, 2011 and 2012 together: 102 (CMS open data example)."""
+
+_CHANNEL_SHARES = {"4mu": 0.35, "4e": 0.18, "2e2mu": 0.47}
+_TRIES = 100
+"""Toy events made at a time until one is selected with the mass that is wanted."""
+
+
+class Assigned(NamedTuple):
+    """One published event: its bin, its channel, and the file of a dataset that holds it."""
+
+    bin: int
+    channel: str
+    dataset: str
+    file: int
+
+
+def assign(datasets: list[Dataset], seed: int) -> list[Assigned]:
+    """Share the published events out over the data files, in proportion to the datasets' files.
+
+    Deterministic in `seed`; a channel's events go to the datasets whose trigger records it.
+    """
+    rng = np.random.default_rng([seed, sum(PUBLISHED)])
+    bins = np.repeat(np.arange(len(PUBLISHED)), PUBLISHED)
+    channels = rng.choice(CHANNELS, len(bins), p=[_CHANNEL_SHARES[channel] for channel in CHANNELS])
+    assigned = []
+    for bin_, channel in zip(bins, channels, strict=True):
+        files = [
+            (d.name, i)
+            for d in datasets
+            if d.group == "data" and channel in d.channels
+            for i in range(d.files)
+        ]
+        name, file = files[rng.integers(len(files))]
+        assigned.append(Assigned(int(bin_), str(channel), name, file))
+    return assigned
+
+
+def pseudodata(rng: np.random.Generator, dataset: Dataset, wanted: list[Assigned], n: int) -> Reconstructed:
+    """`n` events of a data file: the wanted ones, at random places, among events that are not selected."""
+    signal = [_event_in(rng, event.channel, event.bin) for event in wanted]
+    background = _background(rng, dataset, n - len(signal))
+    places = rng.permutation(n)
+    return _merge(
+        [(background, places[len(signal) :])] + [(s, places[i : i + 1]) for i, s in enumerate(signal)]
+    )
+
+
+def selected(leptons: Reconstructed, n: int) -> dict[str, Candidates]:
+    """What the workload selects of `n` events as it will read them, that is in single precision."""
+    collections = []
+    for flavour in (MUON, ELECTRON):
+        chosen = leptons.flavour == flavour
+        counts = np.bincount(leptons.event[chosen], minlength=n)
+        columns = {
+            field: ak.unflatten(getattr(leptons, field)[chosen].astype(np.float32).astype(np.float64), counts)
+            for field in FIELDS
+        }
+        collections.append(ak.zip(columns))
+    return select(*collections)
+
+
+def _event_in(rng: np.random.Generator, channel: str, bin_: int) -> Reconstructed:
+    """One event that is selected in this channel alone, with a mass in this bin."""
+    low, high = EDGES[bin_], EDGES[bin_ + 1]
+    while True:
+        mass = rng.uniform(low, high, _TRIES)
+        flavours = np.tile(FLAVOURS[channel], (_TRIES, 1))
+        toys = reconstruct(rng, four_leptons(rng, mass, flavours))
+        candidates = selected(toys, _TRIES)
+        event, found = candidates[channel]
+        others = np.concatenate([candidates[other].event for other in CHANNELS if other != channel])
+        hits = event[(found >= low) & (found < high) & ~np.isin(event, others)]
+        if len(hits):
+            return _of_events(toys, np.arange(_TRIES) == hits[0])
+
+
+def _background(rng: np.random.Generator, dataset: Dataset, n: int) -> Reconstructed:
+    """`n` events of the dataset's trigger, none of which is selected in any channel."""
+    flavour = MUON if "4mu" in dataset.channels else ELECTRON
+    spare = n + n // 100 + 10
+    toys = reconstruct(rng, dileptons(rng, spare, flavour))
+    rejected = np.ones(spare, bool)
+    for candidates in selected(toys, spare).values():
+        rejected[candidates.event] = False
+    return _of_events(toys, rejected & (np.cumsum(rejected) <= n))
+
+
+def _of_events(leptons: Reconstructed, keep: NDArray[np.bool_]) -> Reconstructed:
+    """The leptons of the events to keep, which are numbered anew from 0."""
+    number = np.cumsum(keep) - 1
+    rows = keep[leptons.event]
+    return Reconstructed._make([number[leptons.event[rows]], *(column[rows] for column in leptons[1:])])
+
+
+def _merge(parts: list[tuple[Reconstructed, Integers]]) -> Reconstructed:
+    """Join events; the second of each pair is the new number of each event of the first."""
+    columns: list[Floats] = [
+        np.concatenate(column)
+        for column in zip(*((places[part.event], *part[1:]) for part, places in parts), strict=True)
+    ]
+    order = np.lexsort((-columns[3], columns[0]))
+    return Reconstructed._make(column[order] for column in columns)

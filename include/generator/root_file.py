@@ -1,0 +1,60 @@
+"""Write events as a reduced-NanoAOD file: a TTree `Events` with lists of muons and electrons."""
+
+import io
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+
+from generator.detector import Reconstructed
+from generator.leptons import ELECTRON, MUON, Integers
+
+TITLE = "Simulated events, not CMS collisions"
+
+_LEPTON = (
+    "var * {{pt: float32, eta: float32, phi: float32, mass: float32, charge: int32, {isolation}: float32, "
+    "dxy: float32, dz: float32, dxyErr: float32, dzErr: float32}}"
+)
+_TYPES = {
+    "run": "int32",
+    "luminosityBlock": "uint32",
+    "event": "uint64",
+    "Muon": _LEPTON.format(isolation="pfRelIso04_all"),
+    "Electron": _LEPTON.format(isolation="pfRelIso03_all"),
+}
+_COLLECTIONS = {"Muon": (MUON, 0.10566, "pfRelIso04_all"), "Electron": (ELECTRON, 0.000511, "pfRelIso03_all")}
+
+
+def root_file(leptons: Reconstructed, n: int, run: int, first_event: int) -> bytes:
+    """The bytes of a ROOT file with `n` events, numbered from `first_event`.
+
+    The events are the same for the same input; the bytes are not, since ROOT files carry a date and a
+    random identifier.
+    """
+    content = io.BytesIO()
+    with uproot.recreate(content, compression=uproot.ZLIB(1)) as file:
+        tree = file.mktree("Events", _TYPES, title=TITLE)
+        tree.extend(
+            {
+                "run": np.full(n, run, np.int32),
+                "luminosityBlock": np.ones(n, np.uint32),
+                "event": np.arange(first_event, first_event + n, dtype=np.uint64),
+                **{name: _lists(leptons, name, n) for name in _COLLECTIONS},
+            }
+        )
+        return content.getvalue()  # before uproot closes the buffer; it has nothing left to write
+
+
+def _lists(leptons: Reconstructed, collection: str, n: int) -> Any:
+    flavour, mass, isolation = _COLLECTIONS[collection]
+    chosen = leptons.flavour == flavour
+    counts: Integers = np.bincount(leptons.event[chosen], minlength=n)
+    columns: dict[str, Any] = {
+        field: getattr(leptons, field)[chosen].astype(np.float32)
+        for field in ("pt", "eta", "phi", "dxy", "dz", "dxyErr", "dzErr")
+    }
+    columns["mass"] = np.full(chosen.sum(), mass, np.float32)
+    columns["charge"] = leptons.charge[chosen].astype(np.int32)
+    columns[isolation] = leptons.iso[chosen].astype(np.float32)
+    return ak.zip({field: ak.unflatten(column, counts) for field, column in columns.items()})

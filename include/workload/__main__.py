@@ -1,0 +1,71 @@
+"""The process a pod runs: `python -m workload`.
+
+In, by environment: SHARD_MANIFEST (a JSON-lines file) and JOB_COMPLETION_INDEX (its line), INPUT_DIR
+(where shards are staged), OUTPUT_URL (where results go), DATASET; optional DPATH (`/dev/null` stages in
+and discards), DOWNLOAD_LIMIT_KBPS, SKIP_EXISTING, and the storage variables of `workload.storage`.
+Out: `<OUTPUT_URL>/<shard>.json` for every shard of the index.
+
+Exit code 0 = every shard has its result; 65 = some input is bad, retrying is of no use, and the good
+shards have their results; anything else = try again. The reason is the last line on standard error, and
+the pod's termination message.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import NoReturn
+
+from workload.errors import WorkloadError
+from workload.settings import read_settings
+
+_MESSAGE_LIMIT = 4096
+"""Bytes of a termination message that Kubernetes keeps."""
+
+
+def main() -> int:
+    """Run the index this process is for; returns the exit code."""
+    _exit_promptly_on(signal.SIGTERM)
+    try:
+        settings = read_settings(os.environ)
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # starting threads costs more than the sums
+        from workload.pod import run  # numpy and uproot only once there is something to do
+
+        run(settings, lambda line: print(line, flush=True))
+    except WorkloadError as error:
+        _tell(str(error))
+        return error.exit_code
+    return 0
+
+
+def _exit_promptly_on(wanted: signal.Signals) -> None:
+    """End the process at once on a signal, even while a library call blocks the main thread.
+
+    A Python signal handler waits for that call to return, and as process 1 of a container there is no
+    default action. Nothing is lost: results are single PUTs.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(wanted, lambda number, frame: None)
+
+    def wait() -> NoReturn:
+        number = os.read(reader, 1)[0]
+        _tell(f"stopped by {signal.Signals(number).name}")
+        os._exit(128 + number)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _tell(reason: str) -> None:
+    line = " ".join(reason.split())
+    print(line, file=sys.stderr, flush=True)
+    message = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
+    with contextlib.suppress(OSError):  # there is no such file outside of Kubernetes
+        message.write_bytes(line.encode()[:_MESSAGE_LIMIT])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

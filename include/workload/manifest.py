@@ -1,0 +1,68 @@
+"""The shard manifest: which objects a completion index works on.
+
+One line of JSON an index, so that a pod of a campaign with thousands of indexes parses its own line only.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from workload.errors import BadInput, Misconfigured
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One object to analyse.
+
+    `name` is also the result's name, `size` the bytes the object had when it was listed, `lumi` the
+    integrated luminosity of a data shard (`{"stream", "value"}`), absent in simulation.
+    """
+
+    name: str
+    url: str
+    size: int
+    lumi: dict[str, Any] | None
+
+
+def read_shards(manifest: Path, index: int) -> list[Shard]:
+    """The shards of one completion index.
+
+    Raises `Misconfigured` when the file cannot be read, `BadInput` when it has no such line or the line
+    is not what the contract says: the line will be the same at the next attempt.
+    """
+    try:
+        with manifest.open(encoding="utf-8") as lines:
+            line = next(islice(lines, index, None), None)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"cannot read SHARD_MANIFEST {manifest}: {error}") from error
+    if line is None:
+        raise BadInput(f"{manifest} has no line for completion index {index}")
+    where = f"{manifest}, completion index {index}"
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        raise BadInput(f"{where}: not JSON: {error}") from error
+    shards = entry.get("shards") if isinstance(entry, dict) else None
+    if not isinstance(shards, list) or not shards:
+        raise BadInput(f'{where}: expected {{"shards": [...]}} with at least one shard')
+    return [_shard(item, f"{where}, shard {position}") for position, item in enumerate(shards)]
+
+
+def _shard(item: object, where: str) -> Shard:
+    if not isinstance(item, dict):
+        raise BadInput(f"{where}: expected an object, found {item!r}")
+    name, url, size, lumi = (item.get(key) for key in ("name", "url", "size", "lumi"))
+    if not isinstance(name, str) or not _SAFE_NAME.fullmatch(name):
+        raise BadInput(f"{where}: name {name!r} is not a plain file name of letters, digits, '.', '_', '-'")
+    if not isinstance(url, str) or "://" not in url:
+        raise BadInput(f"{where} ({name}): url {url!r} is not a URL")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise BadInput(f"{where} ({name}): size {size!r} is not a number of bytes")
+    if lumi is not None and not (isinstance(lumi, dict) and {"stream", "value"} <= lumi.keys()):
+        raise BadInput(f'{where} ({name}): lumi {lumi!r} is not {{"stream", "value"}} or null')
+    return Shard(name, url, size, lumi)

@@ -1,0 +1,59 @@
+"""The result document of a shard: what the merge needs, and enough to find the shard again.
+
+The histograms bear the names the original analysis gave them, so results of both workloads merge alike.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workload import WORKLOAD
+from workload.histogram import BINS
+from workload.manifest import Shard
+from workload.selection import CHANNELS
+
+HISTOGRAMS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass2mu2e_8TeV_low"}
+"""For each channel, the name of its histogram in the document."""
+
+
+class Analysis(NamedTuple):
+    """What the selection made of a shard: events read, and a histogram for each channel."""
+
+    processed: int
+    histograms: dict[str, NDArray[np.int64]]
+
+
+def nothing() -> Analysis:
+    """The analysis of no event at all."""
+    return Analysis(0, {channel: np.zeros(BINS, np.int64) for channel in CHANNELS})
+
+
+def result_document(
+    shard: Shard,
+    dataset: str,
+    analysis: Analysis,
+    *,
+    staged: int,
+    stage_in: float,
+    compute: float,
+    test_mode: bool,
+) -> dict[str, Any]:
+    """The document for one shard; `staged` in bytes, `stage_in` and `compute` in seconds."""
+    document: dict[str, Any] = {
+        "samplename": dataset,
+        "shard": shard.name,
+        "url": shard.url,
+        "size": shard.size,
+        "processed": analysis.processed,
+        **{HISTOGRAMS[channel]: counts.tolist() for channel, counts in analysis.histograms.items()},
+        "lumi": shard.lumi,
+        "workload": WORKLOAD,
+        "seconds": {"stage_in": round(stage_in, 3), "compute": round(compute, 3)},
+        "bytes": staged,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if test_mode:
+        document["test_mode"] = True
+    return document

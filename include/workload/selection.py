@@ -1,0 +1,142 @@
+"""Select events with four leptons as the CMS example HiggsExample20112012 does at its level 4.
+
+The rules are those of the 2011-2012 open-data example that re-performs the Higgs discovery, applied to
+what reduced NanoAOD holds. The format has no particle-flow and global-muon flags, no missing inner hits
+and no supercluster position. It writes an isolation of -999 for a lepton that is not particle-flow and
+an impact parameter of -999 for a muon that is not global, so requiring valid values stands for those
+flags; the cut on missing hits is left out, and |eta| of the electron stands for that of its supercluster.
+Lepton masses are constants as in the example, not the format's mass branch.
+"""
+
+from typing import NamedTuple
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+CHANNELS = ("4mu", "4e", "2e2mu")
+Z_MASS = 91.1876
+MUON_MASS = 0.105658
+ELECTRON_MASS = 0.0005109989
+
+# Pairs of four leptons of one flavour; the pair at the mirrored position holds the other two leptons.
+_SAME_FLAVOUR = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+_TWO_FLAVOURS = ((0, 1), (2, 3))
+
+
+class Candidates(NamedTuple):
+    """Selected four-lepton systems: index of the event in the arrays given, and mass in GeV."""
+
+    event: NDArray[np.int64]
+    mass: Floats
+
+
+class _Quartets(NamedTuple):
+    """Four leptons an event: `event` (n,), the rest (n, 4) with momenta (n, 4, [px, py, pz, E]) in GeV."""
+
+    event: NDArray[np.int64]
+    pt: Floats
+    charge: Floats
+    momentum: Floats
+
+
+def select(muons: ak.Array, electrons: ak.Array) -> dict[str, Candidates]:
+    """Four-lepton candidates with m4l > 70 GeV for each channel, at most one an event and channel.
+
+    `muons` and `electrons` are as in `workload.events.Events`. 4mu and 4e take the four good leptons of
+    highest pT, 2e2mu the two of each flavour. An event may be a candidate of several channels.
+    """
+    muons = muons[_is_good(muons, min_pt=5.0, max_eta=2.4)]
+    electrons = electrons[_is_good(electrons, min_pt=7.0, max_eta=2.5)]
+    n_muons, n_electrons = ak.num(muons).to_numpy(), ak.num(electrons).to_numpy()
+    both = np.flatnonzero((n_muons >= 2) & (n_electrons >= 2))
+    quartets = {
+        "4mu": _leading(muons, np.flatnonzero(n_muons >= 4), 4, MUON_MASS),
+        "4e": _leading(electrons, np.flatnonzero(n_electrons >= 4), 4, ELECTRON_MASS),
+        "2e2mu": _side_by_side(
+            _leading(muons, both, 2, MUON_MASS), _leading(electrons, both, 2, ELECTRON_MASS)
+        ),
+    }
+    return {
+        channel: _candidates(quartets[channel], _TWO_FLAVOURS if channel == "2e2mu" else _SAME_FLAVOUR)
+        for channel in CHANNELS
+    }
+
+
+def _is_good(leptons: ak.Array, min_pt: float, max_eta: float) -> ak.Array:
+    """Which leptons are well measured, isolated and from the primary vertex. NaN and infinity are not."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        impact = np.sqrt(leptons.dxy**2 + leptons.dz**2)
+        significance = impact / np.sqrt(leptons.dxyErr**2 + leptons.dzErr**2)  # SIP3D of the example
+        return (
+            (leptons.pt > min_pt)
+            & (abs(leptons.eta) < max_eta)
+            & (leptons.iso >= 0.0)
+            & (leptons.iso < 0.4)
+            & (significance < 4.0)
+            & (abs(leptons.dxy) < 0.5)
+            & (abs(leptons.dz) < 1.0)
+            & np.isfinite(leptons.pt)
+            & np.isfinite(leptons.phi)
+            & np.isfinite(leptons.dxyErr)
+            & np.isfinite(leptons.dzErr)
+        )
+
+
+def _leading(leptons: ak.Array, events: NDArray[np.int64], count: int, mass: float) -> _Quartets:
+    """The `count` leptons of highest pT of the given events, which have at least that many."""
+    chosen = leptons[events]
+    chosen = chosen[ak.argsort(chosen.pt, axis=1, ascending=False)][:, :count]
+    pt, eta, phi, charge = (
+        ak.flatten(chosen[field]).to_numpy().reshape(-1, count) for field in ("pt", "eta", "phi", "charge")
+    )
+    with np.errstate(over="ignore"):
+        energy = np.hypot(pt * np.cosh(eta), mass)
+    momentum = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), energy], axis=-1)
+    return _Quartets(events, pt, charge, momentum)
+
+
+def _side_by_side(first: _Quartets, second: _Quartets) -> _Quartets:
+    joined = (np.concatenate(pair, axis=1) for pair in zip(first[1:], second[1:], strict=True))
+    return _Quartets(first.event, *joined)
+
+
+def _candidates(leptons: _Quartets, pairs: tuple[tuple[int, int], ...]) -> Candidates:
+    """Pair the leptons to Za and Zb and apply the cuts on the pairs.
+
+    Za is the pair of opposite charge nearest to the Z mass, Zb the other two; Za has leptons above 20 and
+    10 GeV, 40 < m(Za) < 120 and 12 < m(Zb) < 120 GeV.
+    """
+    first, second = np.array(pairs).T
+    event, pt, charge, momentum = leptons
+    with np.errstate(invalid="ignore", over="ignore"):
+        pair_mass = _mass(momentum[:, first] + momentum[:, second])
+        opposite = charge[:, first] * charge[:, second] < 0
+        distance = np.where(opposite, np.abs(pair_mass - Z_MASS), np.inf)
+        mass = _mass(momentum.sum(axis=1))
+    rows = np.arange(len(event))
+    a = distance.argmin(axis=1)
+    b = len(pairs) - 1 - a
+    mass_a, mass_b = pair_mass[rows, a], pair_mass[rows, b]
+    pt_a = np.sort(np.stack([pt[rows, first[a]], pt[rows, second[a]]], axis=1), axis=1)
+    passed = (
+        opposite[rows, a]
+        & (charge.sum(axis=1) == 0)
+        & (pt_a[:, 1] > 20.0)
+        & (pt_a[:, 0] > 10.0)
+        & (mass_a > 40.0)
+        & (mass_a < 120.0)
+        & (mass_b > 12.0)
+        & (mass_b < 120.0)
+        & (mass > 70.0)
+    )
+    return Candidates(event[passed], mass[passed])
+
+
+def _mass(momentum: Floats) -> Floats:
+    """Invariant mass of four-momenta in the last axis; rounding below zero counts as zero."""
+    space = (momentum[..., :3] ** 2).sum(axis=-1)
+    mass: Floats = np.sqrt(np.maximum(momentum[..., 3] ** 2 - space, 0.0))
+    return mass

@@ -1,0 +1,86 @@
+"""The pod contract's environment, read once and checked, so that nothing else looks into `os.environ`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workload.errors import Misconfigured
+from workload.storage import WRITABLE_SCHEMES
+
+TEST_MODE_DPATH = "/dev/null"
+"""The `dpath` that means: download, throw away, compute nothing."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one pod is asked to do.
+
+    `download_limit` is in bytes per second; `test_mode` stages in and discards.
+    """
+
+    manifest: Path
+    index: int
+    input_dir: Path
+    output_url: str
+    dataset: str
+    test_mode: bool
+    skip_existing: bool
+    download_limit: float | None
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the pod contract's variables.
+
+    Raises `Misconfigured` naming the variable at fault. SAMPLE and DATATYPE are part of the contract for
+    other images; this analysis treats data and simulation alike.
+    """
+    input_dir = Path(_required(environ, "INPUT_DIR"))
+    if not input_dir.is_dir():
+        raise Misconfigured(f"INPUT_DIR {input_dir} is not a directory")
+    return Settings(
+        manifest=Path(_required(environ, "SHARD_MANIFEST")),
+        index=_completion_index(environ),
+        input_dir=input_dir,
+        output_url=_output_url(environ),
+        dataset=_required(environ, "DATASET"),
+        test_mode=environ.get("DPATH") == TEST_MODE_DPATH,
+        skip_existing=_flag(environ, "SKIP_EXISTING"),
+        download_limit=_download_limit(environ),
+    )
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise Misconfigured(f"environment variable {name} is not set")
+    return value
+
+
+def _output_url(environ: Mapping[str, str]) -> str:
+    value = _required(environ, "OUTPUT_URL").rstrip("/")
+    if value.partition("://")[0] not in WRITABLE_SCHEMES:
+        raise Misconfigured(f"OUTPUT_URL {value} is none of {', '.join(WRITABLE_SCHEMES)}")
+    return value
+
+
+def _completion_index(environ: Mapping[str, str]) -> int:
+    value = _required(environ, "JOB_COMPLETION_INDEX")
+    if not value.isdecimal():
+        raise Misconfigured(f"JOB_COMPLETION_INDEX is {value!r}, not a whole number from 0")
+    return int(value)
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "").lower()
+    if value not in ("", "true", "false"):
+        raise Misconfigured(f"{name} is {value!r}; allowed are true and false")
+    return value == "true"
+
+
+def _download_limit(environ: Mapping[str, str]) -> float | None:
+    value = environ.get("DOWNLOAD_LIMIT_KBPS", "")
+    if not value:
+        return None
+    if not value.isdecimal() or int(value) == 0:
+        raise Misconfigured(f"DOWNLOAD_LIMIT_KBPS is {value!r}, not a whole number of kB/s from 1")
+    return int(value) * 1000.0

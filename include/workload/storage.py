@@ -1,0 +1,80 @@
+"""Objects by URL: `s3://`, `gs://`, `https://` and `file://` through one library.
+
+Credentials and endpoints come from the variables each cloud's own tools use (`AWS_*`, `GOOGLE_*`) or
+from the node's identity; nothing is passed by hand. Plain HTTP is used where an endpoint names it.
+"""
+
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore, from_url
+
+from workload.errors import BadInput, TryAgain
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+WRITABLE_SCHEMES = ("s3", "gs", "file")
+SCHEMES = (*WRITABLE_SCHEMES, "https", "http")
+
+_RETRY: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=60)}
+# No limit on a whole request, since a shard may take minutes; a stalled connection ends after a minute.
+_CLIENT: "ClientConfig" = {
+    "allow_http": True,
+    "connect_timeout": "10s",
+    "read_timeout": "60s",
+    "timeout": "1day",
+}
+
+
+def locate(url: str) -> tuple[ObjectStore, str]:
+    """The store a URL points into, and the key in it.
+
+    Raises `BadInput` for a scheme that is not known or a URL without a key.
+    """
+    scheme, separator, rest = url.partition("://")
+    root, _, key = rest.partition("/")
+    if scheme not in SCHEMES or not separator:
+        raise BadInput(f"{url}: not a URL this workload can read ({', '.join(SCHEMES)})")
+    if not key:
+        raise BadInput(f"{url}: names no object")
+    return _store(scheme, root), key
+
+
+@cache
+def _store(scheme: str, root: str) -> ObjectStore:
+    if scheme == "file":
+        return from_url("file:///")
+    return from_url(f"{scheme}://{root}", client_options=_CLIENT, retry_config=_RETRY)
+
+
+def put(url: str, content: bytes) -> None:
+    """Write an object with a single PUT, so that a reader sees all of it or nothing.
+
+    Raises `TryAgain` when the store refuses or cannot be reached.
+    """
+    store, key = locate(url)
+    try:
+        obstore.put(store, key, content, use_multipart=False)
+    except (BaseError, OSError) as error:
+        raise TryAgain(f"cannot write {url}: {reason(error)}") from error
+
+
+def exists(url: str) -> bool:
+    """Whether there is an object at `url`. Raises `TryAgain` when the store does not answer."""
+    store, key = locate(url)
+    try:
+        obstore.head(store, key)
+    except FileNotFoundError:
+        return False
+    except (BaseError, OSError) as error:
+        raise TryAgain(f"cannot look up {url}: {reason(error)}") from error
+    return True
+
+
+def reason(error: Exception) -> str:
+    """The first line of a storage error, without the dump of the client's state that follows it."""
+    return str(error).split("\n", 1)[0].strip() or type(error).__name__

@@ -5,11 +5,43 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+CAMPAIGN ?= demo-local
+CONF ?= {}
+TESTS ?= tests
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):.*##  ?/\1\t/p' $(MAKEFILE_LIST) | sed 's/^/  make /' | expand -t 22
+	@sed -nE 's/^([a-z-]+):[^#]*##  ?/\1\t/p' $(MAKEFILE_LIST) | sed 's/^/  make /' | expand -t 16
+
+demo: setup  ## run the demo campaign and show it (CAMPAIGN=..., CONF='{"max_shards": 2}')
+	@python -m demo run --campaign '$(CAMPAIGN)' --conf '$(CONF)'
+
+up: setup  ## start Airflow and the local services, and keep them running
+	@python -m demo up
+
+down:  ## stop them
+	@if [ -e $(VENV)/.installed ]; then python -m demo down; fi
+
+status: setup  ## show them
+	@python -m demo status
+
+test: setup  ## run all tests (TESTS=tests/demo for some of them)
+	@python -m pytest $(TESTS)
+
+unit: setup  ## run the tests that need no services
+	@python -m pytest -m 'not end_to_end' $(TESTS)
+
+lint: setup  ## check style, types and layers
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports
+	@VIRTUAL_ENV=$(VENV) uv pip check
+
+clean: down  ## stop everything, and remove all that was made but the results
+	@rm -rf .run $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 setup: $(VENV)/.installed  ## virtual environment with the locked dependencies
 
@@ -22,8 +54,8 @@ $(VENV)/.installed: requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	@touch $@
 
-lock:  ## pin the dependencies anew
+lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help setup lock
+.PHONY: help demo up down status test unit lint clean setup lock

@@ -66,6 +66,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     }
     return settings.connections() | {
         "AIRFLOW_HOME": str(home),
+        "HIGGS_RESULTS": str(settings.results),
         **{
             f"AIRFLOW__{section.upper()}__{option.upper()}": str(value)
             for section, values in options.items()

@@ -137,6 +137,11 @@ class Settings(BaseModel):
         return self.state / "logs"
 
     @property
+    def results(self) -> Path:
+        """Where runs leave a copy of their summary and plot: beside the state folder."""
+        return self.state.parent / "results"
+
+    @property
     def airflow_home(self) -> Path:
         """Airflow's database and task logs."""
         return self.state / "airflow"

@@ -1,0 +1,158 @@
+"""The command behind `make up`, `down`, `status` and `demo`."""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.airflow_api import AirflowError
+from demo.campaign_run import CampaignRun, CampaignRunError, parse_conf
+from demo.demo_data import DataError
+from demo.lifecycle import airflow, bring_up
+from demo.settings import REPOSITORY, USER, Settings
+from demo.supervision import ServiceError, Supervision
+from demo.view import View, view_for
+from higgsdemo.campaign import Campaign, CampaignError, load_campaign
+
+DEMO = "demo-local"
+INTERRUPTED = 130
+
+Command = Callable[[argparse.Namespace, Supervision, Console], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    for sort in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sort, _interrupt)
+    try:
+        supervision = Supervision(Settings.load(options.state))
+        command: Command = options.command
+        return command(options, supervision, Console(highlight=False))
+    except (AirflowError, CampaignError, CampaignRunError, DataError, ServiceError, ValueError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def up(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
+    """Start the services, put the demo's data in place, and say how to reach everything."""
+    with view_for(console) as view:
+        bring_up(supervision, _campaign(DEMO), view.say)
+        view.print(_addresses(supervision.settings))
+    return 0
+
+
+def down(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
+    """Stop the services."""
+    with supervision.alone():
+        ran = supervision.stop()
+    console.print("The services are stopped." if ran else "The services were not running.")
+    return 0
+
+
+def status(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
+    """Show the services; the exit code is 1 when some of them do not run."""
+    states = supervision.states()
+    if not states:
+        console.print("The services are not running; `make up` starts them.")
+        return 0
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for column in ("service", "state", "process"):
+        table.add_column(column)
+    for state in states:
+        table.add_row(state.name, state.state.lower(), str(state.pid or ""))
+    console.print(table, "", _addresses(supervision.settings), sep="\n", soft_wrap=True)
+    return 0 if all(state.state == "RUNNING" for state in states) else 1
+
+
+def run(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
+    """Run a campaign and show it; services that had to be started for it are stopped at the end."""
+    began = time.monotonic()
+    campaign = _campaign(options.campaign)
+    conf = parse_conf(options.conf)
+    with view_for(console) as view:
+        view.say("Starting Airflow, an S3 server and localkube ...")
+        fresh = bring_up(supervision, campaign, view.say)
+        try:
+            _run_campaign(supervision, options.campaign, campaign, conf, view)
+        except KeyboardInterrupt:
+            view.say(_on_interrupt(fresh, supervision.settings))
+            raise
+        finally:
+            if fresh:
+                with supervision.alone():
+                    supervision.stop()
+        view.say(f"Done in {time.monotonic() - began:.0f} s.")
+        if fresh:
+            view.say("The services are stopped; `make up` keeps them running, to look around and click.")
+    return 0
+
+
+def _run_campaign(
+    supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View
+) -> None:
+    session = airflow(supervision.settings)
+    try:
+        campaign_run = CampaignRun(supervision, session, dag_id, campaign, conf)
+        campaign_run.start()
+        view.say(f"Campaign {dag_id}, run {campaign_run.run_id}: {campaign_run.url}")
+        campaign_run.follow(view)
+        view.print("", campaign_run.report(), "")
+    finally:
+        session.close()
+
+
+def _campaign(dag_id: str) -> Campaign:
+    return load_campaign(REPOSITORY / "include" / "config" / f"{dag_id}.json")
+
+
+def _on_interrupt(fresh: bool, settings: Settings) -> str:
+    if fresh:
+        return "Interrupted: stopping the services, and the run with them ..."
+    return f"The run goes on in Airflow at {settings.ui_url}; `make down` stops everything."
+
+
+def _addresses(settings: Settings) -> str:
+    return "\n".join(
+        (
+            f"  Airflow      {settings.ui_url}   user {USER}, password {settings.secrets.ui_password}",
+            f"  Kubernetes   kubectl --kubeconfig {settings.kubeconfig} get pods,jobs,nodes -A",
+            f"  S3           {settings.s3_url}   keys in {settings.state / 'secrets.json'}",
+            f"  Logs         {settings.logs}",
+        )
+    )
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument(
+        "--state", type=Path, default=REPOSITORY / ".run", help="folder of the services' state"
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for command in (up, down, status, run):
+        added = commands.add_parser(command.__name__, help=command.__doc__)
+        added.set_defaults(command=command)
+        if command is run:
+            added.add_argument(
+                "--campaign", default=DEMO, help="a file of include/config, without its ending"
+            )
+            added.add_argument("--conf", default="{}", help="what the DAG is triggered with, as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

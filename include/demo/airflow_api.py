@@ -1,0 +1,147 @@
+"""Airflow's public REST API, as far as the demo needs it: trigger a DAG, follow the run, read a log."""
+
+from graphlib import TopologicalSorter
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+FINISHED = frozenset({"success", "failed"})
+"""The states in which a DAG run ends."""
+
+_PAGE = 100
+
+
+class AirflowError(Exception):
+    """Airflow refuses a request; the message says which and why."""
+
+
+class AirflowAwayError(AirflowError):
+    """Airflow does not answer just now: it starts, or was killed and is being started again."""
+
+
+class TaskInstance(BaseModel):
+    """One task of a run; a mapped task has one for each index from 0, and -1 before it is expanded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    label: str | None = Field(default=None, validation_alias="rendered_map_index")
+
+
+class Airflow:
+    """A session with one Airflow, as one user. Raises AirflowAwayError when it does not answer."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url
+        self._user = user
+        self._password = password
+        self._client = httpx.Client(base_url=url, timeout=20, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def health(self) -> dict[str, str | None]:
+        """The state of each component, "healthy" or not."""
+        return {
+            name: component["status"]
+            for name, component in self._request("GET", "/api/v2/monitor/health").json().items()
+        }
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Whether the DAG has been parsed."""
+        return self._request("GET", f"/api/v2/dags/{dag_id}", allowed=(404,)).status_code != 404
+
+    def import_errors(self) -> dict[str, str]:
+        """The message of each DAG file that does not load."""
+        found = self._request("GET", "/api/v2/importErrors").json()["import_errors"]
+        return {error["filename"]: error["stack_trace"] for error in found}
+
+    def task_order(self, dag_id: str) -> list[str]:
+        """The DAG's task ids, each after those it waits for."""
+        tasks = self._request("GET", f"/api/v2/dags/{dag_id}/tasks").json()["tasks"]
+        order: TopologicalSorter[str] = TopologicalSorter()
+        for task in tasks:
+            order.add(task["task_id"])
+            for downstream in task["downstream_task_ids"]:
+                order.add(downstream, task["task_id"])
+        return list(order.static_order())
+
+    def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+        """Start a run. One of that name that is there already is left as it is: an answer may get lost."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", body=body, allowed=(409,))
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """The state of a run: queued, running, success or failed."""
+        state: str = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"]
+        return state
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        """All task instances of a run."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found: list[TaskInstance] = []
+        while True:
+            page = self._request("GET", path, query={"limit": _PAGE, "offset": len(found)}).json()
+            found += [TaskInstance.model_validate(item) for item in page["task_instances"]]
+            if len(found) >= page["total_entries"] or not page["task_instances"]:
+                return found
+
+    def log(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
+        """The lines that the last try of a task wrote to its log."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        query = {"map_index": task.map_index, "full_content": True}
+        content = self._request("GET", path, query=query).json()["content"]
+        lines = (entry if isinstance(entry, str) else _line(entry) for entry in content)
+        return [line for line in lines if not line.startswith("::")]
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        body: dict[str, Any] | None = None,
+        allowed: tuple[int, ...] = (),
+    ) -> httpx.Response:
+        try:
+            if "Authorization" not in self._client.headers:
+                self._log_in()
+            answer = self._client.request(method, path, params=query, json=body)
+            if answer.status_code == 401:
+                self._log_in()
+                answer = self._client.request(method, path, params=query, json=body)
+        except httpx.HTTPError as error:
+            raise AirflowAwayError(f"Airflow at {self.url} does not answer: {error}") from error
+        if answer.is_server_error:
+            raise AirflowAwayError(f"Airflow at {self.url} answers {answer.status_code} to {method} {path}")
+        if answer.is_error and answer.status_code not in allowed:
+            raise AirflowError(f"Airflow refuses {method} {path}: {_reason(answer)}")
+        return answer
+
+    def _log_in(self) -> None:
+        credentials = {"username": self._user, "password": self._password}
+        answer = self._client.post("/auth/token", json=credentials)
+        if answer.is_client_error:
+            raise AirflowError(
+                f"Airflow at {self.url} does not know the user {self._user}: {_reason(answer)}"
+            )
+        answer.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = answer.text
+    return f"{answer.status_code} {detail}"
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """One entry of a structured log: its message, and the error it carries."""
+    causes = [f"{cause['exc_type']}: {cause['exc_value']}" for cause in entry.get("error_detail") or []]
+    return "; ".join([str(entry.get("event", "")), *causes])

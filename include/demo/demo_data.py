@@ -1,0 +1,54 @@
+"""The simulated demo datasets: generated once into the state folder, and copied to the local S3 server.
+
+The server keeps its objects in memory, so the copy is made anew after every start; the files stay.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from demo.bucket import Bucket
+from demo.settings import Settings
+from higgsdemo.campaign import Campaign
+
+
+class DataError(Exception):
+    """The demo's data cannot be generated; the message ends with what the generator said."""
+
+
+def generate(settings: Settings) -> Path:
+    """The folder with the demo's ROOT files, laid out as in the bucket; what is missing is generated.
+
+    Raises DataError.
+    """
+    folder = settings.state / "demo-data"
+    folder.mkdir(exist_ok=True)
+    generated = subprocess.run(
+        [sys.executable, "-m", "generator", "--output", str(folder)],
+        env=settings.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if generated.returncode:
+        tail = "\n".join(generated.stdout.splitlines()[-10:])
+        raise DataError(f"The demo's data cannot be generated:\n{tail}")
+    return folder
+
+
+def fill_buckets(settings: Settings, campaign: Campaign, folder: Path) -> int:
+    """Make the campaign's buckets, and copy the files of `folder` to that of its input.
+
+    Returns the number of files.
+    """
+    for url in {campaign.storage.input, campaign.storage.output}:
+        Bucket(settings, bucket_name(url)).create()
+    return Bucket(settings, bucket_name(campaign.storage.input)).upload(folder)
+
+
+def bucket_name(url: str) -> str:
+    """The bucket of an `s3://bucket/prefix` URL."""
+    return urlsplit(url).netloc

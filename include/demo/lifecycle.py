@@ -1,0 +1,98 @@
+"""Brings the services up, healthy and with the demo's data in place, as fast as two cores allow."""
+
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from demo.airflow_api import Airflow, AirflowAwayError
+from demo.demo_data import fill_buckets, generate
+from demo.services import AIRFLOW, FOUNDATIONS
+from demo.settings import USER, Settings
+from demo.supervision import ServiceError, Supervision
+from higgsdemo.campaign import Campaign
+
+_START_SECONDS = 120
+"""Seconds all services together may take to become healthy: ten times what two cores need."""
+
+Say = Callable[[str], None]
+
+
+def bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> bool:
+    """Start what does not run yet and fill the campaign's buckets; returns whether nothing ran before.
+
+    Generating data and making Airflow's database go on while the services start. Raises ServiceError or
+    DataError; services that were started for nothing are stopped again.
+    """
+    with supervision.alone():
+        fresh = not supervision.states()
+        if fresh:
+            supervision.start_supervisor()
+        try:
+            _bring_up(supervision, campaign, say)
+        except BaseException:
+            if fresh:
+                supervision.stop()
+            raise
+    return fresh
+
+
+def _bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
+    settings = supervision.settings
+    began = time.monotonic()
+    supervision.start(service.name for service in FOUNDATIONS)
+    with ThreadPoolExecutor(1) as pool:
+        folder = pool.submit(generate, settings)
+        supervision.migrate_database()
+        wait_until(supervision, lambda: _foundations_missing(settings))
+        supervision.start(service.name for service in AIRFLOW)
+        files = fill_buckets(settings, campaign, folder.result())
+        say(f"{files} files of simulated collisions are in {campaign.storage.input}")
+        wait_until(supervision, lambda: _airflow_missing(settings))
+    say(f"Airflow, the S3 server and localkube are up ({time.monotonic() - began:.0f} s)")
+
+
+def wait_until(supervision: Supervision, missing: Callable[[], str | None]) -> None:
+    """Wait until nothing is missing. Raises ServiceError when a service gives up, or it takes too long."""
+    deadline = time.monotonic() + _START_SECONDS
+    while what := missing():
+        supervision.check()
+        if time.monotonic() > deadline:
+            logs = supervision.settings.logs
+            raise ServiceError(f"After {_START_SECONDS} s still {what}; the logs are in {logs}")
+        time.sleep(0.2)
+
+
+def airflow(settings: Settings) -> Airflow:
+    """A session with the local Airflow."""
+    return Airflow(settings.ui_url, USER, settings.secrets.ui_password)
+
+
+def _foundations_missing(settings: Settings) -> str | None:
+    try:
+        httpx.get(f"{settings.s3_url}/moto-api/", trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        return f"no S3 server answers at {settings.s3_url} ({error})"
+    try:
+        httpx.get(
+            f"{settings.localkube_url}/localkube/clusters",
+            headers={"Authorization": f"Bearer {settings.localkube_token.read_text().strip()}"},
+            verify=ssl.create_default_context(cafile=settings.localkube_ca),
+            trust_env=False,
+        ).raise_for_status()
+    except (httpx.HTTPError, OSError) as error:
+        return f"no localkube answers at {settings.localkube_url} ({error})"
+    return None
+
+
+def _airflow_missing(settings: Settings) -> str | None:
+    session = airflow(settings)
+    try:
+        sick = [name for name, status in session.health().items() if status != "healthy"]
+    except AirflowAwayError as error:
+        return str(error)
+    finally:
+        session.close()
+    return f"Airflow's {', '.join(sick)} not healthy" if sick else None

@@ -1,0 +1,98 @@
+"""What the tasks need of a cluster's provider, and nothing about how it does it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from higgsdemo.campaign.model import Cluster
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+    from kubernetes_asyncio.client import ApiClient as AsyncApiClient
+
+
+class ClusterError(RuntimeError):
+    """A cluster cannot be made, reached or removed; the message names it, the reason and a remedy."""
+
+
+class Phase(StrEnum):
+    """Where a cluster is in its life."""
+
+    ABSENT = "absent"
+    PROVISIONING = "provisioning"
+    RUNNING = "running"
+    DELETING = "deleting"
+
+
+class Provider(ABC):
+    """One cluster, through whoever runs it. The methods block; a trigger calls them in a thread."""
+
+    poll_seconds: ClassVar[float] = 10.0
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    @abstractmethod
+    def create(self) -> None:
+        """Ask for the cluster; success when it is there already with the same shape.
+
+        :raises ClusterError: when it is there with another shape, naming the difference, or is refused.
+        """
+
+    @abstractmethod
+    def phase(self) -> Phase:
+        """Tell where the cluster is in its life.
+
+        :raises ClusterError: when it has failed for good.
+        """
+
+    @abstractmethod
+    def delete(self) -> bool:
+        """Ask for its deletion; a cluster that is gone, or was not made by us, is left alone.
+
+        :returns: whether there is a deletion to wait for.
+        """
+
+    @abstractmethod
+    def connect(self) -> ApiClient:
+        """Return a client of its Kubernetes API, with credentials fresh from the Airflow connection."""
+
+    @abstractmethod
+    def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
+        """Return the asynchronous client; entered anew when its credentials have expired."""
+
+
+class KubeconfigProvider(Provider):
+    """A provider that gives its clusters' credentials as a kubeconfig."""
+
+    @abstractmethod
+    def kubeconfig(self) -> dict[str, Any]:
+        """Return a kubeconfig of this cluster with credentials that are valid now."""
+
+    def connect(self) -> ApiClient:
+        """Return a client built from the kubeconfig."""
+        from kubernetes.config import new_client_from_config_dict
+
+        return new_client_from_config_dict(self.kubeconfig())
+
+    def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
+        """Return an asynchronous client built from the kubeconfig."""
+        return _async_client(self)
+
+
+def _async_client(provider: KubeconfigProvider) -> AbstractAsyncContextManager[AsyncApiClient]:
+    from contextlib import asynccontextmanager
+
+    from asgiref.sync import sync_to_async
+    from kubernetes_asyncio.config import new_client_from_config_dict
+
+    @asynccontextmanager
+    async def connected() -> Any:
+        kubeconfig = await sync_to_async(provider.kubeconfig)()
+        async with await new_client_from_config_dict(kubeconfig) as api:
+            yield api
+
+    return connected()

@@ -1,0 +1,55 @@
+"""Any Kubernetes cluster people already have: never created and never deleted by us.
+
+An Airflow connection of type ``kubernetes`` says how to reach it: a kubeconfig, a path to one, or the cluster
+that Airflow itself runs in. ``location`` may name a context of that kubeconfig.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
+
+from higgsdemo.clusters.base import Phase, Provider
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+    from kubernetes_asyncio.client import ApiClient as AsyncApiClient
+
+DEFAULT_CONNECTION = "kubernetes_default"
+
+
+class ExistingProvider(Provider):
+    """A cluster that was there before the campaign and stays after it."""
+
+    def create(self) -> None:
+        """Do nothing: the cluster is there; reaching it is the next task's business."""
+
+    def phase(self) -> Phase:
+        """Ask the cluster for its version, which proves that it runs and that we reach it."""
+        from kubernetes.client import VersionApi
+
+        from higgsdemo.kube import explained
+
+        with explained(self.cluster.name, "read its version"):
+            VersionApi(self.connect()).get_code()
+        return Phase.RUNNING
+
+    def delete(self) -> bool:
+        """Leave the cluster alone."""
+        return False
+
+    def connect(self) -> ApiClient:
+        """Return the client of the Airflow connection."""
+        return KubernetesHook(**self._access()).get_conn()
+
+    def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
+        """Return the asynchronous client of the Airflow connection."""
+        return AsyncKubernetesHook(**self._access()).get_conn()
+
+    def _access(self) -> dict[str, Any]:
+        return {
+            "conn_id": self.cluster.connection or DEFAULT_CONNECTION,
+            "cluster_context": self.cluster.location,
+        }

@@ -1,0 +1,91 @@
+"""The embedded default: clusters of the one-machine Kubernetes, through its own small admin API.
+
+It speaks HTTP to a server that an Airflow connection names, as the other providers do to their clouds; the
+server may as well run on another machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import httpx
+from airflow.sdk import BaseHook
+
+from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, Phase
+
+DEFAULT_CONNECTION = "localkube_default"
+TIMEOUT = 30.0  # s
+
+
+class LocalProvider(KubeconfigProvider):
+    """A cluster of a localkube server."""
+
+    poll_seconds: ClassVar[float] = 1.0
+
+    def create(self) -> None:
+        """Ask the server for the cluster, shaped by ``nodes`` and ``flavor``."""
+        cluster = self.cluster
+        shape = {
+            "name": cluster.name,
+            "nodes": cluster.nodes,
+            "cpu": str(cluster.flavor_cpu),
+            "memory": cluster.flavor_memory,
+        }
+        self._call("POST", "", json=shape)
+
+    def phase(self) -> Phase:
+        """Read the cluster's phase."""
+        found = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
+        return Phase(found["phase"].lower()) if found else Phase.ABSENT
+
+    def delete(self) -> bool:
+        """Delete the cluster with all that runs in it."""
+        return self._call("DELETE", f"/{self.cluster.name}", absent_ok=True) is not None
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """Return the kubeconfig that the server keeps for this cluster."""
+        found = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
+        if not found:
+            raise ClusterError(f"cluster {self.cluster.name} is not there; run the stage 'create' first")
+        kubeconfig: dict[str, Any] = found["kubeconfig"]
+        return kubeconfig
+
+    def _call(
+        self, method: str, path: str, *, json: Any = None, absent_ok: bool = False
+    ) -> dict[str, Any] | None:
+        connection_id = self.cluster.connection or DEFAULT_CONNECTION
+        connection = BaseHook.get_connection(connection_id)
+        url = f"{connection.host}:{connection.port}/localkube/clusters{path}"
+        try:
+            response = httpx.request(
+                method,
+                url,
+                json=json,
+                headers={"Authorization": f"Bearer {connection.password}"},
+                verify=_trust(connection.extra_dejson.get("ca")),
+                timeout=TIMEOUT,
+            )
+        except (httpx.HTTPError, OSError) as error:
+            raise ClusterError(
+                f"cluster {self.cluster.name}: no answer from {url} ({error}); is localkube running, and is "
+                f"the Airflow connection {connection_id!r} right?"
+            ) from error
+        if response.status_code == 404 and absent_ok:
+            return None
+        if response.is_error:
+            raise ClusterError(f"cluster {self.cluster.name}: {_message(response)}")
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer
+
+
+def _trust(ca_file: str | None) -> Any:
+    import ssl
+
+    return ssl.create_default_context(cafile=ca_file) if ca_file else True
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return f"{response.status_code} {response.json()['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"{response.status_code} {response.text[:200]}"

@@ -1,0 +1,98 @@
+"""From one campaign to its DAG: which task follows which, and nothing of what they do.
+
+    plan -> cluster [mapped: one instance a cluster]
+              create_cluster -> prepull_image -> list_dataset_shards -> submit_jobs -> wait_for_jobs
+         -> merge_results -> plot -> choose_cleanup -> keep | cleanup_jobs -> delete_clusters
+         -> campaign_status
+
+The group is mapped over what ``plan`` returns, so a mapping given at the trigger may have any number of
+clusters. A stage that a run leaves out is skipped, and what follows goes on as if it had been done.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TriggerRule, task_group
+
+from higgsdemo.campaign import Campaign
+from higgsdemo.campaign.params import param_schemas
+from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator, KeepOperator
+from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
+from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
+from higgsdemo.operators.list_shards import ListShardsOperator
+from higgsdemo.operators.plan import PlanOperator
+from higgsdemo.operators.prepull import PrepullImageOperator
+from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
+
+# A race between the triggerer and a finished worker may cost a deferred task one try, and clouds stumble.
+RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(seconds=5),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=2),
+}
+CLUSTER_NAME = "{{ task.assignment['cluster']['name'] }}"
+
+
+def build(dag_id: str, campaign: Campaign) -> DAG:
+    """Return the DAG of a campaign."""
+    with DAG(
+        dag_id=dag_id,
+        dag_display_name=campaign.title,
+        description=campaign.description,
+        doc_md=__doc__,
+        schedule=campaign.schedule,
+        catchup=False,
+        max_active_runs=1,  # two runs of one campaign would create and delete the same clusters
+        params={name: Param(**schema) for name, schema in param_schemas(campaign).items()},
+        default_args=RETRIES,
+        tags=["higgsdemo", campaign.catalogue],
+    ) as dag:
+        _wire(campaign)
+    return dag
+
+
+def _wire(campaign: Campaign) -> None:
+    plan = PlanOperator(task_id="plan", campaign=campaign)
+    clusters = plan.output
+    done = _cluster_group().expand(assignment=clusters)
+    merge = MergeResultsOperator(
+        task_id="merge_results", assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
+    )
+    plot = PlotOperator(task_id="plot", assignments=clusters)
+    choose = ChooseCleanupOperator(
+        task_id="choose_cleanup", assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
+    )
+    keep = KeepOperator(task_id="keep")
+    mapped = {"map_index_template": CLUSTER_NAME}
+    cleanup = CleanupJobsOperator.partial(task_id="cleanup_jobs", **mapped).expand(assignment=clusters)
+    delete = DeleteClusterOperator.partial(
+        task_id="delete_clusters", trigger_rule=TriggerRule.ALL_DONE, **mapped
+    ).expand(assignment=clusters)
+    status = CampaignStatusOperator(task_id="campaign_status", retries=0, trigger_rule=TriggerRule.ALL_DONE)
+    done >> merge >> plot >> choose >> [keep, cleanup]
+    cleanup >> delete
+    [keep, delete] >> status
+
+
+def _cluster_group() -> Any:
+    go_on: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_FAILED}
+
+    @task_group(
+        group_id="cluster",
+        tooltip="One cluster: create it, prepare it, run its datasets",
+        default_args={"map_index_template": CLUSTER_NAME},
+    )
+    def cluster(assignment: Any) -> None:
+        create = CreateClusterOperator(task_id="create_cluster", assignment=assignment)
+        prepull = PrepullImageOperator(task_id="prepull_image", assignment=assignment, **go_on)
+        shards = ListShardsOperator(task_id="list_dataset_shards", assignment=assignment, **go_on)
+        submit = SubmitJobsOperator(task_id="submit_jobs", assignment=assignment, **go_on)
+        wait = WaitForJobsOperator(
+            task_id="wait_for_jobs", assignment=assignment, submitted=submit.output, **go_on
+        )
+        create >> prepull >> shards >> submit >> wait
+
+    return cluster

@@ -1,0 +1,163 @@
+"""Putting our objects into a cluster, finding them again and taking them away, with errors people can act on.
+
+Every write is idempotent: what is there already is adopted when it is ours and the same, and refused by name
+when it is not. A retried, cleared or repeated task therefore never doubles anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from higgsdemo import labels
+
+Manifest = dict[str, Any]
+PAGE = 500
+
+
+class KubeError(RuntimeError):
+    """A cluster refused or cannot be reached; the message names the cluster, the action and the reason."""
+
+
+class KubeCluster:
+    """The objects of ours in one cluster, within one namespace."""
+
+    def __init__(self, name: str, namespace: str, api: ApiClient) -> None:
+        self.name, self.namespace = name, namespace
+        self._api = api
+        self._core, self._batch, self._apps = CoreV1Api(api), BatchV1Api(api), AppsV1Api(api)
+
+    def ensure_namespace(self) -> None:
+        """Create the namespace unless it is there, or is not ours to create."""
+        body = {"metadata": {"name": self.namespace, "labels": {labels.PART_OF: labels.PROJECT}}}
+        with explained(self.name, f"create namespace {self.namespace}", ignore=(403, 409)):
+            self._core.create_namespace(body)
+
+    def apply(self, manifest: Manifest) -> bool:
+        """Create an object; adopt the one that is there if it is ours and the same.
+
+        :returns: whether it was created now.
+        :raises KubeError: when another object has that name, or the cluster refuses.
+        """
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        create, read = self._verbs(kind)
+        with explained(self.name, f"create {kind} {name}", ignore=(409,)):
+            create(self.namespace, manifest)
+            return True
+        with explained(self.name, f"read {kind} {name}"):
+            there = self._plain(read(name, self.namespace))
+        if difference := _difference(manifest, there):
+            raise KubeError(
+                f"cluster {self.name}: {kind} {name} in namespace {self.namespace} is there already with "
+                f"{difference}; remove it (stage 'cleanup'), or give the run another run_name"
+            )
+        return False
+
+    def put_secret(self, manifest: Manifest) -> None:
+        """Create a Secret, or give the one that is there the present credentials."""
+        name = manifest["metadata"]["name"]
+        with explained(self.name, f"create Secret {name}", ignore=(409,)):
+            self._core.create_namespaced_secret(self.namespace, manifest)
+            return
+        with explained(self.name, f"update Secret {name}"):
+            self._core.patch_namespaced_secret(name, self.namespace, {"stringData": manifest["stringData"]})
+
+    def own(self, manifest: Manifest, owner: Manifest) -> None:
+        """Let the garbage collector remove a ConfigMap together with the Job that reads it."""
+        job_name = owner["metadata"]["name"]
+        with explained(self.name, f"read Job {job_name}"):
+            uid = self._plain(self._batch.read_namespaced_job(job_name, self.namespace))["metadata"]["uid"]
+        reference = {"apiVersion": "batch/v1", "kind": "Job", "name": job_name, "uid": uid}
+        name = manifest["metadata"]["name"]
+        with explained(self.name, f"patch ConfigMap {name}"):
+            self._core.patch_namespaced_config_map(
+                name, self.namespace, {"metadata": {"ownerReferences": [reference]}}
+            )
+
+    def config_map(self, name: str) -> Manifest:
+        """Return a ConfigMap."""
+        with explained(self.name, f"read ConfigMap {name}"):
+            return self._plain(self._core.read_namespaced_config_map(name, self.namespace))
+
+    def stop_job(self, name: str) -> None:
+        """Suspend a Job: its pods end, no further ones start, and its status stays to be read."""
+        with explained(self.name, f"suspend Job {name}", ignore=(404, 422)):  # 422: it has ended
+            self._batch.patch_namespaced_job(name, self.namespace, {"spec": {"suspend": True}})
+
+    def failed_pods(self, selector: str) -> Iterator[Manifest]:
+        """Yield the failed pods that a label selector finds, page by page."""
+        token = None
+        while True:
+            with explained(self.name, "list failed pods"):
+                page = self._core.list_namespaced_pod(
+                    self.namespace,
+                    label_selector=selector,
+                    field_selector="status.phase=Failed",
+                    limit=PAGE,
+                    _continue=token,
+                )
+            yield from self._plain(page)["items"]
+            if not (token := page.metadata._continue):
+                return
+
+    def remove(self, selector: str) -> None:
+        """Delete everything of ours that a label selector finds, pods with their Jobs."""
+        deletions: dict[str, Callable[..., Any]] = {
+            "Jobs": self._batch.delete_collection_namespaced_job,
+            "DaemonSets": self._apps.delete_collection_namespaced_daemon_set,
+            "ConfigMaps": self._core.delete_collection_namespaced_config_map,
+            "Secrets": self._core.delete_collection_namespaced_secret,
+        }
+        for kind, delete in deletions.items():
+            with explained(self.name, f"delete {kind}", ignore=(404,)):
+                delete(self.namespace, label_selector=selector, propagation_policy="Background")
+
+    def _verbs(self, kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        return {
+            "ConfigMap": (self._core.create_namespaced_config_map, self._core.read_namespaced_config_map),
+            "Job": (self._batch.create_namespaced_job, self._batch.read_namespaced_job),
+            "DaemonSet": (self._apps.create_namespaced_daemon_set, self._apps.read_namespaced_daemon_set),
+        }[kind]
+
+    def _plain(self, model: Any) -> Manifest:
+        """Return a client model as the API's JSON: field names as in manifests, times as text."""
+        plain: Manifest = self._api.sanitize_for_serialization(model)
+        return plain
+
+
+@contextmanager
+def explained(cluster: str, action: str, ignore: tuple[int, ...] = ()) -> Iterator[None]:
+    """Turn the client's errors into a KubeError of one line; pass over the statuses in ``ignore``."""
+    try:
+        yield
+    except ApiException as error:
+        if error.status not in ignore:
+            raise KubeError(f"cluster {cluster}: cannot {action}: {reason(error)}") from error
+    except (HTTPError, OSError) as error:
+        raise KubeError(f"cluster {cluster}: cannot {action}: no answer from its API ({error})") from error
+
+
+def reason(error: Any) -> str:
+    """Return what an API error says, in one line; for the errors of both clients."""
+    try:
+        message = json.loads(error.body)["message"]
+    except (TypeError, ValueError, KeyError):
+        message = error.reason or "no reason given"
+    return f"{error.status} {message}"
+
+
+def _difference(ours: Manifest, there: Manifest) -> str | None:
+    if (there["metadata"].get("labels") or {}).get(labels.PART_OF) != labels.PROJECT:
+        return "another owner"
+    expected = (ours["metadata"].get("annotations") or {}).get(labels.SPEC_HASH)
+    if expected != (there["metadata"].get("annotations") or {}).get(labels.SPEC_HASH):
+        return "another content"
+    if "data" in ours and ours["data"] != there.get("data"):
+        return "another content"
+    return None

@@ -1,0 +1,173 @@
+"""``submit_jobs``, ``wait_for_jobs`` and ``cleanup_jobs``: the life of a cluster's Jobs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from higgsdemo.operators.base import (
+    ClusterOperator,
+    TaskFailed,
+    check,
+    connect,
+    output_store,
+    provider_of,
+    told,
+)
+from higgsdemo.run import ClusterRun, Stage
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from higgsdemo.jobs import Manifest
+    from higgsdemo.kube import KubeCluster
+    from higgsdemo.shards import Shard
+
+
+class SubmitJobsOperator(ClusterOperator):
+    """Put one Indexed Job for each dataset into the cluster; what is there already is adopted."""
+
+    stage: ClassVar[Stage] = "submit"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the Jobs' names and the number of their shards."""
+        from higgsdemo import jobs
+        from higgsdemo.storage import pod_environment
+
+        assignment = self.begin()
+        run = assignment.run
+        submitted: dict[str, int] = {}
+        with told():
+            shards = _open_shards(assignment)
+            cluster = connect(assignment)
+            cluster.ensure_namespace()
+            environment = pod_environment(run.output, run.output_connection, run.pod_endpoint)
+            credentials = jobs.secret(assignment, environment)
+            cluster.put_secret(credentials)
+            for dataset in assignment.cluster.datasets:
+                for chunk in jobs.chunks(shards.get(dataset.name, []), assignment.cluster.shards_per_pod):
+                    manifest = jobs.config_map(assignment, dataset, chunk)
+                    name = manifest["metadata"]["name"]
+                    job = jobs.job(assignment, dataset, chunk, name, credentials["metadata"]["name"])
+                    self._submit(cluster, manifest, job)
+                    submitted[job["metadata"]["name"]] = chunk.shards
+        self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
+        return {"cluster_name": assignment.cluster.name, "jobs": submitted}
+
+    def _submit(self, cluster: KubeCluster, manifest: Manifest, job: Manifest) -> None:
+        cluster.apply(manifest)
+        if not cluster.apply(job):
+            self.log.info("Job %s is there already: adopted", job["metadata"]["name"])
+        cluster.own(manifest, job)
+
+
+class WaitForJobsOperator(ClusterOperator):
+    """Wait, without a worker, until the cluster's Jobs are through; judge them by the campaign's tolerance.
+
+    :param submitted: what ``submit_jobs`` returned.
+    """
+
+    template_fields = (*ClusterOperator.template_fields, "submitted")
+    stage: ClassVar[Stage] = "submit"
+
+    def __init__(self, *, submitted: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.submitted = submitted
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Defer until the Jobs have ended."""
+        from higgsdemo.triggers.jobs import JobsTrigger
+
+        assignment = self.begin()
+        jobs: dict[str, int] = self.submitted["jobs"]
+        if jobs:
+            with told():
+                poll_seconds = provider_of(assignment).poll_seconds
+            allowed = assignment.run.allowed_failures(sum(jobs.values()))
+            self.defer(
+                trigger=JobsTrigger(self.assignment, poll_seconds, sorted(jobs), allowed),
+                method_name="execute_complete",
+            )
+        return self._judge(assignment)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Judge the Jobs once they have ended, or stop them when too many shards have failed."""
+        assignment = ClusterRun.model_validate(self.assignment)
+        finished = check(event)["finished"]
+        with told():
+            if not finished:
+                self._stop(connect(assignment))
+            return self._judge(assignment)
+
+    def _judge(self, assignment: ClusterRun) -> dict[str, Any]:
+        from higgsdemo.failures import failed_shards, failures_key
+
+        run, name = assignment.run, assignment.cluster.name
+        shards = _open_shards(assignment, done_too=True)
+        total = sum(len(of_dataset) for of_dataset in shards.values())
+        with told():
+            output = output_store(assignment)
+            missing = _without_result(assignment, shards)
+            failures = failed_shards(connect(assignment), assignment, missing) if missing else []
+            if failures:
+                output.write(failures_key(name), json.dumps(failures, indent=1).encode())
+        for failure in failures[:20]:
+            self.log.error("shard %(shard)s of %(dataset)s failed: %(reason)s", failure)
+        if len(missing) > run.allowed_failures(total):
+            raise TaskFailed(
+                f"cluster {name}: {len(missing)} of {total} shards have no result, "
+                f"{run.allowed_failures(total)} may fail; see failures/{name}.json in {run.output}"
+            )
+        self.log.info("cluster %s: %d of %d shards done", name, total - len(missing), total)
+        return {"cluster_name": name, "shards": total, "done": total - len(missing), "failed": len(missing)}
+
+    def _stop(self, cluster: KubeCluster) -> None:
+        self.log.error("more shards have failed than the campaign tolerates: the Jobs are stopped")
+        for job in sorted(self.submitted["jobs"]):
+            cluster.stop_job(job)
+
+
+class CleanupJobsOperator(ClusterOperator):
+    """Remove from the cluster what bears the campaign's labels, and nothing else."""
+
+    stage: ClassVar[Stage] = "cleanup"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Delete Jobs with their pods, ConfigMaps, Secrets and the prepull DaemonSet."""
+        from higgsdemo.clusters import Phase
+        from higgsdemo.labels import selector
+
+        assignment = self.begin()
+        run, cluster = assignment.run, assignment.cluster
+        with told():
+            if provider_of(assignment).phase() == Phase.RUNNING:
+                connect(assignment).remove(selector(run.campaign, _only_run(run.stages, run.name)))
+        self.log.info("nothing of %s is left in %s", run.campaign, cluster.name)
+        return {"cluster_name": cluster.name}
+
+
+def _only_run(stages: tuple[Stage, ...], name: str) -> str | None:
+    """A run that only cleans up has made nothing itself: it removes what all runs have left."""
+    return None if stages == ("cleanup",) else name
+
+
+def _open_shards(assignment: ClusterRun, done_too: bool = False) -> dict[str, list[Shard]]:
+    """Return the cluster's listed shards by dataset, without those that had their result before the run."""
+    from higgsdemo.shards import load, shards_key
+
+    shards: dict[str, list[Shard]] = {}
+    for shard in load(output_store(assignment).read(shards_key(assignment.cluster.name))):
+        if done_too or not shard.done:
+            shards.setdefault(shard.dataset, []).append(shard)
+    return shards
+
+
+def _without_result(assignment: ClusterRun, shards: dict[str, list[Shard]]) -> list[Shard]:
+    from higgsdemo.shards import done_shards
+
+    output = output_store(assignment)
+    missing: list[Shard] = []
+    for dataset, expected in shards.items():
+        done = done_shards(output, dataset)
+        missing += [shard for shard in expected if shard.name not in done]
+    return missing

@@ -1,0 +1,86 @@
+"""``plan``: from the campaign's file and what was said at the trigger to one run, cluster by cluster."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from higgsdemo.campaign import CampaignError, apply_conf
+from higgsdemo.operators.base import TaskFailed, told
+from higgsdemo.run import ClusterRun, Run, run_name
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from higgsdemo.campaign import Campaign, RunOptions
+
+
+class PlanOperator(BaseOperator):
+    """Return one ClusterRun for each cluster, and keep what was resolved in the run's ``campaign.json``.
+
+    :param campaign: the campaign as its file gives it.
+    """
+
+    def __init__(self, *, campaign: Campaign, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.campaign = campaign
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Apply the conf of the run and resolve every cluster."""
+        dag_run = context["dag_run"]
+        try:
+            campaign, options = apply_conf(self.campaign, dict(dag_run.conf or {}))
+            name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
+            run = plan_run(campaign, options, dag_run.dag_id, name)
+            assignments = [ClusterRun(run=run, cluster=cluster) for cluster in campaign.clusters()]
+        except CampaignError as error:
+            raise TaskFailed(str(error)) from None
+        for assignment in assignments:
+            cluster = assignment.cluster
+            self.log.info("%s: %d datasets on %s", cluster.name, len(cluster.datasets), cluster.provider)
+        if "submit" in run.stages:
+            self._keep(run, campaign, dag_run.run_id)
+        return [assignment.model_dump(mode="json") for assignment in assignments]
+
+    def _keep(self, run: Run, campaign: Campaign, run_id: str) -> None:
+        from datetime import UTC, datetime
+
+        from airflow import __version__
+
+        from higgsdemo.storage import ObjectStore
+
+        record = {
+            "planned": datetime.now(UTC).isoformat(timespec="seconds"),
+            "airflow": {"version": __version__, "dag_run": run_id},
+            "run": run.model_dump(mode="json"),
+            "campaign": campaign.model_dump(mode="json", by_alias=True),
+        }
+        with told():
+            store = ObjectStore(run.output, run.output_connection)
+            url = store.write("campaign.json", json.dumps(record, indent=1).encode())
+        self.log.info("run %s: see %s", run.name, url)
+
+
+def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) -> Run:
+    """Return the run that a campaign and the options of its trigger make."""
+    from higgsdemo.workloads import WORKLOADS
+
+    storage = campaign.storage
+    return Run(
+        campaign=dag_id,
+        name=name,
+        catalogue=campaign.catalogue,
+        workload=campaign.workload,
+        image=campaign.image or WORKLOADS[campaign.workload].image,
+        output=f"{storage.output.rstrip('/')}/{dag_id}/{name}",
+        input_connection=storage.connection,
+        output_connection=storage.output_connection or storage.connection,
+        pod_endpoint=storage.pod_endpoint,
+        stages=tuple(options.stages),
+        resume=options.resume,
+        cleanup=campaign.cleanup,
+        tolerance=campaign.tolerance,
+        download_limit_kbps=campaign.download_limit_kbps,
+    )

@@ -1,0 +1,40 @@
+"""``prepull_image``: the run's image on every node before the first pod needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from higgsdemo.operators.base import ClusterOperator, check, connect, provider_of, told
+from higgsdemo.run import ClusterRun, Stage
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class PrepullImageOperator(ClusterOperator):
+    """Run a DaemonSet whose init container is the image, and wait until it is ready on every node."""
+
+    stage: ClassVar[Stage] = "prepare"
+
+    def execute(self, context: Context) -> None:
+        """Create or adopt the DaemonSet; defer until it is ready."""
+        from higgsdemo import jobs
+        from higgsdemo.triggers.prepull import PrepullTrigger
+
+        assignment = self.begin()
+        with told():
+            cluster, manifest = connect(assignment), jobs.prepull(assignment)
+            cluster.ensure_namespace()
+            cluster.apply(manifest)
+            poll_seconds = provider_of(assignment).poll_seconds
+        self.defer(
+            trigger=PrepullTrigger(self.assignment, poll_seconds, manifest["metadata"]["name"]),
+            method_name="execute_complete",
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Go on once the image is on every node."""
+        nodes = check(event)["nodes"]
+        assignment = ClusterRun.model_validate(self.assignment)
+        self.log.info("%s is on all %d nodes of %s", assignment.run.image, nodes, assignment.cluster.name)
+        return {"cluster_name": assignment.cluster.name, "nodes": nodes}

@@ -1,0 +1,152 @@
+"""``merge_results`` and ``plot``: from one result a shard to the spectrum everyone came for."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from higgsdemo.operators.base import output_store, told
+from higgsdemo.run import ClusterRun
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from higgsdemo.merge import Merge
+    from higgsdemo.storage import ObjectStore
+
+MERGED = "merged.json"
+LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy of summary and plot
+
+
+class ResultsOperator(BaseOperator):
+    """A task that works on the results of all clusters, those of failed ones included.
+
+    :param assignments: what ``plan`` returned.
+    """
+
+    template_fields = ("assignments",)
+
+    def __init__(self, *, assignments: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.assignments = assignments
+
+    def begin(self) -> list[ClusterRun]:
+        """Return the assignments.
+
+        :raises AirflowSkipException: when there is nothing to merge: no plan, or no stage ``submit``.
+        """
+        planned = [ClusterRun.model_validate(assignment) for assignment in self.assignments or []]
+        if not planned or "submit" not in planned[0].run.stages:
+            raise AirflowSkipException("this run has submitted nothing")
+        return planned
+
+    def keep(self, store: ObjectStore, assignment: ClusterRun, key: str, content: bytes) -> str:
+        """Write a file to the run's folder, and a copy to the folder that ``HIGGS_RESULTS`` names."""
+        run = assignment.run
+        if folder := os.environ.get(LOCAL_COPY):
+            local = Path(folder, run.campaign, run.name, key)
+            local.parent.mkdir(parents=True, exist_ok=True)
+            local.write_bytes(content)
+        return store.write(key, content)
+
+
+class MergeResultsOperator(ResultsOperator):
+    """Count every shard's result once, and write ``merged.json`` and ``summary.json``."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the summary's URL and its counts of shards."""
+        from higgsdemo.catalogue import load_catalogue
+        from higgsdemo.normalisation import normalise
+        from higgsdemo.summary import summarise, yields_table
+
+        planned = self.begin()
+        run = planned[0].run
+        catalogue = load_catalogue(run.catalogue)
+        with told():
+            store = output_store(planned[0])
+            expected = _expected(store, planned)
+            merge = _merged(store, expected)
+            summary = summarise(
+                campaign=run.campaign,
+                run=run.name,
+                catalogue=catalogue,
+                merge=merge,
+                spectrum=normalise(merge, catalogue, _counts(expected, planned)),
+                expected=expected,
+                failures=_failures(store, planned),
+                started=context["dag_run"].start_date,
+                finished=datetime.now(UTC),
+            )
+            store.write(MERGED, json.dumps(merge.to_dict()).encode())
+            url = self.keep(store, planned[0], "summary.json", summary.to_json())
+        self.log.info("%s\n%s", url, yields_table(summary))
+        return {"summary": url, "shards": summary.shards.model_dump()}
+
+
+class PlotOperator(ResultsOperator):
+    """Draw the four-lepton mass spectrum as PNG and SVG."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the URLs of the pictures."""
+        from higgsdemo.catalogue import load_catalogue
+        from higgsdemo.merge import Merge
+        from higgsdemo.normalisation import normalise
+        from higgsdemo.plot import draw, render
+
+        planned = self.begin()
+        catalogue = load_catalogue(planned[0].run.catalogue)
+        with told():
+            store = output_store(planned[0])
+            merge = Merge.from_dict(json.loads(store.read(MERGED)))
+            expected = _expected(store, planned)
+        pictures = render(draw(normalise(merge, catalogue, _counts(expected, planned)), catalogue))
+        with told():
+            urls = [
+                self.keep(store, planned[0], f"higgs.{ending}", content)
+                for ending, content in pictures.items()
+            ]
+        self.log.info("the plot: %s", " ".join(urls))
+        return {"plot": urls}
+
+
+def _expected(store: ObjectStore, planned: list[ClusterRun]) -> dict[str, dict[str, list[str]]]:
+    """Return the names of the listed shards by cluster and dataset; a cluster that listed none has none."""
+    from higgsdemo.shards import load, shards_key
+
+    expected: dict[str, dict[str, list[str]]] = {}
+    for assignment in planned:
+        name = assignment.cluster.name
+        expected[name] = {}
+        if store.exists(shards_key(name)):
+            for shard in load(store.read(shards_key(name))):
+                expected[name].setdefault(shard.dataset, []).append(shard.name)
+    return expected
+
+
+def _counts(expected: dict[str, dict[str, list[str]]], planned: list[ClusterRun]) -> dict[str, int]:
+    """Return the number of shards by dataset; of one that was never listed, what the catalogue says."""
+    counts = {ref.name: ref.max_shards or ref.files or 0 for a in planned for ref in a.cluster.datasets}
+    return counts | {name: len(shards) for listed in expected.values() for name, shards in listed.items()}
+
+
+def _merged(store: ObjectStore, expected: dict[str, dict[str, list[str]]]) -> Merge:
+    """Read the results of the expected datasets, whatever is there."""
+    from higgsdemo.merge import Merge
+
+    datasets = sorted({dataset for listed in expected.values() for dataset in listed})
+    keys = (stored.key for dataset in datasets for stored in store.list(f"results/{dataset}"))
+    return Merge.of(store.read_all(keys))
+
+
+def _failures(store: ObjectStore, planned: list[ClusterRun]) -> list[dict[str, Any]]:
+    """Return what the clusters' tasks have noted of failed shards."""
+    from higgsdemo.failures import failures_key
+
+    keys = [failures_key(assignment.cluster.name) for assignment in planned]
+    return [failure for key in keys if store.exists(key) for failure in json.loads(store.read(key))]

@@ -1,0 +1,71 @@
+"""How far a cluster's Jobs are, read from their status alone: a few objects, whatever the number of pods.
+
+The condition of an Indexed Job cannot be trusted for it: one failed index ends a Job as Failed though all the
+others succeeded, so shards are counted from ``completedIndexes`` and ``failedIndexes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+SHARDS = "higgsdemo/shards"
+SHARDS_PER_POD = "higgsdemo/shards-per-pod"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Shards by state; ``finished`` when Kubernetes will start no further pod."""
+
+    total: int
+    done: int
+    failed: int
+    running: int
+    finished: bool
+
+    @property
+    def pending(self) -> int:
+        """Shards that no pod has taken up."""
+        return max(self.total - self.done - self.failed - self.running, 0)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.done} of {self.total} shards done, {self.failed} failed, "
+            f"{self.running} running, {self.pending} pending"
+        )
+
+
+def indexes(compressed: str | None) -> Iterator[int]:
+    """Yield the completion indexes of a Job status, which writes them like ``0-3,7``."""
+    for part in filter(None, (compressed or "").split(",")):
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def job_progress(job: dict[str, Any]) -> Progress:
+    """Return the progress of one Job of ours, given as the API's JSON."""
+    annotations = job["metadata"].get("annotations") or {}
+    total, per_pod = int(annotations[SHARDS]), int(annotations[SHARDS_PER_POD])
+    status = job.get("status") or {}
+
+    def shards(compressed: str | None) -> int:
+        return sum(min(per_pod, total - index * per_pod) for index in indexes(compressed))
+
+    done, failed = shards(status.get("completedIndexes")), shards(status.get("failedIndexes"))
+    running = min(int(status.get("ready") or 0) * per_pod, total - done - failed)
+    conditions = status.get("conditions") or []
+    ended = {c["type"] for c in conditions if c["status"] == "True"} & {"Complete", "Failed"}
+    return Progress(total, done, failed, running, finished=bool(ended))
+
+
+def total_progress(parts: Iterable[Progress]) -> Progress:
+    """Add up several Jobs."""
+    parts = list(parts)
+    return Progress(
+        total=sum(p.total for p in parts),
+        done=sum(p.done for p in parts),
+        failed=sum(p.failed for p in parts),
+        running=sum(p.running for p in parts),
+        finished=all(p.finished for p in parts),
+    )

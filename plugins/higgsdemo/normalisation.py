@@ -247,7 +247,8 @@ def _weighted(
 
 
 def _histogram(values: NDArray[Any], variances: NDArray[Any]) -> Histogram:
-    axis = hist.axis.Regular(BINS, LOW, HIGH, name="mass", label="Four-lepton mass [GeV]")
+    edges = np.linspace(LOW, HIGH, BINS + 1)  # exact, which those of a regular axis are not
+    axis = hist.axis.Variable(edges, name="mass", label="Four-lepton mass [GeV]")
     return hist.Hist(axis, storage=hist.storage.Weight(), data=np.stack([values, variances], axis=-1))
 
 

@@ -53,10 +53,13 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw(spectrum: Spectrum, catalogue: Catalogue) -> Figure:
-    """The plot of all channels together, 10 by 10 inches, not yet rendered."""
-    with _style():
-        from matplotlib.figure import Figure
+    """The plot of all channels together, 10 by 10 inches, not yet rendered.
 
+    It is made without pyplot, which would keep the figure and ask for a display.
+    """
+    from matplotlib.figure import Figure
+
+    with _style():
         figure = Figure(figsize=(10, 10))
         axes = figure.add_axes((0.12, 0.105, 0.845, 0.835))
         highest = max(_draw_stack(axes, spectrum), _draw_data(axes, spectrum, _data_label(catalogue)))
@@ -180,10 +183,8 @@ def _write_headline(axes: Axes, spectrum: Spectrum, catalogue: Catalogue) -> Non
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """The CMS style for what is drawn and rendered inside, and the backend that needs no display."""
+    """The CMS style for what is drawn and rendered inside."""
     import matplotlib
-
-    matplotlib.use("Agg")
     import mplhep
 
     with matplotlib.rc_context(mplhep.style.CMS), matplotlib.rc_context(_STYLE):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
@@ -18,7 +19,7 @@ from higgsdemo.normalisation import WINDOW, Exposure, Spectrum, Yield
 from higgsdemo.results import CHANNELS, HIGH, LOW, locate, printable
 
 FAILURES_LISTED = 1000
-"""Failed shards that a summary lists with their reasons; the counts tell of the rest."""
+"""How many failed shards, and corrupt objects, a summary lists with their reasons."""
 
 MISSING_LISTED = 100
 """Missing shards that a summary lists by name, of each dataset."""
@@ -112,6 +113,8 @@ class Summary(_Part):
     """Shards of which differing results were found; one of them is counted."""
     unexpected: dict[Text, list[Text]]
     """Shards that have a result, which is counted, but were not expected."""
+    corrupt: dict[Text, Text]
+    """Objects among the results that are no result documents: why, by key."""
 
     def to_json(self) -> bytes:
         """The file's content."""
@@ -177,6 +180,7 @@ def summarise(
         missing={dataset: shards[:MISSING_LISTED] for dataset, shards in missing.items() if shards},
         conflicts=merge.conflicts,
         unexpected=merge.unexpected(datasets),
+        corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
     )
 
 
@@ -203,8 +207,8 @@ def _remarks(summary: Summary) -> list[str]:
     remarks = [summary.note] if summary.note else []
     if n.done < n.expected:
         remarks.append(f"{n.done} of {n.expected} shards done, {n.failed} failed, {n.missing} missing")
-    if n_test := summary.work.test_mode_shards:
-        remarks.append(f"{n_test} shards were run in test mode: no events were read")
+    if test := summary.work.test_mode_shards:
+        remarks.append(f"{test} shard{'s' if test > 1 else ''} run in test mode: no events were read")
     if summary.absent_samples:
         remarks.append(f"No events of {', '.join(summary.absent_samples)}")
     return remarks

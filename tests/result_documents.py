@@ -1,0 +1,71 @@
+"""Result documents and a small catalogue, for the tests of what is made from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample
+
+FIELDS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass2mu2e_8TeV_low"}
+ALL: tuple[Channel, ...] = ("4mu", "4e", "2e2mu")
+NOTE = "Simulated data, not CMS collisions"
+
+
+def histogram(bins: Mapping[int, int] | None = None) -> list[int]:
+    """37 counts; `bins` are those that are not 0."""
+    counts = [0] * 37
+    for index, count in (bins or {}).items():
+        counts[index] = count
+    return counts
+
+
+def document(
+    dataset: str, processed: int = 100, counts: Mapping[str, Mapping[int, int]] | None = None, **fields: Any
+) -> dict[str, Any]:
+    """A result document with no more than it must have, and `fields`."""
+    histograms = {field: histogram((counts or {}).get(channel)) for channel, field in FIELDS.items()}
+    return {"samplename": dataset, "processed": processed, **histograms, "lumi": None, **fields}
+
+
+def stored(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:
+    """Key and content of the object with that document."""
+    return f"out/run/results/{dataset}/{shard}.json", json.dumps(document(dataset, *args, **kwargs)).encode()
+
+
+def sample(
+    name: str,
+    group: Group,
+    year: int = 2012,
+    channels: tuple[Channel, ...] = ALL,
+    files: int = 2,
+    **fields: Any,
+) -> Sample:
+    """A sample of the small catalogue; cross section 1 pb and scale factor 1 when simulated."""
+    simulated = None if group == "data" else 1.0
+    values = {"cross_section_pb": simulated, "scale_factor": simulated, "generated_events": None, **fields}
+    return Sample.model_construct(
+        name=name,
+        group=group,
+        datatype="data" if group == "data" else "mc",
+        year=year,
+        channels=channels,
+        files=files,
+        **values,
+    )
+
+
+def catalogue(
+    *samples: Sample, note: str | None = None, luminosity_pb: dict[int, float] | None = None
+) -> Catalogue:
+    """A catalogue in which each sample has one dataset, of the sample's name in capitals."""
+    datasets = [Dataset(name=s.name.upper(), prefix=s.name, files=s.files, sample=s) for s in samples]
+    return Catalogue(
+        name="small",
+        title="A small catalogue",
+        note=note,
+        luminosity_pb=luminosity_pb or {2012: 1000.0},
+        datasets={dataset.name: dataset for dataset in datasets},
+        samples={s.name: s for s in samples},
+    )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow.sdk import DAG, get_parsing_context
+from airflow.sdk import get_parsing_context
 
-from higgsdemo.campaign import config_files, load_campaign
+from higgsdemo.campaign import CampaignError, config_files, load_campaign
 from higgsdemo.dag import build
+from higgsdemo.invalid import InvalidCampaign
 
 CONFIG = Path(__file__).parent.parent / "include" / "config"
 
 wanted = get_parsing_context().dag_id  # in a task's process: the one DAG that is run
 for path in config_files(CONFIG):
     if wanted is None or path.stem == wanted:
-        dag: DAG = build(path.stem, load_campaign(path))
+        try:
+            build(path.stem, load_campaign(path))
+        except CampaignError as error:
+            InvalidCampaign(path, error)

@@ -123,7 +123,7 @@ def prepull(assignment: ClusterRun) -> Manifest:
     run = assignment.run
     workload = WORKLOADS[run.workload]
     pod_labels = names.labels(run) | {"app.kubernetes.io/component": "prepull"}
-    container = {"imagePullPolicy": "IfNotPresent", "securityContext": _container_security()}
+    same = {"imagePullPolicy": "IfNotPresent", "securityContext": _container_security()}
     spec: Manifest = {
         "selector": {"matchLabels": pod_labels},
         "template": {
@@ -133,9 +133,9 @@ def prepull(assignment: ClusterRun) -> Manifest:
                 "securityContext": _pod_security(),
                 "terminationGracePeriodSeconds": 0,
                 "initContainers": [
-                    container | {"name": "pull", "image": run.image, "command": list(workload.noop)}
+                    {"name": "pull", "image": run.image, "command": list(workload.noop), **same}
                 ],
-                "containers": [container | {"name": "pause", "image": PAUSE_IMAGE}],
+                "containers": [{"name": "pause", "image": PAUSE_IMAGE, **same}],
             },
         },
     }

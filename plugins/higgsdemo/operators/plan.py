@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from higgsdemo.campaign import Campaign, RunOptions
 
 
+RECORD = "campaign.json"
+
+
 class PlanOperator(BaseOperator):
     """Return one ClusterRun for each cluster, and keep what was resolved in the run's ``campaign.json``.
 
@@ -59,7 +62,14 @@ class PlanOperator(BaseOperator):
         }
         with told():
             store = ObjectStore(run.output, run.output_connection)
-            url = store.write("campaign.json", json.dumps(record, indent=1).encode())
+            if store.exists(RECORD) and not run.resume:
+                earlier = json.loads(store.read(RECORD))["airflow"]["dag_run"]
+                if earlier != run_id:
+                    raise TaskFailed(
+                        f"run {run.name} is there already, made by the DAG run {earlier}: give resume to "
+                        "finish it, or another run_name"
+                    )
+            url = store.write(RECORD, json.dumps(record, indent=1).encode())
         self.log.info("run %s: see %s", run.name, url)
 
 

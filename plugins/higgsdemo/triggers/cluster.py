@@ -22,7 +22,7 @@ class ClusterTrigger(BaseTrigger):
     """
 
     def __init__(self, assignment: dict[str, Any], phase: str, poll_seconds: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.assignment, self.phase, self.poll_seconds = assignment, phase, poll_seconds
         self.provider = provider_of(ClusterRun.model_validate(assignment).cluster)
 

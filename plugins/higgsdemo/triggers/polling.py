@@ -35,7 +35,7 @@ class PollingTrigger(BaseTrigger):
     """
 
     def __init__(self, assignment: dict[str, Any], poll_seconds: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.assignment = assignment
         self.poll_seconds = poll_seconds
         self.planned = ClusterRun.model_validate(assignment)

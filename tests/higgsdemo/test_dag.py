@@ -1,0 +1,101 @@
+"""The DAGs as Airflow reads them: one for each campaign file, light to parse, and alone in their errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PARSE = """
+import json, sys
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.dag_processing.processor import _serialize_dags
+import structlog
+
+folder = Path(sys.argv[1]).resolve()
+before = set(sys.modules)
+bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+_, errors = _serialize_dags(bag, structlog.get_logger())
+print(json.dumps({
+    "import_errors": bag.import_errors,
+    "errors": errors,
+    "dags": {dag.dag_id: sorted(dag.task_ids) for dag in bag.dags.values()},
+    "modules": sorted(set(sys.modules) - before),
+}))
+"""
+HEAVY = (
+    "airflow.providers.amazon.aws",
+    "airflow.providers.cncf.kubernetes.hooks",
+    "airflow.providers.google.c",
+    "boto3",
+    "hist",
+    "kubernetes",
+    "obstore",
+)
+
+
+def parsed(dags: Path) -> dict[str, Any]:
+    """Parse a dags folder in a process of its own, as the DAG processor does."""
+    plugins = Path(__file__).parents[2] / "plugins"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.append({str(plugins)!r})\n{PARSE}", str(dags)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def shipped(repository: Path) -> dict[str, Any]:
+    return parsed(repository / "dags")
+
+
+def test_every_shipped_campaign_is_a_dag(shipped: dict[str, Any]) -> None:
+    assert (shipped["import_errors"], shipped["errors"]) == ({}, {})
+    assert sorted(shipped["dags"]) == ["demo-local", "higgs-full", "higgs-minimal"]
+
+
+def test_a_dag_has_the_tasks_of_the_design(shipped: dict[str, Any]) -> None:
+    assert shipped["dags"]["higgs-full"] == [
+        "campaign_status",
+        "choose_cleanup",
+        "cleanup_jobs",
+        "cluster.create_cluster",
+        "cluster.list_dataset_shards",
+        "cluster.prepull_image",
+        "cluster.submit_jobs",
+        "cluster.wait_for_jobs",
+        "delete_clusters",
+        "keep",
+        "merge_results",
+        "plan",
+        "plot",
+    ]
+
+
+def test_parsing_imports_no_provider(shipped: dict[str, Any]) -> None:
+    """Airflow itself reads what each provider offers, and imports a module of its standard provider."""
+    assert [name for name in shipped["modules"] if name.startswith(HEAVY)] == []
+
+
+def test_a_broken_campaign_is_an_import_error_of_its_file_alone(repository: Path, tmp_path: Path) -> None:
+    shutil.copytree(repository / "dags", tmp_path / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    config = tmp_path / "include" / "config"
+    config.mkdir(parents=True)
+    good = (repository / "include/config/higgs-minimal.json").read_text()
+    (config / "good.json").write_text(good)
+    broken = config / "broken.json"
+    broken.write_text(good.replace('"mapping"', '"maping"'))
+    result = parsed(tmp_path / "dags")
+    assert result["import_errors"] == {}
+    assert list(result["errors"]) == [str(broken)]
+    assert "broken.json" in result["errors"][str(broken)]
+    assert 'did you mean "mapping"' in result["errors"][str(broken)]
+    assert "good" in result["dags"]

@@ -1,0 +1,47 @@
+"""Planned runs that the tests work with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from higgsdemo.campaign import Cluster, DatasetRef
+from higgsdemo.run import ClusterRun, Run
+
+
+def dataset(name: str = "CMS_Run2012C_DoubleElectron", **changes: Any) -> DatasetRef:
+    fields: dict[str, Any] = {"name": name, "url": f"s3://higgs-demo/{name}/", "sample": "run2012c"}
+    return DatasetRef(**fields | changes)
+
+
+def planned(
+    run: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None, **connection: str
+) -> ClusterRun:
+    """One cluster's part of a run, with the given fields changed."""
+    run_fields: dict[str, Any] = {
+        "campaign": "higgs-full",
+        "name": "20190521t090000-ab12",
+        "catalogue": "cms-higgs",
+        "workload": "nanoaod",
+        "image": "higgsdemo/nanoaod:1",
+        "output": "s3://higgs-results/higgs-full/20190521t090000-ab12",
+        "input_connection": "higgs_s3",
+        "output_connection": "higgs_s3",
+        "pod_endpoint": None,
+        "stages": ("create", "prepare", "submit", "cleanup"),
+        "resume": False,
+        "cleanup": "jobs",
+        "tolerance": 0,
+        "download_limit_kbps": None,
+    }
+    cluster_fields: dict[str, Any] = {
+        "name": "kubecon-demo-0",
+        "provider": "local",
+        "connection": "localkube_default",
+        "flavor": "local-1",
+        "nodes": 2,
+        "resources": {"cpu": "0.9", "memory": "6Gi"},
+        "datasets": [dataset()],
+    }
+    return ClusterRun(
+        run=Run(**run_fields | (run or {})), cluster=Cluster(**cluster_fields | (cluster or {}))
+    )

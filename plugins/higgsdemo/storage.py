@@ -94,6 +94,8 @@ class ObjectStore:
         except (NotFoundError, FileNotFoundError) as error:
             raise StorageError(f"cannot {verb} {target}: there is no such bucket or object") from error
         except BaseError as error:
+            if "NoSuchBucket" in str(error):  # a listing's 404 has no exception of its own
+                raise StorageError(f"cannot {verb} {target}: there is no such bucket") from error
             raise StorageError(
                 f"cannot {verb} {target} with the Airflow connection {self.connection!r}: "
                 f"{_first_line(error)}"

@@ -172,13 +172,17 @@ def _write_legend(axes: Axes, catalogue: Catalogue) -> None:
 
 def _write_headline(axes: Axes, spectrum: Spectrum, catalogue: Catalogue) -> None:
     """What the data are, in the upper left; below it, what is missing of them."""
-    lines = textwrap.wrap(catalogue.note, 20) if catalogue.note else ["CMS Open Data"]
+    text = catalogue.note or "CMS Open Data"
+    size, width = (25, 20) if len(text) <= 60 else (17, 30)
+    lines = textwrap.wrap(text, width)
     colour = NOTE_COLOUR if catalogue.note else "black"
     place: dict[str, Any] = {"transform": axes.transAxes, "ha": "left", "va": "top", "parse_math": False}
-    headline = "\n".join(lines)
-    axes.text(0.04, 0.965, headline, weight="bold", size=25, color=colour, linespacing=1.15, **place)
+    axes.text(
+        0.04, 0.965, "\n".join(lines), weight="bold", size=size, color=colour, linespacing=1.15, **place
+    )
     if missing := coverage_text(spectrum):
-        axes.text(0.04, 0.955 - 0.048 * len(lines), missing, size=19, style="italic", **place)
+        below = 0.955 - 0.00195 * size * len(lines)
+        axes.text(0.04, below, missing, size=19, style="italic", **place)
 
 
 @contextmanager

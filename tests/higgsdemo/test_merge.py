@@ -112,6 +112,13 @@ def test_the_sums_of_a_dataset() -> None:
     assert (merge.datasets["B"].shards, merge.datasets["B"].processed) == (1, 1)
 
 
+def test_sums_of_seconds_and_luminosity_are_rounded_once() -> None:
+    """Ten times 0.1 added up one by one is 0.9999999999999999."""
+    tenth = {"lumi": {"stream": "mu", "value": 0.1}, "seconds": {"stage_in": 0.1, "compute": 0.1}}
+    found = Merge.of([stored("A", str(number), **tenth) for number in range(10)]).datasets["A"]
+    assert (found.luminosity, found.seconds) == ({"mu": 1.0}, {"stage_in": 1.0, "compute": 1.0})
+
+
 def test_a_shard_found_twice_counts_once() -> None:
     first, again = (
         stored("A", "x", 10, {"4mu": {18: 2}}, bytes=5),

@@ -235,6 +235,12 @@ def test_shards_in_test_mode_cover_no_luminosity() -> None:
     assert found.coverage == 0.5
 
 
+def test_results_nobody_asked_for_cover_no_more_than_all() -> None:
+    known = catalogue(sample("d", "data"), sample("h", "higgs"))
+    objects = [stored("D", "x"), stored("D", "y"), stored("H", "x")]
+    assert spectrum_of(known, *objects, expected={"D": 1, "H": 2}).coverage == 2 / 3
+
+
 def test_datasets_outside_the_catalogue_are_kept_apart() -> None:
     known = catalogue(sample("d", "data"))
     found = spectrum_of(known, stored("MY-OWN", "x", 10, {"4e": {5: 2}}), expected={"D": 2, "MY-OWN": 1})

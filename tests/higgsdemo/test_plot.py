@@ -140,7 +140,7 @@ def test_luminosity_is_given_by_year_as_far_as_it_is_covered(
     assert luminosity_text(exposures) == text
 
 
-@pytest.mark.parametrize("note", [None, NOTE, NOTE + ", made by a generator of a few lines for this demo"])
+@pytest.mark.parametrize("note", [None, NOTE, NOTE + ", made for this demo", f"{NOTE}. " * 5])
 def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
     figure = draw(spectrum(data_shards="x", missing="DY"), known(note))
     render(figure)
@@ -153,7 +153,9 @@ def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
         assert figure.bbox.containsx(box.x0)
         assert figure.bbox.containsx(box.x1)
         assert figure.bbox.containsy(box.y1)
-    tallest = max(patch.get_window_extent().y1 for patch in axes.patches)
+    (points,) = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    ends = [segment[:, 1].max() for segment in points.lines[2][0].get_segments()]
+    tallest = axes.transData.transform((0, max(ends)))[1]
     assert tallest < min(box.y0 for box in boxes)
 
 

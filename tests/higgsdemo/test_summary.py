@@ -196,6 +196,18 @@ def test_the_table_names_samples_without_events() -> None:
     ]
 
 
+def test_errors_of_the_groups_add_in_quadrature() -> None:
+    both = catalogue(sample("h", "higgs", files=1), sample("zz", "zz", files=1))
+    merge = Merge.of([stored("H", "x", 1000, {"4mu": {18: 9}}), stored("ZZ", "x", 1000, {"4mu": {18: 16}})])
+    spectrum = normalise(merge, both, {"H": 1, "ZZ": 1})
+    table = yields_table(summarise("higgs", "run-1", both, merge, spectrum, {"one": {"H": "x", "ZZ": "x"}}))
+    assert table.splitlines()[2:5] == [
+        "Expected            25.00 ± 5.00    25.00 ± 5.00",
+        "  Higgs (125 GeV)    9.00 ± 3.00     9.00 ± 3.00",
+        "  ZZ                16.00 ± 4.00    16.00 ± 4.00",
+    ]
+
+
 def test_the_table_of_a_complete_campaign_is_the_yields_alone() -> None:
     real = KNOWN.model_copy(update={"note": None})
     merge = Merge.of([OBJECTS[0], stored("MU", "y", 1)])

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from higgsdemo.wording import did_you_mean, given, one_of
+from higgsdemo.wording import did_you_mean, given
 
 DATASETS_DIR = Path(__file__).resolve().parents[2] / "include" / "datasets"
 
@@ -118,7 +118,7 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
     names = catalogue_names(root)
     if name not in names:
         raise CatalogueError(
-            f"there is no catalogue {given(name)}{did_you_mean(name, names)} (there is {one_of(names)})"
+            f"there is no catalogue {given(name)}{did_you_mean(name, names)} (there are {', '.join(names)})"
         )
     directory = root / name
     heading = _read_heading(directory / "catalogue.json")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-LONGEST_QUOTE = 80
+LONGEST_QUOTE = 200
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from higgsdemo.campaign.datasets import DatasetRef, resolve_dataset
+from higgsdemo.campaign.datasets import DatasetError, DatasetRef, resolve_dataset
 from higgsdemo.campaign.entries import ClusterDefaults, ClusterEntry, Resources
 from higgsdemo.campaign.fields import Dpath, Provider
 from higgsdemo.campaign.messages import Path, Problem, field
@@ -91,7 +91,7 @@ def resolve_clusters(
         for number, reference in enumerate(entry.datasets):
             try:
                 datasets.append(resolve_dataset(reference, catalogue, storage, values.get("max_shards")))
-            except ValueError as error:
+            except DatasetError as error:
                 problems.append(Problem((*path, "datasets", number), str(error)))
         wrong = list(_unfit(values, path))
         problems.extend(wrong)

@@ -28,6 +28,10 @@ INDEX_SUFFIX = "_file_index.txt"
 _SHOWN_URL_PARTS = 3
 
 
+class DatasetError(ValueError):
+    """A dataset or its index file is wrong; the text continues a sentence that names the dataset."""
+
+
 class DatasetRef(BaseModel):
     """A dataset as a cluster runs it.
 
@@ -61,7 +65,7 @@ def resolve_dataset(
     :param storage: URL of the bucket (or prefix) that the catalogue's prefixes are below.
     :param root: the directory that index files are below.
 
-    Raises ValueError; its text continues the sentence that the field begins.
+    Raises DatasetError.
     """
     if isinstance(reference, DatasetEntry):
         found = _below_url(reference, catalogue)
@@ -73,12 +77,12 @@ def resolve_dataset(
         found = _of_catalogue(catalogue.datasets[reference], storage)
     else:
         hint = did_you_mean(reference, catalogue.datasets)
-        raise ValueError(
+        raise DatasetError(
             f"is {given(reference)}, which is no dataset of the catalogue {catalogue.name}{hint}"
         )
     store, store_of_input = found.url.partition("://")[0], storage.partition("://")[0]
     if store != store_of_input:
-        raise ValueError(
+        raise DatasetError(
             f"lies in {store}://, but storage.input is {given(storage)}: a campaign reads from one store"
         )
     limits = [limit for limit in (found.max_shards, max_shards) if limit is not None]
@@ -88,13 +92,13 @@ def resolve_dataset(
 def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
     """Read the URLs of the objects that the index file `root/index` names, one a line as `s3/<bucket>/<key>`.
 
-    Raises ValueError, naming file and line, for what is no such path, or is there twice.
+    Raises DatasetError, naming file and line, for what is no such path, or is there twice.
     """
     path = root / index
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"names an index file that cannot be read: {path}: {error}") from None
+        raise DatasetError(f"names an index file that cannot be read: {path}: {error}") from None
     urls: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -104,17 +108,17 @@ def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
         try:
             url = bucket_url(url)
         except ValueError as error:
-            raise ValueError(
+            raise DatasetError(
                 f"{where}: {given(line)} must be <scheme>/<bucket>/<key> with the scheme s3 or gs"
                 + (f": {error}" if str(error) else "")
             ) from None
         if url.count("/") < 3:
-            raise ValueError(f"{where}: {given(line)} names a bucket and no key")
+            raise DatasetError(f"{where}: {given(line)} names a bucket and no key")
         if url in urls:
-            raise ValueError(f"{where}: the same file is already in line {urls[url]}")
+            raise DatasetError(f"{where}: the same file is already in line {urls[url]}")
         urls[url] = number
     if not urls:
-        raise ValueError(f"names an index file without a line: {path}")
+        raise DatasetError(f"names an index file without a line: {path}")
     return list(urls)
 
 
@@ -139,7 +143,7 @@ def _below_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
         sample = catalogue.samples.get(entry.sample)
         if sample is None:
             hint = did_you_mean(entry.sample, catalogue.samples)
-            raise ValueError(
+            raise DatasetError(
                 f"has the sample {given(entry.sample)}, which is not in the catalogue {catalogue.name}{hint}"
             )
         found = found.model_copy(update={"sample": sample.name, "datatype": sample.datatype})
@@ -150,12 +154,12 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
     path = PurePosixPath(reference)
     inside = (root / path).resolve().is_relative_to(root.resolve())
     if path.is_absolute() or ".." in path.parts or not inside:
-        raise ValueError(
+        raise DatasetError(
             f"is {given(reference)}; an index file's path is relative to include/datasets, without .."
         )
     name = path.name.removesuffix(INDEX_SUFFIX)
     if name == path.name or not re.fullmatch("[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
-        raise ValueError(f"is {given(reference)}; an index file's name is <dataset>{INDEX_SUFFIX}")
+        raise DatasetError(f"is {given(reference)}; an index file's name is <dataset>{INDEX_SUFFIX}")
     if (root / path).is_file():
         urls = read_index(reference, root)
         url = _common_prefix(urls)
@@ -164,7 +168,7 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
         return found.model_copy(update={"name": name, "url": url, "index": reference, "files": len(urls)})
     if name not in catalogue.datasets:
         hint = did_you_mean(name, catalogue.datasets)
-        raise ValueError(
+        raise DatasetError(
             f"is {given(reference)}; there is no such file in include/datasets, and {given(name)} is no "
             f"dataset of the catalogue {catalogue.name}{hint}"
         )
@@ -188,7 +192,7 @@ def _common_prefix(urls: Iterable[str]) -> str:
     """Give the deepest prefix that all of `urls` are below; they must lie in one bucket."""
     stores = {"/".join(url.split("/")[:3]) for url in urls}
     if len(stores) > 1:
-        raise ValueError(
+        raise DatasetError(
             f"names an index file whose files lie in several buckets: {', '.join(sorted(stores))}"
         )
     directories = [posixpath.dirname(url.partition("://")[2]) for url in urls]

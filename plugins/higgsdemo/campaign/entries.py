@@ -117,9 +117,7 @@ class ClusterDefaults(Model):
     )
 
 
-class ClusterEntry(ClusterDefaults):
-    """One cluster and the datasets it runs."""
-
+class _ClusterDatasets(Model):
     name: ClusterName | None = Field(
         None, title="Name", description="The cluster's name; kubecon-demo-<position> when left out."
     )
@@ -129,3 +127,9 @@ class ClusterEntry(ClusterDefaults):
         description="What it runs: a catalogue dataset's name, the path of an index file, a bucket URL "
         "prefix, or an object with url, name and sample.",
     )
+
+
+class ClusterEntry(
+    ClusterDefaults, _ClusterDatasets
+):  # in this order, name and datasets are the first fields
+    """One cluster and the datasets it runs."""

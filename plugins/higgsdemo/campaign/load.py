@@ -68,7 +68,10 @@ def parse_campaign(document: Any, source: str) -> Campaign:
     else:
         return campaign
     if bare:
-        problems = [Problem(problem.path[1:], problem.text) for problem in problems]
+        problems = [
+            Problem(problem.path[1:] if problem.path[:1] == ("mapping",) else problem.path, problem.text)
+            for problem in problems
+        ]
     raise CampaignError(source, problems, root="the list" if bare else "the campaign")
 
 

@@ -3,6 +3,7 @@
 A problem names the field as people write it (`mapping[2].nodes`), what was given and what is allowed.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from higgsdemo.wording import given
 
 Path = tuple[str | int, ...]
+_PLAIN_NAME = re.compile(r"[A-Za-z$][A-Za-z0-9_-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ def field(path: Path) -> str:
     """Write a path as people do: `("mapping", 2, "nodes")` is `mapping[2].nodes`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        plain = isinstance(part, str) and _PLAIN_NAME.fullmatch(part)
+        text += f".{part}" if plain else f"[{given(part)}]"
     return text.removeprefix(".")
 
 

@@ -4,6 +4,8 @@ One file of `include/config/` is one campaign and one DAG. The model is what the
 what it comes to, with defaults filled in and datasets found in the catalogue.
 """
 
+from collections.abc import Iterator
+
 from pydantic import Field
 
 from higgsdemo.campaign.clusters import Cluster, resolve_clusters
@@ -30,6 +32,7 @@ from higgsdemo.campaign.fields import (
 from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.rule import Model
 from higgsdemo.catalogue import CatalogueError, load_catalogue
+from higgsdemo.wording import given
 
 __all__ = [
     "Campaign",
@@ -155,6 +158,13 @@ class Campaign(Model):
         clusters, problems = resolve_clusters(
             self.mapping, self.defaults, self.namespace, self.storage.input, catalogue
         )
-        if problems:
+        if problems := problems or list(self._results_among_shards(clusters)):
             raise CampaignError("campaign", problems)
         return clusters
+
+    def _results_among_shards(self, clusters: list[Cluster]) -> Iterator[Problem]:
+        output = self.storage.output
+        for url in {dataset.url for cluster in clusters for dataset in cluster.datasets}:
+            if f"{output}/".startswith(url):
+                text = f"is {given(output)}, which lies inside the dataset {given(url)}"
+                yield Problem(("storage", "output"), f"{text}: results would be taken for shards")

@@ -68,7 +68,7 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
     """
     conf = {} if conf is None else conf
     if not isinstance(conf, Mapping):
-        raise CampaignError(SOURCE, [Problem((), f"is {given(conf)}; it must be an object")], root="it")
+        raise CampaignError(SOURCE, [Problem((), "must be an object")], root="it")
     given_keys = {key: value for key, value in conf.items() if value is not None}
     problems = list(document_problems(dict(conf))) or _unknown(given_keys)
     if problems:

@@ -103,7 +103,7 @@ def choice(literal: Any) -> Rule:
 
     def check(value: Any) -> str:
         if value not in options:
-            raise ValueError
+            raise ValueError(did_you_mean(value, options).removeprefix("; "))
         return str(value)
 
     return Rule(one_of(options), check, {"type": "string", "enum": list(options)})

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from higgsdemo.wording import given
+from higgsdemo.wording import did_you_mean, given
 
 
 def whole(value: Any) -> int:
@@ -119,7 +119,7 @@ def schedule(value: Any) -> str:
         raise ValueError
     if value.startswith("@"):
         if value not in PRESETS:
-            raise ValueError
+            raise ValueError(did_you_mean(value, PRESETS).removeprefix("; "))
         return value
     from croniter import (
         CroniterBadCronError,

@@ -1,0 +1,125 @@
+"""What the entries of a mapping come to, with defaults filled in."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign import Cluster, parse_campaign
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def clusters(document: dict[str, Any]) -> list[Cluster]:
+    return parse_campaign(document, "higgs.json").clusters()
+
+
+def test_what_is_left_out_has_a_default(changed: Change) -> None:
+    first = clusters(changed({}))[0]
+    assert first.model_dump(mode="json", exclude={"datasets"}) == {
+        "name": "first",
+        "provider": "gke",
+        "connection": "google_cloud_default",
+        "location": "europe-west4",
+        "flavor": "n1-highmem-16",
+        "nodes": 1,
+        "dpath": "/dev/shm",
+        "parallelism": None,
+        "shards_per_pod": 1,
+        "resources": {"cpu": "0.9", "memory": "6Gi"},
+        "backoff_limit_per_index": 5,
+        "namespace": "higgs",
+    }
+
+
+def test_an_entry_wins_over_the_defaults_field_by_field(changed: Change) -> None:
+    defaults = {
+        "provider": "gke",
+        "flavor": "n1-highmem-16",
+        "nodes": 22,
+        "parallelism": 100,
+        "shards_per_pod": 4,
+        "max_shards": 8,
+        "resources": {"cpu": "2", "memory": "3Gi"},
+        "backoff_limit_per_index": 2,
+    }
+    own = {
+        "nodes": "3",
+        "dpath": "/dev/null",
+        "parallelism": None,
+        "resources": {"cpu": "1"},
+        "backoff_limit_per_index": 0,
+        "location": "us-central1",
+    }
+    document = changed({"defaults": defaults})
+    document["mapping"][1] |= own
+    first, second = clusters(document)
+    assert (first.nodes, first.parallelism, first.location) == (22, 100, "europe-west4")
+    assert (second.nodes, second.dpath, second.location) == (3, "/dev/null", "us-central1")
+    assert second.parallelism is None
+    assert second.resources.model_dump() == {"cpu": "1", "memory": "3Gi"}
+    assert (second.shards_per_pod, second.backoff_limit_per_index) == (4, 0)
+    assert second.datasets[0].max_shards == 8
+
+
+def test_an_entry_of_another_provider_takes_no_location_or_flavor_from_the_defaults(changed: Change) -> None:
+    document = changed(
+        {
+            "defaults": {
+                "provider": "gke",
+                "connection": "mine",
+                "location": "us-east1",
+                "flavor": "n2",
+                "nodes": 5,
+                "resources": {"memory": "1Gi"},
+            }
+        }
+    )
+    document["mapping"][1] |= {"provider": "local"}
+    first, second = clusters(document)
+    assert (first.connection, first.location, first.flavor, first.nodes) == ("mine", "us-east1", "n2", 5)
+    assert (second.connection, second.location, second.flavor, second.nodes) == (
+        "localkube_default",
+        None,
+        "local-1",
+        5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("provider", "connection", "location"),
+    [
+        ("local", "localkube_default", None),
+        ("existing", "kubernetes_default", None),
+        ("gke", "google_cloud_default", "europe-west4"),
+        ("eks", "aws_default", None),
+    ],
+)
+def test_each_provider_has_its_connection(
+    changed: Change, provider: str, connection: str, location: str | None
+) -> None:
+    document = changed({"defaults": {}})
+    document["mapping"] = [document["mapping"][0] | {"provider": provider, "flavor": "local-8"}]
+    (cluster,) = clusters(document)
+    assert (cluster.connection, cluster.location) == (connection, location)
+
+
+def test_a_local_flavor_says_what_its_nodes_have(changed: Change) -> None:
+    document = changed({"defaults": {"provider": "local", "resources": {"memory": "1Gi"}}})
+    document["mapping"][1]["flavor"] = "local-4"
+    one, four = clusters(document)
+    assert (one.flavor, one.flavor_cpu, one.flavor_memory) == ("local-1", "1", "2Gi")
+    assert (four.flavor_cpu, four.flavor_memory) == ("4", "8Gi")
+    assert clusters(changed({}))[0].flavor_cpu is None
+    assert clusters(changed({}))[0].flavor_memory is None
+
+
+def test_a_cluster_without_a_name_is_named_by_its_position(changed: Change) -> None:
+    assert [c.name for c in clusters(changed({"mapping.1.name": ...}))] == ["first", "kubecon-demo-1"]
+    assert [c.name for c in clusters(changed({"mapping.0.name": None}))] == ["kubecon-demo-0", "second"]
+
+
+def test_a_cluster_travels_as_json(changed: Change) -> None:
+    for cluster in clusters(changed({})):
+        assert Cluster.model_validate(json.loads(json.dumps(cluster.model_dump(mode="json")))) == cluster

@@ -1,0 +1,160 @@
+"""The ways to write a dataset, and what each comes to."""
+
+from pathlib import Path
+
+import pytest
+
+from higgsdemo.campaign import DatasetRef, read_index
+from higgsdemo.campaign.datasets import DatasetError, resolve_dataset
+from higgsdemo.campaign.entries import DatasetEntry
+from higgsdemo.catalogue import load_catalogue
+
+CATALOGUE = load_catalogue("cms-higgs")
+STORE = "s3://higgs-demo"
+NAME = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10010"
+PREFIX = "eos/opendata/cms/Run2012C/DoubleMuParked/AOD/22Jan2013-v1/10010"
+SAMPLE = "cms_run2012c_doublemuparked_aod_22jan2013-v1"
+KNOWN = DatasetRef(name=NAME, url=f"{STORE}/{PREFIX}/", sample=SAMPLE, datatype="data", files=1)
+
+
+def resolve(reference: str | DatasetEntry, root: Path, max_shards: int | None = None) -> DatasetRef:
+    return resolve_dataset(reference, CATALOGUE, STORE, max_shards, root)
+
+
+def index_file(root: Path, *lines: str, name: str = NAME) -> str:
+    path = root / "datasets_s3" / f"{name}_file_index.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines))
+    return f"datasets_s3/{path.name}"
+
+
+def test_a_name_is_looked_up_in_the_catalogue(tmp_path: Path) -> None:
+    assert resolve(NAME, tmp_path) == KNOWN
+
+
+def test_an_index_file_that_is_not_there_stands_for_the_dataset_of_its_name(tmp_path: Path) -> None:
+    assert resolve(f"datasets_s3/{NAME}_file_index.txt", tmp_path) == KNOWN
+    assert resolve(f"{NAME}_file_index.txt", tmp_path) == KNOWN
+
+
+@pytest.mark.parametrize(("max_shards", "expected"), [(None, 1), (1, 1), (7, 1)])
+def test_the_originals_small_lists_take_one_shard_of_each_dataset(
+    tmp_path: Path, max_shards: int | None, expected: int
+) -> None:
+    reference = f"min_datasets_s3/{NAME}_file_index.txt"
+    assert resolve(reference, tmp_path, max_shards) == KNOWN.model_copy(update={"max_shards": expected})
+
+
+def test_an_index_file_of_a_catalogue_dataset_names_its_files(tmp_path: Path) -> None:
+    reference = index_file(tmp_path, f"s3/higgs-demo/{PREFIX}/A.root", "", f"s3/higgs-demo/{PREFIX}/B.root")
+    assert resolve(reference, tmp_path, 5) == KNOWN.model_copy(
+        update={"index": reference, "files": 2, "max_shards": 5}
+    )
+    assert read_index(reference, tmp_path) == [f"{STORE}/{PREFIX}/A.root", f"{STORE}/{PREFIX}/B.root"]
+
+
+def test_an_index_file_of_an_unknown_dataset_is_unassigned(tmp_path: Path) -> None:
+    reference = index_file(tmp_path, "s3/mine/run/a/1.root", "s3://mine/run/b/2.root", name="Mine")
+    assert resolve(reference, tmp_path) == DatasetRef(
+        name="Mine",
+        url="s3://mine/run/",
+        index=reference,
+        sample="unassigned",
+        datatype="data",
+        max_shards=None,
+        files=2,
+    )
+
+
+@pytest.mark.parametrize("url", [f"s3://mirror/{PREFIX}", f"s3://mirror/{PREFIX}/"])
+def test_a_url_with_a_catalogue_prefix_is_that_dataset_in_any_bucket(tmp_path: Path, url: str) -> None:
+    mirrored = KNOWN.model_copy(update={"url": f"s3://mirror/{PREFIX}/"})
+    assert resolve(url, tmp_path) == mirrored
+    assert resolve(DatasetEntry(url=url), tmp_path) == mirrored
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("s3://mine", "mine"),
+        ("s3://mine/run2012c", "run2012c"),
+        ("s3://mine/x/a/run2012c/double-mu", "a-run2012c-double-mu"),
+        ("s3://mine/a=1/(b)", "a-1-b"),
+        ("s3://mine/~", "mine"),
+    ],
+)
+def test_any_other_url_is_unassigned_and_named_after_its_end(tmp_path: Path, url: str, name: str) -> None:
+    assert resolve(url, tmp_path) == DatasetRef(
+        name=name, url=f"{url}/", sample="unassigned", datatype="data"
+    )
+
+
+def test_an_object_gives_a_url_its_name_and_sample(tmp_path: Path) -> None:
+    entry = DatasetEntry(url="s3://mine/zz", name="my-zz", sample="sm12_dr53x_zzto4mu_8tev-pw-py6")
+    assert resolve(entry, tmp_path) == DatasetRef(
+        name="my-zz", url="s3://mine/zz/", sample="sm12_dr53x_zzto4mu_8tev-pw-py6", datatype="mc"
+    )
+
+
+def test_an_object_may_name_a_catalogue_dataset_that_lies_elsewhere(tmp_path: Path) -> None:
+    entry = DatasetEntry(url="s3://mine/moved", name=NAME)
+    assert resolve(entry, tmp_path) == KNOWN.model_copy(update={"url": "s3://mine/moved/"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], "names an index file without a line: {path}"),
+        (
+            [f"s3/higgs-demo/{PREFIX}/A.root", "s3/higgs-demo/a/../B.root"],
+            'names an index file with a mistake: {path}, line 2: "s3/higgs-demo/a/../B.root" must be '
+            '<scheme>/<bucket>/<key> with the scheme s3 or gs: "." and ".." are no parts of a key',
+        ),
+        (
+            ["/etc/passwd"],
+            'names an index file with a mistake: {path}, line 1: "/etc/passwd" must be '
+            "<scheme>/<bucket>/<key> with the scheme s3 or gs",
+        ),
+        (
+            ["https://example.org/A.root"],
+            'names an index file with a mistake: {path}, line 1: "https://example.org/A.root" must be '
+            "<scheme>/<bucket>/<key> with the scheme s3 or gs",
+        ),
+        (
+            ["root/eospublic.cern.ch/A.root"],
+            'names an index file with a mistake: {path}, line 1: "root/eospublic.cern.ch/A.root" must be '
+            "<scheme>/<bucket>/<key> with the scheme s3 or gs",
+        ),
+        (
+            ["s3/higgs-demo"],
+            'names an index file with a mistake: {path}, line 1: "s3/higgs-demo" names a bucket and no key',
+        ),
+        (
+            ["s3/higgs-demo/A.root", "", "s3/higgs-demo/A.root"],
+            "names an index file with a mistake: {path}, line 3: the same file is already in line 1",
+        ),
+        (
+            ["s3/one/A.root", "s3/two/A.root"],
+            "names an index file whose files lie in several buckets: s3://one, s3://two",
+        ),
+        (
+            ["gs/one/A.root"],
+            'lies in gs://, but storage.input is "s3://higgs-demo": a campaign reads from one store',
+        ),
+    ],
+)
+def test_a_mistake_in_an_index_file_is_refused(tmp_path: Path, lines: list[str], expected: str) -> None:
+    reference = index_file(tmp_path, *lines)
+    with pytest.raises(DatasetError) as refused:
+        resolve(reference, tmp_path)
+    assert str(refused.value) == expected.format(path=tmp_path / reference)
+
+
+def test_an_index_file_that_a_link_leads_outside_to_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "datasets"
+    root.mkdir()
+    outside = tmp_path / f"{NAME}_file_index.txt"
+    outside.write_text("s3/secret/A.root")
+    (root / outside.name).symlink_to(outside)
+    with pytest.raises(DatasetError, match="an index file's path is relative to include/datasets"):
+        resolve(outside.name, root)

@@ -1,0 +1,154 @@
+"""Campaign files: which there are, how they are read, and the original tool's form."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from higgsdemo.campaign import CampaignError, config_files, load_campaign
+from higgsdemo.catalogue import load_catalogue
+
+
+@pytest.fixture
+def written(tmp_path: Path):
+    def write(content: bytes | str, name: str = "campaign.json") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def message(path: Path) -> str:
+    with pytest.raises(CampaignError) as refused:
+        load_campaign(path)
+    return str(refused.value).removeprefix(str(path))
+
+
+def test_the_list_of_the_original_loads_without_edits(written) -> None:
+    names = list(load_catalogue("cms-higgs").datasets)
+    original = [
+        {
+            "datasets": [f"datasets_s3/{name}_file_index.txt" for name in names[position::10]],
+            "flavor": "n1-highmem-16",
+            "nodes": "22",
+            "dpath": "/dev/shm",
+        }
+        for position in range(10)
+    ]
+    campaign = load_campaign(written(json.dumps(original), "demo-high-mem.json"))
+    clusters = campaign.clusters()
+    assert (campaign.workload, campaign.catalogue, campaign.download_limit_kbps) == (
+        "aod",
+        "cms-higgs",
+        50_000,
+    )
+    assert campaign.storage.model_dump() == {
+        "input": "s3://higgs-demo",
+        "output": "s3://higgs-results",
+        "connection": "aws_default",
+        "output_connection": None,
+        "pod_endpoint": None,
+    }
+    assert [cluster.name for cluster in clusters] == [f"kubecon-demo-{position}" for position in range(10)]
+    assert {(c.provider, c.connection, c.location, c.flavor, c.nodes, c.dpath) for c in clusters} == {
+        ("gke", "google_cloud_default", "europe-west4", "n1-highmem-16", 22, "/dev/shm")
+    }
+    assert sum(dataset.files or 0 for cluster in clusters for dataset in cluster.datasets) == 26_920
+    assert clusters[0].datasets[0].model_dump() == {
+        "name": names[0],
+        "url": "s3://higgs-demo/eos/opendata/cms/MonteCarlo2011/Summer11LegDR/DYJetsToLL_M-10To50_TuneZ2_7TeV-"
+        "pythia6/AODSIM/PU_S13_START53_LV6-v1/00000/",
+        "index": None,
+        "sample": "sm11legdr_dyjetstoll_m-10to50_tunez2_7tev-py6",
+        "datatype": "mc",
+        "max_shards": None,
+        "files": 1771,
+    }
+
+
+@pytest.mark.parametrize(
+    ("directory", "bucket", "connection"),
+    [
+        ("datasets_s3", "s3://higgs-demo", "aws_default"),
+        ("min_datasets_s3", "s3://higgs-demo", "aws_default"),
+        ("datasets_gs", "gs://higgs-demo", "google_cloud_default"),
+        ("datasets", "gs://higgs-demo", "google_cloud_default"),
+    ],
+)
+def test_the_path_of_an_index_file_says_which_store_the_original_read(
+    written, directory: str, bucket: str, connection: str
+) -> None:
+    name = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20003"
+    entry = {"datasets": [f"{directory}/{name}_file_index.txt"], "flavor": "n1-highmem-16", "nodes": "1"}
+    campaign = load_campaign(written(json.dumps([entry])))
+    (cluster,) = campaign.clusters()
+    assert (campaign.storage.input, campaign.storage.connection) == (bucket, connection)
+    assert cluster.datasets[0].url.startswith(f"{bucket}/eos/")
+    assert cluster.datasets[0].max_shards == (1 if directory.startswith("min_") else None)
+
+
+def test_the_original_staged_in_on_the_ssd_when_it_was_told_nothing(written) -> None:
+    entry = {"datasets": ["CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20003"], "flavor": "n1-highmem-16"}
+    assert load_campaign(written(json.dumps([entry]))).clusters()[0].dpath == "/mnt/disks/ssd0"
+
+
+def test_a_mistake_in_a_list_is_located_in_the_list(written) -> None:
+    entry = {"datasets": ["CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20003"], "flavor": "f", "nodes": "0"}
+    assert (
+        message(written(json.dumps([entry]))) == ': [0].nodes is "0"; it must be a whole number of at least 1'
+    )
+    assert message(written("[]")) == ": the list is empty; it needs at least one entry"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "the file is not JSON: line 1, column 1: Expecting value"),
+        ('{\n "title" "a"}', "the file is not JSON: line 2, column 10: Expecting ':' delimiter"),
+        ('{"title": "a"} x', "the file is not JSON: line 1, column 16: Extra data"),
+        ('{"tolerance": NaN}', "the file is not JSON: NaN is no number in JSON"),
+        ('{"tolerance": -Infinity}', "the file is not JSON: -Infinity is no number in JSON"),
+        ('{"tolerance": 1e999}', "tolerance is no finite number"),
+        ('{"tolerance": 99999999999999999999}', "tolerance is too large a number"),
+        (b"\xff\xfe{}", "the file is not UTF-8 text (byte 0)"),
+        ('"a campaign"', 'the campaign is "a campaign"; it must be an object'),
+        ("null", "the campaign is null; it must be an object"),
+        ('{"title": "a", "title": "b"}', 'the campaign has the field "title" twice'),
+        ('{"mapping": [{}, {"nodes": 1, "nodes": 2}]}', 'mapping[1] has the field "nodes" twice'),
+    ],
+)
+def test_a_file_that_is_no_campaign_is_refused(written, content: bytes | str, expected: str) -> None:
+    assert message(written(content)) == f": {expected}"
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    assert message(tmp_path / "none.json") == ": the file cannot be read: No such file or directory"
+    (tmp_path / "folder.json").mkdir()
+    assert message(tmp_path / "folder.json") == ": the file cannot be read: Is a directory"
+
+
+def test_a_byte_order_mark_is_no_mistake(written, changed) -> None:
+    path = written(b"\xef\xbb\xbf" + json.dumps(changed({"title": "Größe"})).encode())
+    assert load_campaign(path).title == "Größe"
+
+
+def test_a_file_whose_name_is_no_dag_id_is_refused(written) -> None:
+    assert message(written("{}", "my campaign (1).json")) == (
+        ": the file's name without .json is \"my campaign (1)\"; it becomes the DAG's id, so it must be "
+        "letters, digits, dots, hyphens and underscores, with a letter or digit at both ends"
+    )
+
+
+def test_schemas_hidden_files_and_others_are_no_campaigns(tmp_path: Path) -> None:
+    for name in ("b.json", "a.json", "campaign.schema.json", ".a.json", "a.json~", "notes.md"):
+        (tmp_path / name).touch()
+    assert config_files(tmp_path) == [tmp_path / "a.json", tmp_path / "b.json"]
+
+
+def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CampaignError) as refused:
+        config_files(tmp_path / "config")
+    assert (
+        str(refused.value) == f"{tmp_path}/config: the directory cannot be listed: No such file or directory"
+    )

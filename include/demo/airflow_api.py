@@ -91,13 +91,17 @@ class Airflow:
             if len(found) >= page["total_entries"] or not page["task_instances"]:
                 return found
 
-    def log(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
-        """The lines that the last try of a task wrote to its log."""
+    def complaints(self, dag_id: str, run_id: str, task: TaskInstance, limit: int) -> list[str]:
+        """The errors in the log of a task's last try; the end of the log when none is marked as an error.
+
+        At most `limit` lines, the last ones.
+        """
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
         query = {"map_index": task.map_index, "full_content": True}
         content = self._request("GET", path, query=query).json()["content"]
-        lines = (entry if isinstance(entry, str) else _line(entry) for entry in content)
-        return [line for line in lines if not line.startswith("::")]
+        entries = [{"event": entry} if isinstance(entry, str) else entry for entry in content]
+        errors = [entry for entry in entries if entry.get("level") in ("error", "critical")]
+        return [_line(entry) for entry in errors or entries][-limit:]
 
     def _request(
         self,

@@ -14,7 +14,7 @@ from demo.demo_data import bucket_name
 from demo.progress import Follower, Progress
 from demo.supervision import Supervision
 from demo.view import View
-from higgsdemo.campaign import Campaign
+from higgsdemo.campaign import Campaign, apply_conf
 from higgsdemo.summary import Summary, yields_table
 
 _PARSE_SECONDS = 90
@@ -37,7 +37,8 @@ class CampaignRunError(Exception):
 class CampaignRun:
     """One run of one campaign.
 
-    `conf` is what the DAG is triggered with; a name for the run is added unless it has one.
+    `conf` is what the DAG is triggered with; a name for the run is added unless it has one. Raises
+    CampaignError when the campaign cannot be run with it.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class CampaignRun:
         self.conf = conf | {"run_name": self.run_id}
         self._supervision = supervision
         self._airflow = airflow
-        bucket = bucket_name(campaign.storage.output)
-        below = campaign.storage.output.removeprefix(f"s3://{bucket}").strip("/")
+        changed, _ = apply_conf(campaign, self.conf)
+        self._clusters = [cluster.name for cluster in changed.clusters()]
+        bucket = bucket_name(changed.storage.output)
+        below = changed.storage.output.removeprefix(f"s3://{bucket}").strip("/")
         self._bucket = Bucket(settings, bucket)
         self._folder = "/".join(filter(None, (below, dag_id, self.run_id)))
         self.url = f"{settings.ui_url}/dags/{dag_id}/runs/{self.run_id}"
@@ -64,15 +67,17 @@ class CampaignRun:
     def start(self) -> None:
         """Trigger the DAG once Airflow has read it. Raises CampaignRunError when it does not."""
         deadline = time.monotonic() + _PARSE_SECONDS
-        while not self._is_known():
+        while not self._triggered():
+            self._supervision.check()
             if time.monotonic() > deadline:
                 raise CampaignRunError(f"Airflow finds no DAG {self.dag_id}; is it in include/config?")
             time.sleep(0.3)
-        self._airflow.trigger(self.dag_id, self.run_id, self.conf)
 
     def follow(self, view: View) -> None:
         """Show the run until it ends. Raises CampaignRunError when it fails."""
-        follower = Follower(self._airflow, self._bucket, self.dag_id, self.run_id, self._folder)
+        follower = Follower(
+            self._airflow, self._bucket, self.dag_id, self.run_id, self._clusters, self._folder
+        )
         answered = time.monotonic()
         progress = Progress("queued")
         while progress.run_state not in FINISHED:
@@ -110,21 +115,23 @@ class CampaignRun:
         shown = plot.relative_to(Path.cwd()) if plot.is_relative_to(Path.cwd()) else plot
         return f"{yields_table(self.summary())}\n\nPlot: {shown}"
 
-    def _is_known(self) -> bool:
+    def _triggered(self) -> bool:
         try:
-            if errors := self._airflow.import_errors():
-                name, trace = next(iter(errors.items()))
-                raise CampaignRunError(f"{name} does not load:\n{trace.strip()}")
-            return self._airflow.has_dag(self.dag_id)
+            if not self._airflow.has_dag(self.dag_id):
+                if errors := self._airflow.import_errors():
+                    name, trace = next(iter(errors.items()))
+                    raise CampaignRunError(f"{name} does not load:\n{trace.strip()}")
+                return False
+            self._airflow.trigger(self.dag_id, self.run_id, self.conf)
         except AirflowAwayError:
-            self._supervision.check()
             return False
+        return True
 
     def _failure(self, follower: Follower) -> str:
         parts = [f"The run {self.run_id} of {self.dag_id} failed."]
         for task in follower.failed_tasks():
-            lines = "\n".join(f"    {line}" for line in follower.log(task)[-_LOG_LINES:])
-            parts.append(f"  {_title(task)} failed; its log ends with:\n{lines}")
+            lines = "\n".join(f"    {line}" for line in follower.complaints(task, _LOG_LINES))
+            parts.append(f"  {_title(task)} failed:\n{lines}")
         return "\n".join([*parts, f"All of it, while the services are up: {self.url}"])
 
 

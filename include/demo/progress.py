@@ -50,44 +50,49 @@ class Progress:
 
 
 class Follower:
-    """Follows one run of a campaign, whose folder in the bucket is `folder` (no slash at its end)."""
+    """Follows one run of a campaign.
 
-    def __init__(self, airflow: Airflow, bucket: Bucket, dag_id: str, run_id: str, folder: str) -> None:
+    `clusters` are the names of its clusters, in the order in which the DAG maps over them; `folder` is its
+    folder in the bucket, with no slash at its end.
+    """
+
+    def __init__(
+        self, airflow: Airflow, bucket: Bucket, dag_id: str, run_id: str, clusters: list[str], folder: str
+    ) -> None:
         self._airflow = airflow
         self._bucket = bucket
         self._dag_id = dag_id
         self._run_id = run_id
         self._folder = folder
-        self._order = airflow.task_order(dag_id)
+        self._clusters = clusters
+        self._order: list[str] = []
         self._listed: dict[str, frozenset[Shard]] = {}
 
     def look(self) -> Progress:
         """The run as it is now. Raises AirflowAwayError or botocore's errors when one does not answer."""
-        tasks = sorted(self._airflow.tasks(self._dag_id, self._run_id), key=self._place)
+        self._order = self._order or self._airflow.task_order(self._dag_id)
         state = self._airflow.run_state(self._dag_id, self._run_id)
-        mapped: dict[int, list[TaskInstance]] = {}
-        for task in tasks:
-            if "." in task.task_id and task.map_index >= 0:
-                mapped.setdefault(task.map_index, []).append(task)
-        names = {
-            index: next((task.label for task in group if task.label), str(index))
-            for index, group in sorted(mapped.items())
-        }
-        done = self._done() if mapped else frozenset()
+        tasks = sorted(self._airflow.tasks(self._dag_id, self._run_id), key=self._place)
+        outside = [task for task in tasks if "." not in task.task_id]
+        done = self._done()
         clusters = []
-        for index, name in names.items():
+        for index, name in enumerate(self._clusters):
             shards = self._shards(name)
-            states = {task.task_id.partition(".")[2]: task.state for task in mapped[index]}
+            states = {
+                task.task_id.partition(".")[2]: task.state
+                for task in tasks
+                if "." in task.task_id and task.map_index in (index, -1)
+            }
             clusters.append(ClusterProgress(name, states, len(shards), len(shards & done)))
-        return Progress(state, clusters, _states([task for task in tasks if "." not in task.task_id]))
+        return Progress(state, clusters, _states(outside))
 
     def failed_tasks(self) -> list[TaskInstance]:
         """The tasks that failed themselves, not for another's failure."""
         return [task for task in self._airflow.tasks(self._dag_id, self._run_id) if task.state == "failed"]
 
-    def log(self, task: TaskInstance) -> list[str]:
-        """The lines a task wrote to its log."""
-        return self._airflow.log(self._dag_id, self._run_id, task)
+    def complaints(self, task: TaskInstance, limit: int) -> list[str]:
+        """What a task said last, at most `limit` lines: its errors, or the end of its log."""
+        return self._airflow.complaints(self._dag_id, self._run_id, task, limit)
 
     def _place(self, task: TaskInstance) -> int:
         return self._order.index(task.task_id) if task.task_id in self._order else len(self._order)

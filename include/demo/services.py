@@ -49,6 +49,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "port": settings.ports.ui,
             "base_url": settings.ui_url,
             "workers": 1,
+            "worker_timeout": 3,
             "secret_key": settings.secrets.api_secret_key,
         },
         "api_auth": {"jwt_secret": settings.secrets.jwt_secret},

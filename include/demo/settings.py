@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -229,8 +229,12 @@ def _remembered(model: type[Model], path: Path) -> Model:
         made = model()
         write_private(path, made.model_dump_json(indent=2))
         return made
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read ({error}); remove it, and it is made anew") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(map(str, fault["loc"])) or "the whole"
+        raise ValueError(
+            f"{path} cannot be read ({field}: {fault['msg']}); remove it, and it is made anew"
+        ) from None
 
 
 def _is_free(port: int) -> bool:

@@ -60,8 +60,8 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
-        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._render, transient=False)
         self._progress: Progress | None = None
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._render)
 
     def __enter__(self) -> Self:
         self._live.start()

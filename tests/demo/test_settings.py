@@ -1,0 +1,98 @@
+"""Ports and secrets are made once, kept private and remembered; nobody else's are taken."""
+
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from demo.settings import Ports, Settings, write_private
+
+
+def test_secrets_are_random_remembered_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    first = Settings.load(tmp_path / "one")
+    again = Settings.load(tmp_path / "one")
+    other = Settings.load(tmp_path / "two")
+    assert first == again
+    assert not set(first.secrets.model_dump().values()) & set(other.secrets.model_dump().values())
+    modes = [stat.S_IMODE((tmp_path / "one" / name).stat().st_mode) for name in ("", "secrets.json")]
+    assert modes == [0o700, 0o600]
+
+
+def test_ports_are_the_well_known_ones_unless_somebody_has_them(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path)
+    assert settings.ports == Ports(ui=8080, s3=9000, localkube=7443)
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        taken = somebody.getsockname()[1]
+        write_private(tmp_path / "ports.json", Ports(s3=taken).model_dump_json())
+        moved = Settings.load(tmp_path).with_free_ports()
+    assert moved.ports.s3 != taken
+    assert len(set(moved.ports.model_dump().values())) == 3
+    assert Settings.load(tmp_path).ports == moved.ports
+
+
+def test_a_port_that_somebody_has_on_all_interfaces_is_taken_too(tmp_path: Path) -> None:
+    with socket.create_server(("", 0)) as somebody:
+        taken = somebody.getsockname()[1]
+        write_private(tmp_path / "ports.json", Ports(ui=taken).model_dump_json())
+        assert Settings.load(tmp_path).with_free_ports().ports.ui != taken
+
+
+def test_one_port_is_not_given_to_two_services(tmp_path: Path) -> None:
+    write_private(tmp_path / "ports.json", Ports(ui=45123, s3=45123, localkube=45123).model_dump_json())
+    assert len(set(Settings.load(tmp_path).with_free_ports().ports.model_dump().values())) == 3
+
+
+def test_a_file_that_is_broken_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ports.json").write_text('{"ui": "eighty"}')
+    with pytest.raises(ValueError, match=r"ports\.json cannot be read .* remove it, and it is made anew"):
+        Settings.load(tmp_path)
+
+
+def test_a_long_path_moves_the_control_socket_where_it_fits(tmp_path: Path) -> None:
+    short = Settings.load(Path("/tmp") / f"higgs-test-{os.getpid()}")
+    deep = Settings.load(tmp_path / ("d" * 60) / ("e" * 60))
+    assert short.control_socket == short.state / "supervisor.sock"
+    assert len(os.fsencode(deep.control_socket)) < 100
+    for folder in ("logs", "airflow"):
+        (short.state / folder).rmdir()
+    for file in ("ports.json", "secrets.json"):
+        (short.state / file).unlink()
+    short.state.rmdir()
+
+
+def test_services_do_not_see_somebodys_airflow_cloud_or_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AIRFLOW__CORE__EXECUTOR", "AIRFLOW_HOME", "AWS_PROFILE", "KUBECONFIG", "PYTHONSTARTUP"):
+        monkeypatch.setenv(name, "somebody's")
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", "aws://")
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    environment = Settings.load(tmp_path).environment()
+    assert "somebody's" not in environment.values()
+    assert environment["AIRFLOW_CONN_MINE"] == "aws://"
+    assert environment["NO_PROXY"] == "example.org,127.0.0.1,localhost"
+
+
+def test_airflow_reaches_the_local_services_by_two_connections(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path)
+    settings.localkube_state.mkdir()
+    settings.localkube_token.write_text("t0ken\n")
+    connections = {name: json.loads(text) for name, text in settings.connections().items()}
+    assert connections == {
+        "AIRFLOW_CONN_HIGGS_S3": {
+            "conn_type": "aws",
+            "login": settings.secrets.s3_access_key,
+            "password": settings.secrets.s3_secret_key,
+            "extra": {"endpoint_url": "http://127.0.0.1:9000", "region_name": "us-east-1"},
+        },
+        "AIRFLOW_CONN_LOCALKUBE_DEFAULT": {
+            "conn_type": "http",
+            "host": "https://127.0.0.1",
+            "port": 7443,
+            "password": "t0ken",
+            "extra": {"ca": str(tmp_path / "localkube" / "ca.crt")},
+        },
+    }

@@ -59,7 +59,8 @@ def _required(environ: Mapping[str, str], name: str) -> str:
 def _output_url(environ: Mapping[str, str]) -> str:
     value = _required(environ, "OUTPUT_URL").rstrip("/")
     if value.partition("://")[0] not in WRITABLE_SCHEMES:
-        raise Misconfigured(f"OUTPUT_URL {value} is none of {', '.join(WRITABLE_SCHEMES)}")
+        schemes = ", ".join(f"{scheme}://" for scheme in WRITABLE_SCHEMES)
+        raise Misconfigured(f"OUTPUT_URL {value} is none of {schemes}")
     return value
 
 

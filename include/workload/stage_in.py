@@ -22,8 +22,8 @@ CHUNK = 1 << 20
 class Throttle:
     """Token bucket that holds a stream to `rate` bytes per second on average.
 
-    It fills at `rate` and holds at most a fifth of a second's worth, so bursts stay small. `clock` and
-    `sleep` are in seconds.
+    It fills at `rate` and holds a second's worth, though never less than a chunk, which is then the largest
+    burst. `clock` and `sleep` are in seconds.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Throttle:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._rate = rate
-        self._capacity = rate / 5
+        self._capacity = max(rate, CHUNK)
         self._tokens = self._capacity
         self._clock = clock
         self._sleep = sleep

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WRITABLE_SCHEMES = ("s3", "gs", "file")
 SCHEMES = (*WRITABLE_SCHEMES, "https", "http")
 
-_RETRY: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=60)}
+_RETRY: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 # No limit on a whole request, since a shard may take minutes; a stalled connection ends after a minute.
 _CLIENT: "ClientConfig" = {
     "allow_http": True,

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from faulty_store import faulty_store
+from generator.catalogue import demo_datasets
+from generator.events import simulate
+from generator.root_file import root_file
+from pod_process import Pod
+from s3_server import bucket, s3_endpoint
+
+__all__ = ["bucket", "faulty_store", "pod", "s3_endpoint", "shard_file"]
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    """A pod that writes its results to a local directory."""
+    return Pod(tmp_path / "pod")
+
+
+@pytest.fixture(scope="session")
+def shard_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """500 simulated events, about a third of which are selected."""
+    datasets = demo_datasets()
+    higgs = next(dataset for dataset in datasets if dataset.group == "higgs")
+    path = tmp_path_factory.mktemp("shards") / "higgs_000.root"
+    path.write_bytes(root_file(simulate(datasets, higgs, 0, 500, seed=1), 500, run=1, first_event=1))
+    return path

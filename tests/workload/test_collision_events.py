@@ -1,0 +1,27 @@
+"""Real collision events through the real process give the published masses, bin by bin."""
+
+from pathlib import Path
+
+import pytest
+
+from collision_events import CHANNELS, mass_histogram, read_events, requires_collision_events, write_nanoaod
+from pod_process import Pod, shard
+
+HISTOGRAMS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass2mu2e_8TeV_low"}
+
+
+@requires_collision_events
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_real_events_give_exactly_the_histogram_of_their_published_masses(
+    channel: str, tmp_path: Path
+) -> None:
+    pod = Pod(tmp_path)
+    pod.give(*(shard(path) for path in write_nanoaod(channel, tmp_path)))
+
+    assert pod.run().code == 0
+
+    document = pod.result(f"{channel}_0")
+    assert document["processed"] == len(read_events(channel))
+    assert {name: document[name] for name in HISTOGRAMS.values()} == {
+        name: mass_histogram(channel) if this == channel else [0] * 37 for this, name in HISTOGRAMS.items()
+    }

@@ -1,0 +1,127 @@
+"""Files that are not what they should be are told apart from files that are."""
+
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from workload import events
+from workload.errors import BadInput
+from workload.events import FIELDS, branch_of, read_events
+
+COLUMNS = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
+
+
+def leptons(n: int, isolation: str) -> ak.Array:
+    """Lists of 0, 1, 2, 0, 1, 2, ... leptons whose values number them through."""
+    counts = np.arange(n) % 3
+    number = np.arange(counts.sum(), dtype=np.float32)
+    columns: dict[str, Any] = {field: number for field in (*FIELDS[:8], isolation)}
+    columns["charge"] = np.where(number % 2, 1, -1).astype(np.int32)
+    return ak.zip({field: ak.unflatten(column, counts) for field, column in columns.items()})
+
+
+def write(path: Path, n: int, drop: str = "", name: str = "Events") -> None:
+    with uproot.recreate(path) as file:
+        content = {collection: leptons(n, isolation) for collection, isolation in COLUMNS.items()}
+        if drop:
+            collection, field = drop.split("_", 1)
+            content[collection] = ak.without_field(content[collection], field)
+        file.mktree(name, {key: values.type.content for key, values in content.items()})
+        file[name].extend(content)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "shard.root"
+
+
+def read(path: Path) -> list[events.Events]:
+    return list(read_events(path, "s3://bucket/shard.root"))
+
+
+def test_reads_every_event_once_in_order_and_in_double_precision(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, 1000)
+    monkeypatch.setattr(events, "CHUNK_EVENTS", 300)
+    chunks = read(path)
+    assert [len(chunk.muons) for chunk in chunks] == [300, 300, 300, 100]
+    for i, collection in enumerate(COLUMNS):
+        whole = ak.concatenate([chunk[i] for chunk in chunks])
+        expected = leptons(1000, COLUMNS[collection])
+        assert sorted(ak.fields(whole)) == sorted(FIELDS)
+        for field in FIELDS:
+            column = branch_of(collection, field).removeprefix(f"{collection}_")
+            assert whole[field].tolist() == expected[column].tolist()
+            assert ak.flatten(whole[field]).to_numpy().dtype == np.float64
+
+
+def test_a_file_without_events_is_no_error(path: Path) -> None:
+    write(path, 0)
+    assert sum(len(chunk.muons) for chunk in read(path)) == 0
+
+
+@pytest.mark.parametrize("drop", ["Muon_pt", "Electron_pfRelIso03_all", "Electron_dzErr"])
+def test_a_missing_branch_is_named(path: Path, drop: str) -> None:
+    write(path, 10, drop=drop)
+    with pytest.raises(BadInput) as error:
+        read(path)
+    assert str(error.value) == f"s3://bucket/shard.root: tree Events lacks {drop}"
+
+
+def test_a_missing_tree_is_named_with_what_there_is(path: Path) -> None:
+    write(path, 10, name="Runs")
+    with pytest.raises(BadInput, match=r"^s3://bucket/shard.root: no tree Events, only Runs$"):
+        read(path)
+
+
+def test_a_file_without_any_object_has_no_tree(path: Path) -> None:
+    uproot.recreate(path).close()
+    with pytest.raises(BadInput, match=r"no tree Events, only an empty file"):
+        read(path)
+
+
+def test_events_that_are_no_tree_are_refused(path: Path) -> None:
+    with uproot.recreate(path) as file:
+        file["Events"] = np.histogram([1.0, 2.0])
+    with pytest.raises(BadInput, match=r"Events is a TH1D, not a TTree"):
+        read(path)
+
+
+def test_a_branch_of_single_values_is_refused(path: Path) -> None:
+    with uproot.recreate(path) as file:
+        branches = {branch_of(c, field): np.zeros(5, np.float32) for c in COLUMNS for field in FIELDS}
+        file.mktree("Events", {name: column.dtype for name, column in branches.items()})
+        file["Events"].extend(branches)
+    with pytest.raises(BadInput, match=r"branch Muon_pt is not a list of numbers per event"):
+        read(path)
+
+
+def test_an_empty_file_and_one_of_another_kind_are_refused(path: Path) -> None:
+    for content in (b"", b"<html>not found</html>", b"root", bytes(1000)):
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match=r"^s3://bucket/shard.root: not a readable ROOT file \(.+\)$"):
+            read(path)
+
+
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.9, 0.999])
+def test_a_truncated_file_is_refused_wherever_it_ends(path: Path, part: float) -> None:
+    write(path, 3000)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(BadInput, match=r"not a readable ROOT file"):
+        read(path)
+
+
+def test_a_file_with_a_damaged_middle_is_refused(path: Path) -> None:
+    write(path, 3000)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4000] = bytes(4000)
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"not a readable ROOT file"):
+        read(path)

@@ -1,0 +1,320 @@
+"""The pod contract, kept by real processes: what comes out, and what the exit code says."""
+
+import json
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faulty_store import FaultyStore
+from pod_process import Pod, shard
+from s3_server import Bucket
+from workload.pod import analyse
+from workload.result import HISTOGRAMS
+
+BAD_INPUT, TRY_AGAIN, MISCONFIGURED = 65, 75, 78
+
+
+@pytest.fixture
+def broken_file(tmp_path: Path) -> Path:
+    path = tmp_path / "broken_001.root"
+    path.write_bytes(b"not a ROOT file at all")
+    return path
+
+
+def test_a_shard_becomes_one_result_document(pod: Pod, shard_file: Path) -> None:
+    lumi = {"stream": "mu_stream_2012", "value": 11.5}
+    entry = shard(shard_file, lumi=lumi)
+    pod.give(entry)
+
+    ended = pod.run()
+
+    assert (ended.code, ended.stderr, ended.termination_message) == (0, "", "")
+    document = pod.result("higgs_000")
+    finished = datetime.fromisoformat(document.pop("finished"))
+    assert timedelta(0) <= datetime.now(UTC) - finished < timedelta(minutes=2)
+    seconds = document.pop("seconds")
+    assert set(seconds) == {"stage_in", "compute"}
+    assert min(seconds.values()) >= 0
+    histograms = analyse(shard_file, "").histograms
+    assert document == {
+        "samplename": "Simulated_Test",
+        "shard": "higgs_000",
+        "url": entry["url"],
+        "size": entry["size"],
+        "processed": 500,
+        **{HISTOGRAMS[channel]: counts.tolist() for channel, counts in histograms.items()},
+        "lumi": lumi,
+        "workload": "nanoaod/1",
+        "bytes": entry["size"],
+    }
+    assert sum(document["mass2mu2e_8TeV_low"]) > 50
+    assert "higgs_000: " in ended.stdout
+
+
+def test_simulation_has_no_luminosity_of_its_own(pod: Pod, shard_file: Path) -> None:
+    pod.give(shard(shard_file))
+    pod.run()
+    assert pod.result("higgs_000")["lumi"] is None
+
+
+def test_staged_files_are_removed_again(pod: Pod, shard_file: Path, broken_file: Path) -> None:
+    pod.give(shard(shard_file, "a"), shard(broken_file, "b"))
+    pod.run()
+    assert list(pod.input_dir.iterdir()) == []
+
+
+def test_an_index_may_have_many_shards(pod: Pod, shard_file: Path) -> None:
+    pod.give(*(shard(shard_file, f"s_{i}") for i in range(3)))
+    assert pod.run().code == 0
+    assert pod.results() == ["s_0.json", "s_1.json", "s_2.json"]
+    assert {pod.result(f"s_{i}")["processed"] for i in range(3)} == {500}
+
+
+def test_each_index_takes_its_own_line(pod: Pod, shard_file: Path) -> None:
+    lines = [json.dumps({"shards": [shard(shard_file, f"line_{i}")]}) for i in range(3)]
+    Path(pod.environ["SHARD_MANIFEST"]).write_text("\n".join(lines))
+    pod.environ["JOB_COMPLETION_INDEX"] = "1"
+    assert pod.run().code == 0
+    assert pod.results() == ["line_1.json"]
+
+
+def test_a_repeat_overwrites_its_own_result(pod: Pod, shard_file: Path) -> None:
+    pod.give(shard(shard_file))
+    pod.run()
+    first = pod.result("higgs_000")
+    assert pod.run().code == 0
+    assert pod.results() == ["higgs_000.json"]
+    assert timeless(pod.result("higgs_000")) == timeless(first)
+
+
+def test_existing_results_can_be_kept(pod: Pod, shard_file: Path) -> None:
+    pod.output.mkdir()
+    (pod.output / "done.json").write_text("{}")
+    pod.give(shard(shard_file, "done"), shard(shard_file, "new"))
+    pod.environ["SKIP_EXISTING"] = "true"
+    assert pod.run().code == 0
+    assert pod.result("done") == {}
+    assert pod.result("new")["processed"] == 500
+
+
+def test_dev_null_downloads_and_computes_nothing(pod: Pod, shard_file: Path, broken_file: Path) -> None:
+    pod.environ["DPATH"] = "/dev/null"
+    pod.give(shard(shard_file), shard(broken_file))
+    assert pod.run().code == 0
+    for path in (shard_file, broken_file):
+        document = pod.result(path.stem)
+        assert (document["test_mode"], document["processed"]) == (True, 0)
+        assert document["bytes"] == path.stat().st_size
+        assert [document[name] for name in HISTOGRAMS.values()] == [[0] * 37] * 3
+    assert list(pod.input_dir.iterdir()) == []
+
+
+def test_a_download_limit_changes_nothing_but_the_time(pod: Pod, shard_file: Path) -> None:
+    pod.give(shard(shard_file))
+    pod.run()
+    unlimited = pod.result("higgs_000")
+    pod.environ["DOWNLOAD_LIMIT_KBPS"] = "50000"
+    assert pod.run().code == 0
+    assert timeless(pod.result("higgs_000")) == timeless(unlimited)
+
+
+def test_a_bad_shard_is_reported_after_the_good_ones_have_their_results(
+    pod: Pod, shard_file: Path, broken_file: Path
+) -> None:
+    pod.give(shard(broken_file), shard(shard_file, "good"), shard(broken_file, "also_broken"))
+
+    ended = pod.run()
+
+    assert ended.code == BAD_INPUT
+    assert pod.results() == ["good.json"]
+    assert ended.reason.startswith(
+        f"2 of 3 shards are bad: {broken_file.as_uri()}: not a readable ROOT file ("
+    )
+    assert ended.termination_message == ended.reason
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"url": "file:///nowhere/higgs.root"}, "file:///nowhere/higgs.root: no such object"),
+        ({"size": 10}, "bytes, but the manifest says 10"),
+        ({"size": None}, "size None is not a number of bytes"),
+        ({"name": "a/b"}, "name 'a/b' is not a plain file name"),
+    ],
+)
+def test_an_entry_that_does_not_match_an_object_is_bad_input(
+    pod: Pod, shard_file: Path, change: dict[str, Any], reason: str
+) -> None:
+    pod.give(shard(shard_file) | change)
+    ended = pod.run()
+    assert ended.code == BAD_INPUT
+    assert reason in ended.reason
+    assert pod.results() == []
+
+
+def test_an_empty_object_is_bad_input(pod: Pod, tmp_path: Path) -> None:
+    path = tmp_path / "empty.root"
+    path.touch()
+    pod.give(shard(path))
+    ended = pod.run()
+    assert (ended.code, pod.results()) == (BAD_INPUT, [])
+    assert "empty.root: not a readable ROOT file" in ended.reason
+
+
+@pytest.mark.parametrize(("name", "value"), [("DATASET", ""), ("INPUT_DIR", "/nowhere"), ("OUTPUT_URL", "x")])
+def test_an_environment_that_breaks_the_contract_is_named(
+    pod: Pod, name: str, value: str
+) -> None:
+    pod.environ[name] = value
+    ended = pod.run()
+    assert ended.code == MISCONFIGURED
+    assert name in ended.reason
+    assert ended.termination_message == ended.reason
+
+
+def test_a_results_directory_that_cannot_be_written_is_tried_again(pod: Pod, shard_file: Path) -> None:
+    pod.output.write_text("a file where the results' directory should be")
+    pod.give(shard(shard_file))
+    ended = pod.run()
+    assert ended.code == TRY_AGAIN
+    assert ended.reason.startswith(f"cannot write {pod.output.as_uri()}/higgs_000.json: ")
+
+
+def test_reads_from_and_writes_to_s3(pod: Pod, bucket: Bucket, shard_file: Path) -> None:
+    in_bucket(pod, bucket, shard_file)
+    assert pod.run().code == 0
+    assert bucket.keys() == ["input/higgs_000.root", "results/Simulated_Test/higgs_000.json"]
+    body = bucket.client.get_object(Bucket=bucket.name, Key=bucket.keys()[1])["Body"].read()
+    assert json.loads(body)["processed"] == 500
+
+
+def test_s3_results_can_be_kept(pod: Pod, bucket: Bucket, shard_file: Path) -> None:
+    in_bucket(pod, bucket, shard_file)
+    key = "results/Simulated_Test/higgs_000.json"
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"kept")
+    pod.environ["SKIP_EXISTING"] = "true"
+    assert pod.run().code == 0
+    assert bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read() == b"kept"
+
+
+def test_a_key_that_s3_does_not_have_is_bad_input(pod: Pod, bucket: Bucket, shard_file: Path) -> None:
+    in_bucket(pod, bucket, shard_file)
+    bucket.client.delete_object(Bucket=bucket.name, Key="input/higgs_000.root")
+    ended = pod.run()
+    assert ended.code == BAD_INPUT
+    assert ended.reason == f"s3://{bucket.name}/input/higgs_000.root: no such object"
+
+
+def test_a_bucket_for_results_that_is_not_there_is_tried_again(
+    pod: Pod, bucket: Bucket, shard_file: Path
+) -> None:
+    in_bucket(pod, bucket, shard_file)
+    pod.environ["OUTPUT_URL"] = "s3://no-such-bucket/results"
+    ended = pod.run()
+    assert ended.code == TRY_AGAIN
+    assert ended.reason.startswith("cannot write s3://no-such-bucket/results/higgs_000.json: ")
+
+
+def test_no_secret_is_ever_printed(pod: Pod, bucket: Bucket, shard_file: Path) -> None:
+    in_bucket(pod, bucket, shard_file)
+    pod.environ["OUTPUT_URL"] = "s3://no-such-bucket/results"
+    ended = pod.run()
+    assert bucket.environ["AWS_SECRET_ACCESS_KEY"] not in ended.stdout + ended.stderr
+
+
+def test_reads_over_http(pod: Pod, faulty_store: FaultyStore) -> None:
+    over_http(pod, faulty_store, "ok.root")
+    assert pod.run().code == 0
+    assert pod.result("shard")["processed"] == 500
+
+
+def test_a_server_that_is_overloaded_for_a_moment_costs_nothing(pod: Pod, faulty_store: FaultyStore) -> None:
+    over_http(pod, faulty_store, "unavailable-once.root")
+    assert pod.run().code == 0
+    assert faulty_store.requests["/unavailable-once.root"] == 2
+
+
+@pytest.mark.parametrize("key", ["unavailable.root", "forbidden.root", "cut.root"])
+def test_what_may_be_different_at_the_next_attempt_is_tried_again(
+    pod: Pod, faulty_store: FaultyStore, key: str
+) -> None:
+    over_http(pod, faulty_store, key)
+    ended = pod.run()
+    assert ended.code == TRY_AGAIN
+    assert ended.reason.startswith(f"cannot stage in {faulty_store.url(key)}: ")
+    assert len(ended.reason) < 400
+    assert "Traceback" not in ended.stderr
+    assert (pod.results(), list(pod.input_dir.iterdir())) == ([], [])
+
+
+def test_a_key_that_an_http_server_does_not_have_is_bad_input(pod: Pod, faulty_store: FaultyStore) -> None:
+    over_http(pod, faulty_store, "gone.root")
+    ended = pod.run()
+    assert ended.code == BAD_INPUT
+    assert ended.reason == f"{faulty_store.url('gone.root')}: no such object"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_pod_stopped_in_the_middle_leaves_no_half_result(
+    pod: Pod, faulty_store: FaultyStore, shard_file: Path, number: signal.Signals
+) -> None:
+    endless = {"name": "endless", "url": faulty_store.url("endless.root"), "size": 10**9}
+    pod.give(shard(shard_file, "first"), endless)
+    process = pod.start()
+    wait_until(lambda: faulty_store.requests["/endless.root"] == 1)
+
+    process.send_signal(number)
+    ended = pod.wait(process)
+
+    assert pod.results() == ["first.json"]
+    assert pod.result("first")["processed"] == 500
+    if number == signal.SIGTERM:
+        assert (ended.code, ended.reason) == (143, "stopped by SIGTERM")
+        assert ended.termination_message == ended.reason
+    else:
+        assert ended.code == -signal.SIGKILL
+
+
+def test_the_next_attempt_after_a_stop_completes_the_index(
+    pod: Pod, faulty_store: FaultyStore, shard_file: Path
+) -> None:
+    pod.give({"name": "only", "url": faulty_store.url("endless.root"), "size": 10**9})
+    process = pod.start()
+    wait_until(lambda: any(pod.input_dir.iterdir()))
+    process.kill()
+    pod.wait(process)
+    pod.give(shard(shard_file, "only"))
+    assert pod.run().code == 0
+    assert pod.result("only")["processed"] == 500
+    assert list(pod.input_dir.iterdir()) == []
+
+
+def timeless(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in ("finished", "seconds")}
+
+
+def in_bucket(pod: Pod, bucket: Bucket, path: Path) -> None:
+    """Let the pod work on a copy of a file in a bucket and write its results there."""
+    key = f"input/{path.name}"
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=path.read_bytes())
+    pod.give(shard(path) | {"url": f"s3://{bucket.name}/{key}"})
+    pod.environ |= {**bucket.environ, "OUTPUT_URL": f"s3://{bucket.name}/results/Simulated_Test"}
+
+
+def over_http(pod: Pod, store: FaultyStore, key: str) -> None:
+    """Let the pod work on a key of the faulty store."""
+    pod.give({"name": "shard", "url": store.url(key), "size": len(store.content)})
+
+
+def wait_until(condition: Any, seconds: float = 60.0) -> None:
+    """Wait for something another process does; fails the test when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"did not happen within {seconds:g} s")
+        time.sleep(0.02)

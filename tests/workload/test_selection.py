@@ -1,0 +1,289 @@
+"""Every cut of the level-4 selection, probed on both sides of its threshold."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lepton_events import FIELDS, Event, Lepton, collections, pair
+from reference_selection import select_event
+from workload.selection import CHANNELS, select
+
+
+def above(value: float) -> float:
+    return float(np.nextafter(value, np.inf))
+
+
+def below(value: float) -> float:
+    return float(np.nextafter(value, -np.inf))
+
+
+def selected(muons: list[Lepton], electrons: list[Lepton]) -> dict[str, float]:
+    """The mass in each channel in which one event is selected."""
+    candidates = select(*collections([(muons, electrons)]))
+    return {channel: float(mass) for channel in CHANNELS for mass in candidates[channel].mass}
+
+
+def on_z(phi: float = 0.0) -> list[Lepton]:
+    return pair(91.2, 45.6, phi)
+
+
+def off_z(phi: float = np.pi / 2) -> list[Lepton]:
+    return pair(30.0, 15.0, phi)
+
+
+def channels(muons: list[Lepton], electrons: list[Lepton]) -> list[str]:
+    return sorted(selected(muons, electrons))
+
+
+def test_each_channel_takes_its_own_flavours_and_gives_the_mass_of_the_four() -> None:
+    four = on_z() + off_z()
+    assert selected(four, []) == {"4mu": pytest.approx(121.2, abs=1e-2)}
+    assert selected([], four) == {"4e": pytest.approx(121.2, abs=1e-6)}
+    assert selected(on_z(), off_z()) == {"2e2mu": pytest.approx(121.2, abs=1e-2)}
+    assert selected(off_z(), on_z()) == {"2e2mu": pytest.approx(121.2, abs=1e-2)}
+
+
+def test_no_event_and_events_without_leptons_give_nothing() -> None:
+    for events in ([], [([], [])], [([], []), (on_z(), [])]):
+        candidates = select(*collections(events))
+        assert {channel: found.mass.tolist() for channel, found in candidates.items()} == {
+            channel: [] for channel in CHANNELS
+        }
+
+
+def test_candidates_name_the_event_they_come_from() -> None:
+    good: Event = (on_z() + off_z(), [])
+    candidates = select(*collections([([], []), good, (on_z(), []), good]))
+    assert candidates["4mu"].event.tolist() == [1, 3]
+
+
+GOOD_LEPTON_CUTS = [
+    ("mu", "pt", 5.0, above(5.0)),
+    ("e", "pt", 7.0, above(7.0)),
+    ("mu", "eta", 2.4, below(2.4)),
+    ("mu", "eta", -2.4, above(-2.4)),
+    ("e", "eta", 2.5, below(2.5)),
+    ("e", "eta", -2.5, above(-2.5)),
+    *((flavour, "iso", 0.4, below(0.4)) for flavour in ("mu", "e")),
+    *((flavour, "iso", below(0.0), 0.0) for flavour in ("mu", "e")),
+    *((flavour, "iso", -999.0, 0.0) for flavour in ("mu", "e")),
+]
+
+
+@pytest.mark.parametrize(("flavour", "field", "fails", "passes"), GOOD_LEPTON_CUTS)
+def test_a_lepton_just_beyond_a_cut_does_not_count_and_one_just_within_does(
+    flavour: str, field: str, fails: float, passes: float
+) -> None:
+    def found(value: float) -> list[str]:
+        *rest, last = on_z() + off_z()
+        last = last._replace(**{field: value})
+        partner = rest.pop()._replace(pt=60.0)  # keeps the second pair's mass above its cut
+        four = [*rest, partner, last]
+        return channels(four, []) if flavour == "mu" else channels([], four)
+
+    assert found(fails) == []
+    assert found(passes) == ["4mu" if flavour == "mu" else "4e"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "passes"),
+    [
+        (dict(dxy=0.5), dict(dxy=below(0.5))),
+        (dict(dxy=-0.5), dict(dxy=above(-0.5))),
+        (dict(dz=1.0), dict(dz=below(1.0))),
+        (dict(dz=-1.0), dict(dz=above(-1.0))),
+        (dict(dxy=-999.0, dz=-999.0, dxyErr=-999.0, dzErr=-999.0), dict()),
+        (dict(dxyErr=0.0, dzErr=0.0), dict(dxyErr=1e-9, dzErr=0.0)),
+    ],
+)
+def test_leptons_far_from_the_vertex_or_without_a_track_do_not_count(
+    fails: dict[str, float], passes: dict[str, float]
+) -> None:
+    def found(change: dict[str, float]) -> list[str]:
+        first, *rest = on_z() + off_z()
+        wide = first._replace(dxyErr=1.0, dzErr=1.0)
+        return channels([wide._replace(**change), *rest], [])
+
+    assert found(fails) == []
+    assert found(passes) == ["4mu"]
+
+
+def test_the_significance_of_the_impact_parameter_is_its_length_over_its_error() -> None:
+    first, *rest = on_z() + off_z()
+    at_four = first._replace(dxy=0.12, dz=0.16, dxyErr=0.03, dzErr=0.04)
+    assert channels([at_four, *rest], []) == []
+    assert channels([at_four._replace(dz=0.1599), *rest], []) == ["4mu"]
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field != "charge"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_leptons_with_values_that_are_no_numbers_never_count(field: str, value: float) -> None:
+    first, *rest = on_z() + off_z()
+    assert channels([first._replace(**{field: value}), *rest], []) == []
+
+
+def test_values_too_large_to_square_select_nothing_and_do_not_fail() -> None:
+    first, *rest = on_z() + off_z()
+    assert channels([first._replace(pt=1e200), *rest], []) == []
+
+
+def test_four_leptons_of_one_flavour_need_total_charge_zero() -> None:
+    first, second, third, fourth = on_z() + off_z()
+    assert channels([first, second, third, fourth._replace(charge=+1)], []) == []
+    assert channels([first, second, third._replace(charge=-1), fourth], []) == []
+    assert channels([first, second, third, fourth], []) == ["4mu"]
+
+
+def test_two_pairs_of_different_flavour_must_each_be_neutral() -> None:
+    def with_charges(charges: tuple[int, int, int, int]) -> list[str]:
+        leptons = [x._replace(charge=q) for x, q in zip(on_z() + off_z(), charges, strict=True)]
+        return channels(leptons[:2], leptons[2:])
+
+    assert with_charges((+1, -1, +1, -1)) == ["2e2mu"]
+    assert with_charges((+1, +1, -1, -1)) == []
+    assert with_charges((+1, -1, +1, +1)) == []
+
+
+def test_the_four_leptons_of_highest_pt_are_taken_wherever_they_stand() -> None:
+    four = on_z() + off_z()
+    soft = [Lepton(6.0, 1.0, 1.0, +1), Lepton(8.0, -1.0, 2.0, -1)]
+    assert selected(soft + four[::-1], []) == pytest.approx(selected(four, []))
+    # a fifth lepton that is harder displaces one of the four, good pairs or not
+    assert channels([*four, Lepton(50.0, 0.0, 1.0, +1)], []) == []
+
+
+def test_a_lepton_that_is_not_good_displaces_none_that_is() -> None:
+    four = on_z() + off_z()
+    assert channels([Lepton(90.0, 0.0, 1.0, +1, iso=0.5), *four], []) == ["4mu"]
+
+
+def test_2e2mu_takes_the_two_leading_leptons_of_each_flavour() -> None:
+    soft = [Lepton(9.0, 1.0, 1.0, +1), Lepton(9.0, -1.0, 2.0, -1)]
+    assert selected(on_z() + soft, off_z() + soft)["2e2mu"] == pytest.approx(121.2, abs=1e-2)
+
+
+def test_an_event_may_be_a_candidate_of_several_channels() -> None:
+    assert channels(on_z() + off_z(), on_z() + off_z()) == ["2e2mu", "4e", "4mu"]
+
+
+def test_the_pair_nearest_the_z_mass_is_za_also_when_the_other_is_heavier() -> None:
+    light = [Lepton(16.0, 0.0, 0.0, +1), Lepton(16.0, 0.0, np.pi, -1)]
+    heavy = pair(119.0, 59.5, np.pi / 2)
+    # 119 is nearer to 91.2 than 32 is, so the harder leptons make Za ...
+    assert channels(light, heavy) == ["2e2mu"]
+    # ... and with 80 against 119 the softer ones do, which must then be above 20 and 10 GeV
+    nearer = [Lepton(19.9, 0.0, 0.0, +1), Lepton(80.4, 0.0, np.pi, -1)]
+    assert channels(nearer, heavy) == ["2e2mu"]
+    assert channels([nearer[0]._replace(pt=9.9), nearer[1]._replace(pt=161.6)], heavy) == []
+
+
+@pytest.mark.parametrize(
+    ("pts", "passes"),
+    [((20.0, 100.0), True), ((10.0, 200.0), False), ((above(10.0), 200.0), True)],
+)
+def test_the_softer_lepton_of_za_is_above_10_gev(pts: tuple[float, float], passes: bool) -> None:
+    za = [Lepton(pts[0], 0.0, 0.0, +1), Lepton(pts[1], 0.0, np.pi, -1)]
+    assert (channels(za, off_z()) == ["2e2mu"]) == passes
+
+
+@pytest.mark.parametrize(("pt", "passes"), [(20.0, False), (above(20.0), True)])
+def test_the_harder_lepton_of_za_is_above_20_gev(pt: float, passes: bool) -> None:
+    za = [Lepton(pt, 1.45, 0.0, +1), Lepton(20.0, -1.45, np.pi, -1)]  # 20 x 2 cosh(1.45) = 90 GeV
+    assert (channels(za, off_z()) == ["2e2mu"]) == passes
+
+
+@pytest.mark.parametrize(
+    ("mass_a", "mass_b", "passes"),
+    [
+        (39.99, 35.0, False),
+        (40.01, 35.0, True),
+        (119.99, 121.0, False),
+        (119.99, 10.0, False),
+        (119.99, 60.0, True),
+        (120.01, 50.0, False),
+        (91.2, 11.99, False),
+        (91.2, 12.01, True),
+        (91.2, 119.99, True),
+        (91.2, 120.01, False),
+    ],
+)
+def test_the_masses_of_the_pairs_have_windows(mass_a: float, mass_b: float, passes: bool) -> None:
+    za, zb = pair(mass_a, 61.0), pair(mass_b, 61.0, np.pi)
+    assert (channels(za, zb) == ["2e2mu"]) == passes
+
+
+@pytest.mark.parametrize(("mass_b", "passes"), [(24.99, False), (25.01, True)])
+def test_the_four_leptons_together_are_above_70_gev(mass_b: float, passes: bool) -> None:
+    za, zb = pair(45.0, 22.5), pair(mass_b, mass_b / 2, np.pi / 2)  # all at rest: the masses add up
+    assert (channels(za, zb) == ["2e2mu"]) == passes
+
+
+leptons = st.builds(
+    Lepton,
+    pt=st.floats(4, 80),
+    eta=st.floats(-2.6, 2.6),
+    phi=st.floats(-3.14, 3.14),
+    charge=st.sampled_from([-1, 1]),
+    iso=st.sampled_from([0.0, 0.1, 0.2, 0.39, 0.41]),
+    dxy=st.sampled_from([0.0, 0.01, -0.03]),
+    dz=st.sampled_from([0.0, 0.01, -0.05]),
+)
+some_leptons = st.lists(leptons, max_size=6, unique_by=lambda lepton: lepton.pt)
+random_events = st.lists(st.tuples(some_leptons, some_leptons), max_size=4)
+
+
+def found_in_each(events: list[Event]) -> list[dict[str, float]]:
+    """What the vectorised selection finds, event by event."""
+    found: list[dict[str, float]] = [{} for _ in events]
+    for channel, (event, mass) in select(*collections(events)).items():
+        for i, m in zip(event, mass, strict=True):
+            found[i][channel] = float(m)
+    return found
+
+
+@given(random_events)
+@settings(max_examples=40, deadline=None)
+def test_agrees_event_by_event_with_the_rules_in_plain_python(events: list[Event]) -> None:
+    assert found_in_each(events) == [pytest.approx(select_event(event), rel=1e-6) for event in events]
+
+
+def test_agrees_with_the_rules_in_plain_python_on_many_events_that_are_selected() -> None:
+    events = four_lepton_events(np.random.default_rng(7), 3000)
+    expected = [select_event(event) for event in events]
+    assert found_in_each(events) == [pytest.approx(masses, rel=1e-6) for masses in expected]
+    assert all(sum(channel in masses for masses in expected) > 100 for channel in CHANNELS)
+
+
+def four_lepton_events(rng: np.random.Generator, n: int) -> list[Event]:
+    """Events of four to six leptons that are mostly good, of one flavour or of both."""
+
+    def leptons_of(count: int) -> list[Lepton]:
+        return [
+            Lepton(
+                pt=4 + rng.exponential(25),
+                eta=rng.normal(0, 1.2),
+                phi=rng.uniform(-np.pi, np.pi),
+                charge=int(rng.choice([-1, 1])),
+                iso=rng.exponential(0.1),
+                dxy=rng.normal(0, 0.015),
+                dz=rng.normal(0, 0.015),
+            )
+            for _ in range(count)
+        ]
+
+    counts = [(4, 0), (5, 0), (0, 4), (0, 6), (2, 2), (3, 3), (4, 4)]
+    return [(leptons_of(muons), leptons_of(electrons)) for muons, electrons in rng.choice(counts, n)]
+
+
+@given(random_events, st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_the_order_of_leptons_and_events_does_not_matter(events: list[Event], random: Random) -> None:
+    def masses(these: list[Event]) -> dict[str, list[float]]:
+        return {channel: sorted(found.mass) for channel, found in select(*collections(these)).items()}
+
+    shuffled = [(random.sample(m, len(m)), random.sample(e, len(e))) for m, e in events]
+    random.shuffle(shuffled)
+    assert masses(shuffled) == {channel: pytest.approx(found) for channel, found in masses(events).items()}

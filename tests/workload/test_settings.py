@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from workload.errors import Misconfigured
+from workload.settings import Settings, read_settings
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {
+        "SHARD_MANIFEST": "/manifest/shards.jsonl",
+        "JOB_COMPLETION_INDEX": "7",
+        "INPUT_DIR": str(tmp_path),
+        "OUTPUT_URL": "s3://bucket/results/",
+        "DATASET": "Simulated_Test",
+    }
+
+
+def test_reads_what_the_contract_requires(environ: dict[str, str], tmp_path: Path) -> None:
+    assert read_settings(environ) == Settings(
+        manifest=Path("/manifest/shards.jsonl"),
+        index=7,
+        input_dir=tmp_path,
+        output_url="s3://bucket/results",
+        dataset="Simulated_Test",
+        test_mode=False,
+        skip_existing=False,
+        download_limit=None,
+    )
+
+
+def test_reads_what_the_contract_allows(environ: dict[str, str]) -> None:
+    settings = read_settings(
+        environ | {"DPATH": "/dev/null", "SKIP_EXISTING": "True", "DOWNLOAD_LIMIT_KBPS": "50000"}
+    )
+    assert (settings.test_mode, settings.skip_existing, settings.download_limit) == (True, True, 50e6)
+
+
+@pytest.mark.parametrize("dpath", ["/dev/shm", "/mnt/disks/ssd0", ""])
+def test_only_dev_null_means_test_mode(environ: dict[str, str], dpath: str) -> None:
+    assert read_settings(environ | {"DPATH": dpath}).test_mode is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *((name, "", f"environment variable {name} is not set") for name in
+          ("SHARD_MANIFEST", "JOB_COMPLETION_INDEX", "INPUT_DIR", "OUTPUT_URL", "DATASET")),
+        ("JOB_COMPLETION_INDEX", "-1", "JOB_COMPLETION_INDEX is '-1', not a whole number from 0"),
+        ("JOB_COMPLETION_INDEX", "one", "JOB_COMPLETION_INDEX is 'one', not a whole number from 0"),
+        ("INPUT_DIR", "/nowhere", "INPUT_DIR /nowhere is not a directory"),
+        ("OUTPUT_URL", "bucket/results", "OUTPUT_URL bucket/results is none of s3://, gs://, file://"),
+        ("OUTPUT_URL", "https://host/x", "OUTPUT_URL https://host/x is none of s3://, gs://, file://"),
+        ("DOWNLOAD_LIMIT_KBPS", "fast", "DOWNLOAD_LIMIT_KBPS is 'fast', not a whole number of kB/s from 1"),
+        ("DOWNLOAD_LIMIT_KBPS", "0", "DOWNLOAD_LIMIT_KBPS is '0', not a whole number of kB/s from 1"),
+        ("SKIP_EXISTING", "maybe", "SKIP_EXISTING is 'maybe'; allowed are true and false"),
+    ],
+)  # fmt: skip
+def test_a_wrong_variable_is_named(environ: dict[str, str], name: str, value: str, message: str) -> None:
+    with pytest.raises(Misconfigured) as error:
+        read_settings(environ | {name: value})
+    assert str(error.value) == message

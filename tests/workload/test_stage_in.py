@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workload.errors import BadInput
+from workload.manifest import Shard
+from workload.stage_in import CHUNK, Throttle, stage_in
+
+
+class Clock:
+    """Time that passes only by sleeping, and by `pass_` for work."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 3_000_000), st.floats(0, 2)), min_size=1, max_size=40),
+    st.sampled_from([1e5, 1e6, 5e7]),
+)
+def test_a_stream_never_exceeds_its_rate_by_more_than_a_second_or_a_chunk(
+    chunks: list[tuple[int, float]], rate: float
+) -> None:
+    clock, total = Clock(), 0
+    throttle = Throttle(rate, clock, clock.pass_)
+    for size, work in chunks:
+        clock.pass_(work)
+        throttle.take(size)
+        total += size
+        assert total <= rate * clock.now + max(rate, CHUNK) + 1e-3
+
+
+def test_a_stream_runs_at_its_rate_and_not_slower() -> None:
+    clock = Clock()
+    throttle = Throttle(50e6, clock, clock.pass_)
+    for _ in range(500):
+        throttle.take(1_000_000)
+    assert clock.now == pytest.approx(500 / 50 - 1)
+
+
+def test_a_stream_slower_than_the_limit_is_not_held_up() -> None:
+    clock = Clock()
+    throttle = Throttle(1e5, clock, clock.pass_)
+    for _ in range(10):
+        clock.pass_(11.0)
+        throttle.take(CHUNK)
+    assert clock.now == 110.0
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.root"
+    path.write_bytes(bytes(range(256)) * (3 * CHUNK // 256) + b"end")
+    return path
+
+
+def test_copies_every_byte(source: Path, tmp_path: Path) -> None:
+    size = source.stat().st_size
+    target = tmp_path / "staged.root"
+    assert stage_in(Shard("a", source.as_uri(), size, None), target) == size
+    assert target.read_bytes() == source.read_bytes()
+
+
+def test_the_limit_accounts_for_every_byte(source: Path, tmp_path: Path) -> None:
+    clock = Clock()
+    size = source.stat().st_size
+    shard = Shard("a", source.as_uri(), size, None)
+    stage_in(shard, tmp_path / "staged.root", Throttle(1e6, clock, clock.pass_))
+    assert clock.now == pytest.approx((size - CHUNK) / 1e6)
+
+
+def test_an_object_of_another_size_than_listed_is_not_copied(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "staged.root"
+    shard = Shard("a", source.as_uri(), 5, None)
+    with pytest.raises(BadInput, match=r"source.root: 3145731 bytes, but the manifest says 5"):
+        stage_in(shard, target)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("file:///nowhere/at/all.root", "file:///nowhere/at/all.root: no such object"),
+        ("ftp://host/a.root", "ftp://host/a.root: not a URL this workload can read"),
+        ("s3://bucket", "s3://bucket: names no object"),
+    ],
+)
+def test_what_can_never_be_read_is_bad_input(url: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as error:
+        stage_in(Shard("a", url, 5, None), tmp_path / "staged.root")
+    assert message in str(error.value)

@@ -16,10 +16,10 @@ scaled to the whole luminosity: it is a prediction for all the data.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from math import fsum, hypot, sqrt
 from typing import TYPE_CHECKING, Any
 
 import hist
@@ -63,6 +63,12 @@ class Yield:
     total_error: float
     window: float
     window_error: float
+
+    @classmethod
+    def sum(cls, parts: Iterable[Yield]) -> Yield:
+        """The sum of independent yields: errors add in quadrature."""
+        total, total_error, window, window_error = zip(*map(astuple, parts), strict=True)
+        return cls(fsum(total), hypot(*total_error), fsum(window), hypot(*window_error))
 
 
 @dataclass(frozen=True)
@@ -256,8 +262,8 @@ def _yield(histogram: Histogram) -> Yield:
     low, high = (histogram.axes[0].index(edge) for edge in WINDOW)
     values, variances = np.asarray(histogram.values()), np.asarray(histogram.variances())
     return Yield(
-        total=math.fsum(values),
-        total_error=math.sqrt(math.fsum(variances)),
-        window=math.fsum(values[low:high]),
-        window_error=math.sqrt(math.fsum(variances[low:high])),
+        total=fsum(values),
+        total_error=sqrt(fsum(variances)),
+        window=fsum(values[low:high]),
+        window_error=sqrt(fsum(variances[low:high])),
     )

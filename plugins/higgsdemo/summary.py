@@ -134,7 +134,8 @@ def summarise(
 ) -> Summary:
     """The summary of a run.
 
-    `expected` are the names of the shards each cluster was to run, by cluster and dataset. A shard with a
+    `expected` are the names of the shards each cluster was to run, by cluster and dataset; shards that the
+    spectrum expects beyond those were never listed, and are missing from the run as a whole. A shard with a
     result is done whatever is said in `failures`; one whose result is no valid document is failed.
     """
     datasets = {
@@ -156,7 +157,7 @@ def summarise(
         note=catalogue.note,
         started=started,
         finished=finished,
-        shards=_count(datasets, merge, lost),
+        shards=_whole(_count(datasets, merge, lost), spectrum),
         coverage=spectrum.coverage,
         work=_work(sums.values()),
         yields=spectrum.yields(),
@@ -191,7 +192,7 @@ def yields_table(summary: Summary) -> str:
     rows = [
         ("Events", f"{LOW:g} to {HIGH:g} GeV", f"{WINDOW[0]:g} to {WINDOW[1]:g} GeV"),
         ("Pseudo-data" if summary.note else "Data", f"{data.total:.0f}", f"{data.window:.0f}"),
-        ("Expected", *_cells(_sum_of(expected.values()))),
+        ("Expected", *_cells(Yield.sum(expected.values()))),
         *((f"  {_LABELS[group]}", *_cells(value)) for group, value in expected.items()),
     ]
     left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -218,16 +219,6 @@ def _cells(value: Yield) -> tuple[str, str]:
     return (
         f"{value.total:.2f} ± {value.total_error:.2f}",
         f"{value.window:.2f} ± {value.window_error:.2f}",
-    )
-
-
-def _sum_of(values: Iterable[Yield]) -> Yield:
-    parts = list(values)
-    return Yield(
-        total=math.fsum(part.total for part in parts),
-        total_error=math.hypot(*(part.total_error for part in parts)),
-        window=math.fsum(part.window for part in parts),
-        window_error=math.hypot(*(part.window_error for part in parts)),
     )
 
 
@@ -260,6 +251,14 @@ def _count(expected: Names, merge: Merge, lost: set[tuple[str, str]]) -> ShardCo
     total = sum(len(set(shards)) for shards in expected.values())
     return ShardCounts(
         expected=total, done=total - len(remaining), failed=failed, missing=len(remaining) - failed
+    )
+
+
+def _whole(listed: ShardCounts, spectrum: Spectrum) -> ShardCounts:
+    """The run's counts: the listed shards, and those of datasets that were never listed."""
+    unlisted = max(spectrum.shards_expected - listed.expected, 0)
+    return listed.model_copy(
+        update={"expected": listed.expected + unlisted, "missing": listed.missing + unlisted}
     )
 
 

@@ -196,6 +196,17 @@ def test_the_table_names_samples_without_events() -> None:
     ]
 
 
+def test_shards_of_a_cluster_that_never_listed_them_are_missing() -> None:
+    merge = Merge.of(OBJECTS[:1])
+    spectrum = normalise(merge, KNOWN, {"MU": 1, "H": 2})
+    found = summarise("higgs", "run-1", KNOWN, merge, spectrum, {"one": {"MU": ["x"]}, "two": {}})
+    assert found.shards.model_dump() == {"expected": 3, "done": 1, "failed": 0, "missing": 2}
+    assert yields_table(found).splitlines()[1:3] == [
+        "1 of 3 shards done, 0 failed, 2 missing",
+        "No events of h",
+    ]
+
+
 def test_errors_of_the_groups_add_in_quadrature() -> None:
     both = catalogue(sample("h", "higgs", files=1), sample("zz", "zz", files=1))
     merge = Merge.of([stored("H", "x", 1000, {"4mu": {18: 9}}), stored("ZZ", "x", 1000, {"4mu": {18: 16}})])

@@ -1,0 +1,107 @@
+"""The command: `python -m localkube serve --state DIR --port 7443 --images images.json`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import secrets
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+from localkube.cluster import Host
+from localkube.clusters import Clusters
+from localkube.database import Database
+from localkube.images import ImageFileError, Images
+from localkube.pki import server_context, write_private
+from localkube.process import Reaper
+from localkube.server import Server
+
+_log = logging.getLogger("localkube")
+_PATIENCE = 10.0  # seconds to wait for the reaper of a server that was killed just before
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+def main() -> int:
+    options = _options()
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(_serve(options.state.resolve(), options.port, options.images, options.backoff))
+    except (StartError, ImageFileError) as error:
+        print(f"localkube: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="localkube", description="A Kubernetes for one machine.")
+    serve = parser.add_subparsers(dest="command", required=True).add_parser("serve", help="serve the clusters of a "
+                                                                            "state directory until SIGTERM or SIGINT")
+    serve.add_argument("--state", type=Path, required=True, help="directory for certificates, tokens, objects and pods")
+    serve.add_argument("--port", type=int, default=7443, choices=range(1, 65536), metavar="1..65535",
+                       help="port on 127.0.0.1 (default 7443)")
+    serve.add_argument("--images", type=Path, help="JSON file: image name -> OCI image configuration")
+    serve.add_argument("--backoff", type=float, default=10.0, metavar="SECONDS",
+                       help="first delay before a failed pod, container or pull is tried again (default 10, as Kubernetes)")
+    serve.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
+    return parser.parse_args()
+
+
+async def _serve(state: Path, port: int, images: Path | None, backoff: float) -> None:
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = _lock(state)
+    known = Images(images)
+    tls = server_context(state)
+    try:
+        database = Database(state / "localkube.db")
+    except sqlite3.Error as error:
+        raise StartError(f"{state / 'localkube.db'}: {error}") from None
+    host = Host(state, port, database, known, Reaper(lock), backoff)
+    clusters = Clusters(host)
+    server = Server(clusters, _admin_token(state / "admin.token"))
+    try:
+        await server.listen(port, tls)
+    except OSError as error:
+        raise StartError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}; is another server using it? "
+                         "Choose another with --port") from None
+    clusters.restore()
+    _log.warning("serving %s on https://127.0.0.1:%d", state, port)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    clusters.stop()
+    await server.close()
+    database.close()
+
+
+def _lock(state: Path) -> int:
+    """Hold the state directory; the reaper holds it too, so nothing starts before the last containers are gone."""
+    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StartError(f"another localkube serves {state}; stop it or choose another --state") from None
+            time.sleep(0.05)
+
+
+def _admin_token(path: Path) -> str:
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32).encode())
+    return path.read_text().strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

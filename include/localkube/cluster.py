@@ -1,0 +1,113 @@
+"""One cluster: its store, its controllers and its nodes, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localkube.controller import Controller
+from localkube.daemonsets import DaemonSetController
+from localkube.database import Database
+from localkube.events import Events
+from localkube.garbage import GarbageCollector
+from localkube.images import Images
+from localkube.jobs import JobController
+from localkube.kubelet import Kubelet, Machine
+from localkube.namespaces import NamespaceController
+from localkube.nodes import node_object, set_ready
+from localkube.objects import Obj
+from localkube.process import Reaper
+from localkube.scheduler import Scheduler
+from localkube.simulation import Simulation
+from localkube.spec import ClusterSpec
+from localkube.store import Store
+from localkube.volumes import memory_root
+
+_NODE_RETURNS = 1.0  # seconds after the last pod of a preempted node
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the clusters of one server share."""
+
+    state: Path
+    port: int
+    database: Database
+    images: Images
+    reaper: Reaper
+    backoff: float
+
+
+class Cluster:
+    """A running cluster."""
+
+    def __init__(self, host: Host, spec: ClusterSpec, token: str, revision: int = 0) -> None:
+        self.spec, self.token, self.phase, self.closing = spec, token, "Provisioning", False
+        self._host, self._directory = host, host.state / "clusters" / spec.name
+        self._tasks: list[asyncio.Task[None]] = []
+        database = host.database
+        self.store = Store(lambda key, data, version: database.write(spec.name, key, data, version), revision)
+        self.store.load(database.objects(spec.name))
+        events = Events(self.store)
+        self._namespaces = NamespaceController(self.store, (host.state / "ca.crt").read_text())
+        self._kubelet = Kubelet(self.store, events, self._machine())
+        self._controllers: list[Controller[Any]] = [GarbageCollector(self.store), self._namespaces, JobController(self.store, events, host.backoff),
+                             DaemonSetController(self.store, events), Scheduler(self.store, events), self._kubelet]
+
+    def _machine(self) -> Machine:
+        host, simulate = self._host, self.spec.simulate
+        memory = memory_root(host.state)
+        return Machine(self._directory, memory / self.spec.name if memory else None, host.images, host.reaper,
+                       {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(host.port)}, host.backoff,
+                       Simulation(simulate["seconds"], simulate["failureRate"], self.spec.name) if simulate else None)
+
+    def start(self, new: bool) -> None:
+        """Run the controllers; a new cluster gets its namespaces and nodes first."""
+        if new:
+            self._namespaces.found()
+            for number in range(self.spec.nodes):
+                self.store.create("nodes", node_object(self.spec, number))
+        for node in self.store.objects("nodes"):
+            set_ready(self.store, node, True)
+        loops = [controller.run() for controller in self._controllers]
+        self._tasks = [asyncio.get_running_loop().create_task(loop) for loop in (*loops, self._kubelet.watch_over())]
+        self.phase = "Running"
+
+    async def durable(self) -> None:
+        await self._host.database.durable()
+
+    def pod_directory(self, pod: Obj) -> Path:
+        return self._kubelet.pod_directory(pod)
+
+    def preempt(self, name: str) -> int:
+        """Take a node away and give it back when its pods are gone; returns how many there were. Raises ApiError 404."""
+        node = self.store.record("nodes", "", name).data
+        set_ready(self.store, node, False)
+        count, ended = self._kubelet.preempt(name)
+
+        async def come_back() -> None:
+            await ended
+            await asyncio.sleep(_NODE_RETURNS)
+            set_ready(self.store, node, True)
+        self._tasks.append(asyncio.get_running_loop().create_task(come_back()))
+        return count
+
+    def stop(self) -> None:
+        """Stop working and write nothing more; what runs is ended by the reaper and reported lost at the next start."""
+        self.closing = True
+        for task in self._tasks:
+            task.cancel()
+
+    async def destroy(self) -> None:
+        """End all pods and remove everything the cluster left on this machine."""
+        self.phase = "Deleting"
+        self.stop()
+        await self._kubelet.end()
+        self._host.database.drop_cluster(self.spec.name)
+        memory = memory_root(self._host.state)
+        for directory in (self._directory, memory / self.spec.name if memory else None):
+            if directory is not None:
+                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)

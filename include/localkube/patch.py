@@ -1,0 +1,99 @@
+"""The patches the API accepts: JSON merge (RFC 7386), strategic merge and JSON patch (RFC 6902)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonpatch
+from jsonpointer import JsonPointerException
+
+from localkube.errors import ApiError, bad_request
+from localkube.objects import Obj
+
+# patchMergeKey of the lists that strategic merge patches element by element; all other lists are replaced.
+_MERGE_KEYS = {"containers": "name", "initContainers": "name", "env": "name", "volumes": "name", "conditions": "type",
+               "volumeMounts": "mountPath", "ports": "containerPort", "ownerReferences": "uid", "addresses": "type",
+               "imagePullSecrets": "name", "secrets": "name", "hostAliases": "ip"}
+
+
+def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
+    """The patched object; kind is the request's content type. Raises ApiError 400, 415 or 422."""
+    if kind == "application/json-patch+json":
+        return _json_patch(obj, patch)
+    if not isinstance(patch, dict):
+        raise bad_request("the patch must be a JSON object")
+    if kind == "application/merge-patch+json":
+        return dict(merge(obj, patch))
+    if kind == "application/strategic-merge-patch+json":
+        return dict(strategic(obj, patch))
+    raise ApiError(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}; accepted: "
+                   "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json")
+
+
+def _json_patch(obj: Obj, patch: Any) -> Obj:
+    try:
+        return dict(jsonpatch.apply_patch(obj, patch))
+    except (jsonpatch.InvalidJsonPatch, TypeError) as error:
+        raise bad_request(f"invalid JSON patch: {error}") from None
+    except (jsonpatch.JsonPatchException, JsonPointerException) as error:
+        raise ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {error}") \
+            from None
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """RFC 7386: null removes, objects merge, everything else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge(result.get(key), value)
+    return result
+
+
+def strategic(target: Any, patch: Any) -> Any:
+    """Kubernetes' merge: as RFC 7386, but lists with a merge key are merged by element."""
+    if not isinstance(patch, dict):
+        return patch
+    if patch.get("$patch") == "replace":
+        return {key: value for key, value in patch.items() if key != "$patch"}
+    result = dict(target) if isinstance(target, dict) else {}
+    if retained := patch.get("$retainKeys"):
+        result = {key: value for key, value in result.items() if key in retained}
+    for key, value in patch.items():
+        if key.startswith("$deleteFromPrimitiveList/"):
+            name = key.partition("/")[2]
+            result[name] = [entry for entry in result.get(name) or () if entry not in value]
+        elif key.startswith("$"):
+            continue  # $setElementOrder only orders, $retainKeys is done
+        elif value is None:
+            result.pop(key, None)
+        elif key == "finalizers":
+            result[key] = list(dict.fromkeys([*(result.get(key) or ()), *value]))
+        elif isinstance(value, list) and key in _MERGE_KEYS and all(isinstance(entry, dict) for entry in value):
+            result[key] = _merge_list(result.get(key) or [], value, _MERGE_KEYS[key])
+        elif isinstance(value, dict) and value.get("$patch") == "delete":
+            result.pop(key, None)
+        else:
+            result[key] = strategic(result.get(key), value)
+    return result
+
+
+def _merge_list(target: list[Obj], patch: list[Obj], merge_key: str) -> list[Obj]:
+    if any(entry.get("$patch") == "replace" for entry in patch):
+        return [entry for entry in patch if "$patch" not in entry]
+    result = list(target)
+    for entry in patch:
+        if merge_key not in entry:
+            raise bad_request(f"map: {entry} does not contain declared merge key: {merge_key}")
+        at = next((n for n, old in enumerate(result) if old.get(merge_key) == entry[merge_key]), None)
+        if entry.get("$patch") == "delete":
+            if at is not None:
+                del result[at]
+        elif at is None:
+            result.append(strategic({}, entry))
+        else:
+            result[at] = strategic(result[at], entry)
+    return result

@@ -1,0 +1,83 @@
+"""Label and field selectors, as query strings and as the objects found in specs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from localkube.errors import bad_request
+from localkube.objects import Obj, labels_of, lookup
+
+Match = Callable[[Obj], bool]
+Labels = Mapping[str, str]
+
+_PART = re.compile(r"[^,(]*(?:\([^)]*\))?[^,(]*")
+_SET = re.compile(r"(?P<key>\S+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)")
+_EQUAL = re.compile(r"(?P<key>[^=!\s]+)\s*(?P<op>==|=|!=)\s*(?P<values>[^=!\s]*)")
+_EXISTS = re.compile(r"(?P<op>!?)\s*(?P<key>[A-Za-z0-9][\w./-]*)")
+
+
+def _holds(labels: Labels, key: str, operator: str, values: list[str]) -> bool:
+    value = labels.get(key)
+    match operator:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "Gt" | "Lt":
+            if value is None or not value.lstrip("-").isdigit():
+                return False
+            return int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0])
+    raise bad_request(f'"{operator}" is not a valid label selector operator')
+
+
+def _requirement(text: str) -> tuple[str, str, list[str]]:
+    if found := _SET.fullmatch(text):
+        values = [value.strip() for value in found["values"].split(",")]
+        return found["key"], "In" if found["op"] == "in" else "NotIn", values
+    if found := _EQUAL.fullmatch(text):
+        return found["key"], "NotIn" if found["op"] == "!=" else "In", [found["values"]]
+    if found := _EXISTS.fullmatch(text):
+        return found["key"], "DoesNotExist" if found["op"] else "Exists", []
+    raise bad_request(f'unable to parse requirement: "{text}" is no label selector such as app=x, app in (x, y) or !app')
+
+
+def label_selector(text: str) -> Match | None:
+    """The test a labelSelector parameter stands for; None when it is empty."""
+    wanted = [_requirement(part.strip()) for part in _PART.findall(text) if part.strip()]
+    return (lambda obj: all(_holds(labels_of(obj), *one) for one in wanted)) if wanted else None
+
+
+def field_selector(text: str, allowed: Mapping[str, str]) -> Match | None:
+    """The test a fieldSelector parameter stands for; allowed maps each selectable label to its path."""
+    wanted: list[tuple[str, bool, str]] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        found = _EQUAL.fullmatch(part)
+        if found is None:
+            raise bad_request(f'invalid selector: "{part}"; can\'t understand it')
+        if found["key"] not in allowed:
+            raise bad_request(f'field label not supported: {found["key"]}; supported here: {", ".join(allowed)}')
+        wanted.append((allowed[found["key"]], found["op"] != "!=", found["values"]))
+    return (lambda obj: all((_text(lookup(obj, path)) == value) is equal for path, equal, value in wanted)) \
+        if wanted else None
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def selects(selector: Obj | None, labels: Labels) -> bool:
+    """Whether a LabelSelector (matchLabels, matchExpressions) selects these labels; None selects nothing."""
+    if selector is None:
+        return False
+    return all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items()) \
+        and expressions_hold(selector.get("matchExpressions") or (), labels)
+
+
+def expressions_hold(expressions: Any, labels: Labels) -> bool:
+    return all(_holds(labels, one["key"], one["operator"], one.get("values") or []) for one in expressions)

@@ -22,10 +22,7 @@ class Service:
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """Airflow's settings, its connections to the local services among them.
-
-    Raises FileNotFoundError before localkube has made its token.
-    """
+    """Airflow's settings."""
     home = settings.airflow_home
     options: dict[str, dict[str, object]] = {
         "core": {
@@ -65,7 +62,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 10},
         "dag_processor": {"parsing_processes": 1, "min_file_process_interval": 10, "refresh_interval": 10},
     }
-    return settings.connections() | {
+    return {
         "AIRFLOW_HOME": str(home),
         "HIGGS_RESULTS": str(settings.results),
         **{
@@ -74,6 +71,10 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             for option, value in values.items()
         },
     }
+
+
+def _component_environment(settings: Settings) -> dict[str, str]:
+    return airflow_environment(settings) | settings.connections()
 
 
 def _airflow(*arguments: str) -> Callable[[Settings], list[str]]:
@@ -101,10 +102,10 @@ FOUNDATIONS = (Service("s3", _s3_command, _nothing), Service("localkube", _local
 """What Airflow's connections lead to; these start first."""
 
 AIRFLOW = (
-    Service("api-server", _airflow("api-server"), airflow_environment),
-    Service("scheduler", _airflow("scheduler", "--skip-serve-logs"), airflow_environment),
-    Service("dag-processor", _airflow("dag-processor"), airflow_environment),
-    Service("triggerer", _airflow("triggerer", "--skip-serve-logs"), airflow_environment),
+    Service("api-server", _airflow("api-server"), _component_environment),
+    Service("scheduler", _airflow("scheduler", "--skip-serve-logs"), _component_environment),
+    Service("dag-processor", _airflow("dag-processor"), _component_environment),
+    Service("triggerer", _airflow("triggerer", "--skip-serve-logs"), _component_environment),
 )
 """The components of Airflow. They share a disk, so none has to serve its logs to another."""
 

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from demo.services import AIRFLOW, SERVICES
+from demo.services import SERVICES, airflow_environment
 from demo.session import Session, is_alive
 from demo.settings import REPOSITORY, USER, Settings, write_private
 
@@ -151,15 +151,10 @@ class Supervision:
         done = self.settings.airflow_home / "migrated-for"
         if done.exists() and done.read_text() == version:
             return
-        environment = {
-            name: value
-            for name, value in AIRFLOW[0].environment(self.settings).items()
-            if not name.startswith("AIRFLOW_CONN_")
-        }
         migrated = subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],
             cwd=self.settings.state,
-            env=self.settings.environment() | environment,
+            env=self.settings.environment() | airflow_environment(self.settings),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from higgsdemo.wording import did_you_mean, given
 
@@ -29,12 +30,35 @@ Channel = Literal["4mu", "4e", "2e2mu"]
 UNASSIGNED = "unassigned"
 """The sample of datasets that belong to no catalogue: run and counted, but neither normalised nor stacked."""
 
-_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
-_PREFIX = r"^[A-Za-z0-9._=+,:~-]+(/[A-Za-z0-9._=+,:~-]+)*$"
+_NAME = re.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
+_PREFIX = re.compile("[A-Za-z0-9._=+,:~-]+(/[A-Za-z0-9._=+,:~-]+)*")
 
 
 class CatalogueError(ValueError):
     """A catalogue is missing or wrong; the message names file, line and column."""
+
+
+def is_dataset_name(name: str) -> bool:
+    """Say whether `name` may name a dataset: it becomes a part of keys in the bucket and of object names."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _name(text: object) -> str:
+    if not is_dataset_name(str(text)):
+        raise PydanticCustomError("name", "it must be letters, digits, dots, hyphens and underscores")
+    return str(text)
+
+
+def _prefix(text: object) -> str:
+    if not _PREFIX.fullmatch(str(text)) or {".", ".."} & set(str(text).split("/")):
+        raise PydanticCustomError(
+            "prefix", "it must be a key with no slash at either end and no . or .. in it"
+        )
+    return str(text)
+
+
+def _channels(value: object) -> object:
+    return value.split("|") if isinstance(value, str) else value
 
 
 class Sample(BaseModel):
@@ -42,11 +66,11 @@ class Sample(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=_NAME, max_length=200)
+    name: Annotated[str, BeforeValidator(_name)]
     group: Group
     datatype: Datatype
     year: int = Field(ge=2000, le=2100)
-    channels: Annotated[tuple[Channel, ...], BeforeValidator(lambda text: str(text).split("|"))]
+    channels: Annotated[tuple[Channel, ...], BeforeValidator(_channels)]
     cross_section_pb: float | None = Field(gt=0, allow_inf_nan=False)
     scale_factor: float | None = Field(gt=0, allow_inf_nan=False)
     generated_events: int | None = Field(ge=1)
@@ -93,8 +117,8 @@ class _DatasetLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=_NAME, max_length=200)
-    prefix: str = Field(pattern=_PREFIX, max_length=900)
+    name: Annotated[str, BeforeValidator(_name)]
+    prefix: Annotated[str, BeforeValidator(_prefix)]
     files: int = Field(ge=1)
     sample: str
     group: Group
@@ -206,10 +230,10 @@ def _lines(path: Path, key: str, model: type[_Line]) -> list[tuple[int, _Line]]:
     """Read the CSV file `path`; `key` is the column that holds the name. Gives (line number, line)."""
     reader = csv.DictReader(_text(path).splitlines(), strict=True)
     columns = [key if field == "name" else field for field in model.model_fields]
-    if sorted(reader.fieldnames or []) != sorted(columns):
-        raise CatalogueError(f"{path}, line 1: the columns must be {','.join(columns)}")
     lines: list[tuple[int, _Line]] = []
     try:
+        if sorted(reader.fieldnames or []) != sorted(columns):
+            raise CatalogueError(f"{path}, line 1: the columns must be {','.join(columns)}")
         for row in reader:
             if None in row or None in row.values():
                 raise CatalogueError(f"{path}, line {reader.line_num}: must have {len(columns)} columns")
@@ -224,7 +248,7 @@ def _lines(path: Path, key: str, model: type[_Line]) -> list[tuple[int, _Line]]:
             f"{path}, line {reader.line_num}, column {column}: {given(value)} is wrong: {first['msg']}"
         ) from None
     except csv.Error as error:
-        raise CatalogueError(f"{path}, line {reader.line_num}: not CSV: {error}") from None
+        raise CatalogueError(f"{path}, line {reader.line_num or 1}: not CSV: {error}") from None
     return lines
 
 
@@ -235,8 +259,3 @@ def _text(path: Path) -> str:
         raise CatalogueError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise CatalogueError(f"{path} is not UTF-8 text") from None
-
-
-def is_dataset_name(name: str) -> bool:
-    """Say whether `name` may name a dataset: it becomes a part of keys in the bucket and of object names."""
-    return len(name) <= 200 and re.fullmatch(_NAME, name) is not None

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.entries import DatasetEntry
 from higgsdemo.campaign.values import bucket_url
-from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Datatype
+from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Datatype, is_dataset_name
 from higgsdemo.wording import did_you_mean, given
 
 INDEX_SUFFIX = "_file_index.txt"
@@ -158,7 +158,7 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
             f"is {given(reference)}; an index file's path is relative to include/datasets, without .."
         )
     name = path.name.removesuffix(INDEX_SUFFIX)
-    if name == path.name or not re.fullmatch("[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+    if name == path.name or not is_dataset_name(name):
         raise DatasetError(f"is {given(reference)}; an index file's name is <dataset>{INDEX_SUFFIX}")
     if (root / path).is_file():
         urls = read_index(reference, root)

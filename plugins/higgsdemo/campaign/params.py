@@ -27,10 +27,10 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
     names = [cluster_name(entry, position) for position, entry in enumerate(campaign.mapping)]
     schemas = _of_run(names)
     fields = Campaign.model_json_schema()["properties"]
-    schemas["cleanup"] = {"default": campaign.cleanup, **_choice(fields["cleanup"])}
-    schemas["image"] = {"default": campaign.image, **_nullable(fields["image"])}
-    schemas["storage"] = {"default": document["storage"], **_storage()}
-    schemas["mapping"] = {"default": document["mapping"], **_mapping()}
+    schemas["cleanup"] = _choice(fields["cleanup"]) | {"default": campaign.cleanup}
+    schemas["image"] = _nullable(fields["image"]) | {"default": campaign.image}
+    schemas["storage"] = _storage() | {"default": document["storage"]}
+    schemas["mapping"] = _mapping() | {"default": document["mapping"]}
     for name, schema in schemas.items():
         schema["section"] = _OF_THE_RUN if name in RunOptions.model_fields else _OF_THE_CAMPAIGN
         schema["description_md"] = schema.pop("description")

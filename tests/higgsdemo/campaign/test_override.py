@@ -1,0 +1,182 @@
+"""What a trigger's conf makes of a campaign."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign import Campaign, CampaignError, RunOptions, apply_conf, parse_campaign
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+MUONS = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10010"
+KEYS = "(the keys are run_name, stages, clusters, resume, max_shards, mapping, storage, image, cleanup)"
+FIELDS = (
+    "(the fields are name, datasets, provider, connection, location, flavor, nodes, dpath, parallelism, "
+    "shards_per_pod, max_shards, resources, backoff_limit_per_index)"
+)
+
+
+@pytest.fixture
+def campaign(changed: Change) -> Campaign:
+    return parse_campaign(changed({}), "higgs.json")
+
+
+def names(campaign: Campaign) -> list[str]:
+    return [cluster.name for cluster in campaign.clusters()]
+
+
+@pytest.mark.parametrize(
+    "conf", [None, {}, {"mapping": None, "stages": None, "storage": None, "resume": None}]
+)
+def test_an_empty_conf_changes_nothing(campaign: Campaign, conf: dict[str, Any] | None) -> None:
+    assert apply_conf(campaign, conf) == (campaign, RunOptions())
+    assert RunOptions().stages == ["create", "prepare", "submit", "cleanup"]
+
+
+def test_a_mapping_of_another_length_replaces_the_campaigns(campaign: Campaign) -> None:
+    mapping = [{"datasets": [f"{MUONS[:-2]}{end}"], "nodes": 2} for end in ("10", "11", "13", "16", "18")]
+    five, _ = apply_conf(campaign, {"mapping": mapping})
+    assert names(five) == [f"kubecon-demo-{position}" for position in range(5)]
+    assert {(cluster.provider, cluster.flavor, cluster.nodes) for cluster in five.clusters()} == {
+        ("gke", "n1-highmem-16", 2)
+    }
+
+
+def test_the_list_of_the_original_may_be_given_as_the_mapping(campaign: Campaign) -> None:
+    entry = {
+        "datasets": [f"datasets_s3/{MUONS}_file_index.txt"],
+        "flavor": "n1-standard-4",
+        "nodes": "3",
+        "dpath": "/dev/shm",
+    }
+    (cluster,) = apply_conf(campaign, {"mapping": [entry]})[0].clusters()
+    assert (cluster.nodes, cluster.flavor, cluster.datasets[0].name) == (3, "n1-standard-4", MUONS)
+
+
+def test_clusters_keeps_the_named_ones_with_the_names_they_have(campaign: Campaign, changed: Change) -> None:
+    kept, options = apply_conf(campaign, {"clusters": ["second"]})
+    assert (names(kept), options.clusters) == (["second"], ["second"])
+    unnamed = parse_campaign(changed({"mapping.0.name": ..., "mapping.1.name": ...}), "higgs.json")
+    assert names(apply_conf(unnamed, {"clusters": ["kubecon-demo-1"]})[0]) == ["kubecon-demo-1"]
+
+
+def test_clusters_may_name_those_of_the_mapping_in_the_same_conf(campaign: Campaign) -> None:
+    mapping = [{"name": "a", "datasets": [MUONS]}, {"name": "b", "datasets": [f"{MUONS[:-1]}1"]}]
+    assert names(apply_conf(campaign, {"mapping": mapping, "clusters": ["b"]})[0]) == ["b"]
+
+
+def test_storage_replaces_the_fields_it_names(campaign: Campaign) -> None:
+    changed, _ = apply_conf(campaign, {"storage": {"output": "s3://mine/results/", "connection": None}})
+    assert changed.storage.model_dump() == campaign.storage.model_dump() | {"output": "s3://mine/results"}
+
+
+def test_another_store_is_read_with_that_stores_connection(campaign: Campaign, changed: Change) -> None:
+    in_gcs, _ = apply_conf(campaign, {"storage": {"input": "gs://higgs-demo"}})
+    assert in_gcs.storage.connection == "google_cloud_default"
+    named = parse_campaign(
+        changed({"storage": {"input": "s3://a-b", "output": "s3://c-d", "connection": "mine"}}), "higgs.json"
+    )
+    assert apply_conf(named, {"storage": {"input": "gs://e-f"}})[0].storage.connection == "mine"
+
+
+def test_max_shards_limits_every_dataset_whatever_its_entry_says(changed: Change) -> None:
+    document = changed({})
+    document["mapping"][0]["max_shards"] = 100
+    campaign = parse_campaign(document, "higgs.json")
+    limited, options = apply_conf(campaign, {"max_shards": 2})
+    assert options.max_shards == 2
+    assert [d.max_shards for cluster in limited.clusters() for d in cluster.datasets] == [2, 2]
+
+
+def test_image_cleanup_and_options_are_taken_over(campaign: Campaign) -> None:
+    conf = {"image": "mine:2", "cleanup": "clusters", "run_name": "again", "resume": True}
+    changed, options = apply_conf(campaign, conf)
+    assert (changed.image, changed.cleanup) == ("mine:2", "clusters")
+    assert options == RunOptions(run_name="again", resume=True)
+
+
+def test_stages_are_done_in_their_order(campaign: Campaign) -> None:
+    assert apply_conf(campaign, {"stages": ["submit", "create"]})[1].stages == ["create", "submit"]
+
+
+@pytest.mark.parametrize(
+    ("stages", "of_campaign", "of_conf", "expected"),
+    [
+        (["cleanup"], "none", None, "jobs"),
+        (["cleanup"], "none", "none", "jobs"),
+        (["cleanup"], "clusters", None, "clusters"),
+        (["cleanup"], "none", "clusters", "clusters"),
+        (["submit", "cleanup"], "none", None, "none"),
+    ],
+)
+def test_a_run_that_only_cleans_up_removes_at_least_the_jobs(
+    changed: Change, stages: list[str], of_campaign: str, of_conf: str | None, expected: str
+) -> None:
+    campaign = parse_campaign(changed({"cleanup": of_campaign}), "higgs.json")
+    assert apply_conf(campaign, {"stages": stages, "cleanup": of_conf})[0].cleanup == expected
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ([], ": it must be an object"),
+        ({"stage": ["submit"]}, f': it has no key "stage"; did you mean "stages"? {KEYS}'),
+        (
+            {"secret": 1, "nodes": 1},
+            f' has 2 problems:\n- it has no key "secret" {KEYS}\n- it has no key "nodes" {KEYS}',
+        ),
+        ({"stages": []}, ": stages is empty; it needs at least one entry"),
+        ({"stages": "submit"}, ': stages is "submit"; it must be a list'),
+        (
+            {"stages": ["submits"]},
+            ': stages[0] is "submits"; it must be "create", "prepare", "submit" or "cleanup"'
+            ': did you mean "submit"?',
+        ),
+        ({"stages": ["submit", "submit"]}, ': stages names "submit" twice'),
+        ({"clusters": []}, ": clusters is empty; it needs at least one entry"),
+        (
+            {"clusters": ["frist"]},
+            ': clusters[0] is "frist"; the campaign\'s clusters are "first" or "second"'
+            '; did you mean "first"?',
+        ),
+        ({"clusters": ["first", "first"]}, ': clusters names "first" twice'),
+        ({"resume": "yes"}, ': resume is "yes"; it must be true or false'),
+        (
+            {"run_name": "My run"},
+            ': run_name is "My run"; it must be at most 40 lower-case letters, digits and hyphens, '
+            "with no hyphen at either end",
+        ),
+        ({"max_shards": 0}, ": max_shards is 0; it must be a whole number of at least 1"),
+        ({"mapping": []}, ": mapping is empty; it needs at least one entry"),
+        ({"mapping": {"datasets": []}}, ': mapping is {"datasets": []}; it must be a list'),
+        (
+            {"mapping": [{"datasets": [MUONS], "node": 1}]},
+            f': mapping[0] has no field "node"; did you mean "nodes"? {FIELDS}',
+        ),
+        (
+            {"mapping": [{"datasets": [MUONS]}, {"datasets": [MUONS]}]},
+            f': mapping[1].datasets[0] is the dataset "{MUONS}", which is also mapping[0].datasets[0]: its '
+            "events would be counted twice (two datasets of different URLs need names of their own)",
+        ),
+        ({"storage": "s3://bucket"}, ': storage is "s3://bucket"; it must be an object'),
+        (
+            {"storage": {"inputs": "s3://bucket"}},
+            ': storage has no field "inputs"; did you mean "input"? '
+            "(the fields are input, output, connection, output_connection, pod_endpoint)",
+        ),
+        ({"cleanup": "all"}, ': cleanup is "all"; it must be "none", "jobs" or "clusters"'),
+        (
+            {"image": "{{ var.value.image }}"},
+            ': image is "{{ var.value.image }}"; templates ({{, {%, {#) are not filled in here',
+        ),
+        (
+            {"resume": 1, "max_shards": -1, "cleanup": 3},
+            " has 3 problems:\n- resume is 1; it must be true or false\n- max_shards is -1; it must be a "
+            'whole number of at least 1\n- cleanup is 3; it must be "none", "jobs" or "clusters"',
+        ),
+    ],
+)
+def test_a_wrong_conf_is_refused_with_one_message(campaign: Campaign, conf: Any, message: str) -> None:
+    with pytest.raises(CampaignError) as refused:
+        apply_conf(campaign, conf)
+    assert str(refused.value) == f"trigger conf{message}"

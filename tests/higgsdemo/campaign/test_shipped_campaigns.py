@@ -1,0 +1,78 @@
+"""The campaigns that ship with the project."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from higgsdemo.campaign import Cluster, config_files, load_campaign
+from higgsdemo.catalogue import load_catalogue
+
+ROOT = Path(__file__).parents[3]
+CONFIG = ROOT / "include" / "config"
+
+
+def clusters(name: str) -> list[Cluster]:
+    return load_campaign(CONFIG / name).clusters()
+
+
+def shards(cluster: Cluster) -> int:
+    return sum(min(dataset.files or 0, dataset.max_shards or 10**9) for dataset in cluster.datasets)
+
+
+def test_three_campaigns_ship() -> None:
+    assert [path.name for path in config_files(CONFIG)] == [
+        "demo-local.json",
+        "higgs-full.json",
+        "higgs-minimal.json",
+    ]
+
+
+def test_the_demo_runs_every_simulated_dataset_on_three_local_clusters() -> None:
+    campaign = load_campaign(CONFIG / "demo-local.json")
+    demo = campaign.clusters()
+    assert [(cluster.name, cluster.provider, cluster.flavor) for cluster in demo] == [
+        (f"kubecon-demo-{position}", "local", "local-1") for position in range(3)
+    ]
+    assert {d.name for cluster in demo for d in cluster.datasets} == set(load_catalogue("demo").datasets)
+    assert (campaign.storage.connection, campaign.cleanup) == ("higgs_s3", "clusters")
+    assert "simulated" in campaign.title.lower()
+    assert "not CMS collisions" in campaign.description
+    assert load_catalogue("demo").note == "Simulated data, not CMS collisions"
+
+
+def test_the_minimal_campaign_is_one_gke_cluster_with_a_few_shards() -> None:
+    (cluster,) = clusters("higgs-minimal.json")
+    assert (cluster.provider, cluster.nodes, shards(cluster)) == ("gke", 1, 16)
+
+
+def test_the_full_campaign_runs_every_file_once_on_ten_clusters_of_the_keynotes_shape() -> None:
+    full = clusters("higgs-full.json")
+    assert sum(shards(cluster) for cluster in full) == 26_920
+    assert sorted(d.name for c in full for d in c.datasets) == sorted(load_catalogue("cms-higgs").datasets)
+    assert [cluster.name for cluster in full] == [f"kubecon-demo-{position}" for position in range(10)]
+    assert {(c.provider, c.flavor, c.nodes, c.dpath) for c in full} == {
+        ("gke", "n1-highmem-16", 22, "/dev/shm")
+    }
+    assert max(map(shards, full)) <= 1.01 * 2692
+
+
+@pytest.mark.parametrize("name", ["demo-local.json", "higgs-minimal.json", "higgs-full.json"])
+def test_what_a_plan_hands_on_stays_small(name: str) -> None:
+    assert len(json.dumps([cluster.model_dump(mode="json") for cluster in clusters(name)])) < 30_000
+
+
+def test_loading_a_campaign_imports_neither_airflow_nor_a_cloud() -> None:
+    program = (
+        "import pathlib, sys\n"
+        "from higgsdemo.campaign import load_campaign, param_schemas\n"
+        f"param_schemas(load_campaign(pathlib.Path({str(CONFIG / 'higgs-full.json')!r})))\n"
+        "print(sorted({'airflow', 'kubernetes', 'kubernetes_asyncio', 'boto3', 'numpy'} & set(sys.modules)))"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "plugins")}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"

@@ -1,0 +1,276 @@
+"""The catalogue of datasets and samples, and the errors of one that is wrong."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from higgsdemo.catalogue import (
+    DATASETS_DIR,
+    Catalogue,
+    CatalogueError,
+    Dataset,
+    Sample,
+    catalogue_names,
+    load_catalogue,
+)
+
+
+@pytest.fixture(scope="module")
+def cms() -> Catalogue:
+    return load_catalogue("cms-higgs")
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    shutil.copytree(DATASETS_DIR / "cms-higgs", tmp_path / "mine")
+    return tmp_path
+
+
+def test_the_campaign_has_68_datasets_of_21_samples_and_26920_files(cms: Catalogue) -> None:
+    assert (len(cms.datasets), len(cms.samples)) == (68, 21)
+    assert sum(dataset.files for dataset in cms.datasets.values()) == 26_920
+    assert sum(sample.files for sample in cms.samples.values()) == 26_920
+    assert Counter(sample.group for sample in cms.samples.values()) == {
+        "data": 6,
+        "zz": 6,
+        "dy": 5,
+        "higgs": 2,
+        "ttbar": 2,
+    }
+    assert (cms.note, cms.luminosity_pb) == (None, {2011: 2330.0, 2012: 11580.0})
+
+
+def test_a_dataset_knows_its_sample(cms: Catalogue) -> None:
+    sample = Sample.model_validate(
+        {
+            "name": "sm12_dr53x_zzto4mu_8tev-pw-py6",
+            "group": "zz",
+            "datatype": "mc",
+            "year": 2012,
+            "channels": "4mu",
+            "cross_section_pb": 0.077,
+            "scale_factor": 1.386,
+            "generated_events": 1499064,
+            "files": 151,
+        }
+    )
+    name = "CMS_MonteCarlo2012_Summer12_DR53X_ZZTo4mu_8TeV-powheg-pythia6_AODSIM_PU_RD1_START53_V7N-v1_20000"
+    assert cms.datasets[name] == Dataset(
+        name=name,
+        prefix="eos/opendata/cms/MonteCarlo2012/Summer12_DR53X/ZZTo4mu_8TeV-powheg-pythia6/AODSIM/"
+        "PU_RD1_START53_V7N-v1/20000",
+        files=151,
+        sample=sample,
+    )
+
+
+def test_data_fill_the_channels_of_their_trigger_and_have_no_cross_section(cms: Catalogue) -> None:
+    muons = cms.samples["cms_run2012c_doublemuparked_aod_22jan2013-v1"]
+    electrons = cms.samples["cms_run2012c_doubleelectron_aod_22jan2013-v1"]
+    assert (muons.channels, electrons.channels) == (("4mu", "2e2mu"), ("4e",))
+    assert (muons.cross_section_pb, muons.scale_factor, muons.generated_events) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", catalogue_names())
+def test_every_shipped_catalogue_is_sound(name: str) -> None:
+    assert load_catalogue(name).name == name
+
+
+def test_the_demo_says_that_it_is_simulated() -> None:
+    demo = load_catalogue("demo")
+    assert demo.note == "Simulated data, not CMS collisions"
+    assert all(name.startswith("Simulated_") for name in demo.datasets)
+
+
+def test_an_unknown_catalogue_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(CatalogueError) as refused:
+        load_catalogue("cms-higs")
+    assert str(refused.value) == (
+        'there is no catalogue "cms-higs"; did you mean "cms-higgs"? (there are cms-higgs, demo)'
+    )
+
+
+CASES = {
+    "an open bracket": (
+        "catalogue.json",
+        "{",
+        "[",
+        "catalogue.json, line 2: not JSON: Expecting ',' delimiter",
+    ),
+    "a misspelt key": (
+        "catalogue.json",
+        '"title"',
+        '"titel"',
+        "catalogue.json: title is wrong: Field required",
+    ),
+    "a negative luminosity": (
+        "catalogue.json",
+        "11580",
+        "-1",
+        "catalogue.json: luminosity_pb.2012 is wrong: Input should be greater than 0",
+    ),
+    "a misspelt column": (
+        "samples.csv",
+        "sample,group",
+        "sample,grupp",
+        "samples.csv, line 1: the columns must be "
+        "sample,group,datatype,year,channels,cross_section_pb,scale_factor,generated_events,files",
+    ),
+    "a cross section in words": (
+        "samples.csv",
+        ",0.0065,",
+        ",heavy,",
+        'samples.csv, line 2, column cross_section_pb: "heavy" is wrong: Input should be a valid '
+        "number, unable to parse string as a number",
+    ),
+    "a cross section that is no number": (
+        "samples.csv",
+        ",0.0065,",
+        ",nan,",
+        'samples.csv, line 2, column cross_section_pb: "nan" is wrong: Input should be a finite number',
+    ),
+    "a simulated sample without a cross section": (
+        "samples.csv",
+        ",0.0065,",
+        ",,",
+        "samples.csv, line 2, column cross_section_pb: simulated samples (datatype mc) need a cross "
+        "section and a scale factor, data samples have neither",
+    ),
+    "an unknown channel": (
+        "samples.csv",
+        "4mu|4e|2e2mu,0.0065",
+        "4mu|4tau,0.0065",
+        "samples.csv, line 2, column channels: \"4mu|4tau\" is wrong: Input should be '4mu', '4e' or '2e2mu'",
+    ),
+    "a simulated sample as data": (
+        "samples.csv",
+        "higgs,mc,2012",
+        "higgs,data,2012",
+        "samples.csv, line 2, column datatype: group data and datatype data go together",
+    ),
+    "a year without luminosity": (
+        "samples.csv",
+        "higgs,mc,2012",
+        "higgs,mc,2010",
+        "samples.csv, line 2, column year: catalogue.json has no luminosity for 2010",
+    ),
+    "a sample twice": (
+        "samples.csv",
+        "sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6,higgs,mc,2012,4mu|4e|2e2mu,0.0065,1,299973,34",
+        "sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6,higgs,mc,2012,4mu|4e|2e2mu,0.0065,1,299973,34\nsm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6,higgs,mc,2012,4mu|4e|2e2mu,0.0065,1,299973,34",
+        "samples.csv, line 3, column sample: the name "
+        '"sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6" is already taken',
+    ),
+    "a sample called unassigned": (
+        "samples.csv",
+        "sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6",
+        "unassigned",
+        'samples.csv, line 2, column sample: the name "unassigned" is already taken',
+    ),
+    "a number of files that is not the sum": (
+        "samples.csv",
+        "299973,34",
+        "299973,35",
+        "samples.csv, sample sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6, column files: is 35, "
+        "its datasets have 34",
+    ),
+    "a line that is too short": (
+        "samples.csv",
+        "299973,34",
+        "299973",
+        "samples.csv, line 2: must have 9 columns",
+    ),
+    "a line that is too long": (
+        "samples.csv",
+        "299973,34",
+        "299973,34,1",
+        "samples.csv, line 2: must have 9 columns",
+    ),
+    "a misspelt sample": (
+        "datasets.csv",
+        "999,cms_run2011a_doubleelectron",
+        "999,cms_run2011a_doubleelektron",
+        "datasets.csv, line 37, column sample: samples.csv has no "
+        '"cms_run2011a_doubleelektron_aod_12oct2013-v1"; did you mean '
+        '"cms_run2011a_doubleelectron_aod_12oct2013-v1"?',
+    ),
+    "files in words": (
+        "datasets.csv",
+        "20000,999,cms_run2011a",
+        "20000,many,cms_run2011a",
+        'datasets.csv, line 37, column files: "many" is wrong: Input should be a valid integer, '
+        "unable to parse string as an integer",
+    ),
+    "a prefix that ends with a slash": (
+        "datasets.csv",
+        "12Oct2013-v1/20000,999",
+        "12Oct2013-v1/20000/,999",
+        "datasets.csv, line 37, column prefix: "
+        '"eos/opendata/cms/Run2011A/DoubleElectron/AOD/12Oct2013-v1/20000/" is wrong: it must be a '
+        "key with no slash at either end and no . or .. in it",
+    ),
+    "a prefix that climbs": (
+        "datasets.csv",
+        "12Oct2013-v1/20000,999",
+        "../20000,999",
+        "datasets.csv, line 37, column prefix: "
+        '"eos/opendata/cms/Run2011A/DoubleElectron/AOD/../20000" is wrong: it must be a key with no '
+        "slash at either end and no . or .. in it",
+    ),
+    "a dataset that is a path": (
+        "datasets.csv",
+        "CMS_Run2011A_DoubleElectron",
+        "CMS/Run2011A_DoubleElectron",
+        'datasets.csv, line 37, column dataset: "CMS/Run2011A_DoubleElectron_AOD_12Oct2013-v1_20000" '
+        "is wrong: it must be letters, digits, dots, hyphens and underscores",
+    ),
+    "a dataset twice": (
+        "datasets.csv",
+        "12Oct2013-v1_20001,",
+        "12Oct2013-v1_20000,",
+        'datasets.csv, line 38, column dataset: "CMS_Run2011A_DoubleElectron_AOD_12Oct2013-v1_20000" '
+        "is there twice",
+    ),
+    "a prefix twice": (
+        "datasets.csv",
+        "DoubleElectron/AOD/12Oct2013-v1/20001,",
+        "DoubleElectron/AOD/12Oct2013-v1/20000,",
+        "datasets.csv, line 38, column prefix: another dataset has the prefix "
+        '"eos/opendata/cms/Run2011A/DoubleElectron/AOD/12Oct2013-v1/20000"',
+    ),
+    "another year than the sample's": (
+        "datasets.csv",
+        "12oct2013-v1,data,data,2011",
+        "12oct2013-v1,data,data,2012",
+        "datasets.csv, line 37, column year: is 2012, but its sample "
+        "cms_run2011a_doubleelectron_aod_12oct2013-v1 has 2011",
+    ),
+    "an open quote": (
+        "datasets.csv",
+        "dataset,prefix",
+        '"dataset,prefix',
+        "datasets.csv, line 1: not CSV: unexpected end of data",
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "message"), CASES.values(), ids=CASES)
+def test_a_wrong_catalogue_is_refused_with_file_line_and_column(
+    copied: Path, file: str, old: str, new: str, message: str
+) -> None:
+    path = copied / "mine" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(CatalogueError) as refused:
+        load_catalogue("mine", copied)
+    assert str(refused.value) == f"{copied}/mine/{message}"
+
+
+def test_a_missing_file_is_refused(copied: Path) -> None:
+    (copied / "mine" / "samples.csv").unlink()
+    with pytest.raises(CatalogueError) as refused:
+        load_catalogue("mine", copied)
+    assert str(refused.value) == f"{copied}/mine/samples.csv cannot be read: No such file or directory"

@@ -108,12 +108,13 @@ def _merged(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
     """Lay the entry over the defaults; a null stands for the built-in default and so leaves nothing."""
     shared = defaults.model_dump(exclude_unset=True)
     own = entry.model_dump(exclude_unset=True, exclude={"name", "datasets"})
-    if own.get("provider", shared.get("provider")) != shared.get("provider", own.get("provider")):
+    provider: Provider | None = own.get("provider") or shared.get("provider")
+    if shared.get("provider") not in (None, provider):
         shared = {key: value for key, value in shared.items() if key not in _OF_ONE_PROVIDER}
-    resources = (shared.get("resources") or {}) | (own.get("resources") or {})
-    merged = shared | own | ({"resources": resources} if resources else {})
-    of_provider = PROVIDER_DEFAULTS.get(merged.get("provider"), {})  # type: ignore[arg-type]
-    return of_provider | {key: value for key, value in merged.items() if value is not None}
+    if own.get("resources") and shared.get("resources"):
+        own["resources"] = shared["resources"] | own["resources"]
+    merged = {key: value for key, value in (shared | own).items() if value is not None}
+    return (PROVIDER_DEFAULTS[provider] | merged | {"provider": provider}) if provider else merged
 
 
 def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:

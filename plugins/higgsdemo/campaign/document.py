@@ -6,6 +6,7 @@ and template markers, which Airflow would fill in should the text ever become a 
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
@@ -85,8 +86,8 @@ def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     made = _Object(pairs)
-    keys = [key for key, _ in pairs]
-    made.repeated = tuple(sorted({key for key in keys if keys.count(key) > 1}))
+    if len(made) < len(pairs):
+        made.repeated = tuple(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
     return made
 
 

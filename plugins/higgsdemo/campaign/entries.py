@@ -129,7 +129,6 @@ class _ClusterDatasets(Model):
     )
 
 
-class ClusterEntry(
-    ClusterDefaults, _ClusterDatasets
-):  # in this order, name and datasets are the first fields
+# In this order of the bases, name and datasets are the first fields, in the schema and in messages.
+class ClusterEntry(ClusterDefaults, _ClusterDatasets):
     """One cluster and the datasets it runs."""

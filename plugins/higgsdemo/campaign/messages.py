@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from higgsdemo.wording import given
 
+MOST_LINES = 20
 Path = tuple[str | int, ...]
 _PLAIN_NAME = re.compile(r"[A-Za-z$][A-Za-z0-9_-]*", re.ASCII)
 
@@ -35,11 +36,14 @@ class CampaignError(ValueError):
         self.source = source
         self.problems = tuple(problems)
         self.root = root
-        lines = [f"{field(problem.path) or root} {problem.text}" for problem in self.problems]
+        shown = self.problems[:MOST_LINES]
+        lines = [f"{field(problem.path) or root} {problem.text}" for problem in shown]
+        if more := len(self.problems) - len(shown):
+            lines.append(f"and {more} more")
         if len(lines) == 1:
             super().__init__(f"{source}: {lines[0]}")
         else:
-            super().__init__("\n- ".join([f"{source} has {len(lines)} problems:", *lines]))
+            super().__init__("\n- ".join([f"{source} has {len(self.problems)} problems:", *lines]))
 
 
 def field(path: Path) -> str:

@@ -120,6 +120,22 @@ def test_a_cluster_without_a_name_is_named_by_its_position(changed: Change) -> N
     assert [c.name for c in clusters(changed({"mapping.0.name": None}))] == ["kubecon-demo-0", "second"]
 
 
+def test_null_in_an_entry_is_the_built_in_default(changed: Change) -> None:
+    shared = {"nodes": 9, "dpath": "/dev/null", "resources": {"memory": "1Gi"}, "location": "us-east1"}
+    document = changed({})
+    document["defaults"] |= shared
+    document["mapping"][1] |= dict.fromkeys(shared) | {"provider": None}
+    first, second = clusters(document)
+    assert (first.nodes, first.dpath, first.resources.memory, first.location) == (
+        9,
+        "/dev/null",
+        "1Gi",
+        "us-east1",
+    )
+    assert (second.provider, second.nodes, second.dpath) == ("gke", 1, "/dev/shm")
+    assert (second.resources.memory, second.location) == ("6Gi", "europe-west4")
+
+
 def test_a_cluster_travels_as_json(changed: Change) -> None:
     for cluster in clusters(changed({})):
         assert Cluster.model_validate(json.loads(json.dumps(cluster.model_dump(mode="json")))) == cluster

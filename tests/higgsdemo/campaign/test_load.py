@@ -128,6 +128,11 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert message(tmp_path / "folder.json") == ": the file cannot be read: Is a directory"
 
 
+def test_a_long_list_of_problems_is_cut(written) -> None:
+    lines = message(written(json.dumps([{"datasets": []}] * 30))).split("\n")
+    assert (lines[0], len(lines), lines[-1]) == (" has 30 problems:", 22, "- and 10 more")
+
+
 def test_a_byte_order_mark_is_no_mistake(written, changed) -> None:
     path = written(b"\xef\xbb\xbf" + json.dumps(changed({"title": "Größe"})).encode())
     assert load_campaign(path).title == "Größe"

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from higgsdemo.campaign.rule import Rule, choice, text
 from higgsdemo.campaign.values import (
-    NUMBER,
+    CPU,
+    MEMORY,
     PRESETS,
     at_least,
     bucket_url,
@@ -101,6 +102,15 @@ BucketUrl = Annotated[
         {"type": "string", "pattern": "^(s3|gs)://[a-z0-9]"},
     ),
 ]
+PodIdentity = Annotated[
+    str,
+    text(
+        "a Google service account's e-mail address or the ARN of an IAM role",
+        r"([a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com"
+        r"|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)",
+        2048,
+    ),
+]
 Endpoint = Annotated[
     str,
     Rule("a URL such as https://host:9000", http_url, {"type": "string", "pattern": "^https?://[^@?#]+$"}),
@@ -109,16 +119,16 @@ CpuQuantity = Annotated[
     str,
     Rule(
         'a Kubernetes quantity such as "0.9" or "900m"',
-        at_least("1m"),
-        {"type": "string", "pattern": f"^{NUMBER}m?$"},
+        at_least("1m", CPU),
+        {"type": "string", "pattern": f"^{CPU}$"},
     ),
 ]
 MemoryQuantity = Annotated[
     str,
     Rule(
         'a Kubernetes quantity such as "6Gi" or "512Mi"',
-        at_least("1Mi"),
-        {"type": "string", "pattern": f"^{NUMBER}([kMGTPE]|[KMGTPE]i)?$"},
+        at_least("1Mi", MEMORY),
+        {"type": "string", "pattern": f"^{MEMORY}$"},
     ),
 ]
 Schedule = Annotated[

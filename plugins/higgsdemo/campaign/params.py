@@ -14,6 +14,7 @@ from higgsdemo.campaign.entries import ClusterEntry
 from higgsdemo.campaign.model import Campaign, Storage
 from higgsdemo.campaign.override import STAGES, RunOptions
 
+_FOR_READERS = ("title", "description", "examples", "default")
 _OF_THE_RUN = "This run"
 _OF_THE_CAMPAIGN = "Instead of what the campaign's file says"
 
@@ -74,7 +75,7 @@ def _storage() -> dict[str, Any]:
 
 
 def _mapping() -> dict[str, Any]:
-    schema = TypeAdapter(list[ClusterEntry]).json_schema(by_alias=True)
+    schema = _bare(TypeAdapter(list[ClusterEntry]).json_schema(by_alias=True))
     return {
         "type": ["array", "null"],
         "title": "Mapping",
@@ -82,4 +83,17 @@ def _mapping() -> dict[str, Any]:
         "minItems": 1,
         "items": {"type": "object", **schema["items"]},
         "$defs": schema["$defs"],
+    }
+
+
+def _bare(schema: Any) -> Any:
+    """Leave out what the JSON editor shows nowhere: Airflow stores the params again with every task."""
+    if isinstance(schema, list):
+        return [_bare(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _bare(value)
+        for key, value in schema.items()
+        if key not in _FOR_READERS or isinstance(value, dict)  # an object is a property of that name
     }

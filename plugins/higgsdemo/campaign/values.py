@@ -70,7 +70,9 @@ def http_url(value: Any) -> str:
     return value.rstrip("/")
 
 
-NUMBER = r"[0-9]+(\.[0-9]+)?"
+_NUMBER = r"[0-9]+(\.[0-9]+)?"
+CPU = f"{_NUMBER}m?"
+MEMORY = f"{_NUMBER}([kMGTPE]|[KMGTPE]i)?"
 _FACTORS = {
     "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"),
     "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12),
@@ -85,25 +87,21 @@ def quantity(text: str) -> Decimal:
 
     Raises ValueError if it is none. The exponent form (`1e3`) is left out: nobody writes it.
     """
-    match = re.fullmatch(rf"({NUMBER})([numkMGTPE]|[KMGTPE]i)?", text, re.ASCII)
+    match = re.fullmatch(rf"({_NUMBER})([numkMGTPE]|[KMGTPE]i)?", text, re.ASCII)
     if match is None:
         raise ValueError(f"{given(text)} is no Kubernetes quantity")
     return Decimal(match[1]) * _FACTORS[match[3] or ""]
 
 
-def at_least(least: str) -> Callable[[Any], str]:
-    """Make the check of a Kubernetes quantity that is not below the quantity `least`."""
+def at_least(least: str, pattern: str) -> Callable[[Any], str]:
+    """Make the check of a Kubernetes quantity that `pattern` matches and that is not below `least`."""
 
     def check(value: Any) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool):
             raise ValueError("quantities are written in quotes")
-        if not isinstance(value, str) or len(value) > 20:
+        if not isinstance(value, str) or len(value) > 20 or not re.fullmatch(pattern, value, re.ASCII):
             raise ValueError
-        try:
-            amount = quantity(value)
-        except ValueError:
-            raise ValueError from None
-        if amount < quantity(least):
+        if quantity(value) < quantity(least):
             raise ValueError(f"{value} is less than {least}")
         return value
 

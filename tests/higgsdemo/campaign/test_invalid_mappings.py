@@ -234,6 +234,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         ': defaults.resources.memory is "6"; it must be a Kubernetes quantity such as "6Gi" or '
         '"512Mi": 6 is less than 1Mi',
     ),
+    "cores in GiB": (
+        {"defaults.resources": {"cpu": "5Gi"}},
+        ': defaults.resources.cpu is "5Gi"; it must be a Kubernetes quantity such as "0.9" or "900m"',
+    ),
     "gpu": (
         {"defaults.resources": {"gpu": "1"}},
         ': defaults.resources has no field "gpu" (the fields are cpu, memory)',

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from higgsdemo.campaign import CampaignError, RunOptions, apply_conf, load_campaign, parse_campaign
 from higgsdemo.campaign.override import CONF_KEYS
+from higgsdemo.campaign.schema import json_schema
 
+SCHEMA = Draft202012Validator(json_schema())
 DATASET = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
 OTHER = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20001"
 VALID: dict[str, Any] = {
@@ -119,6 +122,7 @@ def refused_or_usable(document: Any) -> None:
     except CampaignError as error:
         check_message(str(error), "campaign.json")
         return
+    assert not list(SCHEMA.iter_errors(json.loads(json.dumps(document)))), "the schema refuses what is valid"
     clusters = campaign.clusters()
     json.dumps([cluster.model_dump(mode="json") for cluster in clusters])
     again = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)

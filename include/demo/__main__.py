@@ -19,7 +19,7 @@ from demo.lifecycle import airflow, bring_up
 from demo.settings import REPOSITORY, USER, Settings
 from demo.supervision import ServiceError, Supervision
 from demo.view import View, view_for
-from higgsdemo.campaign import Campaign, CampaignError, load_campaign
+from higgsdemo.campaign import Campaign, CampaignError, apply_conf, load_campaign
 
 DEMO = "demo-local"
 INTERRUPTED = 130
@@ -46,8 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def up(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
     """Start the services, put the demo's data in place, and say how to reach everything."""
-    with view_for(console) as view:
+    with view_for(console) as view, supervision.in_use():
         bring_up(supervision, _campaign(DEMO), view.say)
+        supervision.keep()
         view.print(_addresses(supervision.settings))
     return 0
 
@@ -76,25 +77,23 @@ def status(options: argparse.Namespace, supervision: Supervision, console: Conso
 
 
 def run(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
-    """Run a campaign and show it; services that had to be started for it are stopped at the end."""
+    """Run a campaign and show it; the services stop at the end unless `make up` started them."""
     began = time.monotonic()
     campaign = _campaign(options.campaign)
     conf = parse_conf(options.conf)
+    apply_conf(campaign, conf)
     with view_for(console) as view:
         view.say("Starting Airflow, an S3 server and localkube ...")
-        fresh = bring_up(supervision, campaign, view.say)
         try:
-            _run_campaign(supervision, options.campaign, campaign, conf, view)
-        except KeyboardInterrupt:
-            view.say(_on_interrupt(fresh, supervision.settings))
-            raise
+            with supervision.in_use():
+                bring_up(supervision, campaign, view.say)
+                _run_campaign(supervision, options.campaign, campaign, conf, view)
+            view.say(f"Done in {time.monotonic() - began:.0f} s; stopping ...")
         finally:
-            if fresh:
-                with supervision.alone():
-                    supervision.stop()
-        view.say(f"Done in {time.monotonic() - began:.0f} s.")
-        if fresh:
-            view.say("The services are stopped; `make up` keeps them running, to look around and click.")
+            if supervision.stop_unless_used():
+                view.say("All services are stopped; `make up` keeps them running, to look around and click.")
+            else:
+                view.say(f"Airflow runs on at {supervision.settings.ui_url}; `make down` stops everything.")
     return 0
 
 
@@ -114,12 +113,6 @@ def _run_campaign(
 
 def _campaign(dag_id: str) -> Campaign:
     return load_campaign(REPOSITORY / "include" / "config" / f"{dag_id}.json")
-
-
-def _on_interrupt(fresh: bool, settings: Settings) -> str:
-    if fresh:
-        return "Interrupted: stopping the services, and the run with them ..."
-    return f"The run goes on in Airflow at {settings.ui_url}; `make down` stops everything."
 
 
 def _addresses(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """Airflow's public REST API, as far as the demo needs it: trigger a DAG, follow the run, read a log."""
 
+from datetime import datetime
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -75,6 +76,16 @@ class Airflow:
         """Start a run. One of that name that is there already is left as it is: an answer may get lost."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", body=body, allowed=(409,))
+
+    def active_runs(self, before: datetime) -> list[tuple[str, str]]:
+        """DAG and run id of each run, of any DAG, that was made before that time and has not ended."""
+        query = {"state": ["queued", "running"], "run_after_lt": before.isoformat(), "limit": _PAGE}
+        found = self._request("GET", "/api/v2/dags/~/dagRuns", query=query).json()["dag_runs"]
+        return [(run["dag_id"], run["dag_run_id"]) for run in found]
+
+    def fail(self, dag_id: str, run_id: str) -> None:
+        """End a run as failed, its tasks with it."""
+        self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", body={"state": "failed"})
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """The state of a run: queued, running, success or failed."""

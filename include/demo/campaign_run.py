@@ -132,7 +132,7 @@ class CampaignRun:
         for task in follower.failed_tasks():
             lines = "\n".join(f"    {line}" for line in follower.complaints(task, _LOG_LINES))
             parts.append(f"  {_title(task)} failed:\n{lines}")
-        return "\n".join([*parts, f"All of it, while the services are up: {self.url}"])
+        return "\n".join([*parts, f"All of it, when the services are up: {self.url}"])
 
 
 def parse_conf(text: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import httpx
 
@@ -20,28 +21,30 @@ _START_SECONDS = 120
 Say = Callable[[str], None]
 
 
-def bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> bool:
-    """Start what does not run yet and fill the campaign's buckets; returns whether nothing ran before.
+def bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
+    """Start what does not run yet and fill the campaign's buckets.
 
     Generating data and making Airflow's database go on while the services start. Raises ServiceError or
     DataError; services that were started for nothing are stopped again.
     """
     with supervision.alone():
         fresh = not supervision.states()
+        began = datetime.now(UTC)
         if fresh:
             supervision.start_supervisor()
         try:
             _bring_up(supervision, campaign, say)
+            if fresh:
+                _give_up_runs(supervision.settings, began)
         except BaseException:
             if fresh:
                 supervision.stop()
             raise
-    return fresh
+        say(f"Airflow, the S3 server and localkube are up ({(datetime.now(UTC) - began).seconds} s)")
 
 
 def _bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
     settings = supervision.settings
-    began = time.monotonic()
     supervision.start(service.name for service in FOUNDATIONS)
     with ThreadPoolExecutor(1) as pool:
         folder = pool.submit(generate, settings)
@@ -51,7 +54,19 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
         files = fill_buckets(settings, campaign, folder.result())
         say(f"{files} files of simulated collisions are in {campaign.storage.input}")
         wait_until(supervision, lambda: _airflow_missing(settings))
-    say(f"Airflow, the S3 server and localkube are up ({time.monotonic() - began:.0f} s)")
+
+
+def _give_up_runs(settings: Settings, before: datetime) -> None:
+    """Fail the runs that an earlier stop cut short: their shards were lost with the S3 server's memory.
+
+    They would hold up the next run of their campaign for nothing.
+    """
+    session = airflow(settings)
+    try:
+        for dag_id, run_id in session.active_runs(before):
+            session.fail(dag_id, run_id)
+    finally:
+        session.close()
 
 
 def wait_until(supervision: Supervision, missing: Callable[[], str | None]) -> None:

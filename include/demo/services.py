@@ -58,7 +58,13 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "task_instance_heartbeat_timeout": 30,
             "task_instance_heartbeat_timeout_detection_interval": 5,
         },
-        "workers": {"min_heartbeat_interval": 1, "max_failed_heartbeats": 30},
+        "workers": {
+            "min_heartbeat_interval": 1,
+            "max_failed_heartbeats": 30,
+            "execution_api_retries": 15,
+            "execution_api_retry_wait_max": 5,
+            "missing_dag_retry_delay": 5,
+        },
         "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 10},
         "dag_processor": {"parsing_processes": 1, "min_file_process_interval": 10, "refresh_interval": 10},
     }

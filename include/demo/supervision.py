@@ -57,6 +57,14 @@ class Supervision:
         """Remembers the process session of the services while they run."""
         return self.settings.state / "session.json"
 
+    @property
+    def _users_file(self) -> Path:
+        return self.settings.state / "users.lock"
+
+    @property
+    def _kept_file(self) -> Path:
+        return self.settings.state / "keep"
+
     def states(self) -> list[ServiceState]:
         """The state of every service; empty when no supervisor answers."""
         try:
@@ -115,9 +123,32 @@ class Supervision:
                 while session.members() and is_alive(leader) and time.monotonic() < deadline:
                     time.sleep(0.1)
             session.end(grace=1)
-        for left in (self.session_file, self.settings.control_socket):
+        for left in (self.session_file, self.settings.control_socket, self._kept_file):
             left.unlink(missing_ok=True)
         return ran
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep `stop_unless_used` of others from stopping the services meanwhile."""
+        with self._users_file.open("a") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            yield
+
+    def keep(self) -> None:
+        """Let the services run on when nobody uses them, until `stop`."""
+        self._kept_file.touch()
+
+    def stop_unless_used(self) -> bool:
+        """Stop the services if nobody uses them or asked to keep them. Returns whether they are stopped."""
+        with self.alone(), self._users_file.open("a") as users:
+            if self._kept_file.exists():
+                return False
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            self.stop()
+            return True
 
     def check(self) -> None:
         """Raise ServiceError when a service has given up, with the end of its log."""
@@ -138,7 +169,7 @@ class Supervision:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Keep others from starting or stopping the same services meanwhile."""
-        with (self.settings.state / "lock").open("w") as lock:
+        with (self.settings.state / "start.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -1,7 +1,7 @@
 """What a container's process is started with: environment, command line and working directory.
 
-There is no chroot. Wherever a mountPath stands in these (at the start of a path, followed by "/" or nothing), the
-directory of this machine that backs the volume is put instead; the longest mountPath wins.
+There is no chroot. Wherever a mountPath stands in what the pod says of these (at the start of a path, followed by "/" or nothing),
+the directory of this machine that backs the volume is put instead; the longest mountPath wins.
 """
 
 from __future__ import annotations
@@ -41,27 +41,39 @@ class Mounts:
         self._mounts = {path.rstrip("/") or "/": str(host) for path, host in mounts.items()}
         longest_first = sorted(self._mounts, key=len, reverse=True)
         alternatives = "|".join(re.escape(path) for path in longest_first if path != "/")
-        self._pattern = re.compile(rf"(?:(?<=file://)|(?<![\w./-]))(?:{alternatives})(?=/|$|[^\w.-])") \
-            if alternatives else None
+        self._pattern = (
+            re.compile(rf"(?:(?<=file://)|(?<![\w./-]))(?:{alternatives})(?=/|$|[^\w.-])")
+            if alternatives
+            else None
+        )
 
     def translate(self, text: str) -> str:
         return self._pattern.sub(lambda found: self._mounts[found[0]], text) if self._pattern else text
 
 
-def command_for(pod: Obj, container: Obj, image: Image, mounts: Mapping[str, Path], base: Mapping[str, str],
-                scratch: Path, store: Store) -> Command:
+def command_for(
+    pod: Obj,
+    container: Obj,
+    image: Image,
+    mounts: Mapping[str, Path],
+    base: Mapping[str, str],
+    scratch: Path,
+    store: Store,
+) -> Command:
     """The command of a container; base is set before the image's own variables. Raises ConfigError."""
     variables = _variables(pod, container, store)
-    env = {**base, **image.environment, **variables}
-    if container.get("command"):
-        argv = [*container["command"], *(container.get("args") or ())]
-    else:
-        argv = [*image.entrypoint, *(container.get("args") or image.command)]
-    translator = Mounts(mounts)
-    argv = [translator.translate(_expand(part, variables)) for part in argv]
-    env = {name: translator.translate(value) for name, value in env.items()}
+    translate = Mounts(mounts).translate
+    given = {
+        field: [translate(_expand(part, variables)) for part in container.get(field) or ()]
+        for field in ("command", "args")
+    }
+    # What the image brings is meant for this machine already, wherever the pod mounts its volumes.
+    argv = given["command"] + given["args"]
+    if not given["command"]:
+        argv = [*image.entrypoint, *(given["args"] or image.command)]
+    env = {**base, **image.environment, **{name: translate(value) for name, value in variables.items()}}
     working_dir = container.get("workingDir") or image.working_dir
-    cwd = Path(translator.translate(working_dir)) if working_dir not in ("", "/") else scratch
+    cwd = Path(translate(working_dir)) if working_dir not in ("", "/") else scratch
     if str(cwd) == working_dir and not cwd.is_dir():
         cwd = scratch  # a directory of the image, which is not unpacked here
     cwd.mkdir(parents=True, exist_ok=True)
@@ -97,7 +109,11 @@ def _data(pod: Obj, resource: str, reference: Obj, store: Store) -> dict[str, st
             return {}
         raise ConfigError(f'{resource[:-1]} "{reference.get("name", "")}" not found')
     data = found.get("data") or {}
-    return data if resource == "configmaps" else {key: base64.b64decode(text).decode() for key, text in data.items()}
+    return (
+        data
+        if resource == "configmaps"
+        else {key: base64.b64decode(text).decode() for key, text in data.items()}
+    )
 
 
 def _value_from(pod: Obj, container: Obj, source: Obj, store: Store) -> str | None:
@@ -110,8 +126,10 @@ def _value_from(pod: Obj, container: Obj, source: Obj, store: Store) -> str | No
             reference = source[kind]
             data = _data(pod, resource, reference, store)
             if reference["key"] not in data and not reference.get("optional"):
-                raise ConfigError(f"couldn't find key {reference['key']} in {resource[:-1]} "
-                                  f"{namespace_of(pod)}/{reference['name']}")
+                raise ConfigError(
+                    f"couldn't find key {reference['key']} in {resource[:-1]} "
+                    f"{namespace_of(pod)}/{reference['name']}"
+                )
             return data.get(reference["key"])
     raise ConfigError(f"env source {', '.join(source)} is not known to localkube")
 
@@ -120,14 +138,23 @@ def field(pod: Obj, path: str) -> str:
     """The value of a fieldRef."""
     if found := _KEYED.fullmatch(path):
         return str((pod["metadata"].get(found[1]) or {}).get(found[2], ""))
-    if path not in ("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-                    "status.hostIP", "status.podIP"):
+    if path not in (
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.uid",
+        "spec.nodeName",
+        "spec.serviceAccountName",
+        "status.hostIP",
+        "status.podIP",
+    ):
         raise ConfigError(f'unsupported fieldPath: "{path}"')
     return str(lookup(pod, path) or "")
 
 
 def _resource(pod: Obj, container: Obj, reference: Obj, store: Store) -> str:
-    containers = {one["name"]: one for one in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]}
+    containers = {
+        one["name"]: one for one in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
+    }
     about = containers.get(reference.get("containerName", ""), container)
     kind, _, name = reference["resource"].partition(".")
     amount = ((about.get("resources") or {}).get(kind) or {}).get(name)
@@ -139,4 +166,5 @@ def _resource(pod: Obj, container: Obj, reference: Obj, store: Store) -> str:
 
 
 def host_name(pod: Obj) -> str:
+    """The pod's host name: the one asked for, or the pod's own."""
     return str(pod["spec"].get("hostname") or name_of(pod))[:63].rstrip("-.")

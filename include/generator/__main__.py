@@ -1,37 +1,58 @@
 """`python -m generator --output s3://bucket` writes the demo's simulated dataset."""
 
 import argparse
+import math
 import os
 import sys
 import time
 from pathlib import Path
 
-from generator.write import SEED, write_demo
+from generator.output import Output
+from generator.write import MIN_SCALE, Recipe, write_demo
 from workload.errors import WorkloadError
 
 
 def main() -> int:
     """Parse the command line, write, and say what was done; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m generator", description=__doc__)
-    parser.add_argument("--output", required=True, help="s3://bucket, gs://bucket or a directory")
-    parser.add_argument("--scale", type=float, default=1.0, help="events per file, relative (default 1)")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"seed of the random numbers (default {SEED})")
-    arguments = parser.parse_args()
-    if arguments.scale <= 0:
-        parser.error("--scale must be above 0")
-    output = arguments.output if "://" in arguments.output else Path(arguments.output).resolve().as_uri()
+    arguments = _arguments()
     started = time.monotonic()
     try:
-        outcome = write_demo(output.rstrip("/"), arguments.scale, arguments.seed, os.cpu_count() or 1)
+        recipe = Recipe(arguments.scale, arguments.seed)
+        outcome = write_demo(Output(_url(arguments.output)), recipe, os.cpu_count() or 1)
     except WorkloadError as error:
         print(f"generator: {error}", file=sys.stderr)
         return 1
-    seconds = time.monotonic() - started
-    print(
-        f"Simulated dataset in {arguments.output}: {outcome.files} files, "
-        f"{outcome.written} written now ({outcome.size / 1e6:.0f} MB in {seconds:.1f} s)"
-    )
+    written = "all there already"
+    if outcome.written:
+        seconds = time.monotonic() - started
+        written = f"{outcome.written} written now ({outcome.size / 1e6:.0f} MB in {seconds:.1f} s)"
+    print(f"Simulated dataset in {arguments.output}: {outcome.files} files, {written}")
     return 0
+
+
+def _arguments() -> argparse.Namespace:
+    recipe = Recipe()
+    parser = argparse.ArgumentParser(prog="python -m generator", description=__doc__)
+    parser.add_argument("--output", required=True, help="s3://bucket, gs://bucket or a directory")
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=recipe.scale,
+        help=f"factor on the events of each file, {MIN_SCALE} or more (default {recipe.scale:g})",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=recipe.seed, help=f"of the events (default {recipe.seed})"
+    )
+    arguments = parser.parse_args()
+    if not MIN_SCALE <= arguments.scale < math.inf:
+        parser.error(f"--scale {arguments.scale:g}: allowed are numbers from {MIN_SCALE}")
+    if arguments.seed < 0:
+        parser.error(f"--seed {arguments.seed}: allowed are whole numbers from 0")
+    return arguments
+
+
+def _url(output: str) -> str:
+    return output if "://" in output else Path(output).resolve().as_uri()
 
 
 if __name__ == "__main__":

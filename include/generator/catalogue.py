@@ -6,6 +6,7 @@ its input cannot disagree.
 
 import csv
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 DEMO = Path(__file__).resolve().parents[1] / "datasets" / "demo"
@@ -30,12 +31,13 @@ class Dataset:
     year: int
 
 
-def demo_datasets(directory: Path = DEMO) -> list[Dataset]:
+@cache
+def demo_datasets() -> tuple[Dataset, ...]:
     """All datasets of the demo, in the catalogue's order."""
-    with (directory / "samples.csv").open(newline="", encoding="utf-8") as file:
+    with (DEMO / "samples.csv").open(newline="", encoding="utf-8") as file:
         samples = {row["sample"]: row for row in csv.DictReader(file)}
-    with (directory / "datasets.csv").open(newline="", encoding="utf-8") as file:
-        return [_dataset(row, samples[row["sample"]]) for row in csv.DictReader(file)]
+    with (DEMO / "datasets.csv").open(newline="", encoding="utf-8") as file:
+        return tuple(_dataset(row, samples[row["sample"]]) for row in csv.DictReader(file))
 
 
 def _dataset(row: dict[str, str], sample: dict[str, str]) -> Dataset:

@@ -8,24 +8,22 @@ import zlib
 
 import numpy as np
 
-from generator.catalogue import Dataset
+from generator.catalogue import Dataset, demo_datasets
 from generator.detector import Reconstructed, reconstruct
 from generator.leptons import Leptons
 from generator.processes import drell_yan, higgs, ttbar, zz
 from generator.pseudodata import assign, pseudodata
 
 
-def simulate(datasets: list[Dataset], dataset: Dataset, file: int, n: int, seed: int) -> Reconstructed:
-    """The `n` events of file number `file` of one of the `datasets`.
+def simulate(dataset: Dataset, file: int, n: int, seed: int) -> Reconstructed:
+    """The `n` events of file number `file` of a dataset of the demo.
 
-    Pseudo-data need to know all datasets, because the published events are shared out over them.
     Raises ValueError for a group that has no process.
     """
     rng = np.random.default_rng([seed, zlib.crc32(dataset.name.encode()), file])
     if dataset.group == "data":
-        here = [
-            event for event in assign(datasets, seed) if (event.dataset, event.file) == (dataset.name, file)
-        ]
+        published = assign(demo_datasets(), seed)
+        here = [event for event in published if (event.dataset, event.file) == (dataset.name, file)]
         return pseudodata(rng, dataset, here, n)
     return reconstruct(rng, _process(rng, dataset, n))
 

@@ -19,7 +19,7 @@ FLAVOURS = {"4mu": (MUON, MUON), "4e": (ELECTRON, ELECTRON), "2e2mu": (MUON, ELE
 
 _FLAVOUR_WEIGHT = {"4mu": 1.0, "4e": 1.0, "2e2mu": 2.0}
 # Shares of the generated ZZ events: the Z -> 4l peak, the continuum up to both Z on shell, and above.
-_ZZ_SHARES = (0.45, 0.35, 0.20)
+_ZZ_SHARES = (0.37, 0.33, 0.30)
 
 
 def higgs(rng: np.random.Generator, n: int, channels: tuple[str, ...]) -> Leptons:
@@ -32,7 +32,7 @@ def zz(rng: np.random.Generator, n: int, channels: tuple[str, ...]) -> Leptons:
     kind = rng.choice(3, n, p=_ZZ_SHARES)
     peak = _breit_wigner(rng, Z_MASS, Z_WIDTH, np.full(n, 76.0), np.full(n, 106.0))
     continuum = rng.uniform(80.0, 182.0, n)
-    above = 182.0 + rng.gamma(1.5, 40.0, n)
+    above = 182.0 + rng.exponential(45.0, n)
     return four_leptons(rng, np.choose(kind, [peak, continuum, above]), _pair_flavours(rng, n, channels))
 
 

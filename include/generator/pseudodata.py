@@ -5,6 +5,7 @@ them; everything else in a file fails the selection. The plot of the demo thus s
 whereas a random sample would show another fluctuation.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import awkward as ak
@@ -40,7 +41,7 @@ class Assigned(NamedTuple):
     file: int
 
 
-def assign(datasets: list[Dataset], seed: int) -> list[Assigned]:
+def assign(datasets: Iterable[Dataset], seed: int) -> list[Assigned]:
     """Share the published events out over the data files, in proportion to the datasets' files.
 
     Deterministic in `seed`; a channel's events go to the datasets whose trigger records it.
@@ -63,12 +64,15 @@ def assign(datasets: list[Dataset], seed: int) -> list[Assigned]:
 
 def pseudodata(rng: np.random.Generator, dataset: Dataset, wanted: list[Assigned], n: int) -> Reconstructed:
     """`n` events of a data file: the wanted ones, at random places, among events that are not selected."""
-    signal = [_event_in(rng, event.channel, event.bin) for event in wanted]
-    background = _background(rng, dataset, n - len(signal))
     places = rng.permutation(n)
-    return _merge(
-        [(background, places[len(signal) :])] + [(s, places[i : i + 1]) for i, s in enumerate(signal)]
-    )
+    background = _background(rng, dataset, n - len(wanted))
+    parts = [(background, places[len(wanted) :])]
+    missing = np.arange(len(wanted))
+    while len(missing):
+        found, toys = _try(rng, [wanted[i] for i in missing])
+        parts.append((toys, places[missing[found]]))
+        missing = np.delete(missing, found)
+    return _merge(parts)
 
 
 def selected(leptons: Reconstructed, n: int) -> dict[str, Candidates]:
@@ -85,19 +89,24 @@ def selected(leptons: Reconstructed, n: int) -> dict[str, Candidates]:
     return select(*collections)
 
 
-def _event_in(rng: np.random.Generator, channel: str, bin_: int) -> Reconstructed:
-    """One event that is selected in this channel alone, with a mass in this bin."""
-    low, high = EDGES[bin_], EDGES[bin_ + 1]
-    while True:
-        mass = rng.uniform(low, high, _TRIES)
-        flavours = np.tile(FLAVOURS[channel], (_TRIES, 1))
-        toys = reconstruct(rng, four_leptons(rng, mass, flavours))
-        candidates = selected(toys, _TRIES)
-        event, found = candidates[channel]
-        others = np.concatenate([candidates[other].event for other in CHANNELS if other != channel])
-        hits = event[(found >= low) & (found < high) & ~np.isin(event, others)]
-        if len(hits):
-            return _of_events(toys, np.arange(_TRIES) == hits[0])
+def _try(rng: np.random.Generator, wanted: list[Assigned]) -> tuple[Integers, Reconstructed]:
+    """Toy events for those of the wanted ones for which a try succeeds: their positions, and the events.
+
+    A try succeeds if it is selected in the channel wanted and no other, with a mass in the bin wanted.
+    """
+    bins = np.repeat([event.bin for event in wanted], _TRIES)
+    flavours = np.repeat([FLAVOURS[event.channel] for event in wanted], _TRIES, axis=0)
+    toys = reconstruct(rng, four_leptons(rng, rng.uniform(EDGES[bins], EDGES[bins + 1]), flavours))
+    times_selected = np.zeros(len(bins), np.int64)
+    as_wanted = np.zeros(len(bins), bool)
+    for channel, (event, mass) in selected(toys, len(bins)).items():
+        times_selected[event] += 1
+        in_bin = (mass >= EDGES[bins[event]]) & (mass < EDGES[bins[event] + 1])
+        in_channel = np.array([wanted[i].channel == channel for i in event // _TRIES], bool)
+        as_wanted[event] |= in_bin & in_channel
+    successes = np.flatnonzero(as_wanted & (times_selected == 1))
+    found, first = np.unique(successes // _TRIES, return_index=True)
+    return found, _of_events(toys, np.isin(np.arange(len(bins)), successes[first]))
 
 
 def _background(rng: np.random.Generator, dataset: Dataset, n: int) -> Reconstructed:

@@ -1,29 +1,35 @@
-"""Write the demo's files to a bucket or a directory, in parallel and only where they are missing.
+"""Write the demo's files, in parallel and only where they are missing.
 
-A marker object beside the files says which generator, seed and scale made them, so that starting the demo
-again costs a listing, and a changed generator replaces what an older one left.
+A marker beside the files says which generator, seed and scale made them, so that starting the demo again
+costs a listing, and a changed generator replaces what an older one left.
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import repeat
 from multiprocessing import get_context
-from typing import Any
-
-import obstore
 
 from generator import VERSION
 from generator.catalogue import Dataset, demo_datasets
 from generator.events import simulate
-from generator.root_file import root_file
-from workload.storage import locate, put
+from generator.output import Output
+from generator.root_file import TITLE, root_file
 
-MARKER = "demo/generator.json"
-"""The marker's key below the output."""
+MIN_SCALE = 0.01
+"""Below it a file of pseudo-data would be too short for the published events it has to hold."""
 
-SEED = 125
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the files are made with: a factor on the events of each file, and the seed of all of them."""
+
+    scale: float = 1.0
+    seed: int = 125
+
+    def events(self, dataset: Dataset) -> int:
+        """The number of events in each file of a dataset."""
+        return round(dataset.events_per_file * self.scale)
 
 
 @dataclass(frozen=True)
@@ -35,29 +41,43 @@ class Outcome:
     size: int
 
 
-def write_demo(output: str, scale: float = 1.0, seed: int = SEED, workers: int = 2) -> Outcome:
-    """Write all datasets of the demo below the URL `output`, skipping files that are there already.
+def write_demo(
+    output: Output, recipe: Recipe, workers: int = 1, datasets: Iterable[Dataset] = demo_datasets()
+) -> Outcome:
+    """Write datasets of the demo in `workers` processes, skipping files that are there already.
 
-    `scale` multiplies the events of each file. Raises `workload.errors.WorkloadError` when storage fails.
+    Raises `workload.errors.WorkloadError` when storage fails.
     """
-    datasets = demo_datasets()
-    keys = {file_key(d, i): (d, i) for d in datasets for i in range(d.files)}
-    marker = {"version": VERSION, "seed": seed, "scale": scale, "note": "Simulated data, not CMS collisions"}
-    present = _present(output) if _read_marker(output) == marker else set()
-    missing = [place for key, place in keys.items() if key not in present]
-    size = 0
+    files = [(dataset, file) for dataset in datasets for file in range(dataset.files)]
+    marker = {"version": VERSION, **asdict(recipe), "note": TITLE}
+    missing, size = files, 0
+    if output.marker() == marker:
+        present = output.keys()
+        missing = [(dataset, file) for dataset, file in files if file_key(dataset, file) not in present]
+    else:
+        output.remove_marker()
     if missing:
-        size = sum(_write_all(output, datasets, missing, scale, seed, workers))
-        put(f"{output}/{MARKER}", json.dumps(marker).encode())
-    return Outcome(len(keys), len(missing), size)
+        size = sum(_write_all(output, recipe, missing, workers))
+        output.set_marker(marker)
+    return Outcome(len(files), len(missing), size)
 
 
-def write_dataset(output: str, dataset: Dataset, scale: float = 1.0, seed: int = SEED) -> list[str]:
-    """Write one dataset below the URL `output`; returns the URLs of its files."""
-    datasets = demo_datasets()
+def write_dataset(output: Output, dataset: Dataset, recipe: Recipe) -> list[str]:
+    """Write one dataset of the demo; returns the URLs of its files."""
+    keys = [file_key(dataset, file) for file in range(dataset.files)]
     for file in range(dataset.files):
-        _write(output, datasets, (dataset, file), scale, seed)
-    return [f"{output}/{file_key(dataset, file)}" for file in range(dataset.files)]
+        write_file(output, recipe, (dataset, file))
+    return [f"{output.url}/{key}" for key in keys]
+
+
+def write_file(output: Output, recipe: Recipe, place: tuple[Dataset, int]) -> int:
+    """Write one file of a dataset of the demo; returns its bytes."""
+    dataset, file = place
+    n = recipe.events(dataset)
+    leptons = simulate(dataset, file, n, recipe.seed)
+    content = root_file(leptons, n, run=dataset.year, first_event=file * n + 1)
+    output.write(file_key(dataset, file), content)
+    return len(content)
 
 
 def file_key(dataset: Dataset, file: int) -> str:
@@ -66,39 +86,11 @@ def file_key(dataset: Dataset, file: int) -> str:
 
 
 def _write_all(
-    output: str,
-    datasets: list[Dataset],
-    places: list[tuple[Dataset, int]],
-    scale: float,
-    seed: int,
-    workers: int,
+    output: Output, recipe: Recipe, places: list[tuple[Dataset, int]], workers: int
 ) -> Iterator[int]:
-    arguments = (repeat(output), repeat(datasets), places, repeat(scale), repeat(seed))
+    arguments = (repeat(output), repeat(recipe), places)
     if workers == 1:
-        yield from map(_write, *arguments)
+        yield from map(write_file, *arguments)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_write, *arguments, chunksize=4)
-
-
-def _write(output: str, datasets: list[Dataset], place: tuple[Dataset, int], scale: float, seed: int) -> int:
-    dataset, file = place
-    n = max(1, round(dataset.events_per_file * scale))
-    leptons = simulate(datasets, dataset, file, n, seed)
-    content = root_file(leptons, n, run=dataset.year, first_event=file * n + 1)
-    put(f"{output}/{file_key(dataset, file)}", content)
-    return len(content)
-
-
-def _present(output: str) -> set[str]:
-    store, prefix = locate(f"{output}/demo")
-    base = prefix.removesuffix("demo")
-    return {item["path"].removeprefix(base) for page in obstore.list(store, prefix) for item in page}
-
-
-def _read_marker(output: str) -> Any:
-    store, key = locate(f"{output}/{MARKER}")
-    try:
-        return json.loads(bytes(obstore.get(store, key).bytes()))
-    except (FileNotFoundError, ValueError):
-        return None
+        yield from pool.map(write_file, *arguments, chunksize=4)

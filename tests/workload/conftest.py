@@ -21,8 +21,7 @@ def pod(tmp_path: Path) -> Pod:
 @pytest.fixture(scope="session")
 def shard_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """500 simulated events, about a third of which are selected."""
-    datasets = demo_datasets()
-    higgs = next(dataset for dataset in datasets if dataset.group == "higgs")
+    higgs = next(dataset for dataset in demo_datasets() if dataset.group == "higgs")
     path = tmp_path_factory.mktemp("shards") / "higgs_000.root"
-    path.write_bytes(root_file(simulate(datasets, higgs, 0, 500, seed=1), 500, run=1, first_event=1))
+    path.write_bytes(root_file(simulate(higgs, 0, 500, seed=1), 500, run=1, first_event=1))
     return path

@@ -13,8 +13,9 @@ processed events; events of a data sample weigh 1.
 import csv
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -99,6 +100,22 @@ class Catalogue(BaseModel):
     luminosity_pb: dict[int, float]
     datasets: dict[str, Dataset]
     samples: dict[str, Sample]
+
+    def including(self, datasets: Iterable[Dataset]) -> Self:
+        """The catalogue as a campaign of `datasets` needs it.
+
+        Datasets of the campaign's own are added; they stand in for those of the same sample that the
+        campaign does not run.
+        """
+        run = {dataset.name: dataset for dataset in datasets}
+        own = {name: dataset for name, dataset in run.items() if name not in self.datasets}
+        replaced = {dataset.sample.name for dataset in own.values()}
+        kept = {
+            name: known
+            for name, known in self.datasets.items()
+            if name in run or known.sample.name not in replaced
+        }
+        return self.model_copy(update={"datasets": kept | own})
 
 
 class _Heading(BaseModel):

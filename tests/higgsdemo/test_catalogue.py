@@ -274,3 +274,13 @@ def test_a_missing_file_is_refused(copied: Path) -> None:
     with pytest.raises(CatalogueError) as refused:
         load_catalogue("mine", copied)
     assert str(refused.value) == f"{copied}/mine/samples.csv cannot be read: No such file or directory"
+
+
+def test_a_campaigns_own_datasets_stand_in_for_those_of_their_sample() -> None:
+    catalogue = load_catalogue("cms-higgs")
+    known = next(iter(catalogue.datasets.values()))
+    own = Dataset(name="copy", prefix="elsewhere", files=3, sample=known.sample)
+    others = {name for name, d in catalogue.datasets.items() if d.sample != known.sample}
+    assert set(catalogue.including([own]).datasets) == others | {"copy"}
+    assert set(catalogue.including([own, known]).datasets) == others | {"copy", known.name}
+    assert catalogue.including([known]) == catalogue

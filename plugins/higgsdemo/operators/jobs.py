@@ -14,7 +14,7 @@ from higgsdemo.operators.base import (
     provider_of,
     told,
 )
-from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.run import ClusterRun, Run, Stage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -139,16 +139,17 @@ class CleanupJobsOperator(ClusterOperator):
 
         assignment = self.begin()
         run, cluster = assignment.run, assignment.cluster
+        only = _only_run(run, dict(context["dag_run"].conf or {}))
         with told():
-            if provider_of(assignment).phase() == Phase.RUNNING:
-                connect(assignment).remove(selector(run.campaign, _only_run(run.stages, run.name)))
-        self.log.info("nothing of %s is left in %s", run.campaign, cluster.name)
+            if provider_of(assignment).state().phase == Phase.RUNNING:
+                connect(assignment).remove(selector(run.campaign, only))
+        self.log.info("nothing of %s is left in %s", only or run.campaign, cluster.name)
         return {"cluster_name": cluster.name}
 
 
-def _only_run(stages: tuple[Stage, ...], name: str) -> str | None:
-    """A run that only cleans up has made nothing itself: it removes what all runs have left."""
-    return None if stages == ("cleanup",) else name
+def _only_run(run: Run, conf: dict[str, Any]) -> str | None:
+    """A run that only cleans up has made nothing itself: it removes what the named run, or all, have left."""
+    return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
 
 
 def _open_shards(assignment: ClusterRun, done_too: bool = False) -> dict[str, list[Shard]]:

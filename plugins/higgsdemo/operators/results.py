@@ -17,6 +17,7 @@ from higgsdemo.run import ClusterRun
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from higgsdemo.catalogue import Catalogue
     from higgsdemo.merge import Merge
     from higgsdemo.storage import ObjectStore
 
@@ -61,13 +62,12 @@ class MergeResultsOperator(ResultsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL and its counts of shards."""
-        from higgsdemo.catalogue import load_catalogue
         from higgsdemo.normalisation import normalise
         from higgsdemo.summary import summarise, yields_table
 
         planned = self.begin()
         run = planned[0].run
-        catalogue = load_catalogue(run.catalogue)
+        catalogue = _catalogue(planned)
         with told():
             store = output_store(planned[0])
             expected = _expected(store, planned)
@@ -94,13 +94,12 @@ class PlotOperator(ResultsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the URLs of the pictures."""
-        from higgsdemo.catalogue import load_catalogue
         from higgsdemo.merge import Merge
         from higgsdemo.normalisation import normalise
         from higgsdemo.plot import draw, render
 
         planned = self.begin()
-        catalogue = load_catalogue(planned[0].run.catalogue)
+        catalogue = _catalogue(planned)
         with told():
             store = output_store(planned[0])
             merge = Merge.from_dict(json.loads(store.read(MERGED)))
@@ -113,6 +112,19 @@ class PlotOperator(ResultsOperator):
             ]
         self.log.info("the plot: %s", " ".join(urls))
         return {"plot": urls}
+
+
+def _catalogue(planned: list[ClusterRun]) -> Catalogue:
+    """Return the run's catalogue, with the datasets that the campaign itself assigns to its samples."""
+    from higgsdemo.catalogue import Dataset, load_catalogue
+
+    catalogue = load_catalogue(planned[0].run.catalogue)
+    refs = [ref for assignment in planned for ref in assignment.cluster.datasets]
+    return catalogue.including(
+        Dataset(name=ref.name, prefix=ref.url, files=ref.files or 0, sample=catalogue.samples[ref.sample])
+        for ref in refs
+        if ref.sample in catalogue.samples
+    )
 
 
 def _expected(store: ObjectStore, planned: list[ClusterRun]) -> dict[str, dict[str, list[str]]]:

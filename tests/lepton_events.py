@@ -1,11 +1,10 @@
 """Events written out by hand, lepton by lepton, in the arrays that the selection takes."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import awkward as ak
 import numpy as np
 
-FIELDS = ("pt", "eta", "phi", "charge", "dxy", "dz", "dxyErr", "dzErr", "iso")
+from workload.events import FIELDS, Leptons
 
 
 class Lepton(NamedTuple):
@@ -26,16 +25,16 @@ Event = tuple[list[Lepton], list[Lepton]]
 """Muons and electrons."""
 
 
-def collections(events: list[Event]) -> tuple[ak.Array, ak.Array]:
-    """The muons and the electrons of all events as `workload.events.Events` has them."""
+def collections(events: list[Event]) -> tuple[Leptons, Leptons]:
+    """The muons and the electrons of all events."""
     return _collection([muons for muons, _ in events]), _collection([electrons for _, electrons in events])
 
 
-def _collection(lists: list[list[Lepton]]) -> Any:
+def _collection(lists: list[list[Lepton]]) -> Leptons:
     counts = np.array([len(leptons) for leptons in lists], np.int64)
     flat = [lepton for leptons in lists for lepton in leptons]
-    columns = {field: np.array([getattr(lepton, field) for lepton in flat], np.float64) for field in FIELDS}
-    return ak.zip({field: ak.unflatten(column, counts) for field, column in columns.items()})
+    columns = ([getattr(lepton, field) for lepton in flat] for field in FIELDS)
+    return Leptons._make([counts, *(np.array(column, np.float64) for column in columns)])
 
 
 def pair(mass: float, pt: float, phi: float = 0.0) -> list[Lepton]:

@@ -8,7 +8,6 @@ whereas a random sample would show another fluctuation.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from generator.detector import Reconstructed, reconstruct
 from generator.kinematics import Floats
 from generator.leptons import ELECTRON, MUON, Integers
 from generator.processes import FLAVOURS, dileptons, four_leptons
+from workload import events
 from workload.events import FIELDS
 from workload.histogram import EDGES
 from workload.selection import CHANNELS, Candidates, select
@@ -81,11 +81,8 @@ def selected(leptons: Reconstructed, n: int) -> dict[str, Candidates]:
     for flavour in (MUON, ELECTRON):
         chosen = leptons.flavour == flavour
         counts = np.bincount(leptons.event[chosen], minlength=n)
-        columns = {
-            field: ak.unflatten(getattr(leptons, field)[chosen].astype(np.float32).astype(np.float64), counts)
-            for field in FIELDS
-        }
-        collections.append(ak.zip(columns))
+        columns = (getattr(leptons, field)[chosen].astype(np.float32) for field in FIELDS)
+        collections.append(events.Leptons._make([counts, *(column.astype(np.float64) for column in columns)]))
     return select(*collections)
 
 

@@ -17,11 +17,11 @@ _LEPTON = (
     "dxy: float32, dz: float32, dxyErr: float32, dzErr: float32}}"
 )
 _TYPES = {
-    "run": "int32",
-    "luminosityBlock": "uint32",
-    "event": "uint64",
-    "Muon": _LEPTON.format(isolation="pfRelIso04_all"),
-    "Electron": _LEPTON.format(isolation="pfRelIso03_all"),
+    "run": np.dtype(np.int32),
+    "luminosityBlock": np.dtype(np.uint32),
+    "event": np.dtype(np.uint64),
+    "Muon": ak.types.from_datashape(_LEPTON.format(isolation="pfRelIso04_all"), highlevel=False),
+    "Electron": ak.types.from_datashape(_LEPTON.format(isolation="pfRelIso03_all"), highlevel=False),
 }
 _COLLECTIONS = {"Muon": (MUON, 0.10566, "pfRelIso04_all"), "Electron": (ELECTRON, 0.000511, "pfRelIso03_all")}
 

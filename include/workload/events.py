@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import awkward as ak
 import numpy as np
 import uproot
+from numpy.typing import NDArray
 
 from workload.errors import BadInput
 
@@ -19,20 +20,40 @@ TREE = "Events"
 CHUNK_EVENTS = 100_000
 """Events read at a time: about 40 MB of leptons in the open data."""
 
-FIELDS = ("pt", "eta", "phi", "charge", "dxy", "dz", "dxyErr", "dzErr", "iso")
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
 _ISOLATION = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
 
 
-class Events(NamedTuple):
-    """Some consecutive events: for each, a list of muons and a list of electrons.
+class Leptons(NamedTuple):
+    """The muons or the electrons of some consecutive events, one after another.
 
-    Both are awkward arrays `size * var * {pt, eta, phi, charge, dxy, dz, dxyErr, dzErr, iso}` in float64;
-    pt in GeV, phi in rad, dxy and dz (impact parameters to the primary vertex) and their errors in cm,
-    iso relative to pt.
+    `counts` has the number of leptons of each event, every other column a value for each lepton: pt in GeV,
+    phi in rad, dxy and dz (impact parameters to the primary vertex) and their errors in cm, iso relative to
+    pt, charge -1 or 1.
     """
 
-    muons: ak.Array
-    electrons: ak.Array
+    counts: Integers
+    pt: Floats
+    eta: Floats
+    phi: Floats
+    charge: Floats
+    dxy: Floats
+    dz: Floats
+    dxyErr: Floats
+    dzErr: Floats
+    iso: Floats
+
+
+FIELDS = Leptons._fields[1:]
+
+
+class Events(NamedTuple):
+    """The leptons of some consecutive events."""
+
+    muons: Leptons
+    electrons: Leptons
 
 
 def branch_of(collection: str, field: str) -> str:
@@ -69,12 +90,20 @@ def _tree(file: Any, name: str) -> Any:
     return file[TREE]
 
 
-def _leptons(chunk: ak.Array, collection: str) -> ak.Array:
-    fields = {field: chunk[branch_of(collection, field)] for field in FIELDS}
-    for field, values in fields.items():
+def _leptons(chunk: Any, collection: str) -> Leptons:
+    counts: Integers | None = None
+    columns = []
+    for field in FIELDS:
+        branch = branch_of(collection, field)
+        values = chunk[branch]
         if values.ndim != 2:
-            raise BadInput(f"branch {branch_of(collection, field)} is not a list of numbers per event")
-    return ak.values_astype(ak.zip(fields), np.float64)
+            raise BadInput(f"branch {branch} is not a list of numbers per event")
+        lengths = ak.num(values).to_numpy()
+        if counts is not None and not np.array_equal(lengths, counts):
+            raise BadInput(f"branch {branch} has not as many values as {branch_of(collection, FIELDS[0])}")
+        counts = lengths
+        columns.append(ak.flatten(values).to_numpy().astype(np.float64))
+    return Leptons._make([counts, *columns])
 
 
 def _first_line(error: Exception) -> str:

@@ -50,7 +50,7 @@ def analyse(path: Path, name: str) -> Analysis:
     analysis = nothing()
     processed = 0
     for events in read_events(path, name):
-        processed += len(events.muons)
+        processed += len(events.muons.counts)
         for channel, candidates in select(*events).items():
             analysis.histograms[channel][:] += histogram(candidates.mass)
     return analysis._replace(processed=processed)

@@ -10,11 +10,10 @@ Lepton masses are constants as in the example, not the format's mass branch.
 
 from typing import NamedTuple
 
-import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from workload.events import Floats, Integers, Leptons
 
 CHANNELS = ("4mu", "4e", "2e2mu")
 Z_MASS = 91.1876
@@ -27,71 +26,86 @@ _TWO_FLAVOURS = ((0, 1), (2, 3))
 
 
 class Candidates(NamedTuple):
-    """Selected four-lepton systems: index of the event in the arrays given, and mass in GeV."""
+    """Selected four-lepton systems: index of the event among those given, and mass in GeV."""
 
-    event: NDArray[np.int64]
+    event: Integers
     mass: Floats
+
+
+class _Good(NamedTuple):
+    """Good leptons by event and falling pT: how many each event has, where its first is, and columns."""
+
+    counts: Integers
+    first: Integers
+    pt: Floats
+    eta: Floats
+    phi: Floats
+    charge: Floats
 
 
 class _Quartets(NamedTuple):
     """Four leptons an event: `event` (n,), the rest (n, 4) with momenta (n, 4, [px, py, pz, E]) in GeV."""
 
-    event: NDArray[np.int64]
+    event: Integers
     pt: Floats
     charge: Floats
     momentum: Floats
 
 
-def select(muons: ak.Array, electrons: ak.Array) -> dict[str, Candidates]:
+def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
     """Four-lepton candidates with m4l > 70 GeV for each channel, at most one an event and channel.
 
-    `muons` and `electrons` are as in `workload.events.Events`. 4mu and 4e take the four good leptons of
-    highest pT, 2e2mu the two of each flavour. An event may be a candidate of several channels.
+    4mu and 4e take the four good leptons of highest pT, 2e2mu the two of each flavour. An event may be a
+    candidate of several channels.
     """
-    muons = muons[_is_good(muons, min_pt=5.0, max_eta=2.4)]
-    electrons = electrons[_is_good(electrons, min_pt=7.0, max_eta=2.5)]
-    n_muons, n_electrons = ak.num(muons).to_numpy(), ak.num(electrons).to_numpy()
-    both = np.flatnonzero((n_muons >= 2) & (n_electrons >= 2))
-    quartets = {
-        "4mu": _leading(muons, np.flatnonzero(n_muons >= 4), 4, MUON_MASS),
-        "4e": _leading(electrons, np.flatnonzero(n_electrons >= 4), 4, ELECTRON_MASS),
-        "2e2mu": _side_by_side(
-            _leading(muons, both, 2, MUON_MASS), _leading(electrons, both, 2, ELECTRON_MASS)
-        ),
-    }
+    good_muons = _good(muons, min_pt=5.0, max_eta=2.4)
+    good_electrons = _good(electrons, min_pt=7.0, max_eta=2.5)
+    both = np.flatnonzero((good_muons.counts >= 2) & (good_electrons.counts >= 2))
+    two_of_each = _side_by_side(
+        _leading(good_muons, both, 2, MUON_MASS), _leading(good_electrons, both, 2, ELECTRON_MASS)
+    )
     return {
-        channel: _candidates(quartets[channel], _TWO_FLAVOURS if channel == "2e2mu" else _SAME_FLAVOUR)
-        for channel in CHANNELS
+        "4mu": _candidates(_leading_four(good_muons, MUON_MASS), _SAME_FLAVOUR),
+        "4e": _candidates(_leading_four(good_electrons, ELECTRON_MASS), _SAME_FLAVOUR),
+        "2e2mu": _candidates(two_of_each, _TWO_FLAVOURS),
     }
 
 
-def _is_good(leptons: ak.Array, min_pt: float, max_eta: float) -> ak.Array:
+def _good(leptons: Leptons, min_pt: float, max_eta: float) -> _Good:
+    event = np.repeat(np.arange(len(leptons.counts)), leptons.counts)
+    chosen = np.flatnonzero(_is_good(leptons, min_pt, max_eta))
+    chosen = chosen[np.lexsort((-leptons.pt[chosen], event[chosen]))]
+    counts = np.bincount(event[chosen], minlength=len(leptons.counts))
+    columns = (column[chosen] for column in (leptons.pt, leptons.eta, leptons.phi, leptons.charge))
+    return _Good(counts, np.cumsum(counts) - counts, *columns)
+
+
+def _is_good(leptons: Leptons, min_pt: float, max_eta: float) -> NDArray[np.bool_]:
     """Which leptons are well measured, isolated and from the primary vertex. NaN and infinity are not."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         impact = np.sqrt(leptons.dxy**2 + leptons.dz**2)
         significance = impact / np.sqrt(leptons.dxyErr**2 + leptons.dzErr**2)  # SIP3D of the example
-        return (
-            (leptons.pt > min_pt)
-            & (abs(leptons.eta) < max_eta)
-            & (leptons.iso >= 0.0)
-            & (leptons.iso < 0.4)
-            & (significance < 4.0)
-            & (abs(leptons.dxy) < 0.5)
-            & (abs(leptons.dz) < 1.0)
-            & np.isfinite(leptons.pt)
-            & np.isfinite(leptons.phi)
-            & np.isfinite(leptons.dxyErr)
-            & np.isfinite(leptons.dzErr)
-        )
-
-
-def _leading(leptons: ak.Array, events: NDArray[np.int64], count: int, mass: float) -> _Quartets:
-    """The `count` leptons of highest pT of the given events, which have at least that many."""
-    chosen = leptons[events]
-    chosen = chosen[ak.argsort(chosen.pt, axis=1, ascending=False)][:, :count]
-    pt, eta, phi, charge = (
-        ak.flatten(chosen[field]).to_numpy().reshape(-1, count) for field in ("pt", "eta", "phi", "charge")
+    good: NDArray[np.bool_] = (
+        (leptons.pt > min_pt)
+        & (np.abs(leptons.eta) < max_eta)
+        & (leptons.iso >= 0.0)
+        & (leptons.iso < 0.4)
+        & (significance < 4.0)
+        & (np.abs(leptons.dxy) < 0.5)
+        & (np.abs(leptons.dz) < 1.0)
+        & np.isfinite([leptons.pt, leptons.phi, leptons.dxyErr, leptons.dzErr]).all(axis=0)
     )
+    return good
+
+
+def _leading_four(leptons: _Good, mass: float) -> _Quartets:
+    return _leading(leptons, np.flatnonzero(leptons.counts >= 4), 4, mass)
+
+
+def _leading(leptons: _Good, events: Integers, count: int, mass: float) -> _Quartets:
+    """The `count` leptons of highest pT of the given events, which have at least that many."""
+    chosen = leptons.first[events][:, None] + np.arange(count)
+    pt, eta, phi, charge = (column[chosen] for column in leptons[2:])
     with np.errstate(over="ignore"):
         energy = np.hypot(pt * np.cosh(eta), mass)
     momentum = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), energy], axis=-1)

@@ -49,20 +49,21 @@ def test_reads_every_event_once_in_order_and_in_double_precision(
     write(path, 1000)
     monkeypatch.setattr(events, "CHUNK_EVENTS", 300)
     chunks = read(path)
-    assert [len(chunk.muons) for chunk in chunks] == [300, 300, 300, 100]
+    assert [len(chunk.muons.counts) for chunk in chunks] == [300, 300, 300, 100]
     for i, collection in enumerate(COLUMNS):
-        whole = ak.concatenate([chunk[i] for chunk in chunks])
         expected = leptons(1000, COLUMNS[collection])
-        assert sorted(ak.fields(whole)) == sorted(FIELDS)
+        counts = np.concatenate([chunk[i].counts for chunk in chunks])
+        assert counts.tolist() == ak.num(expected).tolist()
         for field in FIELDS:
-            column = branch_of(collection, field).removeprefix(f"{collection}_")
-            assert whole[field].tolist() == expected[column].tolist()
-            assert ak.flatten(whole[field]).to_numpy().dtype == np.float64
+            whole = np.concatenate([getattr(chunk[i], field) for chunk in chunks])
+            branch = branch_of(collection, field).removeprefix(f"{collection}_")
+            assert whole.tolist() == ak.flatten(expected[branch]).tolist()
+            assert whole.dtype == np.float64
 
 
 def test_a_file_without_events_is_no_error(path: Path) -> None:
     write(path, 0)
-    assert sum(len(chunk.muons) for chunk in read(path)) == 0
+    assert sum(len(chunk.muons.counts) for chunk in read(path)) == 0
 
 
 @pytest.mark.parametrize("drop", ["Muon_pt", "Electron_pfRelIso03_all", "Electron_dzErr"])
@@ -98,6 +99,21 @@ def test_a_branch_of_single_values_is_refused(path: Path) -> None:
         file.mktree("Events", {name: column.dtype for name, column in branches.items()})
         file["Events"].extend(branches)
     with pytest.raises(BadInput, match=r"branch Muon_pt is not a list of numbers per event"):
+        read(path)
+
+
+def test_branches_that_disagree_on_the_number_of_leptons_are_refused(path: Path) -> None:
+    content = {
+        branch_of(c, field): ak.Array([[1.0], [1.0, 2.0] if field != "phi" else [1.0]])
+        for c in COLUMNS
+        for field in FIELDS
+    }
+    with uproot.recreate(path) as file:
+        file.mktree(
+            "Events", {name: "var * float32" for name in content}, counter_name=lambda name: f"n_{name}"
+        )
+        file["Events"].extend(content)
+    with pytest.raises(BadInput, match=r"branch Muon_phi has not as many values as Muon_pt"):
         read(path)
 
 

@@ -167,9 +167,7 @@ def test_an_empty_object_is_bad_input(pod: Pod, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("DATASET", ""), ("INPUT_DIR", "/nowhere"), ("OUTPUT_URL", "x")])
-def test_an_environment_that_breaks_the_contract_is_named(
-    pod: Pod, name: str, value: str
-) -> None:
+def test_an_environment_that_breaks_the_contract_is_named(pod: Pod, name: str, value: str) -> None:
     pod.environ[name] = value
     ended = pod.run()
     assert ended.code == MISCONFIGURED

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_events import FIELDS, Event, Lepton, collections, pair
+from lepton_events import Event, Lepton, collections, pair
 from reference_selection import select_event
+from workload.events import FIELDS
 from workload.selection import CHANNELS, select
 
 

@@ -24,7 +24,7 @@ from demo.session import Session, is_alive
 from demo.settings import REPOSITORY, USER, Settings, write_private
 
 _GROUP = "higgs"
-_STOP_SECONDS = 10
+_STOP_SECONDS = 5
 """Seconds a service gets to end by itself."""
 
 

@@ -1,0 +1,146 @@
+"""The real services of the demo in a state folder of the tests' own, and campaigns run through them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from demo.airflow_api import FINISHED, AirflowAwayError, TaskInstance
+from demo.bucket import Bucket
+from demo.lifecycle import airflow, bring_up
+from demo.settings import REPOSITORY, Settings
+from demo.supervision import Supervision
+from higgsdemo.campaign import Campaign, load_campaign
+
+Found = TypeVar("Found")
+
+DAG = "demo-local"
+PATIENCE = 240.0
+"""Seconds a campaign may take, with other work on the same machine."""
+
+
+class Stack:
+    """Airflow, the S3 server and localkube, up and filled with the demo's data."""
+
+    def __init__(self, state: Path) -> None:
+        self.supervision = Supervision(Settings.load(state))
+        self.campaign: Campaign = load_campaign(REPOSITORY / "include" / "config" / f"{DAG}.json")
+        bring_up(self.supervision, self.campaign, print)
+        self.supervision.keep()
+        self.settings = self.supervision.settings
+        self.airflow = airflow(self.settings)
+        self.output = Bucket(self.settings, "higgs-results")
+
+    def stop(self) -> None:
+        """Stop all services."""
+        self.airflow.close()
+        self.supervision.stop()
+
+    def command(self, *arguments: str) -> list[str]:
+        """The demo's command for these services."""
+        return [sys.executable, "-m", "demo", "--state", str(self.settings.state), *arguments]
+
+    def trigger(self, run: str, **conf: Any) -> str:
+        """Start a run of the demo campaign, which bears the given name."""
+        self.airflow.trigger(DAG, run, {"run_name": run, **conf})
+        return run
+
+    def finish(self, run: str) -> str:
+        """The state in which a run ends."""
+
+        def ended() -> str | None:
+            try:
+                state = self.airflow.run_state(DAG, run)
+            except AirflowAwayError:
+                return None
+            return state if state in FINISHED else None
+
+        return eventually(ended, f"run {run} ends")
+
+    def tasks(self, run: str) -> dict[str, str | None]:
+        """The states of a run's tasks, by name; of a mapped one as `submit_jobs kubecon-demo-0`."""
+        return {_name(task): task.state for task in self.airflow.tasks(DAG, run)}
+
+    def clusters(self, run: str) -> list[str]:
+        """The clusters a run was mapped over."""
+        tasks = self.airflow.tasks(DAG, run)
+        return sorted(str(task.label) for task in tasks if task.task_id == "cluster.create_cluster")
+
+    def complaint(self, run: str, task: str) -> str:
+        """The errors in the log of a task."""
+        found = next(item for item in self.airflow.tasks(DAG, run) if _name(item) == task)
+        return "\n".join(self.airflow.complaints(DAG, run, found, 20))
+
+    def summary(self, run: str) -> dict[str, Any]:
+        """The summary of a run."""
+        content: dict[str, Any] = json.loads(self.output.read(f"{DAG}/{run}/summary.json"))
+        return content
+
+    def results(self, run: str) -> Iterator[tuple[str, bytes]]:
+        """Key and content of each result of a run."""
+        for key, _ in self.output.keys(f"{DAG}/{run}/results/"):
+            yield key, self.output.read(key)
+
+    def service(self, name: str) -> psutil.Process:
+        """The process of a service that runs."""
+
+        def running() -> int:
+            return next(state.pid for state in self.supervision.states() if state.name == name)
+
+        return psutil.Process(eventually(running, f"{name} runs"))
+
+    def pods(self) -> list[psutil.Process]:
+        """The processes of the pods that compute."""
+        below = self.service("localkube").children(recursive=True)
+        return [process for process in below if "workload" in command_line(process)]
+
+    def kubectl(self, *arguments: str) -> str:
+        """What kubectl prints."""
+        done = subprocess.run(
+            ["kubectl", "--kubeconfig", str(self.settings.kubeconfig), *arguments],
+            env={
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
+                "HOME": str(self.settings.state),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """The words of a process's command; none when it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def kill(process: psutil.Process) -> None:
+    """Kill a process as `kill -9` does."""
+    process.send_signal(signal.SIGKILL)
+
+
+def eventually(look: Callable[[], Found | None], what: str, patience: float = PATIENCE) -> Found:
+    """What `look` returns as soon as it is true."""
+    deadline = time.monotonic() + patience
+    while True:
+        if found := look():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {patience:g} s: {what}")
+        time.sleep(0.2)
+
+
+def _name(task: TaskInstance) -> str:
+    name = task.task_id.rpartition(".")[2]
+    return f"{name} {task.label}" if task.map_index >= 0 else name

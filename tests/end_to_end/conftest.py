@@ -1,0 +1,43 @@
+"""One set of real services for all end-to-end tests, and one undisturbed run of the demo to compare with."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from demo.settings import REPOSITORY
+from demo_stack import Stack
+
+
+class DemoRun(NamedTuple):
+    """What `make demo` printed, and the folder it left its results in."""
+
+    output: str
+    name: str
+    results: Path
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Airflow, the S3 server and localkube, running."""
+    stack = Stack(tmp_path_factory.mktemp("stack") / ".run")
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def demo_run(stack: Stack) -> DemoRun:
+    """The demo campaign, run to its end by the command behind `make demo`."""
+    done = subprocess.run(
+        stack.command("run", "--conf", '{"run_name": "undisturbed"}'),
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": "plugins:include"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return DemoRun(done.stdout, "undisturbed", stack.settings.results / "demo-local" / "undisturbed")

@@ -1,0 +1,147 @@
+"""The demo campaign through real Airflow components, clusters and buckets, as `make demo` runs it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from collision_events import CHANNELS, mass_histogram, requires_collision_events, write_nanoaod
+from demo.airflow_api import AirflowError
+from demo.bucket import Bucket
+from demo_stack import DAG, Stack, eventually
+from higgsdemo.merge import Merge
+
+if TYPE_CHECKING:
+    from conftest import DemoRun
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+
+FIVE_DATASETS = (
+    "Simulated_Run2012B_DoubleElectron",
+    "Simulated_SMHiggsToZZTo4L_8TeV",
+    "Simulated_ZZTo4mu_8TeV",
+    "Simulated_DYJetsToLL_8TeV",
+    "Simulated_TTbar_8TeV",
+)
+
+
+def test_every_shard_is_done_and_the_higgs_peaks_at_125_gev(stack: Stack, demo_run: "DemoRun") -> None:
+    summary = json.loads((demo_run.results / "summary.json").read_text())
+    assert summary["shards"] == {"expected": 76, "done": 76, "failed": 0, "missing": 0}
+    assert summary["higgs_peak_gev"] == [124.0, 127.0]
+    assert len(list(stack.results(demo_run.name))) == 76
+    assert summary == stack.summary(demo_run.name)
+
+
+def test_the_plot_is_left_in_the_bucket_and_beside_the_state(stack: Stack, demo_run: "DemoRun") -> None:
+    starts = {"higgs.png": b"\x89PNG\r\n", "higgs.svg": b"<?xml "}
+    for name, start in starts.items():
+        content = (demo_run.results / name).read_bytes()
+        assert content.startswith(start)
+        assert content == stack.output.read(f"{DAG}/{demo_run.name}/{name}")
+
+
+def test_the_command_tells_what_happened_in_plain_lines(demo_run: "DemoRun") -> None:
+    lines = [line.partition("] ")[2] or line for line in demo_run.output.splitlines()]
+    assert "kubecon-demo-2 wait_for_jobs: success" in lines
+    assert any(line.startswith("76 of 76 shards done") for line in lines)
+    assert "Simulated data, not CMS collisions" in lines
+    assert f"Plot: {demo_run.results / 'higgs.png'}" in lines
+    assert "\x1b" not in demo_run.output
+
+
+def test_a_mapping_given_at_the_trigger_may_have_more_clusters_than_the_file(stack: Stack) -> None:
+    names = [f"other-{i}" for i in range(5)]
+    mapping = [{"name": n, "datasets": [d]} for n, d in zip(names, FIVE_DATASETS, strict=True)]
+    run = stack.trigger("five-clusters", mapping=mapping, max_shards=1)
+    assert stack.finish(run) == "success"
+    assert stack.clusters(run) == names
+    summary = stack.summary(run)
+    assert summary["clusters"] == {n: {"expected": 1, "done": 1, "failed": 0, "missing": 0} for n in names}
+    assert sorted(summary["datasets"]) == sorted(FIVE_DATASETS)
+
+
+def test_a_misspelt_key_is_refused_before_anything_is_made(stack: Stack) -> None:
+    run = stack.trigger("misspelt", maping=[{"datasets": ["Simulated_TTbar_8TeV"]}])
+    assert stack.finish(run) == "failed"
+    assert 'has no key "maping"; did you mean "mapping"?' in stack.complaint(run, "plan")
+    assert [key for key, _ in stack.output.keys(f"{DAG}/{run}/")] == []
+
+
+def test_a_value_of_the_wrong_kind_is_refused_at_the_trigger(stack: Stack) -> None:
+    with pytest.raises(AirflowError, match=r"400 .*mapping"):
+        stack.trigger("wrong-kind", mapping="all of them")
+
+
+def test_a_run_does_only_the_stages_and_clusters_it_is_asked_for(stack: Stack) -> None:
+    prepared = stack.trigger(
+        "prepared", stages=["create", "prepare"], clusters=["kubecon-demo-0", "kubecon-demo-2"]
+    )
+    assert stack.finish(prepared) == "success"
+    assert stack.clusters(prepared) == ["kubecon-demo-0", "kubecon-demo-2"]
+    assert stack.tasks(prepared)["submit_jobs kubecon-demo-0"] == "skipped"
+    nodes = stack.kubectl("--context", "kubecon-demo-0", "get", "nodes", "-o", "name").split()
+    assert len(nodes) == 2
+
+    submitted = stack.trigger("submitted", stages=["submit"], clusters=["kubecon-demo-0"], max_shards=1)
+    assert stack.finish(submitted) == "success"
+    assert stack.summary(submitted)["clusters"] == {
+        "kubecon-demo-0": {"expected": 6, "done": 6, "failed": 0, "missing": 0}
+    }
+    jobs = ("--context", "kubecon-demo-0", "get", "jobs", "-A", "-o", "name")
+    assert len(stack.kubectl(*jobs).split()) == 6
+
+    cleaned = stack.trigger(
+        "cleaned", stages=["cleanup"], clusters=["kubecon-demo-0"], cleanup="jobs", run_name="submitted"
+    )
+    assert stack.finish(cleaned) == "success"
+    assert stack.kubectl(*jobs) == ""
+
+    gone = stack.trigger("gone", stages=["cleanup"], clusters=["kubecon-demo-0"], cleanup="clusters")
+    assert stack.finish(gone) == "success"
+    assert stack.kubectl("config", "get-contexts", "-o", "name").split() == ["kubecon-demo-2"]
+
+
+def test_kubectl_shows_the_campaign_while_it_runs(stack: Stack) -> None:
+    run = stack.trigger("watched", clusters=["kubecon-demo-1"])
+
+    def pod() -> str | None:
+        if not stack.pods():
+            return None
+        found = stack.kubectl("get", "pods", "-n", "higgs", "-l", "higgsdemo/run=watched", "-o", "name")
+        return next(iter(found.split()), None)
+
+    name = eventually(pod, "a pod of the campaign")
+    shown = stack.kubectl("get", "pods,jobs,nodes", "-A")
+    assert name.removeprefix("pod/") in shown
+    assert "job.batch/" in shown
+    assert "node/" in shown
+    assert "Ready" in shown
+    log = eventually(lambda: stack.kubectl("logs", "-n", "higgs", name), "a pod that says something")
+    assert ".root" in log
+    assert stack.finish(run) == "success"
+
+
+@requires_collision_events
+def test_real_collisions_give_exactly_the_histogram_of_their_masses(stack: Stack, tmp_path: Path) -> None:
+    collisions = Bucket(stack.settings, "collisions")
+    collisions.create()
+    for channel in CHANNELS:
+        (tmp_path / channel).mkdir()
+        write_nanoaod(channel, tmp_path / channel, files=3)
+    collisions.upload(tmp_path)
+    mapping = [
+        {"name": f"real-{channel}", "datasets": [{"url": f"s3://collisions/{channel}/", "name": channel}]}
+        for channel in CHANNELS
+    ]
+    run = stack.trigger("collisions", mapping=mapping)
+    assert stack.finish(run) == "success"
+    sums = Merge.of(stack.results(run)).datasets
+    counted = {name: {c: list(total.counts[c]) for c in CHANNELS} for name, total in sums.items()}
+    assert counted == {
+        name: {c: mass_histogram(c) if c == name else [0] * 37 for c in CHANNELS} for name in CHANNELS
+    }
+    assert stack.summary(run)["unassigned"] == {
+        name: {c: sum(counts) for c, counts in channels.items()} for name, channels in counted.items()
+    }

@@ -1,0 +1,117 @@
+"""Whatever is killed in the middle of a campaign, every shard is counted once."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from demo.session import Session, is_alive
+from demo.settings import REPOSITORY, Settings
+from demo.supervision import Supervision
+from demo_stack import DAG, Stack, eventually, kill
+
+if TYPE_CHECKING:
+    from conftest import DemoRun
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+
+
+def shards_done(stack: Stack, run: str) -> int:
+    """The number of results so far."""
+    return sum(1 for _ in stack.output.keys(f"{DAG}/{run}/results/"))
+
+
+def physics(stack: Stack, run: str) -> object:
+    """All of a summary that must not hang on what was killed."""
+    summary = stack.summary(run)
+    datasets = summary["datasets"]
+    return (
+        summary["shards"],
+        summary["yields"],
+        summary["conflicts"],
+        {name: (dataset["shards"], dataset["work"]["events"]) for name, dataset in datasets.items()},
+    )
+
+
+def test_scheduler_triggerer_and_a_pod_killed_in_the_middle_cost_no_shard(
+    stack: Stack, demo_run: "DemoRun"
+) -> None:
+    run = stack.trigger("disturbed")
+    eventually(lambda: shards_done(stack, run) >= 5, "the first shards are done")
+    killed = [stack.service("scheduler"), stack.service("triggerer"), eventually(stack.pods, "a pod")[0]]
+    for process in killed:
+        kill(process)
+    assert stack.finish(run) == "success"
+    assert not any(is_alive(process) for process in killed)
+    assert shards_done(stack, run) == 76
+    assert physics(stack, run) == physics(stack, demo_run.name)
+
+
+def test_the_other_components_of_airflow_and_localkube_are_replaced_as_well(
+    stack: Stack, demo_run: "DemoRun"
+) -> None:
+    run = stack.trigger("disturbed-again")
+    eventually(lambda: shards_done(stack, run) >= 5, "the first shards are done")
+    killed = [stack.service(name) for name in ("api-server", "dag-processor", "localkube")]
+    for process in killed:
+        kill(process)
+    assert stack.finish(run) == "success"
+    assert not any(is_alive(process) for process in killed)
+    assert physics(stack, run) == physics(stack, demo_run.name)
+
+
+def test_the_workers_of_a_killed_scheduler_do_not_live_on(stack: Stack) -> None:
+    scheduler = stack.service("scheduler")
+    workers = eventually(lambda: scheduler.children(recursive=True), "workers of the scheduler")
+    kill(scheduler)
+    eventually(lambda: not any(is_alive(worker) for worker in workers), "its workers are gone")
+    assert stack.service("scheduler").pid != scheduler.pid
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
+    state = tmp_path / ".run"
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "demo", "--state", str(state), "run"],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": "plugins:include"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    supervision = Supervision(Settings.load(state))
+    running = eventually(
+        lambda: len([s for s in supervision.states() if s.state == "RUNNING"]) == 6, "all services run"
+    )
+    assert running
+    session = Session.remembered(supervision.session_file)
+    assert session
+    members = session.members()
+    os.killpg(demo.pid, how)
+    output, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 130, output
+    assert "Interrupted" in output
+    assert not any(is_alive(member) for member in members)
+    assert session.members() == []
+
+
+def test_down_ends_all_services_though_the_supervisor_was_killed(tmp_path: Path) -> None:
+    state = tmp_path / ".run"
+    supervision = Supervision(Settings.load(state))
+    supervision.start_supervisor()
+    supervision.start(["s3", "localkube"])
+    session = Session.remembered(supervision.session_file)
+    assert session
+    eventually(lambda: len(session.members()) >= 3, "the services run")
+    members = session.members()
+    kill(psutil.Process(session.leader))
+    assert supervision.states() == []
+    assert supervision.stop()
+    assert not any(is_alive(member) for member in members)
+    assert not supervision.stop()

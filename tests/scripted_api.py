@@ -1,0 +1,78 @@
+"""A Kubernetes API that misbehaves as it is told: each request for Jobs is answered by the next of a script.
+
+It stands in front of nothing. What it injects are the faults of networks and control planes, which no real
+server gives on demand; everything that talks to it is real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+Step = int | str | dict[str, Any]
+"""An HTTP status to refuse with, a fault of the connection ("reset", "half"), or a list of Jobs to give."""
+
+
+class ScriptedApi:
+    """Gives out a kubeconfig with a new token each time, and answers by the script; its last step repeats."""
+
+    def __init__(self, script: Sequence[Step]) -> None:
+        self.script = list(script)
+        self.tokens_given = 0
+        self.tokens_used: list[str] = []
+        self.url = ""
+
+    async def kubeconfig(self, request: web.Request) -> web.Response:
+        """The admin API of localkube: the cluster, with its kubeconfig."""
+        self.tokens_given += 1
+        named = {"name": "scripted"}
+        return web.json_response(
+            {
+                "phase": "Running",
+                "kubeconfig": {
+                    "current-context": "scripted",
+                    "clusters": [{**named, "cluster": {"server": self.url}}],
+                    "users": [{**named, "user": {"token": f"token-{self.tokens_given}"}}],
+                    "contexts": [{**named, "context": {"cluster": "scripted", "user": "scripted"}}],
+                },
+            }
+        )
+
+    async def jobs(self, request: web.Request) -> web.StreamResponse:
+        """The next step of the script."""
+        self.tokens_used.append(request.headers["Authorization"].removeprefix("Bearer "))
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(step, int):
+            return web.json_response({"message": f"told to say {step}"}, status=step)
+        if isinstance(step, dict):
+            return web.json_response(step)
+        if step == "half":
+            body = json.dumps({"items": []}).encode()
+            response = web.StreamResponse(headers={"Content-Length": str(2 * len(body))})
+            await response.prepare(request)
+            await response.write(body)
+        if request.transport:
+            request.transport.abort()
+        await asyncio.sleep(0)
+        return web.Response()
+
+
+@asynccontextmanager
+async def scripted_api(*script: Step) -> AsyncIterator[ScriptedApi]:
+    """The API, listening on a free port of the loopback interface."""
+    api = ScriptedApi(script)
+    app = web.Application()
+    app.router.add_get("/localkube/clusters/{name}", api.kubeconfig)
+    app.router.add_get("/apis/batch/v1/namespaces/{namespace}/jobs", api.jobs)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    api.url = "http://{}:{}".format(*runner.addresses[0][:2])
+    yield api
+    await runner.cleanup()

@@ -23,14 +23,15 @@ def planned(
         "catalogue": "cms-higgs",
         "workload": "nanoaod",
         "image": "higgsdemo/nanoaod:1",
+        "stage_in_image": "higgsdemo/nanoaod:1",
         "output": "s3://higgs-results/higgs-full/20190521t090000-ab12",
-        "input_connection": "higgs_s3",
         "output_connection": "higgs_s3",
         "pod_endpoint": None,
         "stages": ("create", "prepare", "submit", "cleanup"),
         "resume": False,
         "cleanup": "jobs",
         "tolerance": 0,
+        "incomplete": "fail",
         "download_limit_kbps": None,
     }
     cluster_fields: dict[str, Any] = {
@@ -39,6 +40,7 @@ def planned(
         "connection": "localkube_default",
         "flavor": "local-1",
         "nodes": 2,
+        "input_connection": "higgs_s3",
         "resources": {"cpu": "0.9", "memory": "6Gi"},
         "datasets": [dataset()],
     }

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from higgsdemo.campaign.fields import Incomplete
 from higgsdemo.campaign.model import Cluster
 
 Stage = Literal["create", "prepare", "submit", "cleanup"]
@@ -24,9 +25,12 @@ class Run(BaseModel):
 
     :param campaign: the DAG's id.
     :param name: names the run's jobs and its folder in the output bucket.
+    :param stage_in_image: stages in and publishes where ``image`` cannot (workload ``aod``).
     :param output: the run's folder, ``<output>/<campaign>/<name>``.
-    :param input_connection: Airflow connection that reads the datasets.
+    :param output_connection: Airflow connection that writes it.
+    :param pod_endpoint: endpoint of the output's store as pods see it; None for the connection's.
     :param tolerance: failed shards that a cluster may have: a count, or a fraction of its shards.
+    :param incomplete: what a dataset does whose listing is empty or not what the catalogue says.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,14 +40,15 @@ class Run(BaseModel):
     catalogue: str
     workload: str
     image: str
+    stage_in_image: str
     output: str
-    input_connection: str
     output_connection: str
     pod_endpoint: str | None
     stages: tuple[Stage, ...]
     resume: bool
     cleanup: Cleanup
     tolerance: int | float
+    incomplete: Incomplete
     download_limit_kbps: int | None
 
     def allowed_failures(self, shards: int) -> int:

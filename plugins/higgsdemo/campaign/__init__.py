@@ -3,7 +3,7 @@
 Light on purpose: it is imported whenever the DAG files are parsed, so it knows pydantic and nothing heavier.
 """
 
-from higgsdemo.campaign.datasets import read_index
+from higgsdemo.campaign.datasets import parse_index, read_index
 from higgsdemo.campaign.load import config_files, load_campaign, parse_campaign
 from higgsdemo.campaign.messages import CampaignError
 from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
@@ -21,5 +21,6 @@ __all__ = [
     "load_campaign",
     "param_schemas",
     "parse_campaign",
+    "parse_index",
     "read_index",
 ]

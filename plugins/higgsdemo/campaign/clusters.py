@@ -6,6 +6,7 @@ from `Cluster` itself.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +15,7 @@ from higgsdemo.campaign.datasets import DatasetError, DatasetRef, resolve_datase
 from higgsdemo.campaign.entries import ClusterDefaults, ClusterEntry, Resources
 from higgsdemo.campaign.fields import Dpath, Provider
 from higgsdemo.campaign.messages import Path, Problem, field
+from higgsdemo.campaign.providers import EksOptions, GkeOptions, provider_options, unfit_options
 from higgsdemo.campaign.values import quantity
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.wording import given
@@ -24,7 +26,9 @@ PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
     "gke": {"connection": "google_cloud_default", "location": "europe-west4"},
     "eks": {"connection": "aws_default"},
 }
-_OF_ONE_PROVIDER = ("connection", "location", "flavor")
+STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default"}
+_OF_ONE_PROVIDER = ("connection", "location", "flavor", "pod_identity")
+_MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
 _LOCAL_FLAVOR = re.compile("local-([1-9][0-9]{0,2})")
 _GIB_A_LOCAL_CORE = 2
 
@@ -34,6 +38,9 @@ class Cluster(BaseModel):
 
     :param dpath: what backs a shard's stage-in directory.
     :param parallelism: pods of a job that run at once; None for as many as fit.
+    :param input_connection: Airflow connection that reads the datasets.
+    :param pod_endpoint: endpoint of the datasets' store as pods see it; None for the connection's.
+    :param pod_identity: the cloud identity of the pods; None where they get the connection's keys.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +57,11 @@ class Cluster(BaseModel):
     resources: Resources = Resources()
     backoff_limit_per_index: int = 5
     namespace: str = "higgs"
+    input_connection: str
+    pod_endpoint: str | None = None
+    pod_identity: str | None = None
+    gke: GkeOptions | None = None
+    eks: EksOptions | None = None
     datasets: tuple[DatasetRef, ...]
 
     @property
@@ -64,6 +76,15 @@ class Cluster(BaseModel):
         return f"{_GIB_A_LOCAL_CORE * int(self.flavor_cpu)}Gi" if self.flavor_cpu else None
 
 
+@dataclass(frozen=True)
+class Input:
+    """Where the datasets of a campaign lie: the URL its prefixes are below, and how that is reached."""
+
+    url: str
+    connection: str
+    pod_endpoint: str | None = None
+
+
 def cluster_name(entry: ClusterEntry, position: int) -> str:
     """Name a cluster; one without a name of its own is named by its position, as the original did."""
     return entry.name or f"kubecon-demo-{position}"
@@ -73,12 +94,12 @@ def resolve_clusters(
     mapping: Sequence[ClusterEntry],
     defaults: ClusterDefaults,
     namespace: str,
-    storage: str,
+    storage: Input,
     catalogue: Catalogue,
 ) -> tuple[list[Cluster], list[Problem]]:
     """Fill in every entry of `mapping`.
 
-    :param storage: URL that the catalogue's prefixes are below.
+    :param storage: where the datasets lie, unless a cluster has an input of its own.
 
     Returns the clusters, and what is wrong: the clusters may be used only if nothing is.
     """
@@ -86,22 +107,37 @@ def resolve_clusters(
     problems: list[Problem] = []
     for position, entry in enumerate(mapping):
         path: Path = ("mapping", position)
-        values = _merged(defaults, entry)
+        values = provider_options(_merged(defaults, entry), position)
+        values = _with_input(values, storage)
         datasets: list[DatasetRef] = []
         for number, reference in enumerate(entry.datasets):
             try:
-                datasets.append(resolve_dataset(reference, catalogue, storage, values.get("max_shards")))
+                dataset = resolve_dataset(reference, catalogue, values["input"], values.get("max_shards"))
+                datasets.append(dataset)
             except DatasetError as error:
                 problems.append(Problem((*path, "datasets", number), str(error)))
         wrong = list(_unfit(values, path))
+        if "provider" in values:
+            own = {name for name in ("gke", "eks") if getattr(entry, name) is not None}
+            wrong.extend(unfit_options(values, own, path))
         problems.extend(wrong)
         if not wrong and len(datasets) == len(entry.datasets):
-            values.pop("max_shards", None)
+            kept = {key: value for key, value in values.items() if key in Cluster.model_fields}
             name = cluster_name(entry, position)
-            clusters.append(Cluster(**values | {"name": name, "namespace": namespace, "datasets": datasets}))
+            clusters.append(Cluster(**kept | {"name": name, "namespace": namespace, "datasets": datasets}))
     if not problems:
         problems.extend(_repeated(clusters))
     return clusters, problems
+
+
+def _with_input(values: dict[str, Any], storage: Input) -> dict[str, Any]:
+    """Say where a cluster's datasets lie; an input in another kind of store has that one's connection."""
+    url = values.get("input", storage.url)
+    scheme = url.partition("://")[0]
+    usual = storage.connection if storage.url.startswith(f"{scheme}://") else STORE_CONNECTIONS[scheme]
+    connection = values.get("input_connection", usual)
+    endpoint = storage.pod_endpoint if connection == storage.connection else None
+    return values | {"input": url, "input_connection": connection, "pod_endpoint": endpoint}
 
 
 def _merged(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
@@ -111,8 +147,11 @@ def _merged(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
     provider: Provider | None = own.get("provider") or shared.get("provider")
     if shared.get("provider") not in (None, provider):
         shared = {key: value for key, value in shared.items() if key not in _OF_ONE_PROVIDER}
-    if own.get("resources") and shared.get("resources"):
-        own["resources"] = shared["resources"] | own["resources"]
+    for name in _MERGED:
+        if own.get(name) and shared.get(name):
+            own[name] = shared[name] | own[name]
+    if own.get("input"):
+        shared.pop("input_connection", None)  # it may not reach the entry's own
     merged = {key: value for key, value in (shared | own).items() if value is not None}
     return (PROVIDER_DEFAULTS[provider] | merged | {"provider": provider}) if provider else merged
 

@@ -1,12 +1,13 @@
 """Finds what a dataset named in a campaign is: where its files lie and which sample they belong to.
 
-A dataset is written in one of four ways:
+A dataset is written in one of five ways:
 
-- a catalogue dataset's name: its files are listed below `storage.input` + its prefix;
+- a catalogue dataset's name: its files are listed below the cluster's input + its prefix;
 - the path of an index file, as in the original's lists. If `include/datasets/<path>` is there, its lines are
   the files. If not, `<dataset>_file_index.txt` stands for the catalogue's dataset of that name, of which
   `min_datasets.../` takes only the first shard;
-- a bucket URL prefix. It is the catalogue's dataset if its path is that dataset's prefix, in any bucket;
+- a bucket URL that ends in `_file_index.txt`: such a file in the bucket, read when a run lists its shards;
+- any other bucket URL, a prefix: the catalogue's dataset if its path is that one's prefix, in any bucket;
 - an object with `url`, and `name` and `sample` where they should not be guessed.
 
 Files that belong to no sample are run and counted, but neither normalised nor stacked (`UNASSIGNED`).
@@ -36,7 +37,8 @@ class DatasetRef(BaseModel):
     """A dataset as a cluster runs it.
 
     :param url: the bucket URL prefix its files lie below, with a slash at the end.
-    :param index: path of the index file below `include/datasets` that names its files; None to list `url`.
+    :param index: the index file that names its files: a path below `include/datasets`, or a bucket URL; None
+        to list `url`.
     :param sample: a sample of the catalogue, or `UNASSIGNED`.
     :param max_shards: take the first so many; None for all.
     :param files: how many there should be, None where nobody knows.
@@ -83,7 +85,7 @@ def resolve_dataset(
     store, store_of_input = found.url.partition("://")[0], storage.partition("://")[0]
     if store != store_of_input:
         raise DatasetError(
-            f"lies in {store}://, but storage.input is {given(storage)}: a campaign reads from one store"
+            f"lies in {store}://, but the input is {given(storage)}: a cluster reads from one store"
         )
     limits = [limit for limit in (found.max_shards, max_shards) if limit is not None]
     return found.model_copy(update={"max_shards": min(limits, default=None)})
@@ -96,8 +98,20 @@ def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
     """
     path = root / index
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"names an index file that cannot be read: {path}: {error}") from None
+    return parse_index(content, str(path))
+
+
+def parse_index(content: bytes, path: str) -> list[str]:
+    """Give the URLs of the objects that the index file `path` of this content names.
+
+    Raises DatasetError, as `read_index` does.
+    """
+    try:
+        lines = content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
         raise DatasetError(f"names an index file that cannot be read: {path}: {error}") from None
     urls: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
@@ -133,6 +147,16 @@ def _of_catalogue(dataset: Dataset, storage: str) -> DatasetRef:
 
 
 def _below_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
+    index = entry.url if entry.url.endswith(INDEX_SUFFIX) else None
+    if index:
+        bucket, _, path = index.partition("://")[2].partition("/")
+        name = entry.name or posixpath.basename(path).removesuffix(INDEX_SUFFIX)
+        entry = entry.model_copy(update={"url": f"{index.partition('://')[0]}://{bucket}", "name": name})
+    found = _of_url(entry, catalogue)
+    return found.model_copy(update={"index": index, "files": None}) if index else found
+
+
+def _of_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
     path = entry.url.partition("://")[2].partition("/")[2]
     known = _known(catalogue, entry.name, path)
     name = entry.name or (known.name if known else _name_of(entry.url))

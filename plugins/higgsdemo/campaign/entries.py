@@ -19,10 +19,12 @@ from higgsdemo.campaign.fields import (
     Location,
     MemoryQuantity,
     Nodes,
+    PodIdentity,
     ProviderName,
     StageInPath,
     Whole,
 )
+from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.rule import Model
 
 
@@ -114,6 +116,32 @@ class ClusterDefaults(Model):
     )
     backoff_limit_per_index: Count | None = Field(
         None, title="Retries", description="Times a failed pod is tried again; 5 by default.", examples=[5]
+    )
+    input: BucketUrl | None = Field(
+        None,
+        title="Input",
+        description="The bucket that the catalogue's prefixes are in, for this cluster: the copy of the data "
+        "that lies in its cloud; `storage.input` by default.",
+        examples=["gs://higgs-demo"],
+    )
+    input_connection: Connection | None = Field(
+        None,
+        title="Input connection",
+        description="Airflow connection that reads this cluster's input; `storage.connection` by default, "
+        "`aws_default` or `google_cloud_default` where the input is in another kind of store.",
+    )
+    pod_identity: PodIdentity | None = Field(
+        None,
+        title="Pod identity",
+        description="Who the pods are to the cloud's bucket, without keys: a Google service account "
+        "(workload identity) or an IAM role (IRSA). Without it they get the keys of the connection.",
+        examples=["higgs-pods@project.iam.gserviceaccount.com", "arn:aws:iam::123456789012:role/pods"],
+    )
+    gke: GkeOptions | None = Field(
+        None, title="GKE", description="What only clusters of the provider gke can be told."
+    )
+    eks: EksOptions | None = Field(
+        None, title="EKS", description="What only clusters of the provider eks can be told."
     )
 
 

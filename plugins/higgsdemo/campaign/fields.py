@@ -22,6 +22,7 @@ from higgsdemo.wording import one_of
 Provider = Literal["local", "existing", "gke", "eks"]
 WorkloadName = Literal["nanoaod", "aod"]
 Cleanup = Literal["none", "jobs", "clusters"]
+Incomplete = Literal["fail", "warn"]
 Stage = Literal["create", "prepare", "submit", "cleanup"]
 Dpath = Literal["/dev/shm", "/mnt/disks/ssd0", "/dev/null"]
 
@@ -34,6 +35,7 @@ _IMAGE = (
 ProviderName = Annotated[Provider, choice(Provider)]
 Workload = Annotated[WorkloadName, choice(WorkloadName)]
 CleanupChoice = Annotated[Cleanup, choice(Cleanup)]
+IncompleteChoice = Annotated[Incomplete, choice(Incomplete)]
 StageChoice = Annotated[Stage, choice(Stage)]
 StageInPath = Annotated[Dpath, choice(Dpath)]
 Whole = Annotated[int, Rule("a whole number of at least 1", whole, {"type": "integer", "minimum": 1})]

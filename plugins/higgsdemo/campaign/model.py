@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from higgsdemo.campaign.clusters import Cluster, resolve_clusters
+from higgsdemo.campaign.clusters import STORE_CONNECTIONS, Cluster, Input, resolve_clusters
 from higgsdemo.campaign.datasets import DatasetRef
 from higgsdemo.campaign.entries import ClusterDefaults, ClusterEntry, DatasetEntry, Resources
 from higgsdemo.campaign.fields import (
@@ -19,6 +19,7 @@ from higgsdemo.campaign.fields import (
     Connection,
     Endpoint,
     Image,
+    IncompleteChoice,
     Line,
     Namespace,
     Prose,
@@ -48,11 +49,9 @@ __all__ = [
     "Storage",
 ]
 
-_STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default"}
-
 
 def _store_connection(url: object) -> str:
-    return _STORE_CONNECTIONS.get(str(url).partition("://")[0], "aws_default")
+    return STORE_CONNECTIONS.get(str(url).partition("://")[0], "aws_default")
 
 
 class Storage(Model):
@@ -77,13 +76,32 @@ class Storage(Model):
     output_connection: Connection | None = Field(
         None,
         title="Output connection",
-        description="Airflow connection that writes the output; the input's by default.",
+        description="Airflow connection that writes the output; the input's by default, or that of the "
+        "other store.",
     )
     pod_endpoint: Endpoint | None = Field(
         None,
         title="Endpoint in pods",
         description="Endpoint of the store as pods see it, where that differs from the connection's.",
     )
+    output_pod_endpoint: Endpoint | None = Field(
+        None,
+        title="Output endpoint in pods",
+        description="The same of the output's store, where that has another connection than the input.",
+    )
+
+    @property
+    def writes_with(self) -> str:
+        """Airflow connection that writes the output."""
+        same_store = self.output.partition("://")[0] == self.input.partition("://")[0]
+        usual = self.connection if same_store else _store_connection(self.output)
+        return self.output_connection or usual
+
+    @property
+    def writes_at(self) -> str | None:
+        """Endpoint of the output's store as pods see it; None for the connection's."""
+        same_store = self.writes_with == self.connection
+        return self.output_pod_endpoint or (self.pod_endpoint if same_store else None)
 
 
 class Campaign(Model):
@@ -113,6 +131,12 @@ class Campaign(Model):
         description="The image of the pods; the workload's by default.",
         examples=["higgsdemo/nanoaod:1"],
     )
+    stage_in_image: Image | None = Field(
+        None,
+        title="Stage-in image",
+        description="With the workload `aod`: the image that stages in and publishes for it; the one of the "
+        "workload `nanoaod` by default.",
+    )
     namespace: Namespace = Field("higgs", title="Namespace", description="Kubernetes namespace of the pods.")
     storage: Storage = Field(title="Storage", description="Where shards are read and results are written.")
     schedule: Schedule | None = Field(
@@ -131,6 +155,12 @@ class Campaign(Model):
         title="Tolerance",
         description="Failed shards that a cluster may have: a number, or a fraction of its shards below 1.",
         examples=[0, 0.01],
+    )
+    incomplete: IncompleteChoice = Field(
+        "fail",
+        title="Incomplete datasets",
+        description="When a dataset's listing is empty, or has another number of files than the catalogue: "
+        "`fail`, or `warn` and go on with what is there.",
     )
     download_limit_kbps: Whole | None = Field(
         None,
@@ -156,7 +186,11 @@ class Campaign(Model):
         except CatalogueError as error:
             raise CampaignError("campaign", [Problem(("catalogue",), f"cannot be used: {error}")]) from None
         clusters, problems = resolve_clusters(
-            self.mapping, self.defaults, self.namespace, self.storage.input, catalogue
+            self.mapping,
+            self.defaults,
+            self.namespace,
+            Input(self.storage.input, self.storage.connection, self.storage.pod_endpoint),
+            catalogue,
         )
         if problems := problems or list(self._results_among_shards(clusters)):
             raise CampaignError("campaign", problems)
@@ -164,7 +198,8 @@ class Campaign(Model):
 
     def _results_among_shards(self, clusters: list[Cluster]) -> Iterator[Problem]:
         output = self.storage.output
-        for url in {dataset.url for cluster in clusters for dataset in cluster.datasets}:
+        listed = (ref for cluster in clusters for ref in cluster.datasets if ref.index is None)
+        for url in {dataset.url for dataset in listed}:
             if f"{output}/".startswith(url):
                 text = f"is {given(output)}, which lies inside the dataset {given(url)}"
                 yield Problem(("storage", "output"), f"{text}: results would be taken for shards")

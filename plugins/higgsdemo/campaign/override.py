@@ -11,10 +11,12 @@ from pydantic import Field, ValidationError
 
 from higgsdemo.campaign.clusters import cluster_name
 from higgsdemo.campaign.document import document_problems
+from higgsdemo.campaign.entries import ClusterEntry
 from higgsdemo.campaign.fields import ClusterName, RunName, Stage, StageChoice, Whole
 from higgsdemo.campaign.load import parse_campaign
 from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
+from higgsdemo.campaign.providers import GkeOptions
 from higgsdemo.campaign.rule import Model
 from higgsdemo.wording import did_you_mean, given, one_of
 
@@ -145,5 +147,15 @@ def _kept(campaign: Campaign, names: list[str]) -> tuple[Campaign, list[Problem]
         for number, name in enumerate(names)
         if name not in entries
     ]
-    mapping = [entry.model_copy(update={"name": name}) for name, entry in entries.items() if name in names]
+    ranges = {cluster.name: cluster.gke.subnet_range for cluster in campaign.clusters() if cluster.gke}
+    mapping = [_pinned(entry, name, ranges.get(name)) for name, entry in entries.items() if name in names]
     return campaign.model_copy(update={"mapping": mapping}), problems
+
+
+def _pinned(entry: ClusterEntry, name: str, subnet_range: str | None) -> ClusterEntry:
+    """Keep what comes from an entry's position when others before it are left out: name and addresses."""
+    if subnet_range is None:
+        return entry.model_copy(update={"name": name})
+    own = entry.gke.model_dump(exclude_unset=True) if entry.gke else {}
+    gke = GkeOptions(**own | {"subnet_range": subnet_range})
+    return entry.model_copy(update={"name": name, "gke": gke})

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from higgsdemo.campaign.model import Cluster
-from higgsdemo.clusters.base import ClusterError, Phase, Provider
+from higgsdemo.clusters.base import BUSY, ClusterError, Phase, Provider, State, Unreachable
+from higgsdemo.run import ClusterRun
 
-__all__ = ["ClusterError", "Phase", "Provider", "provider_of"]
+__all__ = ["BUSY", "ClusterError", "Phase", "Provider", "State", "Unreachable", "provider_of"]
 
 PROVIDERS = {
     "local": "higgsdemo.clusters.local:LocalProvider",
     "existing": "higgsdemo.clusters.existing:ExistingProvider",
+    "eks": "higgsdemo.clusters.eks:EksProvider",
 }
 
 
-def provider_of(cluster: Cluster) -> Provider:
-    """Return the provider of a cluster, bound to it.
-
-    :raises ClusterError: when this project has no such provider.
-    """
-    if cluster.provider not in PROVIDERS:
-        raise ClusterError(
-            f"cluster {cluster.name}: provider {cluster.provider!r} cannot be used yet; "
-            f"there are {', '.join(sorted(PROVIDERS))}"
-        )
-    module, _, name = PROVIDERS[cluster.provider].partition(":")
-    provider: Provider = getattr(import_module(module), name)(cluster)
+def provider_of(planned: ClusterRun) -> Provider:
+    """Return the provider of a planned run's cluster, bound to it."""
+    module, _, name = PROVIDERS[planned.cluster.provider].partition(":")
+    provider: Provider = getattr(import_module(module), name)(planned)
     return provider

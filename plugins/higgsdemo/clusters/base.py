@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from higgsdemo.campaign.model import Cluster
+from higgsdemo.run import ClusterRun
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -18,36 +18,60 @@ class ClusterError(RuntimeError):
     """A cluster cannot be made, reached or removed; the message names it, the reason and a remedy."""
 
 
+class Unreachable(ClusterError):
+    """The provider does not answer, or not now; asking again later may succeed."""
+
+
 class Phase(StrEnum):
     """Where a cluster is in its life."""
 
     ABSENT = "absent"
     PROVISIONING = "provisioning"
+    INCOMPLETE = "incomplete"
+    """A part is there, and ``create`` or ``delete`` can go on with the rest."""
     RUNNING = "running"
     DELETING = "deleting"
+    FAILED = "failed"
+
+
+BUSY = (Phase.PROVISIONING, Phase.DELETING)
+"""The phases in which there is nothing to do but wait."""
+
+
+class State(NamedTuple):
+    """A cluster's phase, and what its provider says about it: progress, or the reason of a failure."""
+
+    phase: Phase
+    detail: str = ""
 
 
 class Provider(ABC):
-    """One cluster, through whoever runs it. The methods block; a trigger calls them in a thread."""
+    """One cluster, through whoever runs it. The methods block; a trigger calls them in a thread.
+
+    A cloud makes and removes a cluster in steps that take minutes each. ``create`` and ``delete`` therefore
+    take the step that can be taken now, from whatever is there, and are called again once the cluster is no
+    longer busy. Nothing is remembered between two calls: a repeated task finds the half-made cluster as the
+    first one left it.
+    """
 
     poll_seconds: ClassVar[float] = 10.0
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, planned: ClusterRun) -> None:
+        self.cluster = planned.cluster
+        self.campaign = planned.run.campaign
 
     @abstractmethod
     def create(self) -> None:
-        """Ask for the cluster; success when it is there already with the same shape.
+        """Ask for the cluster, or for its next part; success when it is there already with the same shape.
+
+        What an earlier attempt has left broken is removed, to be made anew by a later call.
 
         :raises ClusterError: when it is there with another shape, naming the difference, or is refused.
         """
 
     @abstractmethod
-    def phase(self) -> Phase:
-        """Tell where the cluster is in its life.
-
-        :raises ClusterError: when it has failed for good.
-        """
+    def state(self) -> State:
+        """Tell where the cluster is in its life."""
 
     @abstractmethod
     def delete(self) -> bool:

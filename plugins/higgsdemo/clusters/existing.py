@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
 
-from higgsdemo.clusters.base import Phase, Provider
+from higgsdemo.clusters.base import Phase, Provider, State
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -26,7 +26,7 @@ class ExistingProvider(Provider):
     def create(self) -> None:
         """Do nothing: the cluster is there; reaching it is the next task's business."""
 
-    def phase(self) -> Phase:
+    def state(self) -> State:
         """Ask the cluster for its version, which proves that it runs and that we reach it."""
         from kubernetes.client import VersionApi
 
@@ -34,7 +34,7 @@ class ExistingProvider(Provider):
 
         with explained(self.cluster.name, "read its version"):
             VersionApi(self.connect()).get_code()
-        return Phase.RUNNING
+        return State(Phase.RUNNING)
 
     def delete(self) -> bool:
         """Leave the cluster alone."""

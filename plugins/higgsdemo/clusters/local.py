@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import httpx
 from airflow.sdk import BaseHook
 
-from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, Phase
+from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, Phase, State, Unreachable
 
 DEFAULT_CONNECTION = "localkube_default"
 TIMEOUT = 30.0  # s
@@ -33,10 +33,10 @@ class LocalProvider(KubeconfigProvider):
         }
         self._call("POST", "", json=shape)
 
-    def phase(self) -> Phase:
+    def state(self) -> State:
         """Read the cluster's phase."""
         found = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
-        return Phase(found["phase"].lower()) if found else Phase.ABSENT
+        return State(Phase(found["phase"].lower()) if found else Phase.ABSENT)
 
     def delete(self) -> bool:
         """Delete the cluster with all that runs in it."""
@@ -66,7 +66,7 @@ class LocalProvider(KubeconfigProvider):
                 timeout=TIMEOUT,
             )
         except (httpx.HTTPError, OSError) as error:
-            raise ClusterError(
+            raise Unreachable(
                 f"cluster {self.cluster.name}: no answer from {url} ({error}); is localkube running, and is "
                 f"the Airflow connection {connection_id!r} right?"
             ) from error

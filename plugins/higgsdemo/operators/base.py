@@ -63,7 +63,7 @@ def provider_of(assignment: ClusterRun) -> Provider:
     """Return the provider of the assignment's cluster."""
     from higgsdemo import clusters
 
-    return clusters.provider_of(assignment.cluster)
+    return clusters.provider_of(assignment)
 
 
 def connect(assignment: ClusterRun) -> KubeCluster:

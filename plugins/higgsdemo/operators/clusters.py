@@ -6,46 +6,61 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from higgsdemo.operators.base import ClusterOperator, check, provider_of, told
+from higgsdemo.operators.base import ClusterOperator, TaskFailed, check, provider_of, told
 from higgsdemo.run import ClusterRun, Stage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from higgsdemo.clusters import Provider, State
 
-class CreateClusterOperator(ClusterOperator):
+
+class LifeOperator(ClusterOperator):
+    """Bring a cluster from one end of its life to the other, step by step, waiting in between."""
+
+    def defer_while_busy(self, provider: Provider, state: State) -> None:
+        """Defer to ``execute_complete``, until the provider has no more to do of itself.
+
+        :raises TaskFailed: when the cluster has failed.
+        """
+        from higgsdemo.clusters import Phase
+        from higgsdemo.triggers.cluster import ClusterTrigger
+
+        if state.phase == Phase.FAILED:
+            raise TaskFailed(f"cluster {provider.cluster.name} has failed: {state.detail}")
+        trigger = ClusterTrigger(self.assignment, provider.poll_seconds)
+        self.defer(trigger=trigger, method_name="execute_complete")
+
+
+class CreateClusterOperator(LifeOperator):
     """Create the cluster and wait until it runs; one that is there with the same shape is adopted."""
 
     stage: ClassVar[Stage] = "create"
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask the provider for the cluster; defer until it runs."""
-        assignment = self.begin()
+        return self._step(self.begin())
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Go on with the next part, or with the cluster that runs."""
+        check(event)
+        return self._step(ClusterRun.model_validate(self.assignment))
+
+    def _step(self, assignment: ClusterRun) -> dict[str, Any]:
+        from higgsdemo.clusters import Phase
+
+        cluster = assignment.cluster
         with told():
             provider = provider_of(assignment)
             provider.create()
-            self._wait_unless(provider.phase(), "running", provider.poll_seconds)
-        return self._created(assignment)
-
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on once the trigger has seen the cluster run."""
-        check(event)
-        return self._created(ClusterRun.model_validate(self.assignment))
-
-    def _wait_unless(self, phase: str, wanted: str, poll_seconds: float) -> None:
-        from higgsdemo.triggers.cluster import ClusterTrigger
-
-        if phase != wanted:
-            trigger = ClusterTrigger(self.assignment, wanted, poll_seconds)
-            self.defer(trigger=trigger, method_name="execute_complete")
-
-    def _created(self, assignment: ClusterRun) -> dict[str, Any]:
-        cluster = assignment.cluster
+            state = provider.state()
+        if state.phase != Phase.RUNNING:
+            self.defer_while_busy(provider, state)
         self.log.info("cluster %s runs (%s)", cluster.name, cluster.provider)
         return {"cluster_name": cluster.name, "provider": cluster.provider}
 
 
-class DeleteClusterOperator(CreateClusterOperator):
+class DeleteClusterOperator(LifeOperator):
     """Delete the cluster, if this campaign made it, and wait until it is gone."""
 
     stage: ClassVar[Stage] = "cleanup"
@@ -55,17 +70,32 @@ class DeleteClusterOperator(CreateClusterOperator):
         assignment = self.begin()
         if assignment.run.cleanup != "clusters":
             raise AirflowSkipException(f"cleanup is {assignment.run.cleanup!r}: the cluster stays")
-        with told():
-            provider = provider_of(assignment)
-            if not provider.delete():
-                raise AirflowSkipException(f"there is no cluster {assignment.cluster.name} of ours to delete")
-            self._wait_unless(provider.phase(), "absent", provider.poll_seconds)
+        if not self._step(assignment):
+            raise AirflowSkipException(f"there is no cluster {assignment.cluster.name} of ours to delete")
         return self._deleted(assignment)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on once the trigger has seen the cluster gone."""
+        """Go on with what is left of the cluster, or end when nothing is."""
         check(event)
-        return self._deleted(ClusterRun.model_validate(self.assignment))
+        assignment = ClusterRun.model_validate(self.assignment)
+        self._step(assignment)
+        return self._deleted(assignment)
+
+    def _step(self, assignment: ClusterRun) -> bool:
+        """Delete what can be deleted now, and defer while something is left.
+
+        :returns: whether there was anything of ours.
+        """
+        from higgsdemo.clusters import Phase
+
+        with told():
+            provider = provider_of(assignment)
+            if not provider.delete():
+                return False
+            state = provider.state()
+        if state.phase != Phase.ABSENT:
+            self.defer_while_busy(provider, state)
+        return True
 
     def _deleted(self, assignment: ClusterRun) -> dict[str, Any]:
         self.log.info("cluster %s is gone", assignment.cluster.name)

@@ -1,4 +1,4 @@
-"""Waiting until a cluster runs, or is gone."""
+"""Waiting until a cluster is made, or gone."""
 
 from __future__ import annotations
 
@@ -9,42 +9,62 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from higgsdemo.clusters import ClusterError, Phase, provider_of
+from higgsdemo.clusters import BUSY, ClusterError, Phase, State, Unreachable, provider_of
 from higgsdemo.run import ClusterRun
+
+PATIENCE = 900.0  # s without an answer until the provider is given up
+LONGEST = 3600.0  # s; clouds take up to half an hour for a cluster
 
 
 class ClusterTrigger(BaseTrigger):
-    """Poll a cluster's provider until the cluster is in the wanted phase.
+    """Poll a cluster's provider for as long as it is busy with the cluster.
 
     :param assignment: a ClusterRun as JSON.
-    :param phase: the phase waited for.
-    :param poll_seconds: pause between two polls.
+    :param poll_seconds: pause before each poll.
     """
 
-    def __init__(self, assignment: dict[str, Any], phase: str, poll_seconds: float) -> None:
+    def __init__(self, assignment: dict[str, Any], poll_seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.assignment, self.phase, self.poll_seconds = assignment, phase, poll_seconds
-        self.provider = provider_of(ClusterRun.model_validate(assignment).cluster)
+        self.assignment, self.poll_seconds = assignment, poll_seconds
+        self.provider = provider_of(ClusterRun.model_validate(assignment))
+        self._told: State | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
-        arguments = {
-            "assignment": self.assignment,
-            "phase": self.phase,
-            "poll_seconds": self.poll_seconds,
-        }
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, {"assignment": self.assignment, "poll_seconds": self.poll_seconds}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until the phase is reached; an ``error`` in the event says that it will not be."""
+        """Poll until there is something to do; an ``error`` in the event says why there never will be."""
+        clock = asyncio.get_running_loop().time
+        start = last_answer = clock()
         while True:
-            try:
-                phase = await sync_to_async(self.provider.phase)()
-            except ClusterError as error:
-                yield TriggerEvent({"error": str(error)})
-                return
-            if phase == Phase(self.phase):
-                yield TriggerEvent({"phase": self.phase})
-                return
-            self.log.info("cluster %s is %s", self.provider.cluster.name, phase)
             await asyncio.sleep(self.poll_seconds)
+            try:
+                state = await sync_to_async(self.provider.state)()
+            except ClusterError as error:
+                if not isinstance(error, Unreachable) or clock() - last_answer > PATIENCE:
+                    yield TriggerEvent({"error": str(error)})
+                    return
+                self.log.warning("%s; asking again", error)
+                continue
+            last_answer = clock()
+            self._tell(state)
+            if state.phase not in BUSY:
+                yield TriggerEvent(self._event(state))
+                return
+            if last_answer - start > LONGEST:
+                late = f"is still {state.phase} after {LONGEST / 60:.0f} minutes: {state.detail}"
+                yield TriggerEvent({"error": f"cluster {self.provider.cluster.name} {late}"})
+                return
+
+    def _event(self, state: State) -> dict[str, str]:
+        if state.phase == Phase.FAILED:
+            return {"error": f"cluster {self.provider.cluster.name} has failed: {state.detail}"}
+        return {"phase": state.phase.value}
+
+    def _tell(self, state: State) -> None:
+        if state != self._told:
+            self._told = state
+            detail = f" ({state.detail})" if state.detail else ""
+            self.log.info("cluster %s is %s%s", self.provider.cluster.name, state.phase, detail)

@@ -39,7 +39,7 @@ class PollingTrigger(BaseTrigger):
         self.assignment = assignment
         self.poll_seconds = poll_seconds
         self.planned = ClusterRun.model_validate(assignment)
-        self.provider = provider_of(self.planned.cluster)
+        self.provider = provider_of(self.planned)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""

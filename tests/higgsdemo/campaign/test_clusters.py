@@ -8,6 +8,12 @@ import pytest
 
 from higgsdemo.campaign import Cluster, parse_campaign
 
+EKS = {
+    "cluster_role": "arn:aws:iam::123456789012:role/eks-cluster",
+    "node_role": "arn:aws:iam::123456789012:role/eks-node",
+    "subnets": ["subnet-0a", "subnet-0b"],
+}
+
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -30,6 +36,24 @@ def test_what_is_left_out_has_a_default(changed: Change) -> None:
         "resources": {"cpu": "0.9", "memory": "6Gi"},
         "backoff_limit_per_index": 5,
         "namespace": "higgs",
+        "input_connection": "aws_default",
+        "pod_endpoint": None,
+        "pod_identity": None,
+        "gke": {
+            "disk_gb": 90,
+            "spot": False,
+            "min_nodes": None,
+            "max_nodes": None,
+            "project": None,
+            "zones": None,
+            "network": None,
+            "subnet_range": "10.110.0.0/21",
+            "disk_type": "pd-ssd",
+            "local_ssds": 1,
+            "release_channel": "regular",
+            "service_account": None,
+        },
+        "eks": None,
     }
 
 
@@ -99,7 +123,7 @@ def test_an_entry_of_another_provider_takes_no_location_or_flavor_from_the_defau
 def test_each_provider_has_its_connection(
     changed: Change, provider: str, connection: str, location: str | None
 ) -> None:
-    document = changed({"defaults": {}})
+    document = changed({"defaults": {"eks": EKS}})
     document["mapping"] = [document["mapping"][0] | {"provider": provider, "flavor": "local-8"}]
     (cluster,) = clusters(document)
     assert (cluster.connection, cluster.location) == (connection, location)

@@ -139,7 +139,7 @@ def test_an_object_may_name_a_catalogue_dataset_that_lies_elsewhere(tmp_path: Pa
         ),
         (
             ["gs/one/A.root"],
-            'lies in gs://, but storage.input is "s3://higgs-demo": a campaign reads from one store',
+            'lies in gs://, but the input is "s3://higgs-demo": a cluster reads from one store',
         ),
     ],
 )

@@ -11,13 +11,13 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown field": (
         {"mappings": []},
         ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are $schema, '
-        "title, description, catalogue, workload, image, namespace, storage, schedule, cleanup, "
-        "tolerance, download_limit_kbps, defaults, mapping)",
+        "title, description, catalogue, workload, image, stage_in_image, namespace, storage, "
+        "schedule, cleanup, tolerance, incomplete, download_limit_kbps, defaults, mapping)",
     ),
     "a credential": (
         {"storage.secret_key": "abc"},
         ': storage has no field "secret_key": credentials belong in an Airflow connection (the '
-        "fields are input, output, connection, output_connection, pod_endpoint)",
+        "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint)",
     ),
     "no storage": (
         {"storage": ...},

@@ -13,13 +13,15 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"mapping.1.node": 3},
         ': mapping[1] has no field "node"; did you mean "nodes"? (the fields are name, datasets, '
         "provider, connection, location, flavor, nodes, dpath, parallelism, shards_per_pod, "
-        "max_shards, resources, backoff_limit_per_index)",
+        "max_shards, resources, backoff_limit_per_index, input, "
+        "input_connection, pod_identity, gke, eks)",
     ),
     "two unknown fields": (
         {"mapping.1.node": 3, "mapping.1.clolor": "red"},
         ': mapping[1] has no field "node"; did you mean "nodes"? and has no field "clolor" (the '
         "fields are name, datasets, provider, connection, location, flavor, nodes, dpath, "
-        "parallelism, shards_per_pod, max_shards, resources, backoff_limit_per_index)",
+        "parallelism, shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
+        "input_connection, pod_identity, gke, eks)",
     ),
     "no mapping and no storage": (
         {"mapping": ..., "storage": ...},
@@ -112,8 +114,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a URL in another store": (
         {"mapping.0.datasets.0": "gs://bucket/data"},
-        ': mapping[0].datasets[0] lies in gs://, but storage.input is "s3://higgs-demo": a campaign '
-        "reads from one store",
+        ': mapping[0].datasets[0] lies in gs://, but the input is "s3://higgs-demo": a cluster reads '
+        "from one store",
     ),
     "a URL with an unheard-of sample": (
         {"mapping.0.datasets.0": {"url": "s3://bucket/data", "sample": "sm12_dr53x_zzto4mu_8tev"}},
@@ -191,7 +193,9 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no flavor of the other provider": (
         {"mapping.1.provider": "eks"},
-        ': mapping[1] needs the field "flavor", here or in defaults: a machine type of eks',
+        " has 2 problems:\n"
+        '- mapping[1] needs the field "flavor", here or in defaults: a machine type of eks\n'
+        '- mapping[1].eks needs "cluster_role", "node_role" and "subnets", here or in defaults',
     ),
     "a flavor with a space": (
         {"mapping.0.flavor": "n1 highmem"},

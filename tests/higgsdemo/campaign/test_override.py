@@ -12,7 +12,8 @@ MUONS = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10010"
 KEYS = "(the keys are run_name, stages, clusters, resume, max_shards, mapping, storage, image, cleanup)"
 FIELDS = (
     "(the fields are name, datasets, provider, connection, location, flavor, nodes, dpath, parallelism, "
-    "shards_per_pod, max_shards, resources, backoff_limit_per_index)"
+    "shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
+    "input_connection, pod_identity, gke, eks)"
 )
 
 
@@ -161,8 +162,8 @@ def test_a_run_that_only_cleans_up_removes_at_least_the_jobs(
         ({"storage": "s3://bucket"}, ': storage is "s3://bucket"; it must be an object'),
         (
             {"storage": {"inputs": "s3://bucket"}},
-            ': storage has no field "inputs"; did you mean "input"? '
-            "(the fields are input, output, connection, output_connection, pod_endpoint)",
+            ': storage has no field "inputs"; did you mean "input"? (the '
+            "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint)",
         ),
         ({"cleanup": "all"}, ': cleanup is "all"; it must be "none", "jobs" or "clusters"'),
         (

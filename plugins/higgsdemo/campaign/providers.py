@@ -1,0 +1,163 @@
+"""What only the clouds' clusters can be told: the fields `gke` and `eks` of the defaults and of an entry.
+
+They are apart from the entry's other fields, so that the defaults of a campaign over two clouds can say both,
+and a cluster takes what its own provider understands.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from higgsdemo.campaign.fields import Count, Location, Provider, Whole
+from higgsdemo.campaign.messages import Path, Problem
+from higgsdemo.campaign.rule import Model, choice, text
+from higgsdemo.wording import given, one_of
+
+DiskType = Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"]
+ReleaseChannel = Literal["rapid", "regular", "stable", "extended"]
+
+DiskTypeName = Annotated[DiskType, choice(DiskType)]
+ReleaseChannelName = Annotated[ReleaseChannel, choice(ReleaseChannel)]
+_OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+AddressRange = Annotated[
+    str,
+    text("an IPv4 range such as 10.110.0.0/21", rf"{_OCTET}(\.{_OCTET}){{3}}/([89]|1[0-9]|2[0-9])", 18),
+]
+Project = Annotated[str, text("the id of a Google Cloud project", "[a-z][a-z0-9-]{4,28}[a-z0-9]", 30)]
+Network = Annotated[str, text("the name of a VPC network", "[a-z]([a-z0-9-]{0,61}[a-z0-9])?", 63)]
+ServiceAccount = Annotated[
+    str,
+    text("a Google service account's e-mail address", r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", 200),
+]
+Role = Annotated[
+    str, text("the ARN of an IAM role", r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+", 2048)
+]
+Subnet = Annotated[str, text("the id of a subnet such as subnet-0a1b2c3d", "subnet-[0-9a-f]+", 40)]
+SecurityGroup = Annotated[str, text("the id of a security group such as sg-0a1b2c3d", "sg-[0-9a-f]+", 40)]
+KubernetesVersion = Annotated[str, text("a Kubernetes version such as 1.36", r"1\.[0-9]{1,2}", 4)]
+
+
+class CloudOptions(Model):
+    """What both clouds can be told."""
+
+    disk_gb: Whole = Field(
+        90, title="Disk", description="Boot disk of a node in GB (images and logs lie on it)."
+    )
+    spot: bool = Field(
+        False, title="Spot", description="Take nodes that the cloud may withdraw, for a lower price."
+    )
+    min_nodes: Count | None = Field(
+        None,
+        title="Fewest nodes",
+        description="With max_nodes: the pool's lower bound; nodes, when left out.",
+    )
+    max_nodes: Whole | None = Field(
+        None,
+        title="Most nodes",
+        description="Lets the number of nodes follow the pods that wait; fixed when left out. On EKS this "
+        "needs a cluster autoscaler in the cluster.",
+    )
+
+
+class GkeOptions(CloudOptions):
+    """A cluster of the Google Kubernetes Engine."""
+
+    project: Project | None = Field(
+        None, title="Project", description="Google Cloud project; the connection's when left out."
+    )
+    zones: list[Location] | None = Field(
+        None,
+        min_length=1,
+        title="Zones",
+        description="Zones of the region that get nodes, `nodes` in each; those that GKE picks (three) when "
+        "left out.",
+        examples=[["europe-west4-a"]],
+    )
+    network: Network | None = Field(
+        None, title="Network", description="VPC network; the project's `default` when left out."
+    )
+    subnet_range: AddressRange | None = Field(
+        None,
+        title="Subnet range",
+        description="Addresses of the nodes: the subnetwork that is made for the cluster. 10.<110+i>.0.0/21 "
+        "for entry i when left out.",
+        examples=["10.110.0.0/21"],
+    )
+    disk_type: DiskTypeName = Field("pd-ssd", title="Disk type", description="Kind of the boot disk.")
+    local_ssds: Whole = Field(
+        1,
+        title="Local SSDs",
+        description="Local SSDs of a node; only with the stage-in path `/mnt/disks/ssd0`, which lies on "
+        "them.",
+    )
+    release_channel: ReleaseChannelName = Field(
+        "regular", title="Release channel", description="Which Kubernetes version GKE chooses."
+    )
+    service_account: ServiceAccount | None = Field(
+        None,
+        title="Service account",
+        description="Google service account of the nodes; Compute Engine's default when left out.",
+    )
+
+
+class EksOptions(CloudOptions):
+    """A cluster of the Amazon Elastic Kubernetes Service."""
+
+    cluster_role: Role | None = Field(
+        None, title="Cluster role", description="IAM role of the control plane."
+    )
+    node_role: Role | None = Field(None, title="Node role", description="IAM role of the nodes.")
+    subnets: list[Subnet] | None = Field(
+        None, min_length=2, title="Subnets", description="Subnets of at least two availability zones."
+    )
+    security_groups: list[SecurityGroup] | None = Field(
+        None, title="Security groups", description="Security groups of the control plane beyond EKS' own."
+    )
+    version: KubernetesVersion | None = Field(
+        None, title="Version", description="Kubernetes version; EKS' default when left out."
+    )
+
+
+EKS_NEEDS = ("cluster_role", "node_role", "subnets")
+
+
+def default_subnet_range(position: int) -> str:
+    """Give the node addresses of the cluster of entry `position`: 10.<110+i>.0.0/21, as the original did.
+
+    From the 18th cluster on it continues at 10.110.8.0/21: from 10.128.0.0 on lie the subnetworks of Google's
+    auto mode networks.
+    """
+    return f"10.{110 + position % 18}.{8 * (position // 18)}.0/21"
+
+
+def provider_options(values: dict[str, Any], position: int) -> dict[str, Any]:
+    """Give a cluster's values with the options of its own provider alone, defaults filled in."""
+    kept = {key: value for key, value in values.items() if key not in ("gke", "eks")}
+    if values.get("provider") == "gke":
+        return kept | {"gke": {"subnet_range": default_subnet_range(position)} | values.get("gke", {})}
+    return kept | ({"eks": values.get("eks", {})} if values.get("provider") == "eks" else {})
+
+
+def unfit_options(values: dict[str, Any], own: set[str], path: Path) -> Iterator[Problem]:
+    """Say what is wrong with the options of a cluster.
+
+    :param own: which of `gke` and `eks` the entry itself gives.
+    """
+    provider: Provider = values["provider"]
+    for other in sorted(own - {provider}):
+        yield Problem((*path, other), f"is of no use: the cluster's provider is {given(provider)}")
+    if provider not in ("gke", "eks"):
+        return
+    options = values[provider]
+    if provider == "eks" and (missing := [name for name in EKS_NEEDS if options.get(name) is None]):
+        yield Problem(
+            (*path, "eks"), f"needs {one_of(missing).replace(' or ', ' and ')}, here or in defaults"
+        )
+    fewest, most, nodes = options.get("min_nodes"), options.get("max_nodes"), values.get("nodes", 1)
+    if fewest is not None and most is None:
+        yield Problem((*path, provider, "min_nodes"), "needs max_nodes beside it")
+    elif most is not None:
+        fewest = nodes if fewest is None else fewest
+        if not fewest <= nodes <= most:
+            yield Problem((*path, provider), f"has {fewest} to {most} nodes, and the cluster {nodes}")

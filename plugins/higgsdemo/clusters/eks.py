@@ -1,0 +1,259 @@
+"""Clusters of the Amazon Elastic Kubernetes Service: a control plane and one managed node group.
+
+The node group can be made only once the control plane is active, and must be gone before it is deleted; each
+takes some minutes. Both bear tags that say which campaign made them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, ClassVar
+
+from airflow.providers.amazon.aws.hooks.eks import EksHook
+from airflow.providers.amazon.aws.utils.eks_get_token import fetch_access_token_for_cluster
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+from higgsdemo.campaign.providers import EksOptions
+from higgsdemo.clusters.base import ClusterError, Phase, State, Unreachable
+from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, check_shape
+from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
+
+NODEGROUP = "campaign"
+TOKEN_SECONDS = 14 * 60.0  # EKS takes a token for 15 minutes after it was signed
+PHASES = {
+    "CREATING": Phase.PROVISIONING,
+    "PENDING": Phase.PROVISIONING,
+    "ACTIVE": Phase.RUNNING,
+    "UPDATING": Phase.RUNNING,
+    "DELETING": Phase.DELETING,
+}  # any other is a failure
+PASSING = {
+    "InternalFailure",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServerException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+Description = dict[str, Any]
+
+
+class EksProvider(TokenProvider):
+    """A cluster of EKS."""
+
+    poll_seconds: ClassVar[float] = 15.0
+
+    @cached_property
+    def options(self) -> EksOptions:
+        """The cluster's EKS options."""
+        return self.cluster.eks or EksOptions()
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """The tags that say whose the cluster is."""
+        return {PART_OF: PROJECT, CAMPAIGN: self.campaign}
+
+    @cached_property
+    def hook(self) -> EksHook:
+        """The hook of the Airflow connection; ``location`` is the region, else the connection's."""
+        return EksHook(aws_conn_id=self.cluster.connection, region_name=self.cluster.location)
+
+    def cluster_request(self) -> dict[str, Any]:
+        """Return the request that makes the control plane."""
+        options = self.options
+        network: dict[str, Any] = {"subnetIds": options.subnets}
+        if options.security_groups:
+            network["securityGroupIds"] = options.security_groups
+        request = {
+            "name": self.cluster.name,
+            "roleArn": options.cluster_role,
+            "resourcesVpcConfig": network,
+            "tags": self.tags,
+        }
+        return request | ({"version": options.version} if options.version else {})
+
+    def nodegroup_request(self) -> dict[str, Any]:
+        """Return the request that makes the node group."""
+        cluster, options = self.cluster, self.options
+        fewest = cluster.nodes if options.min_nodes is None else options.min_nodes
+        return {
+            "clusterName": cluster.name,
+            "nodegroupName": NODEGROUP,
+            "instanceTypes": [cluster.flavor],
+            "scalingConfig": {
+                "minSize": fewest,
+                "maxSize": options.max_nodes or cluster.nodes,
+                "desiredSize": cluster.nodes,
+            },
+            "diskSize": options.disk_gb,
+            "capacityType": "SPOT" if options.spot else "ON_DEMAND",
+            "nodeRole": options.node_role,
+            "subnets": options.subnets,
+            "tags": self.tags,
+        }
+
+    def create(self) -> None:
+        """Make the control plane, or once it is active its nodes."""
+        there = self._cluster()
+        if there is None:
+            self._call("create the cluster", "create_cluster", **self.cluster_request())
+            return
+        check_ours(self.cluster.name, there.get("tags") or {}, self.tags)
+        phase = _phase(there)
+        if phase == Phase.FAILED:
+            self.delete()
+        elif phase != Phase.DELETING:
+            check_shape(self.cluster.name, _control_plane_shape(there), self._wanted_control_plane())
+            if phase == Phase.RUNNING:
+                self._create_nodes()
+
+    def state(self) -> State:
+        """Tell the phase of the control plane, and once that is active the node group's."""
+        there = self._cluster()
+        if there is None:
+            return State(Phase.ABSENT)
+        if _phase(there) != Phase.RUNNING:
+            return State(_phase(there), _detail("control plane", there))
+        nodes = self._nodegroup()
+        if nodes is None:
+            return State(Phase.INCOMPLETE, "the control plane has no nodes")
+        return State(_phase(nodes), _detail("node group", nodes))
+
+    def delete(self) -> bool:
+        """Delete the node groups, and the control plane once there are none."""
+        there = self._cluster()
+        if there is None or not self._is_ours(there):
+            return False
+        names = self._call("list the node groups", "list_nodegroups", clusterName=self.cluster.name)
+        for name in names["nodegroups"]:
+            self._delete_nodegroup(name)
+        if not names["nodegroups"] and _phase(there) not in (Phase.DELETING, Phase.PROVISIONING):
+            self._call("delete the cluster", "delete_cluster", name=self.cluster.name)
+        return True
+
+    def endpoint(self) -> Endpoint | None:
+        """Return the API of the control plane."""
+        there = self._cluster()
+        if there is None or not there.get("endpoint"):
+            return None
+        return Endpoint(there["endpoint"], there["certificateAuthority"]["data"])
+
+    def token(self) -> Token:
+        """Return a token: the signed URL of a request that would tell who signs it."""
+        ends = time.time() + TOKEN_SECONDS
+        with self._explained("sign a token"):
+            session = self.hook.get_session(region_name=self.hook.region_name)
+            region = session.region_name
+            suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+            # EKS takes the regional address alone, and the URL is signed as it stands.
+            url = f"https://sts.{region}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15"
+            value = fetch_access_token_for_cluster(self.cluster.name, url, region, session)
+        return Token(value, ends)
+
+    def _create_nodes(self) -> None:
+        nodes = self._nodegroup()
+        if nodes is None:
+            self._call("create the node group", "create_nodegroup", **self.nodegroup_request())
+        elif _phase(nodes) == Phase.FAILED:
+            self._delete_nodegroup(NODEGROUP)
+        elif _phase(nodes) != Phase.DELETING:
+            wanted = self._nodes_shape(self.nodegroup_request())
+            check_shape(self.cluster.name, self._nodes_shape(nodes), wanted)
+
+    def _is_ours(self, there: Description) -> bool:
+        try:
+            check_ours(self.cluster.name, there.get("tags") or {}, self.tags)
+        except ClusterError:
+            return False
+        return True
+
+    def _wanted_control_plane(self) -> dict[str, Any]:
+        options = self.options
+        wanted = {"role": options.cluster_role, "subnets": sorted(options.subnets or [])}
+        return wanted | ({"version": options.version} if options.version else {})
+
+    def _nodes_shape(self, nodes: Description) -> dict[str, Any]:
+        """Return what makes a node group's shape; the number of nodes does unless it follows the pods."""
+        scaling = nodes["scalingConfig"]
+        shape = {
+            "flavor": nodes["instanceTypes"],
+            "disk_gb": nodes.get("diskSize"),
+            "spot": nodes.get("capacityType") == "SPOT",
+            "node_role": nodes["nodeRole"],
+            "subnets": sorted(nodes["subnets"]),
+            "min_nodes": scaling["minSize"],
+            "max_nodes": scaling["maxSize"],
+        }
+        return shape if self.options.max_nodes else shape | {"nodes": scaling["desiredSize"]}
+
+    def _cluster(self) -> Description | None:
+        answer = self._call("look up the cluster", "describe_cluster", absent_ok=True, name=self.cluster.name)
+        return answer["cluster"] if answer else None
+
+    def _nodegroup(self) -> Description | None:
+        answer = self._call(
+            "look up the node group",
+            "describe_nodegroup",
+            absent_ok=True,
+            clusterName=self.cluster.name,
+            nodegroupName=NODEGROUP,
+        )
+        return answer["nodegroup"] if answer else None
+
+    def _delete_nodegroup(self, name: str) -> None:
+        group = {"clusterName": self.cluster.name, "nodegroupName": name}
+        there = self._call("look up a node group", "describe_nodegroup", absent_ok=True, **group)
+        if there and _phase(there["nodegroup"]) not in (Phase.DELETING, Phase.PROVISIONING):
+            self._call("delete a node group", "delete_nodegroup", absent_ok=True, **group)
+
+    def _call(self, what: str, operation: str, *, absent_ok: bool = False, **request: Any) -> Any:
+        """Call the EKS API.
+
+        :returns: its answer; None when there is no such thing and ``absent_ok`` allows it.
+        """
+        with self._explained(what):
+            try:
+                return getattr(self.hook.conn, operation)(**request)
+            except ClientError as error:
+                if absent_ok and error.response["Error"]["Code"] == "ResourceNotFoundException":
+                    return None
+                raise
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        where = f"cluster {self.cluster.name}: cannot {what} on EKS"
+        try:
+            yield
+        except ClientError as error:
+            code = error.response["Error"].get("Code", "")
+            text = f"{where}: {code}: {error.response['Error'].get('Message', 'no reason given')}"
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            raise (Unreachable if code in PASSING or status >= 500 else ClusterError)(text) from error
+        except BotoCoreError as error:
+            kind = Unreachable if isinstance(error, ConnectionError | HTTPClientError) else ClusterError
+            connection = f"the Airflow connection {self.cluster.connection!r}"
+            raise kind(f"{where} with {connection}: {error}") from error
+
+
+def _phase(there: Description) -> Phase:
+    return PHASES.get(there["status"], Phase.FAILED)
+
+
+def _detail(part: str, there: Description) -> str:
+    issues = (there.get("health") or {}).get("issues") or []
+    reasons = [f"{issue.get('code')}: {issue.get('message')}" for issue in issues]
+    return f"{part} {there['status']}" + "".join(f"; {reason}" for reason in reasons)
+
+
+def _control_plane_shape(there: Description) -> dict[str, Any]:
+    return {
+        "role": there["roleArn"],
+        "subnets": sorted(there["resourcesVpcConfig"]["subnetIds"]),
+        "version": there.get("version"),
+    }

@@ -1,0 +1,54 @@
+"""Comparing the cluster that is there with the one that was asked for.
+
+What is there with the same shape is adopted, with another shape it is refused by naming the difference: to
+run on twice the nodes, or to change a cluster that somebody works with, is nobody's wish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from higgsdemo.clusters.base import ClusterError
+
+PART_OF = "part-of"
+CAMPAIGN = "campaign"
+PROJECT = "higgsdemo"
+
+
+def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) -> None:
+    """Refuse a cluster that this campaign has not made.
+
+    :param marks: the labels or tags that it bears.
+    :param ours: those that this campaign gives its clusters.
+    """
+    if marks.get(PART_OF) != PROJECT:
+        raise ClusterError(
+            f"cluster {cluster} is there already, and was not made by a campaign: give this one another "
+            "name, or use it with the provider 'existing'"
+        )
+    if marks.get(CAMPAIGN) != ours[CAMPAIGN]:
+        raise ClusterError(
+            f"cluster {cluster} is there already, made by the campaign {marks.get(CAMPAIGN)}: give this one "
+            "another name, or remove that one (stage 'cleanup' of that campaign)"
+        )
+
+
+def check_shape(cluster: str, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse a cluster that is there with another shape, naming each difference."""
+    differences = [
+        f"{name} is {_shown(there.get(name))}, wanted {_shown(value)}"
+        for name, value in wanted.items()
+        if there.get(name) != value
+    ]
+    if differences:
+        raise ClusterError(
+            f"cluster {cluster} is there already with another shape: {'; '.join(differences)}. Change the "
+            "campaign, or remove the cluster (stage 'cleanup' with cleanup 'clusters')"
+        )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

@@ -1,0 +1,131 @@
+"""Reaching a cloud's cluster with tokens that end long before the campaign does.
+
+Amazon's are good for a quarter of an hour, Google's for an hour, and a wait for Jobs may last a day. Every
+request therefore asks for the current token, and a token is fetched anew before it ends; should the API say
+401 nevertheless, the client is made anew by whoever holds it.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, Phase
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+    from kubernetes_asyncio.client import ApiClient as AsyncApiClient
+
+HEADROOM = 60.0  # s before its end that a token is fetched anew: longer than any request takes
+
+
+class Token(NamedTuple):
+    """A bearer token, and when it ends (seconds since 1970)."""
+
+    value: str
+    ends: float
+
+
+class Endpoint(NamedTuple):
+    """Where a cluster's API is: its URL, and the certificate it is to be known by (PEM in base64)."""
+
+    url: str
+    certificate: str
+
+
+class Renewal:
+    """The current token, fetched anew shortly before it ends."""
+
+    def __init__(self, fetch: Callable[[], Token]) -> None:
+        self._fetch = fetch
+        self._token: Token | None = None
+
+    def current(self) -> str:
+        """Return a token that is good for another minute at least."""
+        if self._token is None or time.time() > self._token.ends - HEADROOM:
+            self._token = self._fetch()
+        return self._token.value
+
+
+class TokenProvider(KubeconfigProvider):
+    """A provider whose clusters are reached with short-lived tokens of the Airflow connection."""
+
+    @abstractmethod
+    def endpoint(self) -> Endpoint | None:
+        """Return where the cluster's API is; None when it has none yet."""
+
+    @abstractmethod
+    def token(self) -> Token:
+        """Return a new token."""
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """Return a kubeconfig with a token that has just been made.
+
+        :raises ClusterError: when there is no such cluster, or not yet.
+        """
+        return self._kubeconfig(Renewal(self.token))
+
+    def connect(self) -> ApiClient:
+        """Return a client that renews its token."""
+        from kubernetes.config import new_client_from_config_dict
+
+        renewal = Renewal(self.token)
+        api = new_client_from_config_dict(self._kubeconfig(renewal))
+
+        def renew(configuration: Any) -> None:
+            configuration.api_key["BearerToken"] = f"Bearer {renewal.current()}"
+
+        api.configuration.refresh_api_key_hook = renew
+        return api
+
+    def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
+        """Return an asynchronous client that renews its token, without holding up the event loop."""
+        return _async_client(self)
+
+    def _kubeconfig(self, renewal: Renewal) -> dict[str, Any]:
+        endpoint = self.endpoint()
+        name = self.cluster.name
+        if endpoint is None:
+            state = self.state()
+            remedy = "; run the stage 'create' first" if state.phase == Phase.ABSENT else ""
+            raise ClusterError(f"cluster {name} cannot be reached: it is {state.phase}{remedy}")
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": name,
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "clusters": [
+                {
+                    "name": name,
+                    "cluster": {
+                        "server": endpoint.url,
+                        "certificate-authority-data": endpoint.certificate,
+                    },
+                }
+            ],
+            "users": [{"name": name, "user": {"token": renewal.current()}}],
+        }
+
+
+def _async_client(provider: TokenProvider) -> AbstractAsyncContextManager[AsyncApiClient]:
+    from contextlib import asynccontextmanager
+
+    from asgiref.sync import sync_to_async
+    from kubernetes_asyncio.config import new_client_from_config_dict
+
+    renewal = Renewal(provider.token)
+
+    async def renew(configuration: Any) -> None:
+        configuration.api_key["BearerToken"] = f"Bearer {await sync_to_async(renewal.current)()}"
+
+    @asynccontextmanager
+    async def connected() -> Any:
+        kubeconfig = await sync_to_async(provider._kubeconfig)(renewal)
+        async with await new_client_from_config_dict(kubeconfig) as api:
+            api.configuration.refresh_api_key_hook = renew
+            yield api
+
+    return connected()

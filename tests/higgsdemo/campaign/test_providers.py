@@ -1,0 +1,154 @@
+"""What only a cloud is told: merged field by field, checked, and kept when other clusters are left out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign import CampaignError, Cluster, apply_conf, parse_campaign
+
+EKS = {
+    "cluster_role": "arn:aws:iam::123456789012:role/eks-cluster",
+    "node_role": "arn:aws:iam::123456789012:role/eks-node",
+    "subnets": ["subnet-0a", "subnet-0b"],
+}
+IDENTITY = "higgs-pods@cms-open.iam.gserviceaccount.com"
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def clusters(document: dict[str, Any]) -> list[Cluster]:
+    return parse_campaign(document, "higgs.json").clusters()
+
+
+def test_an_entry_wins_over_the_defaults_option_by_option(changed: Change) -> None:
+    document = changed({})
+    document["defaults"]["gke"] = {"disk_gb": 200, "spot": True, "max_nodes": 30}
+    document["mapping"][1]["gke"] = {"spot": False, "zones": ["europe-west4-a"]}
+    first, second = (cluster.gke for cluster in clusters(document))
+    assert first is not None
+    assert second is not None
+    assert (first.disk_gb, first.spot, first.max_nodes, first.zones) == (200, True, 30, None)
+    assert (second.disk_gb, second.spot, second.max_nodes) == (200, False, 30)
+    assert second.zones == ["europe-west4-a"]
+
+
+def test_a_campaign_over_two_clouds_gives_each_cluster_its_own_options(changed: Change) -> None:
+    document = changed({"defaults": {"flavor": "m", "gke": {"spot": True}, "eks": EKS}})
+    document["mapping"][0]["provider"] = "gke"
+    document["mapping"][1]["provider"] = "eks"
+    google, amazon = clusters(document)
+    assert google.gke is not None
+    assert amazon.eks is not None
+    assert (google.gke.spot, google.eks) == (True, None)
+    assert (amazon.eks.subnets, amazon.gke) == (["subnet-0a", "subnet-0b"], None)
+
+
+def test_every_cluster_has_addresses_of_its_own(changed: Change) -> None:
+    document = changed({})
+    document["mapping"] = [
+        {"datasets": [{"url": f"s3://bucket/d{number}", "name": f"d{number}"}]} for number in range(40)
+    ]
+    ranges = [cluster.gke.subnet_range for cluster in clusters(document) if cluster.gke]
+    assert ranges[:2] == ["10.110.0.0/21", "10.111.0.0/21"]
+    assert ranges[17:19] == ["10.127.0.0/21", "10.110.8.0/21"]
+    assert len(set(ranges)) == 40
+
+
+def test_a_run_of_some_clusters_leaves_them_their_addresses(changed: Change) -> None:
+    document = changed({"mapping.1.gke": {"spot": True}})
+    campaign, _ = apply_conf(parse_campaign(document, "higgs.json"), {"clusters": ["second"]})
+    (second,) = campaign.clusters()
+    assert second.gke is not None
+    assert (second.gke.subnet_range, second.gke.spot) == ("10.111.0.0/21", True)
+
+
+def test_an_entry_may_read_another_store(changed: Change) -> None:
+    storage = {
+        "input": "s3://data",
+        "output": "s3://out",
+        "connection": "mine",
+        "pod_endpoint": "http://s3:9000",
+    }
+    document = changed({"storage": storage})
+    document["mapping"][1] |= {"input": "gs://copy", "pod_identity": IDENTITY}
+    first, second = clusters(document)
+    assert (first.input_connection, first.pod_endpoint) == ("mine", "http://s3:9000")
+    assert (second.input_connection, second.pod_endpoint) == ("google_cloud_default", None)
+    assert second.pod_identity == IDENTITY
+    assert first.datasets[0].url.startswith("s3://data/eos/")
+    assert second.datasets[0].url.startswith("gs://copy/eos/")
+
+
+@pytest.mark.parametrize(
+    ("entry", "connection"),
+    [
+        ({"input": "s3://other"}, "mine"),
+        ({"input": "s3://other", "input_connection": "theirs"}, "theirs"),
+        ({"input_connection": "theirs"}, "theirs"),
+        ({"input": "gs://copy"}, "google_cloud_default"),
+    ],
+)
+def test_the_connection_follows_the_input(changed: Change, entry: dict[str, str], connection: str) -> None:
+    document = changed({"storage.connection": "mine", "mapping.0": {"name": "first"}})
+    document["mapping"][0] |= entry | {"datasets": [document["mapping"][1]["datasets"][0]]}
+    document["mapping"] = document["mapping"][:1]
+    assert clusters(document)[0].input_connection == connection
+
+
+def test_an_entrys_input_does_not_take_the_connection_of_the_defaults_input(changed: Change) -> None:
+    document = changed({})
+    document["defaults"] |= {"input": "gs://copy", "input_connection": "google"}
+    document["mapping"][1]["input"] = "s3://copy"
+    assert [cluster.input_connection for cluster in clusters(document)] == ["google", "aws_default"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"mapping.0.gke": {"disc_gb": 9}},
+            ': mapping[0].gke has no field "disc_gb"; did you mean "disk_gb"? (the fields are disk_gb, spot, '
+            "min_nodes, max_nodes, project, zones, network, subnet_range, disk_type, local_ssds, "
+            "release_channel, service_account)",
+        ),
+        (
+            {"mapping.0.eks": EKS},
+            ': mapping[0].eks is of no use: the cluster\'s provider is "gke"',
+        ),
+        (
+            {"mapping.0": {"provider": "eks", "flavor": "m5.large", "datasets": ["x/"], "eks": {}}},
+            ' has 2 problems:\n- mapping[0].datasets[0] is "x/"; an index file\'s name is '
+            '<dataset>_file_index.txt\n- mapping[0].eks needs "cluster_role", "node_role" and "subnets", '
+            "here or in defaults",
+        ),
+        (
+            {"mapping.0.gke": {"min_nodes": 1}},
+            ": mapping[0].gke.min_nodes needs max_nodes beside it",
+        ),
+        (
+            {"mapping.0.gke": {"max_nodes": 3}, "mapping.0.nodes": 4},
+            ": mapping[0].gke has 4 to 3 nodes, and the cluster 4",
+        ),
+        (
+            {"mapping.0.gke": {"min_nodes": 5, "max_nodes": 9}, "mapping.0.nodes": 4},
+            ": mapping[0].gke has 5 to 9 nodes, and the cluster 4",
+        ),
+        (
+            {"mapping.0.gke": {"subnet_range": "10.300.0.0/21"}},
+            ': mapping[0].gke.subnet_range is "10.300.0.0/21"; it must be an IPv4 range such as '
+            "10.110.0.0/21",
+        ),
+        (
+            {"mapping.0.pod_identity": "me@example.org"},
+            ': mapping[0].pod_identity is "me@example.org"; it must be a Google service account\'s e-mail '
+            "address or the ARN of an IAM role",
+        ),
+    ],
+)
+def test_wrong_options_are_refused_with_one_message(
+    changed: Change, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CampaignError) as refused:
+        clusters(changed(change))
+    assert str(refused.value) == f"higgs.json{message}"

@@ -85,7 +85,7 @@ class Stack:
 
     def results(self, run: str) -> Iterator[tuple[str, bytes]]:
         """Key and content of each result of a run."""
-        for key, _ in self.output.keys(f"{DAG}/{run}/results/"):
+        for key, _ in self.output.objects(f"{DAG}/{run}/results/"):
             yield key, self.output.read(key)
 
     def service(self, name: str) -> psutil.Process:

@@ -36,7 +36,7 @@ class Bucket:
             if error.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
 
-    def keys(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+    def objects(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Key and size in bytes of each object below a prefix."""
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
             for item in page.get("Contents", ()):
@@ -51,7 +51,7 @@ class Bucket:
 
         Returns the number of files in the folder.
         """
-        there = dict(self.keys())
+        there = dict(self.objects())
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.root"))}
         new = {key: path for key, path in files.items() if there.get(key) != path.stat().st_size}
         with ThreadPoolExecutor(_UPLOADS) as pool:

@@ -112,7 +112,7 @@ class Follower:
 
     def _done(self) -> frozenset[Shard]:
         prefix = f"{self._folder}/results/"
-        paths = (key.removeprefix(prefix).rpartition("/") for key, _ in self._bucket.keys(prefix))
+        paths = (key.removeprefix(prefix).rpartition("/") for key, _ in self._bucket.objects(prefix))
         return frozenset((dataset, name.removesuffix(".json")) for dataset, _, name in paths)
 
 

@@ -223,7 +223,7 @@ class Supervision:
                 "autostart": "false",
                 "autorestart": "true",
                 "startsecs": "3",
-                "startretries": "5",
+                "startretries": "3",
                 "stopasgroup": "true",
                 "killasgroup": "true",
                 "stopwaitsecs": str(_STOP_SECONDS),

@@ -66,7 +66,7 @@ def test_a_misspelt_key_is_refused_before_anything_is_made(stack: Stack) -> None
     run = stack.trigger("misspelt", maping=[{"datasets": ["Simulated_TTbar_8TeV"]}])
     assert stack.finish(run) == "failed"
     assert 'has no key "maping"; did you mean "mapping"?' in stack.complaint(run, "plan")
-    assert [key for key, _ in stack.output.keys(f"{DAG}/{run}/")] == []
+    assert [key for key, _ in stack.output.objects(f"{DAG}/{run}/")] == []
 
 
 def test_a_value_of_the_wrong_kind_is_refused_at_the_trigger(stack: Stack) -> None:

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
 def shards_done(stack: Stack, run: str) -> int:
     """The number of results so far."""
-    return sum(1 for _ in stack.output.keys(f"{DAG}/{run}/results/"))
+    return sum(1 for _ in stack.output.objects(f"{DAG}/{run}/results/"))
 
 
 def physics(stack: Stack, run: str) -> object:

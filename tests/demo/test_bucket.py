@@ -1,0 +1,60 @@
+"""The demo's files reach the bucket once, under their paths."""
+
+from pathlib import Path
+
+import pytest
+
+from demo.bucket import Bucket
+from demo.demo_data import bucket_name, fill_buckets
+from demo.settings import Ports, Settings, write_private
+from higgsdemo.campaign import load_campaign
+
+
+@pytest.fixture
+def settings(tmp_path: Path, s3_endpoint: str) -> Settings:
+    """Settings whose S3 server is that of the tests."""
+    port = int(s3_endpoint.rpartition(":")[2])
+    write_private(tmp_path / "ports.json", Ports(s3=port).model_dump_json())
+    return Settings.load(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two ROOT files, and another that is none."""
+    folder = tmp_path / "files"
+    (folder / "demo" / "a").mkdir(parents=True)
+    (folder / "demo" / "a" / "1.root").write_bytes(b"one")
+    (folder / "demo" / "a" / "2.root").write_bytes(b"two")
+    (folder / "demo" / "generator.json").write_bytes(b"{}")
+    return folder
+
+
+def test_root_files_are_copied_under_their_paths(settings: Settings, folder: Path) -> None:
+    bucket = Bucket(settings, "copied")
+    bucket.create()
+    bucket.create()
+    assert bucket.upload(folder) == 2
+    assert list(bucket.objects()) == [("demo/a/1.root", 3), ("demo/a/2.root", 3)]
+    assert list(bucket.objects("demo/b")) == []
+    assert bucket.read("demo/a/2.root") == b"two"
+
+
+def test_a_file_that_is_there_already_is_not_sent_again(settings: Settings, folder: Path) -> None:
+    bucket = Bucket(settings, "again")
+    bucket.create()
+    bucket.upload(folder)
+    (folder / "demo" / "a" / "1.root").write_bytes(b"ONE")
+    (folder / "demo" / "a" / "2.root").write_bytes(b"longer")
+    assert bucket.upload(folder) == 2
+    assert bucket.read("demo/a/1.root") == b"one"
+    assert bucket.read("demo/a/2.root") == b"longer"
+
+
+def test_a_campaign_gets_both_its_buckets(settings: Settings, folder: Path, repository: Path) -> None:
+    campaign = load_campaign(repository / "include" / "config" / "demo-local.json")
+    assert fill_buckets(settings, campaign, folder) == 2
+    source, output = (
+        Bucket(settings, bucket_name(url)) for url in (campaign.storage.input, campaign.storage.output)
+    )
+    assert [key for key, _ in source.objects()] == ["demo/a/1.root", "demo/a/2.root"]
+    assert list(output.objects()) == []

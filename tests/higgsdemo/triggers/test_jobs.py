@@ -1,4 +1,4 @@
-"""The wait for Jobs outlasts what passes by itself, renews what expires, and says why it gives up the rest."""
+"""The wait for Jobs outlasts what passes by itself, renews what expires, and tells why it ends early."""
 
 from __future__ import annotations
 

@@ -1,0 +1,123 @@
+"""``plan`` turns a campaign and a conf into an assignment a cluster, or says in a message why it cannot."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
+from higgsdemo.catalogue import load_catalogue
+from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.plan import PlanOperator
+from higgsdemo.run import ClusterRun
+from s3_server import Bucket, bucket, s3_endpoint
+
+__all__ = ["bucket", "s3_endpoint"]
+START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def campaign(repository: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    """The demo campaign, with its output in a bucket that is there."""
+    connection = {
+        "conn_type": "aws",
+        "login": "tests",
+        "password": "a-secret-of-the-tests",
+        "extra": {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(connection))
+    document = json.loads((repository / "include/config/demo-local.json").read_text())
+    document["storage"]["output"] = f"s3://{bucket.name}"
+    return parse_campaign(document, "demo")
+
+
+def plan(campaign: Campaign, run_id: str = "manual__1", **conf: Any) -> list[ClusterRun]:
+    dag_run = SimpleNamespace(dag_id="demo", run_id=run_id, run_after=START, conf=conf)
+    planned = PlanOperator(task_id="plan", campaign=campaign).execute({"dag_run": dag_run})  # type: ignore[typeddict-item]
+    assert json.loads(json.dumps(planned)) == planned
+    return [ClusterRun.model_validate(assignment) for assignment in planned]
+
+
+def test_each_cluster_of_the_file_gets_its_part(campaign: Campaign) -> None:
+    planned = plan(campaign)
+    assert [assignment.cluster.name for assignment in planned] == [f"kubecon-demo-{i}" for i in range(3)]
+    assert {assignment.run for assignment in planned} == {planned[0].run}
+
+
+def test_a_mapping_of_the_conf_takes_the_place_of_the_files(campaign: Campaign) -> None:
+    datasets = list(load_catalogue("demo").datasets)[:5]
+    mapping = [{"datasets": [dataset]} for dataset in datasets]
+    planned = plan(campaign, mapping=mapping)
+    assert [a.cluster.datasets[0].name for a in planned] == datasets
+
+
+def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) -> None:
+    first, again, other = (plan(campaign, run_id)[0].run.name for run_id in ("a__1", "a__1", "a__2"))
+    assert first == again
+    assert first != other
+    assert first.startswith("20190521t090000-")
+
+
+def test_what_was_resolved_is_kept_without_any_secret(campaign: Campaign, bucket: Bucket) -> None:
+    planned = plan(campaign, run_name="kept")
+    stored = bucket.client.get_object(Bucket=bucket.name, Key="demo/kept/campaign.json")["Body"].read()
+    assert json.loads(stored)["run"] == planned[0].run.model_dump(mode="json")
+    assert b"a-secret-of-the-tests" not in stored
+    assert "a-secret-of-the-tests" not in str(planned)
+
+
+def test_a_run_that_submits_nothing_leaves_nothing_in_the_bucket(campaign: Campaign, bucket: Bucket) -> None:
+    plan(campaign, stages=["create", "prepare"])
+    assert bucket.keys() == []
+
+
+def test_a_name_that_another_run_bears_is_refused(campaign: Campaign) -> None:
+    plan(campaign, "manual__1", run_name="mine")
+    plan(campaign, "manual__1", run_name="mine")
+    with pytest.raises(
+        TaskFailed, match="run mine is there already, made by the DAG run manual__1"
+    ):
+        plan(campaign, "manual__2", run_name="mine")
+    assert plan(campaign, "manual__2", run_name="mine", resume=True)[0].run.resume
+
+
+def test_a_misspelt_key_is_refused_by_name(campaign: Campaign) -> None:
+    with pytest.raises(TaskFailed, match='has no key "maping"; did you mean "mapping"'):
+        plan(campaign, maping=[])
+
+
+def test_a_bucket_that_is_not_there_is_named(campaign: Campaign) -> None:
+    with pytest.raises(TaskFailed, match=r"s3://no-such-bucket/demo/.*: there is no such bucket"):
+        plan(campaign, storage={"output": "s3://no-such-bucket"})
+
+
+def test_the_originals_list_of_ten_clusters_plans_as_it_is(tmp_path: Path) -> None:
+    names = list(load_catalogue("cms-higgs").datasets)
+    entries = [
+        {
+            "datasets": [f"datasets_s3/{name}_file_index.txt" for name in names[i::10]],
+            "flavor": "n1-highmem-16",
+            "nodes": "22",
+            "dpath": "/dev/shm",
+        }
+        for i in range(10)
+    ]
+    path = tmp_path / "demo-high-mem.json"
+    path.write_text(json.dumps(entries))
+    planned = plan(load_campaign(path), stages=["create"])
+    assert [a.cluster.name for a in planned] == [f"kubecon-demo-{i}" for i in range(10)]
+    assert {(a.cluster.nodes, a.cluster.flavor, a.cluster.dpath) for a in planned} == {
+        (22, "n1-highmem-16", "/dev/shm")
+    }
+    assert sum(dataset.files or 0 for a in planned for dataset in a.cluster.datasets) == 26_920
+
+
+def test_a_plan_does_not_grow_with_the_shards(repository: Path) -> None:
+    full = load_campaign(repository / "include/config/higgs-full.json")
+    planned = [assignment.model_dump(mode="json") for assignment in plan(full, stages=["create"])]
+    assert len(json.dumps(planned)) < 64_000

@@ -1,7 +1,8 @@
-"""An HTTP object store that misbehaves on demand: the key says how.
+"""An HTTP object store that misbehaves on demand: the last part of the key says how.
 
 Real servers seldom fail when a test would like them to. This one serves one object under many keys, each
-with a fault of its own, and counts the requests.
+with a fault of its own, keeps what is put, and counts the requests. Where an object of it is asked for as
+Google Cloud Storage's own (XML) interface does, the bucket is a part of the path.
 """
 
 import threading
@@ -11,12 +12,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import cast
+from urllib.parse import unquote
 
 import pytest
 
 
 class FaultyStore(ThreadingHTTPServer):
-    """Serves `content` at `/ok.root` and, with faults, at the other keys of `_Handler`."""
+    """Serves `content` as `ok.root` and, with faults, under the other names that `_Handler` knows."""
 
     daemon_threads = True
 
@@ -24,6 +26,7 @@ class FaultyStore(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content = content
         self.requests: Counter[str] = Counter()
+        self.received: dict[str, bytes] = {}
 
     def url(self, key: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{key}"
@@ -34,28 +37,35 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = cast(FaultyStore, self.server)
-        server.requests[self.path] += 1
-        match self.path:
-            case "/ok.root":
+        name = unquote(self.path).rpartition("/")[2]
+        server.requests[name] += 1
+        match name:
+            case "ok.root":
                 self._send(server.content)
-            case "/unavailable.root":
+            case "unavailable.root":
                 self._fail(503)
-            case "/unavailable-once.root" if server.requests[self.path] == 1:
+            case "unavailable-once.root" if server.requests[name] == 1:
                 self._fail(503)
-            case "/unavailable-once.root":
+            case "unavailable-once.root":
                 self._send(server.content)
-            case "/forbidden.root":
+            case "forbidden.root":
                 self._fail(403)
-            case "/cut.root":
+            case "cut.root":
                 self._send(server.content[: len(server.content) // 2], length=len(server.content))
-            case "/endless.root":
+            case "endless.root":
                 self._trickle(length=10**9)
             case _:
                 self._fail(404)
 
+    def do_PUT(self) -> None:
+        server = cast(FaultyStore, self.server)
+        server.received[unquote(self.path)] = self.rfile.read(int(self.headers["Content-Length"]))
+        self._send(b"")
+
     def _send(self, body: bytes, length: int | None = None) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(length or len(body)))
+        self.send_header("ETag", '"1"')
         self.send_header("Last-Modified", "Sat, 01 Dec 2012 00:00:00 GMT")
         self.end_headers()
         self.wfile.write(body)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workload.errors import Misconfigured
-from workload.storage import WRITABLE_SCHEMES
+from workload.storage import WRITABLE_SCHEMES, split
 
 TEST_MODE_DPATH = "/dev/null"
 """The `dpath` that means: download, throw away, compute nothing."""
@@ -58,9 +58,10 @@ def _required(environ: Mapping[str, str], name: str) -> str:
 
 def _output_url(environ: Mapping[str, str]) -> str:
     value = _required(environ, "OUTPUT_URL").rstrip("/")
-    if value.partition("://")[0] not in WRITABLE_SCHEMES:
-        schemes = ", ".join(f"{scheme}://" for scheme in WRITABLE_SCHEMES)
-        raise Misconfigured(f"OUTPUT_URL {value} is none of {schemes}")
+    try:
+        split(f"{value}/result.json", WRITABLE_SCHEMES)
+    except ValueError as error:
+        raise Misconfigured(f"OUTPUT_URL: {error}") from error
     return value
 
 

@@ -7,6 +7,7 @@ thousand pods that start together can saturate the bucket's or the site's link f
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
@@ -14,6 +15,9 @@ from obstore.exceptions import BaseError
 from workload.errors import BadInput, TryAgain
 from workload.manifest import Shard
 from workload.storage import locate, reason
+
+if TYPE_CHECKING:
+    from obstore import GetResult
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -55,22 +59,33 @@ def stage_in(shard: Shard, target: Path, throttle: Throttle | None = None) -> in
     Raises `BadInput` when there is no such object or its size is not the manifest's, `TryAgain` when
     storage, network or disk fail.
     """
-    store, key = locate(shard.url)
+    download = _request(shard)
+    received = 0
     try:
-        download = obstore.get(store, key)
-        found = download.meta["size"]
-        if found != shard.size:
-            raise BadInput(f"{shard.url}: {found} bytes, but the manifest says {shard.size}")
-        received = 0
         with target.open("wb") as file:
             for chunk in download.stream(min_chunk_size=CHUNK):
                 received += file.write(chunk)
                 if throttle is not None:
                     throttle.take(len(chunk))
-    except FileNotFoundError as error:
-        raise BadInput(f"{shard.url}: no such object") from error
     except (BaseError, OSError) as error:
         raise TryAgain(f"cannot stage in {shard.url}: {reason(error)}") from error
     if received != shard.size:
         raise TryAgain(f"{shard.url}: connection ended after {received} of {shard.size} bytes")
     return received
+
+
+def _request(shard: Shard) -> "GetResult":
+    """The response to the request for a shard, checked before any of its content is read."""
+    try:
+        store, key = locate(shard.url)
+        response = obstore.get(store, key)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    except FileNotFoundError as error:
+        raise BadInput(f"{shard.url}: no such object") from error
+    except (BaseError, OSError) as error:
+        raise TryAgain(f"cannot stage in {shard.url}: {reason(error)}") from error
+    found = response.meta["size"]
+    if found != shard.size:
+        raise BadInput(f"{shard.url}: {found} bytes, but the manifest says {shard.size}")
+    return response

@@ -12,7 +12,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
-from workload.errors import BadInput, TryAgain
+from workload.errors import TryAgain
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -30,17 +30,25 @@ _CLIENT: "ClientConfig" = {
 }
 
 
-def locate(url: str) -> tuple[ObjectStore, str]:
-    """The store a URL points into, and the key in it.
+def split(url: str, schemes: tuple[str, ...] = SCHEMES) -> tuple[str, str, str]:
+    """Scheme, bucket or host (empty for `file`), and key of a URL.
 
-    Raises `BadInput` for a scheme that is not known or a URL without a key.
+    Raises ValueError for another scheme than the ones allowed, and for a key that no store can have.
     """
     scheme, separator, rest = url.partition("://")
     root, _, key = rest.partition("/")
-    if scheme not in SCHEMES or not separator:
-        raise BadInput(f"{url}: not a URL this workload can read ({', '.join(SCHEMES)})")
-    if not key:
-        raise BadInput(f"{url}: names no object")
+    if scheme not in schemes or not separator:
+        raise ValueError(f"{url} is not a URL with {', '.join(f'{allowed}://' for allowed in schemes)}")
+    if not root and scheme != "file":
+        raise ValueError(f"{url} has no {'host' if scheme.startswith('http') else 'bucket'}")
+    if not {"", ".", ".."}.isdisjoint(key.split("/")):
+        raise ValueError(f"{url} names no object: a part of its path is empty or dots")
+    return scheme, root, key
+
+
+def locate(url: str) -> tuple[ObjectStore, str]:
+    """The store a URL points into, and the key in it. Raises ValueError as `split` does."""
+    scheme, root, key = split(url)
     return _store(scheme, root), key
 
 
@@ -56,8 +64,8 @@ def put(url: str, content: bytes) -> None:
 
     Raises `TryAgain` when the store refuses or cannot be reached.
     """
-    store, key = locate(url)
     try:
+        store, key = locate(url)
         obstore.put(store, key, content, use_multipart=False)
     except (BaseError, OSError) as error:
         raise TryAgain(f"cannot write {url}: {reason(error)}") from error
@@ -65,8 +73,8 @@ def put(url: str, content: bytes) -> None:
 
 def exists(url: str) -> bool:
     """Whether there is an object at `url`. Raises `TryAgain` when the store does not answer."""
-    store, key = locate(url)
     try:
+        store, key = locate(url)
         obstore.head(store, key)
     except FileNotFoundError:
         return False

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workload.errors import BadInput
+from workload.errors import BadInput, TryAgain
 from workload.manifest import Shard
 from workload.stage_in import CHUNK, Throttle, stage_in
 
@@ -89,11 +89,22 @@ def test_an_object_of_another_size_than_listed_is_not_copied(source: Path, tmp_p
     ("url", "message"),
     [
         ("file:///nowhere/at/all.root", "file:///nowhere/at/all.root: no such object"),
-        ("ftp://host/a.root", "ftp://host/a.root: not a URL this workload can read"),
-        ("s3://bucket", "s3://bucket: names no object"),
+        ("ftp://host/a.root", "ftp://host/a.root is not a URL with s3://, gs://, file://, https://, http://"),
+        ("s3://bucket", "s3://bucket names no object"),
+        ("s3://bucket/", "s3://bucket/ names no object"),
+        ("s3:///a.root", "s3:///a.root has no bucket"),
+        ("https:///a.root", "https:///a.root has no host"),
+        ("s3://bucket/a//b.root", "s3://bucket/a//b.root names no object"),
+        ("file:///tmp/../etc/passwd", "file:///tmp/../etc/passwd names no object"),
     ],
 )
 def test_what_can_never_be_read_is_bad_input(url: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput) as error:
         stage_in(Shard("a", url, 5, None), tmp_path / "staged.root")
     assert message in str(error.value)
+
+
+def test_an_input_directory_that_is_gone_is_not_the_fault_of_the_shard(source: Path, tmp_path: Path) -> None:
+    shard = Shard("a", source.as_uri(), source.stat().st_size, None)
+    with pytest.raises(TryAgain, match=r"cannot stage in .*source.root: .*No such file or directory"):
+        stage_in(shard, tmp_path / "gone" / "staged.root")

@@ -22,7 +22,7 @@ from localkube.pki import server_context, write_private
 from localkube.process import Reaper
 from localkube.server import Server
 
-_log = logging.getLogger("localkube")
+log = logging.getLogger("localkube")
 _PATIENCE = 10.0  # seconds to wait for the reaper of a server that was killed just before
 
 
@@ -31,8 +31,11 @@ class StartError(Exception):
 
 
 def main() -> int:
+    """Serve until told to stop; 1 when the server could not start."""
     options = _options()
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     try:
         asyncio.run(_serve(options.state.resolve(), options.port, options.images, options.backoff))
     except (StartError, ImageFileError) as error:
@@ -43,14 +46,28 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="localkube", description="A Kubernetes for one machine.")
-    serve = parser.add_subparsers(dest="command", required=True).add_parser("serve", help="serve the clusters of a "
-                                                                            "state directory until SIGTERM or SIGINT")
-    serve.add_argument("--state", type=Path, required=True, help="directory for certificates, tokens, objects and pods")
-    serve.add_argument("--port", type=int, default=7443, choices=range(1, 65536), metavar="1..65535",
-                       help="port on 127.0.0.1 (default 7443)")
+    serve = parser.add_subparsers(dest="command", required=True).add_parser(
+        "serve", help="serve the clusters of a state directory until SIGTERM or SIGINT"
+    )
+    serve.add_argument(
+        "--state", type=Path, required=True, help="directory for certificates, tokens, objects and pods"
+    )
+    serve.add_argument(
+        "--port",
+        type=int,
+        default=7443,
+        choices=range(1, 65536),
+        metavar="1..65535",
+        help="port on 127.0.0.1 (default 7443)",
+    )
     serve.add_argument("--images", type=Path, help="JSON file: image name -> OCI image configuration")
-    serve.add_argument("--backoff", type=float, default=10.0, metavar="SECONDS",
-                       help="first delay before a failed pod, container or pull is tried again (default 10, as Kubernetes)")
+    serve.add_argument(
+        "--backoff",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="first delay before a failed pod, container or pull is tried again (default 10, as Kubernetes)",
+    )
     serve.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
 
@@ -70,10 +87,12 @@ async def _serve(state: Path, port: int, images: Path | None, backoff: float) ->
     try:
         await server.listen(port, tls)
     except OSError as error:
-        raise StartError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}; is another server using it? "
-                         "Choose another with --port") from None
+        raise StartError(
+            f"cannot listen on 127.0.0.1:{port}: {error.strerror}; is another server using it? "
+            "Choose another with --port"
+        ) from None
     clusters.restore()
-    _log.warning("serving %s on https://127.0.0.1:%d", state, port)
+    log.warning("serving %s on https://127.0.0.1:%d", state, port)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -84,7 +103,7 @@ async def _serve(state: Path, port: int, images: Path | None, backoff: float) ->
 
 
 def _lock(state: Path) -> int:
-    """Hold the state directory; the reaper holds it too, so nothing starts before the last containers are gone."""
+    """Hold the state directory; the reaper holds it too, so nothing starts before it has killed all."""
     descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -93,7 +112,9 @@ def _lock(state: Path) -> int:
             return descriptor
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise StartError(f"another localkube serves {state}; stop it or choose another --state") from None
+                raise StartError(
+                    f"another localkube serves {state}; stop it or choose another --state"
+                ) from None
             time.sleep(0.05)
 
 

@@ -25,7 +25,11 @@ class Causes:
 
     def unsupported(self, field: str, value: Any, allowed: list[str]) -> None:
         listed = ", ".join(json.dumps(one) for one in allowed)
-        self._add("FieldValueNotSupported", field, f"Unsupported value: {json.dumps(value)}: supported values: {listed}")
+        self._add(
+            "FieldValueNotSupported",
+            field,
+            f"Unsupported value: {json.dumps(value)}: supported values: {listed}",
+        )
 
     def forbidden(self, field: str, detail: str) -> None:
         self._add("FieldValueForbidden", field, f"Forbidden: {detail}")

@@ -54,15 +54,27 @@ class Cluster:
         events = Events(self.store)
         self._namespaces = NamespaceController(self.store, (host.state / "ca.crt").read_text())
         self._kubelet = Kubelet(self.store, events, self._machine())
-        self._controllers: list[Controller[Any]] = [GarbageCollector(self.store), self._namespaces, JobController(self.store, events, host.backoff),
-                             DaemonSetController(self.store, events), Scheduler(self.store, events), self._kubelet]
+        self._controllers: list[Controller[Any]] = [
+            GarbageCollector(self.store),
+            self._namespaces,
+            JobController(self.store, events, host.backoff),
+            DaemonSetController(self.store, events),
+            Scheduler(self.store, events),
+            self._kubelet,
+        ]
 
     def _machine(self) -> Machine:
         host, simulate = self._host, self.spec.simulate
         memory = memory_root(host.state)
-        return Machine(self._directory, memory / self.spec.name if memory else None, host.images, host.reaper,
-                       {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(host.port)}, host.backoff,
-                       Simulation(simulate["seconds"], simulate["failureRate"], self.spec.name) if simulate else None)
+        return Machine(
+            self._directory,
+            memory / self.spec.name if memory else None,
+            host.images,
+            host.reaper,
+            {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(host.port)},
+            host.backoff,
+            Simulation(simulate["seconds"], simulate["failureRate"], self.spec.name) if simulate else None,
+        )
 
     def start(self, new: bool) -> None:
         """Run the controllers; a new cluster gets its namespaces and nodes first."""
@@ -73,7 +85,9 @@ class Cluster:
         for node in self.store.objects("nodes"):
             set_ready(self.store, node, True)
         loops = [controller.run() for controller in self._controllers]
-        self._tasks = [asyncio.get_running_loop().create_task(loop) for loop in (*loops, self._kubelet.watch_over())]
+        self._tasks = [
+            asyncio.get_running_loop().create_task(loop) for loop in (*loops, self._kubelet.watch_over())
+        ]
         self.phase = "Running"
 
     async def durable(self) -> None:
@@ -83,7 +97,7 @@ class Cluster:
         return self._kubelet.pod_directory(pod)
 
     def preempt(self, name: str) -> int:
-        """Take a node away and give it back when its pods are gone; returns how many there were. Raises ApiError 404."""
+        """Take a node away and give it back without its pods; how many those were. Raises ApiError 404."""
         node = self.store.record("nodes", "", name).data
         set_ready(self.store, node, False)
         count, ended = self._kubelet.preempt(name)
@@ -92,11 +106,12 @@ class Cluster:
             await ended
             await asyncio.sleep(_NODE_RETURNS)
             set_ready(self.store, node, True)
+
         self._tasks.append(asyncio.get_running_loop().create_task(come_back()))
         return count
 
     def stop(self) -> None:
-        """Stop working and write nothing more; what runs is ended by the reaper and reported lost at the next start."""
+        """Stop working and write nothing more; the reaper ends what runs, the next start reports it lost."""
         self.closing = True
         for task in self._tasks:
             task.cancel()

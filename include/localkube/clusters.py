@@ -44,7 +44,9 @@ class Clusters:
         existing = self._clusters.get(spec.name)
         if existing is not None:
             if existing.phase == "Deleting":
-                raise ApiError(409, "Conflict", f"cluster {spec.name} is being deleted; try again when it is gone")
+                raise ApiError(
+                    409, "Conflict", f"cluster {spec.name} is being deleted; try again when it is gone"
+                )
             existing.spec.check_same(spec)
             return False
         token = secrets.token_urlsafe(32)
@@ -56,7 +58,7 @@ class Clusters:
         return True
 
     def delete(self, name: str) -> None:
-        """Begin to delete a cluster; it is listed with phase Deleting until it is gone. Raises ApiError 404."""
+        """Begin to delete a cluster, which is listed as Deleting until it is gone. Raises ApiError 404."""
         cluster = self.get(name)
         if name not in self._going:
             self._going[name] = asyncio.get_running_loop().create_task(self._delete(cluster))
@@ -77,13 +79,27 @@ class Clusters:
 
     def _kubeconfig(self, clusters: list[Cluster]) -> Obj:
         base = f"https://127.0.0.1:{self._host.port}/clusters"
-        return {"apiVersion": "v1", "kind": "Config", "preferences": {},
-                "current-context": clusters[0].spec.name if clusters else "",
-                "clusters": [{"name": one.spec.name, "cluster": {
-                    "server": f"{base}/{one.spec.name}", "certificate-authority-data": self._authority}} for one in clusters],
-                "users": [{"name": one.spec.name, "user": {"token": one.token}} for one in clusters],
-                "contexts": [{"name": one.spec.name, "context": {"cluster": one.spec.name, "user": one.spec.name}}
-                             for one in clusters]}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "preferences": {},
+            "current-context": clusters[0].spec.name if clusters else "",
+            "clusters": [
+                {
+                    "name": one.spec.name,
+                    "cluster": {
+                        "server": f"{base}/{one.spec.name}",
+                        "certificate-authority-data": self._authority,
+                    },
+                }
+                for one in clusters
+            ],
+            "users": [{"name": one.spec.name, "user": {"token": one.token}} for one in clusters],
+            "contexts": [
+                {"name": one.spec.name, "context": {"cluster": one.spec.name, "user": one.spec.name}}
+                for one in clusters
+            ],
+        }
 
     def _write_kubeconfig(self) -> None:
         document = self._kubeconfig(list(self._clusters.values()))

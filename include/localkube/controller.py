@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from localkube.errors import ApiError
 
 Key = TypeVar("Key", bound=Hashable)
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Controller(Generic[Key]):
@@ -44,10 +44,10 @@ class Controller(Generic[Key]):
                 try:
                     self.sync(key)
                 except ApiError as error:
-                    _log.info("%s of %s is tried again: %s", type(self).__name__, key, error)
+                    log.info("%s of %s is tried again: %s", type(self).__name__, key, error)
                     self.enqueue(key, after=1.0)
                 except Exception:
-                    _log.exception("%s failed on %s", type(self).__name__, key)
+                    log.exception("%s failed on %s", type(self).__name__, key)
                     self.enqueue(key, after=5.0)
                 await asyncio.sleep(0)
             await asyncio.sleep(self.period)

@@ -10,14 +10,30 @@ from localkube.defaults import pod_of
 from localkube.events import Events
 from localkube.garbage import delete
 from localkube.objects import (
-    Obj, controller_of, deleting, finished, is_true, labels_of, lookup, name_of, namespace_of,
+    Obj,
+    controller_of,
+    deleting,
+    finished,
+    is_true,
+    labels_of,
+    lookup,
+    name_of,
+    namespace_of,
 )
 from localkube.scheduler import suits
 from localkube.store import Event, Store, encode, generated_name
 
-_TOLERATIONS = [{"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": effect} for key, effect in (
-    ("not-ready", "NoExecute"), ("unreachable", "NoExecute"), ("disk-pressure", "NoSchedule"),
-    ("memory-pressure", "NoSchedule"), ("pid-pressure", "NoSchedule"), ("unschedulable", "NoSchedule"))]
+_TOLERATIONS = [
+    {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": effect}
+    for key, effect in (
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    )
+]
 _HASH = "controller-revision-hash"
 
 
@@ -29,7 +45,9 @@ class DaemonSetController(Controller[tuple[str, str]]):
     def __init__(self, store: Store, events: Events) -> None:
         super().__init__()
         self._store, self._events = store, events
-        store.subscribe("daemonsets", lambda event: self.enqueue((namespace_of(event.new), name_of(event.new))))
+        store.subscribe(
+            "daemonsets", lambda event: self.enqueue((namespace_of(event.new), name_of(event.new)))
+        )
         store.subscribe("pods", self._note_pod)
         store.subscribe("nodes", lambda event: self._all())
         self._all()
@@ -49,8 +67,11 @@ class DaemonSetController(Controller[tuple[str, str]]):
             return
         revision = hashlib.sha256(encode(owner["spec"]["template"])).hexdigest()[:10]
         wanted = {name_of(node): _spec(owner, name_of(node)) for node in self._store.objects("nodes")}
-        wanted = {node: spec for node, spec in wanted.items()
-                  if suits(spec, self._store.record("nodes", "", node).data)}
+        wanted = {
+            node: spec
+            for node, spec in wanted.items()
+            if suits(spec, self._store.record("nodes", "", node).data)
+        }
         placed: dict[str, list[Obj]] = defaultdict(list)
         for resource, namespace, name in sorted(self._store.owned.get(owner["metadata"]["uid"], ())):
             pod = self._store.get(resource, namespace, name)
@@ -65,20 +86,33 @@ class DaemonSetController(Controller[tuple[str, str]]):
             alive = [pod for pod in placed[node] if not finished(pod) or deleting(pod)]
             for pod in placed[node]:
                 if finished(pod) and not deleting(pod):
-                    self._events.record(owner, "FailedDaemonPod", f"Found failed daemon pod {namespace_of(pod)}/"
-                                        f"{name_of(pod)} on node {node}, will try to kill it", "daemonset-controller", True)
+                    self._events.record(
+                        owner,
+                        "FailedDaemonPod",
+                        f"Found failed daemon pod {namespace_of(pod)}/"
+                        f"{name_of(pod)} on node {node}, will try to kill it",
+                        "daemonset-controller",
+                        True,
+                    )
                     delete(self._store, "pods", pod)
             if not alive:
                 name = generated_name(f"{name_of(owner)}-")
-                pod = pod_of(owner["spec"]["template"], owner, name, spec=wanted[node], labels={
-                    _HASH: revision, "pod-template-generation": str(owner["metadata"]["generation"])})
+                pod = pod_of(
+                    owner["spec"]["template"],
+                    owner,
+                    name,
+                    spec=wanted[node],
+                    labels={_HASH: revision, "pod-template-generation": str(owner["metadata"]["generation"])},
+                )
                 placed[node] = [self._store.create("pods", pod)]
                 self._events.record(owner, "SuccessfulCreate", f"Created pod: {name}", "daemonset-controller")
         for node, pods in placed.items():
             for pod in pods if node not in wanted else ():
                 if not deleting(pod):
                     delete(self._store, "pods", pod)
-                    self._events.record(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}", "daemonset-controller")
+                    self._events.record(
+                        owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}", "daemonset-controller"
+                    )
 
     def _roll(self, owner: Obj, wanted: dict[str, Obj], placed: dict[str, list[Obj]], revision: str) -> None:
         """Replace pods of an older template, at most maxUnavailable at a time."""
@@ -98,14 +132,20 @@ class DaemonSetController(Controller[tuple[str, str]]):
                 unavailable += 1
             delete(self._store, "pods", pod)
 
-    def _report(self, owner: Obj, wanted: dict[str, Obj], placed: dict[str, list[Obj]], revision: str) -> None:
+    def _report(
+        self, owner: Obj, wanted: dict[str, Obj], placed: dict[str, list[Obj]], revision: str
+    ) -> None:
         alive = {node: [pod for pod in pods if not finished(pod)] for node, pods in placed.items()}
         on_wanted = [pods[0] for node, pods in alive.items() if node in wanted and pods]
         ready = sum(is_true(pod, "Ready") and not deleting(pod) for pod in on_wanted)
-        status = {"currentNumberScheduled": len(on_wanted), "desiredNumberScheduled": len(wanted),
-                  "numberMisscheduled": sum(bool(pods) and node not in wanted for node, pods in alive.items()),
-                  "numberReady": ready, "observedGeneration": owner["metadata"]["generation"],
-                  "updatedNumberScheduled": sum(labels_of(pod).get(_HASH) == revision for pod in on_wanted)}
+        status = {
+            "currentNumberScheduled": len(on_wanted),
+            "desiredNumberScheduled": len(wanted),
+            "numberMisscheduled": sum(bool(pods) and node not in wanted for node, pods in alive.items()),
+            "numberReady": ready,
+            "observedGeneration": owner["metadata"]["generation"],
+            "updatedNumberScheduled": sum(labels_of(pod).get(_HASH) == revision for pod in on_wanted),
+        }
         status |= {"numberAvailable": ready} if ready else {}
         status |= {"numberUnavailable": len(wanted) - ready} if len(wanted) > ready else {}
         self._store.update("daemonsets", {**owner, "status": status})
@@ -118,10 +158,18 @@ def _spec(owner: Obj, node: str) -> Obj:
     affinity = spec.get("affinity") or {}
     terms = lookup(affinity, "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms")
     terms = [{**one, **term} for one in terms] if terms else [term]
-    return {**spec, "tolerations": [*(spec.get("tolerations") or ()), *_TOLERATIONS], "affinity": {
-        **affinity, "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}}
+    return {
+        **spec,
+        "tolerations": [*(spec.get("tolerations") or ()), *_TOLERATIONS],
+        "affinity": {
+            **affinity,
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}},
+        },
+    }
 
 
 def _node_of(pod: Obj) -> str:
-    terms = lookup(pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms")
+    terms = lookup(
+        pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    )
     return str(pod["spec"].get("nodeName") or terms[0]["matchFields"][0]["values"][0])

@@ -1,8 +1,8 @@
 """SQLite below the stores: clusters and their objects survive a restart, also a kill -9.
 
 Writes are collected and committed together. An API request that changes something is answered only after its
-commit (`durable`); what controllers change follows within a twentieth of a second. WAL with synchronous=NORMAL
-loses nothing when the process dies; losing power may cost the last moments.
+commit (`durable`); what controllers change follows within a twentieth of a second. WAL with
+synchronous=NORMAL loses nothing when the process dies; losing power may cost the last moments.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from localkube.objects import Obj
 Key = tuple[str, str, str]  # resource, namespace, name
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS clusters (name TEXT PRIMARY KEY, position INTEGER, spec TEXT, token TEXT, revision INTEGER);
+CREATE TABLE IF NOT EXISTS clusters (
+    name TEXT PRIMARY KEY, position INTEGER, spec TEXT, token TEXT, revision INTEGER);
 CREATE TABLE IF NOT EXISTS objects (cluster TEXT, resource TEXT, namespace TEXT, name TEXT, data BLOB,
     PRIMARY KEY (cluster, resource, namespace, name)) WITHOUT ROWID;
 """
@@ -32,7 +33,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.executescript(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;" + _TABLES)
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;" + _TABLES
+        )
         self._dirty: dict[tuple[str, *Key], bytes | None] = {}
         self._revisions: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -44,8 +46,10 @@ class Database:
         return [(name, json.loads(spec), token, revision + _GAP) for name, spec, token, revision in rows]
 
     def add_cluster(self, name: str, spec: Obj, token: str) -> None:
-        self._connection.execute("INSERT INTO clusters SELECT ?, coalesce(max(position), 0) + 1, ?, ?, 0 FROM clusters",
-                                 (name, json.dumps(spec), token))
+        self._connection.execute(
+            "INSERT INTO clusters SELECT ?, coalesce(max(position), 0) + 1, ?, ?, 0 FROM clusters",
+            (name, json.dumps(spec), token),
+        )
 
     def drop_cluster(self, name: str) -> None:
         self.flush()
@@ -53,7 +57,9 @@ class Database:
         self._connection.execute("DELETE FROM clusters WHERE name = ?", (name,))
 
     def objects(self, cluster: str) -> Iterator[tuple[str, bytes]]:
-        yield from self._connection.execute("SELECT resource, data FROM objects WHERE cluster = ?", (cluster,))
+        yield from self._connection.execute(
+            "SELECT resource, data FROM objects WHERE cluster = ?", (cluster,)
+        )
 
     def write(self, cluster: str, key: Key, data: bytes | None, revision: int) -> None:
         """Have the object written with the next commit; None removes it."""
@@ -79,11 +85,14 @@ class Database:
         dirty, self._dirty = self._dirty, {}
         execute = self._connection.execute
         execute("BEGIN")
-        self._connection.executemany("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)",
-                                     [(*key, data) for key, data in dirty.items() if data is not None])
+        self._connection.executemany(
+            "REPLACE INTO objects VALUES (?, ?, ?, ?, ?)",
+            [(*key, data) for key, data in dirty.items() if data is not None],
+        )
         self._connection.executemany(
             "DELETE FROM objects WHERE cluster = ? AND resource = ? AND namespace = ? AND name = ?",
-            [key for key, data in dirty.items() if data is None])
+            [key for key, data in dirty.items() if data is None],
+        )
         for cluster, revision in self._revisions.items():
             execute("UPDATE clusters SET revision = ? WHERE name = ?", (revision, cluster))
         execute("COMMIT")

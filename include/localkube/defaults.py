@@ -9,33 +9,55 @@ from typing import Any
 from localkube.objects import Obj, name_of, owned_by
 
 _CONTAINER = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
-_POD = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
-        "securityContext": {}, "schedulerName": "default-scheduler", "enableServiceLinks": True}
-_TOLERATIONS = [{"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute",
-                 "tolerationSeconds": 300} for key in ("not-ready", "unreachable")]
+_POD = {
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+    "dnsPolicy": "ClusterFirst",
+    "securityContext": {},
+    "schedulerName": "default-scheduler",
+    "enableServiceLinks": True,
+}
+_TOLERATIONS = [
+    {
+        "key": f"node.kubernetes.io/{key}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
+    for key in ("not-ready", "unreachable")
+]
+_DAEMON_COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
 JOB_FINALIZER = "batch.kubernetes.io/job-tracking"
 
 
 def with_defaults(resource: str, obj: Obj) -> Obj:
     """The object completed; its uid must be set already, because a Job's selector is made of it."""
     obj = copy.deepcopy(obj)
+    if resource in ("pods", "jobs", "daemonsets", "nodes"):
+        obj.setdefault("spec", {})
     match resource:
         case "pods":
             _pod_spec(obj["spec"])
             obj["spec"].setdefault("serviceAccountName", "default")
             obj["spec"].setdefault("tolerations", []).extend(
-                one for one in _TOLERATIONS if one not in obj["spec"]["tolerations"])
+                one for one in _TOLERATIONS if one not in obj["spec"]["tolerations"]
+            )
             obj["status"] = {"phase": "Pending", "qosClass": _qos_class(obj["spec"])}
         case "jobs":
             _job(obj)
         case "daemonsets":
             obj["spec"].setdefault("updateStrategy", {"type": "RollingUpdate"})
             if obj["spec"]["updateStrategy"].get("type") == "RollingUpdate":
-                obj["spec"]["updateStrategy"].setdefault("rollingUpdate", {"maxSurge": 0, "maxUnavailable": 1})
+                obj["spec"]["updateStrategy"].setdefault(
+                    "rollingUpdate", {"maxSurge": 0, "maxUnavailable": 1}
+                )
             obj["spec"].setdefault("revisionHistoryLimit", 10)
-            _pod_spec(obj["spec"]["template"].setdefault("spec", {}))
+            obj["status"] = dict.fromkeys(_DAEMON_COUNTS, 0)
+            _pod_spec(obj["spec"].setdefault("template", {}).setdefault("spec", {}))
         case "namespaces":
-            obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get("name", "")
+            obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get(
+                "name", ""
+            )
             obj["spec"] = {"finalizers": ["kubernetes"]}
             obj["status"] = {"phase": "Active"}
         case "secrets":
@@ -44,8 +66,6 @@ def with_defaults(resource: str, obj: Obj) -> Obj:
                 encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
                 obj["data"] = (obj.get("data") or {}) | encoded
             obj.setdefault("type", "Opaque")
-        case "nodes":
-            obj.setdefault("spec", {})
     return obj
 
 
@@ -69,7 +89,9 @@ def _container(container: Obj) -> None:
         container.setdefault(key, value)
     image = str(container.get("image", ""))
     tagless = ":" not in image.rpartition("/")[2] and "@" not in image
-    container.setdefault("imagePullPolicy", "Always" if tagless or image.endswith(":latest") else "IfNotPresent")
+    container.setdefault(
+        "imagePullPolicy", "Always" if tagless or image.endswith(":latest") else "IfNotPresent"
+    )
     resources = container.setdefault("resources", {})
     if resources.get("limits"):
         resources["requests"] = dict(resources["limits"]) | (resources.get("requests") or {})
@@ -79,13 +101,20 @@ def _container(container: Obj) -> None:
 
 
 def _qos_class(spec: Obj) -> str:
-    """Guaranteed when every container's limits equal its requests for cpu and memory, BestEffort without any."""
-    resources = [one.get("resources") or {} for one in [*(spec.get("initContainers") or ()), *spec["containers"]]]
+    """Guaranteed when all limits for cpu and memory equal the requests, BestEffort without any."""
+    resources = [
+        one.get("resources") or {}
+        for kind in ("initContainers", "containers")
+        for one in spec.get(kind) or ()
+    ]
     if not any(one.get("requests") or one.get("limits") for one in resources):
         return "BestEffort"
-    guaranteed = all((one.get("limits") or {}).get(key) is not None
-                     and one["limits"][key] == (one.get("requests") or {}).get(key)
-                     for one in resources for key in ("cpu", "memory"))
+    guaranteed = all(
+        (one.get("limits") or {}).get(key) is not None
+        and one["limits"][key] == (one.get("requests") or {}).get(key)
+        for one in resources
+        for key in ("cpu", "memory")
+    )
     return "Guaranteed" if guaranteed else "Burstable"
 
 
@@ -101,21 +130,38 @@ def _job(job: Obj) -> None:
     for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
         for pattern in rule.get("onPodConditions") or ():
             pattern.setdefault("status", "True")
-    template = spec["template"]
+    template = spec.setdefault("template", {})
     _pod_spec(template.setdefault("spec", {}))
     uid, name = job["metadata"]["uid"], job["metadata"].get("name", "")
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
-    labels |= {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name,
-               "controller-uid": uid, "job-name": name}
-    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    labels |= {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
+    spec.setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
+    job["status"] = {}
 
 
 def pod_of(template: Obj, owner: Obj, name: str, spec: Obj | None = None, **metadata: Any) -> Obj:
-    """A pod as a controller makes it from a template that already has its defaults; the spec is shared, not copied."""
+    """A pod as a controller makes it; the template has its defaults already and its spec is shared."""
     meta = template.get("metadata") or {}
     spec = spec or template["spec"]
-    extra = {key: {**(meta.get(key) or {}), **(metadata.pop(key, None) or {})} for key in ("labels", "annotations")}
-    return {"apiVersion": "v1", "kind": "Pod", "spec": spec,
-            "metadata": {"name": name, "namespace": owner["metadata"]["namespace"], "generateName": f"{name_of(owner)}-",
-                         "ownerReferences": owned_by(owner), **{k: v for k, v in extra.items() if v}, **metadata},
-            "status": {"phase": "Pending", "qosClass": _qos_class(spec)}}
+    extra = {
+        key: {**(meta.get(key) or {}), **(metadata.pop(key, None) or {})} for key in ("labels", "annotations")
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": spec,
+        "metadata": {
+            "name": name,
+            "namespace": owner["metadata"]["namespace"],
+            "generateName": f"{name_of(owner)}-",
+            "ownerReferences": owned_by(owner),
+            **{k: v for k, v in extra.items() if v},
+            **metadata,
+        },
+        "status": {"phase": "Pending", "qosClass": _qos_class(spec)},
+    }

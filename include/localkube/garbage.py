@@ -1,4 +1,4 @@
-"""How objects go: graceful deletion, owners and dependents, namespaces, finished Jobs past their time to live."""
+"""How objects go: graceful deletion, owners and dependents, namespaces, Jobs past their time to live."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from localkube import errors
 from localkube.controller import Controller
 from localkube.database import Key
 from localkube.objects import (
-    Obj, deleting, finished, is_true, lookup, name_of, namespace_of, now, seconds, with_metadata, with_status,
+    Obj,
+    deleting,
+    finished,
+    is_true,
+    lookup,
+    name_of,
+    namespace_of,
+    now,
+    seconds,
+    with_metadata,
+    with_status,
 )
 from localkube.resources import RESOURCES
 from localkube.store import Event, Store
@@ -18,15 +28,25 @@ _POLICIES = ("Background", "Foreground", "Orphan")
 
 
 def delete(store: Store, resource: str, obj: Obj, policy: str | None = None, grace: int | None = None) -> Obj:
-    """Delete as the API does and return the object as it was left; without a policy the dependents of a Job stay.
+    """Delete as the API does and return the object as left; without a policy the dependents of a Job stay.
 
     A pod that runs keeps running until its node has ended it; an object with finalizers waits for them.
     Raises ApiError 403 for namespaces that must stay and 422 for an unknown policy.
     """
     if policy not in (None, *_POLICIES):
-        raise errors.invalid("DeleteOptions", "", "", [{
-            "reason": "FieldValueNotSupported", "field": "propagationPolicy",
-            "message": f'Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan"'}])
+        raise errors.invalid(
+            "DeleteOptions",
+            "",
+            "",
+            [
+                {
+                    "reason": "FieldValueNotSupported",
+                    "field": "propagationPolicy",
+                    "message": f'Unsupported value: "{policy}": supported values: '
+                    '"Background", "Foreground", "Orphan"',
+                }
+            ],
+        )
     if resource == "namespaces" and name_of(obj) in _PERMANENT:
         raise errors.forbidden(resource, name_of(obj), "this namespace may not be deleted")
     meta = obj["metadata"]
@@ -45,8 +65,12 @@ def delete(store: Store, resource: str, obj: Obj, policy: str | None = None, gra
     elif resource == "pods" and not lookup(obj, "spec.nodeName"):
         obj = with_status(obj, phase="Failed")  # it will never run, and whoever tracks it may let go
     stamp = meta.get("deletionTimestamp") or now()
-    return store.update(resource, with_metadata(obj, deletionTimestamp=stamp, deletionGracePeriodSeconds=wait,
-                                                finalizers=finalizers or None))
+    return store.update(
+        resource,
+        with_metadata(
+            obj, deletionTimestamp=stamp, deletionGracePeriodSeconds=wait, finalizers=finalizers or None
+        ),
+    )
 
 
 def _grace(resource: str, obj: Obj, asked: int | None) -> int:
@@ -159,6 +183,8 @@ def _expiry(job: Obj) -> float | None:
         return None
     for kind in ("Complete", "Failed"):
         if is_true(job, kind):
-            ended = next(one for one in job["status"]["conditions"] if one["type"] == kind)["lastTransitionTime"]
+            ended = next(one for one in job["status"]["conditions"] if one["type"] == kind)[
+                "lastTransitionTime"
+            ]
             return seconds(ended) + float(ttl)
     return None

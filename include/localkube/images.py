@@ -6,6 +6,7 @@ There is no registry and no unpacking: an image is the command its configuration
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +37,8 @@ class Images:
 
     def get(self, name: str) -> Image | None:
         """The image of that name; pause images are built in."""
-        try:
+        with suppress(ImageFileError):  # what was read before stays in use while the file is being edited
             self._reload()
-        except ImageFileError:
-            pass  # what was read before stays in use while the file is being edited
         if name not in self._images and name.rpartition("/")[2].partition(":")[0] == "pause":
             return Image(tuple(_PAUSE), (), {}, "")
         return self._images.get(name)
@@ -55,8 +54,12 @@ class Images:
         except (OSError, ValueError) as error:
             raise ImageFileError(f"images file {self._path}: {error}") from None
         if not isinstance(entries, dict):
-            raise ImageFileError(f"images file {self._path}: must be an object that maps image names to configurations")
-        self._images = {name: _image(f"images file {self._path}: {name}", entry) for name, entry in entries.items()}
+            raise ImageFileError(
+                f"images file {self._path}: must be an object that maps image names to configurations"
+            )
+        self._images = {
+            name: _image(f"images file {self._path}: {name}", entry) for name, entry in entries.items()
+        }
         self._read_at = changed
 
 
@@ -64,12 +67,18 @@ def _image(where: str, entry: object) -> Image:
     if not isinstance(entry, dict):
         raise ImageFileError(f"{where}: must be an object with Entrypoint, Cmd, Env, WorkingDir")
     if unknown := set(entry) - {"Entrypoint", "Cmd", "Env", "WorkingDir", "User", "Labels"}:
-        raise ImageFileError(f"{where}: unknown field {', '.join(sorted(unknown))}; allowed: Entrypoint, Cmd, Env, "
-                             "WorkingDir, User, Labels")
+        raise ImageFileError(
+            f"{where}: unknown field {', '.join(sorted(unknown))}; allowed: Entrypoint, Cmd, Env, "
+            "WorkingDir, User, Labels"
+        )
     lists = {}
     for key in ("Entrypoint", "Cmd", "Env"):
         lists[key] = entry.get(key) or []
         if not isinstance(lists[key], list) or not all(isinstance(part, str) for part in lists[key]):
             raise ImageFileError(f"{where}: {key} must be a list of strings")
-    return Image(tuple(lists["Entrypoint"]), tuple(lists["Cmd"]),
-                 dict(line.partition("=")[::2] for line in lists["Env"]), str(entry.get("WorkingDir") or ""))
+    return Image(
+        tuple(lists["Entrypoint"]),
+        tuple(lists["Cmd"]),
+        dict(line.partition("=")[::2] for line in lists["Env"]),
+        str(entry.get("WorkingDir") or ""),
+    )

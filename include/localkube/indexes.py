@@ -11,7 +11,9 @@ def compress(indexes: Iterable[int]) -> str:
     run: list[int] = []
     for index in [*sorted(indexes), None]:
         if run and (index is None or index != run[-1] + 1):
-            parts.append(str(run[0]) if len(run) == 1 else f"{run[0]}{',' if len(run) == 2 else '-'}{run[-1]}")
+            parts.append(
+                str(run[0]) if len(run) == 1 else f"{run[0]}{',' if len(run) == 2 else '-'}{run[-1]}"
+            )
             run = []
         if index is not None:
             run.append(index)
@@ -19,6 +21,7 @@ def compress(indexes: Iterable[int]) -> str:
 
 
 def expand(text: str | None) -> set[int]:
+    """The set of numbers that `compress` wrote."""
     indexes: set[int] = set()
     for part in (text or "").split(","):
         if part:

@@ -19,6 +19,7 @@ class Verdict:
 
 
 def has_ended(job: Obj) -> bool:
+    """Whether the Job has its last condition."""
     return is_true(job, "Complete") or is_true(job, "Failed")
 
 
@@ -40,8 +41,11 @@ def decide(job: Obj, status: Obj, completed: int, failed_indexes: int, active: l
         return Verdict("FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
     most = spec.get("maxFailedIndexes")
     if most is not None and failed_indexes > most:
-        return Verdict("FailureTarget", "MaxFailedIndexesExceeded",
-                       "Job has exceeded the specified maximal number of failed indexes")
+        return Verdict(
+            "FailureTarget",
+            "MaxFailedIndexesExceeded",
+            "Job has exceeded the specified maximal number of failed indexes",
+        )
     wanted = spec.get("completions")
     if spec["completionMode"] == "Indexed":
         if completed + failed_indexes >= wanted and failed_indexes:
@@ -52,7 +56,9 @@ def decide(job: Obj, status: Obj, completed: int, failed_indexes: int, active: l
     else:
         done = succeeded >= wanted
     if done:
-        return Verdict("SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods")
+        return Verdict(
+            "SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods"
+        )
     return None
 
 
@@ -60,6 +66,10 @@ def _restarted_too_often(spec: Obj, active: list[Obj]) -> bool:
     """With restartPolicy OnFailure the restarts of containers count against the backoff limit."""
     if spec["template"]["spec"]["restartPolicy"] != "OnFailure":
         return False
-    restarts = sum(one["restartCount"] for pod in active for kind in ("initContainerStatuses", "containerStatuses")
-                   for one in (pod.get("status") or {}).get(kind) or ())
+    restarts = sum(
+        one["restartCount"]
+        for pod in active
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for one in (pod.get("status") or {}).get(kind) or ()
+    )
     return bool(restarts > 0 if spec["backoffLimit"] == 0 else restarts >= spec["backoffLimit"])

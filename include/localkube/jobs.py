@@ -1,8 +1,8 @@
 """The Job controller: keeps as many pods as a Job wants, counts each that ends exactly once, decides the end.
 
-A pod bears a finalizer until it is counted, and counting (status of the Job) and letting go (finalizer of the pod)
-are committed together: a kill at any moment loses no pod and counts none twice. What has been counted is in the
-Job's status, so a round looks only at pods that are not counted yet.
+A pod bears a finalizer until it is counted, and counting (status of the Job) and letting go (finalizer of the
+pod) are committed together: a kill at any moment loses no pod and counts none twice. What has been counted is
+in the Job's status, so a round looks only at pods that are not counted yet.
 """
 
 from __future__ import annotations
@@ -21,8 +21,17 @@ from localkube.indexes import compress, expand
 from localkube.job_policy import action_for
 from localkube.job_verdict import Verdict, decide, has_ended, target_of
 from localkube.objects import (
-    Obj, controller_of, deleting, finished, is_true, lookup, name_of, namespace_of, now, 
-    set_condition, with_metadata,
+    Obj,
+    controller_of,
+    deleting,
+    finished,
+    is_true,
+    lookup,
+    name_of,
+    namespace_of,
+    now,
+    set_condition,
+    with_metadata,
 )
 from localkube.store import Event, Store, generated_name
 
@@ -42,7 +51,9 @@ class Progress:
     failed_indexes: set[int]
     pods: dict[str, Obj] = field(default_factory=dict)  # not counted yet, by name
     failures: dict[int, int] = field(default_factory=dict)  # of an index, or of the whole Job (-1)
-    not_before: dict[int, float] = field(default_factory=dict)  # when an index (-1: the Job) may be tried again
+    not_before: dict[int, float] = field(
+        default_factory=dict
+    )  # when an index (-1: the Job) may be tried again
     free: list[int] = field(default_factory=list)  # heap of indexes that have neither pod nor verdict
     queued: set[int] = field(default_factory=set)  # those in the heap
     offered: int = 0  # indexes below this have been offered
@@ -71,13 +82,17 @@ class Progress:
     def extend(self, completions: int) -> None:
         """Offer the indexes a Job has that were never offered, or were beyond its end for a while."""
         if completions > self.offered:
-            busy = self.completed | self.failed_indexes | {_index(pod) for pod in self.pods.values() if not deleting(pod)}
+            busy = (
+                self.completed
+                | self.failed_indexes
+                | {_index(pod) for pod in self.pods.values() if not deleting(pod)}
+            )
             self.offer(index for index in range(self.offered, completions) if index not in busy)
         self.offered = completions
 
 
 class JobController(Controller[Key]):
-    """Works off Jobs, and pods whose Job is gone; backoff is the first delay before a failed pod is replaced, in seconds."""
+    """Works off Jobs, and pods whose Job is gone; backoff is the first delay before a retry, in seconds."""
 
     period = 0.05
 
@@ -151,8 +166,11 @@ class JobController(Controller[Key]):
         conditions = list(status.get("conditions") or ())
         counted = self._count(job, progress, status)
         active = [pod for pod in progress.pods.values() if not finished(pod) and not deleting(pod)]
-        verdict = target_of(conditions) or counted or decide(
-            job, status, len(progress.completed), len(progress.failed_indexes), active)
+        verdict = (
+            target_of(conditions)
+            or counted
+            or decide(job, status, len(progress.completed), len(progress.failed_indexes), active)
+        )
         if verdict is not None:
             conditions = self._conclude(job, progress, status, conditions, verdict, active)
             active = []
@@ -164,15 +182,22 @@ class JobController(Controller[Key]):
     def _begin(self, job: Obj) -> Progress:
         """What can be known of a Job when it is first seen, or again after a restart."""
         status = job.get("status") or {}
-        progress = Progress(job["metadata"]["uid"], expand(status.get("completedIndexes")),
-                            expand(status.get("failedIndexes")))
+        progress = Progress(
+            job["metadata"]["uid"],
+            expand(status.get("completedIndexes")),
+            expand(status.get("failedIndexes")),
+        )
         for resource, namespace, name in self._store.owned.get(progress.uid, ()):
             pod = self._store.get(resource, namespace, name)
             if pod is None:
                 continue
             progress.take(pod)
             failures = int((pod["metadata"].get("annotations") or {}).get(_FAILURES, 0))
-            if not _uncounted(pod) and lookup(pod, "status.phase") == "Failed" and action_for(job, pod)[0] == "Count":
+            if (
+                not _uncounted(pod)
+                and lookup(pod, "status.phase") == "Failed"
+                and action_for(job, pod)[0] == "Count"
+            ):
                 failures += 1
             progress.failures[_index(pod)] = max(failures, progress.failures.get(_index(pod), 0))
         return progress
@@ -214,7 +239,9 @@ class JobController(Controller[Key]):
         per_index = spec.get("backoffLimitPerIndex")
         scope = index if per_index is not None else -1
         progress.failures[scope] = failures = progress.failures.get(scope, 0) + 1
-        progress.not_before[scope] = time.time() + min(self._backoff * 2.0 ** min(failures - 1, 30), _LONGEST_BACKOFF)
+        progress.not_before[scope] = time.time() + min(
+            self._backoff * 2.0 ** min(failures - 1, 30), _LONGEST_BACKOFF
+        )
         if action == "FailJob":
             return Verdict("FailureTarget", "PodFailurePolicy", message)
         if per_index is not None and index >= 0 and (action == "FailIndex" or failures > per_index):
@@ -253,7 +280,9 @@ class JobController(Controller[Key]):
         elif status.get("succeeded"):
             wanted = min(wanted, len(active))
         if len(active) > wanted:
-            surplus = sorted(active, key=lambda pod: (is_true(pod, "Ready"), -_index(pod)))[:len(active) - wanted]
+            surplus = sorted(active, key=lambda pod: (is_true(pod, "Ready"), -_index(pod)))[
+                : len(active) - wanted
+            ]
             return self._withdraw(job, progress, surplus, active)
         if spec["podReplacementPolicy"] == "Failed":
             wanted -= len(progress.terminating)
@@ -286,8 +315,9 @@ class JobController(Controller[Key]):
         while len(made) < min(count, _BATCH) and (progress.free or not indexed):
             index = heapq.heappop(progress.free) if indexed else -1
             progress.queued.discard(index)
-            if indexed and (index in progress.completed or index in progress.failed_indexes
-                            or index >= _completions(job)):
+            if indexed and (
+                index in progress.completed or index in progress.failed_indexes or index >= _completions(job)
+            ):
                 continue
             wait = progress.not_before.get(index, 0.0) - time.time()
             if indexed and wait > 0:
@@ -309,8 +339,15 @@ class JobController(Controller[Key]):
             if job["spec"].get("backoffLimitPerIndex") is not None:
                 notes[_FAILURES] = str(progress.failures.get(index, 0))
             progress.spec = progress.spec or _indexed_spec(template["spec"])
-            pod = pod_of(template, job, generated_name(f"{name}-{index}-"),
-                         spec={**progress.spec, "hostname": f"{name}-{index}"}, labels={_INDEX: str(index)}, annotations=notes, finalizers=[JOB_FINALIZER])
+            pod = pod_of(
+                template,
+                job,
+                generated_name(f"{name}-{index}-"),
+                spec={**progress.spec, "hostname": f"{name}-{index}"},
+                labels={_INDEX: str(index)},
+                annotations=notes,
+                finalizers=[JOB_FINALIZER],
+            )
             pod["metadata"]["generateName"] = f"{name}-{index}-"
         pod = self._store.create("pods", pod)
         self._events.record(job, "SuccessfulCreate", f"Created pod: {name_of(pod)}", _COMPONENT)
@@ -318,8 +355,15 @@ class JobController(Controller[Key]):
 
     # -- the end and the status
 
-    def _conclude(self, job: Obj, progress: Progress, status: Obj, conditions: list[Obj], verdict: Verdict,
-                  active: list[Obj]) -> list[Obj]:
+    def _conclude(
+        self,
+        job: Obj,
+        progress: Progress,
+        status: Obj,
+        conditions: list[Obj],
+        verdict: Verdict,
+        active: list[Obj],
+    ) -> list[Obj]:
         """Announce the verdict, end the pods that are left, and add the last condition once they are gone."""
         conditions = set_condition(conditions, verdict.target, True, verdict.reason, verdict.message)
         self._delete(job, active)
@@ -332,7 +376,9 @@ class JobController(Controller[Key]):
         status["completionTime"] = now()
         return set_condition(conditions, "Complete", True, verdict.reason, verdict.message)
 
-    def _report(self, job: Obj, progress: Progress, status: Obj, conditions: list[Obj], active: list[Obj]) -> None:
+    def _report(
+        self, job: Obj, progress: Progress, status: Obj, conditions: list[Obj], active: list[Obj]
+    ) -> None:
         """Write the status, if anything in it changed."""
         spec = job["spec"]
         if spec["completionMode"] == "Indexed":
@@ -340,10 +386,18 @@ class JobController(Controller[Key]):
                 status["completedIndexes"] = compress(progress.completed)
             if spec.get("backoffLimitPerIndex") is not None:
                 status["failedIndexes"] = compress(progress.failed_indexes)
-        status |= {"active": len(active), "ready": sum(is_true(pod, "Ready") for pod in active),
-                   "terminating": len(progress.terminating),
-                   "conditions": conditions, "uncountedTerminatedPods": {}}
-        status = {key: value for key, value in status.items() if value not in (None, []) and (key, value) not in _ZERO}
+        status |= {
+            "active": len(active),
+            "ready": sum(is_true(pod, "Ready") for pod in active),
+            "terminating": len(progress.terminating),
+            "conditions": conditions,
+            "uncountedTerminatedPods": {},
+        }
+        status = {
+            key: value
+            for key, value in status.items()
+            if value not in (None, []) and (key, value) not in _ZERO
+        }
         current = self._store.get(*_key("jobs", job))
         if current is not None:
             self._store.update("jobs", {**current, "status": status})
@@ -358,10 +412,18 @@ def _key(resource: str, obj: Obj) -> Key:
 
 def _indexed_spec(spec: Obj) -> Obj:
     """The pod spec all indexes share: each container learns its index from the pod's annotation."""
-    variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": {
-        "apiVersion": "v1", "fieldPath": f"metadata.annotations['{_INDEX}']"}}}
-    return {**spec, **{kind: [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]
-                       for kind in ("initContainers", "containers") if spec.get(kind)}}
+    variable = {
+        "name": "JOB_COMPLETION_INDEX",
+        "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{_INDEX}']"}},
+    }
+    return {
+        **spec,
+        **{
+            kind: [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]
+            for kind in ("initContainers", "containers")
+            if spec.get(kind)
+        },
+    }
 
 
 def _uncounted(pod: Obj) -> bool:

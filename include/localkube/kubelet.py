@@ -14,7 +14,16 @@ from localkube.controller import Controller
 from localkube.events import Events
 from localkube.images import Images
 from localkube.objects import (
-    Obj, deleting, finished, lookup, name_of, namespace_of, quantity, set_condition, with_metadata, with_status,
+    Obj,
+    deleting,
+    finished,
+    lookup,
+    name_of,
+    namespace_of,
+    quantity,
+    set_condition,
+    with_metadata,
+    with_status,
 )
 from localkube.pod import PodWorker
 from localkube.pod_status import End
@@ -23,11 +32,15 @@ from localkube.simulation import SimulatedPod, Simulation
 from localkube.store import Event, Store
 from localkube.volumes import used
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _PROBE = 1.0  # seconds between looks at memory and volumes
 _SHUTDOWN = 15.0  # the longest grace a pod gets when its node is taken away
-PREEMPTED = End("Terminated", "Pod was terminated in response to imminent node shutdown.", "TerminationByKubelet")
-LOST = End("NodeLost", "localkube was restarted: the pod's containers ended with the process before it.", "NodeLost")
+PREEMPTED = End(
+    "Terminated", "Pod was terminated in response to imminent node shutdown.", "TerminationByKubelet"
+)
+LOST = End(
+    "NodeLost", "localkube was restarted: the pod's containers ended with the process before it.", "NodeLost"
+)
 DELETED = End("NodeLost", "PodGC: node no longer exists", "DeletionByPodGC")
 
 
@@ -94,17 +107,45 @@ class Kubelet(Controller[tuple[str, str]]):
         """After a restart: what never began begins, what restarts anyway restarts, the rest is lost."""
         if not pod["spec"].get("nodeName") or finished(pod):
             return
-        began = any("waiting" not in one["state"] for kind in ("containerStatuses", "initContainerStatuses")
-                    for one in lookup(pod, f"status.{kind}") or ())
+        began = any(
+            "waiting" not in one["state"]
+            for kind in ("containerStatuses", "initContainerStatuses")
+            for one in lookup(pod, f"status.{kind}") or ()
+        )
         if began and pod["spec"]["restartPolicy"] != "Always" and self._machine.simulation is None:
-            ended = [{**one, "ready": False, "started": False, "state": {"terminated": {
-                "exitCode": 137, "reason": "ContainerStatusUnknown", "message": "The container could not be located when "
-                "the pod was terminated", "startedAt": None, "finishedAt": None}} if "running" in one["state"]
-                else one["state"]} for one in lookup(pod, "status.containerStatuses") or ()]
-            conditions = set_condition(pod["status"].get("conditions") or (), "DisruptionTarget", True,
-                                       LOST.disruption, LOST.message)
-            pod = self.store.update("pods", with_status(pod, phase="Failed", reason=LOST.reason, message=LOST.message,
-                                                        containerStatuses=ended, conditions=conditions))
+            ended = [
+                {
+                    **one,
+                    "ready": False,
+                    "started": False,
+                    "state": {
+                        "terminated": {
+                            "exitCode": 137,
+                            "reason": "ContainerStatusUnknown",
+                            "message": "The container could not be located when the pod was terminated",
+                            "startedAt": None,
+                            "finishedAt": None,
+                        }
+                    }
+                    if "running" in one["state"]
+                    else one["state"],
+                }
+                for one in lookup(pod, "status.containerStatuses") or ()
+            ]
+            conditions = set_condition(
+                pod["status"].get("conditions") or (), "DisruptionTarget", True, LOST.disruption, LOST.message
+            )
+            pod = self.store.update(
+                "pods",
+                with_status(
+                    pod,
+                    phase="Failed",
+                    reason=LOST.reason,
+                    message=LOST.message,
+                    containerStatuses=ended,
+                    conditions=conditions,
+                ),
+            )
         self.enqueue((namespace_of(pod), name_of(pod)))
 
     # -- working
@@ -130,22 +171,35 @@ class Kubelet(Controller[tuple[str, str]]):
         simulation = self._machine.simulation
         worker: Worker = SimulatedPod(self, pod, simulation) if simulation else PodWorker(self, pod)
         self._workers[uid] = worker
-        task = asyncio.get_running_loop().create_task(worker.run(), name=f"pod {namespace_of(pod)}/{name_of(pod)}")
+        task = asyncio.get_running_loop().create_task(
+            worker.run(), name=f"pod {namespace_of(pod)}/{name_of(pod)}"
+        )
         self._tasks[uid] = task
         task.add_done_callback(lambda task: self._done(uid, worker, task))
 
     def _done(self, uid: str, worker: Worker, task: asyncio.Task[None]) -> None:
         del self._workers[uid], self._tasks[uid]
         if not task.cancelled() and task.exception() is not None:
-            _log.error("pod %s failed", name_of(worker.pod), exc_info=task.exception())
-            self.publish(worker.pod, {**worker.pod["status"], "phase": "Failed", "reason": "KubeletError",
-                                      "message": str(task.exception())})
+            log.error("pod %s failed", name_of(worker.pod), exc_info=task.exception())
+            self.publish(
+                worker.pod,
+                {
+                    **worker.pod["status"],
+                    "phase": "Failed",
+                    "reason": "KubeletError",
+                    "message": str(task.exception()),
+                },
+            )
         pod = self.store.get("pods", namespace_of(worker.pod), name_of(worker.pod))
         if pod is None or pod["metadata"]["uid"] != uid:
             self._remove_directory(worker.pod)
         elif self.store.get("nodes", "", pod["spec"]["nodeName"]) is None:
-            self.store.update("pods", with_metadata(pod, deletionTimestamp=pod["metadata"]["creationTimestamp"],
-                                                    deletionGracePeriodSeconds=0))
+            self.store.update(
+                "pods",
+                with_metadata(
+                    pod, deletionTimestamp=pod["metadata"]["creationTimestamp"], deletionGracePeriodSeconds=0
+                ),
+            )
         else:
             self.enqueue((namespace_of(pod), name_of(pod)))
 
@@ -160,8 +214,8 @@ class Kubelet(Controller[tuple[str, str]]):
         if namespace_of(pod) and self.store.get("namespaces", "", namespace_of(pod)) is not None:
             self._events.record(pod, reason, message, "kubelet", warning)
 
-    def preempt(self, node: str) -> tuple[int, asyncio.Future[list[None | BaseException]]]:
-        """Take the node away from its pods as a cloud does with a spot machine: how many, and when all have ended."""
+    def preempt(self, node: str) -> tuple[int, asyncio.Future[list[BaseException | None]]]:
+        """Take the node from its pods, as a spot machine is: how many, and when all have ended."""
         workers = self._on(node)
         for worker in workers:
             worker.stop(min(worker.pod["spec"]["terminationGracePeriodSeconds"], _SHUTDOWN), PREEMPTED)
@@ -173,19 +227,27 @@ class Kubelet(Controller[tuple[str, str]]):
         while self._machine.simulation is None:
             await asyncio.sleep(_PROBE)
             workers = [worker for worker in self._workers.values() if isinstance(worker, PodWorker)]
-            if memory.available() and any(_limit(container) for worker in workers for container, _ in worker.running()):
+            if memory.available() and any(
+                _limit(container) for worker in workers for container, _ in worker.running()
+            ):
                 resident = await asyncio.to_thread(memory.resident)
                 for worker in workers:
                     for container, process in worker.running():
                         limit = _limit(container)
-                        if limit and resident.get(process.pid, 0) > limit and memory.proportional(process.pid) > limit:
+                        if (
+                            limit
+                            and resident.get(process.pid, 0) > limit
+                            and memory.proportional(process.pid) > limit
+                        ):
                             worker.killed_for_memory.add(container["name"])
                             process.signal(9)
             for worker in workers:
                 for volume, path in worker.emptied():
                     if await asyncio.to_thread(used, path) > quantity(volume["emptyDir"]["sizeLimit"]):
-                        message = (f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit '
-                                   f'"{volume["emptyDir"]["sizeLimit"]}". ')
+                        message = (
+                            f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit '
+                            f'"{volume["emptyDir"]["sizeLimit"]}". '
+                        )
                         self.event(worker.pod, "Evicted", message, True)
                         worker.stop(0, End("Evicted", message))
 
@@ -205,7 +267,8 @@ class Kubelet(Controller[tuple[str, str]]):
 
     def _remove_directory(self, pod: Obj) -> None:
         asyncio.get_running_loop().run_in_executor(
-            None, lambda: shutil.rmtree(self.pod_directory(pod), ignore_errors=True))
+            None, lambda: shutil.rmtree(self.pod_directory(pod), ignore_errors=True)
+        )
 
 
 def _limit(container: Obj) -> float:

@@ -27,9 +27,13 @@ async def stream_log(request: web.Request, cluster: Cluster, namespace: str, nam
     run = int(status.get("restartCount", 0)) - (query.get("previous") == "true")
     waiting = lookup(status, "state.waiting")
     if run < 0:
-        raise errors.bad_request(f'previous terminated container "{status["name"]}" in pod "{name}" not found')
+        raise errors.bad_request(
+            f'previous terminated container "{status["name"]}" in pod "{name}" not found'
+        )
     if waiting and not lookup(status, "lastState.terminated"):
-        raise errors.bad_request(f'container "{status["name"]}" in pod "{name}" is waiting to start: {waiting["reason"]}')
+        raise errors.bad_request(
+            f'container "{status["name"]}" in pod "{name}" is waiting to start: {waiting["reason"]}'
+        )
     path = cluster.pod_directory(pod) / status["name"] / f"{run}.log"
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     await response.prepare(request)
@@ -55,8 +59,9 @@ def _container(pod: Obj, name: str) -> str:
     names = [one["name"] for kind in ("initContainers", "containers") for one in pod["spec"].get(kind) or ()]
     main = [one["name"] for one in pod["spec"]["containers"]]
     if not name and len(main) > 1:
-        raise errors.bad_request(f"a container name must be specified for pod {name_of(pod)}, choose one of: "
-                                 f"[{' '.join(names)}]")
+        raise errors.bad_request(
+            f"a container name must be specified for pod {name_of(pod)}, choose one of: [{' '.join(names)}]"
+        )
     if name and name not in names:
         raise errors.bad_request(f"container {name} is not valid for pod {name_of(pod)}")
     return name or main[0]

@@ -11,6 +11,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def available() -> bool:
+    """Whether this system tells."""
     return (_PROC / "self" / "smaps_rollup").exists()
 
 
@@ -28,7 +29,7 @@ def resident() -> dict[int, int]:
 
 
 def proportional(session: int) -> int:
-    """Bytes of memory of one session with shared pages divided among those who share them: what counts as use."""
+    """Bytes of memory of one session, with shared pages divided among those who share them."""
     total = 0
     for entry in os.scandir(_PROC):
         if not entry.name.isdigit():

@@ -11,7 +11,7 @@ _FIRST = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
 class NamespaceController(Controller[str]):
-    """Keeps the default service account and kube-root-ca.crt in every namespace; keys are names of namespaces."""
+    """Keeps the default service account and kube-root-ca.crt in every namespace; keys are their names."""
 
     def __init__(self, store: Store, authority: str) -> None:
         super().__init__()
@@ -23,8 +23,12 @@ class NamespaceController(Controller[str]):
     def found(self) -> None:
         """Make the namespaces of a new cluster."""
         for name in _FIRST:
-            self._store.create("namespaces", with_defaults("namespaces", {
-                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+            self._store.create(
+                "namespaces",
+                with_defaults(
+                    "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+                ),
+            )
 
     def _note(self, event: Event) -> None:
         if event.type == "DELETED":
@@ -34,10 +38,19 @@ class NamespaceController(Controller[str]):
         namespace = self._store.get("namespaces", "", key)
         if namespace is None or deleting(namespace):
             return
-        self._keep("serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount",
-                                       "metadata": {"name": "default", "namespace": key}})
-        self._keep("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": self._authority},
-                                  "metadata": {"name": "kube-root-ca.crt", "namespace": key}})
+        self._keep(
+            "serviceaccounts",
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": key}},
+        )
+        self._keep(
+            "configmaps",
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "data": {"ca.crt": self._authority},
+                "metadata": {"name": "kube-root-ca.crt", "namespace": key},
+            },
+        )
 
     def _keep(self, resource: str, obj: Obj) -> None:
         if self._store.get(resource, namespace_of(obj), name_of(obj)) is None:

@@ -1,7 +1,8 @@
 """What every Kubernetes object has in common: metadata, owners, conditions, times and quantities.
 
-Stored objects are shared between the store, the watch history and the controllers, and the pods of one Job share
-their spec: an object is never changed in place, a changed one is a new dictionary along the changed path.
+Stored objects are shared between the store, the watch history and the controllers, and the pods of one Job
+share their spec: an object is never changed in place, a changed one is a new dictionary along the changed
+path.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def quantity(text: object) -> float:
 
 
 def now() -> str:
+    """The time as the API writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -37,18 +39,22 @@ def seconds(timestamp: str) -> float:
 
 
 def at(epoch: float) -> str:
+    """Seconds since the epoch as the API writes them."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def namespace_of(obj: Obj) -> str:
+    """The namespace, or "" for what has none."""
     return str(obj["metadata"].get("namespace", ""))
 
 
 def name_of(obj: Obj) -> str:
+    """The name."""
     return str(obj["metadata"]["name"])
 
 
 def labels_of(obj: Obj) -> dict[str, str]:
+    """The labels."""
     return obj["metadata"].get("labels") or {}
 
 
@@ -74,6 +80,7 @@ def with_status(obj: Obj, **fields: Any) -> Obj:
 
 
 def deleting(obj: Obj) -> bool:
+    """Whether deletion was asked for."""
     return "deletionTimestamp" in obj["metadata"]
 
 
@@ -87,11 +94,20 @@ def controller_of(obj: Obj) -> Obj | None:
 
 def owned_by(owner: Obj) -> list[Obj]:
     """The ownerReferences of what a controller makes for its object."""
-    return [{"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": name_of(owner),
-             "uid": owner["metadata"]["uid"], "controller": True, "blockOwnerDeletion": True}]
+    return [
+        {
+            "apiVersion": owner["apiVersion"],
+            "kind": owner["kind"],
+            "name": name_of(owner),
+            "uid": owner["metadata"]["uid"],
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
 
 
 def condition(obj: Obj, kind: str) -> Obj | None:
+    """The condition of that type."""
     for entry in (obj.get("status") or {}).get("conditions") or ():
         if entry["type"] == kind:
             return dict(entry)
@@ -99,14 +115,27 @@ def condition(obj: Obj, kind: str) -> Obj | None:
 
 
 def is_true(obj: Obj, kind: str) -> bool:
+    """Whether the condition of that type is True."""
     found = condition(obj, kind)
     return found is not None and found["status"] == "True"
 
 
-def set_condition(conditions: Iterable[Obj], kind: str, status: bool, reason: str | None = None,
-                  message: str | None = None, **more: Any) -> list[Obj]:
+def set_condition(
+    conditions: Iterable[Obj],
+    kind: str,
+    status: bool,
+    reason: str | None = None,
+    message: str | None = None,
+    **more: Any,
+) -> list[Obj]:
     """The conditions with one replaced or appended; the transition time moves only with the status."""
-    entry: Obj = {"type": kind, "status": str(status), "lastProbeTime": None, "lastTransitionTime": now(), **more}
+    entry: Obj = {
+        "type": kind,
+        "status": str(status),
+        "lastProbeTime": None,
+        "lastTransitionTime": now(),
+        **more,
+    }
     entry |= {"reason": reason} if reason else {}
     entry |= {"message": message} if message else {}
     result, found = [], False
@@ -122,4 +151,5 @@ def set_condition(conditions: Iterable[Obj], kind: str, status: bool, reason: st
 
 
 def finished(pod: Obj) -> bool:
+    """Whether the pod has ended for good."""
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

@@ -11,9 +11,20 @@ from localkube.errors import ApiError, bad_request
 from localkube.objects import Obj
 
 # patchMergeKey of the lists that strategic merge patches element by element; all other lists are replaced.
-_MERGE_KEYS = {"containers": "name", "initContainers": "name", "env": "name", "volumes": "name", "conditions": "type",
-               "volumeMounts": "mountPath", "ports": "containerPort", "ownerReferences": "uid", "addresses": "type",
-               "imagePullSecrets": "name", "secrets": "name", "hostAliases": "ip"}
+_MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "conditions": "type",
+    "volumeMounts": "mountPath",
+    "ports": "containerPort",
+    "ownerReferences": "uid",
+    "addresses": "type",
+    "imagePullSecrets": "name",
+    "secrets": "name",
+    "hostAliases": "ip",
+}
 
 
 def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
@@ -26,8 +37,12 @@ def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
         return dict(merge(obj, patch))
     if kind == "application/strategic-merge-patch+json":
         return dict(strategic(obj, patch))
-    raise ApiError(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}; accepted: "
-                   "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json")
+    raise ApiError(
+        415,
+        "UnsupportedMediaType",
+        f"the body of the request was in an unknown format: {kind}; accepted: "
+        "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json",
+    )
 
 
 def _json_patch(obj: Obj, patch: Any) -> Obj:
@@ -36,8 +51,9 @@ def _json_patch(obj: Obj, patch: Any) -> Obj:
     except (jsonpatch.InvalidJsonPatch, TypeError) as error:
         raise bad_request(f"invalid JSON patch: {error}") from None
     except (jsonpatch.JsonPatchException, JsonPointerException) as error:
-        raise ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {error}") \
-            from None
+        raise ApiError(
+            422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
+        ) from None
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -72,7 +88,9 @@ def strategic(target: Any, patch: Any) -> Any:
             result.pop(key, None)
         elif key == "finalizers":
             result[key] = list(dict.fromkeys([*(result.get(key) or ()), *value]))
-        elif isinstance(value, list) and key in _MERGE_KEYS and all(isinstance(entry, dict) for entry in value):
+        elif (
+            isinstance(value, list) and key in _MERGE_KEYS and all(isinstance(entry, dict) for entry in value)
+        ):
             result[key] = _merge_list(result.get(key) or [], value, _MERGE_KEYS[key])
         elif isinstance(value, dict) and value.get("$patch") == "delete":
             result.pop(key, None)

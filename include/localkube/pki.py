@@ -41,17 +41,24 @@ def _create(state: Path) -> None:
     ca_name, names = _name("localkube CA"), [x509.DNSName("localhost")]
     addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
-    ca = _builder(ca_name, ca_name, ca_key.public_key()) \
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True) \
-        .add_extension(_usage(sign_certificates=True), critical=True).sign(ca_key, hashes.SHA256())
-    server = _builder(_name("localkube"), ca_name, key.public_key()) \
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True) \
-        .add_extension(_usage(sign_certificates=False), critical=True) \
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False) \
-        .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False) \
-        .add_extension(authority, critical=False).sign(ca_key, hashes.SHA256())
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                serialization.NoEncryption())
+    ca = (
+        _builder(ca_name, ca_name, ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(sign_certificates=True), critical=True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    server = (
+        _builder(_name("localkube"), ca_name, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(sign_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
+        .add_extension(authority, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     write_private(state / "server.key", private)
     write_private(state / "server.crt", server.public_bytes(serialization.Encoding.PEM))
     write_private(state / "ca.crt", ca.public_bytes(serialization.Encoding.PEM))
@@ -61,14 +68,31 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
     start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
-    return x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key) \
-        .serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(start + _VALID) \
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + _VALID)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
 
 
 def _usage(sign_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(digital_signature=True, key_cert_sign=sign_certificates, crl_sign=sign_certificates,
-                         content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
-                         encipher_only=False, decipher_only=False)
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=sign_certificates,
+        crl_sign=sign_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,7 +49,7 @@ class PodWorker:
     # -- what the node asks of it
 
     def stop(self, grace: float, end: End | None = None) -> None:
-        """SIGTERM now and SIGKILL after the grace period; end is what the final status says beside the exit codes."""
+        """SIGTERM now and SIGKILL after the grace period; end is why, for the final status."""
         self._end = end or self._end
         first = not self._stop.is_set()
         self._stop.set()
@@ -67,13 +68,19 @@ class PodWorker:
 
     def running(self) -> list[tuple[Obj, Process]]:
         """The containers that run now."""
-        return [(one.container, self._processes[one.name]) for one in [*self._init, *self._main]
-                if one.name in self._processes]
+        return [
+            (one.container, self._processes[one.name])
+            for one in [*self._init, *self._main]
+            if one.name in self._processes
+        ]
 
     def emptied(self) -> list[tuple[Obj, Path]]:
         """The emptyDir volumes that have a size limit, and where they lie."""
-        return [(volume, self._volumes[volume["name"]]) for volume in self.pod["spec"].get("volumes") or ()
-                if (volume.get("emptyDir") or {}).get("sizeLimit") and volume["name"] in self._volumes]
+        return [
+            (volume, self._volumes[volume["name"]])
+            for volume in self.pod["spec"].get("volumes") or ()
+            if (volume.get("emptyDir") or {}).get("sizeLimit") and volume["name"] in self._volumes
+        ]
 
     # -- running
 
@@ -94,11 +101,15 @@ class PodWorker:
         await asyncio.to_thread(self._remove_volumes)
 
     def _too_long(self) -> None:
-        self.stop(self.pod["spec"]["terminationGracePeriodSeconds"],
-                  End("DeadlineExceeded", "Pod was active on the node longer than the specified deadline"))
+        self.stop(
+            self.pod["spec"]["terminationGracePeriodSeconds"],
+            End("DeadlineExceeded", "Pod was active on the node longer than the specified deadline"),
+        )
 
     async def _mount(self) -> bool:
-        volumes = Volumes(self._kubelet.store, self.directory, self._kubelet.host_directory(self.pod), self._memory)
+        volumes = Volumes(
+            self._kubelet.store, self.directory, self._kubelet.host_directory(self.pod), self._memory
+        )
 
         def attempt() -> bool:
             try:
@@ -107,6 +118,7 @@ class PodWorker:
                 self._event("FailedMount", str(error), warning=True)
                 return False
             return True
+
         return await self._until(attempt)
 
     async def _until(self, attempt: Callable[[], bool]) -> bool:
@@ -118,10 +130,8 @@ class PodWorker:
         return False
 
     async def _pause(self, wait: float) -> None:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), wait)
-        except TimeoutError:
-            pass
 
     async def _run_init(self) -> bool:
         for one in self._init:
@@ -143,17 +153,23 @@ class PodWorker:
             await self._back_off(one)
 
     async def _back_off(self, one: ContainerStatus) -> None:
-        """The first restart is at once; later ones wait 10 s, 20 s, ... up to 5 minutes (with the default base)."""
+        """The first restart is at once; later ones wait 10 s, 20 s, ... up to 5 minutes."""
         base = self._kubelet.backoff
         wait = self._backoff.get(one.name, 0.0)
         self._backoff[one.name] = min(wait * 2 or base, _LONGEST_BACKOFF)
         if wait and not self._stop.is_set():
             one.restarting()
-            one.waiting("CrashLoopBackOff", f"back-off {wait:g}s restarting failed container={one.name} "
-                        f"pod={name_of(self.pod)}_{namespace_of(self.pod)}")
+            one.waiting(
+                "CrashLoopBackOff",
+                f"back-off {wait:g}s restarting failed container={one.name} "
+                f"pod={name_of(self.pod)}_{namespace_of(self.pod)}",
+            )
             self._publish()
-            self._event("BackOff", f"Back-off restarting failed container {one.name} in pod {name_of(self.pod)}",
-                        warning=True)
+            self._event(
+                "BackOff",
+                f"Back-off restarting failed container {one.name} in pod {name_of(self.pod)}",
+                warning=True,
+            )
             await self._pause(wait)
 
     async def _run_once(self, one: ContainerStatus) -> None:
@@ -185,15 +201,25 @@ class PodWorker:
         if not self._stop.is_set():
             self._publish()
 
-    async def _start(self, one: ContainerStatus, image: Image, scratch: Path, message: Path) -> Process | None:
+    async def _start(
+        self, one: ContainerStatus, image: Image, scratch: Path, message: Path
+    ) -> Process | None:
         mounts = mounts_of(one.container, self._volumes) | {one.container["terminationMessagePath"]: message}
-        base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(scratch), "TMPDIR": str(scratch),
-                "HOSTNAME": host_name(self.pod), "TERMINATION_MESSAGE_PATH": str(message), **self._kubelet.service_env}
+        base = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(scratch),
+            "TMPDIR": str(scratch),
+            "HOSTNAME": host_name(self.pod),
+            "TERMINATION_MESSAGE_PATH": str(message),
+            **self._kubelet.service_env,
+        }
         failed: list[str] = []
 
         def attempt() -> bool:
             try:
-                command = command_for(self.pod, one.container, image, mounts, base, scratch, self._kubelet.store)
+                command = command_for(
+                    self.pod, one.container, image, mounts, base, scratch, self._kubelet.store
+                )
             except ConfigError as error:
                 one.waiting("CreateContainerConfigError", str(error))
                 self._publish()
@@ -204,15 +230,22 @@ class PodWorker:
                 return True
             found = shutil.which(command.argv[0], path=command.env["PATH"]) if command.argv else None
             if found is None:
-                failed.append(f'exec: "{command.argv[0]}": executable file not found in $PATH' if command.argv
-                              else "no command specified")
+                failed.append(
+                    f'exec: "{command.argv[0]}": executable file not found in $PATH'
+                    if command.argv
+                    else "no command specified"
+                )
                 return True
             try:
-                started.append(self._kubelet.reaper.start([found, *command.argv[1:]], command.env, command.cwd,
-                                                          scratch / f"{one.restarts}.log"))
+                started.append(
+                    self._kubelet.reaper.start(
+                        [found, *command.argv[1:]], command.env, command.cwd, scratch / f"{one.restarts}.log"
+                    )
+                )
             except OSError as error:
                 failed.append(str(error))
             return True
+
         started: list[Process] = []
         if not await self._until(attempt):
             return None
@@ -237,7 +270,7 @@ class PodWorker:
             text = f'failed to pull image "{name}": not found; add it to the images file of localkube'
             one.waiting("ErrImagePull", text)
             self._publish()
-            self._event("Failed", f"Failed to pull image \"{name}\": {text}", warning=True)
+            self._event("Failed", f'Failed to pull image "{name}": {text}', warning=True)
             await self._pause(min(wait, 2.0))
             one.waiting("ImagePullBackOff", f'Back-off pulling image "{name}"')
             self._publish()
@@ -247,7 +280,7 @@ class PodWorker:
         return None
 
     def _last_words(self, one: ContainerStatus, code: int, path: Path) -> str:
-        """The termination message: what the container wrote, or the end of its log where the policy says so."""
+        """The termination message: what the container wrote, or the end of its log if the policy says so."""
         try:
             text = path.read_bytes()[:_LONGEST_MESSAGE].decode(errors="replace")
             if not text and code and one.container["terminationMessagePolicy"] == "FallbackToLogsOnError":
@@ -264,8 +297,10 @@ class PodWorker:
     def _publish(self, phase: str | None = None) -> None:
         ended = phase in ("Succeeded", "Failed")
         phase = phase or ("Running" if any(one.ever_ran for one in self._main) else "Pending")
-        self.pod = self._kubelet.publish(self.pod, pod_status(
-            self.pod, phase, self._started, self._init, self._main, self._end if ended else None))
+        self.pod = self._kubelet.publish(
+            self.pod,
+            pod_status(self.pod, phase, self._started, self._init, self._main, self._end if ended else None),
+        )
 
     def _event(self, reason: str, message: str, warning: bool = False) -> None:
         self._kubelet.event(self.pod, reason, message, warning)

@@ -13,7 +13,7 @@ ADDRESS = "127.0.0.1"
 
 @dataclass(frozen=True)
 class End:
-    """Why a pod was made to fail; disruption is the reason of its DisruptionTarget condition, if it gets one."""
+    """Why a pod was made to fail; disruption is the reason of its DisruptionTarget condition, if any."""
 
     reason: str
     message: str
@@ -32,8 +32,13 @@ class ContainerStatus:
         before = next((one for one in kept if one["name"] == self.name), None)
         self.restarts = before["restartCount"] + 1 if before and "waiting" not in before["state"] else 0
         self._last: Obj = {}
-        self._state: Obj = {"waiting": {"reason": "ContainerCreating" if init or not pod["spec"].get("initContainers")
-                                        else "PodInitializing"}}
+        self._state: Obj = {
+            "waiting": {
+                "reason": "ContainerCreating"
+                if init or not pod["spec"].get("initContainers")
+                else "PodInitializing"
+            }
+        }
 
     def waiting(self, reason: str, message: str) -> None:
         self._state = {"waiting": {"reason": reason, "message": message}}
@@ -59,23 +64,46 @@ class ContainerStatus:
         return self.exit_code == 0 if self._init else "running" in self._state
 
     def document(self) -> Obj:
-        return {"name": self.name, "image": self.container["image"], "imageID": self.container["image"] if self.ever_ran
-                else "", "ready": self.ready, "started": "running" in self._state, "restartCount": self.restarts,
-                "state": self._state, "lastState": self._last, **({"containerID": self._id} if self._id else {})}
+        return {
+            "name": self.name,
+            "image": self.container["image"],
+            "imageID": self.container["image"] if self.ever_ran else "",
+            "ready": self.ready,
+            "started": "running" in self._state,
+            "restartCount": self.restarts,
+            "state": self._state,
+            "lastState": self._last,
+            **({"containerID": self._id} if self._id else {}),
+        }
 
 
-def pod_status(pod: Obj, phase: str, started: str, init: Sequence[ContainerStatus], main: Sequence[ContainerStatus],
-               end: End | None = None) -> Obj:
+def pod_status(
+    pod: Obj,
+    phase: str,
+    started: str,
+    init: Sequence[ContainerStatus],
+    main: Sequence[ContainerStatus],
+    end: End | None = None,
+) -> Obj:
     """The whole status; end says why the pod was made to fail."""
     initialized = all(one.exit_code == 0 for one in init)
     conditions = (pod.get("status") or {}).get("conditions") or []
     if end and end.disruption:
         conditions = set_condition(conditions, "DisruptionTarget", True, end.disruption, end.message)
-    conditions = readiness(conditions, initialized, phase == "Running" and all(one.ready for one in main), phase)
+    conditions = readiness(
+        conditions, initialized, phase == "Running" and all(one.ready for one in main), phase
+    )
     status: dict[str, Any] = {
-        "phase": phase, "conditions": conditions, "qosClass": pod["status"]["qosClass"], "startTime": started,
-        "hostIP": ADDRESS, "hostIPs": [{"ip": ADDRESS}], "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}],
-        "containerStatuses": [one.document() for one in main]}
+        "phase": phase,
+        "conditions": conditions,
+        "qosClass": pod["status"]["qosClass"],
+        "startTime": started,
+        "hostIP": ADDRESS,
+        "hostIPs": [{"ip": ADDRESS}],
+        "podIP": ADDRESS,
+        "podIPs": [{"ip": ADDRESS}],
+        "containerStatuses": [one.document() for one in main],
+    }
     if init:
         status["initContainerStatuses"] = [one.document() for one in init]
     return status | ({"reason": end.reason, "message": end.message} if end else {})
@@ -83,8 +111,15 @@ def pod_status(pod: Obj, phase: str, started: str, init: Sequence[ContainerStatu
 
 def readiness(conditions: Iterable[Obj], initialized: bool, ready: bool, phase: str) -> list[Obj]:
     """The conditions PodScheduled (kept), Initialized, ContainersReady and Ready of a pod in this phase."""
-    why = None if ready else "PodCompleted" if phase == "Succeeded" else "PodFailed" if phase == "Failed" \
+    why = (
+        None
+        if ready
+        else "PodCompleted"
+        if phase == "Succeeded"
+        else "PodFailed"
+        if phase == "Failed"
         else "ContainersNotReady"
+    )
     done = initialized or phase == "Succeeded"
     conditions = set_condition(conditions, "Initialized", done, None if done else "ContainersNotInitialized")
     conditions = set_condition(conditions, "Ready", ready, why)

@@ -1,4 +1,4 @@
-"""One container as one local process: started in a session of its own, signalled as a group, always reaped."""
+"""One container as one process: started in a session of its own, signalled as a group, always reaped."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-_START = 'echo "+$$" >&0 && exec "$@" </dev/null'  # standard input is the reaper's pipe until the command takes over
+_START = 'echo "+$$" >&0 && exec "$@" </dev/null'  # standard input is the reaper's pipe at first
 _POLL = 0.05
 
 
@@ -19,15 +20,26 @@ class Reaper:
 
     def __init__(self, lock: int) -> None:
         reading, self._pipe = os.pipe()
-        self._process = subprocess.Popen([sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))],
-                                         stdin=reading, start_new_session=True, pass_fds=[lock])
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))],
+            stdin=reading,
+            start_new_session=True,
+            pass_fds=[lock],
+        )
         os.close(reading)
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Process:
         """Start a container; it is known to the reaper before its command runs. Raises OSError."""
         with log.open("ab") as output:
-            popen = subprocess.Popen(["/bin/sh", "-c", _START, "sh", *argv], stdin=self._pipe, stdout=output,
-                                     stderr=subprocess.STDOUT, env=dict(env), cwd=cwd, start_new_session=True)
+            popen = subprocess.Popen(
+                ["/bin/sh", "-c", _START, "sh", *argv],
+                stdin=self._pipe,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+            )
         return Process(popen, self)
 
     def forget(self, pid: int) -> None:
@@ -44,18 +56,14 @@ class Process:
     def signal(self, number: int) -> None:
         """Signal the whole process group; nothing happens when it has ended."""
         if self._popen.returncode is None:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
-            except ProcessLookupError:
-                pass
 
     async def wait(self) -> int:
         """The exit code, 128 + n after signal n; whatever else of the group still runs is killed first."""
         await self._ended()
-        try:
+        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM if only the zombie leader is left
             os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # nothing is left; macOS answers EPERM for a group of which only the zombie leader is left
         self._reaper.forget(self.pid)
         code = self._popen.wait()
         return code if code >= 0 else 128 - code

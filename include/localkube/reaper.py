@@ -1,14 +1,16 @@
 """Kills every container when the server dies, however it dies; run as a process of its own.
 
-Containers report themselves on standard input ("+PID", the server later "-PID"). End of input means that the server
-is gone: a kill -9 closes the pipe too. It imports nothing, so that it starts at once and stays small.
+Containers report themselves on standard input ("+PID", the server later "-PID"). End of input means that the
+server is gone: a kill -9 closes the pipe too. It imports next to nothing, to start at once and stay small.
 """
 
 import os
 import signal
+from contextlib import suppress
 
 
 def main() -> None:
+    """Remember the groups, and kill those that are left at the end of input."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     groups: set[int] = set()
@@ -18,10 +20,8 @@ def main() -> None:
         for line in lines:
             (groups.add if line.startswith(b"+") else groups.discard)(int(line[1:]))
     for group in groups:
-        try:
+        with suppress(OSError):  # ended by itself in this moment
             os.killpg(group, signal.SIGKILL)
-        except OSError:
-            pass  # ended by itself in this moment
 
 
 if __name__ == "__main__":

@@ -10,15 +10,38 @@ from dataclasses import dataclass, field
 from localkube import __version__
 from localkube.objects import Obj
 
-VERSION: Obj = {"major": "1", "minor": "36", "gitVersion": f"v1.36.0+localkube.{__version__}", "gitCommit": "",
-                "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none",
-                "compiler": "python", "platform": "linux/amd64"}
+VERSION: Obj = {
+    "major": "1",
+    "minor": "36",
+    "gitVersion": f"v1.36.0+localkube.{__version__}",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": "none",
+    "compiler": "python",
+    "platform": "linux/amd64",
+}
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-_EVENT_FIELDS = ("involvedObject.apiVersion", "involvedObject.fieldPath", "involvedObject.kind", "involvedObject.name",
-                 "involvedObject.namespace", "involvedObject.resourceVersion", "involvedObject.uid", "reason",
-                 "reportingComponent", "type")
-_POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase",
-               "status.podIP")
+_EVENT_FIELDS = (
+    "involvedObject.apiVersion",
+    "involvedObject.fieldPath",
+    "involvedObject.kind",
+    "involvedObject.name",
+    "involvedObject.namespace",
+    "involvedObject.resourceVersion",
+    "involvedObject.uid",
+    "reason",
+    "reportingComponent",
+    "type",
+)
+_POD_FIELDS = (
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "status.phase",
+    "status.podIP",
+)
 
 
 @dataclass(frozen=True)
@@ -44,17 +67,40 @@ class Resource:
         return {name: name for name in ("metadata.name", "metadata.namespace", *self.fields)} | self.aliases
 
 
-RESOURCES = {resource.plural: resource for resource in (
-    Resource("namespaces", "Namespace", ("ns",), namespaced=False, subresources=("status",), fields=("status.phase",)),
-    Resource("nodes", "Node", ("no",), namespaced=False, subresources=("status",), fields=("spec.unschedulable",)),
-    Resource("pods", "Pod", ("po",), subresources=("status", "log", "eviction"), fields=_POD_FIELDS),
-    Resource("configmaps", "ConfigMap", ("cm",)),
-    Resource("secrets", "Secret", fields=("type",)),
-    Resource("serviceaccounts", "ServiceAccount", ("sa",)),
-    Resource("events", "Event", ("ev",), fields=_EVENT_FIELDS, aliases={"source": "source.component"}),
-    Resource("daemonsets", "DaemonSet", ("ds",), "apps", subresources=("status",)),
-    Resource("jobs", "Job", group="batch", subresources=("status",), aliases={"status.successful": "status.succeeded"}),
-)}
+RESOURCES = {
+    resource.plural: resource
+    for resource in (
+        Resource(
+            "namespaces",
+            "Namespace",
+            ("ns",),
+            namespaced=False,
+            subresources=("status",),
+            fields=("status.phase",),
+        ),
+        Resource(
+            "nodes",
+            "Node",
+            ("no",),
+            namespaced=False,
+            subresources=("status",),
+            fields=("spec.unschedulable",),
+        ),
+        Resource("pods", "Pod", ("po",), subresources=("status", "log", "eviction"), fields=_POD_FIELDS),
+        Resource("configmaps", "ConfigMap", ("cm",)),
+        Resource("secrets", "Secret", fields=("type",)),
+        Resource("serviceaccounts", "ServiceAccount", ("sa",)),
+        Resource("events", "Event", ("ev",), fields=_EVENT_FIELDS, aliases={"source": "source.component"}),
+        Resource("daemonsets", "DaemonSet", ("ds",), "apps", subresources=("status",)),
+        Resource(
+            "jobs",
+            "Job",
+            group="batch",
+            subresources=("status",),
+            aliases={"status.successful": "status.succeeded"},
+        ),
+    )
+}
 _SUBRESOURCE_KINDS = {"eviction": ("Eviction", ["create"]), "log": ("Pod", ["get"])}
 
 
@@ -88,27 +134,54 @@ def _resource_list(group_version: str, group: str) -> Obj:
         if resource.group != group:
             continue
         common = {"singularName": resource.kind.lower(), "namespaced": resource.namespaced}
-        listed.append({**common, "name": resource.plural, "kind": resource.kind, "verbs": _VERBS,
-                       **({"shortNames": list(resource.short)} if resource.short else {}),
-                       **({"categories": ["all"]} if resource.plural in ("pods", "jobs", "daemonsets") else {})})
+        listed.append(
+            {
+                **common,
+                "name": resource.plural,
+                "kind": resource.kind,
+                "verbs": _VERBS,
+                **({"shortNames": list(resource.short)} if resource.short else {}),
+                **({"categories": ["all"]} if resource.plural in ("pods", "jobs", "daemonsets") else {}),
+            }
+        )
         for subresource in resource.subresources:
             kind, verbs = _SUBRESOURCE_KINDS.get(subresource, (resource.kind, ["get", "patch", "update"]))
-            listed.append({**common, "name": f"{resource.plural}/{subresource}", "singularName": "", "kind": kind,
-                           "verbs": verbs, **({"group": "policy", "version": "v1"} if kind == "Eviction" else {})})
+            listed.append(
+                {
+                    **common,
+                    "name": f"{resource.plural}/{subresource}",
+                    "singularName": "",
+                    "kind": kind,
+                    "verbs": verbs,
+                    **({"group": "policy", "version": "v1"} if kind == "Eviction" else {}),
+                }
+            )
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
 
 
 def openapi(path: str) -> Obj | None:
-    """Just enough OpenAPI for kubectl to leave the checking of fields to the server, as it does everywhere."""
+    """Just enough OpenAPI for kubectl to leave the checking of fields to the server."""
     roots = {"api/v1": ""} | {f"apis/{r.group}/v1": r.group for r in RESOURCES.values() if r.group}
     if path == "/openapi/v3":
         return {"paths": {root: {"serverRelativeURL": f"/openapi/v3/{root}"} for root in roots}}
     root = path.removeprefix("/openapi/v3/")
     if root not in roots:
         return None
-    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in ("dryRun", "fieldValidation")]
-    return {"openapi": "3.0.0", "info": {"title": "localkube", "version": "v1"}, "paths": {
-        f"/{root}/{'namespaces/{namespace}/' if r.namespaced else ''}{r.plural}/{{name}}": {"patch": {
-            "parameters": parameters, "responses": {},
-            "x-kubernetes-group-version-kind": {"group": r.group, "version": "v1", "kind": r.kind}}}
-        for r in RESOURCES.values() if r.group == roots[root]}}
+    parameters = [
+        {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("dryRun", "fieldValidation")
+    ]
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "localkube", "version": "v1"},
+        "paths": {
+            f"/{root}/{'namespaces/{namespace}/' if r.namespaced else ''}{r.plural}/{{name}}": {
+                "patch": {
+                    "parameters": parameters,
+                    "responses": {},
+                    "x-kubernetes-group-version-kind": {"group": r.group, "version": "v1", "kind": r.kind},
+                }
+            }
+            for r in RESOURCES.values()
+            if r.group == roots[root]
+        },
+    }

@@ -1,7 +1,7 @@
 """Binds pods to nodes that have room, and says why where none has.
 
-Waiting pods are kept by shape (what they ask for), oldest first: when the first of a shape fits nowhere, none of
-them does, so freed capacity costs a look at each shape and not at each pod.
+Waiting pods are kept by shape (what they ask for), oldest first: when the first of a shape fits nowhere, none
+of them does, so freed capacity costs a look at each shape and not at each pod.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from itertools import islice
 from localkube.controller import Controller
 from localkube.events import Events
 from localkube.objects import (
-    Obj, deleting, finished, is_true, labels_of, lookup, name_of, namespace_of, quantity, set_condition, with_status,
+    Obj,
+    deleting,
+    finished,
+    is_true,
+    labels_of,
+    lookup,
+    name_of,
+    namespace_of,
+    quantity,
+    set_condition,
+    with_status,
 )
 from localkube.selectors import expressions_hold
 from localkube.store import Event, Store
@@ -53,7 +63,9 @@ class Scheduler(Controller[str]):
         super().__init__()
         self._store, self._events = store, events
         self._waiting: dict[str, dict[str, tuple[str, str]]] = {}  # shape -> uid -> namespace, name
-        self._untold: dict[str, dict[str, tuple[str, str]]] = {}  # as above: who does not know yet that it must wait
+        self._untold: dict[
+            str, dict[str, tuple[str, str]]
+        ] = {}  # as above: who does not know yet that it must wait
         self._shapes: dict[str, str] = {}  # uid -> shape
         self._loads: dict[str, Load] = {}
         for pod in store.objects("pods"):
@@ -113,8 +125,12 @@ class Scheduler(Controller[str]):
         pod = {**pod, "spec": {**pod["spec"], "nodeName": name_of(node)}}
         conditions = set_condition(pod["status"].get("conditions") or (), "PodScheduled", True)
         pod = self._store.update("pods", with_status(pod, conditions=conditions))
-        self._events.record(pod, "Scheduled", f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to "
-                            f"{name_of(node)}", "default-scheduler")
+        self._events.record(
+            pod,
+            "Scheduled",
+            f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {name_of(node)}",
+            "default-scheduler",
+        )
 
     def _postpone(self, shape: str, why: str, most: int) -> int:
         """Tell pods of this shape why they wait, each of them once; returns how many were told."""
@@ -123,8 +139,9 @@ class Scheduler(Controller[str]):
             del self._untold[shape][uid]
             pod = self._store.get("pods", *where)
             if pod is not None:
-                conditions = set_condition(pod["status"].get("conditions") or (), "PodScheduled", False,
-                                           "Unschedulable", why)
+                conditions = set_condition(
+                    pod["status"].get("conditions") or (), "PodScheduled", False, "Unschedulable", why
+                )
                 self._events.record(pod, "FailedScheduling", why, "default-scheduler", warning=True)
                 self._store.update("pods", with_status(pod, conditions=conditions))
         return len(told)
@@ -139,7 +156,9 @@ class Scheduler(Controller[str]):
                 reasons[problem] += 1
             else:
                 free = lookup(node, "status.allocatable") or {}
-                share = max(load.used[name] / max(quantity(free.get(name, 0)), 1e-9) for name in ("cpu", "memory"))
+                share = max(
+                    load.used[name] / max(quantity(free.get(name, 0)), 1e-9) for name in ("cpu", "memory")
+                )
                 fitting.append((share, len(load.pods), name_of(node), node))
         if fitting:
             return min(fitting, key=lambda one: one[:3])[3], ""
@@ -149,10 +168,19 @@ class Scheduler(Controller[str]):
 
 def requests_of(spec: Obj) -> dict[str, float]:
     """What a pod asks for: the sum of its containers, or one init container if that asks for more."""
+
     def asked(container: Obj, name: str) -> float:
         return quantity(((container.get("resources") or {}).get("requests") or {}).get(name) or 0)
-    return {name: max([sum(asked(one, name) for one in spec["containers"]),
-                       *(asked(one, name) for one in spec.get("initContainers") or ())]) for name in _RESOURCES}
+
+    return {
+        name: max(
+            [
+                sum(asked(one, name) for one in spec["containers"]),
+                *(asked(one, name) for one in spec.get("initContainers") or ()),
+            ]
+        )
+        for name in _RESOURCES
+    }
 
 
 def suits(spec: Obj, node: Obj) -> bool:
@@ -162,12 +190,16 @@ def suits(spec: Obj, node: Obj) -> bool:
 
 def _shape(pod: Obj) -> str:
     spec = pod["spec"]
-    return json.dumps([requests_of(spec), spec.get("nodeSelector"), spec.get("affinity"), spec.get("tolerations")])
+    return json.dumps(
+        [requests_of(spec), spec.get("nodeSelector"), spec.get("affinity"), spec.get("tolerations")]
+    )
 
 
 def _unsuitable(spec: Obj, node: Obj) -> str | None:
     labels = labels_of(node)
-    terms = lookup(spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms")
+    terms = lookup(
+        spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    )
     matches = all(labels.get(key) == value for key, value in (spec.get("nodeSelector") or {}).items())
     if not matches or (terms is not None and not any(_term_holds(term, node) for term in terms)):
         return "node(s) didn't match Pod's node affinity/selector"
@@ -177,18 +209,26 @@ def _unsuitable(spec: Obj, node: Obj) -> str | None:
     for taint in taints:
         if taint["effect"] != "PreferNoSchedule" and not _tolerated(taint, spec):
             return f"node(s) had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
-    return None if is_true(node, "Ready") else "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
+    return (
+        None
+        if is_true(node, "Ready")
+        else "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
+    )
 
 
 def _term_holds(term: Obj, node: Obj) -> bool:
-    return expressions_hold(term.get("matchExpressions") or (), labels_of(node)) \
-        and expressions_hold(term.get("matchFields") or (), {"metadata.name": name_of(node)})
+    return expressions_hold(term.get("matchExpressions") or (), labels_of(node)) and expressions_hold(
+        term.get("matchFields") or (), {"metadata.name": name_of(node)}
+    )
 
 
 def _tolerated(taint: Obj, spec: Obj) -> bool:
     for one in spec.get("tolerations") or ():
-        if one.get("effect") in (None, "", taint["effect"]) and one.get("key") in (None, "", taint["key"]) \
-                and (one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", "")):
+        if (
+            one.get("effect") in (None, "", taint["effect"])
+            and one.get("key") in (None, "", taint["key"])
+            and (one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", ""))
+        ):
             return True
     return False
 

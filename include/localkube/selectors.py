@@ -44,7 +44,9 @@ def _requirement(text: str) -> tuple[str, str, list[str]]:
         return found["key"], "NotIn" if found["op"] == "!=" else "In", [found["values"]]
     if found := _EXISTS.fullmatch(text):
         return found["key"], "DoesNotExist" if found["op"] else "Exists", []
-    raise bad_request(f'unable to parse requirement: "{text}" is no label selector such as app=x, app in (x, y) or !app')
+    raise bad_request(
+        f'unable to parse requirement: "{text}" is no label selector such as app=x, app in (x, y) or !app'
+    )
 
 
 def label_selector(text: str) -> Match | None:
@@ -61,10 +63,15 @@ def field_selector(text: str, allowed: Mapping[str, str]) -> Match | None:
         if found is None:
             raise bad_request(f'invalid selector: "{part}"; can\'t understand it')
         if found["key"] not in allowed:
-            raise bad_request(f'field label not supported: {found["key"]}; supported here: {", ".join(allowed)}')
+            raise bad_request(
+                f"field label not supported: {found['key']}; supported here: {', '.join(allowed)}"
+            )
         wanted.append((allowed[found["key"]], found["op"] != "!=", found["values"]))
-    return (lambda obj: all((_text(lookup(obj, path)) == value) is equal for path, equal, value in wanted)) \
-        if wanted else None
+    return (
+        (lambda obj: all((_text(lookup(obj, path)) == value) is equal for path, equal, value in wanted))
+        if wanted
+        else None
+    )
 
 
 def _text(value: Any) -> str:
@@ -75,9 +82,11 @@ def selects(selector: Obj | None, labels: Labels) -> bool:
     """Whether a LabelSelector (matchLabels, matchExpressions) selects these labels; None selects nothing."""
     if selector is None:
         return False
-    return all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items()) \
-        and expressions_hold(selector.get("matchExpressions") or (), labels)
+    return all(
+        labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items()
+    ) and expressions_hold(selector.get("matchExpressions") or (), labels)
 
 
 def expressions_hold(expressions: Any, labels: Labels) -> bool:
+    """Whether all matchExpressions hold for these labels."""
     return all(_holds(labels, one["key"], one["operator"], one.get("values") or []) for one in expressions)

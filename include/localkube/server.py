@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import ssl
 from weakref import WeakKeyDictionary
@@ -12,13 +11,13 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from localkube import errors
-from localkube.api import Api, json_response
+from localkube.api import Api
 from localkube.cluster import Cluster
 from localkube.clusters import Clusters
+from localkube.requests import LARGEST_BODY, json_body, json_response
 from localkube.spec import ClusterSpec
 
-_log = logging.getLogger(__name__)
-_LARGEST_BODY = 3 << 20
+log = logging.getLogger(__name__)
 _INTERNAL = errors.ApiError(500, "InternalError", "Internal error occurred: see the log of localkube")
 _UNAUTHORIZED = errors.ApiError(401, "Unauthorized", "Unauthorized")
 
@@ -33,7 +32,7 @@ class Server:
 
     async def listen(self, port: int, tls: ssl.SSLContext) -> None:
         """Raises OSError when the port is taken."""
-        app = web.Application(client_max_size=_LARGEST_BODY)
+        app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -51,7 +50,7 @@ class Server:
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception:
-            _log.exception("%s %s", request.method, request.path)
+            log.exception("%s %s", request.method, request.path)
             return json_response(_INTERNAL.status(), _INTERNAL.code)
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
@@ -63,7 +62,7 @@ class Server:
             _authorize(request, cluster.token)
             if cluster not in self._apis:
                 self._apis[cluster] = Api(cluster)
-            return await self._apis[cluster].handle(request, f"/{rest[0]}")
+            return await self._apis[cluster].handle(request, f"/{rest[0].rstrip('/')}")
         if area == "localkube" and name == "clusters":
             _authorize(request, self._admin_token)
             return await self._admin(request, [part for part in rest[0].split("/") if part])
@@ -72,12 +71,11 @@ class Server:
     async def _admin(self, request: web.Request, parts: list[str]) -> web.Response:
         match request.method, parts:
             case "GET", []:
-                return json_response({"items": [self._clusters.document(name) for name in self._clusters.names()]})
+                return json_response(
+                    {"items": [self._clusters.document(name) for name in self._clusters.names()]}
+                )
             case "POST", []:
-                try:
-                    spec = ClusterSpec.parse(json.loads(await request.read()))
-                except ValueError as error:
-                    raise errors.bad_request(f"the body is no JSON: {error}") from None
+                spec = ClusterSpec.parse(await json_body(request))
                 made = await self._clusters.create(spec)
                 return json_response(self._clusters.document(spec.name), 201 if made else 200)
             case "GET", [name]:

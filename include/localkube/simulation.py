@@ -1,4 +1,4 @@
-"""Pods of simulated nodes: they finish after a set time, without a process, so large campaigns can be rehearsed."""
+"""Pods of simulated nodes: they finish after a set time, without a process, to rehearse large campaigns."""
 
 from __future__ import annotations
 
@@ -25,9 +25,17 @@ class Simulation:
     def fails(self, pod: Obj) -> bool:
         annotations = pod["metadata"].get("annotations") or {}
         index = annotations.get("batch.kubernetes.io/job-completion-index")
-        who = name_of(pod) if index is None else "/".join((
-            labels_of(pod).get("batch.kubernetes.io/job-name", ""), index,
-            annotations.get("batch.kubernetes.io/job-index-failure-count", "0")))
+        who = (
+            name_of(pod)
+            if index is None
+            else "/".join(
+                (
+                    labels_of(pod).get("batch.kubernetes.io/job-name", ""),
+                    index,
+                    annotations.get("batch.kubernetes.io/job-index-failure-count", "0"),
+                )
+            )
+        )
         digest = hashlib.sha256(f"{self.seed}/{who}".encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64 < self.failure_rate
 
@@ -66,5 +74,14 @@ class SimulatedPod:
         self._publish("Failed" if code else "Succeeded")
 
     def _publish(self, phase: str) -> None:
-        self.pod = self._kubelet.publish(self.pod, pod_status(
-            self.pod, phase, self._started, self._init, self._main, self._end if phase != "Running" else None))
+        self.pod = self._kubelet.publish(
+            self.pod,
+            pod_status(
+                self.pod,
+                phase,
+                self._started,
+                self._init,
+                self._main,
+                self._end if phase != "Running" else None,
+            ),
+        )

@@ -27,17 +27,23 @@ class ClusterSpec:
     def parse(cls, document: object) -> ClusterSpec:
         """Check a request; raises ApiError 400 that names the field and what is allowed."""
         if not isinstance(document, dict):
-            raise bad_request("a cluster is a JSON object with name, nodes, cpu, memory, pods, labels, simulate")
+            raise bad_request(
+                "a cluster is a JSON object with name, nodes, cpu, memory, pods, labels, simulate"
+            )
         if unknown := set(document) - set(cls.__dataclass_fields__):
-            raise bad_request(f"unknown field {', '.join(sorted(unknown))}; allowed: "
-                              f"{', '.join(cls.__dataclass_fields__)}")
+            raise bad_request(
+                f"unknown field {', '.join(sorted(unknown))}; allowed: {', '.join(cls.__dataclass_fields__)}"
+            )
         if not is_dns_label(document.get("name")):
             raise bad_request(f"name: {document.get('name')!r}: {LABEL_RULE}")
         for name, most in (("nodes", _MOST_NODES), ("pods", 1_000_000)):
             value = document.get(name, 1)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                 raise bad_request(f"{name}: {value!r}: must be a whole number from 1 to {most}")
-        sizes = {name: str(document.get(name, cls.__dataclass_fields__[name].default)) for name in ("cpu", "memory")}
+        sizes = {
+            name: str(document.get(name, cls.__dataclass_fields__[name].default))
+            for name in ("cpu", "memory")
+        }
         for name, text in sizes.items():
             try:
                 quantity(text)
@@ -46,7 +52,9 @@ class ClusterSpec:
         labels = document.get("labels") or {}
         if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
             raise bad_request(f"labels: {labels!r}: must be an object of strings")
-        return cls(**{**document, **sizes, "labels": labels, "simulate": _simulation(document.get("simulate"))})
+        return cls(
+            **{**document, **sizes, "labels": labels, "simulate": _simulation(document.get("simulate"))}
+        )
 
     def document(self) -> Obj:
         return asdict(self)
@@ -54,10 +62,16 @@ class ClusterSpec:
     def check_same(self, other: ClusterSpec) -> None:
         """Raise ApiError 409 naming what differs, if anything does."""
         mine, theirs = self.document(), other.document()
-        differing = [f"{key} is {mine[key]!r}, not {theirs[key]!r}" for key in mine if mine[key] != theirs[key]]
+        differing = [
+            f"{key} is {mine[key]!r}, not {theirs[key]!r}" for key in mine if mine[key] != theirs[key]
+        ]
         if differing:
-            raise ApiError(409, "AlreadyExists", f"cluster {self.name} exists with another shape: {'; '.join(differing)}",
-                           {"name": self.name, "kind": "clusters"})
+            raise ApiError(
+                409,
+                "AlreadyExists",
+                f"cluster {self.name} exists with another shape: {'; '.join(differing)}",
+                {"name": self.name, "kind": "clusters"},
+            )
 
 
 def _simulation(given: object) -> dict[str, float] | None:

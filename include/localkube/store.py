@@ -1,8 +1,8 @@
 """The objects of one cluster: versions, conflicts, watch history and the indexes controllers live on.
 
-Every change gets the next resourceVersion, is appended to its resource's history (which watches read) and is told
-to the subscribers (which only take a note and work later). Deletion ends here as well: an object that is being
-deleted goes as soon as its last finalizer is gone and, for a pod, its grace period is zero.
+Every change gets the next resourceVersion, is appended to its resource's history (which watches read) and is
+told to the subscribers (which only take a note and work later). Deletion ends here as well: an object that is
+being deleted goes as soon as its last finalizer is gone and, for a pod, its grace period is zero.
 """
 
 from __future__ import annotations
@@ -82,11 +82,13 @@ class Watch:
         if since < history.floor:
             raise errors.gone(f"too old resource version: {since} ({history.floor})")
         self._history = history
-        self._next = history.dropped + bisect_right(history.events, since, key=lambda event: event.record.revision)
+        self._next = history.dropped + bisect_right(
+            history.events, since, key=lambda event: event.record.revision
+        )
         self._wake = asyncio.Event()
 
     async def events(self, timeout: float) -> list[Event]:
-        """The next events, at most 500, or none after the timeout; raises ApiError 410 for a reader too slow."""
+        """The next events, at most 500, or none after the timeout. Raises ApiError 410 for a slow reader."""
         history = self._history
         if self._next >= history.dropped + len(history.events):
             self._wake.clear()
@@ -100,7 +102,7 @@ class Watch:
         start = self._next - history.dropped
         if start < 0:
             raise errors.gone("too old resource version: the watch could not keep up")
-        batch = history.events[start:start + 500]
+        batch = history.events[start : start + 500]
         self._next += len(batch)
         return batch
 
@@ -154,7 +156,7 @@ class Store:
             meta["name"] = generated_name(meta["generateName"])
         if self.get(resource, meta.get("namespace", ""), meta["name"]) is not None:
             raise errors.already_exists(resource, meta["name"])
-        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
+        meta = {"uid": str(uuid.uuid4()), **meta, "creationTimestamp": now()}
         obj = {**obj, "metadata": meta}
         return obj if dry_run else self._commit("ADDED", resource, obj, None)
 
@@ -168,8 +170,12 @@ class Store:
             obj = with_metadata(obj, resourceVersion=old["metadata"]["resourceVersion"])
         if obj == old or dry_run:
             return obj
-        if deleting(obj) and not obj["metadata"].get("finalizers") \
-                and not obj["metadata"].get("deletionGracePeriodSeconds") and resource != "namespaces":
+        if (
+            deleting(obj)
+            and not obj["metadata"].get("finalizers")
+            and not obj["metadata"].get("deletionGracePeriodSeconds")
+            and resource != "namespaces"
+        ):
             return self._commit("DELETED", resource, obj, old)
         return self._commit("MODIFIED", resource, obj, old)
 
@@ -224,6 +230,7 @@ class Store:
 
 
 def encode(data: object) -> bytes:
+    """Compact JSON."""
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
 
 

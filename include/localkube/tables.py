@@ -19,6 +19,7 @@ def age(timestamp: str | None) -> str:
 
 
 def duration(elapsed: float) -> str:
+    """Seconds the way kubectl writes them."""
     whole = max(int(elapsed), 0)
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if whole < 120:
@@ -40,6 +41,7 @@ def _at(path: str, missing: Any = "<none>") -> Callable[[Obj], Any]:
     def read(obj: Obj) -> Any:
         value = lookup(obj, path)
         return missing if value is None else value
+
     return read
 
 
@@ -95,12 +97,20 @@ def _node_status(node: Obj) -> str:
 
 def _roles(node: Obj) -> str:
     prefix = "node-role.kubernetes.io/"
-    return ",".join(sorted(key.removeprefix(prefix) for key in labels_of(node) if key.startswith(prefix))) or "<none>"
+    return (
+        ",".join(sorted(key.removeprefix(prefix) for key in labels_of(node) if key.startswith(prefix)))
+        or "<none>"
+    )
 
 
 def _job_status(job: Obj) -> str:
-    for kind, text in (("Complete", "Complete"), ("Failed", "Failed"), ("Suspended", "Suspended"),
-                       ("FailureTarget", "FailureTarget"), ("SuccessCriteriaMet", "SuccessCriteriaMet")):
+    for kind, text in (
+        ("Complete", "Complete"),
+        ("Failed", "Failed"),
+        ("Suspended", "Suspended"),
+        ("FailureTarget", "FailureTarget"),
+        ("SuccessCriteriaMet", "SuccessCriteriaMet"),
+    ):
         if is_true(job, kind):
             return text
     return "Terminating" if "deletionTimestamp" in job["metadata"] else "Running"
@@ -126,44 +136,108 @@ def _data_count(obj: Obj) -> int:
 
 _NAME: Column = ("Name", name_of)
 _AGE: Column = ("Age", _age)
-_TEMPLATE: list[Column] = [("Containers+", lambda o: _containers(o, "name")), ("Images+", lambda o: _containers(o, "image")),
-                           ("Selector+", _selector)]
+_TEMPLATE: list[Column] = [
+    ("Containers+", lambda o: _containers(o, "name")),
+    ("Images+", lambda o: _containers(o, "image")),
+    ("Selector+", _selector),
+]
 _COLUMNS: dict[str, list[Column]] = {
     "namespaces": [_NAME, ("Status", _at("status.phase")), _AGE],
-    "nodes": [_NAME, ("Status", _node_status), ("Roles", _roles), _AGE, ("Version", _at("status.nodeInfo.kubeletVersion")),
-              ("Internal-IP+", lambda o: next((a["address"] for a in lookup(o, "status.addresses") or ()
-                                               if a["type"] == "InternalIP"), "<none>")),
-              ("External-IP+", lambda o: "<none>"), ("OS-Image+", _at("status.nodeInfo.osImage")),
-              ("Kernel-Version+", _at("status.nodeInfo.kernelVersion")),
-              ("Container-Runtime+", _at("status.nodeInfo.containerRuntimeVersion"))],
-    "pods": [_NAME, ("Ready", _ready), ("Status", pod_phase), ("Restarts", _restarts), _AGE,
-             ("IP+", _at("status.podIP")), ("Node+", _at("spec.nodeName")), ("Nominated Node+", lambda o: "<none>"),
-             ("Readiness Gates+", lambda o: "<none>")],
+    "nodes": [
+        _NAME,
+        ("Status", _node_status),
+        ("Roles", _roles),
+        _AGE,
+        ("Version", _at("status.nodeInfo.kubeletVersion")),
+        (
+            "Internal-IP+",
+            lambda o: next(
+                (a["address"] for a in lookup(o, "status.addresses") or () if a["type"] == "InternalIP"),
+                "<none>",
+            ),
+        ),
+        ("External-IP+", lambda o: "<none>"),
+        ("OS-Image+", _at("status.nodeInfo.osImage")),
+        ("Kernel-Version+", _at("status.nodeInfo.kernelVersion")),
+        ("Container-Runtime+", _at("status.nodeInfo.containerRuntimeVersion")),
+    ],
+    "pods": [
+        _NAME,
+        ("Ready", _ready),
+        ("Status", pod_phase),
+        ("Restarts", _restarts),
+        _AGE,
+        ("IP+", _at("status.podIP")),
+        ("Node+", _at("spec.nodeName")),
+        ("Nominated Node+", lambda o: "<none>"),
+        ("Readiness Gates+", lambda o: "<none>"),
+    ],
     "configmaps": [_NAME, ("Data", _data_count), _AGE],
     "secrets": [_NAME, ("Type", _at("type")), ("Data", _data_count), _AGE],
     "serviceaccounts": [_NAME, ("Secrets", lambda o: len(o.get("secrets") or ())), _AGE],
-    "events": [("Last Seen", lambda o: age(o.get("lastTimestamp"))), ("Type", _at("type")), ("Reason", _at("reason")),
-               ("Object", lambda o: f"{o['involvedObject'].get('kind', '').lower()}/{o['involvedObject'].get('name')}"),
-               ("Source+", _at("source.component")), ("Message", lambda o: str(o.get("message", "")).strip()),
-               ("First Seen+", lambda o: age(o.get("firstTimestamp"))), ("Count+", _at("count", 1)), ("Name+", name_of)],
-    "daemonsets": [_NAME, ("Desired", _at("status.desiredNumberScheduled", 0)),
-                   ("Current", _at("status.currentNumberScheduled", 0)), ("Ready", _at("status.numberReady", 0)),
-                   ("Up-to-date", _at("status.updatedNumberScheduled", 0)),
-                   ("Available", _at("status.numberAvailable", 0)),
-                   ("Node Selector", lambda o: ",".join(f"{k}={v}" for k, v in (
-                       lookup(o, "spec.template.spec.nodeSelector") or {}).items()) or "<none>"), _AGE, *_TEMPLATE],
-    "jobs": [_NAME, ("Status", _job_status), ("Completions", _job_completions), ("Duration", _job_duration), _AGE,
-             *_TEMPLATE],
+    "events": [
+        ("Last Seen", lambda o: age(o.get("lastTimestamp"))),
+        ("Type", _at("type")),
+        ("Reason", _at("reason")),
+        (
+            "Object",
+            lambda o: f"{o['involvedObject'].get('kind', '').lower()}/{o['involvedObject'].get('name')}",
+        ),
+        ("Source+", _at("source.component")),
+        ("Message", lambda o: str(o.get("message", "")).strip()),
+        ("First Seen+", lambda o: age(o.get("firstTimestamp"))),
+        ("Count+", _at("count", 1)),
+        ("Name+", name_of),
+    ],
+    "daemonsets": [
+        _NAME,
+        ("Desired", _at("status.desiredNumberScheduled", 0)),
+        ("Current", _at("status.currentNumberScheduled", 0)),
+        ("Ready", _at("status.numberReady", 0)),
+        ("Up-to-date", _at("status.updatedNumberScheduled", 0)),
+        ("Available", _at("status.numberAvailable", 0)),
+        (
+            "Node Selector",
+            lambda o: (
+                ",".join(f"{k}={v}" for k, v in (lookup(o, "spec.template.spec.nodeSelector") or {}).items())
+                or "<none>"
+            ),
+        ),
+        _AGE,
+        *_TEMPLATE,
+    ],
+    "jobs": [
+        _NAME,
+        ("Status", _job_status),
+        ("Completions", _job_completions),
+        ("Duration", _job_duration),
+        _AGE,
+        *_TEMPLATE,
+    ],
 }
 
 
 def table(resource: str, objects: Iterable[Obj], include: str, metadata: Obj) -> Obj:
-    """A meta.k8s.io/v1 Table; include is Metadata (the default), Object or None and says what goes with each row."""
+    """A meta.k8s.io/v1 Table; include (Metadata, Object or None) says what goes with each row."""
     columns = _COLUMNS[resource]
-    return {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": [
-        {"name": name.rstrip("+"), "type": "string", "format": "name" if name == "Name" else "", "description": "",
-         "priority": int(name.endswith("+"))} for name, _ in columns],
-        "rows": [{"cells": [read(obj) for _, read in columns], **_row_object(obj, include)} for obj in objects]}
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        "columnDefinitions": [
+            {
+                "name": name.rstrip("+"),
+                "type": "string",
+                "format": "name" if name == "Name" else "",
+                "description": "",
+                "priority": int(name.endswith("+")),
+            }
+            for name, _ in columns
+        ],
+        "rows": [
+            {"cells": [read(obj) for _, read in columns], **_row_object(obj, include)} for obj in objects
+        ],
+    }
 
 
 def _row_object(obj: Obj, include: str) -> Obj:
@@ -173,4 +247,5 @@ def _row_object(obj: Obj, include: str) -> Obj:
 
 
 def metadata_only(obj: Obj) -> Obj:
+    """The object as PartialObjectMetadata."""
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}

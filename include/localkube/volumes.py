@@ -18,7 +18,7 @@ class MountError(Exception):
 
 
 def memory_root(state: Path) -> Path | None:
-    """Where memory-backed volumes of the server with this state directory lie, if the system has such a place."""
+    """Where the memory-backed volumes of a server lie, if the system has such a place."""
     if not os.access(_SHARED_MEMORY, os.W_OK):
         return None
     return _SHARED_MEMORY / f"localkube-{os.getuid()}-{state.stat().st_ino}"
@@ -38,10 +38,17 @@ class Volumes:
         path = self._directory / "volumes" / str(volume["name"])
         if "hostPath" in volume:
             return self._host_path(volume)
-        if "emptyDir" in volume and (volume["emptyDir"] or {}).get("medium") == "Memory" and self._memory is not None:
+        if (
+            "emptyDir" in volume
+            and (volume["emptyDir"] or {}).get("medium") == "Memory"
+            and self._memory is not None
+        ):
             path = self._memory / volume["name"]
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for kind, resource, name in (("configMap", "configmaps", "name"), ("secret", "secrets", "secretName")):
+        for kind, resource, name in (
+            ("configMap", "configmaps", "name"),
+            ("secret", "secrets", "secretName"),
+        ):
             if kind in volume:
                 self._files(pod, volume["name"], volume[kind], resource, volume[kind].get(name, ""), path)
         return path
@@ -51,7 +58,9 @@ class Volumes:
         if found is None:
             if source.get("optional"):
                 return
-            raise MountError(f'MountVolume.SetUp failed for volume "{volume}" : {resource[:-1]} "{name}" not found')
+            raise MountError(
+                f'MountVolume.SetUp failed for volume "{volume}" : {resource[:-1]} "{name}" not found'
+            )
         contents = {key: base64.b64decode(text) for key, text in (found.get("binaryData") or {}).items()}
         for key, text in (found.get("data") or {}).items():
             contents[key] = text.encode() if resource == "configmaps" else base64.b64decode(text)
@@ -60,11 +69,15 @@ class Volumes:
             if item["key"] not in contents:
                 if source.get("optional"):
                     continue
-                raise MountError(f'MountVolume.SetUp failed for volume "{volume}" : references non-existent config key: '
-                                 f"{item['key']}")
+                raise MountError(
+                    f'MountVolume.SetUp failed for volume "{volume}" : references non-existent config key: '
+                    f"{item['key']}"
+                )
             target = path / item["path"]
             if not target.resolve().is_relative_to(path.resolve()):
-                raise MountError(f'MountVolume.SetUp failed for volume "{volume}" : path {item["path"]} leaves the volume')
+                raise MountError(
+                    f'MountVolume.SetUp failed for volume "{volume}" : path {item["path"]} leaves the volume'
+                )
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             target.write_bytes(contents[item["key"]])
@@ -74,15 +87,19 @@ class Volumes:
         wanted, kind = volume["hostPath"]["path"], volume["hostPath"].get("type") or ""
         path = self._node / str(wanted).lstrip("/")
         if not path.resolve().is_relative_to(self._node.resolve()):
-            raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {wanted} leaves the node')
+            raise MountError(
+                f'MountVolume.SetUp failed for volume "{volume["name"]}" : {wanted} leaves the node'
+            )
         if kind in ("", "DirectoryOrCreate"):
             path.mkdir(parents=True, exist_ok=True)
         elif kind == "FileOrCreate":
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         elif not (path.is_dir() if kind == "Directory" else path.is_file() if kind == "File" else False):
-            raise MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : hostPath type check failed: '
-                             f"{wanted} is not a {kind}")
+            raise MountError(
+                f'MountVolume.SetUp failed for volume "{volume["name"]}" : hostPath type check failed: '
+                f"{wanted} is not a {kind}"
+            )
         return path
 
 

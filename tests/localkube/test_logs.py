@@ -1,0 +1,86 @@
+"""Logs of containers: whole, their end, as they grow, and of the run before."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localkube.logs import _tail
+from localkube_server import Kube, container, eventually, pod, pod_ended, pod_running
+
+
+def log(kube: Kube, namespace: str, name: str, **query: Any) -> tuple[int, str]:
+    answer = kube.http.get(f"api/v1/namespaces/{namespace}/pods/{name}/log", params=query)
+    return answer.status_code, answer.text if answer.status_code == 200 else answer.json()["message"]
+
+
+def test_a_log_is_told_whole_or_in_part(kube: Kube, namespace: str) -> None:
+    kube.core.create_namespaced_pod(namespace, pod("p", "for n in 1 2 3; do echo $n; done; echo err >&2"))
+    pod_ended(kube, namespace, "p")
+    assert log(kube, namespace, "p") == (200, "1\n2\n3\nerr\n")
+    assert log(kube, namespace, "p", tailLines=2) == (200, "3\nerr\n")
+    assert log(kube, namespace, "p", limitBytes=3) == (200, "1\n2")
+    assert log(kube, namespace, "p", follow="true") == (200, "1\n2\n3\nerr\n")
+
+
+def test_a_log_is_followed_to_its_end(kube: Kube, namespace: str) -> None:
+    kube.core.create_namespaced_pod(namespace, pod("p", "echo first; sleep 0.5; echo last"))
+    pod_running(kube, namespace, "p")
+    path = f"api/v1/namespaces/{namespace}/pods/p/log?follow=true"
+    with kube.http.stream("GET", path) as answer:
+        assert list(answer.iter_lines()) == ["first", "last"]
+
+
+def test_with_several_containers_one_must_be_named(kube: Kube, namespace: str) -> None:
+    body = pod("p", "echo main", initContainers=[container("echo init", name="init")])
+    body["spec"]["containers"].append(container("echo side", name="side"))
+    body["spec"]["initContainers"][0]["name"] = "init"
+    body["spec"]["containers"][1]["name"] = "side"
+    kube.core.create_namespaced_pod(namespace, body)
+    pod_ended(kube, namespace, "p")
+    message = "a container name must be specified for pod p, choose one of: [init main side]"
+    assert log(kube, namespace, "p") == (400, message)
+    assert log(kube, namespace, "p", container="side") == (200, "side\n")
+    assert log(kube, namespace, "p", container="init") == (200, "init\n")
+    assert log(kube, namespace, "p", container="none") == (400, "container none is not valid for pod p")
+
+
+def test_the_run_before_has_a_log_of_its_own(kube: Kube, namespace: str) -> None:
+    body = pod("p", "echo $RANDOM$(date +%N); sleep 0.3; exit 1", restartPolicy="Always")
+    kube.core.create_namespaced_pod(namespace, body)
+    assert log(kube, namespace, "p", previous="true")[0] == 400
+
+    def restarted() -> bool:
+        statuses = kube.core.read_namespaced_pod("p", namespace).status.container_statuses
+        return bool(statuses) and statuses[0].restart_count == 1 and statuses[0].state.running is not None
+
+    eventually(restarted)
+    before, now = log(kube, namespace, "p", previous="true"), log(kube, namespace, "p")
+    assert before[0] == now[0] == 200
+    assert before[1] != now[1]
+
+
+@pytest.mark.parametrize("parameter", ["timestamps=true", "sinceSeconds=3", "sinceTime=2026-01-01T00:00:00Z"])
+def test_times_of_lines_are_refused(kube: Kube, namespace: str, parameter: str) -> None:
+    kube.core.create_namespaced_pod(namespace, pod("p", "true"))
+    pod_ended(kube, namespace, "p")
+    assert kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log?{parameter}").json()["code"] == 501
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "end"),
+    [
+        (b"a\nb\nc\n", 1, b"c\n"),
+        (b"a\nb\nc", 1, b"c"),
+        (b"a\nb\n", 5, b"a\nb\n"),
+        (b"a\n\n", 1, b"\n"),
+        (b"a\n", 0, b""),
+        (b"", 3, b""),
+        (b"x" * 200_000 + b"\ny" * 3, 4, b"x" * 200_000 + b"\ny" * 3),
+        (b"x\n" + b"y" * 200_000 + b"\n", 1, b"y" * 200_000 + b"\n"),
+    ],
+)
+def test_the_end_of_a_log_has_so_many_lines(tmp_path: Path, content: bytes, lines: int, end: bytes) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(content)
+    assert content[_tail(path, lines) :] == end

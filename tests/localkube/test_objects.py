@@ -1,0 +1,49 @@
+"""Quantities and conditions, as kubernetes.io/docs/reference/kubernetes-api/common-definitions has them."""
+
+import pytest
+
+from localkube.objects import quantity, set_condition
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1),
+        ("0.9", 0.9),
+        ("900m", 0.9),
+        ("6Gi", 6 * 2**30),
+        ("1e3", 1000),
+        ("2k", 2000),
+        (".5", 0.5),
+        ("1E", 1e18),
+        (2, 2),
+    ],
+)
+def test_a_quantity_has_a_value(text: object, value: float) -> None:
+    assert quantity(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "six", "1 Gi", "1GiB", "1e", "--1", None, True])
+def test_what_is_no_quantity_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="is no quantity such as 500m, 2 or 6Gi"):
+        quantity(text)
+
+
+def test_a_condition_keeps_its_place_and_its_time_until_its_status_changes() -> None:
+    old = [
+        {"type": "A", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z"},
+        {"type": "B", "status": "False", "lastTransitionTime": "2020-01-01T00:00:00Z"},
+    ]
+    same = set_condition(old, "A", True, "Why", "text")
+    assert same[0] == {
+        "type": "A",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": "2020-01-01T00:00:00Z",
+        "reason": "Why",
+        "message": "text",
+    }
+    assert same[1] is old[1]
+    changed = set_condition(old, "B", True)
+    assert changed[1]["lastTransitionTime"] > "2020-01-01T00:00:00Z"
+    assert [one["type"] for one in set_condition(old, "C", True)] == ["A", "B", "C"]

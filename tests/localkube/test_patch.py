@@ -1,0 +1,59 @@
+"""Strategic merge as git.k8s.io/community/contributors/devel/sig-api-machinery/strategic-merge-patch.md has it."""
+
+from typing import Any
+
+import pytest
+
+from localkube.errors import ApiError
+from localkube.patch import merge, strategic
+
+CONTAINERS = [{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("patch", "result"),
+    [
+        ([{"name": "b", "image": "2"}], [CONTAINERS[0], {"name": "b", "image": "2"}]),
+        ([{"name": "c"}], [*CONTAINERS, {"name": "c"}]),
+        ([{"name": "a", "$patch": "delete"}], [CONTAINERS[1]]),
+        ([{"name": "c"}, {"$patch": "replace"}], [{"name": "c"}]),
+        (
+            [{"name": "a", "env": [{"name": "Y", "value": "2"}]}],
+            [
+                {**CONTAINERS[0], "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]},
+                CONTAINERS[1],
+            ],
+        ),
+    ],
+)
+def test_lists_with_a_merge_key_are_merged_by_it(patch: Any, result: Any) -> None:
+    assert strategic({"containers": CONTAINERS}, {"containers": patch}) == {"containers": result}
+
+
+def test_other_lists_are_replaced() -> None:
+    assert strategic({"args": ["1", "2"]}, {"args": ["3"]}) == {"args": ["3"]}
+    assert strategic({"tolerations": [{"key": "a"}]}, {"tolerations": [{"key": "b"}]}) == {
+        "tolerations": [{"key": "b"}]
+    }
+
+
+def test_directives_replace_retain_and_delete() -> None:
+    assert strategic({"a": {"x": 1, "y": 2}}, {"a": {"$patch": "replace", "z": 3}}) == {"a": {"z": 3}}
+    assert strategic({"a": {"x": 1, "y": 2}}, {"a": {"$retainKeys": ["y"], "y": 3}}) == {"a": {"y": 3}}
+    assert strategic({"a": {"x": 1}}, {"a": {"$patch": "delete"}}) == {}
+    assert strategic({"finalizers": ["a", "b"]}, {"$deleteFromPrimitiveList/finalizers": ["a"]}) == {
+        "finalizers": ["b"]
+    }
+    assert strategic({"finalizers": ["a"]}, {"finalizers": ["b"]}) == {"finalizers": ["a", "b"]}
+
+
+def test_a_list_element_without_its_merge_key_is_refused() -> None:
+    with pytest.raises(ApiError, match="does not contain declared merge key: name"):
+        strategic({"containers": CONTAINERS}, {"containers": [{"image": "2"}]})
+
+
+def test_the_patched_object_is_left_as_it_is() -> None:
+    target = {"containers": [{"name": "a", "env": []}], "x": {"y": 1}}
+    strategic(target, {"containers": [{"name": "a", "env": [{"name": "Z"}]}], "x": {"y": 2}})
+    merge(target, {"x": {"y": 3}})
+    assert target == {"containers": [{"name": "a", "env": []}], "x": {"y": 1}}

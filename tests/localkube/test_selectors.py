@@ -1,0 +1,67 @@
+"""Label selectors as kubernetes.io/docs/concepts/overview/working-with-objects/labels defines them."""
+
+import pytest
+
+from localkube.errors import ApiError
+from localkube.selectors import field_selector, label_selector, selects
+
+LABELS = {"app": "higgs", "tier": "2", "example.org/x": ""}
+
+
+@pytest.mark.parametrize(
+    ("selector", "holds"),
+    [
+        ("app=higgs", True),
+        ("app==higgs", True),
+        ("app = higgs", True),
+        ("app!=higgs", False),
+        ("none!=higgs", True),
+        ("app", True),
+        ("!app", False),
+        ("example.org/x=", True),
+        ("app in (a,higgs)", True),
+        ("app in (a)", False),
+        ("app notin (a, b),tier=2", True),
+        ("none notin (a)", True),
+        ("app=higgs,!tier", False),
+    ],
+)
+def test_a_label_selector_holds(selector: str, holds: bool) -> None:
+    matches = label_selector(selector)
+    assert matches is not None
+    assert matches({"metadata": {"labels": LABELS}}) is holds
+
+
+@pytest.mark.parametrize("selector", ["app=a=b", "a b", "=x", "app in", "app in a", "(x)"])
+def test_what_is_no_label_selector_is_refused(selector: str) -> None:
+    with pytest.raises(ApiError, match="unable to parse requirement"):
+        label_selector(selector)
+
+
+def test_an_empty_selector_selects_everything() -> None:
+    assert label_selector("") is None
+    assert field_selector("", {}) is None
+    assert selects({}, LABELS)
+    assert not selects(None, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("expression", "holds"),
+    [
+        ({"key": "tier", "operator": "Gt", "values": ["1"]}, True),
+        ({"key": "tier", "operator": "Lt", "values": ["1"]}, False),
+        ({"key": "app", "operator": "Gt", "values": ["1"]}, False),
+        ({"key": "app", "operator": "In", "values": ["higgs"]}, True),
+        ({"key": "app", "operator": "NotIn", "values": ["higgs"]}, False),
+        ({"key": "none", "operator": "DoesNotExist"}, True),
+    ],
+)
+def test_an_expression_holds(expression: dict[str, object], holds: bool) -> None:
+    assert selects({"matchExpressions": [expression]}, LABELS) is holds
+
+
+def test_fields_are_compared_as_text() -> None:
+    matches = field_selector("spec.unschedulable=true", {"spec.unschedulable": "spec.unschedulable"})
+    assert matches is not None
+    assert matches({"spec": {"unschedulable": True}})
+    assert not matches({"spec": {}})

@@ -1,0 +1,169 @@
+"""A real localkube server for tests, the official client of its clusters, and the pods and Jobs they run."""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from kubernetes import client, config
+
+Result = TypeVar("Result")
+SOURCE = Path(__file__).parents[1] / "include"
+SHELL = "test/shell:1"
+IMAGES = {SHELL: {"Entrypoint": ["/bin/sh", "-c"], "Env": ["PATH=/usr/bin:/bin", "FROM_IMAGE=yes"]}}
+PATIENCE = 30.0
+
+
+def eventually(look: Callable[[], Result], what: str = "") -> Result:
+    """What `look` returns as soon as it is true."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not so after {PATIENCE:g} s: {what or look}; last seen: {found!r}")
+        time.sleep(0.05)
+
+
+class Server:
+    """One localkube process and its state directory."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        state.mkdir(parents=True, exist_ok=True)
+        self.images = state.parent / f"{state.name}-images.json"
+        self.images.write_text(json.dumps(IMAGES))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        serve = [
+            sys.executable,
+            "-m",
+            "localkube",
+            "serve",
+            "--state",
+            str(self.state),
+            "--port",
+            str(self.port),
+        ]
+        return [*serve, "--images", str(self.images), "--backoff", "0.2"]
+
+    def start(self) -> None:
+        environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "SECRET_OF_SERVER": "hidden"}
+        self.process = subprocess.Popen(self.command(), env=environment)
+        eventually(self.listening, "localkube listens")
+
+    def listening(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, "localkube ended"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait()
+
+    def admin(self) -> httpx.Client:
+        token = (self.state / "admin.token").read_text()
+        return httpx.Client(
+            base_url=f"https://127.0.0.1:{self.port}/localkube/",
+            headers={"Authorization": f"Bearer {token}"},
+            verify=ssl.create_default_context(cafile=self.state / "ca.crt"),
+            timeout=30,
+        )
+
+    def create_cluster(self, name: str, **shape: Any) -> "Kube":
+        with self.admin() as admin:
+            answer = admin.post("clusters", json={"name": name, **shape})
+        assert answer.status_code in (200, 201), answer.text
+        return Kube(answer.json()["kubeconfig"])
+
+
+class Kube:
+    """The official client of one cluster."""
+
+    def __init__(self, kubeconfig: dict[str, Any]) -> None:
+        self.kubeconfig = kubeconfig
+        self.client = config.new_client_from_config_dict(kubeconfig)
+        self.core = client.CoreV1Api(self.client)
+        self.batch = client.BatchV1Api(self.client)
+        self.apps = client.AppsV1Api(self.client)
+        self.version = client.VersionApi(self.client)
+        cluster, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
+        self.url = cluster["server"]
+        self.http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {user['token']}"},
+            verify=ssl.create_default_context(cafile=self.client.configuration.ssl_ca_cert),
+            timeout=30,
+        )
+
+
+def container(script: str, **more: Any) -> dict[str, Any]:
+    return {"name": "main", "image": SHELL, "args": [script], **more}
+
+
+def pod(name: str, script: str, **spec: Any) -> dict[str, Any]:
+    """A pod that runs a shell script once."""
+    more = spec.pop("container", {})
+    base = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1}
+    return {"metadata": {"name": name}, "spec": {**base, "containers": [container(script, **more)], **spec}}
+
+
+def indexed_job(name: str, script: str, completions: int, **spec: Any) -> dict[str, Any]:
+    """An Indexed Job of a shell script; the pod's spec may be given as `pod`."""
+    inside = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container(script)]}
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "completions": completions,
+            "parallelism": spec.pop("parallelism", completions),
+            "completionMode": "Indexed",
+            "template": {"spec": inside | spec.pop("pod", {})},
+            **spec,
+        },
+    }
+
+
+def job_ended(kube: Kube, namespace: str, name: str) -> Any:
+    """The Job once it has its last condition."""
+
+    def look() -> Any:
+        job = kube.batch.read_namespaced_job(name, namespace)
+        types = [one.type for one in job.status.conditions or []]
+        return job if {"Complete", "Failed"} & set(types) else None
+
+    return eventually(look, f"job {name} ends")
+
+
+def pod_ended(kube: Kube, namespace: str, name: str) -> Any:
+    """The pod once it has succeeded or failed."""
+
+    def look() -> Any:
+        found = kube.core.read_namespaced_pod(name, namespace)
+        return found if found.status.phase in ("Succeeded", "Failed") else None
+
+    return eventually(look, f"pod {name} ends")
+
+
+def pod_running(kube: Kube, namespace: str, name: str) -> Any:
+    """The pod once it runs."""
+
+    def look() -> Any:
+        found = kube.core.read_namespaced_pod(name, namespace)
+        return found if found.status.phase == "Running" else None
+
+    return eventually(look, f"pod {name} runs")

@@ -126,6 +126,13 @@ def test_leptons_with_values_that_are_no_numbers_never_count(field: str, value: 
     assert channels([first._replace(**{field: value}), *rest], []) == []
 
 
+@pytest.mark.parametrize("field", ["pt", "phi", "dxyErr"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_leptons_with_values_that_are_no_numbers_displace_none_that_has(field: str, value: float) -> None:
+    broken = Lepton(90.0, 0.0, 1.0, +1)._replace(**{field: value})
+    assert channels([broken, *on_z(), *off_z()], []) == ["4mu"]
+
+
 def test_values_too_large_to_square_select_nothing_and_do_not_fail() -> None:
     first, *rest = on_z() + off_z()
     assert channels([first._replace(pt=1e200), *rest], []) == []

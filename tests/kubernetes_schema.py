@@ -1,4 +1,4 @@
-"""The field types of the objects localkube serves, as the Kubernetes client declares them ("!" marks required ones).
+"""The field types of what localkube serves, as the Kubernetes client declares them ("!" marks required ones).
 
 `python tests/kubernetes_schema.py` writes include/localkube/schema.json anew, which a
 test compares with what the installed client says.

@@ -23,7 +23,7 @@ from localkube.process import Reaper
 from localkube.server import Server
 
 log = logging.getLogger("localkube")
-_PATIENCE = 10.0  # seconds to wait for the reaper of a server that was killed just before
+_PATIENCE = 3.0  # seconds to wait for the reaper of a server that was killed just before
 
 
 class StartError(Exception):

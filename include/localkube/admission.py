@@ -66,8 +66,8 @@ class Admission:
     def changed(self, sent: Obj, old: Obj) -> Obj:
         """The object to store in place of the old one; its status stays. Raises ApiError 400, 409 or 422."""
         resource = self._resource
-        given = self._same_object(sent, old)
-        obj, missing = self._read({**sent, "metadata": given, "status": None})
+        self._same_object(sent, old)
+        obj, missing = self._read({key: value for key, value in sent.items() if key != "status"})
         meta = {
             key: value for key, value in obj["metadata"].items() if key not in (*_SERVER_SET, *_NEVER_TAKEN)
         }

@@ -84,6 +84,17 @@ def gone(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 
 
+def unsupported_media_type(given: str) -> ApiError:
+    """415; kubectl's own generators send protobuf, which only files given to it avoid."""
+    advice = "; pipe `kubectl create ... --dry-run=client -o yaml` to `kubectl create -f -`"
+    return ApiError(
+        415,
+        "UnsupportedMediaType",
+        f"the body of the request was in an unknown format: {given}; accepted media types include: "
+        f"application/json{advice if 'protobuf' in given else ''}",
+    )
+
+
 def invalid(kind: str, group: str, name: str, causes: list[Obj]) -> ApiError:
     """422 with one cause for each wrong field; a cause is {"reason", "message", "field"}."""
     sentences = [f"{cause['field']}: {cause['message']}" for cause in causes]

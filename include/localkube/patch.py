@@ -7,7 +7,7 @@ from typing import Any
 import jsonpatch
 from jsonpointer import JsonPointerException
 
-from localkube.errors import ApiError, bad_request
+from localkube.errors import ApiError, bad_request, unsupported_media_type
 from localkube.objects import Obj
 
 # patchMergeKey of the lists that strategic merge patches element by element; all other lists are replaced.
@@ -37,12 +37,7 @@ def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
         return dict(merge(obj, patch))
     if kind == "application/strategic-merge-patch+json":
         return dict(strategic(obj, patch))
-    raise ApiError(
-        415,
-        "UnsupportedMediaType",
-        f"the body of the request was in an unknown format: {kind}; accepted: "
-        "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json",
-    )
+    raise unsupported_media_type(kind)
 
 
 def _json_patch(obj: Obj, patch: Any) -> Obj:

@@ -101,12 +101,7 @@ def dry_run(request: web.Request, options: Obj | None = None) -> bool:
 async def json_body(request: web.Request) -> Any:
     """Whatever JSON was sent. Raises ApiError 400, 413 or 415."""
     if "json" not in request.content_type:
-        raise errors.ApiError(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types "
-            f"include: application/json; this is {request.content_type}",
-        )
+        raise errors.unsupported_media_type(request.content_type)
     try:
         return json.loads(await request.read())
     except web.HTTPRequestEntityTooLarge:

@@ -1,5 +1,6 @@
 """A server with a cluster for all tests of localkube, a namespace for each test, and kubectl."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def kubectl(server: Server, kube: Kube) -> Callable[..., str]:
     home.mkdir(exist_ok=True)
 
     def run(*arguments: str, stdin: str | None = None, ok: bool = True) -> str:
-        environment = {"KUBECONFIG": str(server.state / "kubeconfig"), "HOME": str(home)}
+        environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+        environment["KUBECONFIG"] = str(server.state / "kubeconfig")
         done = subprocess.run(
             [command, "--context", "shared", *arguments],
             input=stdin,

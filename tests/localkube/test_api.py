@@ -1,4 +1,4 @@
-"""The verbs, over the official client; what they must do is in kubernetes.io/docs/reference/using-api/api-concepts."""
+"""The verbs, as kubernetes.io/docs/reference/using-api/api-concepts has them, over the official client."""
 
 import base64
 from typing import Any
@@ -170,7 +170,7 @@ def test_fields_select(kube: Kube, namespace: str) -> None:
     kube.core.create_namespaced_config_map(namespace, configmap("b"))
     assert names(kube.core.list_namespaced_config_map(namespace, field_selector="metadata.name=b")) == ["b"]
     assert names(kube.core.list_namespaced_config_map(namespace, field_selector="metadata.name!=b")) == ["a"]
-    with pytest.raises(ApiException, match="field label not supported: data.x") as refused:
+    with pytest.raises(ApiException, match=r"field label not supported: data\.x") as refused:
         kube.core.list_namespaced_config_map(namespace, field_selector="data.x=1")
     assert refused.value.status == 400
 

@@ -1,4 +1,4 @@
-"""Deletion, owners and dependents, as kubernetes.io/docs/concepts/architecture/garbage-collection has them."""
+"""Deletion and owners, as kubernetes.io/docs/concepts/architecture/garbage-collection has them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Strategic merge as git.k8s.io/community/contributors/devel/sig-api-machinery/strategic-merge-patch.md has it."""
+"""Strategic merge, as kubernetes.io/docs/tasks/manage-kubernetes-objects has it."""
 
 from typing import Any
 

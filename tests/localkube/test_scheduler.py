@@ -84,7 +84,8 @@ def test_a_cordoned_or_tainted_node_gets_no_new_pods(kube: Kube, namespace: str)
     try:
         kube.core.create_namespaced_pod(namespace, pod("p", "true"))
         assert unschedulable(kube, namespace, "p") == (
-            "0/2 nodes are available: 1 node(s) had untolerated taint(s) {gpu: yes}, 1 node(s) were unschedulable."
+            "0/2 nodes are available: 1 node(s) had untolerated taint(s) {gpu: yes}, "
+            "1 node(s) were unschedulable."
         )
         tolerant = pod("t", "true", tolerations=[{"key": "gpu", "operator": "Exists"}])
         kube.core.create_namespaced_pod(namespace, tolerant)

@@ -27,7 +27,8 @@ def test_an_unknown_field_is_refused_where_checking_is_strict(kube: Kube, namesp
     code, message, _ = post(kube, namespace, indexed_job("j", "true", 1, paralellism=3), "Strict")
     assert (code, message) == (
         400,
-        'Job in version "batch/v1" cannot be handled as a Job: strict decoding error: unknown field "spec.paralellism"',
+        'Job in version "batch/v1" cannot be handled as a Job: strict decoding error: '
+        'unknown field "spec.paralellism"',
     )
 
 

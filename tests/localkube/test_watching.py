@@ -1,4 +1,4 @@
-"""Watches, as kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes describes them."""
+"""Watches, as kubernetes.io/docs/reference/using-api/api-concepts has them."""
 
 import json
 from collections.abc import Iterator

@@ -1,0 +1,148 @@
+"""The admin API: clusters are made, found again, shown and deleted; each has a token of its own."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from kubernetes_asyncio import client, config
+
+from localkube_server import Kube, Server, eventually, indexed_job, pod, pod_running
+
+
+def test_a_cluster_is_made_once_and_shown(server: Server) -> None:
+    shape = {
+        "nodes": 3,
+        "cpu": "2",
+        "memory": "4Gi",
+        "pods": 10,
+        "labels": {"flavor": "test"},
+        "simulate": None,
+    }
+    with server.admin() as admin:
+        made = admin.post("clusters", json={"name": "mine", **shape})
+        again = admin.post("clusters", json={"name": "mine", **shape})
+        shown = admin.get("clusters/mine").json()
+        assert (made.status_code, again.status_code) == (201, 200)
+        kubeconfig = shown.pop("kubeconfig")
+        assert shown == {"name": "mine", "phase": "Running", **shape}
+        assert shown["name"] in [one["name"] for one in admin.get("clusters").json()["items"]]
+    nodes = Kube(kubeconfig).core.list_node(label_selector="flavor=test").items
+    assert [one.metadata.name for one in nodes] == ["mine-node-0", "mine-node-1", "mine-node-2"]
+    room = {"cpu": "2", "memory": "4Gi", "pods": "10"}
+    assert nodes[0].status.allocatable == nodes[0].status.capacity == room
+    ready = next(one for one in nodes[0].status.conditions if one.type == "Ready")
+    assert (ready.status, ready.reason) == ("True", "KubeletReady")
+
+
+def test_another_shape_is_a_conflict_that_says_what_differs(server: Server) -> None:
+    server.create_cluster("shaped", nodes=2)
+    with server.admin() as admin:
+        refused = admin.post("clusters", json={"name": "shaped", "nodes": 3})
+    assert refused.status_code == 409
+    assert refused.json()["message"] == "cluster shaped exists with another shape: nodes is 2, not 3"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ([], "a cluster is a JSON object with name, nodes, cpu, memory, pods, labels, simulate"),
+        ({"name": "Not-A-Label"}, "name: 'Not-A-Label': a lowercase RFC 1123 label"),
+        ({"name": "x", "nodes": 0}, "nodes: 0: must be a whole number from 1 to 5000"),
+        ({"name": "x", "nodes": "2"}, "nodes: '2': must be a whole number from 1 to 5000"),
+        ({"name": "x", "memory": "much"}, "memory: 'much' is no quantity such as 500m, 2 or 6Gi"),
+        ({"name": "x", "node": 1}, "unknown field node; allowed: name, nodes, cpu"),
+        ({"name": "x", "labels": {"a": 1}}, "labels: {'a': 1}: must be an object of strings"),
+        (
+            {"name": "x", "simulate": {"failureRate": 2}},
+            "simulate.failureRate: 2: must be a number from 0 to 1",
+        ),
+        ({"name": "x", "simulate": 5}, "simulate: 5: must be null or an object with seconds and failureRate"),
+    ],
+)
+def test_a_shape_that_makes_no_sense_is_refused(server: Server, body: Any, message: str) -> None:
+    with server.admin() as admin:
+        refused = admin.post("clusters", json=body)
+    assert refused.status_code == 400
+    assert refused.json()["message"].startswith(message)
+
+
+def test_a_deleted_cluster_leaves_nothing(server: Server) -> None:
+    doomed = server.create_cluster("doomed")
+    doomed.core.create_namespaced_pod("default", pod("p", "exec sleep 31.4159"))
+    pod_running(doomed, "default", "p")
+    directory = server.state / "clusters" / "doomed"
+    assert directory.is_dir()
+    with server.admin() as admin:
+        deleted = admin.delete("clusters/doomed")
+        assert (deleted.status_code, deleted.json()["name"]) == (202, "doomed")
+        eventually(lambda: admin.get("clusters/doomed").status_code == 404)
+        assert admin.delete("clusters/doomed").status_code == 404
+    assert not directory.exists()
+    assert "doomed" not in (server.state / "kubeconfig").read_text()
+    assert processes("sleep 31.4159") == []
+    assert doomed.http.get("api/v1/pods").status_code == 404
+    server.create_cluster("doomed", nodes=2)
+
+
+def processes(command: str) -> list[str]:
+    """The processes of this machine with that command line."""
+    wanted = command.replace(" ", "\0") + "\0"
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found += [path.parent.name] if path.read_text() == wanted else []
+        except OSError:
+            continue
+    return found
+
+
+def test_the_kubeconfig_has_a_context_for_each_cluster_and_is_private(server: Server, kube: Kube) -> None:
+    path = server.state / "kubeconfig"
+    whole = json.loads(path.read_text())
+    assert whole["current-context"] == whole["contexts"][0]["name"]
+    assert "shared" in [one["name"] for one in whole["contexts"]]
+    for name in ("kubeconfig", "admin.token", "server.key"):
+        assert stat.S_IMODE((server.state / name).stat().st_mode) == 0o600
+
+
+def test_a_token_opens_its_own_cluster_only(server: Server, kube: Kube) -> None:
+    other = server.create_cluster("other")
+    token = kube.http.headers["Authorization"]
+    for url, headers in (
+        (other.url, {"Authorization": token}),
+        (other.url, {}),
+        (other.url, {"Authorization": "Bearer x"}),
+        (f"https://127.0.0.1:{server.port}/localkube", {"Authorization": token}),
+    ):
+        path = "/clusters" if url.endswith("localkube") else "/api/v1/pods"
+        refused = kube.http.get(url + path, headers={"Authorization": "", **headers})
+        assert (refused.status_code, refused.json()["reason"]) == (401, "Unauthorized")
+
+
+def test_the_certificate_is_checked(server: Server, kube: Kube) -> None:
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(f"https://127.0.0.1:{server.port}/healthz")
+    assert kube.http.get(f"https://127.0.0.1:{server.port}/healthz").text == "ok"
+
+
+async def test_the_asynchronous_client_works_as_well(kube: Kube, namespace: str) -> None:
+    configuration = client.Configuration()
+    await config.load_kube_config_from_dict(kube.kubeconfig, client_configuration=configuration)
+    async with client.ApiClient(configuration) as api:
+        batch, core = client.BatchV1Api(api), client.CoreV1Api(api)
+        await batch.create_namespaced_job(namespace, indexed_job("j", "true", 3))
+        for _ in range(200):
+            job = await batch.read_namespaced_job("j", namespace)
+            if job.status.conditions:
+                break
+            await asyncio.sleep(0.05)
+        assert job.status.succeeded == 3
+        pods = await core.list_namespaced_pod(
+            namespace, label_selector="batch.kubernetes.io/job-name=j", limit=2
+        )
+        assert (len(pods.items), pods.metadata.remaining_item_count) == (2, 1)
+        await batch.delete_namespaced_job("j", namespace, propagation_policy="Background")

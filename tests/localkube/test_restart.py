@@ -1,0 +1,195 @@
+"""Killing and starting the server: nothing is lost, nothing is counted twice, no process is left behind."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from localkube_server import (
+    SOURCE,
+    Kube,
+    Server,
+    container,
+    eventually,
+    indexed_job,
+    job_ended,
+    pod,
+    pod_running,
+)
+
+IGNORE_DISRUPTION = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
+
+
+def sessions(mark: str) -> list[str]:
+    """The processes of this machine with the mark in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            found += [path.parent.name] if mark in path.read_text() else []
+        except OSError:
+            continue
+    return found
+
+
+def processes(kube: Kube, namespace: str, mark: str) -> list[str]:
+    body = pod("p", "sleep 300 & sleep 300", container={"env": [{"name": "MARK", "value": mark}]})
+    kube.core.create_namespaced_pod(namespace, body)
+    pod_running(kube, namespace, "p")
+    return eventually(lambda: [one for one in [sessions(mark)] if len(one) == 3])[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_the_server(own_server: Server, number: signal.Signals) -> None:
+    kube = own_server.create_cluster("c")
+    mark = f"mark-{own_server.port}"
+    assert processes(kube, "default", mark)
+    own_server.end(number)
+    eventually(lambda: sessions(mark) == [])
+
+
+def test_a_restart_keeps_address_tokens_objects_and_versions(own_server: Server) -> None:
+    kube = own_server.create_cluster("c", nodes=2)
+    own_server.create_cluster("d")
+    made = kube.core.create_namespaced_config_map(
+        "default", {"metadata": {"name": "kept"}, "data": {"x": "1"}}
+    )
+    kube.core.create_namespaced_config_map("default", {"metadata": {"name": "gone"}})
+    kube.core.delete_namespaced_config_map("gone", "default")
+    before = (own_server.state / "kubeconfig").read_bytes()
+    version = kube.core.list_node().metadata.resource_version
+    own_server.end(signal.SIGKILL)
+    own_server.start()
+    assert (own_server.state / "kubeconfig").read_bytes() == before
+    eventually(lambda: kube.core.read_namespaced_config_map("kept", "default") == made)
+    names = [one.metadata.name for one in kube.core.list_namespaced_config_map("default").items]
+    assert names == ["kept", "kube-root-ca.crt"]
+    assert len(kube.core.list_node().items) == 2
+    assert int(kube.core.list_node().metadata.resource_version) > int(version)
+    with pytest.raises(ApiException) as old:
+        kube.core.list_namespaced_config_map(
+            "default", resource_version=version, watch=True, timeout_seconds=1
+        )
+    assert old.value.status == 410
+
+
+def test_running_pods_are_reported_lost_and_cost_no_retry(own_server: Server, tmp_path: Path) -> None:
+    kube = own_server.create_cluster("c", nodes=2, cpu="4")
+    script = f"echo started >> {tmp_path}/index-$JOB_COMPLETION_INDEX; test -e {tmp_path}/go || sleep 300"
+    job = indexed_job("j", script, 3, backoffLimitPerIndex=0, podFailurePolicy=IGNORE_DISRUPTION)
+    kube.batch.create_namespaced_job("default", job)
+    eventually(lambda: kube.batch.read_namespaced_job("j", "default").status.ready == 3)
+    own_server.end(signal.SIGKILL)
+    (tmp_path / "go").touch()
+    own_server.start()
+    status = job_ended(kube, "default", "j").status
+    assert (status.succeeded, status.failed, status.completed_indexes) == (3, None, "0-2")
+    pods = kube.core.list_namespaced_pod("default").items
+    lost = [one for one in pods if one.status.phase == "Failed"]
+    assert len(pods) == 6
+    assert {(one.status.reason, one.status.conditions[-1].type) for one in lost} <= {
+        ("NodeLost", "DisruptionTarget")
+    }
+    assert {one.status.container_statuses[0].state.terminated.reason for one in lost} == {
+        "ContainerStatusUnknown"
+    }
+    assert [path.read_text().count("started") for path in sorted(tmp_path.glob("index-*"))] == [2, 2, 2]
+
+
+def test_a_job_is_counted_right_through_many_kills(own_server: Server, tmp_path: Path) -> None:
+    kube = own_server.create_cluster("c", nodes=1, cpu="4", pods=6)
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    script = (
+        f"sleep 0.2; touch {runs}/$JOB_COMPLETION_INDEX; exit $(( JOB_COMPLETION_INDEX % 10 == 7 ? 65 : 0 ))"
+    )
+    policy: dict[str, Any] = {
+        "rules": [
+            {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [65]}},
+            *IGNORE_DISRUPTION["rules"],
+        ]
+    }
+    body = indexed_job("j", script, 40, backoffLimitPerIndex=3, podFailurePolicy=policy)
+    kube.batch.create_namespaced_job("default", body)
+    for done in (5, 12, 20, 28):
+        eventually(lambda done=done: len(list(runs.iterdir())) >= done, f"{done} indexes ran")
+        own_server.end(signal.SIGKILL)
+        own_server.start()
+    status = job_ended(kube, "default", "j").status
+    assert (status.completed_indexes, status.failed_indexes) == ("0-6,8-16,18-26,28-36,38,39", "7,17,27,37")
+    assert (status.succeeded, status.failed) == (36, 4)
+    finalizers = [one.metadata.finalizers for one in kube.core.list_namespaced_pod("default").items]
+    assert not any(finalizers)
+
+
+def test_daemons_start_again(own_server: Server) -> None:
+    kube = own_server.create_cluster("c", nodes=2)
+    labels = {"app": "d"}
+    spec = {"containers": [container("sleep 300")], "terminationGracePeriodSeconds": 1}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    body = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
+    kube.apps.create_namespaced_daemon_set("default", body)
+    eventually(lambda: kube.apps.read_namespaced_daemon_set("d", "default").status.number_ready == 2)
+    before = {one.metadata.uid for one in kube.core.list_namespaced_pod("default").items}
+    own_server.end(signal.SIGTERM)
+    own_server.start()
+
+    def restarted() -> bool:
+        pods = kube.core.list_namespaced_pod("default").items
+        counts = [one.status.container_statuses[0].restart_count for one in pods]
+        ready = kube.apps.read_namespaced_daemon_set("d", "default").status.number_ready
+        return {one.metadata.uid for one in pods} == before and counts == [1, 1] and ready == 2
+
+    eventually(restarted)
+
+
+def start(server: Server, *extra: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]}
+    return subprocess.run(
+        [*server.command(), *extra], capture_output=True, text=True, env=environment, timeout=60
+    )
+
+
+def test_a_state_directory_has_one_server(own_server: Server) -> None:
+    second = start(own_server)
+    assert (second.returncode, second.stderr) == (
+        1,
+        f"localkube: another localkube serves {own_server.state}; stop it or choose another --state\n",
+    )
+
+
+def test_a_port_that_is_taken_is_named(own_server: Server, tmp_path: Path) -> None:
+    third = start(own_server, "--state", str(tmp_path / "third"))
+    assert third.returncode == 1
+    assert f"localkube: cannot listen on 127.0.0.1:{own_server.port}: " in third.stderr
+    assert "Choose another with --port" in third.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "Expecting property name"),
+        ("[]", "must be an object that maps image names to configurations"),
+        ('{"a:1": {"Entrypoint": "x"}}', "a:1: Entrypoint must be a list of strings"),
+        ('{"a:1": {"Command": []}}', "a:1: unknown field Command; allowed: Entrypoint, Cmd, Env, WorkingDir"),
+    ],
+)
+def test_an_images_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    server = Server(tmp_path / "state")
+    server.images.write_text(text)
+    refused = start(server)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"localkube: images file {server.images}: ")
+    assert message in refused.stderr
+
+
+def test_images_may_change_while_the_server_runs(own_server: Server) -> None:
+    kube = own_server.create_cluster("c")
+    own_server.images.write_text('{"new:1": {"Entrypoint": ["/bin/echo"], "Cmd": ["from the image"]}}')
+    spec = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "new:1"}]}
+    kube.core.create_namespaced_pod("default", {"metadata": {"name": "p"}, "spec": spec})
+    eventually(lambda: kube.core.read_namespaced_pod("p", "default").status.phase == "Succeeded")
+    assert kube.http.get("api/v1/namespaces/default/pods/p/log").text == "from the image\n"

@@ -1,0 +1,50 @@
+"""Simulated nodes: pods that finish after a set time, without a process."""
+
+import pytest
+
+from localkube.simulation import Simulation
+from localkube_server import Server, container, eventually, indexed_job, job_ended
+
+
+def test_simulated_pods_finish_without_running_anything(server: Server) -> None:
+    kube = server.create_cluster("rehearsal", nodes=3, simulate={"seconds": 0.2})
+    job = indexed_job("j", "touch /cannot; exit 1", 60, backoffLimitPerIndex=0)
+    job["spec"]["template"]["spec"]["initContainers"] = [container("exit 1", name="init")]
+    job["spec"]["template"]["spec"]["initContainers"][0]["name"] = "init"
+    kube.batch.create_namespaced_job("default", job)
+    status = job_ended(kube, "default", "j").status
+    assert (status.succeeded, status.completed_indexes) == (60, "0-59")
+    first = kube.core.list_namespaced_pod("default", limit=1).items[0]
+    assert first.status.container_statuses[0].state.terminated.exit_code == 0
+    assert first.status.init_container_statuses[0].ready
+    assert kube.http.get(f"api/v1/namespaces/default/pods/{first.metadata.name}/log").text == ""
+    assert not (server.state / "clusters" / "rehearsal" / "pods").exists()
+
+
+def test_a_simulated_daemon_stays(server: Server) -> None:
+    kube = server.create_cluster("daemons", nodes=4, simulate={"seconds": 0.1})
+    labels = {"app": "d"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container("true")]}}
+    body = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
+    kube.apps.create_namespaced_daemon_set("default", body)
+    eventually(lambda: kube.apps.read_namespaced_daemon_set("d", "default").status.number_ready == 4)
+    kube.apps.delete_namespaced_daemon_set("d", "default")
+    eventually(lambda: kube.core.list_namespaced_pod("default").items == [])
+
+
+def test_the_same_pods_fail_each_time(server: Server) -> None:
+    outcomes = []
+    for name in ("j", "k", "j"):
+        kube = server.create_cluster("failing", nodes=2, simulate={"seconds": 0.05, "failureRate": 0.3})
+        kube.batch.create_namespaced_job("default", indexed_job(name, "true", 30, backoffLimitPerIndex=0))
+        outcomes.append(job_ended(kube, "default", name).status.failed_indexes)
+        kube.batch.delete_namespaced_job(name, "default", propagation_policy="Foreground")
+        eventually(lambda kube=kube: kube.batch.list_namespaced_job("default").items == [])
+    assert outcomes[0] == outcomes[2] != outcomes[1]
+
+
+@pytest.mark.parametrize(("rate", "least", "most"), [(0.0, 0, 0), (0.3, 200, 400), (1.0, 1000, 1000)])
+def test_about_so_many_fail_as_the_rate_says(rate: float, least: int, most: int) -> None:
+    simulation = Simulation(1.0, rate, "seed")
+    failing = sum(simulation.fails({"metadata": {"name": f"pod-{number}"}}) for number in range(1000))
+    assert least <= failing <= most

@@ -13,7 +13,7 @@ class Lepton(NamedTuple):
     pt: float
     eta: float
     phi: float
-    charge: int
+    charge: float
     iso: float = 0.1
     dxy: float = 0.0
     dz: float = 0.0

@@ -28,8 +28,8 @@ PUBLISHED = {
 @pytest.fixture(scope="module")
 def yields() -> dict[str, Floats]:
     """The histogram of each simulated group, normalised to the luminosity of the data."""
-    with (DEMO / "samples.csv").open(newline="") as file:
-        samples = {row["sample"]: row for row in csv.DictReader(file)}
+    with (DEMO / "samples.csv").open(newline="") as lines:
+        samples = {row["sample"]: row for row in csv.DictReader(lines)}
     total: dict[str, Floats] = defaultdict(lambda: np.zeros(len(EDGES) - 1))
     for dataset in demo_datasets():
         if dataset.group == "data":

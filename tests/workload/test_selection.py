@@ -48,7 +48,8 @@ def test_each_channel_takes_its_own_flavours_and_gives_the_mass_of_the_four() ->
 
 
 def test_no_event_and_events_without_leptons_give_nothing() -> None:
-    for events in ([], [([], [])], [([], []), (on_z(), [])]):
+    some: list[list[Event]] = [[], [([], [])], [([], []), (on_z(), [])]]
+    for events in some:
         candidates = select(*collections(events))
         assert {channel: found.mass.tolist() for channel, found in candidates.items()} == {
             channel: [] for channel in CHANNELS

@@ -19,13 +19,14 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Shard:
     """One object to analyse.
 
-    `name` is also the result's name, `size` the bytes the object had when it was listed, `lumi` the
-    integrated luminosity of a data shard (`{"stream", "value"}`), absent in simulation.
+    `name` is also the result's name, `size` the bytes the object had when it was listed (None
+    where an index file named it), `lumi` the integrated luminosity of a data shard (`{"stream", "value"}`),
+    absent in simulation.
     """
 
     name: str
     url: str
-    size: int
+    size: int | None
     lumi: dict[str, Any] | None
 
 
@@ -61,7 +62,7 @@ def _shard(item: object, where: str) -> Shard:
         raise BadInput(f"{where}: name {name!r} is not a plain file name of letters, digits, '.', '_', '-'")
     if not isinstance(url, str) or "://" not in url:
         raise BadInput(f"{where} ({name}): url {url!r} is not a URL")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise BadInput(f"{where} ({name}): size {size!r} is not a number of bytes")
     if lumi is not None and not (isinstance(lumi, dict) and {"stream", "value"} <= lumi.keys()):
         raise BadInput(f'{where} ({name}): lumi {lumi!r} is not {{"stream", "value"}} or null')

@@ -69,8 +69,8 @@ def stage_in(shard: Shard, target: Path, throttle: Throttle | None = None) -> in
                     throttle.take(len(chunk))
     except (BaseError, OSError) as error:
         raise TryAgain(f"cannot stage in {shard.url}: {reason(error)}") from error
-    if received != shard.size:
-        raise TryAgain(f"{shard.url}: connection ended after {received} of {shard.size} bytes")
+    if received != (size := download.meta["size"]):
+        raise TryAgain(f"{shard.url}: connection ended after {received} of {size} bytes")
     return received
 
 
@@ -86,6 +86,6 @@ def _request(shard: Shard) -> "GetResult":
     except (BaseError, OSError) as error:
         raise TryAgain(f"cannot stage in {shard.url}: {reason(error)}") from error
     found = response.meta["size"]
-    if found != shard.size:
+    if shard.size is not None and found != shard.size:
         raise BadInput(f"{shard.url}: {found} bytes, but the manifest says {shard.size}")
     return response

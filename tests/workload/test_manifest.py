@@ -27,6 +27,11 @@ def test_an_index_gets_the_shards_of_its_own_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_size_may_be_unknown(tmp_path: Path) -> None:
+    path = manifest(tmp_path, {"shards": [{"name": "a_000", "url": "s3://bucket/a.root"}]})
+    assert read_shards(path, 0) == [Shard("a_000", "s3://bucket/a.root", None, None)]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -69,6 +69,12 @@ def test_copies_every_byte(source: Path, tmp_path: Path) -> None:
     assert target.read_bytes() == source.read_bytes()
 
 
+def test_an_object_of_unknown_size_is_copied_whole(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "staged.root"
+    assert stage_in(Shard("a", source.as_uri(), None, None), target) == source.stat().st_size
+    assert target.read_bytes() == source.read_bytes()
+
+
 def test_the_limit_accounts_for_every_byte(source: Path, tmp_path: Path) -> None:
     clock = Clock()
     size = source.stat().st_size

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.providers.amazon.aws.hooks.eks import EksHook
 from airflow.providers.amazon.aws.utils.eks_get_token import fetch_access_token_for_cluster
@@ -46,8 +46,6 @@ Description = dict[str, Any]
 
 class EksProvider(TokenProvider):
     """A cluster of EKS."""
-
-    poll_seconds: ClassVar[float] = 15.0
 
     @cached_property
     def options(self) -> EksOptions:

@@ -1,0 +1,20 @@
+"""What the tests of the clouds share: real clusters for the fakes to hand out, and a gate before them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from clouds.gate import Gate
+from localkube_server import Server
+
+
+@pytest.fixture(scope="session")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    """A gate before a localkube, for all tests."""
+    folder = tmp_path_factory.mktemp("clouds")
+    localkube = Server(folder / "localkube")
+    localkube.start()
+    gate = Gate(localkube, folder / "gate")
+    yield gate
+    gate.stop()
+    localkube.end()

@@ -1,0 +1,49 @@
+"""Runs a task of a campaign as a worker and the triggerer do, without the rest of Airflow.
+
+A task that defers is given up; its trigger is made anew from what Airflow would keep of it, and run to its
+first event; then the task is made anew and goes on with the event.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from airflow.sdk.exceptions import TaskDeferred
+from airflow.triggers.base import BaseTrigger
+
+from higgsdemo.run import ClusterRun
+
+Make = Callable[[ClusterRun], Any]
+
+
+def make(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
+    """The operator's task for a planned run."""
+    return operator(task_id="task", assignment=planned.model_dump(mode="json"), **arguments)
+
+
+def carry_out(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
+    """What the task returns in the end. Raises what it raises."""
+    try:
+        return make(operator, planned, **arguments).execute({})
+    except TaskDeferred as deferred:
+        waiting = deferred
+    while True:
+        event = first_event(waiting.trigger)
+        task = make(operator, planned, **arguments)
+        try:
+            return getattr(task, waiting.method_name)({}, event=event)
+        except TaskDeferred as deferred:
+            waiting = deferred
+
+
+def first_event(trigger: BaseTrigger) -> Any:
+    """The payload of a trigger's first event, after the trip through Airflow's database."""
+    _, arguments = trigger.serialize()
+    again = type(trigger)(**arguments)
+
+    async def first() -> Any:
+        async for event in again.run():
+            return event.payload
+        return None
+
+    return asyncio.run(first())

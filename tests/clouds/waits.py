@@ -1,0 +1,32 @@
+"""A wait for a Job that runs some seconds on a cloud's cluster, as a campaign waits for its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubernetes.client import BatchV1Api
+from kubernetes_asyncio.client import ApiClient
+from kubernetes_asyncio.client import BatchV1Api as AsyncBatchV1Api
+
+from clouds.tasks import first_event
+from higgsdemo.clusters import provider_of
+from higgsdemo.run import ClusterRun
+from higgsdemo.triggers.polling import PollingTrigger
+from localkube_server import indexed_job
+
+NAME = "long"
+
+
+class EndOfJob(PollingTrigger):
+    """Waits until the Job has ended."""
+
+    async def poll(self, api: ApiClient) -> dict[str, Any] | None:
+        job = await AsyncBatchV1Api(api).read_namespaced_job_status(NAME, "default")
+        return {"succeeded": job.status.succeeded} if job.status.completion_time else None
+
+
+def wait_for_a_job(planned: ClusterRun, seconds: float) -> Any:
+    """Run a Job for some seconds, and give the event of a trigger that asks for it ten times a second."""
+    job = indexed_job(NAME, f"sleep {seconds}", 1)
+    BatchV1Api(provider_of(planned).connect()).create_namespaced_job("default", job)
+    return first_event(EndOfJob(planned.model_dump(mode="json"), 0.1))

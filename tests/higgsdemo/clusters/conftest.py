@@ -1,0 +1,26 @@
+"""The clouds, served on local ports, and no waiting between two polls."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from clouds.amazon import Amazon
+from clouds.fixtures import gate
+from clouds.gate import Gate
+from higgsdemo.clusters.base import Provider
+
+__all__ = ["gate"]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Provider, "poll_seconds", 0.02)
+
+
+@pytest.fixture
+def amazon(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
+    """Amazon's APIs, with nothing made in them yet."""
+    amazon = Amazon(gate)
+    monkeypatch.setenv("AIRFLOW_CONN_AMAZON", amazon.connection())
+    yield amazon
+    amazon.stop()

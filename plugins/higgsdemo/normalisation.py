@@ -20,13 +20,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from math import fsum, hypot, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from higgsdemo.merge import DatasetSum, Merge
+from higgsdemo.merge import DatasetSum
 from higgsdemo.results import BINS, CHANNELS, HIGH, LOW
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ WINDOW = (121.0, 130.0)
 Histogram = hist.Hist[hist.storage.Weight]
 Counts = Mapping[str, NDArray[np.int64]]
 """Selected events in the 37 bins, by channel."""
+
+
+class Sums(Protocol):
+    """What is normalised: a merge, or whatever else adds up results by dataset."""
+
+    @property
+    def datasets(self) -> Mapping[str, DatasetSum]:
+        """The sums by dataset."""
 
 
 class NormalisationError(ValueError):
@@ -116,7 +124,7 @@ class Spectrum:
         return float(low), float(high)
 
 
-def normalise(merge: Merge, catalogue: Catalogue, expected: Mapping[str, int]) -> Spectrum:
+def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) -> Spectrum:
     """The spectra of the merged shards; `expected` is the number of shards of the campaign by dataset.
 
     Raises NormalisationError when a simulated sample cannot be weighted for want of a field of the catalogue.

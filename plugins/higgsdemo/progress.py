@@ -6,12 +6,14 @@ others succeeded, so shards are counted from ``completedIndexes`` and ``failedIn
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 SHARDS = "higgsdemo/shards"
 SHARDS_PER_POD = "higgsdemo/shards-per-pod"
+PODS = ("pending", "running", "succeeded", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,38 @@ def total_progress(parts: Iterable[Progress]) -> Progress:
         running=sum(p.running for p in parts),
         finished=all(p.finished for p in parts),
     )
+
+
+def job_pods(job: dict[str, Any]) -> Counter[str]:
+    """Return a Job's pods by phase; those that were removed, or are being removed, are not among them."""
+    status = job.get("status") or {}
+    active, ready = int(status.get("active") or 0), int(status.get("ready") or 0)
+    ended = {phase: int(status.get(phase) or 0) for phase in ("succeeded", "failed")}
+    return Counter(pending=max(active - ready, 0), running=min(active, ready), **ended)
+
+
+def progress_key(cluster: str) -> str:
+    """Return the key, in the run's folder, of what was last seen of a cluster's Jobs."""
+    return f"progress/{cluster}.json"
+
+
+def progress_document(jobs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Return shards and pods by dataset, of pairs of a dataset and a Job; a dataset may have several."""
+    by_dataset: dict[str, list[dict[str, Any]]] = {}
+    for dataset, job in jobs:
+        by_dataset.setdefault(dataset, []).append(job)
+    return {dataset: _of_dataset(jobs) for dataset, jobs in sorted(by_dataset.items())}
+
+
+def _of_dataset(jobs: list[dict[str, Any]]) -> dict[str, Any]:
+    progress = total_progress(map(job_progress, jobs))
+    pods = sum(map(job_pods, jobs), Counter[str]())
+    return {
+        "shards": {
+            "total": progress.total,
+            "done": progress.done,
+            "failed": progress.failed,
+            "running": progress.running,
+        },
+        "pods": {phase: pods[phase] for phase in PODS},
+    }

@@ -53,6 +53,12 @@ class ObjectStore:
                 for meta in page:
                     yield StoredObject(meta["path"], meta["size"])
 
+    def folder(self) -> tuple[StoredObject, ...]:
+        """Return what lies directly below the URL, folders and their content left out."""
+        with self._explained("list"):
+            found = obstore.list_with_delimiter(self._backend)
+            return tuple(StoredObject(meta["path"], meta["size"]) for meta in found["objects"])
+
     def read(self, key: str) -> bytes:
         """Return one object; StorageError when there is none."""
         with self._explained("read", key):

@@ -58,32 +58,35 @@ class ResultsOperator(BaseOperator):
 
 
 class MergeResultsOperator(ResultsOperator):
-    """Count every shard's result once, and write ``merged.json`` and ``summary.json``."""
+    """Count every shard's result once, and write ``merged.json``, ``spectrum.json`` and ``summary.json``."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL and its counts of shards."""
+        from higgsdemo.chart import CHART, chart
         from higgsdemo.normalisation import normalise
         from higgsdemo.summary import summarise, yields_table
 
         planned = self.begin()
         run = planned[0].run
-        catalogue = _catalogue(planned)
+        catalogue = catalogue_of(planned)
         with told():
             store = output_store(planned[0])
             expected = _expected(store, planned)
             merge = _merged(store, expected)
+            spectrum = normalise(merge, catalogue, _counts(expected, planned))
             summary = summarise(
                 campaign=run.campaign,
                 run=run.name,
                 catalogue=catalogue,
                 merge=merge,
-                spectrum=normalise(merge, catalogue, _counts(expected, planned)),
+                spectrum=spectrum,
                 expected=expected,
                 failures=_failures(store, planned),
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
             )
             store.write(MERGED, json.dumps(merge.to_dict()).encode())
+            store.write(CHART, json.dumps(chart(spectrum, catalogue)).encode())
             url = self.keep(store, planned[0], "summary.json", summary.to_json())
         self.log.info("%s\n%s", url, yields_table(summary))
         return {"summary": url, "shards": summary.shards.model_dump()}
@@ -99,7 +102,7 @@ class PlotOperator(ResultsOperator):
         from higgsdemo.plot import draw, render
 
         planned = self.begin()
-        catalogue = _catalogue(planned)
+        catalogue = catalogue_of(planned)
         with told():
             store = output_store(planned[0])
             merge = Merge.from_dict(json.loads(store.read(MERGED)))
@@ -114,7 +117,7 @@ class PlotOperator(ResultsOperator):
         return {"plot": urls}
 
 
-def _catalogue(planned: list[ClusterRun]) -> Catalogue:
+def catalogue_of(planned: list[ClusterRun]) -> Catalogue:
     """Return the run's catalogue, with the datasets that the campaign itself assigns to its samples."""
     from higgsdemo.catalogue import Dataset, load_catalogue
 

@@ -1,0 +1,143 @@
+"""A campaign's runs as Airflow's database knows them: states of tasks, the plan, the listed shards.
+
+This is the one module that reads Airflow's own tables, as the api-server's routes do; a session of theirs
+comes with each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from higgsdemo.run import ClusterRun
+
+TAG = "higgsdemo"  # the tag that `higgsdemo.dag` gives every campaign
+ENDED = frozenset({"success", "failed"})
+PLAN, LISTED, MERGED = "plan", "cluster.list_dataset_shards", "merge_results"
+RUNS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task instance; `map_index` is -1 when it is not mapped, `state` None before it is scheduled."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign's DAG with its latest runs, the newest first."""
+
+    dag_id: str
+    title: str
+    runs: tuple[RunState, ...]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """One DAG run."""
+
+    run_id: str
+    state: str
+    started: datetime | None
+    ended: datetime | None
+
+
+@dataclass(frozen=True)
+class AirflowRun:
+    """One run of a campaign.
+
+    :param planned: what `plan` has returned; empty until it has.
+    :param listed: shards by cluster and dataset, of the clusters that have listed theirs.
+    """
+
+    dag_id: str
+    title: str
+    run: RunState
+    tasks: tuple[TaskState, ...]
+    planned: tuple[ClusterRun, ...]
+    listed: dict[str, dict[str, int]]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen, unless somebody clears a task."""
+        return self.run.state in ENDED
+
+    @property
+    def merged(self) -> bool:
+        """Whether the results are merged: the run's own files tell everything then."""
+        return any(task.task_id == MERGED and task.state == "success" for task in self.tasks)
+
+
+def campaigns(session: Session, readable: Collection[str]) -> list[Campaign]:
+    """The campaigns among the DAGs that somebody may read, by title."""
+    query = (
+        select(DagModel)
+        .join(DagTag, DagTag.dag_id == DagModel.dag_id)
+        .where(DagTag.name == TAG, DagModel.dag_id.in_(readable), ~DagModel.is_stale)
+    )
+    found = [
+        Campaign(dag.dag_id, dag.dag_display_name, _runs(session, dag.dag_id))
+        for dag in session.scalars(query).unique()
+    ]
+    return sorted(found, key=lambda campaign: campaign.title)
+
+
+def read_campaign(session: Session, dag_id: str) -> Campaign | None:
+    """One campaign; None when there is no such DAG, or it is none of ours."""
+    tagged = select(DagTag.name).where(DagTag.dag_id == dag_id, DagTag.name == TAG)
+    dag = session.get(DagModel, dag_id)
+    if dag is None or session.scalar(tagged) is None:
+        return None
+    return Campaign(dag_id, dag.dag_display_name, _runs(session, dag_id))
+
+
+def read_run(session: Session, campaign: Campaign, run_id: str) -> AirflowRun | None:
+    """One run of a campaign; None when there is none of that id."""
+    dag_id = campaign.dag_id
+    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    if run is None:
+        return None
+    columns = TaskInstance.task_id, TaskInstance.map_index, TaskInstance.state
+    tasks = session.execute(
+        select(*columns)
+        .where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
+        .order_by(*columns)
+    )
+    plan: list[Any] = next(iter(_returned(session, dag_id, run_id, PLAN)), [])
+    return AirflowRun(
+        dag_id=dag_id,
+        title=campaign.title,
+        run=_state(run),
+        tasks=tuple(TaskState(*row) for row in tasks),
+        planned=tuple(ClusterRun.model_validate(assignment) for assignment in plan),
+        listed={
+            value["cluster_name"]: {name: counts["shards"] for name, counts in value["datasets"].items()}
+            for value in _returned(session, dag_id, run_id, LISTED)
+        },
+    )
+
+
+def _runs(session: Session, dag_id: str) -> tuple[RunState, ...]:
+    query = select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.run_after.desc()).limit(RUNS_SHOWN)
+    return tuple(_state(run) for run in session.scalars(query))
+
+
+def _state(run: DagRun) -> RunState:
+    return RunState(run.run_id, str(run.state), run.start_date, run.end_date)
+
+
+def _returned(session: Session, dag_id: str, run_id: str, task_id: str) -> list[Any]:
+    query = XComModel.get_many(dag_ids=dag_id, run_id=run_id, task_ids=task_id, key="return_value")
+    return [XComModel.deserialize_value(row) for row in session.scalars(query)]

@@ -1,0 +1,250 @@
+"""Reads a run's folder in the bucket piece by piece, in a thread, for as long as somebody looks at the run.
+
+No request waits for the bucket: it is answered with what has been read so far. A pass lists only the datasets
+of which results are still to come, and fetches only results that it has not counted before. Once a run is
+merged, two files tell everything, however many results it has.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from higgsdemo.chart import CHART, chart
+from higgsdemo.normalisation import NormalisationError, normalise
+from higgsdemo.operators.results import catalogue_of
+from higgsdemo.page.airflow_run import AirflowRun
+from higgsdemo.page.tally import Tally
+from higgsdemo.storage import ObjectStore, StorageError
+
+BATCH = 256  # results read between two looks at the clock
+PUBLISH_SECONDS = 0.5  # between two pictures of a long read
+PAUSE_SECONDS = 1.0  # between two passes, at least
+PAUSE_ENDED_SECONDS = 5.0  # the same once the run has ended
+IDLE_SECONDS = 30.0  # without a request, after which nothing more is read
+CREDENTIALS_SECONDS = 300.0  # for which an open store is used
+FOLLOWED = 8  # runs kept in memory
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What has been read of a run's folder.
+
+    :param counted: results by dataset.
+    :param finished: when shards were finished, by dataset: seconds since 1970, in no order.
+    :param jobs: shards and pods by cluster and dataset, as last seen in the clusters.
+    :param failures: the failed shards, with their reasons.
+    :param found: results in the bucket, those still to be read included.
+    :param complete: whether everything there was has been read.
+    :param error: why the bucket cannot be read.
+    """
+
+    counted: dict[str, int] = field(default_factory=dict)
+    finished: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: tuple[dict[str, Any], ...] = ()
+    chart: dict[str, Any] | None = None
+    summary: dict[str, Any] | None = None
+    files: tuple[str, ...] = ()
+    read: int = 0
+    found: int = 0
+    complete: bool = False
+    error: str | None = None
+
+
+class Follower:
+    """Follows one run while it is asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._asked = 0.0
+        self._run: AirflowRun | None = None
+        self._tally = Tally()
+        self._snapshot = Snapshot()
+        self._store: ObjectStore | None = None
+        self._opened = 0.0
+        self._merge: tuple[object, ...] | None = None
+
+    def look(self, run: AirflowRun) -> Snapshot:
+        """What has been read so far; goes on reading in the background."""
+        with self._lock:
+            self._run = run
+            self._asked = time.monotonic()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._follow, name=f"follow {run.run.run_id}", daemon=True
+                )
+                self._thread.start()
+            return self._snapshot
+
+    def _follow(self) -> None:
+        while run := self._wanted():
+            began = time.monotonic()
+            try:
+                for snapshot in self._pass(run):
+                    self._snapshot = snapshot
+            except (StorageError, NormalisationError) as error:
+                self._store = None
+                self._snapshot = Snapshot(**{**vars(self._snapshot), "error": str(error)})
+            pause = PAUSE_ENDED_SECONDS if run.ended and self._snapshot.complete else PAUSE_SECONDS
+            time.sleep(max(pause, time.monotonic() - began))
+
+    def _wanted(self) -> AirflowRun | None:
+        """The run to read; None, and the thread ends, when nobody has asked for it lately."""
+        with self._lock:
+            if self._run is None or time.monotonic() - self._asked > IDLE_SECONDS:
+                self._thread = None
+                return None
+            return self._run
+
+    def _pass(self, run: AirflowRun) -> Iterator[Snapshot]:
+        """Read what is new, and tell now and then what there is."""
+        store = self._open_store(run)
+        folder = store.folder()
+        files = tuple(sorted(stored.key for stored in folder))
+        jobs, failures = _documents(store, "progress"), _documents(store, "failures")
+        noted = tuple(failure for of_cluster in failures.values() for failure in of_cluster)
+        if run.merged and {CHART, SUMMARY} <= set(files):
+            if self._merge != (version := (run.run.ended, *folder)):
+                yield _merged(store, jobs, noted, files)
+                self._merge = version
+            return
+        self._merge = None
+        unread = [key for dataset in self._open(run) for key in self._unread(store, dataset)]
+        found = self._tally.read + len(unread)
+        told = time.monotonic()
+        for batch in _batches(unread):
+            for key, raw in store.read_all(batch):
+                self._tally.add(key, raw)
+            if time.monotonic() - told > PUBLISH_SECONDS:
+                yield self._now(run, jobs, noted, files, found, complete=False)
+                told = time.monotonic()
+        yield self._now(run, jobs, noted, files, found, complete=True)
+
+    def _open_store(self, run: AirflowRun) -> ObjectStore:
+        """The run's folder, opened anew now and then and after an error: credentials expire."""
+        if self._store is None or time.monotonic() - self._opened > CREDENTIALS_SECONDS:
+            planned = run.planned[0].run
+            self._store = ObjectStore(planned.output, planned.output_connection)
+            self._opened = time.monotonic()
+        return self._store
+
+    def _open(self, run: AirflowRun) -> list[str]:
+        """The listed datasets of which results are still to come."""
+        expected: dict[str, int] = {}
+        for listed in run.listed.values():
+            for dataset, shards in listed.items():
+                expected[dataset] = expected.get(dataset, 0) + shards
+        return [name for name, shards in sorted(expected.items()) if self._tally.shards(name) < shards]
+
+    def _unread(self, store: ObjectStore, dataset: str) -> list[str]:
+        return self._tally.unread(store.list(f"results/{dataset}"))
+
+    def _now(
+        self,
+        run: AirflowRun,
+        jobs: dict[str, Any],
+        noted: tuple[Any, ...],
+        files: tuple[str, ...],
+        found: int,
+        complete: bool,
+    ) -> Snapshot:
+        datasets = {ref.name for planned in run.planned for ref in planned.cluster.datasets}
+        catalogue = catalogue_of(list(run.planned))
+        return Snapshot(
+            counted={name: self._tally.shards(name) for name in datasets},
+            finished={name: self._tally.finished(name) for name in datasets},
+            jobs=jobs,
+            failures=(*noted, *_refused(self._tally)),
+            chart=chart(normalise(self._tally, catalogue, expected_shards(run)), catalogue),
+            files=files,
+            read=self._tally.read,
+            found=found,
+            complete=complete,
+        )
+
+
+class Followers:
+    """The followers of the runs that were looked at last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, str, str], Follower] = OrderedDict()
+
+    def look(self, run: AirflowRun) -> Snapshot:
+        """What has been read of a run so far; nothing before it is planned."""
+        if not run.planned:
+            return Snapshot()
+        key = run.dag_id, run.run.run_id, run.planned[0].run.output
+        with self._lock:
+            follower = self._known.setdefault(key, Follower())
+            self._known.move_to_end(key)
+            while len(self._known) > FOLLOWED:
+                self._known.popitem(last=False)
+        return follower.look(run)
+
+
+def expected_shards(run: AirflowRun) -> dict[str, int]:
+    """Shards by dataset: as listed, else as the plan or the catalogue says; 0 where nobody knows."""
+    expected: dict[str, int] = {}
+    for planned in run.planned:
+        listed = run.listed.get(planned.cluster.name)
+        for ref in planned.cluster.datasets:
+            counts = [count for count in (ref.max_shards, ref.files) if count is not None]
+            shards = listed.get(ref.name, 0) if listed is not None else min(counts, default=0)
+            expected[ref.name] = expected.get(ref.name, 0) + shards
+    return expected
+
+
+def _merged(
+    store: ObjectStore, jobs: dict[str, Any], noted: tuple[Any, ...], files: tuple[str, ...]
+) -> Snapshot:
+    """What the files of a merged run tell."""
+    summary = json.loads(store.read(SUMMARY))
+    counted = {name: dataset["shards"]["done"] for name, dataset in summary["datasets"].items()}
+    total = sum(counted.values())
+    return Snapshot(
+        counted=counted,
+        jobs=jobs,
+        failures=tuple(summary["failures"]) or noted,
+        chart=json.loads(store.read(CHART)),
+        summary=summary,
+        files=files,
+        read=total,
+        found=total,
+        complete=True,
+    )
+
+
+def _documents(store: ObjectStore, folder: str) -> dict[str, Any]:
+    """The JSON documents in a folder, by the name of their cluster."""
+    keys = [stored.key for stored in store.list(folder) if stored.key.endswith(".json")]
+    return {
+        key.removeprefix(f"{folder}/").removesuffix(".json"): json.loads(raw)
+        for key, raw in store.read_all(keys)
+    }
+
+
+def _refused(tally: Tally) -> list[dict[str, Any]]:
+    parts = ((key.split("/"), reason) for key, reason in tally.refused.items())
+    return [
+        {"dataset": key[-2], "shard": key[-1].removesuffix(".json"), "reason": reason}
+        for key, reason in parts
+    ]
+
+
+def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

@@ -1,0 +1,208 @@
+"""The state of a run as the page and `watch` show it: Airflow's side and the bucket's side put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from higgsdemo.page.airflow_run import AirflowRun, Campaign, RunState, TaskState
+from higgsdemo.page.follower import Snapshot
+from higgsdemo.progress import PODS
+from higgsdemo.run import ClusterRun
+
+GROUP = "cluster"
+STEPS = ("create_cluster", "prepull_image", "list_dataset_shards", "submit_jobs", "wait_for_jobs")
+STAGES = ("plan", GROUP, "merge_results", "plot", "cleanup_jobs", "delete_clusters", "campaign_status")
+RATE_SECONDS = 30.0  # a rate is that of the last half minute
+FAILURES_SHOWN = 100
+ATTENTION = ("failed", "upstream_failed", "up_for_retry", "running", "deferred", "restarting", "queued")
+"""States of mapped tasks in the order in which one stands for all."""
+
+Counts = dict[str, Any]
+
+
+def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
+    """The whole state of one run as JSON values; `base` is the path that Airflow's web interface is at."""
+    dag_url = f"{base}/dags/{quote(run.dag_id, safe='')}"
+    url = f"{dag_url}/runs/{quote(run.run.run_id, safe='')}"
+    failures = _failures(run, seen)
+    clusters = [
+        _cluster(position, planned, run, seen, failures, url) for position, planned in enumerate(run.planned)
+    ]
+    planned = run.planned[0].run if run.planned else None
+    return {
+        "dag_id": run.dag_id,
+        "title": run.title,
+        "dag_url": dag_url,
+        "run": _run(run.run)
+        | {"url": url, "name": planned.name if planned else None, "ended_all": run.ended},
+        "output": planned.output if planned else None,
+        "files": list(seen.files),
+        "stages": _stages(run.tasks, url),
+        "clusters": clusters,
+        "total": _sum([cluster["shards"] for cluster in clusters]),
+        "pods": _pods([cluster["pods"] for cluster in clusters]),
+        "reading": {
+            "read": seen.read,
+            "found": seen.found,
+            "complete": seen.complete,
+            "error": seen.error,
+        },
+        "chart": seen.chart,
+        "failures": {"count": len(failures), "shown": failures[:FAILURES_SHOWN]},
+    }
+
+
+def campaign_list(campaigns: Iterable[Campaign]) -> list[dict[str, Any]]:
+    """Campaigns with their latest runs."""
+    return [{"dag_id": c.dag_id, "title": c.title, "runs": [_run(run) for run in c.runs]} for c in campaigns]
+
+
+def _run(run: RunState) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "state": run.state,
+        "started": run.started.timestamp() if run.started else None,
+        "ended": run.ended.timestamp() if run.ended else None,
+    }
+
+
+def _cluster(
+    position: int,
+    planned: ClusterRun,
+    run: AirflowRun,
+    seen: Snapshot,
+    failures: list[dict[str, Any]],
+    url: str,
+) -> dict[str, Any]:
+    cluster = planned.cluster
+    jobs = seen.jobs.get(cluster.name, {})
+    states = {
+        task.task_id.removeprefix(f"{GROUP}."): task.state
+        for task in run.tasks
+        if task.task_id.startswith(f"{GROUP}.") and task.map_index in (position, -1)
+    }
+    waiting = states.get("wait_for_jobs") not in ("success", "failed", "skipped") and not run.ended
+    listed = run.listed.get(cluster.name)
+    datasets: list[dict[str, Any]] = []
+    for ref in cluster.datasets:
+        lost = sum((f["cluster"], f["dataset"]) == (cluster.name, ref.name) for f in failures)
+        total = listed.get(ref.name, 0) if listed is not None else None
+        counts = _counts(ref.name, total, jobs.get(ref.name, {}).get("shards", {}), lost, waiting, seen)
+        datasets.append({"name": ref.name, "sample": ref.sample, "shards": counts})
+    return {
+        "name": cluster.name,
+        "provider": cluster.provider,
+        "location": cluster.location,
+        "nodes": cluster.nodes,
+        "steps": [
+            {
+                "name": step,
+                "state": states.get(step),
+                "url": f"{url}/tasks/{GROUP}.{step}/mapped/{position}",
+            }
+            for step in STEPS
+        ],
+        "shards": _sum([dataset["shards"] for dataset in datasets]),
+        "pods": _pods([jobs.get(ref.name, {}).get("pods") for ref in cluster.datasets] if waiting else []),
+        "datasets": datasets,
+    }
+
+
+def _counts(
+    dataset: str, total: int | None, job: Mapping[str, int], lost: int, waiting: bool, seen: Snapshot
+) -> Counts:
+    """Shards by state; `total` is None before they are listed.
+
+    A result in the bucket is a shard done, whatever its Job says, which lags behind.
+    """
+    done = seen.counted.get(dataset, 0) if total is None else min(seen.counted.get(dataset, 0), total)
+    if total is None:
+        return {
+            "total": None,
+            "done": done,
+            "running": 0,
+            "failed": 0,
+            "pending": 0,
+            "rate": 0.0,
+            "eta": None,
+        }
+    failed = min(max(lost, job.get("failed", 0) if waiting else 0), total - done)
+    running = min(job.get("running", 0) if waiting else 0, total - done - failed)
+    pending = total - done - failed - running
+    rate = _rate(dataset, seen) if waiting else 0.0
+    return {
+        "total": total,
+        "done": done,
+        "running": running,
+        "failed": failed,
+        "pending": pending,
+        "rate": rate,
+        "eta": _eta(running + pending, rate),
+    }
+
+
+def _rate(dataset: str, seen: Snapshot) -> float:
+    """Shards a second, over the last half minute or since the first one, whichever is shorter."""
+    finished = seen.finished.get(dataset)
+    if finished is None or len(finished) < 2:
+        return 0.0
+    now = time.time()
+    seconds = min(RATE_SECONDS, now - float(finished.min()))
+    return float(np.count_nonzero(finished > now - seconds)) / max(seconds, 1.0)
+
+
+def _eta(rest: int, rate: float) -> float | None:
+    return rest / rate if rest and rate else None
+
+
+def _sum(parts: list[Counts]) -> Counts:
+    total = {key: sum(part[key] or 0 for part in parts) for key in ("done", "running", "failed", "pending")}
+    rate = sum(part["rate"] for part in parts)
+    known = parts and all(part["total"] is not None for part in parts)
+    return {
+        "total": sum(part["total"] or 0 for part in parts) if known else None,
+        **total,
+        "rate": rate,
+        "eta": _eta(total["running"] + total["pending"], rate),
+    }
+
+
+def _pods(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int]:
+    found = [part for part in parts if part]
+    return {phase: sum(part.get(phase, 0) for part in found) for phase in PODS}
+
+
+def _failures(run: AirflowRun, seen: Snapshot) -> list[dict[str, Any]]:
+    """The failed shards, each with the cluster it was listed in."""
+    homes = {name: cluster for cluster, listed in run.listed.items() for name in listed}
+    return [{"cluster": homes.get(failure["dataset"]), **failure} for failure in seen.failures]
+
+
+def _stages(tasks: tuple[TaskState, ...], url: str) -> list[dict[str, Any]]:
+    """The stages of the run, each with the state that needs most attention among its task instances."""
+    states: dict[str, list[str | None]] = {}
+    for task in tasks:
+        states.setdefault(task.task_id.partition(".")[0], []).append(task.state)
+    return [
+        {
+            "name": stage,
+            "state": _standing(states[stage]),
+            "url": f"{url}/tasks/{'group/' if stage == GROUP else ''}{stage}",
+        }
+        for stage in STAGES
+        if stage in states
+    ]
+
+
+def _standing(states: list[str | None]) -> str | None:
+    for state in ATTENTION:
+        if state in states:
+            return state
+    if None in states or "scheduled" in states:
+        return None if not any(states) else "running"
+    return "success" if "success" in states else states[0]

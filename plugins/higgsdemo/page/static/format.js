@@ -1,0 +1,28 @@
+// Numbers and times as text.
+
+const WHOLE = new Intl.NumberFormat("en");
+
+export const count = (value) => WHOLE.format(value);
+
+/** Seconds as 42 s, 3:05 min or 1:02:03 h. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  const two = (value) => String(value).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)} h` : `${minutes}:${two(whole % 60)} min`;
+}
+
+export const rate = (perSecond) => (perSecond ? `${perSecond.toPrecision(perSecond < 10 ? 2 : 3)}/s` : "–");
+
+export const eta = (seconds) => (seconds === null ? "–" : duration(seconds));
+
+/** A weighted number of events. */
+export const events = (value) => (value >= 100 ? value.toFixed(1) : value.toFixed(2));
+
+/** A time (seconds since 1970) as the reader's clock shows it. */
+export const moment = (seconds) =>
+  new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** The name of a task or a state, for people. */
+export const words = (name) => (name ?? "waiting").replaceAll("_", " ");

@@ -1,0 +1,128 @@
+// The page: finds out which run to show, asks for its state again and again, and hands it to its parts.
+
+import { element, find, keep, say, wireAirflowLink } from "./dom.js";
+import { duration, moment, words } from "./format.js";
+import { preparePlot, recolour, showPlot } from "./plot.js";
+import { showProgress } from "./progress.js";
+import { showTables } from "./tables.js";
+import { followTheme } from "./theme.js";
+
+const LIVE = 1000; // milliseconds between two looks at a run that goes on
+const ENDED = 10000; // at one that has ended: somebody may clear a task
+const LOST = 3000; // after an answer that was none
+
+const asked = new URLSearchParams(window.location.search);
+let tag = null; // of the state that is shown
+let latest = null;
+
+class Refused extends Error {}
+
+async function ask(path, parameters = {}) {
+  const answer = await fetch(`api/${path}?${new URLSearchParams(parameters)}`, { headers: { Accept: "application/json" } });
+  if (answer.ok) return { content: await answer.json(), tag: answer.headers.get("ETag") };
+  const detail = answer.status === 401 ? "You are logged out of Airflow: reload the page." : (await answer.json()).detail;
+  if (answer.status >= 500) throw new Error(detail);
+  throw new Refused(detail);
+}
+
+function tell(text) {
+  say(find("message"), text);
+  find("message").hidden = !text;
+}
+
+/** Repeats `look`, which gives the milliseconds until the next time, until it is refused or gives null. */
+async function again(look) {
+  let pause;
+  try {
+    pause = document.hidden && latest ? LIVE : await look();
+  } catch (error) {
+    if (error instanceof Refused) return tell(error.message);
+    tell("No answer from Airflow; trying again …");
+    pause = LOST;
+  }
+  if (pause !== null) setTimeout(() => again(look), pause);
+}
+
+async function lookAtRun(dagId, runId) {
+  const answer = await ask("run", { dag_id: dagId, run_id: runId });
+  if (answer.tag !== tag) {
+    // A server of several processes reads a run in each of them; what is shown never goes back for that.
+    const behind = latest && !answer.content.reading.complete && answer.content.reading.read < latest.reading.read;
+    if (!behind) {
+      tag = answer.tag;
+      latest = answer.content;
+      showRun(latest, new URLSearchParams({ dag_id: dagId, run_id: runId }));
+    }
+  }
+  tell(latest.reading.error ?? "");
+  showElapsed();
+  return latest.run.ended_all && latest.reading.complete ? ENDED : LIVE;
+}
+
+function showRun(state, query) {
+  find("run").hidden = false;
+  document.title = `${state.title}: ${state.run.run_id}`;
+  say(find("title"), state.title);
+  say(find("state"), words(state.run.state));
+  find("state").dataset.state = state.run.state;
+  find("run-link").href = state.run.url;
+  showProgress(state);
+  if (state.chart) showPlot(state.chart);
+  showTables(state, query);
+}
+
+function showElapsed() {
+  const { started, ended } = latest.run;
+  const seconds = started ? (ended ?? Date.now() / 1000) - started : 0;
+  say(find("elapsed"), started ? `${moment(started)}, ${duration(seconds)}` : "");
+}
+
+function showRuns(campaign, runId) {
+  const options = campaign.runs.some((run) => run.run_id === runId) ? campaign.runs : [{ run_id: runId, state: "" }, ...campaign.runs];
+  find("runs").replaceChildren(...options.map((run) =>
+    element("option", { value: run.run_id, selected: run.run_id === runId }, run.state ? `${run.run_id} (${run.state})` : run.run_id)));
+  find("runs").addEventListener("change", (event) => {
+    window.location.search = new URLSearchParams({ dag_id: campaign.dag_id, run_id: event.target.value });
+  });
+}
+
+async function showCampaign(dagId) {
+  const { content: campaign } = await ask("campaign", { dag_id: dagId });
+  const runId = asked.get("run_id") ?? campaign.runs[0]?.run_id;
+  if (!runId) {
+    tell(`${campaign.title} has not run yet: trigger its DAG.`);
+    return LOST;
+  }
+  showRuns(campaign, runId);
+  again(() => lookAtRun(dagId, runId));
+  return null;
+}
+
+async function showCampaigns() {
+  const { content } = await ask("campaigns");
+  find("campaigns").hidden = false;
+  tell(content.length ? "" : "There is no campaign that you may read.");
+  keep(
+    find("campaign-list"), content, (campaign) => campaign.dag_id,
+    (campaign) => element("section", { class: "card" }, element("h2", {}, link(campaign)), element("ul", { class: "runs" })),
+    (card, campaign) => keep(
+      card.querySelector("ul"), campaign.runs.slice(0, 5), (run) => run.run_id,
+      (run) => element("li", {}, element("span", { class: "pill" }), " ", link(campaign, run)),
+      (item, run) => {
+        say(item.firstChild, words(run.state));
+        item.firstChild.dataset.state = run.state;
+      },
+    ),
+  );
+  return ENDED;
+}
+
+function link(campaign, run) {
+  const query = new URLSearchParams(run ? { dag_id: campaign.dag_id, run_id: run.run_id } : { dag_id: campaign.dag_id });
+  return element("a", { href: `?${query}` }, run ? run.run_id : campaign.title);
+}
+
+wireAirflowLink(find("run-link"));
+preparePlot();
+followTheme(recolour);
+again(() => (asked.get("dag_id") ? showCampaign(asked.get("dag_id")) : showCampaigns()));

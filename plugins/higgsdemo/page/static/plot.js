@@ -1,0 +1,226 @@
+// The four-lepton mass plot: data over the stack of what is expected, redrawn as results arrive.
+
+import { element, fillTable, find, say } from "./dom.js";
+import { count, events } from "./format.js";
+
+const CHANNELS = { all: "All", "4mu": "4μ", "4e": "4e", "2e2mu": "2e2μ" };
+const BACKGROUNDS = ["ttbar", "dy", "zz"]; // from the bottom of the stack up
+const LABELS = { higgs: "Higgs, 125 GeV", zz: "ZZ → 4ℓ", dy: "Z/γ* + X", ttbar: "tt̄", error: "Stat. uncertainty" };
+
+let chart = null;
+let shown = null; // the numbers that are drawn
+let channel = "all";
+let selected = null; // the bin that is read out
+let tableOf = null;
+
+/** Prepares the channel switch, the legend and the reading of single bins. */
+export function preparePlot() {
+  for (const [name, label] of Object.entries(CHANNELS)) {
+    const input = element("input", { type: "radio", name: "channel", value: name, checked: name === channel });
+    input.addEventListener("change", () => {
+      channel = name;
+      draw();
+    });
+    find("channels").append(element("label", {}, input, element("span", {}, label)));
+  }
+  for (const name of ["data", "higgs", "zz", "dy", "ttbar", "error"]) {
+    const swatch = element("i", { class: `swatch ${name}`, "aria-hidden": "true" });
+    find("legend").append(element("li", { "data-name": name }, swatch, element("span", {}, LABELS[name] ?? "Data")));
+  }
+  const canvas = find("canvas");
+  canvas.addEventListener("pointermove", (event) => select(binAt(event)));
+  canvas.addEventListener("pointerleave", () => select(null));
+  canvas.addEventListener("blur", () => select(null));
+  canvas.addEventListener("keydown", moveSelection);
+  find("bins").closest("details").addEventListener("toggle", fillBins);
+}
+
+/** Shows the numbers of `spectrum.json`, or of a run that goes on. */
+export function showPlot(numbers) {
+  shown = numbers;
+  say(find("note"), numbers.note ?? "");
+  find("note").hidden = !numbers.note;
+  say(find("luminosity"), numbers.luminosity);
+  say(find("legend").querySelector("[data-name=data] span"), dataName());
+  const missing = numbers.coverage < 1 ? `${(Math.floor(numbers.coverage * 1000) / 10).toFixed(1)}% of the shards` : "";
+  const names = numbers.absent.length > 3 ? `${numbers.absent.length} samples` : numbers.absent.join(", ");
+  const absent = names ? `no events yet of ${names}` : "";
+  say(find("coverage"), [missing, absent].filter(Boolean).join("; "));
+  draw();
+}
+
+/** Draws anew with the colours of the present theme. */
+export function recolour() {
+  if (!chart) return;
+  chart.destroy();
+  chart = null;
+  draw();
+}
+
+const dataName = () => (shown?.note ? "Pseudo-data" : "Data");
+const edge = (bin) => shown.low + (bin * (shown.high - shown.low)) / shown.bins;
+const centre = (bin) => edge(bin + 0.5);
+
+function draw() {
+  if (!shown) return;
+  const data = content(shown.channels[channel]);
+  if (!chart) chart = makeChart(data);
+  data.forEach((points, position) => (chart.data.datasets[position].data = points));
+  chart.options.scales.y.max = height();
+  chart.update();
+  find("canvas").setAttribute("aria-label", description());
+  readOut();
+  fillBins();
+}
+
+/** The highest the plot must show, in steps, so that it does not move with every event. */
+function height() {
+  const { data, stack, error } = shown.channels[channel];
+  const tops = data.counts.map((n, bin) => Math.max(n ? data.high[bin] : 0, total(stack, bin) + error[bin]));
+  const highest = Math.max(4, ...tops) * 1.08;
+  const step = highest > 40 ? 10 : highest > 12 ? 4 : 2;
+  return Math.ceil(highest / step) * step;
+}
+
+const total = (stack, bin) => BACKGROUNDS.reduce((sum, group) => sum + stack[group][bin], stack.higgs[bin]);
+
+/** The points of every dataset of the chart, in the order of `makeChart`. */
+function content({ data, stack, error }) {
+  const bins = [...Array(shown.bins).keys()];
+  const floor = bins.map(() => 0);
+  const layer = (values) => bins.map((bin) => {
+    const low = floor[bin];
+    floor[bin] += values[bin];
+    return { x: centre(bin), y: [low, floor[bin]] };
+  });
+  const layers = BACKGROUNDS.map((group) => layer(stack[group]));
+  const higgs = layer(stack.higgs);
+  const line = [-1, ...bins, shown.bins].map((bin) => ({ x: centre(bin), y: floor[bin] ?? 0 }));
+  const band = bins.map((bin) => ({ x: centre(bin), y: [floor[bin] - error[bin], floor[bin] + error[bin]] }));
+  const filled = bins.filter((bin) => data.counts[bin] > 0);
+  const points = filled.map((bin) => ({ x: centre(bin), y: data.counts[bin] }));
+  const intervals = filled.map((bin) => ({ x: centre(bin), y: [data.low[bin], data.high[bin]] }));
+  const mark = selected === null ? [] : [{ x: centre(selected), y: [0, height()] }];
+  return [points, intervals, band, ...layers, higgs, line, mark];
+}
+
+function makeChart(data) {
+  const colour = (name, property = "backgroundColor") =>
+    getComputedStyle(find("legend").querySelector(`.${name}`))[property];
+  const text = getComputedStyle(document.body).color;
+  const grid = getComputedStyle(find("legend")).borderTopColor;
+  const bar = { type: "bar", grouped: false, barPercentage: 1, categoryPercentage: 1, borderSkipped: false };
+  const outline = { borderColor: colour("higgs", "color"), borderWidth: 0.5 };
+  const axis = { grid: { color: grid, drawTicks: true }, border: { color: text }, ticks: { color: text } };
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const datasets = [
+    { type: "scatter", pointRadius: 4, pointBackgroundColor: colour("data"), pointBorderWidth: 0, order: 1 },
+    { ...bar, barThickness: 1.5, backgroundColor: colour("data"), order: 2 },
+    { ...bar, backgroundColor: hatched(text), order: 3 },
+    ...BACKGROUNDS.map((group) => ({ ...bar, ...outline, backgroundColor: colour(group), order: 4 })),
+    { ...bar, backgroundColor: colour("higgs"), order: 5 },
+    { type: "line", stepped: "middle", pointRadius: 0, borderWidth: 2, borderColor: colour("higgs", "borderTopColor"), order: 4.5 },
+    { ...bar, backgroundColor: grid, order: 6 },
+  ];
+  return new window.Chart(find("canvas"), {
+    data: { datasets: datasets.map((set, position) => ({ ...set, data: data[position] })) },
+    options: {
+      maintainAspectRatio: false,
+      animation: { duration: still ? 0 : 500 },
+      events: [],
+      plugins: { legend: { display: false }, tooltip: { enabled: false } },
+      scales: {
+        x: {
+          ...axis, type: "linear", min: shown.low, max: shown.high, offset: false,
+          title: { display: true, text: "Four-lepton mass m4ℓ [GeV]", color: text, align: "end" },
+          ticks: { color: text, stepSize: 10, includeBounds: false },
+          grid: { display: false },
+        },
+        y: {
+          ...axis, min: 0, max: height(),
+          title: { display: true, text: `Events / ${(shown.high - shown.low) / shown.bins} GeV`, color: text, align: "end" },
+        },
+      },
+    },
+  });
+}
+
+function hatched(colour) {
+  const tile = element("canvas", { width: 6, height: 6 });
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = colour;
+  pen.globalAlpha = 0.55;
+  pen.lineWidth = 0.8;
+  for (const shift of [-6, 0, 6]) {
+    pen.moveTo(shift, 6);
+    pen.lineTo(shift + 6, 0);
+  }
+  pen.stroke();
+  return pen.createPattern(tile, "repeat");
+}
+
+function binAt(event) {
+  if (!chart) return null;
+  const mass = chart.scales.x.getValueForPixel(event.offsetX);
+  const bin = Math.floor(((mass - shown.low) * shown.bins) / (shown.high - shown.low));
+  return bin >= 0 && bin < shown.bins ? bin : null;
+}
+
+function moveSelection(event) {
+  const steps = { ArrowLeft: -1, ArrowRight: 1 };
+  if (!shown || !(event.key in steps)) return;
+  event.preventDefault();
+  const start = selected ?? Math.floor(((125 - shown.low) * shown.bins) / (shown.high - shown.low)) - steps[event.key];
+  select(Math.min(shown.bins - 1, Math.max(0, start + steps[event.key])));
+}
+
+function select(bin) {
+  if (bin === selected || !chart) return;
+  selected = bin;
+  const set = chart.data.datasets.at(-1);
+  set.data = content(shown.channels[channel]).at(-1);
+  chart.update("none");
+  readOut();
+}
+
+function readOut() {
+  const { data, stack, error } = shown.channels[channel];
+  if (selected === null) {
+    say(find("readout"), "Point at a bin, or use the arrow keys, to read it.");
+    return;
+  }
+  const parts = ["higgs", "zz", "dy", "ttbar"].map((group) => `${LABELS[group]} ${events(stack[group][selected])}`);
+  say(
+    find("readout"),
+    `${edge(selected)} to ${edge(selected + 1)} GeV: ${dataName().toLowerCase()} ${count(data.counts[selected])}, ` +
+      `expected ${events(total(stack, selected))} ± ${events(error[selected])} (${parts.join(", ")})`,
+  );
+}
+
+/** The plot in a sentence, for those who do not see it. */
+function description() {
+  const { data, stack } = shown.channels[channel];
+  const sum = (values) => values.reduce((one, other) => one + other, 0);
+  const expected = sum(data.counts.map((_, bin) => total(stack, bin)));
+  const peak = stack.higgs.indexOf(Math.max(...stack.higgs));
+  const where = sum(stack.higgs) ? `; the Higgs boson is highest at ${edge(peak)} to ${edge(peak + 1)} GeV` : "";
+  return `Spectrum of the four-lepton mass, ${shown.low} to ${shown.high} GeV, channel ${CHANNELS[channel]}: ` +
+    `${count(sum(data.counts))} events in ${dataName().toLowerCase()}, ${events(expected)} expected${where}.`;
+}
+
+function fillBins() {
+  const table = find("bins");
+  if (!shown || !table.closest("details").open) return;
+  const now = JSON.stringify(shown.channels[channel]);
+  if (now === tableOf) return;
+  tableOf = now;
+  const { data, stack, error } = shown.channels[channel];
+  const rows = data.counts.map((n, bin) => [
+    `${edge(bin)} to ${edge(bin + 1)}`,
+    count(n),
+    `${events(total(stack, bin))} ± ${events(error[bin])}`,
+    ...["higgs", "zz", "dy", "ttbar"].map((group) => events(stack[group][bin])),
+  ]);
+  const head = ["GeV", dataName(), "Expected", LABELS.higgs, LABELS.zz, LABELS.dy, LABELS.ttbar];
+  fillTable(table, `Events in bins of the four-lepton mass, channel ${CHANNELS[channel]}`, head, rows);
+}

@@ -1,0 +1,130 @@
+// How far the run is: its stages, its clusters and their datasets.
+
+import { airflowLink, element, find, keep, say } from "./dom.js";
+import { count, eta, rate, words } from "./format.js";
+
+const PARTS = ["done", "running", "failed"]; // the rest of a bar is pending
+const OPEN_CLUSTERS = 4; // more than these come with their datasets folded
+
+export function showProgress(state) {
+  const { total } = state;
+  showSteps(find("stages"), state.stages);
+  if (!find("total").firstChild) find("total").append(makeBar("All shards"));
+  updateBar(find("total").firstChild, total, state.run.ended_all);
+  showFigures(state);
+  keep(
+    find("clusters"), state.clusters, (cluster) => cluster.name,
+    (cluster) => makeCluster(cluster, state.clusters.length <= OPEN_CLUSTERS),
+    (card, cluster) => updateCluster(card, cluster, state.run.ended_all),
+  );
+}
+
+function showFigures(state) {
+  const { total, pods, reading } = state;
+  const ended = state.run.ended_all;
+  const known = total.total !== null;
+  const figures = [
+    ["Done", known ? `${count(total.done)} of ${count(total.total)}` : count(total.done)],
+    ["Failed", count(total.failed)],
+    ...(ended ? [["Never ran", count(total.pending)]] : [
+      ["Running", count(total.running)],
+      ["Pending", count(total.pending)],
+      ["Rate", rate(total.rate)],
+      ["Time to go", eta(total.eta)],
+      ["Pods", `${count(pods.running)} running, ${count(pods.pending)} pending`],
+    ]),
+    ...(reading.complete || !reading.found ? [] : [["Results read", `${count(reading.read)} of ${count(reading.found)}`]]),
+  ];
+  keep(
+    find("figures"), figures, ([name]) => name,
+    ([name]) => element("div", {}, element("dt", {}, name), element("dd")),
+    (row, [, text]) => say(row.lastChild, text),
+  );
+}
+
+function showSteps(list, steps) {
+  keep(
+    list, steps, (step) => step.name,
+    (step) => element("li", {}, airflowLink(step.url, element("i", { "aria-hidden": "true" }), words(step.name), element("span", { class: "hidden" }))),
+    (item, step) => {
+      item.dataset.state = step.state ?? "none";
+      item.firstChild.title = `${words(step.name)}: ${words(step.state)}`;
+      say(item.querySelector("span"), `: ${words(step.state)}`);
+    },
+  );
+}
+
+function makeBar(label) {
+  const bar = element("div", { class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": 0 });
+  bar.append(...PARTS.map((part) => element("span", { class: part })));
+  return bar;
+}
+
+function updateBar(bar, shards, ended) {
+  const whole = shards.total ?? 0;
+  PARTS.forEach((part, position) => {
+    bar.children[position].style.width = whole ? `${(100 * shards[part]) / whole}%` : "0";
+  });
+  bar.setAttribute("aria-valuemax", Math.max(whole, 1));
+  bar.setAttribute("aria-valuenow", shards.done);
+  bar.setAttribute("aria-valuetext", sentence(shards, ended));
+  bar.title = sentence(shards, ended);
+}
+
+function sentence(shards, ended) {
+  if (shards.total === null) return "not listed yet";
+  const rest = ended ? `${count(shards.pending)} never ran` : `${count(shards.running)} running, ${count(shards.pending)} pending`;
+  return `${count(shards.done)} of ${count(shards.total)} done, ${count(shards.failed)} failed, ${rest}`;
+}
+
+function makeCluster(cluster, open) {
+  const where = [cluster.provider, cluster.location, `${cluster.nodes} node${cluster.nodes > 1 ? "s" : ""}`];
+  const columns = ["Dataset", "Shards", "Done", "Running", "Failed", "Rate", "To go"];
+  return element(
+    "section", { class: "card cluster", "aria-label": `Cluster ${cluster.name}` },
+    element("header", {}, element("h3", {}, cluster.name), element("span", { class: "quiet" }, where.filter(Boolean).join(" · "))),
+    element("ol", { class: "steps", "aria-label": `Steps of ${cluster.name}` }),
+    makeBar(`Shards of cluster ${cluster.name}`),
+    element("p", { class: "counts" }),
+    element(
+      "details", { open },
+      element("summary", {}, `${cluster.datasets.length} dataset${cluster.datasets.length > 1 ? "s" : ""}`),
+      element(
+        "div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Datasets of ${cluster.name}` },
+        element(
+          "table", {},
+          element("caption", { class: "hidden" }, `Datasets of cluster ${cluster.name}`),
+          element("thead", {}, element("tr", {}, ...columns.map((name) => element("th", { scope: "col" }, name)))),
+          element("tbody"),
+        ),
+      ),
+    ),
+  );
+}
+
+function updateCluster(card, cluster, ended) {
+  const { shards } = cluster;
+  showSteps(card.querySelector("ol"), cluster.steps);
+  updateBar(card.querySelector(".bar"), shards, ended);
+  const pace = shards.rate ? ` · ${rate(shards.rate)}` : "";
+  const rest = shards.eta === null ? "" : ` · ${eta(shards.eta)} to go`;
+  say(card.querySelector(".counts"), `${sentence(shards, ended)}${pace}${rest}`);
+  keep(
+    card.querySelector("tbody"), cluster.datasets, (dataset) => dataset.name, makeDataset,
+    (row, dataset) => updateDataset(row, dataset.shards, ended),
+  );
+}
+
+function makeDataset(dataset) {
+  const bar = element("td", {}, makeBar(`Shards of ${dataset.name}`));
+  const cells = Array.from({ length: 5 }, () => element("td"));
+  return element("tr", {}, element("th", { scope: "row" }, dataset.name), bar, ...cells);
+}
+
+function updateDataset(row, shards, ended) {
+  updateBar(row.querySelector(".bar"), shards, ended);
+  const done = shards.total === null ? "" : `${count(shards.done)}/${count(shards.total)}`;
+  const texts = [done, count(shards.running), count(shards.failed), rate(shards.rate), eta(shards.eta)];
+  texts.forEach((text, position) => say(row.cells[position + 2], text));
+  row.cells[4].classList.toggle("bad", shards.failed > 0);
+}

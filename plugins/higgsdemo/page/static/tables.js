@@ -1,0 +1,56 @@
+// Yields, failed shards and files of a run.
+
+import { element, fillTable, find, keep, say } from "./dom.js";
+import { count, events } from "./format.js";
+
+const GROUPS = { higgs: "Higgs, 125 GeV", zz: "ZZ", dy: "Z/γ* + X", ttbar: "tt̄" };
+const shown = {}; // what each table was last filled with
+
+export function showTables(state, query) {
+  if (state.chart) once("yields", state.chart.yields, () => fillYields(state.chart));
+  once("failures", state.failures, () => fillFailures(state.failures));
+  say(find("output"), state.output ?? "");
+  keep(
+    find("files"), state.files.filter((name) => name !== "merged.json"), (name) => name,
+    (name) => element("li", {}, element("a", { href: `api/file?${query}&name=${encodeURIComponent(name)}`, download: true }, name)),
+  );
+}
+
+function once(name, content, fill) {
+  const text = JSON.stringify(content);
+  if (shown[name] === text) return;
+  shown[name] = text;
+  fill();
+}
+
+function fillYields({ yields, window: [low, high], low: from, high: to, note, unassigned }) {
+  const simulated = Object.keys(GROUPS).map((group) => yields[group].all);
+  const sum = (field) => simulated.reduce((total, part) => total + part[field], 0);
+  const error = (field) => Math.hypot(...simulated.map((part) => part[field]));
+  const pair = (value, deviation) => `${events(value)} ± ${events(deviation)}`;
+  const row = (label, part) => [label, pair(part.total, part.total_error), pair(part.window, part.window_error)];
+  const data = yields.data.all;
+  fillTable(find("yields"), "Events by group, in the whole range and in the signal window", ["Events", `${from}–${to} GeV`, `${low}–${high} GeV`], [
+    [note ? "Pseudo-data" : "Data", count(data.total), count(data.window)],
+    ["Expected", pair(sum("total"), error("total_error")), pair(sum("window"), error("window_error"))],
+    ...Object.entries(GROUPS).map(([group, label]) => row(label, yields[group].all)),
+    ...Object.entries(unassigned).map(([dataset, channels]) => {
+      const all = Object.values(channels).flat().reduce((one, other) => one + other, 0);
+      return [`${dataset} (not normalised)`, count(all), "–"];
+    }),
+  ]);
+}
+
+function fillFailures({ count: all, shown: failures }) {
+  find("failed").hidden = all === 0;
+  say(find("failed-title"), all === 1 ? "1 failed shard" : `${count(all)} failed shards`);
+  const more = all > failures.length ? `The first ${failures.length}; all of them are in failures/ of the run's folder.` : "";
+  say(find("failed-more"), more);
+  fillTable(find("failures"), "Failed shards with their reasons", ["Shard", "Dataset", "Cluster", "Reason"],
+    failures.map((failure) => [failure.shard, failure.dataset, failure.cluster ?? "", reason(failure)]));
+}
+
+function reason({ reason: text, log }) {
+  if (!log?.length) return text;
+  return element("div", {}, text, element("details", {}, element("summary", {}, "Log"), element("pre", {}, log.join("\n"))));
+}

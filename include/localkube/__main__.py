@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import secrets
@@ -33,6 +34,7 @@ class StartError(Exception):
 def main() -> int:
     """Serve until told to stop; 1 when the server could not start."""
     options = _options()
+    gc.set_threshold(10_000, 20, 1_000)  # objects are no cycles; looking through all of them takes seconds
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )

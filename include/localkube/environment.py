@@ -1,7 +1,7 @@
 """What a container's process is started with: environment, command line and working directory.
 
-There is no chroot. Wherever a path in what the pod says of these begins with a mountPath, the directory of this
-machine that backs the volume is put instead; the longest mountPath wins.
+There is no chroot. Wherever a path in what the pod says of these begins with a mountPath, the directory of
+this machine that backs the volume is put instead; the longest mountPath wins.
 """
 
 from __future__ import annotations

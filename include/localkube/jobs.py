@@ -37,7 +37,7 @@ from localkube.store import Event, Store, generated_name
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _FAILURES = "batch.kubernetes.io/job-index-failure-count"
-_BATCH = 250  # pods made in one round, so that a large Job does not hold up the API
+_BATCH = 100  # pods made in one round, so that a large Job does not hold up the API
 _LONGEST_BACKOFF = 600.0
 _COMPONENT = "job-controller"
 

@@ -8,8 +8,10 @@ path.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 Obj = dict[str, Any]
@@ -19,6 +21,7 @@ _SUFFIX = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1
 _SUFFIX |= {f"{s}i": 1024.0**n for n, s in enumerate("KMGTPE", 1)}
 
 
+@lru_cache(maxsize=4096, typed=True)
 def quantity(text: object) -> float:
     """The value of a Kubernetes quantity ("900m", "6Gi", 2); raises ValueError when it is none."""
     match = _QUANTITY.fullmatch(str(text))
@@ -30,7 +33,7 @@ def quantity(text: object) -> float:
 
 def now() -> str:
     """The time as the API writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at(int(time.time()))
 
 
 def seconds(timestamp: str) -> float:
@@ -38,6 +41,7 @@ def seconds(timestamp: str) -> float:
     return datetime.fromisoformat(timestamp).timestamp()
 
 
+@lru_cache(maxsize=256)
 def at(epoch: float) -> str:
     """Seconds since the epoch as the API writes them."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from localkube import errors
@@ -103,7 +103,7 @@ async def json_body(request: web.Request) -> Any:
     if "json" not in request.content_type:
         raise errors.unsupported_media_type(request.content_type)
     try:
-        return json.loads(await request.read())
+        return msgspec.json.decode(await request.read())
     except web.HTTPRequestEntityTooLarge:
         raise errors.ApiError(413, "RequestEntityTooLarge", f"limit is {LARGEST_BODY}") from None
     except (ValueError, RecursionError) as error:

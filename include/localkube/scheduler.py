@@ -104,22 +104,53 @@ class Scheduler(Controller[str]):
     def sync(self, key: str) -> None:
         nodes, left = self._store.objects("nodes"), _BATCH
         for shape in list(self._waiting):
-            for uid, where in list(islice(self._waiting[shape].items(), left)):
-                pod = self._store.get("pods", *where)
-                if pod is None or pod["metadata"]["uid"] != uid:
-                    self._forget(shape, uid)
-                    continue
-                node, why = self._choose(pod, nodes)
-                if node is None:
-                    left -= self._postpone(shape, why, left)
-                    break
-                self._forget(shape, uid)
-                self._bind(pod, node)
-                left -= 1
+            left -= self._place(shape, nodes, left)
             if not self._waiting[shape]:
                 del self._waiting[shape], self._untold[shape]
             if left <= 0:
                 return self.enqueue(_ROUND)
+
+    def _place(self, shape: str, nodes: list[Obj], most: int) -> int:
+        """Bind pods of this shape while there is room, then tell the others; how many were bound or told."""
+        suitable: list[Obj] | None = None
+        reasons: Counter[str] = Counter()
+        waiting = list(islice(self._waiting[shape].items(), most))
+        for done, (uid, where) in enumerate(waiting):
+            pod = self._store.get("pods", *where)
+            if pod is None or pod["metadata"]["uid"] != uid:
+                self._forget(shape, uid)
+                continue
+            if suitable is None:
+                problems = [(node, _unsuitable(pod["spec"], node)) for node in nodes]
+                suitable = [node for node, problem in problems if problem is None]
+                reasons.update(problem for _, problem in problems if problem is not None)
+            node, full = self._emptiest(requests_of(pod["spec"]), suitable)
+            if node is None:
+                listed = ", ".join(f"{count} {reason}" for reason, count in sorted((reasons + full).items()))
+                why = f"0/{len(nodes)} nodes are available" + (f": {listed}." if listed else ".")
+                return done + self._tell(shape, why, most - done)
+            self._forget(shape, uid)
+            self._bind(pod, node)
+        return len(waiting)
+
+    def _emptiest(self, wanted: dict[str, float], nodes: list[Obj]) -> tuple[Obj | None, Counter[str]]:
+        """The node with the most room left, or why there is none."""
+        full: Counter[str] = Counter()
+        best: tuple[tuple[float, int, str], Obj] | None = None
+        for node in nodes:
+            name, room = name_of(node), node["status"]["allocatable"]
+            load = self._loads.setdefault(name, Load())
+            problem = _full(wanted, room, load)
+            if problem:
+                full[problem] += 1
+                continue
+            share = max(
+                load.used[kind] / max(quantity(room.get(kind, 0)), 1e-9) for kind in ("cpu", "memory")
+            )
+            rank = (share, len(load.pods), name)
+            if best is None or rank < best[0]:
+                best = rank, node
+        return best[1] if best else None, full
 
     def _bind(self, pod: Obj, node: Obj) -> None:
         pod = {**pod, "spec": {**pod["spec"], "nodeName": name_of(node)}}
@@ -132,7 +163,7 @@ class Scheduler(Controller[str]):
             "default-scheduler",
         )
 
-    def _postpone(self, shape: str, why: str, most: int) -> int:
+    def _tell(self, shape: str, why: str, most: int) -> int:
         """Tell pods of this shape why they wait, each of them once; returns how many were told."""
         told = list(islice(self._untold[shape].items(), most))
         for uid, where in told:
@@ -145,25 +176,6 @@ class Scheduler(Controller[str]):
                 self._events.record(pod, "FailedScheduling", why, "default-scheduler", warning=True)
                 self._store.update("pods", with_status(pod, conditions=conditions))
         return len(told)
-
-    def _choose(self, pod: Obj, nodes: list[Obj]) -> tuple[Obj | None, str]:
-        """The node with the most room left, or why there is none."""
-        wanted, reasons, fitting = requests_of(pod["spec"]), Counter[str](), []
-        for node in nodes:
-            load = self._loads.setdefault(name_of(node), Load())
-            problem = _unsuitable(pod["spec"], node) or _full(wanted, node, load)
-            if problem:
-                reasons[problem] += 1
-            else:
-                free = lookup(node, "status.allocatable") or {}
-                share = max(
-                    load.used[name] / max(quantity(free.get(name, 0)), 1e-9) for name in ("cpu", "memory")
-                )
-                fitting.append((share, len(load.pods), name_of(node), node))
-        if fitting:
-            return min(fitting, key=lambda one: one[:3])[3], ""
-        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        return None, f"0/{len(nodes)} nodes are available" + (f": {listed}." if listed else ".")
 
 
 def requests_of(spec: Obj) -> dict[str, float]:
@@ -233,8 +245,7 @@ def _tolerated(taint: Obj, spec: Obj) -> bool:
     return False
 
 
-def _full(wanted: dict[str, float], node: Obj, load: Load) -> str | None:
-    room = lookup(node, "status.allocatable") or {}
+def _full(wanted: dict[str, float], room: dict[str, str], load: Load) -> str | None:
     if len(load.pods) + 1 > quantity(room.get("pods", 0)):
         return "Too many pods"
     for name in _RESOURCES:

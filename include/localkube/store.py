@@ -8,7 +8,6 @@ being deleted goes as soon as its last finalizer is gone and, for a pod, its gra
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import uuid
 from bisect import bisect_right
@@ -16,6 +15,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from localkube import errors
 from localkube.database import Key
@@ -122,7 +123,7 @@ class Store:
     def load(self, objects: Iterable[tuple[str, bytes]]) -> None:
         """Take in what an earlier process left; no event is told."""
         for resource, raw in objects:
-            data = json.loads(raw)
+            data = msgspec.json.decode(raw)
             self._place(resource, Record(data, int(data["metadata"]["resourceVersion"]), raw))
 
     def subscribe(self, resource: str, note: Callable[[Event], None]) -> None:
@@ -231,7 +232,7 @@ class Store:
 
 def encode(data: object) -> bytes:
     """Compact JSON."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    return msgspec.json.encode(data)
 
 
 def generated_name(prefix: str) -> str:

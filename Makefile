@@ -26,6 +26,9 @@ down:  ## stop them
 status: setup  ## show them
 	@python -m demo status
 
+watch: setup  ## show a run by cluster (RUN=..., CAMPAIGN=..., WATCH='--once --json', AIRFLOW=URL)
+	@python -m demo watch --campaign '$(CAMPAIGN)' --run '$(RUN)' --airflow '$(AIRFLOW)' $(WATCH)
+
 test: setup  ## run all tests (TESTS=tests/demo for some of them)
 	@python -m pytest $(TESTS)
 
@@ -58,4 +61,4 @@ lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help demo up down status test unit lint clean setup lock
+.PHONY: help demo up down status watch test unit lint clean setup lock

@@ -1,6 +1,7 @@
-"""The command behind `make up`, `down`, `status` and `demo`."""
+"""The command behind `make up`, `down`, `status`, `demo` and `watch`."""
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -12,13 +13,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from demo.airflow_api import AirflowError
+from demo.airflow_api import Airflow, AirflowError
 from demo.campaign_run import CampaignRun, CampaignRunError, parse_conf
 from demo.demo_data import DataError
 from demo.lifecycle import airflow, bring_up
 from demo.settings import REPOSITORY, USER, Settings
 from demo.supervision import ServiceError, Supervision
 from demo.view import View, view_for
+from demo.watch import Watched, show_live, show_once
 from higgsdemo.campaign import Campaign, CampaignError, apply_conf, load_campaign
 
 DEMO = "demo-local"
@@ -97,6 +99,30 @@ def run(options: argparse.Namespace, supervision: Supervision, console: Console)
     return 0
 
 
+def watch(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
+    """Show a run by cluster and in total, until it ends or once; here, or of the Airflow that is named."""
+    session = _session(options.airflow, supervision)
+    try:
+        watched = Watched(session, options.campaign, options.run or None)
+        if options.once or options.json:
+            return show_once(watched, console, options.json)
+        return show_live(watched, console)
+    finally:
+        session.close()
+
+
+def _session(url: str, supervision: Supervision) -> Airflow:
+    """The Airflow at a URL, with the login that the environment gives; the local one when there is no URL."""
+    if not url:
+        if not supervision.states():
+            raise ServiceError("The services are not running; `make up` starts them.")
+        return airflow(supervision.settings)
+    try:
+        return Airflow(url, os.environ["HIGGS_AIRFLOW_USER"], os.environ["HIGGS_AIRFLOW_PASSWORD"])
+    except KeyError as missing:
+        raise ValueError(f"to log in to {url}, set the environment variable {missing}") from None
+
+
 def _run_campaign(
     supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View
 ) -> None:
@@ -136,13 +162,19 @@ def _parser() -> argparse.ArgumentParser:
         "--state", type=Path, default=REPOSITORY / ".run", help="folder of the services' state"
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (up, down, status, run):
+    for command in (up, down, status, run, watch):
         added = commands.add_parser(command.__name__, help=command.__doc__)
         added.set_defaults(command=command)
-        if command is run:
+        if command in (run, watch):
             added.add_argument(
                 "--campaign", default=DEMO, help="a file of include/config, without its ending"
             )
+        if command is watch:
+            added.add_argument("--run", default="", help="the run's id in Airflow; the latest by default")
+            added.add_argument("--airflow", default="", help="URL of another Airflow than the local one")
+            added.add_argument("--once", action="store_true", help="show it as it is now, and end")
+            added.add_argument("--json", action="store_true", help="the same as JSON")
+        if command is run:
             added.add_argument("--conf", default="{}", help="what the DAG is triggered with, as JSON")
     return parser
 

@@ -102,6 +102,17 @@ class Airflow:
             if len(found) >= page["total_entries"] or not page["task_instances"]:
                 return found
 
+    def campaign(self, dag_id: str) -> dict[str, Any]:
+        """A campaign and its latest runs, the newest first, as its page shows them."""
+        found: dict[str, Any] = self._request("GET", "/higgs/api/campaign", query={"dag_id": dag_id}).json()
+        return found
+
+    def campaign_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """The state of a run as its page shows it."""
+        query = {"dag_id": dag_id, "run_id": run_id}
+        found: dict[str, Any] = self._request("GET", "/higgs/api/run", query=query).json()
+        return found
+
     def complaints(self, dag_id: str, run_id: str, task: TaskInstance, limit: int) -> list[str]:
         """The errors in the log of a task's last try; the end of the log when none is marked as an error.
 

@@ -101,6 +101,10 @@ class Stack:
         below = self.service("localkube").children(recursive=True)
         return [process for process in below if "workload" in command_line(process)]
 
+    def contexts(self) -> list[str]:
+        """The clusters that run, by their contexts in the kubeconfig."""
+        return self.kubectl("config", "get-contexts", "-o", "name").split()
+
     def kubectl(self, *arguments: str) -> str:
         """What kubectl prints."""
         done = subprocess.run(

@@ -74,7 +74,8 @@ def status(options: argparse.Namespace, supervision: Supervision, console: Conso
         table.add_column(column)
     for state in states:
         table.add_row(state.name, state.state.lower(), str(state.pid or ""))
-    console.print(table, "", _addresses(supervision.settings), sep="\n", soft_wrap=True)
+    console.print(table)
+    console.print(f"\n{_addresses(supervision.settings)}", markup=False, soft_wrap=True)
     return 0 if all(state.state == "RUNNING" for state in states) else 1
 
 

@@ -89,7 +89,7 @@ class CampaignRun:
                 self._supervision.check()
                 if time.monotonic() - answered > _AWAY_SECONDS:
                     raise CampaignRunError(f"{error}; given up after {_AWAY_SECONDS} s") from error
-            time.sleep(0.5)
+            time.sleep(1)
         if progress.run_state == "failed":
             raise CampaignRunError(self._failure(follower))
 

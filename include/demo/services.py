@@ -33,7 +33,6 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "executor": "LocalExecutor",
             "parallelism": 8,
             "hostname_callable": "demo.hostname",
-            "min_serialized_dag_update_interval": 5,
             "execution_api_server_url": f"{settings.ui_url}/execution/",
             "fernet_key": settings.secrets.fernet_key,
             "simple_auth_manager_users": f"{USER}:admin",
@@ -66,7 +65,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "missing_dag_retry_delay": 5,
         },
         "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 10},
-        "dag_processor": {"parsing_processes": 1, "min_file_process_interval": 10, "refresh_interval": 10},
+        "dag_processor": {"parsing_processes": 1},
     }
     return {
         "AIRFLOW_HOME": str(home),
@@ -109,7 +108,7 @@ FOUNDATIONS = (Service("s3", _s3_command, _nothing), Service("localkube", _local
 
 AIRFLOW = (
     Service("api-server", _airflow("api-server"), _component_environment),
-    Service("scheduler", _airflow("scheduler", "--skip-serve-logs"), _component_environment),
+    Service("scheduler", lambda _: [sys.executable, "-m", "demo.scheduler"], _component_environment),
     Service("dag-processor", _airflow("dag-processor"), _component_environment),
     Service("triggerer", _airflow("triggerer", "--skip-serve-logs"), _component_environment),
 )

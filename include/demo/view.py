@@ -79,7 +79,7 @@ class LiveView:
     def print(self, *content: RenderableType) -> None:
         """Print below what was shown so far, after the table has been left as it is."""
         self._live.stop()
-        self._console.print(*content)
+        _print(self._console, *content)
 
     def show(self, progress: Progress) -> None:
         """Put the campaign as it is now into the table."""
@@ -127,7 +127,7 @@ class PlainView:
 
     def print(self, *content: RenderableType) -> None:
         """Print tables and texts as they are."""
-        self._console.print(*content)
+        _print(self._console, *content)
 
     def show(self, progress: Progress) -> None:
         """Print what changed since the last time."""
@@ -149,6 +149,11 @@ class PlainView:
                 f"{cluster.name} {cluster.done}/{cluster.shards}" for cluster in progress.clusters
             )
             self.say(f"{progress.done} of {progress.shards} shards done ({parts})")
+
+
+def _print(console: Console, *content: RenderableType) -> None:
+    for item in content:
+        console.print(Text(item) if isinstance(item, str) else item, soft_wrap=True)
 
 
 def _clusters_table(clusters: list[ClusterProgress]) -> Table:

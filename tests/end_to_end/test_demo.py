@@ -100,19 +100,20 @@ def test_a_run_does_only_the_stages_and_clusters_it_is_asked_for(stack: Stack) -
 
     gone = stack.trigger("gone", stages=["cleanup"], clusters=["kubecon-demo-0"], cleanup="clusters")
     assert stack.finish(gone) == "success"
-    assert stack.kubectl("config", "get-contexts", "-o", "name").split() == ["kubecon-demo-2"]
+    assert stack.contexts() == ["kubecon-demo-2"]
+    assert stack.finish(stack.trigger("all-gone", stages=["cleanup"], cleanup="clusters")) == "success"
+    assert stack.contexts() == []
 
 
 def test_kubectl_shows_the_campaign_while_it_runs(stack: Stack) -> None:
     run = stack.trigger("watched", clusters=["kubecon-demo-1"])
-
-    def pod() -> str | None:
-        if not stack.pods():
-            return None
-        found = stack.kubectl("get", "pods", "-n", "higgs", "-l", "higgsdemo/run=watched", "-o", "name")
-        return next(iter(found.split()), None)
-
-    name = eventually(pod, "a pod of the campaign")
+    eventually(lambda: stack.pods(), "a pod runs")
+    assert stack.contexts() == ["kubecon-demo-1"]
+    pods = stack.kubectl(
+        *("get", "pods", "-n", "higgs", "-l", "batch.kubernetes.io/job-name", "-o", "name"),
+        "--field-selector=status.phase=Running",
+    )
+    name = pods.split()[0]
     shown = stack.kubectl("get", "pods,jobs,nodes", "-A")
     assert name.removeprefix("pod/") in shown
     assert "job.batch/" in shown

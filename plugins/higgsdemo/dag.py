@@ -14,10 +14,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, task_group
+from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
 
 from higgsdemo.campaign import Campaign
 from higgsdemo.campaign.params import param_schemas
+from higgsdemo.explain import CLUSTER, dag_doc, named
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator, KeepOperator
 from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
@@ -42,7 +43,7 @@ def build(dag_id: str, campaign: Campaign) -> DAG:
         dag_id=dag_id,
         dag_display_name=campaign.title,
         description=campaign.description,
-        doc_md=__doc__,
+        doc_md=dag_doc(campaign),
         schedule=campaign.schedule,
         catchup=False,
         max_active_runs=1,  # two runs of one campaign would create and delete the same clusters
@@ -50,28 +51,33 @@ def build(dag_id: str, campaign: Campaign) -> DAG:
         default_args=RETRIES,
         tags=["higgsdemo", campaign.catalogue],
     ) as dag:
-        _wire(campaign)
+        _wire(campaign, spectrum_asset(dag_id))
     return dag
 
 
-def _wire(campaign: Campaign) -> None:
-    plan = PlanOperator(task_id="plan", campaign=campaign)
+def spectrum_asset(dag_id: str) -> Asset:
+    """Return the asset that other DAGs are scheduled on to use a campaign's new spectrum."""
+    return Asset(name=f"{dag_id} spectrum", uri=f"x-higgs://{dag_id}/spectrum", group="higgsdemo")
+
+
+def _wire(campaign: Campaign, spectrum: Asset) -> None:
+    plan = PlanOperator(**named("plan"), campaign=campaign)
     clusters = plan.output
     done = _cluster_group().expand(assignment=clusters)
     merge = MergeResultsOperator(
-        task_id="merge_results", assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
+        **named("merge_results"), assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
     )
-    plot = PlotOperator(task_id="plot", assignments=clusters)
+    plot = PlotOperator(**named("plot"), assignments=clusters, outlets=[spectrum])
     choose = ChooseCleanupOperator(
-        task_id="choose_cleanup", assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
+        **named("choose_cleanup"), assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
     )
-    keep = KeepOperator(task_id="keep")
+    keep = KeepOperator(**named("keep"))
     mapped = {"map_index_template": CLUSTER_NAME}
-    cleanup = CleanupJobsOperator.partial(task_id="cleanup_jobs", **mapped).expand(assignment=clusters)
+    cleanup = CleanupJobsOperator.partial(**named("cleanup_jobs"), **mapped).expand(assignment=clusters)
     delete = DeleteClusterOperator.partial(
-        task_id="delete_clusters", trigger_rule=TriggerRule.ALL_DONE, **mapped
+        **named("delete_clusters"), trigger_rule=TriggerRule.ALL_DONE, **mapped
     ).expand(assignment=clusters)
-    status = CampaignStatusOperator(task_id="campaign_status", retries=0, trigger_rule=TriggerRule.ALL_DONE)
+    status = CampaignStatusOperator(**named("campaign_status"), retries=0, trigger_rule=TriggerRule.ALL_DONE)
     done >> merge >> plot >> choose >> [keep, cleanup]
     cleanup >> delete
     [keep, delete] >> status
@@ -82,16 +88,16 @@ def _cluster_group() -> Any:
 
     @task_group(
         group_id="cluster",
-        tooltip="One cluster: create it, prepare it, run its datasets",
+        tooltip=CLUSTER,
         default_args={"map_index_template": CLUSTER_NAME},
     )
     def cluster(assignment: Any) -> None:
-        create = CreateClusterOperator(task_id="create_cluster", assignment=assignment)
-        prepull = PrepullImageOperator(task_id="prepull_image", assignment=assignment, **go_on)
-        shards = ListShardsOperator(task_id="list_dataset_shards", assignment=assignment, **go_on)
-        submit = SubmitJobsOperator(task_id="submit_jobs", assignment=assignment, **go_on)
+        create = CreateClusterOperator(**named("create_cluster"), assignment=assignment)
+        prepull = PrepullImageOperator(**named("prepull_image"), assignment=assignment, **go_on)
+        shards = ListShardsOperator(**named("list_dataset_shards"), assignment=assignment, **go_on)
+        submit = SubmitJobsOperator(**named("submit_jobs"), assignment=assignment, **go_on)
         wait = WaitForJobsOperator(
-            task_id="wait_for_jobs", assignment=assignment, submitted=submit.output, **go_on
+            **named("wait_for_jobs"), assignment=assignment, submitted=submit.output, **go_on
         )
         create >> prepull >> shards >> submit >> wait
 

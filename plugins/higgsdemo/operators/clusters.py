@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from higgsdemo.links import ClusterLink
 from higgsdemo.operators.base import ClusterOperator, TaskFailed, check, provider_of, told
 from higgsdemo.run import ClusterRun, Stage
 
@@ -35,6 +36,7 @@ class LifeOperator(ClusterOperator):
 class CreateClusterOperator(LifeOperator):
     """Create the cluster and wait until it runs; one that is there with the same shape is adopted."""
 
+    operator_extra_links = (ClusterLink(),)
     stage: ClassVar[Stage] = "create"
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from higgsdemo.links import PageLink
 from higgsdemo.operators.base import (
     ClusterOperator,
     TaskFailed,
@@ -67,6 +68,7 @@ class WaitForJobsOperator(ClusterOperator):
     :param submitted: what ``submit_jobs`` returned.
     """
 
+    operator_extra_links = (PageLink(),)
     template_fields = (*ClusterOperator.template_fields, "submitted")
     stage: ClassVar[Stage] = "submit"
 

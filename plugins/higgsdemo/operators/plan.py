@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from higgsdemo.campaign import CampaignError, apply_conf
+from higgsdemo.links import PageLink
 from higgsdemo.operators.base import TaskFailed, told
 from higgsdemo.run import ClusterRun, Run, run_name
 
@@ -25,6 +26,8 @@ class PlanOperator(BaseOperator):
 
     :param campaign: the campaign as its file gives it.
     """
+
+    operator_extra_links = (PageLink(),)
 
     def __init__(self, *, campaign: Campaign, **kwargs: Any) -> None:
         super().__init__(**kwargs)

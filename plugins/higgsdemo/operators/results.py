@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import output_store, told
 from higgsdemo.run import ClusterRun
 
@@ -60,6 +61,8 @@ class ResultsOperator(BaseOperator):
 class MergeResultsOperator(ResultsOperator):
     """Count every shard's result once, and write ``merged.json``, ``spectrum.json`` and ``summary.json``."""
 
+    operator_extra_links = (PageLink(), BucketLink())
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL and its counts of shards."""
         from higgsdemo.chart import CHART, chart
@@ -93,7 +96,9 @@ class MergeResultsOperator(ResultsOperator):
 
 
 class PlotOperator(ResultsOperator):
-    """Draw the four-lepton mass spectrum as PNG and SVG."""
+    """Draw the four-lepton mass spectrum as PNG and SVG, and tell who waits for it."""
+
+    operator_extra_links = (PageLink(), PlotLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the URLs of the pictures."""
@@ -114,6 +119,8 @@ class PlotOperator(ResultsOperator):
                 for ending, content in pictures.items()
             ]
         self.log.info("the plot: %s", " ".join(urls))
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = {"run": planned[0].run.name, "folder": store.url}
         return {"plot": urls}
 
 

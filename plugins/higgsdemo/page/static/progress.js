@@ -4,6 +4,13 @@ import { airflowLink, element, find, keep, say } from "./dom.js";
 import { count, eta, rate, words } from "./format.js";
 
 const PARTS = ["done", "running", "failed"]; // the rest of a bar is pending
+const STEPS = {
+  create_cluster: "create",
+  prepull_image: "pull image",
+  list_dataset_shards: "list shards",
+  submit_jobs: "submit",
+  wait_for_jobs: "run",
+};
 const OPEN_CLUSTERS = 4; // more than these come with their datasets folded
 
 export function showProgress(state) {
@@ -31,7 +38,8 @@ function showFigures(state) {
       ["Pending", count(total.pending)],
       ["Rate", rate(total.rate)],
       ["Time to go", eta(total.eta)],
-      ["Pods", `${count(pods.running)} running, ${count(pods.pending)} pending`],
+      ["Pods running", count(pods.running)],
+      ["Pods pending", count(pods.pending)],
     ]),
     ...(reading.complete || !reading.found ? [] : [["Results read", `${count(reading.read)} of ${count(reading.found)}`]]),
   ];
@@ -45,13 +53,18 @@ function showFigures(state) {
 function showSteps(list, steps) {
   keep(
     list, steps, (step) => step.name,
-    (step) => element("li", {}, airflowLink(step.url, element("i", { "aria-hidden": "true" }), words(step.name), element("span", { class: "hidden" }))),
+    makeStep,
     (item, step) => {
       item.dataset.state = step.state ?? "none";
-      item.firstChild.title = `${words(step.name)}: ${words(step.state)}`;
+      item.firstChild.title = `Task ${step.name}: ${words(step.state)}`;
       say(item.querySelector("span"), `: ${words(step.state)}`);
     },
   );
+}
+
+function makeStep({ name, url }) {
+  const mark = element("i", { "aria-hidden": "true" });
+  return element("li", {}, airflowLink(url, mark, STEPS[name] ?? words(name), element("span", { class: "hidden" })));
 }
 
 function makeBar(label) {

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 INDEX = "batch.kubernetes.io/job-completion-index"
 UNKNOWN = "no pod of it has failed: its Job was stopped, or removed, before its turn"
 LONGEST_REASON = 500  # characters; a termination message may have 4096
-Failure = dict[str, str]
+LOGS_READ = 20  # pods whose logs are looked at: enough to see why, little enough for a cluster that is busy
+LOG_LINES = 20
+Failure = dict[str, Any]
 
 
 def failures_key(cluster: str) -> str:
@@ -26,13 +28,29 @@ def failures_key(cluster: str) -> str:
 
 
 def failed_shards(cluster: KubeCluster, assignment: ClusterRun, missing: Iterable[Shard]) -> list[Failure]:
-    """Return dataset, shard, URL and reason of each shard in ``missing``.
+    """Return dataset, shard, URL, reason and, of the first ones, the end of the log of shards in ``missing``.
 
     It asks for the failed pods of the run and for the manifests they read: a cost that grows with the
     failures, not with the campaign.
     """
+    tried = _last_pods(cluster, assignment)
+    logs: dict[str, list[str]] = {}
+    return [
+        {
+            "cluster": assignment.cluster.name,
+            "dataset": shard.dataset,
+            "shard": shard.name,
+            "url": shard.url,
+            **_told(cluster, tried.get((labels.label_value(shard.dataset), shard.name)), logs),
+        }
+        for shard in missing
+    ]
+
+
+def _last_pods(cluster: KubeCluster, assignment: ClusterRun) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the last failed pod of each shard, by label value of the dataset and shard."""
     run = assignment.run
-    reasons: dict[tuple[str, str], str] = {}
+    last: dict[tuple[str, str], dict[str, Any]] = {}
     manifests: dict[str, list[str]] = {}
     pods = cluster.failed_pods(labels.selector(run.campaign, run.name))
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"])):
@@ -41,17 +59,18 @@ def failed_shards(cluster: KubeCluster, assignment: ClusterRun, missing: Iterabl
             manifests[name] = cluster.config_map(name)["data"][MANIFEST_FILE].splitlines()
         line = manifests[name][int(pod["metadata"]["labels"][INDEX])]
         for shard in json.loads(line)["shards"]:
-            reasons[pod["metadata"]["labels"][labels.DATASET], shard["name"]] = pod_reason(pod)
-    return [
-        {
-            "cluster": assignment.cluster.name,
-            "dataset": shard.dataset,
-            "shard": shard.name,
-            "url": shard.url,
-            "reason": reasons.get((labels.label_value(shard.dataset), shard.name), UNKNOWN),
-        }
-        for shard in missing
-    ]
+            last[pod["metadata"]["labels"][labels.DATASET], shard["name"]] = pod
+    return last
+
+
+def _told(cluster: KubeCluster, pod: dict[str, Any] | None, logs: dict[str, list[str]]) -> Failure:
+    """Return what a pod said; ``logs`` keeps the logs that were read, as one pod may have had many shards."""
+    if pod is None:
+        return {"reason": UNKNOWN}
+    name = pod["metadata"]["name"]
+    if name not in logs and len(logs) < LOGS_READ:
+        logs[name] = cluster.log_end(name, CONTAINER, LOG_LINES)
+    return {"reason": pod_reason(pod)} | ({"log": logs[name]} if logs.get(name) else {})
 
 
 def pod_reason(pod: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from higgsdemo import labels
 
 Manifest = dict[str, Any]
 PAGE = 500
+LOG_BYTES = 16_000
 
 
 class KubeError(RuntimeError):
@@ -105,6 +106,15 @@ class KubeCluster:
             yield from self._plain(page)["items"]
             if not (token := page.metadata._continue):
                 return
+
+    def log_end(self, pod: str, container: str, lines: int) -> list[str]:
+        """Return the last lines of a container's log; none when the log is gone with its pod or node."""
+        with explained(self.name, f"read the log of pod {pod}", ignore=(400, 404, 500)):
+            text = self._core.read_namespaced_pod_log(
+                pod, self.namespace, container=container, tail_lines=lines, limit_bytes=LOG_BYTES
+            )
+            return str(text).splitlines()
+        return []
 
     def remove(self, selector: str) -> None:
         """Delete everything of ours that a label selector finds, pods with their Jobs."""

@@ -99,6 +99,11 @@ class ObjectStore:
             ) from error
         except (NotFoundError, FileNotFoundError) as error:
             raise StorageError(f"cannot {verb} {target}: there is no such bucket or object") from error
+        except _connection_errors() as error:
+            raise StorageError(
+                f"cannot {verb} {target}: the Airflow connection {self.connection!r} cannot be used: "
+                f"{_first_line(error)}"
+            ) from error
         except BaseError as error:
             if "NoSuchBucket" in str(error):  # a listing's 404 has no exception of its own
                 raise StorageError(f"cannot {verb} {target}: there is no such bucket") from error
@@ -128,6 +133,15 @@ def pod_environment(url: str, connection: str, endpoint: str | None = None) -> d
     if endpoint:
         settings["endpoint"] = endpoint
     return {names[field]: str(value).lower() if value is True else value for field, value in settings.items()}
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """Return what the hooks raise when a connection is not there, or gives no credentials."""
+    from airflow.sdk.exceptions import AirflowException
+    from botocore.exceptions import BotoCoreError
+    from google.auth.exceptions import GoogleAuthError
+
+    return AirflowException, BotoCoreError, GoogleAuthError
 
 
 def _backend(url: str, connection: str) -> Backend:

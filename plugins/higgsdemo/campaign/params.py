@@ -34,7 +34,8 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
     schemas["mapping"] = _mapping() | {"default": document["mapping"]}
     for name, schema in schemas.items():
         schema["section"] = _OF_THE_RUN if name in RunOptions.model_fields else _OF_THE_CAMPAIGN
-        schema["description_md"] = schema.pop("description")
+        # The form draws boxes around code, which overlap the lines above and below.
+        schema["description_md"] = schema.pop("description").replace("`", "*")
     return schemas
 
 

@@ -12,13 +12,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from higgsdemo.catalogue import CatalogueError
 from higgsdemo.chart import CHART, chart
 from higgsdemo.normalisation import NormalisationError, normalise
 from higgsdemo.operators.results import catalogue_of
@@ -89,24 +90,28 @@ class Follower:
             return self._snapshot
 
     def _follow(self) -> None:
-        while run := self._wanted():
-            began = time.monotonic()
-            try:
-                for snapshot in self._pass(run):
-                    self._snapshot = snapshot
-            except (StorageError, NormalisationError) as error:
-                self._store = None
-                self._snapshot = Snapshot(**{**vars(self._snapshot), "error": str(error)})
-            pause = PAUSE_ENDED_SECONDS if run.ended and self._snapshot.complete else PAUSE_SECONDS
-            time.sleep(max(pause, time.monotonic() - began))
+        try:
+            while run := self._wanted():
+                began = time.monotonic()
+                self._look(run)
+                pause = PAUSE_ENDED_SECONDS if run.ended and self._snapshot.complete else PAUSE_SECONDS
+                time.sleep(max(pause, time.monotonic() - began))
+        finally:
+            with self._lock:
+                self._thread = None
+
+    def _look(self, run: AirflowRun) -> None:
+        try:
+            for snapshot in self._pass(run):
+                self._snapshot = snapshot
+        except (StorageError, CatalogueError, NormalisationError) as error:
+            self._store = None
+            self._snapshot = replace(self._snapshot, error=str(error))
 
     def _wanted(self) -> AirflowRun | None:
-        """The run to read; None, and the thread ends, when nobody has asked for it lately."""
+        """The run to read; None when nobody has asked for it lately."""
         with self._lock:
-            if self._run is None or time.monotonic() - self._asked > IDLE_SECONDS:
-                self._thread = None
-                return None
-            return self._run
+            return self._run if time.monotonic() - self._asked < IDLE_SECONDS else None
 
     def _pass(self, run: AirflowRun) -> Iterator[Snapshot]:
         """Read what is new, and tell now and then what there is."""

@@ -67,7 +67,8 @@ class JobsTrigger(PollingTrigger):
     async def _leave(self, jobs: list[dict[str, Any]], at_once: bool) -> None:
         """Write what was seen to the run's folder, for those who watch the run and cannot ask the cluster."""
         names = {label_value(dataset.name): dataset.name for dataset in self.planned.cluster.datasets}
-        seen = progress_document((names[job["metadata"]["labels"][DATASET]], job) for job in jobs)
+        labelled = ((job["metadata"]["labels"][DATASET], job) for job in jobs)
+        seen = progress_document((names.get(label, label), job) for label, job in labelled)
         now = time.monotonic()
         if self._left and (seen == self._left[1] or (now - self._left[0] < LEFT_EVERY and not at_once)):
             return

@@ -22,6 +22,7 @@ from localkube.images import ImageFileError, Images
 from localkube.pki import server_context, write_private
 from localkube.process import Reaper
 from localkube.server import Server
+from localkube.volumes import memory_root
 
 log = logging.getLogger("localkube")
 _PATIENCE = 3.0  # seconds to wait for the reaper of a server that was killed just before
@@ -83,7 +84,7 @@ async def _serve(state: Path, port: int, images: Path | None, backoff: float) ->
         database = Database(state / "localkube.db")
     except sqlite3.Error as error:
         raise StartError(f"{state / 'localkube.db'}: {error}") from None
-    host = Host(state, port, database, known, Reaper(lock), backoff)
+    host = Host(state, port, database, known, Reaper(lock, memory_root(state)), backoff)
     clusters = Clusters(host)
     server = Server(clusters, _admin_token(state / "admin.token"))
     try:

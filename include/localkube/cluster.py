@@ -15,11 +15,12 @@ from localkube.events import Events
 from localkube.garbage import GarbageCollector
 from localkube.images import Images
 from localkube.jobs import JobController
-from localkube.kubelet import Kubelet, Machine
+from localkube.kubelet import Kubelet
 from localkube.namespaces import NamespaceController
 from localkube.nodes import node_object, set_ready
 from localkube.objects import Obj
 from localkube.process import Reaper
+from localkube.runtime import Machine
 from localkube.scheduler import Scheduler
 from localkube.simulation import Simulation
 from localkube.spec import ClusterSpec
@@ -53,7 +54,8 @@ class Cluster:
         self.store.load(database.objects(spec.name))
         events = Events(self.store)
         self._namespaces = NamespaceController(self.store, (host.state / "ca.crt").read_text())
-        self._kubelet = Kubelet(self.store, events, self._machine())
+        self._shared = self._machine()
+        self._kubelet = Kubelet(self.store, events, self._shared)
         self._controllers: list[Controller[Any]] = [
             GarbageCollector(self.store),
             self._namespaces,
@@ -94,7 +96,8 @@ class Cluster:
         await self._host.database.durable()
 
     def pod_directory(self, pod: Obj) -> Path:
-        return self._kubelet.pod_directory(pod)
+        """Where the logs of a pod are."""
+        return self._shared.pod_directory(pod)
 
     def preempt(self, name: str) -> int:
         """Take a node away and give it back without its pods; how many those were. Raises ApiError 404."""

@@ -97,13 +97,9 @@ class DaemonSetController(Controller[tuple[str, str]]):
                     delete(self._store, "pods", pod)
             if not alive:
                 name = generated_name(f"{name_of(owner)}-")
-                pod = pod_of(
-                    owner["spec"]["template"],
-                    owner,
-                    name,
-                    spec=wanted[node],
-                    labels={_HASH: revision, "pod-template-generation": str(owner["metadata"]["generation"])},
-                )
+                labels = {_HASH: revision, "pod-template-generation": str(owner["metadata"]["generation"])}
+                prefix = f"{name_of(owner)}-"
+                pod = pod_of(owner["spec"]["template"], owner, prefix, name, wanted[node], labels=labels)
                 placed[node] = [self._store.create("pods", pod)]
                 self._events.record(owner, "SuccessfulCreate", f"Created pod: {name}", "daemonset-controller")
         for node, pods in placed.items():

@@ -6,7 +6,7 @@ import base64
 import copy
 from typing import Any
 
-from localkube.objects import Obj, name_of, owned_by
+from localkube.objects import Obj, owned_by
 
 _CONTAINER = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
 _POD = {
@@ -144,24 +144,15 @@ def _job(job: Obj) -> None:
     job["status"] = {}
 
 
-def pod_of(template: Obj, owner: Obj, name: str, spec: Obj | None = None, **metadata: Any) -> Obj:
+def pod_of(
+    template: Obj, owner: Obj, prefix: str, name: str, spec: Obj | None = None, **metadata: Any
+) -> Obj:
     """A pod as a controller makes it; the template has its defaults already and its spec is shared."""
-    meta = template.get("metadata") or {}
-    spec = spec or template["spec"]
-    extra = {
-        key: {**(meta.get(key) or {}), **(metadata.pop(key, None) or {})} for key in ("labels", "annotations")
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "spec": spec,
-        "metadata": {
-            "name": name,
-            "namespace": owner["metadata"]["namespace"],
-            "generateName": f"{name_of(owner)}-",
-            "ownerReferences": owned_by(owner),
-            **{k: v for k, v in extra.items() if v},
-            **metadata,
-        },
-        "status": {"phase": "Pending", "qosClass": _qos_class(spec)},
-    }
+    given, spec = template.get("metadata") or {}, spec or template["spec"]
+    for key in ("labels", "annotations"):
+        if merged := {**(given.get(key) or {}), **(metadata.pop(key, None) or {})}:
+            metadata[key] = merged
+    metadata |= {"name": name, "generateName": prefix, "namespace": owner["metadata"]["namespace"]}
+    metadata["ownerReferences"] = owned_by(owner)
+    status = {"phase": "Pending", "qosClass": _qos_class(spec)}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}

@@ -152,15 +152,15 @@ def field(pod: Obj, path: str) -> str:
 
 
 def _resource(pod: Obj, container: Obj, reference: Obj, store: Store) -> str:
-    containers = {
-        one["name"]: one for one in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
-    }
+    spec = pod["spec"]
+    containers = {one["name"]: one for one in [*(spec.get("initContainers") or ()), *spec["containers"]]}
     about = containers.get(reference.get("containerName", ""), container)
     kind, _, name = reference["resource"].partition(".")
+    if kind not in ("limits", "requests") or not name:
+        raise ConfigError(f'unsupported container resource: "{reference["resource"]}"')
     amount = ((about.get("resources") or {}).get(kind) or {}).get(name)
     if amount is None and kind == "limits":
-        node = store.get("nodes", "", pod["spec"]["nodeName"])
-        amount = lookup(node, f"status.allocatable.{name}")
+        amount = lookup(store.get("nodes", "", spec["nodeName"]), f"status.allocatable.{name}")
     divisor = quantity(reference.get("divisor") or "1") or 1.0
     return str(math.ceil(quantity(amount or 0) / divisor - 1e-9))
 

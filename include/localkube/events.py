@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import OrderedDict
 
-from localkube.objects import Obj, lookup, name_of, now, with_metadata
+from localkube.objects import Obj, lookup, name_of, now, seconds
 from localkube.store import Store
 
-_MOST = 8_000  # per cluster; the oldest go first
-_HOURS_KEPT = 1.0
+_MOST = 8_000  # per cluster
+_KEPT = 3600.0  # seconds
+
+Identity = tuple[str, str, str]  # uid of the object, reason, message
 
 
 class Events:
-    """Records events; one that repeats is counted up instead of recorded again."""
+    """Records events, oldest first; one that repeats is counted up instead of recorded again."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._last = 0
-        self._known: OrderedDict[tuple[str, str, str], tuple[str, str]] = OrderedDict()
+        self._moment = 0
+        self._known: dict[Identity, tuple[str, str, float]] = {}  # namespace, name, when
         for event in store.objects("events"):
             identity = (
                 event["involvedObject"].get("uid", ""),
                 event.get("reason", ""),
                 event.get("message", ""),
             )
-            self._known[identity] = (event["metadata"]["namespace"], name_of(event))
+            when = seconds(event.get("firstTimestamp") or event["metadata"]["creationTimestamp"])
+            self._known[identity] = (event["metadata"]["namespace"], name_of(event), when)
 
     def record(self, about: Obj, reason: str, message: str, component: str, warning: bool = False) -> None:
         meta = about["metadata"]
         namespace = meta.get("namespace", "default")
         identity = (meta["uid"], reason, message)
         known = self._known.get(identity)
-        if known is not None and (event := self._store.get("events", *known)) is not None:
+        if known is not None and (event := self._store.get("events", *known[:2])) is not None:
             self._store.update("events", {**event, "count": event["count"] + 1, "lastTimestamp": now()})
             return
-        name = f"{name_of(about)[:200]}.{self._moment():016x}"
+        self._moment = max(
+            self._moment + 1, time.time_ns()
+        )  # events are listed by name: this keeps their order
+        name = f"{name_of(about)[:200]}.{self._moment:016x}"
         host = lookup(about, "spec.nodeName")
         self._store.create(
             "events",
@@ -64,19 +68,17 @@ class Events:
                 "reportingInstance": host or "",
             },
         )
-        self._known[identity] = (namespace, name)
-        if len(self._known) > _MOST:
-            self._forget(next(iter(self._known)))
-        elif known is None:
-            asyncio.get_running_loop().call_later(_HOURS_KEPT * 3600, self._forget, identity)
+        self._known.pop(identity, None)
+        self._known[identity] = (namespace, name, time.time())
+        self._forget()
 
-    def _moment(self) -> int:
-        """Nanoseconds, later than the last: events are listed by name, so this keeps their order."""
-        self._last = max(self._last + 1, time.time_ns())
-        return self._last
-
-    def _forget(self, identity: tuple[str, str, str]) -> None:
-        known = self._known.pop(identity, None)
-        event = self._store.get("events", *known) if known else None
-        if event is not None:
-            self._store.remove("events", with_metadata(event))
+    def _forget(self) -> None:
+        """Remove the oldest events, when they are too old or too many."""
+        while self._known:
+            identity, (namespace, name, when) = next(iter(self._known.items()))
+            if len(self._known) <= _MOST and time.time() - when < _KEPT:
+                return
+            del self._known[identity]
+            event = self._store.get("events", namespace, name)
+            if event is not None:
+                self._store.remove("events", event)

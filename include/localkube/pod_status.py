@@ -24,7 +24,8 @@ class ContainerStatus:
     """What one container is doing, in the words of the API."""
 
     def __init__(self, container: Obj, pod: Obj, init: bool = False) -> None:
-        self.container, self.name, self._init = container, container["name"], init
+        self.container, self._init = container, init
+        self.name: str = container["name"]
         self.exit_code: int | None = None
         self.ever_ran = False
         self._id = ""
@@ -124,3 +125,37 @@ def readiness(conditions: Iterable[Obj], initialized: bool, ready: bool, phase: 
     conditions = set_condition(conditions, "Initialized", done, None if done else "ContainersNotInitialized")
     conditions = set_condition(conditions, "Ready", ready, why)
     return set_condition(conditions, "ContainersReady", ready, why)
+
+
+def began(pod: Obj) -> bool:
+    """Whether any container of the pod has run."""
+    kinds = ("containerStatuses", "initContainerStatuses")
+    return any("waiting" not in one["state"] for kind in kinds for one in (pod["status"].get(kind) or ()))
+
+
+def lost_status(pod: Obj) -> Obj:
+    """The status of a pod whose processes ended with the server before this one."""
+    message = "localkube was restarted: the containers of this pod ended with the process before it."
+    gone = {
+        "exitCode": 137,
+        "reason": "ContainerStatusUnknown",
+        "startedAt": None,
+        "finishedAt": None,
+        "message": "The container could not be located when the pod was terminated",
+    }
+    status: Obj = {**pod["status"], "phase": "Failed", "reason": "NodeLost", "message": message}
+    for kind in ("containerStatuses", "initContainerStatuses"):
+        status |= (
+            {
+                kind: [
+                    {**one, "ready": False, "started": False, "state": {"terminated": gone}}
+                    if "running" in one["state"]
+                    else one
+                    for one in status[kind]
+                ]
+            }
+            if status.get(kind)
+            else {}
+        )
+    conditions = set_condition(status.get("conditions") or (), "DisruptionTarget", True, "NodeLost", message)
+    return status | {"conditions": readiness(conditions, True, False, "Failed")}

@@ -16,17 +16,33 @@ _POLL = 0.05
 
 
 class Reaper:
-    """The process that ends all containers when this one is gone (see reaper.py)."""
+    """The process that ends all containers when this one is gone (reaper.py); it is replaced when it dies.
 
-    def __init__(self, lock: int) -> None:
+    It holds the lock of the state directory until it has done its work, and removes the directory in memory.
+    """
+
+    def __init__(self, lock: int, memory: Path | None) -> None:
+        self._lock, self._memory = lock, memory
+        self._running: set[int] = set()
+        self._begin()
+        self._replacing = asyncio.get_running_loop().create_task(self._replace())
+
+    def _begin(self) -> None:
         reading, self._pipe = os.pipe()
+        program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))]
+        memory = [str(self._memory)] if self._memory else []
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))],
-            stdin=reading,
-            start_new_session=True,
-            pass_fds=[lock],
+            [*program, *memory], stdin=reading, start_new_session=True, pass_fds=[self._lock]
         )
         os.close(reading)
+        os.write(self._pipe, b"".join(b"+%d\n" % pid for pid in self._running))
+
+    async def _replace(self) -> None:
+        while True:
+            await _ended(self._process)
+            self._process.wait()
+            os.close(self._pipe)
+            self._begin()
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Process:
         """Start a container; it is known to the reaper before its command runs. Raises OSError."""
@@ -40,10 +56,14 @@ class Reaper:
                 cwd=cwd,
                 start_new_session=True,
             )
+        self._running.add(popen.pid)
         return Process(popen, self)
 
     def forget(self, pid: int) -> None:
-        os.write(self._pipe, b"-%d\n" % pid)
+        """A container has ended: its number may be given to another process now."""
+        self._running.discard(pid)
+        with suppress(BrokenPipeError):  # the next reaper will not hear of it
+            os.write(self._pipe, b"-%d\n" % pid)
 
 
 class Process:
@@ -61,24 +81,25 @@ class Process:
 
     async def wait(self) -> int:
         """The exit code, 128 + n after signal n; whatever else of the group still runs is killed first."""
-        await self._ended()
+        await _ended(self._popen)
         with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM if only the zombie leader is left
             os.killpg(self.pid, signal.SIGKILL)
         self._reaper.forget(self.pid)
         code = self._popen.wait()
         return code if code >= 0 else 128 - code
 
-    async def _ended(self) -> None:
-        """Wait without reaping, so that the group's number cannot be given to another meanwhile."""
-        if not hasattr(os, "pidfd_open"):  # not Linux
-            while self._popen.poll() is None:
-                await asyncio.sleep(_POLL)
-            return
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        descriptor = os.pidfd_open(self.pid)
-        loop.add_reader(descriptor, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait without reaping, so that the group's number cannot be given to another meanwhile."""
+    if not hasattr(os, "pidfd_open"):  # not Linux
+        while process.poll() is None:
+            await asyncio.sleep(_POLL)
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = os.pidfd_open(process.pid)
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

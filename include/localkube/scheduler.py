@@ -121,7 +121,7 @@ class Scheduler(Controller[str]):
                 self._forget(shape, uid)
                 continue
             if suitable is None:
-                problems = [(node, _unsuitable(pod["spec"], node)) for node in nodes]
+                problems = [(node, _unsuitable(pod["spec"], node) or _not_ready(node)) for node in nodes]
                 suitable = [node for node, problem in problems if problem is None]
                 reasons.update(problem for _, problem in problems if problem is not None)
             node, full = self._emptiest(requests_of(pod["spec"]), suitable)
@@ -196,7 +196,7 @@ def requests_of(spec: Obj) -> dict[str, float]:
 
 
 def suits(spec: Obj, node: Obj) -> bool:
-    """Whether a pod may run on a node, room aside (cordons are for the scheduler, not for DaemonSets)."""
+    """Whether a pod may run on a node, room and readiness aside."""
     return _unsuitable(spec, node) is None
 
 
@@ -221,6 +221,10 @@ def _unsuitable(spec: Obj, node: Obj) -> str | None:
     for taint in taints:
         if taint["effect"] != "PreferNoSchedule" and not _tolerated(taint, spec):
             return f"node(s) had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
+    return None
+
+
+def _not_ready(node: Obj) -> str | None:
     return (
         None
         if is_true(node, "Ready")

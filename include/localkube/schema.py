@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from localkube.errors import bad_request
-from localkube.objects import Obj
+from localkube.objects import Obj, quantity
 
 _TYPES: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("schema.json").read_bytes())
 _JSON_NAMES = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
@@ -69,9 +69,23 @@ class Decoder:
             return self._object(declared, value, path)
         if declared == "base64":
             return self._base64(value, path)
+        if declared == "quantity" and isinstance(value, str):
+            return self._quantity(value)
         if not isinstance(value, _ACCEPTED[declared]) or (isinstance(value, bool) and declared != "boolean"):
             raise self._mismatch(value, path, declared)
         return str(value) if declared == "quantity" else value
+
+    def _quantity(self, value: str) -> str:
+        try:
+            quantity(value)
+        except ValueError:
+            rule = (
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            )
+            raise bad_request(
+                f'{self._kind} in version "v1" cannot be handled as a {self._kind}: {rule}'
+            ) from None
+        return value
 
     def _base64(self, value: Any, path: str) -> Any:
         try:

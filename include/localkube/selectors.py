@@ -12,6 +12,8 @@ from localkube.objects import Obj, labels_of, lookup
 Match = Callable[[Obj], bool]
 Labels = Mapping[str, str]
 
+OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")  # of a matchExpression
+
 _PART = re.compile(r"[^,(]*(?:\([^)]*\))?[^,(]*")
 _SET = re.compile(r"(?P<key>\S+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)")
 _EQUAL = re.compile(r"(?P<key>[^=!\s]+)\s*(?P<op>==|=|!=)\s*(?P<values>[^=!\s]*)")
@@ -33,7 +35,7 @@ def _holds(labels: Labels, key: str, operator: str, values: list[str]) -> bool:
             if value is None or not value.lstrip("-").isdigit():
                 return False
             return int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0])
-    raise bad_request(f'"{operator}" is not a valid label selector operator')
+    return False
 
 
 def _requirement(text: str) -> tuple[str, str, list[str]]:

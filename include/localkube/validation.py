@@ -6,13 +6,13 @@ Types, unknown and required fields are the schema's business; this is about valu
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from localkube.causes import Causes
 from localkube.errors import ApiError, forbidden, invalid
 from localkube.job_validation import check_job, check_job_update
-from localkube.objects import Obj, quantity
+from localkube.objects import Obj, lookup, quantity
 from localkube.resources import Resource
+from localkube.selectors import OPERATORS
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -151,6 +151,8 @@ def _daemonset(daemonset: Obj, old: Obj | None, causes: Causes) -> None:
     restart = spec["template"]["spec"]["restartPolicy"]
     if restart != "Always":
         causes.unsupported("spec.template.spec.restartPolicy", restart, ["Always"])
+    for n, one in enumerate(spec["selector"].get("matchExpressions") or ()):
+        _expression(one, f"spec.selector.matchExpressions[{n}]", causes)
     selector, labels = spec["selector"], (spec["template"].get("metadata") or {}).get("labels") or {}
     if not set((selector.get("matchLabels") or {}).items()) <= set(labels.items()):
         causes.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
@@ -171,6 +173,7 @@ def _pod_spec(spec: Obj, field: str, causes: Causes) -> None:
         causes.unsupported(f"{field}.restartPolicy", spec["restartPolicy"], ["Always", "OnFailure", "Never"])
     if spec.get("ephemeralContainers"):
         causes.forbidden(f"{field}.ephemeralContainers", "localkube has no ephemeral containers")
+    _node_affinity(spec, field, causes)
     volumes: set[str] = set()
     for n, volume in enumerate(spec.get("volumes") or ()):
         _volume(volume, f"{field}.volumes[{n}]", volumes, causes)
@@ -186,6 +189,24 @@ def _pod_spec(spec: Obj, field: str, causes: Causes) -> None:
                 causes.forbidden(f"{where}.restartPolicy", "localkube has no sidecar containers")
 
 
+def _node_affinity(spec: Obj, field: str, causes: Causes) -> None:
+    path = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    for n, term in enumerate(lookup(spec, path) or ()):
+        for kind in ("matchExpressions", "matchFields"):
+            for m, one in enumerate(term.get(kind) or ()):
+                _expression(one, f"{field}.{path}[{n}].{kind}[{m}]", causes)
+
+
+def _expression(one: Obj, field: str, causes: Causes) -> None:
+    values = one.get("values") or []
+    if one["operator"] not in OPERATORS:
+        causes.unsupported(f"{field}.operator", one["operator"], list(OPERATORS))
+    elif one["operator"] in ("In", "NotIn") and not values:
+        causes.required(f"{field}.values", "must be specified when `operator` is 'In' or 'NotIn'")
+    elif one["operator"] in ("Gt", "Lt") and (len(values) != 1 or not values[0].lstrip("-").isdigit()):
+        causes.required(f"{field}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
+
+
 def _volume(volume: Obj, field: str, names: set[str], causes: Causes) -> None:
     if not is_dns_label(volume["name"]):
         causes.invalid(f"{field}.name", volume["name"], LABEL_RULE)
@@ -199,7 +220,7 @@ def _volume(volume: Obj, field: str, names: set[str], causes: Causes) -> None:
         causes.forbidden(field, "may not specify more than 1 volume type")
     size = (volume.get("emptyDir") or {}).get("sizeLimit")
     if size is not None:
-        _quantity(size, f"{field}.emptyDir.sizeLimit", causes)
+        _not_negative(size, f"{field}.emptyDir.sizeLimit", causes)
 
 
 def _container(container: Obj, field: str, volumes: set[str], causes: Causes) -> None:
@@ -233,24 +254,20 @@ def _container(container: Obj, field: str, volumes: set[str], causes: Causes) ->
 
 def _resources(resources: Obj, field: str, causes: Causes) -> None:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    most = {name: _quantity(amount, f"{field}.limits[{name}]", causes) for name, amount in limits.items()}
-    for name, amount in requests.items():
-        value, limit = _quantity(amount, f"{field}.requests[{name}]", causes), most.get(name)
-        if value is not None and limit is not None and value > limit:
-            causes.invalid(
-                f"{field}.requests", amount, f"must be less than or equal to {name} limit of {limits[name]}"
-            )
+    for kind, amounts in (("limits", limits), ("requests", requests)):
+        for name, amount in amounts.items():
+            _not_negative(amount, f"{field}.{kind}[{name}]", causes)
+            if name in limits and quantity(amount) > quantity(limits[name]):
+                causes.invalid(
+                    f"{field}.requests",
+                    amount,
+                    f"must be less than or equal to {name} limit of {limits[name]}",
+                )
 
 
-def _quantity(text: Any, field: str, causes: Causes) -> float | None:
-    try:
-        value = quantity(text)
-    except ValueError as error:
-        causes.invalid(field, text, str(error))
-        return None
-    if value < 0:
-        causes.invalid(field, text, "must be greater than or equal to 0")
-    return value
+def _not_negative(amount: str, field: str, causes: Causes) -> None:
+    if quantity(amount) < 0:
+        causes.invalid(field, amount, "must be greater than or equal to 0")
 
 
 def _data(obj: Obj, old: Obj | None, causes: Causes) -> None:

@@ -138,6 +138,20 @@ def test_a_failed_init_container_fails_the_pod(kube: Kube, namespace: str) -> No
     assert found.status.container_statuses[0].state.waiting.reason == "PodInitializing"
 
 
+def test_what_the_image_brings_is_not_translated(kube: Kube, namespace: str) -> None:
+    mounts = [{"name": "v", "mountPath": "/usr"}, {"name": "v", "mountPath": "/bin"}]
+    body = pod(
+        "p",
+        "echo $PATH $MINE",
+        container={"volumeMounts": mounts, "env": [{"name": "MINE", "value": "/usr"}]},
+    )
+    body["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
+    found = run(kube, namespace, body)
+    path, mine = log(kube, namespace, "p").split()
+    assert path == "/usr/bin:/bin"
+    assert mine.endswith(f"/pods/{found.metadata.uid}/volumes/v")
+
+
 def test_the_termination_message_is_what_the_container_wrote(kube: Kube, namespace: str) -> None:
     found = run(
         kube, namespace, pod("a", "echo noise; printf 'no input' > $TERMINATION_MESSAGE_PATH; exit 1")
@@ -292,10 +306,30 @@ def test_what_a_pod_may_not_be_is_refused(
     assert [cause["field"] for cause in refused["details"]["causes"]] == [field]
 
 
+def expression(operator: str, *values: str) -> dict[str, Any]:
+    terms = [{"matchExpressions": [{"key": "disk", "operator": operator, "values": list(values)}]}]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    return {"affinity": {"nodeAffinity": required}}
+
+
+@pytest.mark.parametrize(
+    ("affinity", "reason"),
+    [
+        (expression("Like", "x"), "FieldValueNotSupported"),
+        (expression("In"), "FieldValueRequired"),
+        (expression("Gt", "many"), "FieldValueRequired"),
+    ],
+)
+def test_a_node_affinity_that_makes_no_sense_is_refused(
+    kube: Kube, namespace: str, affinity: dict[str, Any], reason: str
+) -> None:
+    refused = kube.http.post(f"api/v1/namespaces/{namespace}/pods", json=pod("p", "true", **affinity)).json()
+    assert (refused["code"], [cause["reason"] for cause in refused["details"]["causes"]]) == (422, [reason])
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"resources": {"requests": {"cpu": "much"}}}, "spec.containers[0].resources.requests[cpu]"),
         ({"resources": {"requests": {"cpu": "-1"}}}, "spec.containers[0].resources.requests[cpu]"),
         (
             {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}},

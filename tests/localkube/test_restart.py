@@ -146,6 +146,52 @@ def test_daemons_start_again(own_server: Server) -> None:
     eventually(restarted)
 
 
+def test_volumes_in_memory_go_with_the_server(own_server: Server) -> None:
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("this system has no /dev/shm")
+    kube = own_server.create_cluster("c")
+    body = pod("p", "echo $D; sleep 300", container={"volumeMounts": [{"name": "d", "mountPath": "/data"}]})
+    body["spec"]["containers"][0]["env"] = [{"name": "D", "value": "/data"}]
+    body["spec"]["volumes"] = [{"name": "d", "emptyDir": {"medium": "Memory"}}]
+    kube.core.create_namespaced_pod("default", body)
+    pod_running(kube, "default", "p")
+    path = "api/v1/namespaces/default/pods/p/log"
+    directory = Path(eventually(lambda: kube.http.get(path).text.strip()))
+    assert directory.is_dir()
+    own_server.end(signal.SIGKILL)
+    eventually(lambda: not directory.parents[2].exists(), "the reaper removes what is in memory")
+
+
+def test_a_reaper_that_is_killed_is_replaced(own_server: Server) -> None:
+    kube = own_server.create_cluster("c")
+    mark = f"mark-{own_server.port}"
+    assert processes(kube, "default", mark)
+    first = reapers(own_server)
+    os.kill(int(first[0]), signal.SIGKILL)
+    eventually(lambda: [one for one in [reapers(own_server)] if len(one) == 1 and one != first])
+    own_server.end(signal.SIGKILL)
+    eventually(lambda: sessions(mark) == [])
+
+
+def reapers(server: Server) -> list[str]:
+    assert server.process is not None
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [one for one in children if "reaper.py" in Path(f"/proc/{one}/cmdline").read_text()]
+
+
+def test_a_pod_that_was_being_deleted_is_gone_after_a_restart(own_server: Server) -> None:
+    kube = own_server.create_cluster("c")
+    slow = pod("p", "trap '' TERM; sleep 300 & while true; do wait; done", terminationGracePeriodSeconds=300)
+    labels = {"metadata": {"name": "q"}, "spec": {**slow["spec"], "restartPolicy": "Always"}}
+    for body in (slow, labels):
+        kube.core.create_namespaced_pod("default", body)
+        pod_running(kube, "default", body["metadata"]["name"])
+        kube.core.delete_namespaced_pod(body["metadata"]["name"], "default")
+    own_server.end(signal.SIGKILL)
+    own_server.start()
+    eventually(lambda: kube.core.list_namespaced_pod("default").items == [])
+
+
 def start(server: Server, *extra: str) -> subprocess.CompletedProcess[str]:
     environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]}
     return subprocess.run(

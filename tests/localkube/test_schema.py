@@ -71,6 +71,14 @@ def test_what_is_no_job_is_refused(kube: Kube, namespace: str, body: object) -> 
     assert post(kube, namespace, body)[0] == 400
 
 
+def test_what_is_no_quantity_is_refused(kube: Kube, namespace: str) -> None:
+    job = indexed_job("j", "true", 1)
+    job["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"memory": "much"}}
+    code, message, _ = post(kube, namespace, job)
+    assert code == 400
+    assert "cannot be handled as a Job: quantities must match the regular expression" in message
+
+
 def test_what_is_no_json_is_refused(kube: Kube, namespace: str) -> None:
     path = f"apis/batch/v1/namespaces/{namespace}/jobs"
     headers = {"Content-Type": "application/json"}

@@ -1,0 +1,99 @@
+"""The containers of one pod on this machine: where they live, how they start, what they leave behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from localkube.environment import command_for, host_name
+from localkube.images import Image, Images
+from localkube.objects import Obj
+from localkube.pod_status import ContainerStatus
+from localkube.process import Process, Reaper
+from localkube.simulation import Simulation
+from localkube.store import Store
+from localkube.volumes import Volumes, mounts_of
+
+_LONGEST_MESSAGE = 4096
+_LONGEST_FALLBACK = (2048, 80)  # bytes and lines of a log that stand in for a message
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What all nodes of a cluster share of this machine."""
+
+    directory: Path
+    memory: Path | None
+    images: Images
+    reaper: Reaper
+    service_env: dict[str, str]
+    backoff: float
+    simulation: Simulation | None
+
+    def pod_directory(self, pod: Obj) -> Path:
+        """Where the logs of a pod are, and its volumes while it runs."""
+        return self.directory / "pods" / str(pod["metadata"]["uid"])
+
+
+class Runtime:
+    """Starts the containers of one pod; directories it makes are below the pod's own."""
+
+    def __init__(self, machine: Machine, store: Store, pod: Obj) -> None:
+        self._machine, self._store, self._pod = machine, store, pod
+        self._directory = machine.pod_directory(pod)
+        self._memory = machine.memory / str(pod["metadata"]["uid"]) if machine.memory else None
+        self.volumes: dict[str, Path] = {}
+
+    def mount(self) -> None:
+        """Set up the volumes. Raises MountError and OSError."""
+        node = self._machine.directory / "nodes" / str(self._pod["spec"]["nodeName"])
+        self.volumes = Volumes(self._store, self._directory, node, self._memory).mount(self._pod)
+
+    def start(self, one: ContainerStatus, image: Image) -> Process:
+        """Start a container. Raises ConfigError for what may still come and OSError for what cannot work."""
+        scratch = self._directory / "scratch" / one.name
+        scratch.mkdir(parents=True, exist_ok=True)
+        message, log = self._file(one, "message"), self._file(one, "log")
+        message.parent.mkdir(exist_ok=True)
+        message.touch()
+        mounts = mounts_of(one.container, self.volumes) | {one.container["terminationMessagePath"]: message}
+        base = self._environment(scratch, message)
+        command = command_for(self._pod, one.container, image, mounts, base, scratch, self._store)
+        if not command.argv:
+            raise FileNotFoundError("no command specified")
+        found = shutil.which(command.argv[0], path=command.env["PATH"])
+        if found is None:
+            raise FileNotFoundError(f'exec: "{command.argv[0]}": executable file not found in $PATH')
+        return self._machine.reaper.start([found, *command.argv[1:]], command.env, command.cwd, log)
+
+    def _environment(self, scratch: Path, message: Path) -> Mapping[str, str]:
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(scratch),
+            "TMPDIR": str(scratch),
+            "HOSTNAME": host_name(self._pod),
+            "TERMINATION_MESSAGE_PATH": str(message),
+            **self._machine.service_env,
+        }
+
+    def last_words(self, one: ContainerStatus, code: int) -> str:
+        """The termination message: what the container wrote, or the end of its log if the policy says so."""
+        with self._file(one, "message").open("rb") as message:
+            text = message.read(_LONGEST_MESSAGE)
+        if not text and code and one.container["terminationMessagePolicy"] == "FallbackToLogsOnError":
+            size, lines = _LONGEST_FALLBACK
+            with self._file(one, "log").open("rb") as log:
+                log.seek(max(log.seek(0, 2) - size, 0))
+                text = b"\n".join(log.read().splitlines()[-lines:])
+        return text.decode(errors="replace")
+
+    def clear(self) -> None:
+        """Remove volumes and scratch space; the logs stay as long as the pod is known."""
+        for path in (self._directory / "volumes", self._directory / "scratch", self._memory):
+            if path is not None:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _file(self, one: ContainerStatus, kind: str) -> Path:
+        return self._directory / one.name / f"{one.restarts}.{kind}"

@@ -1,5 +1,6 @@
 """What the tests of the clouds share: real clusters for the fakes to hand out, and a gate before them."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     localkube = Server(folder / "localkube")
     localkube.start()
     gate = Gate(localkube, folder / "gate")
+    # gRPC reads it once, when its first channel is opened.
+    os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(gate.state / "ca.crt")
     yield gate
     gate.stop()
     localkube.end()

@@ -41,6 +41,7 @@ class Gate:
 
     def __init__(self, localkube: Server, state: Path) -> None:
         state.mkdir(parents=True)
+        self.state = state
         self._localkube = localkube
         self._tls = server_context(state)
         self.certificate = base64.b64encode((state / "ca.crt").read_bytes()).decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from kubernetes.client import BatchV1Api
@@ -25,8 +27,15 @@ class EndOfJob(PollingTrigger):
         return {"succeeded": job.status.succeeded} if job.status.completion_time else None
 
 
-def wait_for_a_job(planned: ClusterRun, seconds: float) -> Any:
-    """Run a Job for some seconds, and give the event of a trigger that asks for it ten times a second."""
+def wait_for_a_job(planned: ClusterRun, seconds: float, disturb: Callable[[], None] = lambda: None) -> Any:
+    """Run a Job for some seconds, and give the event of a trigger that asks for it ten times a second.
+
+    `disturb` is done in the middle of the wait.
+    """
     job = indexed_job(NAME, f"sleep {seconds}", 1)
     BatchV1Api(provider_of(planned).connect()).create_namespaced_job("default", job)
-    return first_event(EndOfJob(planned.model_dump(mode="json"), 0.1))
+    disturbance = threading.Timer(seconds / 2, disturb)
+    disturbance.start()
+    event = first_event(EndOfJob(planned.model_dump(mode="json"), 0.1))
+    disturbance.join()
+    return event

@@ -16,6 +16,7 @@ __all__ = ["BUSY", "ClusterError", "Phase", "Provider", "State", "Unreachable", 
 PROVIDERS = {
     "local": "higgsdemo.clusters.local:LocalProvider",
     "existing": "higgsdemo.clusters.existing:ExistingProvider",
+    "gke": "higgsdemo.clusters.gke:GkeProvider",
     "eks": "higgsdemo.clusters.eks:EksProvider",
 }
 

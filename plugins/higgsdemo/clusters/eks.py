@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 
 from higgsdemo.campaign.providers import EksOptions
 from higgsdemo.clusters.base import ClusterError, Phase, State, Unreachable
-from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, check_shape
+from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, check_shape, is_ours
 from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
 
 NODEGROUP = "campaign"
@@ -126,7 +126,7 @@ class EksProvider(TokenProvider):
     def delete(self) -> bool:
         """Delete the node groups, and the control plane once there are none."""
         there = self._cluster()
-        if there is None or not self._is_ours(there):
+        if there is None or not is_ours(there.get("tags") or {}, self.tags):
             return False
         names = self._call("list the node groups", "list_nodegroups", clusterName=self.cluster.name)
         for name in names["nodegroups"]:
@@ -163,13 +163,6 @@ class EksProvider(TokenProvider):
         elif _phase(nodes) != Phase.DELETING:
             wanted = self._nodes_shape(self.nodegroup_request())
             check_shape(self.cluster.name, self._nodes_shape(nodes), wanted)
-
-    def _is_ours(self, there: Description) -> bool:
-        try:
-            check_ours(self.cluster.name, there.get("tags") or {}, self.tags)
-        except ClusterError:
-            return False
-        return True
 
     def _wanted_control_plane(self) -> dict[str, Any]:
         options = self.options

@@ -73,7 +73,8 @@ class LocalProvider(KubeconfigProvider):
         if response.status_code == 404 and absent_ok:
             return None
         if response.is_error:
-            raise ClusterError(f"cluster {self.cluster.name}: {_message(response)}")
+            kind = Unreachable if response.is_server_error else ClusterError
+            raise kind(f"cluster {self.cluster.name}: {_message(response)}")
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer
 

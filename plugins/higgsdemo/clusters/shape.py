@@ -34,6 +34,11 @@ def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) 
         )
 
 
+def is_ours(marks: Mapping[str, str], ours: Mapping[str, str]) -> bool:
+    """Whether this campaign has made the cluster that bears these labels or tags."""
+    return all(marks.get(name) == value for name, value in ours.items())
+
+
 def check_shape(cluster: str, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse a cluster that is there with another shape, naming each difference."""
     differences = [

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from higgsdemo.clusters import ClusterError, provider_of
+from higgsdemo.clusters import ClusterError, Unreachable, provider_of
 from higgsdemo.run import ClusterRun
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # HTTP statuses that pass by themselves
 EXPIRED = 401
 LONGEST_PAUSE = 60.0  # s
+ANSWER_IN = 60.0  # s: the client itself would wait for ever on a connection that has silently gone
 PATIENCE = 900.0  # s without one good answer until the cluster is given up
 
 
@@ -61,17 +62,15 @@ class PollingTrigger(BaseTrigger):
             try:
                 async with self.provider.connect_async() as api:
                     while True:
-                        payload = await self.poll(api)
+                        async with asyncio.timeout(ANSWER_IN):
+                            payload = await self.poll(api)
                         failures, last_answer = 0, clock()
                         if payload is not None:
                             yield TriggerEvent(payload)
                             return
                         await asyncio.sleep(self.poll_seconds)
             except (ApiException, ClientError, ClusterError, OSError) as error:
-                final = isinstance(error, ApiException) and not (
-                    error.status in PASSING or (error.status == EXPIRED and failures == 0)
-                )
-                if final or clock() - last_answer > PATIENCE:
+                if _final(error, failures) or clock() - last_answer > PATIENCE:
                     yield TriggerEvent({"error": self._explain(error)})
                     return
                 failures += 1
@@ -86,3 +85,12 @@ class PollingTrigger(BaseTrigger):
 
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
         return f"cluster {self.planned.cluster.name}: {cause}"
+
+
+def _final(error: Exception, failures: int) -> bool:
+    """Whether asking again cannot help; credentials are given one try to be made anew."""
+    from kubernetes_asyncio.client.exceptions import ApiException
+
+    if isinstance(error, ApiException):
+        return not (error.status in PASSING or (error.status == EXPIRED and failures == 0))
+    return isinstance(error, ClusterError) and not isinstance(error, Unreachable)

@@ -7,6 +7,7 @@ import pytest
 from clouds.amazon import Amazon
 from clouds.fixtures import gate
 from clouds.gate import Gate
+from clouds.google import Google
 from higgsdemo.clusters.base import Provider
 
 __all__ = ["gate"]
@@ -24,3 +25,12 @@ def amazon(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
     monkeypatch.setenv("AIRFLOW_CONN_AMAZON", amazon.connection())
     yield amazon
     amazon.stop()
+
+
+@pytest.fixture
+def google(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
+    """Google's ClusterManager, with nothing made in it yet."""
+    google = Google(gate, gate.state)
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", google.connection())
+    yield google
+    google.stop()

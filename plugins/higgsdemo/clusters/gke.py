@@ -1,0 +1,212 @@
+"""Clusters of the Google Kubernetes Engine, each in a subnetwork of its own, as the demo of 2019 made them.
+
+One request makes the control plane and its nodes; the operation that it starts takes minutes. The operation
+is not remembered: it is found again by the cluster it works on, so that a repeated task, or cleanup, learns
+the reason of a failure that it has not seen itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from functools import cached_property
+from typing import Any
+
+from airflow.providers.google.cloud.hooks.kubernetes_engine import GKEHook
+from airflow.providers.google.common.consts import CLIENT_INFO
+from airflow.sdk.exceptions import AirflowException
+from google.api_core import exceptions as errors
+from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.transport.requests import Request
+from google.cloud import container_v1 as gke
+
+from higgsdemo.clusters.base import ClusterError, Phase, State, Unreachable
+from higgsdemo.clusters.gke_request import cluster_request, label_value, shape
+from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, check_shape, is_ours
+from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
+
+API_ENDPOINT = "gke_api_endpoint"  # extra of the Airflow connection: the API's host, where it is not Google's
+Status = gke.Cluster.Status
+Operation = gke.Operation.Type
+PHASES = {
+    Status.PROVISIONING: Phase.PROVISIONING,
+    Status.RUNNING: Phase.RUNNING,
+    Status.RECONCILING: Phase.RUNNING,
+    Status.STOPPING: Phase.DELETING,
+}  # any other is a failure
+PASSING = (
+    errors.Aborted,
+    errors.DeadlineExceeded,
+    errors.InternalServerError,
+    errors.ServiceUnavailable,
+    errors.TooManyRequests,
+    errors.Unknown,
+)
+RETRY = Retry(predicate=if_exception_type(*PASSING), initial=1.0, maximum=10.0, timeout=60.0)
+
+
+class GkeProvider(TokenProvider):
+    """A cluster of GKE."""
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The labels that say whose the cluster is."""
+        return {PART_OF: PROJECT, CAMPAIGN: label_value(self.campaign)}
+
+    @cached_property
+    def hook(self) -> GKEHook:
+        """The hook of the Airflow connection."""
+        return GKEHook(gcp_conn_id=self.cluster.connection, location=self.cluster.location)
+
+    @cached_property
+    def client(self) -> gke.ClusterManagerClient:
+        """The client of Google's API, with the connection's credentials."""
+        with self._explained("open the Airflow connection"):
+            options = self.hook.get_client_options(self.hook.extras.get(API_ENDPOINT))
+            credentials = self.hook.get_credentials()
+            return gke.ClusterManagerClient(
+                credentials=credentials, client_info=CLIENT_INFO, client_options=options
+            )
+
+    @cached_property
+    def project(self) -> str:
+        """The Google Cloud project: the campaign's, else the connection's."""
+        with self._explained("open the Airflow connection"):
+            project = (self.cluster.gke and self.cluster.gke.project) or self.hook.project_id
+        if not project:
+            raise ClusterError(
+                f"cluster {self.cluster.name}: no Google Cloud project; name it in the campaign "
+                f"(gke.project) or in the Airflow connection {self.cluster.connection!r}"
+            )
+        return project
+
+    @property
+    def parent(self) -> str:
+        """The project and location that the cluster is in."""
+        return f"projects/{self.project}/locations/{self.cluster.location}"
+
+    def request(self) -> gke.Cluster:
+        """Return the cluster as it is asked for."""
+        return cluster_request(self.cluster, self.project, self.labels)
+
+    def create(self) -> None:
+        """Ask for the cluster; one that has failed is deleted, to be made anew."""
+        there = self._cluster()
+        if there is None:
+            request = gke.CreateClusterRequest(parent=self.parent, cluster=self.request())
+            with self._explained("create the cluster"):
+                try:
+                    self.client.create_cluster(request, retry=RETRY)
+                except errors.AlreadyExists:  # an answer was lost on its way
+                    return
+            return
+        check_ours(self.cluster.name, there.resource_labels, self.labels)
+        if _phase(there) == Phase.FAILED:
+            self.delete()
+        elif _phase(there) != Phase.DELETING:
+            check_shape(self.cluster.name, shape(there), shape(self.request()))
+
+    def state(self) -> State:
+        """Tell the phase of the cluster, and what the latest operation on it says."""
+        there, operation = self._cluster(), self._operation()
+        if there is None:
+            return _state_without_cluster(operation)
+        phase, detail = _phase(there), _detail(there, operation)
+        if phase == Phase.FAILED and _runs(operation, Operation.DELETE_CLUSTER):
+            return State(Phase.DELETING, detail)
+        return State(phase, detail)
+
+    def delete(self) -> bool:
+        """Delete the cluster with its nodes and its subnetwork."""
+        there = self._cluster()
+        if there is None:
+            return _runs(self._operation(), Operation.CREATE_CLUSTER)
+        if not is_ours(there.resource_labels, self.labels):
+            return False
+        if _phase(there) in (Phase.RUNNING, Phase.FAILED):
+            with self._explained("delete the cluster"):
+                try:
+                    self.client.delete_cluster(name=self._name, retry=RETRY)
+                except errors.NotFound:
+                    return False
+        return True
+
+    def endpoint(self) -> Endpoint | None:
+        """Return the API of the control plane."""
+        there = self._cluster()
+        if there is None or not there.endpoint:
+            return None
+        return Endpoint(f"https://{there.endpoint}", there.master_auth.cluster_ca_certificate)
+
+    def token(self) -> Token:
+        """Return a new access token of the connection's credentials."""
+        with self._explained("get a token"):
+            credentials: Any = self.hook.get_credentials()
+            credentials.refresh(Request())
+        ends = credentials.expiry.replace(tzinfo=UTC).timestamp() if credentials.expiry else time.time()
+        return Token(credentials.token, ends)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.parent}/clusters/{self.cluster.name}"
+
+    def _cluster(self) -> gke.Cluster | None:
+        with self._explained("look up the cluster"):
+            try:
+                return self.client.get_cluster(name=self._name, retry=RETRY)
+            except errors.NotFound:
+                return None
+
+    def _operation(self) -> gke.Operation | None:
+        """Return the latest operation on the cluster."""
+        with self._explained("look up its operations"):
+            listed = self.client.list_operations(parent=self.parent, retry=RETRY)
+        ours = [
+            one for one in listed.operations if one.target_link.endswith(f"/clusters/{self.cluster.name}")
+        ]
+        return max(ours, key=lambda one: one.start_time, default=None)
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        where = f"cluster {self.cluster.name}: cannot {what} on GKE"
+        try:
+            yield
+        except (errors.GoogleAPICallError, errors.RetryError) as error:
+            kind = Unreachable if isinstance(error, (*PASSING, errors.RetryError)) else ClusterError
+            raise kind(f"{where}: {type(error).__name__}: {error.message}") from error
+        except (GoogleAuthError, AirflowException, ValueError, OSError) as error:
+            kind = Unreachable if isinstance(error, TransportError) else ClusterError
+            raise kind(f"{where} with the Airflow connection {self.cluster.connection!r}: {error}") from error
+
+
+def _phase(there: gke.Cluster) -> Phase:
+    return PHASES.get(there.status, Phase.FAILED)
+
+
+def _state_without_cluster(operation: gke.Operation | None) -> State:
+    if _runs(operation, Operation.CREATE_CLUSTER):
+        return State(Phase.PROVISIONING, "its creation has begun")
+    if operation and operation.operation_type == Operation.CREATE_CLUSTER and operation.error.code:
+        return State(Phase.FAILED, operation.error.message)
+    return State(Phase.ABSENT)
+
+
+def _runs(operation: gke.Operation | None, kind: int) -> bool:
+    return (
+        operation is not None
+        and operation.operation_type == kind
+        and operation.status in (gke.Operation.Status.PENDING, gke.Operation.Status.RUNNING)
+    )
+
+
+def _detail(cluster: gke.Cluster, operation: gke.Operation | None) -> str:
+    parts = [cluster.status.name]
+    if operation and operation.error.message:
+        parts.append(operation.error.message)
+    elif operation and operation.detail:
+        parts.append(operation.detail)
+    parts += [condition.message for condition in cluster.conditions if condition.message]
+    return "; ".join(dict.fromkeys(parts))

@@ -13,6 +13,10 @@ export function element(tag, attributes = {}, ...children) {
 
 export const find = (id) => document.getElementById(id);
 
+/** A long name that may go on in the next line after an underscore. */
+export const breakable = (name) =>
+  name.split("_").flatMap((part, position) => (position ? ["_", element("wbr"), part] : [part]));
+
 /** Sets an element's text, and leaves the document alone when nothing changes. */
 export function say(target, text) {
   if (target.textContent !== text) target.textContent = text;

@@ -11,6 +11,8 @@ const LIVE = 1000; // milliseconds between two looks at a run that goes on
 const ENDED = 10000; // at one that has ended: somebody may clear a task
 const LOST = 3000; // after an answer that was none
 
+const NONE = { run_id: "", state: "has not run yet" };
+
 const asked = new URLSearchParams(window.location.search);
 let tag = null; // of the state that is shown
 let latest = null;
@@ -106,8 +108,8 @@ async function showCampaigns() {
     find("campaign-list"), content, (campaign) => campaign.dag_id,
     (campaign) => element("section", { class: "card" }, element("h2", {}, link(campaign)), element("ul", { class: "runs" })),
     (card, campaign) => keep(
-      card.querySelector("ul"), campaign.runs.slice(0, 5), (run) => run.run_id,
-      (run) => element("li", {}, element("span", { class: "pill" }), " ", link(campaign, run)),
+      card.querySelector("ul"), campaign.runs.length ? campaign.runs.slice(0, 5) : [NONE], (run) => run.run_id,
+      (run) => element("li", {}, element("span", { class: "pill" }), " ", run === NONE ? "" : link(campaign, run)),
       (item, run) => {
         say(item.firstChild, words(run.state));
         item.firstChild.dataset.state = run.state;

@@ -1,6 +1,6 @@
 // How far the run is: its stages, its clusters and their datasets.
 
-import { airflowLink, element, find, keep, say } from "./dom.js";
+import { airflowLink, breakable, element, find, keep, say } from "./dom.js";
 import { count, eta, rate, words } from "./format.js";
 
 const PARTS = ["done", "running", "failed"]; // the rest of a bar is pending
@@ -131,7 +131,7 @@ function updateCluster(card, cluster, ended) {
 function makeDataset(dataset) {
   const bar = element("td", {}, makeBar(`Shards of ${dataset.name}`));
   const cells = Array.from({ length: 5 }, () => element("td"));
-  return element("tr", {}, element("th", { scope: "row" }, dataset.name), bar, ...cells);
+  return element("tr", {}, element("th", { scope: "row" }, ...breakable(dataset.name)), bar, ...cells);
 }
 
 function updateDataset(row, shards, ended) {

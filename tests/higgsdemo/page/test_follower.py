@@ -1,0 +1,101 @@
+"""A run's folder is read in the background, piece by piece, and each result once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from airflow_runs import HIGGS, TTBAR, airflow_run
+from higgsdemo.page import follower
+from higgsdemo.page.follower import Followers, Snapshot
+from result_documents import document
+from s3_server import Bucket, bucket, s3_endpoint
+
+__all__ = ["bucket", "s3_endpoint"]
+
+LISTED = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 4}}
+RUN = "demo-local/one"
+
+
+@pytest.fixture
+def folder(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty run's folder, which the Airflow connection `higgs_s3` leads to."""
+    connection = {
+        "conn_type": "aws",
+        "login": bucket.environ["AWS_ACCESS_KEY_ID"],
+        "password": bucket.environ["AWS_SECRET_ACCESS_KEY"],
+        "extra": {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(connection))
+    monkeypatch.setattr(follower, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(follower, "IDLE_SECONDS", 0.5)
+    return f"s3://{bucket.name}/{RUN}"
+
+
+def put(bucket: Bucket, key: str, content: object) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key=f"{RUN}/{key}", Body=json.dumps(content).encode())
+
+
+def looked(look: Callable[[], Snapshot], enough: Callable[[Snapshot], bool]) -> Snapshot:
+    """The first snapshot that is enough."""
+    deadline = time.monotonic() + 20
+    while not enough(seen := look()):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.02)
+    return seen
+
+
+def test_results_are_counted_as_they_come(bucket: Bucket, folder: str) -> None:
+    followers, run = Followers(), airflow_run(listed=LISTED, output=folder)
+    put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100, {"4mu": {18: 7}}))
+    put(bucket, "progress/kubecon-demo-1.json", {HIGGS: {"shards": {"running": 2}, "pods": {}}})
+    seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert (seen.counted, seen.read) == ({TTBAR: 0, HIGGS: 1}, 1)
+    assert seen.jobs == {"kubecon-demo-1": {HIGGS: {"shards": {"running": 2}, "pods": {}}}}
+    put(bucket, f"results/{HIGGS}/two.json", document(HIGGS, 100, {"4mu": {18: 5}}))
+    put(bucket, f"results/{TTBAR}/one.json", {"no": "result"})
+    seen = looked(lambda: followers.look(run), lambda seen: seen.read == 2 and bool(seen.failures))
+    assert seen.chart
+    assert seen.chart["channels"]["4mu"]["stack"]["higgs"][18] > 0
+    assert [(failure["dataset"], failure["shard"]) for failure in seen.failures] == [(TTBAR, "one")]
+
+
+def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
+    bucket: Bucket, folder: str
+) -> None:
+    for number in range(4):
+        put(bucket, f"results/{HIGGS}/{number}.json", "never read")
+    put(bucket, "spectrum.json", {"channels": "as merged"})
+    put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 4}}}, "failures": [{"shard": "s"}]})
+    run = airflow_run("success", {"merge_results": "success"}, LISTED, folder)
+    followers = Followers()
+    seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert (seen.counted, seen.read, seen.failures) == ({HIGGS: 4}, 4, ({"shard": "s"},))
+    assert seen.chart == {"channels": "as merged"}
+    assert seen.files == ("spectrum.json", "summary.json")
+
+
+def test_a_bucket_that_cannot_be_read_is_told_and_tried_again(bucket: Bucket, folder: str) -> None:
+    followers, missing = Followers(), airflow_run(listed=LISTED, output="s3://no-such-bucket/one")
+    seen = looked(lambda: followers.look(missing), lambda seen: seen.error is not None)
+    assert "no-such-bucket" in str(seen.error)
+    bucket.client.create_bucket(Bucket="no-such-bucket")
+    looked(lambda: followers.look(missing), lambda seen: seen.error is None and seen.complete)
+
+
+def test_a_run_that_nobody_looks_at_is_not_read(bucket: Bucket, folder: str) -> None:
+    followers, run = Followers(), airflow_run(listed=LISTED, output=folder)
+    looked(lambda: followers.look(run), lambda seen: seen.complete)
+    time.sleep(1.0)
+    put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100))
+    time.sleep(0.3)
+    assert followers.look(run).read == 0
+    looked(lambda: followers.look(run), lambda seen: seen.read == 1)
+
+
+def test_before_the_plan_nothing_is_read() -> None:
+    run = airflow_run()
+    assert Followers().look(type(run)(**vars(run) | {"planned": ()})) == Snapshot()

@@ -1,0 +1,98 @@
+"""What the page and `watch` are told of a run, from Airflow's side and the bucket's side."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from airflow_runs import HIGGS, TTBAR, airflow_run
+from higgsdemo.page.follower import Snapshot
+from higgsdemo.page.state import run_state
+
+LISTED = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 10}}
+WAITING: dict[str, str | None] = {"plan": "success", "cluster.wait_for_jobs[1]": "deferred"}
+JOBS = {
+    "kubecon-demo-1": {
+        HIGGS: {
+            "shards": {"total": 10, "done": 1, "failed": 1, "running": 3},
+            "pods": {"pending": 5, "running": 3, "succeeded": 1, "failed": 2},
+        }
+    }
+}
+
+
+def shards(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """The counts of each cluster, without the pace."""
+    return [
+        {key: value for key, value in cluster["shards"].items() if key not in ("rate", "eta")}
+        for cluster in state["clusters"]
+    ]
+
+
+def test_results_in_the_bucket_and_jobs_in_the_cluster_make_the_counts() -> None:
+    seen = Snapshot(counted={TTBAR: 4, HIGGS: 4}, jobs=JOBS)
+    state = run_state(airflow_run(tasks=WAITING, listed=LISTED), seen, "")
+    assert shards(state) == [
+        {"total": 4, "done": 4, "running": 0, "failed": 0, "pending": 0},
+        {"total": 10, "done": 4, "running": 3, "failed": 1, "pending": 2},
+    ]
+    assert {key: state["total"][key] for key in ("total", "done", "pending")} == {
+        "total": 14,
+        "done": 8,
+        "pending": 2,
+    }
+    assert state["pods"] == {"pending": 5, "running": 3, "succeeded": 1, "failed": 2}
+
+
+def test_what_a_cluster_was_last_seen_doing_is_forgotten_once_its_wait_is_over() -> None:
+    over = airflow_run(tasks={"cluster.wait_for_jobs[1]": "failed"}, listed=LISTED)
+    reason = {"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "s", "reason": "exit code 65"}
+    state = run_state(over, Snapshot(counted={HIGGS: 4}, jobs=JOBS, failures=(reason,)), "")
+    assert shards(state)[1] == {"total": 10, "done": 4, "running": 0, "failed": 1, "pending": 5}
+    assert state["clusters"][1]["pods"] == {"pending": 0, "running": 0, "succeeded": 0, "failed": 0}
+    assert state["failures"] == {"count": 1, "shown": [reason]}
+
+
+def test_before_shards_are_listed_there_is_no_total() -> None:
+    state = run_state(airflow_run(tasks={"plan": "success"}), Snapshot(), "")
+    assert [counts["total"] for counts in shards(state)] == [None, None]
+    assert state["total"]["total"] is None
+
+
+def test_before_the_plan_there_are_stages_alone() -> None:
+    run = airflow_run(tasks={"plan": "running"})
+    state = run_state(type(run)(**vars(run) | {"planned": ()}), Snapshot(), "")
+    assert (state["clusters"], state["output"], state["total"]["total"]) == ([], None, None)
+    assert [(stage["name"], stage["state"]) for stage in state["stages"]] == [("plan", "running")]
+
+
+def test_the_rate_is_that_of_the_last_half_minute() -> None:
+    now = time.time()
+    times = np.array([now - 300, now - 200, now - 20, now - 10, now - 1])
+    seen = Snapshot(counted={HIGGS: 5}, finished={HIGGS: times}, jobs=JOBS)
+    counts = run_state(airflow_run(tasks=WAITING, listed=LISTED), seen, "")["clusters"][1]["shards"]
+    assert round(counts["rate"], 2) == 0.1
+    assert round(counts["eta"]) == 40  # 4 shards, neither done nor failed
+
+
+def test_links_lead_to_the_tasks_of_the_run_below_airflows_own_path() -> None:
+    tasks: dict[str, str | None] = {"plan": "success", "cluster.create_cluster[0]": "success"}
+    state = run_state(airflow_run(tasks=tasks), Snapshot(), "/airflow")
+    assert state["run"]["url"] == "/airflow/dags/demo-local/runs/one"
+    assert [stage["url"].removeprefix(state["run"]["url"]) for stage in state["stages"]] == [
+        "/tasks/plan",
+        "/tasks/group/cluster",
+    ]
+    assert state["clusters"][1]["steps"][0] == {
+        "name": "create_cluster",
+        "state": None,
+        "url": f"{state['run']['url']}/tasks/cluster.create_cluster/mapped/1",
+    }
+
+
+def test_a_stage_of_mapped_tasks_shows_the_state_that_needs_attention_most() -> None:
+    states = {"cluster.wait_for_jobs[0]": "success", "cluster.wait_for_jobs[1]": "failed"}
+    state = run_state(airflow_run(tasks=states), Snapshot(), "")  # type: ignore[arg-type]
+    assert state["stages"][0]["state"] == "failed"

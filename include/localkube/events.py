@@ -7,7 +7,7 @@ import time
 from localkube.objects import Obj, lookup, name_of, now, seconds
 from localkube.store import Store
 
-_MOST = 8_000  # per cluster
+_MOST = 4_000  # per cluster
 _KEPT = 3600.0  # seconds
 
 Identity = tuple[str, str, str]  # uid of the object, reason, message

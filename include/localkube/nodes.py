@@ -76,4 +76,4 @@ def _readiness(conditions: list[Obj], ready: bool) -> list[Obj]:
         if ready
         else ("NodeStatusUnknown", "Kubelet stopped posting node status.")
     )
-    return set_condition(conditions, "Ready", ready, reason, message, lastHeartbeatTime=now())
+    return set_condition(conditions, "Ready", ready, reason, message, heartbeat=now())

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 Obj = dict[str, Any]
 
@@ -114,7 +114,7 @@ def condition(obj: Obj, kind: str) -> Obj | None:
     """The condition of that type."""
     for entry in (obj.get("status") or {}).get("conditions") or ():
         if entry["type"] == kind:
-            return dict(entry)
+            return cast(Obj, entry)
     return None
 
 
@@ -125,33 +125,30 @@ def is_true(obj: Obj, kind: str) -> bool:
 
 
 def set_condition(
-    conditions: Iterable[Obj],
+    conditions: Sequence[Obj],
     kind: str,
     status: bool,
-    reason: str | None = None,
-    message: str | None = None,
-    **more: Any,
+    reason: str = "",
+    message: str = "",
+    heartbeat: str = "",
 ) -> list[Obj]:
     """The conditions with one replaced or appended; the transition time moves only with the status."""
-    entry: Obj = {
-        "type": kind,
-        "status": str(status),
-        "lastProbeTime": None,
-        "lastTransitionTime": now(),
-        **more,
-    }
-    entry |= {"reason": reason} if reason else {}
-    entry |= {"message": message} if message else {}
-    result, found = [], False
+    result, since = [], now()
     for old in conditions:
-        if old["type"] == kind:
-            found = True
-            if old["status"] == entry["status"]:
-                entry["lastTransitionTime"] = old["lastTransitionTime"]
-            result.append(entry)
-        else:
-            result.append(old)
-    return result if found else [*result, entry]
+        if old["type"] == kind and old["status"] == str(status):
+            since = old["lastTransitionTime"]
+    entry = _condition(kind, str(status), since, reason, message, heartbeat)
+    for old in conditions:
+        result.append(entry if old["type"] == kind else old)
+    return result if entry in result else [*result, entry]
+
+
+@lru_cache(maxsize=1024)
+def _condition(kind: str, status: str, since: str, reason: str, message: str, heartbeat: str) -> Obj:
+    """A condition; the many pods that say the same share it."""
+    entry: Obj = {"type": kind, "status": status, "lastTransitionTime": since}
+    entry |= {"lastHeartbeatTime": heartbeat} if heartbeat else {"lastProbeTime": None}
+    return entry | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})
 
 
 def finished(pod: Obj) -> bool:

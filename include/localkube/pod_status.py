@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from localkube.objects import Obj, now, set_condition
 
 ADDRESS = "127.0.0.1"
+_NOT_READY = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
 
 
 @dataclass(frozen=True)
@@ -110,19 +111,11 @@ def pod_status(
     return status | ({"reason": end.reason, "message": end.message} if end else {})
 
 
-def readiness(conditions: Iterable[Obj], initialized: bool, ready: bool, phase: str) -> list[Obj]:
+def readiness(conditions: Sequence[Obj], initialized: bool, ready: bool, phase: str) -> list[Obj]:
     """The conditions PodScheduled (kept), Initialized, ContainersReady and Ready of a pod in this phase."""
-    why = (
-        None
-        if ready
-        else "PodCompleted"
-        if phase == "Succeeded"
-        else "PodFailed"
-        if phase == "Failed"
-        else "ContainersNotReady"
-    )
+    why = "" if ready else _NOT_READY.get(phase, "ContainersNotReady")
     done = initialized or phase == "Succeeded"
-    conditions = set_condition(conditions, "Initialized", done, None if done else "ContainersNotInitialized")
+    conditions = set_condition(conditions, "Initialized", done, "" if done else "ContainersNotInitialized")
     conditions = set_condition(conditions, "Ready", ready, why)
     return set_condition(conditions, "ContainersReady", ready, why)
 

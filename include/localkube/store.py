@@ -22,7 +22,7 @@ from localkube import errors
 from localkube.database import Key
 from localkube.objects import Obj, deleting, name_of, namespace_of, now, with_metadata
 
-_HISTORY = 10_000  # events kept for each resource; older watches get 410
+_HISTORY = 4_000  # events kept for each resource; older watches get 410
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of generated names, as in Kubernetes: no vowels, no look-alikes
 
 Persist = Callable[[Key, bytes | None, int], None]

@@ -25,6 +25,9 @@ _MARKS = {
 }
 _WAITING = ("○", "dim cyan")
 
+_BAR = 12
+"""Characters of a cluster's progress bar; the whole table fits 80."""
+
 _SHARDS_EVERY = 5.0
 """Seconds between two lines on the number of shards, where there is no terminal."""
 
@@ -88,7 +91,7 @@ class LiveView:
     def _render(self) -> RenderableType:
         elapsed = _clock(time.monotonic() - self._began)
         if self._progress is None:
-            return Text(f"  {elapsed}", style="dim")
+            return Text(f" {elapsed}", style="dim")
         progress = self._progress
         shards = (
             f"{progress.done} of {progress.shards} shards done" if progress.shards else progress.run_state
@@ -96,8 +99,8 @@ class LiveView:
         return Group(
             Text(),
             _clusters_table(progress.clusters),
-            Text.assemble("  ", *_marked_tasks(progress.tasks)),
-            Text(f"  {shards} · {elapsed}", style="bold"),
+            Text.assemble(" ", *_marked_tasks(progress.tasks)),
+            Text(f" {shards} · {elapsed}", style="bold"),
         )
 
 
@@ -157,16 +160,16 @@ def _print(console: Console, *content: RenderableType) -> None:
 
 
 def _clusters_table(clusters: list[ClusterProgress]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    table.add_column("cluster")
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table.add_column("cluster", no_wrap=True, vertical="bottom")
     names = list(dict.fromkeys(task for cluster in clusters for task in cluster.tasks))
     for name in names:
-        table.add_column(name, justify="center")
-    table.add_column("shards", min_width=24)
-    table.add_column("", justify="right")
+        table.add_column(name.replace("_", "\n"), justify="center", vertical="bottom")
+    table.add_column("shards", min_width=_BAR)
+    table.add_column("", justify="right", no_wrap=True)
     for cluster in clusters:
         marks = [Text(*_mark(cluster.tasks.get(name))) for name in names]
-        bar = ProgressBar(total=max(cluster.shards, 1), completed=cluster.done, width=24)
+        bar = ProgressBar(total=max(cluster.shards, 1), completed=cluster.done, width=_BAR)
         count = f"{cluster.done}/{cluster.shards}" if cluster.shards else ""
         table.add_row(Text(cluster.name), *marks, bar, count)
     return table

@@ -51,6 +51,7 @@ setup: $(VENV)/.installed  ## virtual environment with the locked dependencies
 $(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "Python 3.11 to 3.13 is needed; $(PYTHON) is $$($(PYTHON) -V). Name another one: make PYTHON=python3.12 ..."; exit 1; }
+	@if [ -e .run/session.json ]; then $(BIN)/python -m demo down || true; fi
 	@$(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing the locked dependencies (about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

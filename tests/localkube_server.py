@@ -34,6 +34,15 @@ def eventually(look: Callable[[], Result], what: str = "") -> Result:
         time.sleep(0.05)
 
 
+def free_port() -> int:
+    """A port nobody uses; below those given to clients, lest a client that waits for the server gets it."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as free:
+            if free.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no port is free")
+
+
 class Server:
     """One localkube process and its state directory."""
 
@@ -42,9 +51,7 @@ class Server:
         state.mkdir(parents=True, exist_ok=True)
         self.images = state.parent / f"{state.name}-images.json"
         self.images.write_text(json.dumps(IMAGES))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:

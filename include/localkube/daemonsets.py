@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 
 from localkube.controller import Controller
-from localkube.defaults import pod_of
+from localkube.defaults import admitted, pod_of
 from localkube.events import Events
 from localkube.garbage import delete
 from localkube.objects import (
@@ -149,14 +149,14 @@ class DaemonSetController(Controller[tuple[str, str]]):
 
 def _spec(owner: Obj, node: str) -> Obj:
     """The template's pod spec, tied to one node and tolerating what daemons tolerate."""
-    spec = owner["spec"]["template"]["spec"]
+    spec = admitted(owner["spec"]["template"]["spec"])
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     affinity = spec.get("affinity") or {}
     terms = lookup(affinity, "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms")
     terms = [{**one, **term} for one in terms] if terms else [term]
     return {
         **spec,
-        "tolerations": [*(spec.get("tolerations") or ()), *_TOLERATIONS],
+        "tolerations": [*spec["tolerations"], *_TOLERATIONS],
         "affinity": {
             **affinity,
             "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}},

@@ -38,19 +38,15 @@ def with_defaults(resource: str, obj: Obj) -> Obj:
     match resource:
         case "pods":
             _pod_spec(obj["spec"])
-            obj["spec"].setdefault("serviceAccountName", "default")
-            obj["spec"].setdefault("tolerations", []).extend(
-                one for one in _TOLERATIONS if one not in obj["spec"]["tolerations"]
-            )
+            obj["spec"] = admitted(obj["spec"])
             obj["status"] = {"phase": "Pending", "qosClass": _qos_class(obj["spec"])}
         case "jobs":
             _job(obj)
         case "daemonsets":
-            obj["spec"].setdefault("updateStrategy", {"type": "RollingUpdate"})
-            if obj["spec"]["updateStrategy"].get("type") == "RollingUpdate":
-                obj["spec"]["updateStrategy"].setdefault(
-                    "rollingUpdate", {"maxSurge": 0, "maxUnavailable": 1}
-                )
+            strategy = obj["spec"].setdefault("updateStrategy", {})
+            if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+                rolling = {"maxSurge": 0, "maxUnavailable": 1} | (strategy.get("rollingUpdate") or {})
+                strategy["rollingUpdate"] = rolling
             obj["spec"].setdefault("revisionHistoryLimit", 10)
             obj["status"] = dict.fromkeys(_DAEMON_COUNTS, 0)
             _pod_spec(obj["spec"].setdefault("template", {}).setdefault("spec", {}))
@@ -67,6 +63,13 @@ def with_defaults(resource: str, obj: Obj) -> Obj:
                 obj["data"] = (obj.get("data") or {}) | encoded
             obj.setdefault("type", "Opaque")
     return obj
+
+
+def admitted(spec: Obj) -> Obj:
+    """A pod spec with what is added to pods, but not to the templates of Jobs and DaemonSets."""
+    tolerations = list(spec.get("tolerations") or ())
+    tolerations += [one for one in _TOLERATIONS if one not in tolerations]
+    return {"serviceAccountName": "default", **spec, "tolerations": tolerations}
 
 
 def _pod_spec(spec: Obj) -> None:
@@ -144,11 +147,9 @@ def _job(job: Obj) -> None:
     job["status"] = {}
 
 
-def pod_of(
-    template: Obj, owner: Obj, prefix: str, name: str, spec: Obj | None = None, **metadata: Any
-) -> Obj:
-    """A pod as a controller makes it; the template has its defaults already and its spec is shared."""
-    given, spec = template.get("metadata") or {}, spec or template["spec"]
+def pod_of(template: Obj, owner: Obj, prefix: str, name: str, spec: Obj, **metadata: Any) -> Obj:
+    """A pod as a controller makes it, of a template and an admitted spec, which pods may share."""
+    given = template.get("metadata") or {}
     for key in ("labels", "annotations"):
         if merged := {**(given.get(key) or {}), **(metadata.pop(key, None) or {})}:
             metadata[key] = merged

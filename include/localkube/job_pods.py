@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localkube.database import Key
-from localkube.defaults import JOB_FINALIZER, pod_of
+from localkube.defaults import JOB_FINALIZER, admitted, pod_of
 from localkube.events import Events
 from localkube.garbage import delete
 from localkube.job_progress import FAILURES, INDEX, Progress, index_of, uncounted
@@ -102,10 +102,10 @@ class JobPods:
     def _pod(self, job: Obj, progress: Progress, index: int) -> Obj:
         template, prefix = job["spec"]["template"], f"{name_of(job)}-"
         more: Obj = {"finalizers": [JOB_FINALIZER]}
-        spec = None
+        spec = progress.spec
         if index >= 0:
             prefix = f"{name_of(job)}-{index}-"
-            spec = {**progress.spec, "hostname": f"{name_of(job)}-{index}"}
+            spec = {**spec, "hostname": f"{name_of(job)}-{index}"}
             more |= {"labels": {INDEX: str(index)}, "annotations": {INDEX: str(index)}}
             if job["spec"].get("backoffLimitPerIndex") is not None:
                 more["annotations"][FAILURES] = str(progress.failures.get(index, 0))
@@ -114,12 +114,12 @@ class JobPods:
         return pod
 
 
-def indexed_spec(job: Obj) -> Obj:
-    """The pod spec that all indexes share: each container learns its index from the pod's annotation."""
-    spec = job["spec"]["template"]["spec"]
+def pod_spec(job: Obj) -> Obj:
+    """The spec that the pods of a Job share; with indexes, containers learn theirs from an annotation."""
+    spec = admitted(job["spec"]["template"]["spec"])
     field = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
     variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": field}}
     for kind in ("initContainers", "containers"):
-        if kind in spec:
-            spec = {**spec, kind: [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]}
-    return dict(spec)
+        if kind in spec and job["spec"]["completionMode"] == "Indexed":
+            spec[kind] = [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]
+    return spec

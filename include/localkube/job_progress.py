@@ -34,7 +34,7 @@ class Progress:
     pods: dict[str, Obj] = field(default_factory=dict)  # not counted yet, by name
     terminating: set[str] = field(default_factory=set)  # pods being deleted that have not ended
     failures: dict[int, int] = field(default_factory=dict)
-    spec: Obj = field(default_factory=dict)  # of the pods of an Indexed Job
+    spec: Obj = field(default_factory=dict)  # that its pods share
     _not_before: dict[int, float] = field(default_factory=dict)  # when a failed one may be tried again
     _busy: set[int] = field(default_factory=set)  # indexes that had a pod when the Job was first seen
     _again: list[int] = field(default_factory=list)  # heap of indexes that need a pod once more

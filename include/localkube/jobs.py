@@ -11,7 +11,7 @@ from localkube.controller import Controller
 from localkube.database import Key
 from localkube.events import Events
 from localkube.indexes import compress, expand
-from localkube.job_pods import COMPONENT, JobPods, completions_of, indexed_spec, key_of
+from localkube.job_pods import COMPONENT, JobPods, completions_of, key_of, pod_spec
 from localkube.job_policy import action_for
 from localkube.job_progress import FAILURES, Progress, index_of, uncounted
 from localkube.job_verdict import Verdict, decide, has_ended, target_of
@@ -113,7 +113,7 @@ class JobController(Controller[Key]):
         )
         if verdict is None:
             conditions = self._suspend_or_resume(job, status, conditions)
-            progress.spec = progress.spec or indexed_spec(job)
+            progress.spec = progress.spec or pod_spec(job)
             active, later = self._pods.manage(job, progress, status, active)
             if later is not None:
                 self.enqueue(key_of("jobs", job), after=later)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from localkube.reaper import kill
 
 _START = 'echo "+$$" >&0 && exec "$@" </dev/null'  # standard input is the reaper's pipe at first
 _POLL = 0.05
@@ -80,10 +81,9 @@ class Process:
                 os.killpg(self.pid, number)
 
     async def wait(self) -> int:
-        """The exit code, 128 + n after signal n; whatever else of the group still runs is killed first."""
+        """The exit code, 128 + n after signal n; whatever else of the session still runs is killed first."""
         await _ended(self._popen)
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM if only the zombie leader is left
-            os.killpg(self.pid, signal.SIGKILL)
+        kill({self.pid})
         self._reaper.forget(self.pid)
         code = self._popen.wait()
         return code if code >= 0 else 128 - code

@@ -1,34 +1,53 @@
 """Ends what a server leaves behind, however it died; run as a process of its own.
 
-Containers report themselves on standard input ("+PID", the server later "-PID"). End of input means that
-the server is gone: a kill -9 closes the pipe too. Then all groups that are left are killed, and the
-directory that is given as argument, where the volumes in memory are, is removed. Next to nothing is
-imported, to start at once.
+Containers report themselves on standard input ("+PID", the server later "-PID"). End of input means that the
+server is gone: a kill -9 closes the pipe too. Then all sessions that are left are killed, and the directory
+that is given as argument, where the volumes in memory are, is removed. Next to nothing is imported, to start
+at once.
 """
 
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 
 
 def main() -> None:
-    """Remember the groups of containers until the end of input."""
+    """Remember the sessions of containers until the end of input."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    groups: set[int] = set()
+    sessions: set[int] = set()
     rest = b""
     while chunk := os.read(0, 65536):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            (groups.add if line.startswith(b"+") else groups.discard)(int(line[1:]))
-    for group in groups:
-        with suppress(OSError):  # ended by itself in this moment
-            os.killpg(group, signal.SIGKILL)
+            (sessions.add if line.startswith(b"+") else sessions.discard)(int(line[1:]))
+    kill(sessions)
     if len(sys.argv) > 1:
         import shutil
 
         shutil.rmtree(sys.argv[1], ignore_errors=True)
+
+
+def kill(sessions: set[int]) -> None:
+    """Kill these sessions: the process group of each leader, and (on Linux) the other groups it has."""
+    for leader in sessions:
+        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM if only a zombie is left
+            os.killpg(leader, signal.SIGKILL)
+    for pid, session, _ in processes():
+        if session in sessions:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def processes() -> Iterator[tuple[int, int, int]]:
+    """Number, session and resident pages of each process of this machine, as far as /proc tells (Linux)."""
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdigit():
+            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # it may have ended meanwhile
+                fields = stat.read().rpartition(b")")[2].split()
+                yield int(name), int(fields[3]), int(fields[21])
 
 
 if __name__ == "__main__":

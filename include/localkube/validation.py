@@ -18,6 +18,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_COUNT_OR_SHARE = re.compile(r"\d+%?")
 _VOLUMES = ("emptyDir", "configMap", "secret", "hostPath")
 _LARGEST_DATA = 1 << 20
 _POD_MUTABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
@@ -151,6 +152,13 @@ def _daemonset(daemonset: Obj, old: Obj | None, causes: Causes) -> None:
     restart = spec["template"]["spec"]["restartPolicy"]
     if restart != "Always":
         causes.unsupported("spec.template.spec.restartPolicy", restart, ["Always"])
+    strategy = spec["updateStrategy"]
+    if strategy["type"] not in ("RollingUpdate", "OnDelete"):
+        causes.unsupported("spec.updateStrategy.type", strategy["type"], ["RollingUpdate", "OnDelete"])
+    most = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
+    if not _COUNT_OR_SHARE.fullmatch(str(most)):
+        field = "spec.updateStrategy.rollingUpdate.maxUnavailable"
+        causes.invalid(field, most, "must be a whole number or a percentage such as 10%")
     for n, one in enumerate(spec["selector"].get("matchExpressions") or ()):
         _expression(one, f"spec.selector.matchExpressions[{n}]", causes)
     selector, labels = spec["selector"], (spec["template"].get("metadata") or {}).get("labels") or {}

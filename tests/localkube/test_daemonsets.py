@@ -134,6 +134,11 @@ def test_a_deleted_pod_of_a_daemonset_is_replaced(kube: Kube, namespace: str) ->
     ("change", "field"),
     [
         ({"selector": {"matchLabels": {"other": "x"}}}, "spec.template.metadata.labels"),
+        ({"updateStrategy": {"type": "Sometimes"}}, "spec.updateStrategy.type"),
+        (
+            {"updateStrategy": {"rollingUpdate": {"maxUnavailable": "half"}}},
+            "spec.updateStrategy.rollingUpdate.maxUnavailable",
+        ),
         ({"pod": {"restartPolicy": "Never"}}, "spec.template.spec.restartPolicy"),
         ({"pod": {"volumes": [{"name": "v", "projected": {}}]}}, "spec.template.spec.volumes[0].projected"),
     ],

@@ -277,6 +277,17 @@ def test_a_job_may_have_more_indexes_than_anyone_will_run(kube: Kube, namespace:
     assert indexes == ["0", "1"]
 
 
+def test_the_pods_of_a_job_may_be_labelled(kube: Kube, namespace: str) -> None:
+    kube.batch.create_namespaced_job(namespace, indexed_job("j", "sleep 60", 1))
+    kube.batch.create_namespaced_job(namespace, plain_job("k", "sleep 60"))
+    for job in ("j", "k"):
+        found = eventually(lambda job=job: pods(kube, namespace, job))[0]
+        labels = {"metadata": {"labels": {"seen": "yes"}}}
+        changed = kube.core.patch_namespaced_pod(found.metadata.name, namespace, labels)
+        assert changed.metadata.labels["seen"] == "yes"
+        assert changed.spec.service_account_name == "default"
+
+
 def test_the_story_of_a_job_is_told_in_events(kube: Kube, namespace: str) -> None:
     run(kube, namespace, plain_job("j", "true"))
     name = pods(kube, namespace, "j")[0].metadata.name

@@ -1,6 +1,7 @@
 """Pods as processes: what a container is given, how it ends and what is told of it."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,6 +220,19 @@ def test_deletion_asks_first_and_kills_after_the_grace_period(kube: Kube, namesp
     eventually(lambda: kube.core.list_namespaced_pod(namespace).items == [])
     events = kube.core.list_namespaced_event(namespace, field_selector="reason=Killing").items
     assert {one.involved_object.name for one in events} == {"polite", "deaf"}
+
+
+def test_no_process_outlives_its_container(kube: Kube, namespace: str) -> None:
+    body = pod("p", "timeout 300 sleep 271.828 & sleep 0.3; exit 3")  # timeout makes a group of its own
+    assert terminated(run(kube, namespace, body))[0] == 3
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if "271.828" in words(path)]
+
+
+def words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split("\0")
+    except OSError:
+        return []
 
 
 def test_a_forced_deletion_does_not_wait(kube: Kube, namespace: str) -> None:

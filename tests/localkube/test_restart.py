@@ -36,10 +36,10 @@ def sessions(mark: str) -> list[str]:
 
 
 def processes(kube: Kube, namespace: str, mark: str) -> list[str]:
-    body = pod("p", "sleep 300 & sleep 300", container={"env": [{"name": "MARK", "value": mark}]})
+    body = pod("p", "timeout 300 sleep 300 & sleep 300", container={"env": [{"name": "MARK", "value": mark}]})
     kube.core.create_namespaced_pod(namespace, body)
     pod_running(kube, namespace, "p")
-    return eventually(lambda: [one for one in [sessions(mark)] if len(one) == 3])[0]
+    return eventually(lambda: [one for one in [sessions(mark)] if len(one) == 4])[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
 from higgsdemo.page import follower
 from higgsdemo.page.follower import Followers, Snapshot
+from higgsdemo.storage import ObjectStore
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint
 
@@ -76,6 +80,60 @@ def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
     assert (seen.counted, seen.read, seen.failures) == ({HIGGS: 4}, 4, ({"shard": "s"},))
     assert seen.chart == {"channels": "as merged"}
     assert seen.files == ("spectrum.json", "summary.json")
+
+
+class CountedStore(ObjectStore):
+    """The real store, which counts the objects that are read."""
+
+    reads: ClassVar[list[str]] = []
+
+    def read(self, key: str) -> bytes:
+        self.reads.append(key)
+        return super().read(key)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that followers read."""
+    monkeypatch.setattr(CountedStore, "reads", [])
+    monkeypatch.setattr(follower, "ObjectStore", CountedStore)
+    return CountedStore.reads
+
+
+def fill(bucket: Bucket, results: int) -> None:
+    """Put results straight into the server's memory: 27,000 requests would take a minute."""
+    server = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    content = json.dumps(document(HIGGS, 100, {"4mu": {18: 1}})).encode()
+    for number in range(results):
+        server.put_object(bucket.name, f"{RUN}/results/{HIGGS}/{number:05}.json", content)
+
+
+def test_many_results_are_shown_while_they_are_read_and_read_once(
+    bucket: Bucket, folder: str, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "PUBLISH_SECONDS", 0.0)
+    fill(bucket, 1500)
+    listed = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 1500}}
+    followers, run = Followers(), airflow_run(listed=listed, output=folder)
+    part = looked(lambda: followers.look(run), lambda seen: seen.read > 0)
+    assert part.read < part.found == 1500
+    assert not part.complete
+    whole = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert whole.counted[HIGGS] == whole.read == 1500
+    time.sleep(0.3)
+    assert followers.look(run).read == 1500
+    assert len(reads) == len(set(reads)) == 1500
+
+
+def test_of_27000_merged_results_none_is_read(bucket: Bucket, folder: str, reads: list[str]) -> None:
+    fill(bucket, 27_000)
+    put(bucket, "spectrum.json", {"channels": {}})
+    put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 27_000}}}, "failures": []})
+    run = airflow_run("success", {"merge_results": "success"}, LISTED, folder)
+    followers = Followers()
+    seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert seen.read == 27_000
+    assert reads == ["summary.json", "spectrum.json"]
 
 
 def test_a_bucket_that_cannot_be_read_is_told_and_tried_again(bucket: Bucket, folder: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.progress import Progress, indexes, job_progress, total_progress
+from higgsdemo.progress import Progress, indexes, job_progress, progress_document, total_progress
 
 
 def job(total: int, per_pod: int, **status: Any) -> dict[str, Any]:
@@ -58,3 +58,18 @@ def test_the_total_has_finished_when_all_its_parts_have() -> None:
     assert total_progress([ended, running]) == Progress(total=8, done=4, failed=1, running=2, finished=False)
     assert total_progress([ended, ended]).finished
     assert str(running) == "1 of 5 shards done, 1 failed, 2 running, 1 pending"
+
+
+def test_what_a_watcher_is_told_is_by_dataset_over_all_its_jobs() -> None:
+    one = job(4, 1, active=3, ready=1, succeeded=1, failed=2, completedIndexes="0")
+    two = job(2, 1, active=0, succeeded=2, completedIndexes="0-1")
+    assert progress_document([("A", one), ("A", two), ("B", two)]) == {
+        "A": {
+            "shards": {"total": 6, "done": 3, "failed": 0, "running": 1},
+            "pods": {"pending": 2, "running": 1, "succeeded": 3, "failed": 2},
+        },
+        "B": {
+            "shards": {"total": 2, "done": 2, "failed": 0, "running": 0},
+            "pods": {"pending": 0, "running": 0, "succeeded": 2, "failed": 0},
+        },
+    }

@@ -1,0 +1,47 @@
+"""Every task says what it does, and a finished spectrum is an asset that other DAGs can wait for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+
+from higgsdemo.campaign import load_campaign
+from higgsdemo.dag import build
+from higgsdemo.explain import TASKS
+
+
+@pytest.fixture(scope="module")
+def dag(repository: Path) -> DAG:
+    return build("demo-local", load_campaign(repository / "include/config/demo-local.json"))
+
+
+def test_every_task_is_explained(dag: DAG) -> None:
+    ids = {task.task_id: task.task_id.rpartition(".")[2] for task in dag.tasks}
+    assert {task_id: dag.get_task(task_id).doc_md for task_id in ids} == {
+        task_id: TASKS[name] for task_id, name in ids.items()
+    }
+    assert set(ids.values()) == set(TASKS)
+
+
+def test_the_dag_tells_what_the_campaign_is_and_where_to_look(dag: DAG) -> None:
+    assert dag.doc_md is not None
+    assert dag.doc_md.startswith("The whole campaign on this machine: 76 files of **simulated** data")
+    assert "The tab **Campaign**" in dag.doc_md
+
+
+def test_the_plot_announces_a_new_spectrum(dag: DAG) -> None:
+    (asset,) = dag.get_task("plot").outlets
+    assert (asset.name, asset.uri) == ("demo-local spectrum", "x-higgs://demo-local/spectrum")
+
+
+def test_tasks_have_buttons_to_page_plot_and_consoles(dag: DAG) -> None:
+    links = {task.task_id: [link.name for link in task.operator_extra_links] for task in dag.tasks}
+    assert {task_id: names for task_id, names in links.items() if names} == {
+        "plan": ["Campaign page"],
+        "cluster.create_cluster": ["Cluster"],
+        "cluster.wait_for_jobs": ["Campaign page"],
+        "merge_results": ["Campaign page", "Bucket"],
+        "plot": ["Campaign page", "Plot"],
+    }

@@ -79,9 +79,7 @@ def test_a_run_that_submits_nothing_leaves_nothing_in_the_bucket(campaign: Campa
 def test_a_name_that_another_run_bears_is_refused(campaign: Campaign) -> None:
     plan(campaign, "manual__1", run_name="mine")
     plan(campaign, "manual__1", run_name="mine")
-    with pytest.raises(
-        TaskFailed, match="run mine is there already, made by the DAG run manual__1"
-    ):
+    with pytest.raises(TaskFailed, match="run mine is there already, made by the DAG run manual__1"):
         plan(campaign, "manual__2", run_name="mine")
     assert plan(campaign, "manual__2", run_name="mine", resume=True)[0].run.resume
 

@@ -2,7 +2,8 @@
 
 A catalogue is a directory `include/datasets/<name>/` of three files that people can read and edit:
 
-- `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year;
+- `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year,
+  and by stream (trigger and year) and data sample;
 - `samples.csv`: one physics process or data-taking period a line, with what its normalisation needs;
 - `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample.
 
@@ -98,6 +99,7 @@ class Catalogue(BaseModel):
     title: str
     note: str | None
     luminosity_pb: dict[int, float]
+    streams: dict[str, dict[str, float]] = {}
     datasets: dict[str, Dataset]
     samples: dict[str, Sample]
 
@@ -126,7 +128,7 @@ class _Heading(BaseModel):
     title: str = Field(min_length=1)
     note: str | None = None
     luminosity_pb: dict[int, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
-    streams: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    streams: dict[str, dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]] = {}
 
 
 class _DatasetLine(BaseModel):
@@ -165,12 +167,14 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
     heading = _read_heading(directory / "catalogue.json")
     samples = _read_samples(directory / "samples.csv", set(heading.luminosity_pb))
     datasets = _read_datasets(directory / "datasets.csv", samples)
+    _check_streams(directory / "catalogue.json", heading.streams, samples)
     _compare_files(directory / "samples.csv", samples, datasets)
     return Catalogue(
         name=name,
         title=heading.title,
         note=heading.note,
         luminosity_pb=heading.luminosity_pb,
+        streams=heading.streams,
         datasets=datasets,
         samples=samples,
     )
@@ -231,6 +235,14 @@ def _read_datasets(path: Path, samples: dict[str, Sample]) -> dict[str, Dataset]
         datasets[line.name] = Dataset(name=line.name, prefix=line.prefix, files=line.files, sample=sample)
         prefixes.add(line.prefix)
     return datasets
+
+
+def _check_streams(path: Path, streams: dict[str, dict[str, float]], samples: dict[str, Sample]) -> None:
+    """Refuse the luminosity of what is no data sample."""
+    for stream, parts in streams.items():
+        for name in parts:
+            if name not in samples or samples[name].datatype != "data":
+                raise CatalogueError(f"{path}: streams.{stream} names {given(name)}, which is no data sample")
 
 
 def _compare_files(path: Path, samples: dict[str, Sample], datasets: dict[str, Dataset]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from higgsdemo import labels
-from higgsdemo.jobs import CONTAINER, MANIFEST_FILE
+from higgsdemo.pods import ANALYSIS, MANIFEST_FILE
 from higgsdemo.run import ClusterRun
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def _told(cluster: KubeCluster, pod: dict[str, Any] | None, logs: dict[str, list
         return {"reason": UNKNOWN}
     name = pod["metadata"]["name"]
     if name not in logs and len(logs) < LOGS_READ:
-        logs[name] = cluster.log_end(name, CONTAINER, LOG_LINES)
+        container = next((ended["name"] for ended in _ended_badly(pod)), ANALYSIS)
+        logs[name] = cluster.log_end(name, container, LOG_LINES)
     return {"reason": pod_reason(pod)} | ({"log": logs[name]} if logs.get(name) else {})
 
 
@@ -77,12 +78,18 @@ def pod_reason(pod: dict[str, Any]) -> str:
     """Return in one line why a pod has failed."""
     status = pod["status"]
     parts = [status.get("reason"), status.get("message")]
-    for container in status.get("containerStatuses") or []:
-        ended = (container.get("state") or {}).get("terminated")
-        if container["name"] == CONTAINER and ended:
-            said = (ended.get("message") or "").strip().splitlines()
-            parts += [ended.get("reason"), f"exit code {ended['exitCode']}", said[-1] if said else None]
+    for container in _ended_badly(pod):
+        ended = container["state"]["terminated"]
+        said = (ended.get("message") or "").strip().splitlines()
+        parts += [ended.get("reason"), f"exit code {ended['exitCode']}", said[-1] if said else None]
     return ", ".join(part for part in parts if part)[:LONGEST_REASON] or "no reason given"
+
+
+def _ended_badly(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the statuses of the containers that have failed; those that never began have not."""
+    status = pod["status"]
+    statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
+    return [one for one in statuses if ((one.get("state") or {}).get("terminated") or {}).get("exitCode")]
 
 
 def _manifest_name(pod: dict[str, Any]) -> str:

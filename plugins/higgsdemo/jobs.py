@@ -7,27 +7,27 @@ the same names and the same content: submitting again finds what is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from higgsdemo import labels as names
-from higgsdemo.campaign.model import Cluster, DatasetRef
+from higgsdemo.campaign.model import DatasetRef
+from higgsdemo.pods import (
+    MANIFEST_FILE,
+    POD_ACCOUNT,
+    Manifest,
+    container_security,
+    failure_policy,
+    pod_security,
+    pod_spec,
+)
 from higgsdemo.progress import SHARDS, SHARDS_PER_POD
 from higgsdemo.run import ClusterRun
 from higgsdemo.shards import Shard
-from higgsdemo.workloads import BAD_INPUT, WORKLOADS
-
-Manifest = dict[str, Any]
+from higgsdemo.workloads import NOOP, WORKLOADS
 
 MANIFEST_BYTES = 900_000  # a ConfigMap holds 1 MiB in all; the rest is room for its metadata
-MANIFEST_FILE = "shards.jsonl"
-MANIFEST_DIR = "/manifest"
-INPUT_DIR = "/input"
-CONTAINER = "analysis"
-USER = 65532  # the "nonroot" of distroless images; any other than 0 will do
 KEEP_FINISHED = 24 * 3600  # s: long enough to look at a failed pod the next morning
-GRACE_PERIOD = 5  # s, as the original: a pod holds nothing worth saving
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
 
@@ -61,8 +61,8 @@ def chunks(shards: Iterable[Shard], shards_per_pod: int) -> Iterator[Chunk]:
 
 
 def _entry(shard: Shard) -> Manifest:
-    entry: Manifest = {"name": shard.name, "url": shard.url}
-    return entry if shard.size is None else entry | {"size": shard.size}
+    entry: Manifest = {"name": shard.name, "url": shard.url, "size": shard.size, "lumi": shard.lumi}
+    return {name: value for name, value in entry.items() if value is not None}
 
 
 def config_map(assignment: ClusterRun, dataset: DatasetRef, chunk: Chunk) -> Manifest:
@@ -89,10 +89,40 @@ def secret(assignment: ClusterRun, environment: dict[str, str]) -> Manifest:
     }
 
 
+def service_account(assignment: ClusterRun) -> Manifest:
+    """Return the service account that gives the pods their cloud identity.
+
+    Its name is the same in every run, as the cloud's side of the bond names it, so no run removes it.
+    """
+    identity = assignment.cluster.pod_identity or ""
+    bond = "eks.amazonaws.com/role-arn" if identity.startswith("arn:") else "iam.gke.io/gcp-service-account"
+    annotations = {bond: identity}
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {
+            "name": POD_ACCOUNT,
+            "namespace": assignment.cluster.namespace,
+            "labels": {names.PART_OF: names.PROJECT},
+            "annotations": annotations | {names.SPEC_HASH: names.digest(annotations)},
+        },
+        "automountServiceAccountToken": False,
+    }
+
+
 def job(
-    assignment: ClusterRun, dataset: DatasetRef, chunk: Chunk, manifest_name: str, secret_name: str
+    assignment: ClusterRun,
+    dataset: DatasetRef,
+    chunk: Chunk,
+    manifest_name: str,
+    secret_name: str | None,
+    environment: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """Return the Indexed Job that runs one chunk of ``dataset``."""
+    """Return the Indexed Job that runs one chunk of ``dataset``.
+
+    :param secret_name: the Secret with which the pods reach the stores; None when they need none.
+    :param environment: what they need to know of the stores besides.
+    """
     run, cluster = assignment.run, assignment.cluster
     completions = len(chunk.lines)
     spec: Manifest = {
@@ -102,10 +132,10 @@ def job(
         "backoffLimitPerIndex": cluster.backoff_limit_per_index,
         "maxFailedIndexes": min(run.allowed_failures(chunk.shards), completions),
         "ttlSecondsAfterFinished": KEEP_FINISHED,
-        "podFailurePolicy": _pod_failure_policy(),
+        "podFailurePolicy": failure_policy(assignment),
         "template": {
             "metadata": {"labels": names.labels(run, dataset.name)},
-            "spec": _pod_spec(assignment, dataset, manifest_name, secret_name),
+            "spec": pod_spec(assignment, dataset, manifest_name, secret_name, environment or {}),
         },
     }
     metadata = _metadata(assignment, names.object_name(run, [cluster.name, dataset.name, spec]), dataset.name)
@@ -119,21 +149,24 @@ def job(
 
 
 def prepull(assignment: ClusterRun) -> Manifest:
-    """Return the DaemonSet that pulls the run's image on every node; ready on a node means it is there."""
+    """Return the DaemonSet that pulls the run's images on every node; ready on a node means it is there."""
     run = assignment.run
-    workload = WORKLOADS[run.workload]
+    images = {"pull": run.image}
+    if WORKLOADS[run.workload].stages_in_apart:
+        images["pull-stage-in"] = run.stage_in_image
     pod_labels = names.labels(run) | {"app.kubernetes.io/component": "prepull"}
-    same = {"imagePullPolicy": "IfNotPresent", "securityContext": _container_security()}
+    same = {"imagePullPolicy": "IfNotPresent", "securityContext": container_security()}
     spec: Manifest = {
         "selector": {"matchLabels": pod_labels},
         "template": {
             "metadata": {"labels": pod_labels},
             "spec": {
                 "automountServiceAccountToken": False,
-                "securityContext": _pod_security(),
+                "securityContext": pod_security(),
                 "terminationGracePeriodSeconds": 0,
                 "initContainers": [
-                    {"name": "pull", "image": run.image, "command": list(workload.noop), **same}
+                    {"name": name, "image": image, "command": [NOOP], **same}
+                    for name, image in images.items()
                 ],
                 "containers": [{"name": "pause", "image": PAUSE_IMAGE, **same}],
             },
@@ -142,94 +175,6 @@ def prepull(assignment: ClusterRun) -> Manifest:
     metadata = _metadata(assignment, names.object_name(run, ["prepull", spec]))
     metadata["annotations"] = {names.SPEC_HASH: names.digest(spec)}
     return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec}
-
-
-def _pod_spec(assignment: ClusterRun, dataset: DatasetRef, manifest_name: str, secret_name: str) -> Manifest:
-    cluster = assignment.cluster
-    resources = {"cpu": cluster.resources.cpu, "memory": cluster.resources.memory}
-    return {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_PERIOD,
-        "securityContext": _pod_security(),
-        "containers": [
-            {
-                "name": CONTAINER,
-                "image": assignment.run.image,
-                "imagePullPolicy": "IfNotPresent",
-                "env": [{"name": k, "value": v} for k, v in _environment(assignment, dataset).items()],
-                "envFrom": [{"secretRef": {"name": secret_name}}],
-                "resources": {"requests": resources, "limits": resources},
-                "securityContext": _container_security(),
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": [
-                    {"name": "manifest", "mountPath": MANIFEST_DIR, "readOnly": True},
-                    {"name": "input", "mountPath": INPUT_DIR},
-                    {"name": "tmp", "mountPath": "/tmp"},
-                ],
-            }
-        ],
-        "volumes": [
-            {"name": "manifest", "configMap": {"name": manifest_name}},
-            {"name": "input", "emptyDir": _stage_in_volume(cluster)},
-            {"name": "tmp", "emptyDir": {}},
-        ],
-    }
-
-
-def _environment(assignment: ClusterRun, dataset: DatasetRef) -> dict[str, str]:
-    run, cluster = assignment.run, assignment.cluster
-    environment = {
-        "SHARD_MANIFEST": f"{MANIFEST_DIR}/{MANIFEST_FILE}",
-        "INPUT_DIR": INPUT_DIR,
-        "OUTPUT_URL": run.results(dataset.name),
-        "DATASET": dataset.name,
-        "SAMPLE": dataset.sample,
-        "DATATYPE": dataset.datatype,
-        "DPATH": cluster.dpath,
-        "SKIP_EXISTING": "true",
-        "HOME": "/tmp",
-    }
-    if run.download_limit_kbps:
-        environment["DOWNLOAD_LIMIT_KBPS"] = str(run.download_limit_kbps)
-    return environment
-
-
-def _stage_in_volume(cluster: Cluster) -> Manifest:
-    """Memory for ``/dev/shm``; else the node's disk, which a provider puts on local SSDs where asked to."""
-    return {"medium": "Memory"} if cluster.dpath == "/dev/shm" else {}
-
-
-def _pod_failure_policy() -> Manifest:
-    return {
-        "rules": [
-            # A preempted, drained or deleted node is no fault of the shard: it costs no retry.
-            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-            {
-                "action": "FailIndex",
-                "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [BAD_INPUT]},
-            },
-        ]
-    }
-
-
-def _pod_security() -> Manifest:
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": USER,
-        "runAsGroup": USER,
-        "fsGroup": USER,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-
-
-def _container_security() -> Manifest:
-    return {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
 
 
 def _metadata(assignment: ClusterRun, name: str, dataset: str | None = None) -> Manifest:

@@ -129,8 +129,10 @@ class KubeCluster:
                 delete(self.namespace, label_selector=selector, propagation_policy="Background")
 
     def _verbs(self, kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        core = self._core
         return {
-            "ConfigMap": (self._core.create_namespaced_config_map, self._core.read_namespaced_config_map),
+            "ServiceAccount": (core.create_namespaced_service_account, core.read_namespaced_service_account),
+            "ConfigMap": (core.create_namespaced_config_map, core.read_namespaced_config_map),
             "Job": (self._batch.create_namespaced_job, self._batch.read_namespaced_job),
             "DaemonSet": (self._apps.create_namespaced_daemon_set, self._apps.read_namespaced_daemon_set),
         }[kind]

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from higgsdemo.storage import ObjectStore
 
@@ -25,6 +26,7 @@ class Shard:
 
     :param name: names its result; unique within the dataset.
     :param size: bytes; None where an index file names the shard, which gives no sizes.
+    :param lumi: integrated luminosity of a data shard: its ``stream`` and ``value`` in 1/ub.
     :param done: its result was there already when the run was planned to resume.
     """
 
@@ -33,6 +35,7 @@ class Shard:
     url: str
     size: int | None
     done: bool = False
+    lumi: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -1,32 +1,30 @@
 """One object store for S3 and GCS, opened with the credentials of an Airflow connection.
 
-The providers' hooks know where credentials come from (keys, roles, workload identity, key files) and
-refresh them; obstore moves the bytes. So every task lists, reads and writes alike, whichever cloud the
-bucket lies in.
+The connection says how the bucket is reached; obstore moves the bytes. So every task lists, reads and writes
+alike, whichever cloud the bucket lies in.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 
+from higgsdemo.connections import StorageError, access, scheme_of
+
 if TYPE_CHECKING:
+    from obstore.store import ClientConfig
     from obstore.store import ObjectStore as Backend
+
+__all__ = ["ObjectStore", "StorageError", "StoredObject"]
 
 PAGE = 1000  # keys a request: the most that S3 and GCS return at once
 CONCURRENT_READS = 32
-
-
-class StorageError(RuntimeError):
-    """The store refused or could not be reached; the message names the URL, the connection and a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +111,6 @@ class ObjectStore:
             ) from error
 
 
-def pod_environment(url: str, connection: str, endpoint: str | None = None) -> dict[str, str]:
-    """Return the variables with which a pod reaches the bucket of ``url``, for a Kubernetes Secret.
-
-    :param endpoint: the store's address as pods see it, where it differs from the connection's.
-    :returns: variables of the AWS or Google clients; secrets among them.
-    """
-    if _scheme(url) == "gs":
-        return _gcs_environment(connection)
-    settings = _s3_settings(connection)
-    names = {
-        "access_key_id": "AWS_ACCESS_KEY_ID",
-        "secret_access_key": "AWS_SECRET_ACCESS_KEY",
-        "session_token": "AWS_SESSION_TOKEN",
-        "region": "AWS_REGION",
-        "endpoint": "AWS_ENDPOINT_URL",
-        "skip_signature": "AWS_SKIP_SIGNATURE",
-    }
-    if endpoint:
-        settings["endpoint"] = endpoint
-    return {names[field]: str(value).lower() if value is True else value for field, value in settings.items()}
-
-
 def _connection_errors() -> tuple[type[Exception], ...]:
     """Return what the hooks raise when a connection is not there, or gives no credentials."""
     from airflow.sdk.exceptions import AirflowException
@@ -147,52 +123,17 @@ def _connection_errors() -> tuple[type[Exception], ...]:
 def _backend(url: str, connection: str) -> Backend:
     from obstore.store import GCSStore, S3Store
 
-    if _scheme(url) == "gs":
-        from airflow.providers.google.cloud.hooks.gcs import GCSHook
-        from obstore.auth.google import GoogleCredentialProvider
-
-        credentials = GCSHook(gcp_conn_id=connection).get_credentials()
-        return GCSStore.from_url(url, credential_provider=GoogleCredentialProvider(credentials=credentials))
-    settings = _s3_settings(connection)
-    insecure = str(settings.get("endpoint", "")).startswith("http://")
-    return S3Store.from_url(url, client_options={"allow_http": insecure}, **settings)
-
-
-def _s3_settings(connection: str) -> dict[str, Any]:
-    """Return obstore's S3 settings for an Airflow connection of type ``aws``."""
-    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-    from botocore import UNSIGNED
-
-    hook: Any = AwsBaseHook(aws_conn_id=connection, client_type="s3")
-    settings: dict[str, Any] = {"region": hook.region_name or "us-east-1"}
-    if endpoint := hook.conn_config.get_service_endpoint_url("s3"):
-        settings["endpoint"] = endpoint
-    if getattr(hook.config, "signature_version", None) is UNSIGNED:
-        return settings | {"skip_signature": True}
-    session_credentials = hook.get_session().get_credentials()
-    if session_credentials is None:
-        raise StorageError(f"the Airflow connection {connection!r} has no AWS credentials")
-    credentials = hook.get_credentials()  # masks the secrets in task logs
-    settings |= {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
-    return settings | ({"session_token": credentials.token} if credentials.token else {})
-
-
-def _gcs_environment(connection: str) -> dict[str, str]:
-    from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
-
-    extra = GoogleBaseHook(gcp_conn_id=connection).extras
-    keyfile = extra.get("keyfile_dict")
-    if not keyfile:
-        return {}
-    text = keyfile if isinstance(keyfile, str) else json.dumps(keyfile)
-    return {"GOOGLE_SERVICE_ACCOUNT_KEY": text}
-
-
-def _scheme(url: str) -> str:
-    scheme = urlsplit(url).scheme
-    if scheme not in ("s3", "gs"):
-        raise StorageError(f"{url} is no bucket URL: s3://bucket[/prefix] or gs://bucket[/prefix]")
-    return scheme
+    reached = access(url, connection)
+    endpoint = reached.settings.get("endpoint") or reached.settings.get("base_url") or ""
+    options: ClientConfig = {
+        "allow_http": endpoint.startswith("http://"),
+        "default_headers": reached.headers,
+    }
+    store: Any = GCSStore if scheme_of(url) == "gs" else S3Store
+    backend: Backend = store.from_url(
+        url, client_options=options, credential_provider=reached.provider, **reached.settings
+    )
+    return backend
 
 
 def _first_line(error: BaseException) -> str:

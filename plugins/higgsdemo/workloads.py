@@ -1,7 +1,8 @@
 """The images a campaign can run, each with what its containers are given beyond the pod contract.
 
 A workload keeps the pod contract (``docs/architecture.md``): it finds its shards through ``SHARD_MANIFEST``
-and ``JOB_COMPLETION_INDEX`` and leaves one result a shard below ``OUTPUT_URL``.
+and ``JOB_COMPLETION_INDEX`` and leaves one result a shard below ``OUTPUT_URL``. An image that cannot reach a
+bucket, as that of 2019, is put between two containers of an image that can.
 """
 
 from __future__ import annotations
@@ -9,22 +10,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BAD_INPUT = 65  # EX_DATAERR of sysexits.h: the shard itself is bad, trying again cannot help
+NOOP = "true"  # a command that is in every image, needs no input and succeeds at once; prepulling runs it
+
+AOD_CONFIGS = {
+    "data": "/configs/demoanalyzer_cfg_level4data.py",
+    "mc": "/configs/demoanalyzer_cfg_level4MC.py",
+}
+"""The analysis' configuration in the CMSSW image, by datatype."""
+
+AOD_CERTIFIED = {
+    2011: "/json_files/Cert_160404-180252_7TeV_ReRecoNov08_Collisions11_JSON.txt",
+    2012: "/json_files/Cert_190456-208686_8TeV_22Jan2013ReReco_Collisions12_JSON.txt",
+}
+"""The list of certified luminosity sections in the CMSSW image, by year of the data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """An image that keeps the pod contract.
+    """An image that analyses shards.
 
     :param image: its default reference; a campaign may name another.
-    :param noop: a command that is in the image, needs no input and succeeds at once; prepulling runs it.
+    :param stages_in_apart: it analyses local files alone: other containers stage in and publish for it.
     """
 
     name: str
     image: str
-    noop: tuple[str, ...] = ("true",)
+    stages_in_apart: bool = False
 
 
 WORKLOADS = {
     "nanoaod": Workload(name="nanoaod", image="higgsdemo/nanoaod:1"),
-    "aod": Workload(name="aod", image="lukasheinrich/cms-higgs-4l-full"),
+    "aod": Workload(name="aod", image="lukasheinrich/cms-higgs-4l-full", stages_in_apart=True),
 }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from higgsdemo import jobs
+from higgsdemo.campaign import DatasetRef
 from higgsdemo.shards import Shard
 from planned_runs import dataset, planned
 
@@ -108,3 +109,79 @@ def test_a_dataset_too_large_for_one_config_map_becomes_several_jobs() -> None:
 
 def test_no_shards_make_no_job() -> None:
     assert list(jobs.chunks([], 1)) == []
+
+
+DATA = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
+SAMPLE = "cms_run2012c_doubleelectron_aod_22jan2013-v1"
+AOD = {"workload": "aod", "image": "lukasheinrich/cms-higgs-4l-full"}
+
+
+def aod_job(of: DatasetRef, **cluster: Any) -> dict[str, Any]:
+    chunk = next(jobs.chunks(shards(3), 1))
+    return jobs.job(planned(run=AOD, cluster=cluster), of, chunk, "the-manifest", "the-secret")
+
+
+def test_the_job_of_the_cmssw_image_is_the_reviewed_one() -> None:
+    assert aod_job(dataset(DATA, sample=SAMPLE, datatype="data")) == expected("job-aod")
+
+
+def test_simulation_has_another_configuration_and_no_certified_luminosity() -> None:
+    zz = dataset("ZZ", sample="sm12_dr53x_zzto4mu_8tev-pw-py6", datatype="mc")
+    analysis = aod_job(zz)["spec"]["template"]["spec"]["initContainers"][1]
+    environment = {variable["name"]: variable["value"] for variable in analysis["env"]}
+    assert environment["CMS_CONFIG"] == "/configs/demoanalyzer_cfg_level4MC.py"
+    assert "CMS_JSON" not in environment
+
+
+def test_data_of_2011_has_its_own_certified_luminosity() -> None:
+    data = dataset("D", sample="cms_run2011a_doublemu_aod_12oct2013-v1", datatype="data")
+    analysis = aod_job(data)["spec"]["template"]["spec"]["initContainers"][1]
+    assert analysis["env"][-1] == {
+        "name": "CMS_JSON",
+        "value": "/json_files/Cert_160404-180252_7TeV_ReRecoNov08_Collisions11_JSON.txt",
+    }
+
+
+def test_the_cmssw_image_sees_no_credentials() -> None:
+    analysis = aod_job(dataset(DATA, sample=SAMPLE))["spec"]["template"]["spec"]["initContainers"][1]
+    assert "envFrom" not in analysis
+
+
+def test_in_test_mode_our_image_does_the_work_of_the_cmssw_image() -> None:
+    job = aod_job(dataset(DATA, sample=SAMPLE), dpath="/dev/null")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert (container["name"], container["image"]) == ("analysis", "higgsdemo/nanoaod:1")
+    assert job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["containerName"] == "analysis"
+
+
+def test_both_images_of_an_aod_campaign_are_pulled() -> None:
+    pod = jobs.prepull(planned(run=AOD))["spec"]["template"]["spec"]
+    assert [(one["name"], one["image"]) for one in pod["initContainers"]] == [
+        ("pull", "lukasheinrich/cms-higgs-4l-full"),
+        ("pull-stage-in", "higgsdemo/nanoaod:1"),
+    ]
+
+
+def test_a_job_with_an_identity_of_the_cloud_and_no_secret_is_the_reviewed_one() -> None:
+    cluster = {"pod_identity": "arn:aws:iam::123456789012:role/pods"}
+    chunk = next(jobs.chunks(shards(5), 1))
+    environment = {"AWS_REGION": "eu-west-1"}
+    job = jobs.job(planned(cluster=cluster), dataset(), chunk, "the-manifest", None, environment)
+    assert job == expected("job-identity")
+
+
+@pytest.mark.parametrize(
+    ("identity", "name"),
+    [
+        ("arn:aws:iam::123456789012:role/pods", "service-account-eks"),
+        ("pods@cms-open-data.iam.gserviceaccount.com", "service-account-gke"),
+    ],
+)
+def test_the_service_account_is_the_reviewed_one(identity: str, name: str) -> None:
+    assert jobs.service_account(planned(cluster={"pod_identity": identity})) == expected(name)
+
+
+def test_the_luminosity_of_a_shard_is_in_its_manifest() -> None:
+    shard = Shard("D", "1", "s3://b/1.root", 7, lumi={"stream": "el_stream_2012", "value": 3.0})
+    (chunk,) = jobs.chunks([shard], 1)
+    assert json.loads(chunk.lines[0])["shards"][0]["lumi"] == {"stream": "el_stream_2012", "value": 3.0}

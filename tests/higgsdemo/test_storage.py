@@ -1,37 +1,78 @@
-"""The object store on a real S3 server, reached through Airflow connections."""
+"""The object store on a real S3 server and on an emulator of GCS, reached through Airflow connections."""
 
 from __future__ import annotations
 
 import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from higgsdemo.storage import ObjectStore, StorageError, pod_environment
+from gcs_server import Gcs, gcs
+from higgsdemo.storage import ObjectStore, StorageError
 from s3_server import Bucket, bucket, s3_endpoint
 
-__all__ = ["bucket", "s3_endpoint"]
+__all__ = ["bucket", "gcs", "s3_endpoint"]
 
 
-@pytest.fixture(autouse=True)
-def connections(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoint = bucket.environ["AWS_ENDPOINT_URL"]
-    extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-    with_keys = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
-    anonymous = {"conn_type": "aws", "extra": extra | {"config_kwargs": {"signature_version": "unsigned"}}}
-    unreachable = with_keys | {"extra": extra | {"endpoint_url": "http://127.0.0.1:1"}}
-    monkeypatch.setenv("AIRFLOW_CONN_WITH_KEYS", json.dumps(with_keys))
-    monkeypatch.setenv("AIRFLOW_CONN_ANONYMOUS", json.dumps(anonymous))
-    monkeypatch.setenv("AIRFLOW_CONN_UNREACHABLE", json.dumps(unreachable))
+@dataclass(frozen=True)
+class Kind:
+    """An empty bucket of one kind of store, and what its server can be told besides."""
+
+    url: str
+    keys: Callable[[], list[str]]
+    make_public: Callable[[str], None]
+
+
+@pytest.fixture(params=["s3", "gs"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
-def store(bucket: Bucket) -> ObjectStore:
-    return ObjectStore(f"s3://{bucket.name}/some/folder/", "with_keys")
+def s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    with_keys = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
+    anonymous = {"conn_type": "aws", "extra": extra | {"config_kwargs": {"signature_version": "unsigned"}}}
+    unreachable = with_keys | {"extra": extra | {"endpoint_url": "http://127.0.0.1:1"}}
+    connect(monkeypatch, with_keys=with_keys, anonymous=anonymous, unreachable=unreachable)
+
+    def make_public(key: str) -> None:
+        bucket.client.put_object_acl(Bucket=bucket.name, Key=key, ACL="public-read")
+
+    return Kind(f"s3://{bucket.name}", bucket.keys, make_public)
 
 
-def test_what_is_written_is_read_at_its_url(store: ObjectStore, bucket: Bucket) -> None:
-    assert store.write("a/b.json", b"{}") == f"s3://{bucket.name}/some/folder/a/b.json"
-    assert bucket.keys() == ["some/folder/a/b.json"]
+@pytest.fixture
+def gs(gcs: Gcs, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    name = f"test-{abs(hash(request.node.nodeid)) % 10**12}-{os.getpid()}"
+    gcs.make_bucket(name)
+    anonymous = {"is_anonymous": True, "gcs_api_endpoint": gcs.url}
+    connect(
+        monkeypatch,
+        with_keys=json.loads(gcs.connection()),
+        anonymous={"conn_type": "google_cloud_platform", "extra": anonymous},
+        unreachable=json.loads(gcs.connection(gcs_api_endpoint="http://127.0.0.1:1")),
+    )
+    return Kind(f"gs://{name}", lambda: gcs.keys(name), lambda _: gcs.public.add(name))
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, **connections: Any) -> None:
+    for name, document in connections.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
+
+
+@pytest.fixture
+def store(kind: Kind) -> ObjectStore:
+    return ObjectStore(f"{kind.url}/some/folder/", "with_keys")
+
+
+def test_what_is_written_is_read_at_its_url(store: ObjectStore, kind: Kind) -> None:
+    assert store.write("a/b.json", b"{}") == f"{kind.url}/some/folder/a/b.json"
+    assert kind.keys() == ["some/folder/a/b.json"]
     assert store.read("a/b.json") == b"{}"
 
 
@@ -50,6 +91,12 @@ def test_a_prefix_ends_at_a_path_segment(store: ObjectStore) -> None:
     assert [stored.key for stored in store.list("results/A")] == ["results/A/1"]
 
 
+def test_a_folder_is_listed_without_what_lies_deeper(store: ObjectStore) -> None:
+    store.write("one", b"1")
+    store.write("deeper/two", b"2")
+    assert [stored.key for stored in store.folder()] == ["one"]
+
+
 def test_many_objects_are_read_in_the_order_asked_for(store: ObjectStore) -> None:
     keys = [f"{number}" for number in range(50)]
     for key in keys:
@@ -63,6 +110,13 @@ def test_an_object_exists_once_it_is_written(store: ObjectStore) -> None:
     assert store.exists("a")
 
 
+def test_what_is_written_again_is_replaced(store: ObjectStore) -> None:
+    store.write("a", b"long ago")
+    store.write("a", b"now")
+    assert store.read("a") == b"now"
+    assert [(stored.key, stored.size) for stored in store.list()] == [("a", 3)]
+
+
 def test_keys_with_spaces_and_unicode_come_back_as_they_are(store: ObjectStore) -> None:
     store.write("a b/ü+%.root", b"1")
     assert [stored.key for stored in store.list()] == ["a b/ü+%.root"]
@@ -70,53 +124,56 @@ def test_keys_with_spaces_and_unicode_come_back_as_they_are(store: ObjectStore) 
 
 
 def test_a_missing_object_is_named(store: ObjectStore) -> None:
-    with pytest.raises(StorageError, match=r"^cannot read s3://.*/some/folder/absent: there is no such"):
+    with pytest.raises(StorageError, match=r"^cannot read (s3|gs)://.*/some/folder/absent: there is no such"):
         store.read("absent")
 
 
-def test_a_missing_bucket_is_named() -> None:
-    store = ObjectStore("s3://no-such-bucket/x", "with_keys")
-    with pytest.raises(StorageError, match=r"^cannot list s3://no-such-bucket/x: there is no such bucket"):
-        list(store.list())
+def test_a_missing_bucket_is_named(kind: Kind) -> None:
+    url = f"{kind.url}-is-not-there/x"
+    with pytest.raises(StorageError, match=rf"^cannot list {url}: there is no such bucket"):
+        list(ObjectStore(url, "with_keys").list())
 
 
-def test_a_public_bucket_is_read_without_keys(store: ObjectStore, bucket: Bucket) -> None:
+def test_a_public_bucket_is_read_without_keys(store: ObjectStore, kind: Kind) -> None:
     store.write("public", b"1")
-    bucket.client.put_object_acl(Bucket=bucket.name, Key="some/folder/public", ACL="public-read")
-    anonymous = ObjectStore(f"s3://{bucket.name}/some/folder", "anonymous")
+    kind.make_public("some/folder/public")
+    anonymous = ObjectStore(f"{kind.url}/some/folder", "anonymous")
     assert anonymous.read("public") == b"1"
 
 
-def test_pods_get_the_keys_of_the_connection(bucket: Bucket) -> None:
-    assert pod_environment(f"s3://{bucket.name}", "with_keys") == {
-        "AWS_ACCESS_KEY_ID": "tests",
-        "AWS_SECRET_ACCESS_KEY": "tests-secret",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": bucket.environ["AWS_ENDPOINT_URL"],
-    }
+def test_what_is_not_public_is_denied_to_who_has_no_keys(gcs: Gcs, gs: Kind) -> None:
+    with pytest.raises(StorageError, match=r"access denied; check the Airflow connection 'anonymous'"):
+        ObjectStore(gs.url, "anonymous").read("a")
 
 
-def test_pods_may_see_the_store_at_another_address(bucket: Bucket) -> None:
-    environment = pod_environment(f"s3://{bucket.name}", "with_keys", "http://s3.default.svc:9000")
-    assert environment["AWS_ENDPOINT_URL"] == "http://s3.default.svc:9000"
+def test_the_requester_pays_where_the_connection_says_so(
+    gcs: Gcs, gs: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payer = json.loads(gcs.connection(quota_project_id="who-pays-for-it"))
+    connect(monkeypatch, payer=payer)
+    gcs.payers.clear()
+    ObjectStore(gs.url, "payer").write("a", b"")
+    assert gcs.payers == ["who-pays-for-it"]
 
 
-def test_pods_read_a_public_bucket_without_keys(bucket: Bucket) -> None:
-    assert pod_environment(f"s3://{bucket.name}", "anonymous") == {
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": bucket.environ["AWS_ENDPOINT_URL"],
-        "AWS_SKIP_SIGNATURE": "true",
-    }
+def test_a_token_that_ends_is_renewed(gcs: Gcs, gs: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ObjectStore(gs.url, "with_keys")
+    monkeypatch.setattr(gcs.tokens, "seconds", 1.0)
+    before = len(gcs.tokens.given)
+    store.write("a", b"1")
+    time.sleep(1.1)
+    assert store.read("a") == b"1"
+    assert len(gcs.tokens.given) > before + 1
 
 
-def test_an_unknown_connection_is_named(bucket: Bucket) -> None:
+def test_a_connection_that_is_not_there_is_named(kind: Kind) -> None:
     with pytest.raises(StorageError, match="'nowhere'"):
-        ObjectStore(f"s3://{bucket.name}", "nowhere")
+        ObjectStore(kind.url, "nowhere")
 
 
-def test_a_store_that_does_not_answer_is_named(bucket: Bucket) -> None:
-    store = ObjectStore(f"s3://{bucket.name}", "unreachable")
-    with pytest.raises(StorageError, match=rf"^cannot read s3://{bucket.name}/a with .* 'unreachable'"):
+def test_a_store_that_does_not_answer_is_named(kind: Kind) -> None:
+    store = ObjectStore(kind.url, "unreachable")
+    with pytest.raises(StorageError, match=rf"^cannot read {kind.url}/a with .* 'unreachable'"):
         store.read("a")
 
 

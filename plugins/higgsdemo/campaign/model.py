@@ -32,7 +32,7 @@ from higgsdemo.campaign.fields import (
 )
 from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.rule import Model
-from higgsdemo.catalogue import CatalogueError, load_catalogue
+from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
 from higgsdemo.wording import given
 
 __all__ = [
@@ -192,9 +192,21 @@ class Campaign(Model):
             Input(self.storage.input, self.storage.connection, self.storage.pod_endpoint),
             catalogue,
         )
-        if problems := problems or list(self._results_among_shards(clusters)):
+        if problems := problems or [*self._results_among_shards(clusters), *self._unfit_for_aod(clusters)]:
             raise CampaignError("campaign", problems)
         return clusters
+
+    def _unfit_for_aod(self, clusters: list[Cluster]) -> Iterator[Problem]:
+        """Say what the CMSSW image cannot do: it takes one file, and must know what it is."""
+        for position, cluster in enumerate(clusters if self.workload == "aod" else ()):
+            path = ("mapping", position)
+            if cluster.shards_per_pod > 1:
+                text = f"is {cluster.shards_per_pod}; with the workload aod it must be 1"
+                yield Problem((*path, "shards_per_pod"), text)
+            for number, dataset in enumerate(cluster.datasets):
+                if dataset.sample == UNASSIGNED:
+                    text = "belongs to no sample, which the workload aod needs to know: give it one (sample)"
+                    yield Problem((*path, "datasets", number), text)
 
     def _results_among_shards(self, clusters: list[Cluster]) -> Iterator[Problem]:
         output = self.storage.output

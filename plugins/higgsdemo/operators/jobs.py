@@ -20,8 +20,8 @@ from higgsdemo.run import ClusterRun, Run, Stage
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from higgsdemo.jobs import Manifest
     from higgsdemo.kube import KubeCluster
+    from higgsdemo.pods import Manifest
     from higgsdemo.shards import Shard
 
 
@@ -33,23 +33,19 @@ class SubmitJobsOperator(ClusterOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the Jobs' names and the number of their shards."""
         from higgsdemo import jobs
-        from higgsdemo.storage import pod_environment
 
         assignment = self.begin()
-        run = assignment.run
         submitted: dict[str, int] = {}
         with told():
             shards = _open_shards(assignment)
             cluster = connect(assignment)
             cluster.ensure_namespace()
-            environment = pod_environment(run.output, run.output_connection, run.pod_endpoint)
-            credentials = jobs.secret(assignment, environment)
-            cluster.put_secret(credentials)
+            secret_name, environment = _give_access(assignment, cluster)
             for dataset in assignment.cluster.datasets:
                 for chunk in jobs.chunks(shards.get(dataset.name, []), assignment.cluster.shards_per_pod):
                     manifest = jobs.config_map(assignment, dataset, chunk)
                     name = manifest["metadata"]["name"]
-                    job = jobs.job(assignment, dataset, chunk, name, credentials["metadata"]["name"])
+                    job = jobs.job(assignment, dataset, chunk, name, secret_name, environment)
                     self._submit(cluster, manifest, job)
                     submitted[job["metadata"]["name"]] = chunk.shards
         self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
@@ -152,6 +148,28 @@ class CleanupJobsOperator(ClusterOperator):
 def _only_run(run: Run, conf: dict[str, Any]) -> str | None:
     """A run that only cleans up has made nothing itself: it removes what the named run, or all, have left."""
     return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
+
+
+def _give_access(assignment: ClusterRun, cluster: KubeCluster) -> tuple[str | None, dict[str, str]]:
+    """Let the pods reach their buckets: by a Secret, or by an identity of the cloud and no secret at all.
+
+    :returns: the Secret's name, and the variables that belong in the open.
+    """
+    from higgsdemo import jobs
+    from higgsdemo.connections import PodStore, holds_secrets, pod_environment
+
+    run, there = assignment.run, assignment.cluster
+    environment = pod_environment(
+        PodStore(there.datasets[0].url, there.input_connection, there.pod_endpoint, there.pod_identity),
+        PodStore(run.output, run.output_connection, run.pod_endpoint, there.pod_identity),
+    )
+    if there.pod_identity:
+        cluster.apply(jobs.service_account(assignment))
+    if not holds_secrets(environment):
+        return None, environment
+    credentials = jobs.secret(assignment, environment)
+    cluster.put_secret(credentials)
+    return credentials["metadata"]["name"], {}
 
 
 def _open_shards(assignment: ClusterRun, done_too: bool = False) -> dict[str, list[Shard]]:

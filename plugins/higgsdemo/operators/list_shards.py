@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from higgsdemo.campaign.model import DatasetRef
+    from higgsdemo.luminosity import Luminosities
     from higgsdemo.shards import Listing, Shard
     from higgsdemo.storage import ObjectStore
 
@@ -27,6 +28,8 @@ class ListShardsOperator(ClusterOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return counts for each dataset; the shards themselves lie in ``shards/<cluster>.jsonl``."""
+        from higgsdemo.catalogue import load_catalogue
+        from higgsdemo.luminosity import Luminosities
         from higgsdemo.shards import dump, shards_key
 
         assignment = self.begin()
@@ -35,8 +38,10 @@ class ListShardsOperator(ClusterOperator):
         datasets: dict[str, dict[str, int]] = {}
         with told():
             output = output_store(assignment)
+            luminosities = Luminosities(load_catalogue(assignment.run.catalogue))
             for dataset, listing in zip(cluster.datasets, _listings(assignment), strict=True):
                 self._report(assignment, dataset, listing)
+                listing.shards = [_with_luminosity(shard, dataset, luminosities) for shard in listing.shards]
                 if assignment.run.resume:
                     _mark_done(listing, output)
                 shards += listing.shards
@@ -123,6 +128,10 @@ def _incomplete(assignment: ClusterRun, dataset: DatasetRef, listing: Listing) -
             f"dataset {dataset.name}: {found} files below {dataset.url}, the catalogue says {dataset.files}"
         )
     return None
+
+
+def _with_luminosity(shard: Shard, dataset: DatasetRef, luminosities: Luminosities) -> Shard:
+    return replace(shard, lumi=luminosities.of(dataset.name, shard.url.removeprefix(dataset.url)))
 
 
 def _mark_done(listing: Listing, output: ObjectStore) -> None:

@@ -22,7 +22,7 @@ VALID: dict[str, Any] = {
     "title": "A campaign",
     "description": "Some words.",
     "catalogue": "cms-higgs",
-    "workload": "aod",
+    "workload": "nanoaod",
     "image": "registry.example.org/higgs:1",
     "namespace": "higgs",
     "storage": {

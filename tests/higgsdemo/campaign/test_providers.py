@@ -152,3 +152,26 @@ def test_wrong_options_are_refused_with_one_message(
     with pytest.raises(CampaignError) as refused:
         clusters(changed(change))
     assert str(refused.value) == f"higgs.json{message}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"defaults.shards_per_pod": 2},
+            "mapping[0].shards_per_pod is 2; with the workload aod it must be 1",
+        ),
+        (
+            {"mapping.0.datasets": [{"url": "s3://elsewhere/a"}]},
+            "mapping[0].datasets[0] belongs to no sample, which the workload aod needs to know: give it one "
+            "(sample)",
+        ),
+    ],
+)
+def test_what_the_cmssw_image_cannot_do_is_refused(
+    changed: Change, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CampaignError) as refused:
+        clusters(changed({"workload": "aod"} | change))
+    assert message in str(refused.value)
+    clusters(changed(change))

@@ -1,0 +1,213 @@
+"""What a bucket's client needs to know, out of an Airflow connection: here, and in the pods.
+
+The providers' hooks know where credentials come from (keys, roles, key files, workload identity) and how
+they are renewed; a connection's extra may also name an endpoint of its own, say that the bucket is public,
+that the requester pays, or which KMS key encrypts. Both clients, ours and the workload's, are obstore's, so
+one set of settings is written in two ways: as arguments, and as environment variables.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+GCS_ENDPOINT = "gcs_api_endpoint"  # extra of a Google connection: the store's URL, where it is not Google's
+USER_PROJECT = "x-goog-user-project"
+S3_VARIABLES = {
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
+    "region": "AWS_REGION",
+    "endpoint": "AWS_ENDPOINT_URL",
+    "skip_signature": "AWS_SKIP_SIGNATURE",
+    "request_payer": "AWS_REQUEST_PAYER",
+    "server_side_encryption": "AWS_SERVER_SIDE_ENCRYPTION",
+    "sse_kms_key_id": "AWS_SSE_KMS_KEY_ID",
+    "sse_bucket_key_enabled": "AWS_SSE_BUCKET_KEY_ENABLED",
+}
+FROM_SERVICE_CONFIG = ("request_payer", "server_side_encryption", "sse_kms_key_id", "sse_bucket_key_enabled")
+SECRET_VARIABLES = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+}
+
+
+class StorageError(RuntimeError):
+    """The store refused or could not be reached; the message names the URL, the connection and a remedy."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a bucket is reached.
+
+    :param settings: settings of obstore's client; secrets among them.
+    :param provider: gives and renews the credentials, where the settings hold none.
+    :param headers: HTTP headers of every request.
+    """
+
+    settings: dict[str, Any]
+    provider: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PodStore:
+    """A bucket as a pod reaches it.
+
+    :param endpoint: the store's address as pods see it, where it differs from the connection's.
+    :param identity: cloud identity of the pods, which needs no keys in its own cloud's store.
+    """
+
+    url: str
+    connection: str
+    endpoint: str | None = None
+    identity: str | None = None
+
+
+def scheme_of(url: str) -> str:
+    """Return ``s3`` or ``gs``.
+
+    :raises StorageError: when the URL is no bucket's.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in ("s3", "gs"):
+        raise StorageError(f"{url} is no bucket URL: s3://bucket[/prefix] or gs://bucket[/prefix]")
+    return scheme
+
+
+def access(url: str, connection: str) -> Access:
+    """Return how the bucket of ``url`` is reached from here."""
+    return _gcs_access(connection) if scheme_of(url) == "gs" else _s3_access(connection)
+
+
+def pod_environment(source: PodStore, target: PodStore) -> dict[str, str]:
+    """Return the variables with which a pod reads from ``source`` and writes to ``target``.
+
+    They are the usual ones of the AWS and Google clients, secrets among them. Where both buckets are of one
+    kind and reached in different ways, the variables of the one begin with ``INPUT_`` and those of the other
+    with ``OUTPUT_``.
+    """
+    reading, writing = _variables(source), _variables(target)
+    if reading == writing or scheme_of(source.url) != scheme_of(target.url):
+        return reading | writing
+    return {f"INPUT_{name}": value for name, value in reading.items()} | {
+        f"OUTPUT_{name}": value for name, value in writing.items()
+    }
+
+
+def holds_secrets(environment: dict[str, str]) -> bool:
+    """Whether any of the variables is a secret."""
+    return any(
+        name.removeprefix("INPUT_").removeprefix("OUTPUT_") in SECRET_VARIABLES for name in environment
+    )
+
+
+def _variables(store: PodStore) -> dict[str, str]:
+    scheme = scheme_of(store.url)
+    keyless = store.identity is not None and store.identity.startswith("arn:") == (scheme == "s3")
+    variables = _s3_variables(store) if scheme == "s3" else _gcs_variables(store, keyless)
+    return {name: value for name, value in variables.items() if not (keyless and name in SECRET_VARIABLES)}
+
+
+def _s3_variables(store: PodStore) -> dict[str, str]:
+    settings = _s3_settings(store.connection)
+    if store.endpoint:
+        settings["endpoint"] = store.endpoint
+    texts = {name: str(value).lower() if value is True else str(value) for name, value in settings.items()}
+    return {S3_VARIABLES[name]: text for name, text in texts.items()}
+
+
+def _s3_access(connection: str) -> Access:
+    settings = _s3_settings(connection)
+    if "session_token" not in settings:
+        return Access(settings)
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    temporary = ("access_key_id", "secret_access_key", "session_token")
+    kept = {name: value for name, value in settings.items() if name not in temporary}
+    return Access(kept, Boto3CredentialProvider(_aws_hook(connection).get_session()))
+
+
+def _s3_settings(connection: str) -> dict[str, Any]:
+    from botocore import UNSIGNED
+
+    hook = _aws_hook(connection)
+    settings: dict[str, Any] = {"region": hook.region_name or "us-east-1"}
+    if endpoint := hook.conn_config.get_service_endpoint_url("s3"):
+        settings["endpoint"] = endpoint
+    service = hook.conn_config.get_service_config("s3")
+    settings |= {name: service[name] for name in FROM_SERVICE_CONFIG if name in service}
+    if getattr(hook.config, "signature_version", None) is UNSIGNED:
+        return settings | {"skip_signature": True}
+    session_credentials = hook.get_session().get_credentials()
+    if session_credentials is None:
+        raise StorageError(f"the Airflow connection {connection!r} has no AWS credentials")
+    credentials = hook.get_credentials()  # masks the secrets in task logs
+    settings |= {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
+    return settings | ({"session_token": credentials.token} if credentials.token else {})
+
+
+def _gcs_access(connection: str) -> Access:
+    from obstore.auth.google import GoogleCredentialProvider
+
+    hook = _google_hook(connection)
+    settings = {"base_url": hook.extras[GCS_ENDPOINT]} if hook.extras.get(GCS_ENDPOINT) else {}
+    if hook.extras.get("is_anonymous"):
+        return Access(settings | {"skip_signature": True})
+    credentials = hook.get_credentials()
+    payer = credentials.quota_project_id
+    return Access(
+        settings, GoogleCredentialProvider(credentials=credentials), {USER_PROJECT: payer} if payer else {}
+    )
+
+
+def _gcs_variables(store: PodStore, keyless: bool) -> dict[str, str]:
+    """Return the variables of Google's client; no key where the pods have an identity without one.
+
+    :raises StorageError: when the connection has no key that could be handed to pods.
+    """
+    extra = _google_hook(store.connection).extras
+    endpoint = store.endpoint or extra.get(GCS_ENDPOINT)
+    variables = {"GOOGLE_BASE_URL": endpoint} if endpoint else {}
+    if payer := extra.get("quota_project_id"):
+        variables["GOOGLE_USER_PROJECT"] = payer
+    if extra.get("is_anonymous"):
+        return variables | {"GOOGLE_SKIP_SIGNATURE": "true"}
+    if keyless:
+        return variables
+    return variables | {"GOOGLE_SERVICE_ACCOUNT_KEY": _key_of(extra, store)}
+
+
+def _key_of(extra: dict[str, Any], store: PodStore) -> str:
+    key = extra.get("keyfile_dict")
+    if key:
+        return key if isinstance(key, str) else json.dumps(key)
+    if path := extra.get("key_path"):
+        try:
+            return Path(path).read_text()
+        except OSError as error:
+            raise StorageError(
+                f"the Airflow connection {store.connection!r} names the key file {path}, which cannot be "
+                f"read: {error.strerror}"
+            ) from error
+    raise StorageError(
+        f"the Airflow connection {store.connection!r} has no key that pods could read {store.url} with: give "
+        "it one, or the cluster a pod_identity"
+    )
+
+
+def _aws_hook(connection: str) -> Any:
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+    return AwsBaseHook(aws_conn_id=connection, client_type="s3")
+
+
+def _google_hook(connection: str) -> Any:
+    from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
+
+    return GoogleBaseHook(gcp_conn_id=connection)

@@ -1,0 +1,63 @@
+"""The integrated luminosity of each data file, which the AOD analysis passes on into its results.
+
+A stream is the data of one trigger (muons or electrons) in one year. Best known is the luminosity of every
+single file, as the demo of 2019 worked it out from the certified luminosity sections: JSON files of
+``{"<URL of the file>": <1/ub>}`` in ``include/datasets/<catalogue>/lumi/`` are read where there are any.
+Otherwise each file of a sample has an equal share of what the catalogue says of the whole (``streams`` in
+``catalogue.json``, in 1/pb), which comes to the same for a campaign over all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from higgsdemo.catalogue import DATASETS_DIR, Catalogue, CatalogueError
+
+UB_A_PB = 1e6  # 1/pb in 1/ub
+
+
+class Luminosities:
+    """The luminosities of a catalogue's data files.
+
+    Raises CatalogueError when a file of luminosities is none.
+    """
+
+    def __init__(self, catalogue: Catalogue, root: Path = DATASETS_DIR) -> None:
+        self._catalogue = catalogue
+        self._by_key: dict[str, float] = {}
+        for path in sorted((root / catalogue.name / "lumi").glob("*.json")):
+            self._by_key |= _read(path)
+
+    def of(self, dataset: str, file: str) -> dict[str, Any] | None:
+        """Return stream and value (1/ub) of a file of ``dataset``, named by its key below the dataset's.
+
+        :returns: None for simulation, and for data of which the catalogue does not say it.
+        """
+        known = self._catalogue.datasets.get(dataset)
+        if known is None or known.sample.datatype != "data":
+            return None
+        sample = known.sample.name
+        for stream, samples in self._catalogue.streams.items():
+            if sample in samples:
+                share = samples[sample] * UB_A_PB / known.sample.files
+                return {"stream": stream, "value": self._by_key.get(f"{known.prefix}/{file}", share)}
+        return None
+
+
+def _read(path: Path) -> dict[str, float]:
+    """Return the luminosities of a file by the keys of its files: URLs differ in store and bucket alone."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {_key(url): float(value) for url, value in document.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CatalogueError(
+            f'{path} must be JSON of the form {{"<URL of a file>": <luminosity in 1/ub>}}: {error}'
+        ) from None
+
+
+def _key(url: str) -> str:
+    """Return the key of ``root://host//key``, ``s3://bucket/key`` or ``s3/bucket/key``."""
+    return re.sub(r"^(\w+://[^/]*/+|(s3|gs)/[^/]*/)", "", url)

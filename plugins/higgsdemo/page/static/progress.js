@@ -33,7 +33,7 @@ function showFigures(state) {
   const figures = [
     ["Done", known ? `${count(total.done)} of ${count(total.total)}` : count(total.done)],
     ["Failed", count(total.failed)],
-    ...(ended ? [["Never ran", count(total.pending)]] : [
+    ...(ended ? (total.pending ? [["Never ran", count(total.pending)]] : []) : [
       ["Running", count(total.running)],
       ["Pending", count(total.pending)],
       ["Rate", rate(total.rate)],

@@ -31,7 +31,7 @@ SIMPLE = {
     "str": "string",
     "int": "integer",
     "bool": "boolean",
-    "datetime": "string",
+    "datetime": "time",
     "object": "any",
     "float": "number",
 }

@@ -38,7 +38,10 @@ def now() -> str:
 
 def seconds(timestamp: str) -> float:
     """A timestamp of the API as seconds since the epoch."""
-    return datetime.fromisoformat(timestamp).timestamp()
+    moment = datetime.fromisoformat(timestamp)
+    if moment.tzinfo is None:
+        raise ValueError(f"{timestamp!r} has no time zone")
+    return moment.timestamp()
 
 
 @lru_cache(maxsize=256)

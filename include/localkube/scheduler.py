@@ -197,7 +197,7 @@ def requests_of(spec: Obj) -> dict[str, float]:
 
 def suits(spec: Obj, node: Obj) -> bool:
     """Whether a pod may run on a node, room and readiness aside."""
-    return _unsuitable(spec, node) is None
+    return spec.get("nodeName") in (None, "", name_of(node)) and _unsuitable(spec, node) is None
 
 
 def _shape(pod: Obj) -> str:

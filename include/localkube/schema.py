@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from localkube.errors import bad_request
-from localkube.objects import Obj, quantity
+from localkube.objects import Obj, quantity, seconds
 
 _TYPES: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("schema.json").read_bytes())
 _JSON_NAMES = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
@@ -22,6 +23,16 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "number": (int, float),
     "quantity": (str, int, float),
+    "base64": (str,),
+    "time": (str,),
+}
+_PARSERS: dict[str, tuple[Callable[[str], object], str]] = {
+    "base64": (lambda text: base64.b64decode(text, validate=True), "illegal base64 data"),
+    "time": (seconds, "not a time such as 2006-01-02T15:04:05Z"),
+    "quantity": (
+        quantity,
+        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+    ),
 }
 
 
@@ -67,32 +78,21 @@ class Decoder:
             return {key: self._value(declared[2:], one, path) for key, one in value.items()}
         if declared in _TYPES:
             return self._object(declared, value, path)
-        if declared == "base64":
-            return self._base64(value, path)
-        if declared == "quantity" and isinstance(value, str):
-            return self._quantity(value)
-        if not isinstance(value, _ACCEPTED[declared]) or (isinstance(value, bool) and declared != "boolean"):
+        if declared in _PARSERS and isinstance(value, str):
+            self._check(declared, value, path)
+        elif not isinstance(value, _ACCEPTED[declared]) or (
+            isinstance(value, bool) and declared != "boolean"
+        ):
             raise self._mismatch(value, path, declared)
         return str(value) if declared == "quantity" else value
 
-    def _quantity(self, value: str) -> str:
+    def _check(self, declared: str, value: str, path: str) -> None:
+        parse, rule = _PARSERS[declared]
         try:
-            quantity(value)
+            parse(value)
         except ValueError:
-            rule = (
-                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-            )
-            raise bad_request(
-                f'{self._kind} in version "v1" cannot be handled as a {self._kind}: {rule}'
-            ) from None
-        return value
-
-    def _base64(self, value: Any, path: str) -> Any:
-        try:
-            base64.b64decode(value, validate=True)
-        except (TypeError, ValueError) as error:
-            raise bad_request(f"{self._kind}.{path}: illegal base64 data: {error}") from None
-        return value
+            where = f'{self._kind} in version "v1" cannot be handled as a {self._kind}'
+            raise bad_request(f"{where}: {path}: {value!r}: {rule}") from None
 
     def _mismatch(self, value: Any, path: str, declared: str) -> Exception:
         found = _JSON_NAMES.get(type(value), "null")

@@ -32,9 +32,11 @@ def _holds(labels: Labels, key: str, operator: str, values: list[str]) -> bool:
         case "DoesNotExist":
             return value is None
         case "Gt" | "Lt":
-            if value is None or not value.lstrip("-").isdigit():
+            try:
+                mine, limit = int(value or ""), int(values[0])
+            except (ValueError, IndexError):
                 return False
-            return int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0])
+            return mine > limit if operator == "Gt" else mine < limit
     return False
 
 

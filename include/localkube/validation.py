@@ -12,7 +12,7 @@ from localkube.errors import ApiError, forbidden, invalid
 from localkube.job_validation import check_job, check_job_update
 from localkube.objects import Obj, lookup, quantity
 from localkube.resources import Resource
-from localkube.selectors import OPERATORS
+from localkube.selectors import OPERATORS, selects
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -147,22 +147,22 @@ def _frozen(spec: Obj) -> Obj:
 
 
 def _daemonset(daemonset: Obj, old: Obj | None, causes: Causes) -> None:
-    _template(daemonset, causes)
     spec = daemonset["spec"]
-    restart = spec["template"]["spec"]["restartPolicy"]
-    if restart != "Always":
+    _template(daemonset, causes)
+    if (restart := spec["template"]["spec"]["restartPolicy"]) != "Always":
         causes.unsupported("spec.template.spec.restartPolicy", restart, ["Always"])
-    strategy = spec["updateStrategy"]
-    if strategy["type"] not in ("RollingUpdate", "OnDelete"):
-        causes.unsupported("spec.updateStrategy.type", strategy["type"], ["RollingUpdate", "OnDelete"])
-    most = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
+    if (kind := spec["updateStrategy"]["type"]) not in ("RollingUpdate", "OnDelete"):
+        causes.unsupported("spec.updateStrategy.type", kind, ["RollingUpdate", "OnDelete"])
+    most = (spec["updateStrategy"].get("rollingUpdate") or {}).get("maxUnavailable", 1)
     if not _COUNT_OR_SHARE.fullmatch(str(most)):
         field = "spec.updateStrategy.rollingUpdate.maxUnavailable"
         causes.invalid(field, most, "must be a whole number or a percentage such as 10%")
-    for n, one in enumerate(spec["selector"].get("matchExpressions") or ()):
+    selector, labels = spec.get("selector"), (spec["template"].get("metadata") or {}).get("labels") or {}
+    if not selector:
+        return causes.required("spec.selector")
+    for n, one in enumerate(selector.get("matchExpressions") or ()):
         _expression(one, f"spec.selector.matchExpressions[{n}]", causes)
-    selector, labels = spec["selector"], (spec["template"].get("metadata") or {}).get("labels") or {}
-    if not set((selector.get("matchLabels") or {}).items()) <= set(labels.items()):
+    if not selects(selector, labels):
         causes.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
     if old is not None and selector != old["spec"]["selector"]:
         causes.invalid("spec.selector", selector, "field is immutable")

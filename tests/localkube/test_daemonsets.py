@@ -50,8 +50,11 @@ def test_there_is_a_ready_pod_on_every_node(kube: Kube, namespace: str) -> None:
     }
 
 
-def test_a_node_selector_leaves_nodes_out(kube: Kube, namespace: str) -> None:
-    pod = {"nodeSelector": {"kubernetes.io/hostname": "shared-node-1"}}
+@pytest.mark.parametrize(
+    "how", [("nodeSelector", {"kubernetes.io/hostname": "shared-node-1"}), ("nodeName", "shared-node-1")]
+)
+def test_nodes_may_be_left_out(kube: Kube, namespace: str, how: tuple[str, Any]) -> None:
+    pod = {how[0]: how[1]}
     kube.apps.create_namespaced_daemon_set(namespace, daemonset("d", pod=pod))
     assert [one.spec.node_name for one in ready(kube, namespace, 1)] == ["shared-node-1"]
 

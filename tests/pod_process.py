@@ -55,9 +55,9 @@ class Pod:
         """Make these the shards of completion index 0."""
         (self.directory / "manifest.jsonl").write_text(json.dumps({"shards": shards}) + "\n")
 
-    def start(self) -> "subprocess.Popen[str]":
+    def start(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "workload"],
+            [sys.executable, "-m", "workload", *words],
             env=self.environ,
             text=True,
             stdout=subprocess.PIPE,
@@ -70,8 +70,8 @@ class Pod:
         message = termination.read_text() if termination.exists() else ""
         return Ended(process.returncode, stdout, stderr, message)
 
-    def run(self) -> Ended:
-        return self.wait(self.start())
+    def run(self, *words: str) -> Ended:
+        return self.wait(self.start(*words))
 
     def result(self, name: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads((self.output / f"{name}.json").read_text())

@@ -1,4 +1,4 @@
-"""The process a pod runs: `python -m workload`.
+"""The process a pod runs: `python -m workload`, or a part of it for another analysis (`workload.apart`).
 
 In, by environment: SHARD_MANIFEST (a JSON-lines file) and JOB_COMPLETION_INDEX (its line), INPUT_DIR
 (where shards are staged), OUTPUT_URL (where results go), DATASET; optional DPATH (`/dev/null` stages in
@@ -18,8 +18,9 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-from workload.errors import WorkloadError
-from workload.settings import read_settings
+from workload.apart import bring, publish
+from workload.errors import Misconfigured, WorkloadError
+from workload.settings import Settings, read_settings
 
 _MESSAGE_LIMIT = 4096
 """Bytes of a termination message that Kubernetes keeps."""
@@ -30,14 +31,29 @@ def main() -> int:
     _exit_promptly_on(signal.SIGTERM)
     try:
         settings = read_settings(os.environ)
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # starting threads costs more than the sums
-        from workload.pod import run  # numpy and uproot only once there is something to do
-
-        run(settings, lambda line: print(line, flush=True))
+        _carry_out(sys.argv[1:], settings)
     except WorkloadError as error:
         _tell(str(error))
         return error.exit_code
     return 0
+
+
+def _carry_out(words: list[str], settings: Settings) -> None:
+    def report(line: str) -> None:
+        print(line, flush=True)
+
+    match words:
+        case []:
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # starting threads costs more than the sums
+            from workload.pod import run  # numpy and uproot only once there is something to do
+
+            run(settings, report)
+        case ["stage-in"]:
+            bring(settings, report)
+        case ["publish"]:
+            publish(settings, os.environ, report)
+        case _:
+            raise Misconfigured(f"there is no {' '.join(words)!r}: it is stage-in, publish or nothing")
 
 
 def _exit_promptly_on(wanted: signal.Signals) -> None:

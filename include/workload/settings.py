@@ -34,22 +34,23 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Raises `Misconfigured` naming the variable at fault. SAMPLE and DATATYPE are part of the contract for
     other images; this analysis treats data and simulation alike.
     """
-    input_dir = Path(_required(environ, "INPUT_DIR"))
+    input_dir = Path(required(environ, "INPUT_DIR"))
     if not input_dir.is_dir():
         raise Misconfigured(f"INPUT_DIR {input_dir} is not a directory")
     return Settings(
-        manifest=Path(_required(environ, "SHARD_MANIFEST")),
+        manifest=Path(required(environ, "SHARD_MANIFEST")),
         index=_completion_index(environ),
         input_dir=input_dir,
         output_url=_output_url(environ),
-        dataset=_required(environ, "DATASET"),
+        dataset=required(environ, "DATASET"),
         test_mode=environ.get("DPATH") == TEST_MODE_DPATH,
         skip_existing=_flag(environ, "SKIP_EXISTING"),
         download_limit=_download_limit(environ),
     )
 
 
-def _required(environ: Mapping[str, str], name: str) -> str:
+def required(environ: Mapping[str, str], name: str) -> str:
+    """The value of a variable. Raises `Misconfigured` when it is not set."""
     value = environ.get(name, "")
     if not value:
         raise Misconfigured(f"environment variable {name} is not set")
@@ -57,7 +58,7 @@ def _required(environ: Mapping[str, str], name: str) -> str:
 
 
 def _output_url(environ: Mapping[str, str]) -> str:
-    value = _required(environ, "OUTPUT_URL").rstrip("/")
+    value = required(environ, "OUTPUT_URL").rstrip("/")
     try:
         split(f"{value}/result.json", WRITABLE_SCHEMES)
     except ValueError as error:
@@ -66,7 +67,7 @@ def _output_url(environ: Mapping[str, str]) -> str:
 
 
 def _completion_index(environ: Mapping[str, str]) -> int:
-    value = _required(environ, "JOB_COMPLETION_INDEX")
+    value = required(environ, "JOB_COMPLETION_INDEX")
     if not value.isdecimal():
         raise Misconfigured(f"JOB_COMPLETION_INDEX is {value!r}, not a whole number from 0")
     return int(value)

@@ -77,7 +77,7 @@ def stage_in(shard: Shard, target: Path, throttle: Throttle | None = None) -> in
 def _request(shard: Shard) -> "GetResult":
     """The response to the request for a shard, checked before any of its content is read."""
     try:
-        store, key = locate(shard.url)
+        store, key = locate(shard.url, "INPUT")
         response = obstore.get(store, key)
     except ValueError as error:
         raise BadInput(str(error)) from error

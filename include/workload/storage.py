@@ -1,12 +1,14 @@
 """Objects by URL: `s3://`, `gs://`, `https://` and `file://` through one library.
 
 Credentials and endpoints come from the variables each cloud's own tools use (`AWS_*`, `GOOGLE_*`) or
-from the node's identity; nothing is passed by hand. Plain HTTP is used where an endpoint names it.
+from the node's identity; nothing is passed by hand. Where shards and results lie in two stores of one kind,
+the variables begin with `INPUT_` and `OUTPUT_`. Plain HTTP is used where an endpoint names it.
 """
 
+import os
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import obstore
 from obstore.exceptions import BaseError
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 WRITABLE_SCHEMES = ("s3", "gs", "file")
 SCHEMES = (*WRITABLE_SCHEMES, "https", "http")
 
+Role = Literal["INPUT", "OUTPUT"]
+"""What a store is to a pod: where its shards lie, or where its results go."""
+
+_PAYER = "GOOGLE_USER_PROJECT"  # who pays for requests; the client has no variable of its own for it
 _RETRY: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 # No limit on a whole request, since a shard may take minutes; a stalled connection ends after a minute.
 _CLIENT: "ClientConfig" = {
@@ -46,17 +52,26 @@ def split(url: str, schemes: tuple[str, ...] = SCHEMES) -> tuple[str, str, str]:
     return scheme, root, key
 
 
-def locate(url: str) -> tuple[ObjectStore, str]:
+def locate(url: str, role: Role = "OUTPUT") -> tuple[ObjectStore, str]:
     """The store a URL points into, and the key in it. Raises ValueError as `split` does."""
     scheme, root, key = split(url)
-    return _store(scheme, root), key
+    return _store(scheme, root, role), key
 
 
 @cache
-def _store(scheme: str, root: str) -> ObjectStore:
+def _store(scheme: str, root: str, role: Role) -> ObjectStore:
     if scheme == "file":
         return from_url("file:///")
-    return from_url(f"{scheme}://{root}", client_options=_CLIENT, retry_config=_RETRY)
+    prefix = f"{role}_"
+    config: Any = {
+        name.removeprefix(prefix): value
+        for name, value in os.environ.items()
+        if name.startswith((f"{prefix}AWS_", f"{prefix}GOOGLE_"))
+    }
+    options = _CLIENT
+    if payer := config.pop(_PAYER, os.environ.get(_PAYER)):
+        options = {**_CLIENT, "default_headers": {"x-goog-user-project": payer}}
+    return from_url(f"{scheme}://{root}", config=config or None, client_options=options, retry_config=_RETRY)
 
 
 def put(url: str, content: bytes) -> None:

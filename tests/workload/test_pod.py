@@ -143,7 +143,7 @@ def test_a_bad_shard_is_reported_after_the_good_ones_have_their_results(
     [
         ({"url": "file:///nowhere/higgs.root"}, "file:///nowhere/higgs.root: no such object"),
         ({"size": 10}, "bytes, but the manifest says 10"),
-        ({"size": None}, "size None is not a number of bytes"),
+        ({"size": "10"}, "size '10' is not a number of bytes"),
         ({"name": "a/b"}, "name 'a/b' is not a plain file name"),
     ],
 )

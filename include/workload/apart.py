@@ -1,0 +1,65 @@
+"""Stage-in and publishing for an analysis in a container of its own: `python -m workload stage-in|publish`.
+
+The image of 2019 analyses one local file and leaves one local document. The container before it brings the
+shard to `INPUT_DIR/shard.root` and its luminosity to `INPUT_DIR/lumi.json`; the container after it publishes
+the document at RESULT_FILE under the shard's name.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from workload.errors import Misconfigured, TryAgain
+from workload.manifest import Shard, read_shards
+from workload.settings import Settings, required
+from workload.stage_in import Throttle, stage_in
+from workload.storage import put
+
+WORKLOAD = "aod/1"
+LARGEST_RESULT = 1 << 20
+"""Bytes; a result document has about a thousand."""
+
+Report = Callable[[str], None]
+
+
+def bring(settings: Settings, report: Report) -> None:
+    """Stage the index's shard in, for the container that comes next. Raises `WorkloadError`."""
+    shard = _only_shard(settings)
+    throttle = Throttle(settings.download_limit) if settings.download_limit else None
+    size = stage_in(shard, settings.input_dir / "shard.root", throttle)
+    (settings.input_dir / "lumi.json").write_text(json.dumps(shard.lumi))
+    report(f"{shard.name}: {size} bytes staged in")
+
+
+def publish(settings: Settings, environ: Mapping[str, str], report: Report) -> None:
+    """Publish what the container before has left. Raises `WorkloadError`."""
+    shard = _only_shard(settings)
+    path = Path(required(environ, "RESULT_FILE"))
+    document = _document(path)
+    document |= {"shard": shard.name, "url": shard.url, "workload": WORKLOAD}
+    if shard.size is not None:
+        document["size"] = shard.size
+    put(f"{settings.output_url}/{shard.name}.json", json.dumps(document).encode())
+    report(f"{shard.name}: published")
+
+
+def _only_shard(settings: Settings) -> Shard:
+    shards = read_shards(settings.manifest, settings.index)
+    if len(shards) > 1:
+        raise Misconfigured(
+            f"completion index {settings.index} has {len(shards)} shards: an analysis in a container of its "
+            "own takes one"
+        )
+    return shards[0]
+
+
+def _document(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_RESULT + 1)
+        document = json.loads(content) if len(content) <= LARGEST_RESULT else None
+    except (OSError, ValueError) as error:
+        raise TryAgain(f"the analysis has left no result: {path}: {error}") from error
+    if not isinstance(document, dict):
+        raise TryAgain(f"the analysis has left no result: {path} is no JSON object of a few kB")
+    return document

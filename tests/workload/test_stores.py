@@ -1,0 +1,77 @@
+"""A pod that reads from one store and writes to another, each reached in its own way."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gcs_server import Gcs, gcs
+from pod_process import Pod
+from s3_server import Bucket
+
+__all__ = ["gcs"]
+
+GCS_BUCKET = f"test-of-pods-{os.getpid()}"
+
+
+@pytest.fixture
+def gcs_bucket(gcs: Gcs) -> str:
+    if GCS_BUCKET not in [one["name"] for one in gcs.json.get("/storage/v1/b").json().get("items", [])]:
+        gcs.make_bucket(GCS_BUCKET)
+    return GCS_BUCKET
+
+
+def google_environment(gcs: Gcs) -> dict[str, str]:
+    return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(gcs.tokens.key_file()), "GOOGLE_BASE_URL": gcs.url}
+
+
+def test_shards_in_gcs_give_results_in_s3(
+    pod: Pod, shard_file: Path, gcs: Gcs, gcs_bucket: str, bucket: Bucket
+) -> None:
+    gcs.put(gcs_bucket, "data/a.root", shard_file.read_bytes())
+    pod.environ |= google_environment(gcs) | bucket.environ
+    pod.environ["OUTPUT_URL"] = f"s3://{bucket.name}/results"
+    pod.give({"name": "a", "url": f"gs://{gcs_bucket}/data/a.root", "size": shard_file.stat().st_size})
+    ended = pod.run()
+    assert (ended.code, ended.stderr) == (0, "")
+    assert bucket.keys() == ["results/a.json"]
+
+
+def test_shards_in_s3_give_results_in_gcs(
+    pod: Pod, shard_file: Path, gcs: Gcs, gcs_bucket: str, bucket: Bucket
+) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key="a.root", Body=shard_file.read_bytes())
+    pod.environ |= google_environment(gcs) | bucket.environ
+    pod.environ["OUTPUT_URL"] = f"gs://{gcs_bucket}/from-s3"
+    pod.give({"name": "a", "url": f"s3://{bucket.name}/a.root", "size": shard_file.stat().st_size})
+    ended = pod.run()
+    assert (ended.code, ended.stderr) == (0, "")
+    assert gcs.keys(gcs_bucket, "from-s3") == ["from-s3/a.json"]
+
+
+def test_two_stores_of_one_kind_are_told_apart(pod: Pod, shard_file: Path, bucket: Bucket) -> None:
+    bucket.client.put_object(
+        Bucket=bucket.name, Key="a.root", Body=shard_file.read_bytes(), ACL="public-read"
+    )
+    endpoint = bucket.environ["AWS_ENDPOINT_URL"]
+    pod.environ |= {"INPUT_AWS_ENDPOINT_URL": endpoint, "INPUT_AWS_REGION": "us-east-1"}
+    pod.environ |= {"INPUT_AWS_SKIP_SIGNATURE": "true"}
+    pod.environ |= {f"OUTPUT_{name}": value for name, value in bucket.environ.items()}
+    pod.environ["OUTPUT_URL"] = f"s3://{bucket.name}/results"
+    pod.give({"name": "a", "url": f"s3://{bucket.name}/a.root", "size": shard_file.stat().st_size})
+    ended = pod.run()
+    assert (ended.code, ended.stderr) == (0, "")
+    assert bucket.keys() == ["a.root", "results/a.json"]
+
+
+def test_the_requester_pays_where_the_connection_said_so(
+    pod: Pod, shard_file: Path, gcs: Gcs, gcs_bucket: str
+) -> None:
+    gcs.put(gcs_bucket, "data/a.root", shard_file.read_bytes())
+    gcs.payers.clear()
+    pod.environ |= google_environment(gcs) | {"GOOGLE_USER_PROJECT": "who-pays-for-it"}
+    pod.environ["OUTPUT_URL"] = f"gs://{gcs_bucket}/paid"
+    pod.give({"name": "a", "url": f"gs://{gcs_bucket}/data/a.root", "size": shard_file.stat().st_size})
+    assert pod.run().code == 0
+    assert set(gcs.payers) == {"who-pays-for-it"}

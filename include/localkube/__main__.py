@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
         metavar="SECONDS",
         help="first delay before a failed pod, container or pull is tried again (default 10, as Kubernetes)",
     )
-    serve.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
+    serve.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
 
 
@@ -95,7 +95,7 @@ async def _serve(state: Path, port: int, images: Path | None, backoff: float) ->
             "Choose another with --port"
         ) from None
     clusters.restore()
-    log.warning("serving %s on https://127.0.0.1:%d", state, port)
+    log.info("serving %s on https://127.0.0.1:%d", state, port)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

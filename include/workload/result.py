@@ -45,7 +45,7 @@ def result_document(
         "samplename": dataset,
         "shard": shard.name,
         "url": shard.url,
-        "size": staged,
+        "size": staged if shard.size is None else shard.size,
         "processed": analysis.processed,
         **{HISTOGRAMS[channel]: counts.tolist() for channel, counts in analysis.histograms.items()},
         "lumi": shard.lumi,

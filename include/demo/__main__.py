@@ -91,7 +91,7 @@ def run(options: argparse.Namespace, supervision: Supervision, console: Console)
             with supervision.in_use():
                 bring_up(supervision, campaign, view.say)
                 _run_campaign(supervision, options.campaign, campaign, conf, view)
-            view.say(f"Done in {time.monotonic() - began:.0f} s; stopping ...")
+            view.say(f"Done in {time.monotonic() - began:.0f} s.")
         finally:
             if supervision.stop_unless_used():
                 view.say("All services are stopped; `make up` keeps them running, to look around and click.")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from higgsdemo.run import ClusterRun, Stage
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 class TaskFailed(AirflowException):
     """A task has failed for a reason that its message tells whole."""
+
+
+class TaskFailedForGood(AirflowFailException):
+    """A task has failed for a reason that its message tells whole, and that no retry can change."""
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from higgsdemo.links import PageLink
 from higgsdemo.operators.base import (
     ClusterOperator,
-    TaskFailed,
+    TaskFailedForGood,
     check,
     connect,
     output_store,
@@ -112,7 +112,7 @@ class WaitForJobsOperator(ClusterOperator):
         for failure in failures[:20]:
             self.log.error("shard %(shard)s of %(dataset)s failed: %(reason)s", failure)
         if len(missing) > run.allowed_failures(total):
-            raise TaskFailed(
+            raise TaskFailedForGood(
                 f"cluster {name}: {len(missing)} of {total} shards have no result, "
                 f"{run.allowed_failures(total)} may fail; see failures/{name}.json in {run.output}"
             )

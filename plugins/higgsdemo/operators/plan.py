@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 
 from higgsdemo.campaign import CampaignError, apply_conf
 from higgsdemo.links import PageLink
-from higgsdemo.operators.base import TaskFailed, told
+from higgsdemo.operators.base import TaskFailedForGood, told
 from higgsdemo.run import ClusterRun, Run, run_name
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class PlanOperator(BaseOperator):
             run = plan_run(campaign, options, dag_run.dag_id, name)
             assignments = [ClusterRun(run=run, cluster=cluster) for cluster in campaign.clusters()]
         except CampaignError as error:
-            raise TaskFailed(str(error)) from None
+            raise TaskFailedForGood(str(error)) from None
         for assignment in assignments:
             cluster = assignment.cluster
             self.log.info("%s: %d datasets on %s", cluster.name, len(cluster.datasets), cluster.provider)
@@ -68,7 +68,7 @@ class PlanOperator(BaseOperator):
             if store.exists(RECORD) and not run.resume:
                 earlier = json.loads(store.read(RECORD))["airflow"]["dag_run"]
                 if earlier != run_id:
-                    raise TaskFailed(
+                    raise TaskFailedForGood(
                         f"run {run.name} is there already, made by the DAG run {earlier}: give resume to "
                         "finish it, or another run_name"
                     )

@@ -12,7 +12,7 @@ import pytest
 
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
 from higgsdemo.catalogue import load_catalogue
-from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.run import ClusterRun
 from s3_server import Bucket, bucket, s3_endpoint
@@ -79,13 +79,13 @@ def test_a_run_that_submits_nothing_leaves_nothing_in_the_bucket(campaign: Campa
 def test_a_name_that_another_run_bears_is_refused(campaign: Campaign) -> None:
     plan(campaign, "manual__1", run_name="mine")
     plan(campaign, "manual__1", run_name="mine")
-    with pytest.raises(TaskFailed, match="run mine is there already, made by the DAG run manual__1"):
+    with pytest.raises(TaskFailedForGood, match="run mine is there already, made by the DAG run manual__1"):
         plan(campaign, "manual__2", run_name="mine")
     assert plan(campaign, "manual__2", run_name="mine", resume=True)[0].run.resume
 
 
 def test_a_misspelt_key_is_refused_by_name(campaign: Campaign) -> None:
-    with pytest.raises(TaskFailed, match='has no key "maping"; did you mean "mapping"'):
+    with pytest.raises(TaskFailedForGood, match='has no key "maping"; did you mean "mapping"'):
         plan(campaign, maping=[])
 
 

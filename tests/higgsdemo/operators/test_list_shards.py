@@ -1,0 +1,154 @@
+"""The shards of a cluster, listed from real stores: all of them, none twice, and the rest reported."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clouds.tasks import make
+from gcs_server import gcs
+from higgsdemo.campaign import Campaign, RunOptions, apply_conf, load_campaign
+from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.list_shards import ListShardsOperator
+from higgsdemo.operators.plan import plan_run
+from higgsdemo.run import ClusterRun
+from higgsdemo.shards import Shard, load, shards_key
+from higgsdemo.storage import ObjectStore
+from planned_runs import dataset, planned
+from s3_server import bucket, s3_endpoint
+from stores import Kind, gs, kind, s3
+
+__all__ = ["bucket", "gcs", "gs", "kind", "s3", "s3_endpoint"]
+
+CONFIG = Path(__file__).parents[3] / "include" / "config"
+
+
+def run(kind: Kind, *datasets: dict[str, Any], **run: Any) -> ClusterRun:
+    """A planned run over datasets in a bucket of that kind, with its output there too."""
+    refs = [dataset(**{"url": f"{kind.url}/{one['name']}/"} | one) for one in datasets]
+    output = {"output": f"{kind.url}/out/run", "output_connection": "with_keys"}
+    return planned(run=output | run, cluster={"input_connection": "with_keys", "datasets": refs})
+
+
+def listed(assignment: ClusterRun) -> tuple[dict[str, Any], list[Shard]]:
+    """What the task returns, and the shards it leaves."""
+    returned = make(ListShardsOperator, assignment).execute({})
+    store = ObjectStore(assignment.run.output, "with_keys")
+    return returned["datasets"], list(load(store.read(shards_key(assignment.cluster.name))))
+
+
+@pytest.mark.timeout(900)
+def test_27_000_objects_give_the_26_920_shards_of_the_full_campaign(
+    kind: Kind, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign, options = full_campaign(kind)
+    clusters = campaign.clusters()
+    names = [ref for cluster in clusters for ref in cluster.datasets]
+    objects = [(f"{prefix(ref.url)}{n:05}.root", b"x") for ref in names for n in range(ref.files or 0)]
+    strange = [(f"{prefix(ref.url)}{name}", b"") for ref in names[:40] for name in ("README.txt", "0.root")]
+    assert (len(objects), len(objects) + len(strange)) == (26_920, 27_000)
+    kind.put_all(objects + strange)
+    planned_run = plan_run(campaign, options, "higgs-full", "listing")
+    shards: list[Shard] = []
+    for cluster in clusters:
+        shards += listed(ClusterRun(run=planned_run, cluster=cluster))[1]
+    assert {shard.url for shard in shards} == {f"{kind.url}/{key}" for key, _ in objects}
+    assert len(shards) == 26_920
+    assert {shard.size for shard in shards} == {1}
+    assert capsys.readouterr().out.count(": passed over") == 80
+    assert len({(shard.dataset, shard.name) for shard in shards}) == 26_920
+
+
+def full_campaign(kind: Kind) -> tuple[Campaign, RunOptions]:
+    """The full campaign with its options, over a bucket of that kind."""
+    storage = {"input": kind.url, "output": f"{kind.url}/out", "connection": "with_keys"}
+    return apply_conf(load_campaign(CONFIG / "higgs-full.json"), {"storage": storage})
+
+
+def prefix(url: str) -> str:
+    return url.partition("://")[2].partition("/")[2]
+
+
+def test_sizes_and_what_is_no_shard_are_told(kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
+    kind.put_all([("A/1.root", b"1"), ("A/deep/2.root", b"22"), ("A/empty.root", b""), ("A/notes.md", b"n")])
+    datasets, shards = listed(run(kind, {"name": "A"}))
+    assert datasets == {"A": {"shards": 2, "bytes": 3, "done": 0}}
+    assert [(shard.name, shard.size) for shard in shards] == [("1", 1), ("deep-2", 2)]
+    told = capsys.readouterr().out
+    assert "dataset A: empty.root is empty: passed over" in told
+    assert "dataset A: notes.md is no .root file: passed over" in told
+
+
+INCOMPLETE = {
+    "empty": ([], "dataset A: no .root file below {url}/A/; are the URL and the Airflow connection"),
+    "smaller": ([("A/1.root", b"1")], "dataset A: 1 files below {url}/A/, the catalogue says 2"),
+}
+
+
+@pytest.mark.parametrize(("objects", "message"), INCOMPLETE.values(), ids=INCOMPLETE)
+def test_a_dataset_that_is_not_all_there_is_an_error(
+    kind: Kind, objects: list[tuple[str, bytes]], message: str
+) -> None:
+    kind.put_all(objects)
+    with pytest.raises(TaskFailed) as failed:
+        listed(run(kind, {"name": "A", "files": 2}))
+    assert str(failed.value).startswith(message.format(url=kind.url))
+    assert str(failed.value).endswith('; set "incomplete" to "warn" to run with what is there')
+
+
+@pytest.mark.parametrize(("objects", "message"), INCOMPLETE.values(), ids=INCOMPLETE)
+def test_a_dataset_that_is_not_all_there_is_a_warning_where_the_campaign_says_so(
+    s3: Kind, objects: list[tuple[str, bytes]], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3.put_all(objects)
+    _, shards = listed(run(s3, {"name": "A", "files": 2}, incomplete="warn"))
+    assert len(shards) == len(objects)
+    assert message.format(url=s3.url) in capsys.readouterr().out
+
+
+def test_an_index_file_in_the_bucket_names_the_shards(kind: Kind) -> None:
+    bucket = kind.url.partition("://")[2]
+    scheme = kind.url.partition("://")[0]
+    lines = [f"{scheme}/{bucket}/A/{name}.root" for name in ("1", "2")]
+    index = f"{kind.url}/lists/A_file_index.txt"
+    kind.put_all([("lists/A_file_index.txt", "\n".join(lines).encode()), ("A/3.root", b"3")])
+    _, shards = listed(run(kind, {"name": "A", "url": f"{kind.url}/", "index": index}))
+    assert [(shard.name, shard.url, shard.size) for shard in shards] == [
+        ("A-1", f"{kind.url}/A/1.root", None),
+        ("A-2", f"{kind.url}/A/2.root", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"s3/elsewhere/1.root", "names s3://elsewhere/1.root, which is not below s3://"),
+        (b"what?", '"what?" must be <scheme>/<bucket>/<key> with the scheme s3 or gs'),
+        (b"", "names an index file without a line"),
+    ],
+)
+def test_a_wrong_index_file_in_the_bucket_is_told(s3: Kind, content: bytes, message: str) -> None:
+    index = f"{s3.url}/A_file_index.txt"
+    s3.put_all([("A_file_index.txt", content)])
+    with pytest.raises(TaskFailed, match=r"^dataset A") as failed:
+        listed(run(s3, {"name": "A", "url": f"{s3.url}/", "index": index}))
+    assert message in str(failed.value)
+
+
+def test_a_resumed_run_marks_what_is_done(s3: Kind) -> None:
+    s3.put_all([("A/1.root", b"1"), ("A/2.root", b"2"), ("out/run/results/A/2.json", b"{}")])
+    datasets, shards = listed(run(s3, {"name": "A"}, resume=True))
+    assert datasets["A"]["done"] == 1
+    assert [(shard.name, shard.done) for shard in shards] == [("1", False), ("2", True)]
+
+
+def test_data_files_bear_their_luminosity(s3: Kind) -> None:
+    name = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
+    s3.put_all([(f"{name}/1.root", b"1")])
+    _, (shard,) = listed(run(s3, {"name": name}))
+    assert shard.lumi == {"stream": "el_stream_2012", "value": pytest.approx(7169.6e6 / 2389)}
+    stored = ObjectStore(f"{s3.url}/out/run", "with_keys").read("shards/kubecon-demo-0.jsonl")
+    assert json.loads(stored)["lumi"] == shard.lumi

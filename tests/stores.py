@@ -1,0 +1,80 @@
+"""An empty bucket of each kind of store, and Airflow connections to it: with keys, without, to nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from moto.s3.models import s3_backends
+
+from gcs_server import Gcs
+from s3_server import Bucket
+
+ACCOUNT = "123456789012"  # moto's
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A bucket of one kind of store, and what its server can be told besides."""
+
+    url: str
+    keys: Callable[[], list[str]]
+    make_public: Callable[[str], None]
+    put_all: Callable[[Iterable[tuple[str, bytes]]], None]
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, **connections: Any) -> None:
+    """Make Airflow connections of the given names."""
+    for name, document in connections.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
+
+
+@pytest.fixture(params=["s3", "gs"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """A bucket of each kind in turn."""
+    found: Kind = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    """A bucket of an S3 server."""
+    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    with_keys = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
+    anonymous = {"conn_type": "aws", "extra": extra | {"config_kwargs": {"signature_version": "unsigned"}}}
+    unreachable = with_keys | {"extra": extra | {"endpoint_url": "http://127.0.0.1:1"}}
+    connect(monkeypatch, with_keys=with_keys, anonymous=anonymous, unreachable=unreachable)
+
+    def make_public(key: str) -> None:
+        bucket.client.put_object_acl(Bucket=bucket.name, Key=key, ACL="public-read")
+
+    def put_all(objects: Iterable[tuple[str, bytes]]) -> None:
+        backend = s3_backends[ACCOUNT]["aws"]  # that of the server: its HTTP takes a minute for 27,000
+        for key, content in objects:
+            backend.put_object(bucket.name, key, content)
+
+    return Kind(f"s3://{bucket.name}", bucket.keys, make_public, put_all)
+
+
+@pytest.fixture
+def gs(gcs: Gcs, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    """A bucket of a GCS."""
+    name = f"test-{abs(hash(request.node.nodeid)) % 10**12}-{os.getpid()}"
+    gcs.make_bucket(name)
+    anonymous = {"is_anonymous": True, "gcs_api_endpoint": gcs.url}
+    connect(
+        monkeypatch,
+        with_keys=json.loads(gcs.connection()),
+        anonymous={"conn_type": "google_cloud_platform", "extra": anonymous},
+        unreachable=json.loads(gcs.connection(gcs_api_endpoint="http://127.0.0.1:1")),
+    )
+
+    def put_all(objects: Iterable[tuple[str, bytes]]) -> None:
+        for key, content in objects:
+            gcs.put(name, key, content)
+
+    return Kind(f"gs://{name}", lambda: gcs.keys(name), lambda _: gcs.public.add(name), put_all)

@@ -26,6 +26,7 @@ print(json.dumps({
     "import_errors": bag.import_errors,
     "errors": errors,
     "dags": {dag.dag_id: sorted(dag.task_ids) for dag in bag.dags.values()},
+    "schedules": {dag.dag_id: dag.schedule for dag in bag.dags.values()},
     "modules": sorted(set(sys.modules) - before),
 }))
 """
@@ -85,12 +86,16 @@ def test_parsing_imports_no_provider(shipped: dict[str, Any]) -> None:
     assert [name for name in shipped["modules"] if name.startswith(HEAVY)] == []
 
 
-def test_a_broken_campaign_is_an_import_error_of_its_file_alone(repository: Path, tmp_path: Path) -> None:
+def test_a_campaign_without_a_schedule_runs_on_demand(shipped: dict[str, Any]) -> None:
+    assert set(shipped["schedules"].values()) == {None}
+
+
+def test_a_broken_campaign_leaves_the_scheduled_one_beside_it_alone(repository: Path, tmp_path: Path) -> None:
     shutil.copytree(repository / "dags", tmp_path / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     config = tmp_path / "include" / "config"
     config.mkdir(parents=True)
     good = (repository / "include/config/higgs-minimal.json").read_text()
-    (config / "good.json").write_text(good)
+    (config / "good.json").write_text(good.replace('"mapping"', '"schedule": "0 6 * * *", "mapping"'))
     broken = config / "broken.json"
     broken.write_text(good.replace('"mapping"', '"maping"'))
     result = parsed(tmp_path / "dags")
@@ -98,4 +103,4 @@ def test_a_broken_campaign_is_an_import_error_of_its_file_alone(repository: Path
     assert list(result["errors"]) == [str(broken)]
     assert "broken.json" in result["errors"][str(broken)]
     assert 'did you mean "mapping"' in result["errors"][str(broken)]
-    assert "good" in result["dags"]
+    assert result["schedules"]["good"] == "0 6 * * *"

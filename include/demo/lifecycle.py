@@ -11,7 +11,7 @@ import httpx
 from demo.airflow_api import Airflow, AirflowAwayError
 from demo.demo_data import fill_buckets, generate
 from demo.services import AIRFLOW, FOUNDATIONS
-from demo.settings import USER, Settings
+from demo.settings import USER, Settings, ports_to_choose
 from demo.supervision import ServiceError, Supervision
 from higgsdemo.campaign import Campaign
 
@@ -27,7 +27,7 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
     Generating data and making Airflow's database go on while the services start. Raises ServiceError or
     DataError; services that were started for nothing are stopped again.
     """
-    with supervision.alone():
+    with supervision.alone(), ports_to_choose():
         fresh = not supervision.states()
         began = datetime.now(UTC)
         if fresh:

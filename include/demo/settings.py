@@ -6,12 +6,15 @@ good between two starts.
 """
 
 import base64
+import fcntl
 import json
 import os
 import secrets
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
@@ -235,6 +238,14 @@ def _remembered(model: type[Model], path: Path) -> Model:
         raise ValueError(
             f"{path} cannot be read ({field}: {fault['msg']}); remove it, and it is made anew"
         ) from None
+
+
+@contextmanager
+def ports_to_choose() -> Iterator[None]:
+    """Keep another checkout of this user from choosing ports until those chosen here are listened on."""
+    with Path(tempfile.gettempdir(), f"higgs-demo-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _is_free(port: int) -> bool:

@@ -3,12 +3,13 @@
 import json
 import os
 import socket
+import threading
 import stat
 from pathlib import Path
 
 import pytest
 
-from demo.settings import Ports, Settings, write_private
+from demo.settings import Ports, Settings, ports_to_choose, write_private
 
 
 def test_secrets_are_random_remembered_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
@@ -96,3 +97,18 @@ def test_airflow_reaches_the_local_services_by_two_connections(tmp_path: Path) -
             "extra": {"ca": str(tmp_path / "localkube" / "ca.crt")},
         },
     }
+
+
+def test_two_checkouts_choose_their_ports_one_after_the_other() -> None:
+    chose = threading.Event()
+
+    def other() -> None:
+        with ports_to_choose():
+            chose.set()
+
+    with ports_to_choose():
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        assert not chose.wait(0.3)
+    assert chose.wait(10)
+    waiting.join()

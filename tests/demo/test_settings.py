@@ -3,8 +3,8 @@
 import json
 import os
 import socket
-import threading
 import stat
+import threading
 from pathlib import Path
 
 import pytest

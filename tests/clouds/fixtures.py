@@ -1,12 +1,20 @@
 """What the tests of the clouds share: real clusters for the fakes to hand out, and a gate before them."""
 
+import json
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from clouds.gate import Gate
-from localkube_server import Server
+from demo.settings import WORKLOAD_IMAGE
+from localkube_server import IMAGES, SOURCE, Server
+
+WORKLOAD = {
+    "Entrypoint": [sys.executable, "-m", "workload"],
+    "Env": [f"PATH={os.environ['PATH']}", f"PYTHONPATH={SOURCE}", "PYTHONUNBUFFERED=1"],
+}
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +22,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     """A gate before a localkube, for all tests."""
     folder = tmp_path_factory.mktemp("clouds")
     localkube = Server(folder / "localkube")
+    localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD}))
     localkube.start()
     gate = Gate(localkube, folder / "gate")
     # gRPC reads it once, when its first channel is opened.

@@ -46,6 +46,8 @@ class Gate:
         self._tls = server_context(state)
         self.certificate = base64.b64encode((state / "ca.crt").read_bytes()).decode()
         self.clusters: dict[str, Opened] = {}
+        self.tokens: set[str] = set()
+        """Every token that ever passed, and those that localkube took in their place."""
         self._loop = asyncio.new_event_loop()
         self._listening = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -119,6 +121,7 @@ class Gate:
             return _refusal(401, "Unauthorized")
         if token not in cluster.tokens:
             cluster.tokens.append(token)
+            self.tokens |= {token, cluster.token}
         headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP}
         async with self._client.request(
             request.method,

@@ -8,8 +8,12 @@ from typing import NamedTuple
 
 import pytest
 
+from clouds.fixtures import gate
+from clouds.gate import Gate
 from demo.settings import REPOSITORY
 from demo_stack import Stack
+
+__all__ = ["gate"]
 
 
 class DemoRun(NamedTuple):
@@ -21,8 +25,8 @@ class DemoRun(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Airflow, the S3 server and localkube, running."""
+def stack(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Stack]:
+    """Airflow, the S3 server and localkube, running; `gate` tells Airflow which certificate clouds have."""
     stack = Stack(tmp_path_factory.mktemp("stack") / ".run")
     yield stack
     stack.stop()

@@ -6,12 +6,13 @@ that Airflow itself runs in. ``location`` may name a context of that kubeconfig.
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
 
-from higgsdemo.clusters.base import Phase, Provider, State
+from higgsdemo.clusters.base import ClusterError, Phase, Provider, State
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -42,14 +43,42 @@ class ExistingProvider(Provider):
 
     def connect(self) -> ApiClient:
         """Return the client of the Airflow connection."""
-        return KubernetesHook(**self._access()).get_conn()
+        with self._explained():
+            return KubernetesHook(**self._access()).get_conn()
 
     def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
         """Return the asynchronous client of the Airflow connection."""
-        return AsyncKubernetesHook(**self._access()).get_conn()
+        return _async_client(self)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of a connection that is not there, or leads nowhere, which it is."""
+        from airflow.sdk.exceptions import AirflowException
+        from kubernetes.config import ConfigException
+        from kubernetes_asyncio.config import ConfigException as AsyncConfigException
+
+        try:
+            yield
+        except (AirflowException, ConfigException, AsyncConfigException, OSError) as error:
+            raise ClusterError(
+                f"cluster {self.cluster.name}: the Airflow connection {self._access()['conn_id']!r} cannot "
+                f"be used: {error}"
+            ) from error
 
     def _access(self) -> dict[str, Any]:
         return {
             "conn_id": self.cluster.connection or DEFAULT_CONNECTION,
             "cluster_context": self.cluster.location,
         }
+
+
+def _async_client(provider: ExistingProvider) -> AbstractAsyncContextManager[AsyncApiClient]:
+    @asynccontextmanager
+    async def connected() -> AsyncIterator[AsyncApiClient]:
+        hook = AsyncKubernetesHook(**provider._access())
+        async with AsyncExitStack() as stack:
+            with provider._explained():
+                api = await stack.enter_async_context(hook.get_conn())
+            yield api
+
+    return connected()

@@ -90,7 +90,10 @@ class ClusterDefaults(Model):
         examples=["n1-highmem-16", "local-1"],
     )
     nodes: Nodes | None = Field(
-        None, title="Nodes", description="Number of nodes; 1 by default.", examples=[22]
+        None,
+        title="Nodes",
+        description="Number of nodes; 1 by default. On GKE in each zone: a region has three of them.",
+        examples=[22],
     )
     dpath: StageInPath | None = Field(
         None,

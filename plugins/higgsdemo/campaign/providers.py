@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from higgsdemo.campaign.fields import Count, Location, Provider, Whole
+from higgsdemo.campaign.fields import Location, Provider, Whole
 from higgsdemo.campaign.messages import Path, Problem
 from higgsdemo.campaign.rule import Model, choice, text
 from higgsdemo.wording import given, one_of
@@ -47,7 +47,7 @@ class CloudOptions(Model):
     spot: bool = Field(
         False, title="Spot", description="Take nodes that the cloud may withdraw, for a lower price."
     )
-    min_nodes: Count | None = Field(
+    min_nodes: Whole | None = Field(
         None,
         title="Fewest nodes",
         description="With max_nodes: the pool's lower bound; nodes, when left out.",

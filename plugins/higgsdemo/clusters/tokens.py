@@ -119,11 +119,12 @@ def _async_client(provider: TokenProvider) -> AbstractAsyncContextManager[AsyncA
     renewal = Renewal(provider.token)
 
     async def renew(configuration: Any) -> None:
-        configuration.api_key["BearerToken"] = f"Bearer {await sync_to_async(renewal.current)()}"
+        token = await sync_to_async(renewal.current, thread_sensitive=False)()
+        configuration.api_key["BearerToken"] = f"Bearer {token}"
 
     @asynccontextmanager
     async def connected() -> Any:
-        kubeconfig = await sync_to_async(provider._kubeconfig)(renewal)
+        kubeconfig = await sync_to_async(provider._kubeconfig, thread_sensitive=False)(renewal)
         async with await new_client_from_config_dict(kubeconfig) as api:
             api.configuration.refresh_api_key_hook = renew
             yield api

@@ -40,7 +40,7 @@ class SubmitJobsOperator(ClusterOperator):
             shards = _open_shards(assignment)
             cluster = connect(assignment)
             cluster.ensure_namespace()
-            secret_name, environment = _give_access(assignment, cluster)
+            secret_name, environment = self._give_access(assignment, cluster)
             for dataset in assignment.cluster.datasets:
                 for chunk in jobs.chunks(shards.get(dataset.name, []), assignment.cluster.shards_per_pod):
                     manifest = jobs.config_map(assignment, dataset, chunk)
@@ -56,6 +56,29 @@ class SubmitJobsOperator(ClusterOperator):
         if not cluster.apply(job):
             self.log.info("Job %s is there already: adopted", job["metadata"]["name"])
         cluster.own(manifest, job)
+
+    def _give_access(self, assignment: ClusterRun, cluster: KubeCluster) -> tuple[str | None, dict[str, str]]:
+        """Let the pods reach their buckets: by a Secret, or by an identity of the cloud and no secret at all.
+
+        :returns: the Secret's name, and the variables that belong in the open.
+        """
+        from higgsdemo import jobs
+        from higgsdemo.connections import PodStore, holds_secrets, pod_environment
+
+        run, there = assignment.run, assignment.cluster
+        environment = pod_environment(
+            PodStore(there.datasets[0].url, there.input_connection, there.pod_endpoint, there.pod_identity),
+            PodStore(run.output, run.output_connection, run.pod_endpoint, there.pod_identity),
+        )
+        if there.pod_identity:
+            cluster.apply(jobs.service_account(assignment))
+        if not holds_secrets(environment):
+            return None, environment
+        if any(name.endswith("AWS_SESSION_TOKEN") for name in environment):
+            self.log.warning("the connection's keys are temporary: pods that start after their end fail")
+        credentials = jobs.secret(assignment, environment)
+        cluster.put_secret(credentials)
+        return credentials["metadata"]["name"], {}
 
 
 class WaitForJobsOperator(ClusterOperator):
@@ -148,28 +171,6 @@ class CleanupJobsOperator(ClusterOperator):
 def _only_run(run: Run, conf: dict[str, Any]) -> str | None:
     """A run that only cleans up has made nothing itself: it removes what the named run, or all, have left."""
     return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
-
-
-def _give_access(assignment: ClusterRun, cluster: KubeCluster) -> tuple[str | None, dict[str, str]]:
-    """Let the pods reach their buckets: by a Secret, or by an identity of the cloud and no secret at all.
-
-    :returns: the Secret's name, and the variables that belong in the open.
-    """
-    from higgsdemo import jobs
-    from higgsdemo.connections import PodStore, holds_secrets, pod_environment
-
-    run, there = assignment.run, assignment.cluster
-    environment = pod_environment(
-        PodStore(there.datasets[0].url, there.input_connection, there.pod_endpoint, there.pod_identity),
-        PodStore(run.output, run.output_connection, run.pod_endpoint, there.pod_identity),
-    )
-    if there.pod_identity:
-        cluster.apply(jobs.service_account(assignment))
-    if not holds_secrets(environment):
-        return None, environment
-    credentials = jobs.secret(assignment, environment)
-    cluster.put_secret(credentials)
-    return credentials["metadata"]["name"], {}
 
 
 def _open_shards(assignment: ClusterRun, done_too: bool = False) -> dict[str, list[Shard]]:

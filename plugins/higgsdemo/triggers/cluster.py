@@ -41,7 +41,8 @@ class ClusterTrigger(BaseTrigger):
         while True:
             await asyncio.sleep(self.poll_seconds)
             try:
-                state = await sync_to_async(self.provider.state)()
+                # A thread for each: clouds answer in their own time, and a campaign may have many clusters.
+                state = await sync_to_async(self.provider.state, thread_sensitive=False)()
             except ClusterError as error:
                 if not isinstance(error, Unreachable) or clock() - last_answer > PATIENCE:
                     yield TriggerEvent({"error": str(error)})

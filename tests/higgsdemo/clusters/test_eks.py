@@ -71,7 +71,7 @@ def test_the_options_are_in_the_requests(amazon: Amazon) -> None:
     options = {
         "spot": True,
         "disk_gb": 200,
-        "min_nodes": 0,
+        "min_nodes": 1,
         "max_nodes": 9,
         "security_groups": ["sg-0c"],
         "version": "1.34",
@@ -81,7 +81,7 @@ def test_the_options_are_in_the_requests(amazon: Amazon) -> None:
     assert cluster["version"] == "1.34"
     assert cluster["resourcesVpcConfig"]["securityGroupIds"] == ["sg-0c"]
     assert (nodes["capacityType"], nodes["diskSize"]) == ("SPOT", 200)
-    assert nodes["scalingConfig"] == {"minSize": 0, "maxSize": 9, "desiredSize": 2}
+    assert nodes["scalingConfig"] == {"minSize": 1, "maxSize": 9, "desiredSize": 2}
 
 
 def test_nodes_are_deleted_before_their_cluster(amazon: Amazon) -> None:

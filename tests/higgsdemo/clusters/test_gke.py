@@ -78,7 +78,7 @@ def test_the_request_with_every_option_is_the_reviewed_one(google: Google) -> No
         "disk_type": "pd-balanced",
         "local_ssds": 2,
         "spot": True,
-        "min_nodes": 0,
+        "min_nodes": 1,
         "max_nodes": 30,
         "zones": ["europe-west4-a"],
         "network": "physics",

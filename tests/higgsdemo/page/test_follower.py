@@ -137,10 +137,10 @@ def test_of_27000_merged_results_none_is_read(bucket: Bucket, folder: str, reads
 
 
 def test_a_bucket_that_cannot_be_read_is_told_and_tried_again(bucket: Bucket, folder: str) -> None:
-    followers, missing = Followers(), airflow_run(listed=LISTED, output="s3://no-such-bucket/one")
+    followers, missing = Followers(), airflow_run(listed=LISTED, output="s3://a-bucket-made-later/one")
     seen = looked(lambda: followers.look(missing), lambda seen: seen.error is not None)
-    assert "no-such-bucket" in str(seen.error)
-    bucket.client.create_bucket(Bucket="no-such-bucket")
+    assert "a-bucket-made-later" in str(seen.error)
+    bucket.client.create_bucket(Bucket="a-bucket-made-later")
     looked(lambda: followers.look(missing), lambda seen: seen.error is None and seen.complete)
 
 

@@ -104,7 +104,7 @@ async def test_what_cannot_pass_ends_the_wait_at_once(monkeypatch: pytest.Monkey
 
 
 async def test_patience_with_a_cluster_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "PATIENCE", 0.1)
+    monkeypatch.setattr(polling, "PATIENCE", 2.0)
     payload, api = await waited(monkeypatch, 503)
     assert payload == {"error": "cluster kubecon-demo-0: 503 told to say 503"}
     assert len(api.tokens_used) > 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -13,7 +14,7 @@ Key = TypeVar("Key", bound=Hashable)
 log = logging.getLogger(__name__)
 
 
-class Controller(Generic[Key]):
+class Controller(ABC, Generic[Key]):
     """Works off the keys enqueued, each once however often it was; subclasses say what `sync` does.
 
     `sync` does not await, so what it writes is committed together.
@@ -32,8 +33,9 @@ class Controller(Generic[Key]):
         self._due[key] = None
         self._wake.set()
 
+    @abstractmethod
     def sync(self, key: Key) -> None:
-        raise NotImplementedError
+        """Bring one object nearer to what it asks for."""
 
     async def run(self) -> None:
         while True:

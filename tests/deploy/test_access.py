@@ -1,0 +1,130 @@
+"""The rights that Airflow is given in a cluster: enough for a campaign, and not one more than it uses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from clouds.fixtures import WORKLOAD
+from clouds.tasks import carry_out, make
+from demo.settings import WORKLOAD_IMAGE
+from deploy.role import Right, right_for, rights, without
+from deploy.role_gate import RoleGate
+from higgsdemo.clusters.base import Provider
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
+from higgsdemo.operators.prepull import PrepullImageOperator
+from higgsdemo.shards import Shard, dump, shards_key
+from higgsdemo.storage import ObjectStore
+from localkube_server import IMAGES, Kube, Server
+from planned_runs import dataset, planned
+from s3_server import bucket, s3_endpoint
+from stores import Kind, s3
+
+__all__ = ["bucket", "s3", "s3_endpoint"]
+
+MANIFEST = Path(__file__).parents[2] / "deploy" / "kubernetes" / "access.yaml"
+OBJECTS = list(yaml.safe_load_all(MANIFEST.read_text()))
+ROLE = next(one for one in OBJECTS if one["kind"] == "Role")
+MAKES_NAMESPACES = Right("create", "", "namespaces", None)
+
+
+@pytest.fixture(scope="module")
+def role_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoleGate]:
+    folder = tmp_path_factory.mktemp("role")
+    localkube = Server(folder / "localkube")
+    localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD}))
+    localkube.start()
+    gate = RoleGate(localkube, folder / "gate")
+    yield gate
+    gate.stop()
+    localkube.end()
+
+
+@pytest.fixture
+def account(role_gate: RoleGate, monkeypatch: pytest.MonkeyPatch) -> RoleGate:
+    """A new cluster with the account's namespace, and the connection `theirs` to it."""
+    name = f"theirs-{len(role_gate.clusters)}"
+    kubeconfig = role_gate.kubeconfig(name)
+    document = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(document))
+    monkeypatch.setattr(Provider, "poll_seconds", 0.1)
+    with role_gate._localkube.admin() as admin:
+        Kube(admin.get(f"clusters/{name}").json()["kubeconfig"]).core.create_namespace(OBJECTS[0])
+    role_gate.allowed, role_gate.needed = rights(ROLE), set()
+    return role_gate
+
+
+def campaign(s3: Kind) -> None:
+    """All that a run may ask of a cluster: the image, Jobs of both kinds, a failed shard's log, cleanup."""
+    fields: dict[str, Any] = {
+        "provider": "existing",
+        "connection": "theirs",
+        "flavor": None,
+        "input_connection": "with_keys",
+        "resources": {"cpu": "0.1", "memory": "1Gi"},
+        "datasets": [dataset("A", url=f"{s3.url}/A/")],
+    }
+    run = {"output": f"{s3.url}/out/run", "output_connection": "with_keys"}
+    by_keys = planned(run=run, cluster=fields)
+    role = "arn:aws:iam::123456789012:role/pods"
+    by_identity = planned(run=run, cluster=fields | {"pod_identity": role})
+    shards = dump([Shard("A", "1", f"{s3.url}/A/of-nobody.root", 1)])
+    ObjectStore(by_keys.run.output, "with_keys").write(shards_key(by_keys.cluster.name), shards)
+    for _ in range(2):  # the second finds what the first has made
+        carry_out(PrepullImageOperator, by_keys)
+        make(SubmitJobsOperator, by_identity).execute({})
+        submitted = make(SubmitJobsOperator, by_keys).execute({})
+    with pytest.raises(TaskFailedForGood, match="1 of 1 shards have no result"):
+        carry_out(WaitForJobsOperator, by_keys, submitted=submitted)
+    make(CleanupJobsOperator, by_keys).execute({"dag_run": SimpleNamespace(conf={})})
+
+
+def test_a_campaign_needs_every_right_of_the_account_and_no_other(s3: Kind, account: RoleGate) -> None:
+    campaign(s3)
+    assert account.needed - {MAKES_NAMESPACES} == rights(ROLE)
+
+
+@pytest.mark.parametrize(
+    "rule", range(len(ROLE["rules"])), ids=lambda n: "/".join(ROLE["rules"][n]["resources"])
+)
+def test_without_one_of_the_rules_a_campaign_fails_and_says_what_it_may_not(
+    s3: Kind, account: RoleGate, rule: int
+) -> None:
+    account.allowed = rights(without(ROLE, [rule]))
+    with pytest.raises(TaskFailed, match=r"403 .* is forbidden: User .* cannot \w+ resource"):
+        campaign(s3)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "right"),
+    [
+        ("GET", "/api/v1/namespaces/higgs/pods", Right("list", "", "pods", "higgs")),
+        ("GET", "/api/v1/namespaces/higgs/pods/p/log", Right("get", "", "pods/log", "higgs")),
+        ("GET", "/api/v1/nodes/n", Right("get", "", "nodes", None)),
+        ("GET", "/api/v1/namespaces/higgs", Right("get", "", "namespaces", None)),
+        (
+            "PUT",
+            "/apis/batch/v1/namespaces/higgs/jobs/j/status",
+            Right("update", "batch", "jobs/status", "higgs"),
+        ),
+        (
+            "DELETE",
+            "/apis/batch/v1/namespaces/higgs/jobs",
+            Right("deletecollection", "batch", "jobs", "higgs"),
+        ),
+        ("DELETE", "/apis/batch/v1/namespaces/higgs/jobs/j", Right("delete", "batch", "jobs", "higgs")),
+        ("GET", "/version", None),
+        ("GET", "/apis/batch/v1", None),
+    ],
+)
+def test_a_request_needs_the_right_that_kubernetes_documents(
+    method: str, path: str, right: Right | None
+) -> None:
+    assert right_for(method, path, {}) == right

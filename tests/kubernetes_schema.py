@@ -13,6 +13,7 @@ from kubernetes import client
 
 SCHEMA = Path(__file__).parents[1] / "include" / "localkube" / "schema.json"
 KINDS = ["Namespace", "Node", "Pod", "ConfigMap", "Secret", "ServiceAccount", "Event", "DaemonSet", "Job"]
+KINDS += ["NetworkPolicy"]
 OPAQUE = {"Affinity.podAffinity", "Affinity.podAntiAffinity", "ObjectMeta.managedFields"}
 VOLUMES = {"name", "emptyDir", "configMap", "secret", "hostPath"}
 QUANTITIES = {

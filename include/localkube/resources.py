@@ -92,6 +92,8 @@ RESOURCES = {
         Resource("serviceaccounts", "ServiceAccount", ("sa",)),
         Resource("events", "Event", ("ev",), fields=_EVENT_FIELDS, aliases={"source": "source.component"}),
         Resource("daemonsets", "DaemonSet", ("ds",), "apps", subresources=("status",)),
+        # Kept and not enforced, as in a cluster whose network plugin knows no policies.
+        Resource("networkpolicies", "NetworkPolicy", ("netpol",), "networking.k8s.io"),
         Resource(
             "jobs",
             "Job",

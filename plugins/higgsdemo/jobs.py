@@ -110,6 +110,29 @@ def service_account(assignment: ClusterRun) -> Manifest:
     }
 
 
+def network_policy(assignment: ClusterRun, egress: Sequence[str]) -> Manifest:
+    """Return the NetworkPolicy that lets the run's pods reach name servers and ``egress``, and nobody them.
+
+    :param egress: address ranges in CIDR notation.
+    """
+    spec: Manifest = {
+        "podSelector": {"matchLabels": names.labels(assignment.run)},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [
+            {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
+            {"to": [{"ipBlock": {"cidr": cidr}} for cidr in egress]},
+        ],
+    }
+    metadata = _metadata(assignment, names.object_name(assignment.run, ["network", spec]))
+    metadata["annotations"] = {names.SPEC_HASH: names.digest(spec)}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
 def job(
     assignment: ClusterRun,
     dataset: DatasetRef,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api
+from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
@@ -33,6 +33,7 @@ class KubeCluster:
         self.name, self.namespace = name, namespace
         self._api = api
         self._core, self._batch, self._apps = CoreV1Api(api), BatchV1Api(api), AppsV1Api(api)
+        self._network = NetworkingV1Api(api)
 
     def ensure_namespace(self) -> None:
         """Create the namespace unless it is there, or is not ours to create."""
@@ -123,19 +124,22 @@ class KubeCluster:
             "DaemonSets": self._apps.delete_collection_namespaced_daemon_set,
             "ConfigMaps": self._core.delete_collection_namespaced_config_map,
             "Secrets": self._core.delete_collection_namespaced_secret,
+            "NetworkPolicies": self._network.delete_collection_namespaced_network_policy,
         }
         for kind, delete in deletions.items():
             with explained(self.name, f"delete {kind}", ignore=(404,)):
                 delete(self.namespace, label_selector=selector, propagation_policy="Background")
 
     def _verbs(self, kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        core = self._core
-        return {
-            "ServiceAccount": (core.create_namespaced_service_account, core.read_namespaced_service_account),
-            "ConfigMap": (core.create_namespaced_config_map, core.read_namespaced_config_map),
-            "Job": (self._batch.create_namespaced_job, self._batch.read_namespaced_job),
-            "DaemonSet": (self._apps.create_namespaced_daemon_set, self._apps.read_namespaced_daemon_set),
+        """Return what creates and what reads an object of a kind."""
+        api, noun = {
+            "ServiceAccount": (self._core, "service_account"),
+            "ConfigMap": (self._core, "config_map"),
+            "NetworkPolicy": (self._network, "network_policy"),
+            "Job": (self._batch, "job"),
+            "DaemonSet": (self._apps, "daemon_set"),
         }[kind]
+        return getattr(api, f"create_namespaced_{noun}"), getattr(api, f"read_namespaced_{noun}")
 
     def _plain(self, model: Any) -> Manifest:
         """Return a client model as the API's JSON: field names as in manifests, times as text."""

@@ -69,6 +69,7 @@ def campaign(s3: Kind) -> None:
         "flavor": None,
         "input_connection": "with_keys",
         "resources": {"cpu": "0.1", "memory": "1Gi"},
+        "egress": ["127.0.0.0/8"],
         "datasets": [dataset("A", url=f"{s3.url}/A/")],
     }
     run = {"output": f"{s3.url}/out/run", "output_connection": "with_keys"}

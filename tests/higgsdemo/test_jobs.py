@@ -54,6 +54,10 @@ def test_the_prepull_daemon_set_is_the_reviewed_one() -> None:
     assert jobs.prepull(planned()) == expected("prepull")
 
 
+def test_the_network_policy_is_the_reviewed_one() -> None:
+    assert jobs.network_policy(planned(), ["10.20.0.0/16", "fd00::/8"]) == expected("network-policy")
+
+
 def test_the_same_run_gives_the_same_names() -> None:
     assert rendered_job()["metadata"] == rendered_job()["metadata"]
 

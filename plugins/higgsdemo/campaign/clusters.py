@@ -27,7 +27,7 @@ PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
     "eks": {"connection": "aws_default"},
 }
 STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default"}
-_OF_ONE_PROVIDER = ("connection", "location", "flavor", "pod_identity")
+_OF_ONE_PROVIDER = ("connection", "location", "flavor", "pod_identity", "egress")
 _MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
 _LOCAL_FLAVOR = re.compile("local-([1-9][0-9]{0,2})")
 _GIB_A_LOCAL_CORE = 2
@@ -41,6 +41,7 @@ class Cluster(BaseModel):
     :param input_connection: Airflow connection that reads the datasets.
     :param pod_endpoint: endpoint of the datasets' store as pods see it; None for the connection's.
     :param pod_identity: the cloud identity of the pods; None where they get the connection's keys.
+    :param egress: address ranges (CIDR) that pods may reach; None for any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +61,7 @@ class Cluster(BaseModel):
     input_connection: str
     pod_endpoint: str | None = None
     pod_identity: str | None = None
+    egress: tuple[str, ...] | None = None
     gke: GkeOptions | None = None
     eks: EksOptions | None = None
     datasets: tuple[DatasetRef, ...]
@@ -166,6 +168,8 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
     elif provider in ("gke", "eks") and flavor is None:
         yield Problem(path, f'needs the field "flavor", here or in defaults: a machine type of {provider}')
     elif provider == "local":
+        if values.get("egress"):
+            yield Problem((*path, "egress"), "is of no use: pods of this machine are processes of its user")
         match = _LOCAL_FLAVOR.fullmatch(str(flavor))
         if match is None:
             yield Problem(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from higgsdemo.campaign.fields import (
+    AddressRange,
     BucketUrl,
     ClusterName,
     Connection,
@@ -139,6 +140,14 @@ class ClusterDefaults(Model):
         description="Who the pods are to the cloud's bucket, without keys: a Google service account "
         "(workload identity) or an IAM role (IRSA). Without it they get the keys of the connection.",
         examples=["higgs-pods@project.iam.gserviceaccount.com", "arn:aws:iam::123456789012:role/pods"],
+    )
+    egress: list[AddressRange] | None = Field(
+        None,
+        min_length=1,
+        title="Egress",
+        description="The addresses that pods may reach, those of the stores: a NetworkPolicy forbids all "
+        "else but name servers. No policy when left out. Of use where the cluster's network enforces it.",
+        examples=[["10.20.0.0/16"]],
     )
     gke: GkeOptions | None = Field(
         None, title="GKE", description="What only clusters of the provider gke can be told."

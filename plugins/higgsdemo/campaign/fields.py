@@ -7,6 +7,7 @@ from higgsdemo.campaign.values import (
     CPU,
     MEMORY,
     PRESETS,
+    address_range,
     at_least,
     bucket_url,
     count,
@@ -116,6 +117,14 @@ PodIdentity = Annotated[
 Endpoint = Annotated[
     str,
     Rule("a URL such as https://host:9000", http_url, {"type": "string", "pattern": "^https?://[^@?#]+$"}),
+]
+AddressRange = Annotated[
+    str,
+    Rule(
+        "a range of IP addresses such as 10.20.0.0/16",
+        address_range,
+        {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"},
+    ),
 ]
 CpuQuantity = Annotated[
     str,

@@ -20,7 +20,7 @@ ReleaseChannel = Literal["rapid", "regular", "stable", "extended"]
 DiskTypeName = Annotated[DiskType, choice(DiskType)]
 ReleaseChannelName = Annotated[ReleaseChannel, choice(ReleaseChannel)]
 _OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
-AddressRange = Annotated[
+SubnetRange = Annotated[
     str,
     text("an IPv4 range such as 10.110.0.0/21", rf"{_OCTET}(\.{_OCTET}){{3}}/([89]|1[0-9]|2[0-9])", 18),
 ]
@@ -77,7 +77,7 @@ class GkeOptions(CloudOptions):
     network: Network | None = Field(
         None, title="Network", description="VPC network; the project's `default` when left out."
     )
-    subnet_range: AddressRange | None = Field(
+    subnet_range: SubnetRange | None = Field(
         None,
         title="Subnet range",
         description="Addresses of the nodes: the subnetwork that is made for the cluster. 10.<110+i>.0.0/21 "

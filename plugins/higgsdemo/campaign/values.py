@@ -7,6 +7,7 @@ must be is said beside its kind, in `fields.py`.
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,6 +69,16 @@ def http_url(value: Any) -> str:
     if not parts.hostname or parts.port == 0:
         raise ValueError
     return value.rstrip("/")
+
+
+def address_range(value: Any) -> str:
+    """Check a range of IP addresses in CIDR notation."""
+    if not isinstance(value, str) or "/" not in value:
+        raise ValueError
+    try:
+        return str(ip_network(value))
+    except ValueError as error:
+        raise ValueError("the bits after its prefix are not 0" if "host bits" in str(error) else "") from None
 
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"

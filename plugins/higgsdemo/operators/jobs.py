@@ -40,6 +40,8 @@ class SubmitJobsOperator(ClusterOperator):
             shards = _open_shards(assignment)
             cluster = connect(assignment)
             cluster.ensure_namespace()
+            if assignment.cluster.egress:
+                cluster.apply(jobs.network_policy(assignment, assignment.cluster.egress))
             secret_name, environment = self._give_access(assignment, cluster)
             for dataset in assignment.cluster.datasets:
                 for chunk in jobs.chunks(shards.get(dataset.name, []), assignment.cluster.shards_per_pod):
@@ -154,7 +156,7 @@ class CleanupJobsOperator(ClusterOperator):
     stage: ClassVar[Stage] = "cleanup"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Delete Jobs with their pods, ConfigMaps, Secrets and the prepull DaemonSet."""
+        """Delete Jobs with their pods, ConfigMaps, Secrets, NetworkPolicies and the prepull DaemonSet."""
         from higgsdemo.clusters import Phase
         from higgsdemo.labels import selector
 

@@ -39,6 +39,7 @@ def test_what_is_left_out_has_a_default(changed: Change) -> None:
         "input_connection": "aws_default",
         "pod_endpoint": None,
         "pod_identity": None,
+        "egress": None,
         "gke": {
             "disk_gb": 90,
             "spot": False,

@@ -14,14 +14,27 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         ': mapping[1] has no field "node"; did you mean "nodes"? (the fields are name, datasets, '
         "provider, connection, location, flavor, nodes, dpath, parallelism, shards_per_pod, "
         "max_shards, resources, backoff_limit_per_index, input, "
-        "input_connection, pod_identity, gke, eks)",
+        "input_connection, pod_identity, egress, gke, eks)",
     ),
     "two unknown fields": (
         {"mapping.1.node": 3, "mapping.1.clolor": "red"},
         ': mapping[1] has no field "node"; did you mean "nodes"? and has no field "clolor" (the '
         "fields are name, datasets, provider, connection, location, flavor, nodes, dpath, "
         "parallelism, shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
-        "input_connection, pod_identity, gke, eks)",
+        "input_connection, pod_identity, egress, gke, eks)",
+    ),
+    "addresses that are none": (
+        {"mapping.0.egress": ["10.20.0.0/16", "10.20.0.7/16"]},
+        ': mapping[0].egress[1] is "10.20.0.7/16"; it must be a range of IP addresses such as 10.20.0.0/16: '
+        "the bits after its prefix are not 0",
+    ),
+    "an address instead of a range": (
+        {"mapping.0.egress": ["10.20.0.7"]},
+        ': mapping[0].egress[0] is "10.20.0.7"; it must be a range of IP addresses such as 10.20.0.0/16',
+    ),
+    "a network policy on this machine": (
+        {"mapping.0.provider": "local", "mapping.0.flavor": "local-8", "mapping.0.egress": ["10.20.0.0/16"]},
+        ": mapping[0].egress is of no use: pods of this machine are processes of its user",
     ),
     "no mapping and no storage": (
         {"mapping": ..., "storage": ...},

@@ -13,7 +13,7 @@ KEYS = "(the keys are run_name, stages, clusters, resume, max_shards, mapping, s
 FIELDS = (
     "(the fields are name, datasets, provider, connection, location, flavor, nodes, dpath, parallelism, "
     "shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
-    "input_connection, pod_identity, gke, eks)"
+    "input_connection, pod_identity, egress, gke, eks)"
 )
 
 

@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+AUDIT_VERSION := 2.10.1
 CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
@@ -58,8 +59,11 @@ $(VENV)/.installed: requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	@touch $@
 
+audit: setup  ## look up the locked dependencies among the known vulnerabilities (needs a network)
+	@uv tool run pip-audit@$(AUDIT_VERSION) --strict --require-hashes --disable-pip -r requirements.lock
+
 lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help demo up down status watch test unit lint clean setup lock
+.PHONY: help demo up down status watch test unit lint clean setup audit lock

@@ -16,7 +16,7 @@ from higgsdemo.merge import Merge
 if TYPE_CHECKING:
     from conftest import DemoRun
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 FIVE_DATASETS = (
     "Simulated_Run2012B_DoubleElectron",

@@ -18,7 +18,7 @@ from demo_stack import DAG, Stack, eventually, kill
 if TYPE_CHECKING:
     from conftest import DemoRun
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 
 def shards_done(stack: Stack, run: str) -> int:

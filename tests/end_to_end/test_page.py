@@ -16,7 +16,7 @@ from demo_stack import DAG, Stack, eventually
 if TYPE_CHECKING:
     from conftest import DemoRun
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 WIDE = {"width": 1400, "height": 1000}
 NARROW = {"width": 320, "height": 800}
@@ -41,7 +41,7 @@ def ask(stack: Stack) -> Iterator[httpx.Client]:
     """A logged in client of the page's own API."""
     settings = stack.settings
     login = {"username": USER, "password": settings.secrets.ui_password}
-    token = httpx.post(f"{settings.ui_url}/auth/token", json=login).json()["access_token"]
+    token = httpx.post(f"{settings.ui_url}/auth/token", json=login, timeout=60).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=f"{settings.ui_url}/higgs/api", headers=headers, timeout=30) as client:
         yield client
@@ -61,7 +61,7 @@ def figure(page: Any, name: str) -> str:
     "path", ["api/campaigns", f"api/campaign?dag_id={DAG}", f"api/run?dag_id={DAG}&run_id=x"]
 )
 def test_who_is_not_logged_in_is_told_nothing(stack: Stack, path: str) -> None:
-    assert httpx.get(f"{stack.settings.ui_url}/higgs/{path}").status_code == 401
+    assert httpx.get(f"{stack.settings.ui_url}/higgs/{path}", timeout=60).status_code == 401
 
 
 def test_people_who_are_not_logged_in_are_led_to_the_login_and_back(browser: Browser) -> None:
@@ -209,7 +209,7 @@ def test_a_run_started_by_the_form_fills_the_page(
 
         eventually(filled, "all shards are shown as done")
         assert len(seen) >= 3
-        frame.locator("#state", has_text="success").wait_for(timeout=240_000)
+        frame.locator("#state", has_text="success").wait_for(timeout=480_000)
         seen_by_none = str(frame.locator("#canvas").get_attribute("aria-label"))
         assert "the Higgs boson is highest at 124 to 127 GeV" in seen_by_none
         assert (watched.complaints, watched.strangers) == ([], [])
@@ -231,7 +231,7 @@ def test_a_failing_shard_shows_its_reason_and_its_log_as_text(
     with browser.page(viewport=WIDE) as watched:
         page = watched.page
         page.goto(address(run))
-        page.get_by_role("heading", name="1 failed shard").wait_for(timeout=240_000)
+        page.get_by_role("heading", name="1 failed shard").wait_for(timeout=480_000)
         row = page.locator("#failures tbody tr")
         assert "not a readable ROOT file" in row.inner_text()
         row.get_by_text("Log").click()

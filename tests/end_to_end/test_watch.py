@@ -13,7 +13,7 @@ from demo_stack import DAG, Stack
 if TYPE_CHECKING:
     from conftest import DemoRun
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 
 def watch(stack: Stack, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

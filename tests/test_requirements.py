@@ -1,0 +1,40 @@
+"""What is installed is what was chosen: every dependency pinned with its hashes, and none from elsewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+LOCKS = ["requirements.lock", "include/workload/requirements.txt"]
+PINNED = re.compile(r"(?P<name>[a-z0-9-]+)(\[[a-z0-9,-]+\])?==(?P<version>\S+)")
+
+
+def pins(lock: Path) -> dict[str, list[str]]:
+    """What a lock installs, with the hashes of its files. Raises ValueError for a line of another form."""
+    logical = re.sub(r"\\\n\s*", "", re.sub(r"#.*", "", lock.read_text()))
+    found: dict[str, list[str]] = {}
+    for line in filter(None, map(str.strip, logical.splitlines())):
+        requirement, *hashes = line.split("--hash=")
+        match = PINNED.match(requirement)
+        if match is None:
+            raise ValueError(f"{lock.name}: {line}")
+        found.setdefault(match["name"], []).extend(map(str.strip, hashes))
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_everything_is_pinned_with_hashes(repository: Path, lock: str) -> None:
+    hashes = pins(repository / lock)
+    assert len(hashes) >= 10
+    unlocked = [
+        name
+        for name, found in hashes.items()
+        if not found or not all(re.fullmatch("sha256:[0-9a-f]{64}", one) for one in found)
+    ]
+    assert unlocked == []
+
+
+@pytest.mark.parametrize("source", ["requirements.txt", "requirements-dev.txt"])
+def test_everything_that_is_used_directly_is_in_the_lock(repository: Path, source: str) -> None:
+    direct = re.findall(r"(?m)^[A-Za-z0-9][A-Za-z0-9-]*", (repository / source).read_text())
+    assert [name for name in direct if name.lower() not in pins(repository / "requirements.lock")] == []

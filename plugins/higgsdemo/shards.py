@@ -1,7 +1,8 @@
-"""The shards of a cluster: listed from the bucket, kept as one JSON line each in the run's folder.
+"""The shards of a cluster: made from a bucket's listing, kept as one JSON line each in the run's folder.
 
 The list is written once and read by all that follows (submit, merge, resume), so a dataset that grows
-meanwhile changes nothing, and XCom carries counts instead of 27,000 names.
+meanwhile changes nothing, and XCom carries counts instead of 27,000 names. It is written and read line by
+line: a list of a million shards takes no more memory than one of a thousand.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from higgsdemo.storage import ObjectStore
@@ -38,53 +40,60 @@ class Shard:
     lumi: dict[str, Any] | None = None
 
 
-@dataclass(slots=True)
-class Listing:
-    """What the listing of one dataset found: the shards, and the keys passed over with the reason."""
-
-    dataset: str
-    shards: list[Shard] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-
-
 def list_shards(
-    dataset: str, files: Iterable[tuple[str, int | None]], base_url: str, limit: int | None = None
-) -> Listing:
-    """Turn the files below a URL into shards.
+    dataset: str,
+    files: Iterable[tuple[str, int | None]],
+    base_url: str,
+    pass_over: Callable[[str, str], None],
+    limit: int | None = None,
+) -> Iterator[Shard]:
+    """Turn the files below a URL into shards, in their order.
 
     :param files: keys relative to ``base_url`` with their sizes in bytes, None where unknown.
+    :param pass_over: told the key of each file that is no shard, and the reason.
     :param limit: take the first so many.
     """
-    listing = Listing(dataset)
-    names: set[str] = set()
-    for key, size in files:
-        if limit is not None and len(listing.shards) >= limit:
-            break
-        if reason := _unfit(key, size):
-            listing.skipped[key] = reason
-            continue
-        name = shard_name(key)
-        if name in names:
-            name += f"-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-        names.add(name)
-        listing.shards.append(Shard(dataset, name, f"{base_url.rstrip('/')}/{key}", size))
-    return listing
+
+    def fit() -> Iterator[Shard]:
+        for key, size in files:
+            if reason := _unfit(key, size):
+                pass_over(key, reason)
+            else:
+                yield Shard(dataset, shard_name(key), f"{base_url.rstrip('/')}/{key}", size)
+
+    return islice(fit(), limit)
 
 
 def shard_name(key: str) -> str:
-    """Return the key's path below the dataset without its ending, in characters that every store takes."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", key.strip("/").removesuffix(".root")).strip(".-") or "shard"
+    """Return the key's path below the dataset without its ending, in characters that every store takes.
+
+    A key of other characters, as the slash, has eight digits of its hash added: two keys never share a name,
+    and no list of the names that are taken has to be kept.
+
+    >>> shard_name("0A1B-2C.root"), shard_name("20000/0A1B.root")
+    ('0A1B-2C', '20000-0A1B-ede7945e')
+    """
+    path = key.removesuffix(".root")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path).strip(".-")
+    if name == path and name:
+        return name
+    return f"{name or 'shard'}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
-def dump(shards: Iterable[Shard]) -> bytes:
-    """Return the JSON lines of ``shards/<cluster>.jsonl``."""
-    return b"".join(json.dumps(asdict(shard)).encode() + b"\n" for shard in shards)
+def dump(shard: Shard) -> bytes:
+    """Return the line of a shard in ``shards/<cluster>.jsonl``."""
+    return json.dumps(asdict(shard)).encode() + b"\n"
 
 
-def load(content: bytes) -> Iterator[Shard]:
-    """Yield the shards of ``shards/<cluster>.jsonl``."""
-    for line in content.splitlines():
+def load(lines: Iterable[bytes]) -> Iterator[Shard]:
+    """Yield the shards of the lines of ``shards/<cluster>.jsonl``."""
+    for line in lines:
         yield Shard(**json.loads(line))
+
+
+def cluster_shards(output: ObjectStore, cluster: str) -> Iterator[Shard]:
+    """Yield the shards of a cluster from the run's folder, those of a dataset one after the other."""
+    return load(output.lines(shards_key(cluster)))
 
 
 def shards_key(cluster: str) -> str:

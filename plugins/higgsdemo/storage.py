@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import obstore
@@ -25,6 +26,7 @@ __all__ = ["ObjectStore", "StorageError", "StoredObject"]
 
 PAGE = 1000  # keys a request: the most that S3 and GCS return at once
 CONCURRENT_READS = 32
+READ_AHEAD = 1 << 20  # bytes of an object that is read line by line
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,16 @@ class ObjectStore:
         with self._explained("read", key):
             return bytes(obstore.get(self._backend, key).bytes())
 
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Yield the lines of one object as they arrive, without their ends; StorageError as `read` does."""
+        rest = b""
+        with self._explained("read", key):
+            for chunk in obstore.get(self._backend, key).stream(min_chunk_size=READ_AHEAD):
+                *lines, rest = (rest + bytes(chunk)).split(b"\n")
+                yield from lines
+        if rest:
+            yield rest
+
     def read_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield ``(key, content)`` of many objects, in the order of ``keys``, several requests at a time."""
         pending = iter(keys)
@@ -85,6 +97,11 @@ class ObjectStore:
         with self._explained("write", key):
             obstore.put(self._backend, key, content)
         return f"{self.url}/{key}"
+
+    def upload(self, key: str, file: Path) -> None:
+        """Write a file, of any size, as one object that is there whole or not at all."""
+        with self._explained("write", key):
+            obstore.put(self._backend, key, file)
 
     @contextmanager
     def _explained(self, verb: str, key: str = "") -> Iterator[None]:

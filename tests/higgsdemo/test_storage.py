@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,20 @@ def test_keys_with_spaces_and_unicode_come_back_as_they_are(store: ObjectStore) 
     store.write("a b/ü+%.root", b"1")
     assert [stored.key for stored in store.list()] == ["a b/ü+%.root"]
     assert store.read("a b/ü+%.root") == b"1"
+
+
+def test_a_large_object_comes_back_line_by_line(store: ObjectStore, tmp_path: Path) -> None:
+    lines = [b"%07d" % number * (number % 40) for number in range(20_000)]
+    file = tmp_path / "lines"
+    for end in (b"\n", b""):
+        file.write_bytes(b"\n".join(lines) + end)
+        store.upload("lines", file)
+        assert list(store.lines("lines")) == lines
+
+
+def test_the_lines_of_a_missing_object_are_an_error(store: ObjectStore) -> None:
+    with pytest.raises(StorageError, match=r"^cannot read (s3|gs)://.*/some/folder/absent: there is no such"):
+        list(store.lines("absent"))
 
 
 def test_a_missing_object_is_named(store: ObjectStore) -> None:

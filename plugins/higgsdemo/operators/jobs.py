@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from higgsdemo.links import PageLink
@@ -20,9 +23,11 @@ from higgsdemo.run import ClusterRun, Run, Stage
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from higgsdemo.campaign.model import DatasetRef
     from higgsdemo.kube import KubeCluster
     from higgsdemo.pods import Manifest
     from higgsdemo.shards import Shard
+    from higgsdemo.storage import ObjectStore
 
 
 class SubmitJobsOperator(ClusterOperator):
@@ -37,14 +42,14 @@ class SubmitJobsOperator(ClusterOperator):
         assignment = self.begin()
         submitted: dict[str, int] = {}
         with told():
-            shards = _open_shards(assignment)
             cluster = connect(assignment)
             cluster.ensure_namespace()
             if assignment.cluster.egress:
                 cluster.apply(jobs.network_policy(assignment, assignment.cluster.egress))
             secret_name, environment = self._give_access(assignment, cluster)
-            for dataset in assignment.cluster.datasets:
-                for chunk in jobs.chunks(shards.get(dataset.name, []), assignment.cluster.shards_per_pod):
+            for dataset, shards in _by_dataset(assignment):
+                to_do = (shard for shard in shards if not shard.done)
+                for chunk in jobs.chunks(to_do, assignment.cluster.shards_per_pod):
                     manifest = jobs.config_map(assignment, dataset, chunk)
                     name = manifest["metadata"]["name"]
                     job = jobs.job(assignment, dataset, chunk, name, secret_name, environment)
@@ -126,11 +131,9 @@ class WaitForJobsOperator(ClusterOperator):
         from higgsdemo.failures import failed_shards, failures_key
 
         run, name = assignment.run, assignment.cluster.name
-        shards = _open_shards(assignment, done_too=True)
-        total = sum(len(of_dataset) for of_dataset in shards.values())
         with told():
             output = output_store(assignment)
-            missing = _without_result(assignment, shards)
+            total, missing = _without_result(assignment, output)
             failures = failed_shards(connect(assignment), assignment, missing) if missing else []
             if failures:
                 output.write(failures_key(name), json.dumps(failures, indent=1).encode())
@@ -175,23 +178,26 @@ def _only_run(run: Run, conf: dict[str, Any]) -> str | None:
     return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
 
 
-def _open_shards(assignment: ClusterRun, done_too: bool = False) -> dict[str, list[Shard]]:
-    """Return the cluster's listed shards by dataset, without those that had their result before the run."""
-    from higgsdemo.shards import load, shards_key
+def _by_dataset(assignment: ClusterRun) -> Iterator[tuple[DatasetRef, Iterator[Shard]]]:
+    """Yield the cluster's datasets with their listed shards, which are read meanwhile."""
+    from higgsdemo.shards import cluster_shards
 
-    shards: dict[str, list[Shard]] = {}
-    for shard in load(output_store(assignment).read(shards_key(assignment.cluster.name))):
-        if done_too or not shard.done:
-            shards.setdefault(shard.dataset, []).append(shard)
-    return shards
+    datasets = {dataset.name: dataset for dataset in assignment.cluster.datasets}
+    shards = cluster_shards(output_store(assignment), assignment.cluster.name)
+    for name, of_dataset in groupby(shards, key=attrgetter("dataset")):
+        yield datasets[name], of_dataset
 
 
-def _without_result(assignment: ClusterRun, shards: dict[str, list[Shard]]) -> list[Shard]:
+def _without_result(assignment: ClusterRun, output: ObjectStore) -> tuple[int, list[Shard]]:
+    """Return how many shards the cluster was to run, and those of them that have no result."""
     from higgsdemo.shards import done_shards
 
-    output = output_store(assignment)
+    total = 0
     missing: list[Shard] = []
-    for dataset, expected in shards.items():
-        done = done_shards(output, dataset)
-        missing += [shard for shard in expected if shard.name not in done]
-    return missing
+    for dataset, shards in _by_dataset(assignment):
+        done = done_shards(output, dataset.name)
+        for shard in shards:
+            total += 1
+            if shard.name not in done:
+                missing.append(shard)
+    return total, missing

@@ -139,14 +139,14 @@ def catalogue_of(planned: list[ClusterRun]) -> Catalogue:
 
 def _expected(store: ObjectStore, planned: list[ClusterRun]) -> dict[str, dict[str, list[str]]]:
     """Return the names of the listed shards by cluster and dataset; a cluster that listed none has none."""
-    from higgsdemo.shards import load, shards_key
+    from higgsdemo.shards import cluster_shards, shards_key
 
     expected: dict[str, dict[str, list[str]]] = {}
     for assignment in planned:
         name = assignment.cluster.name
         expected[name] = {}
         if store.exists(shards_key(name)):
-            for shard in load(store.read(shards_key(name))):
+            for shard in cluster_shards(store, name):
                 expected[name].setdefault(shard.dataset, []).append(shard.name)
     return expected
 

@@ -40,7 +40,9 @@ def submitted(s3: Kind, name: str, **cluster: Any) -> ClusterRun:
     output = {"name": name, "output": f"{s3.url}/out/{name}", "output_connection": "with_keys"}
     assignment = planned(run=output, cluster=fields | {"datasets": refs} | cluster)
     shards = [Shard("A", "1", f"{s3.url}/A/1.root", 1)]
-    ObjectStore(assignment.run.output, "with_keys").write(shards_key("kubecon-demo-0"), dump(shards))
+    ObjectStore(assignment.run.output, "with_keys").write(
+        shards_key("kubecon-demo-0"), b"".join(map(dump, shards))
+    )
     make(SubmitJobsOperator, assignment).execute({})
     return assignment
 

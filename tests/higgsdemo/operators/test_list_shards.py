@@ -15,7 +15,7 @@ from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
-from higgsdemo.shards import Shard, load, shards_key
+from higgsdemo.shards import Shard, cluster_shards, shard_name
 from higgsdemo.storage import ObjectStore
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
@@ -37,7 +37,7 @@ def listed(assignment: ClusterRun) -> tuple[dict[str, Any], list[Shard]]:
     """What the task returns, and the shards it leaves."""
     returned = make(ListShardsOperator, assignment).execute({})
     store = ObjectStore(assignment.run.output, "with_keys")
-    return returned["datasets"], list(load(store.read(shards_key(assignment.cluster.name))))
+    return returned["datasets"], list(cluster_shards(store, assignment.cluster.name))
 
 
 @pytest.mark.timeout(900)
@@ -76,7 +76,10 @@ def test_sizes_and_what_is_no_shard_are_told(kind: Kind, capsys: pytest.CaptureF
     kind.put_all([("A/1.root", b"1"), ("A/deep/2.root", b"22"), ("A/empty.root", b""), ("A/notes.md", b"n")])
     datasets, shards = listed(run(kind, {"name": "A"}))
     assert datasets == {"A": {"shards": 2, "bytes": 3, "done": 0}}
-    assert [(shard.name, shard.size) for shard in shards] == [("1", 1), ("deep-2", 2)]
+    assert [(shard.name, shard.size) for shard in shards] == [
+        ("1", 1),
+        (shard_name("deep/2.root"), 2),
+    ]
     told = capsys.readouterr().out
     assert "dataset A: empty.root is empty: passed over" in told
     assert "dataset A: notes.md is no .root file: passed over" in told
@@ -117,8 +120,8 @@ def test_an_index_file_in_the_bucket_names_the_shards(kind: Kind) -> None:
     kind.put_all([("lists/A_file_index.txt", "\n".join(lines).encode()), ("A/3.root", b"3")])
     _, shards = listed(run(kind, {"name": "A", "url": f"{kind.url}/", "index": index}))
     assert [(shard.name, shard.url, shard.size) for shard in shards] == [
-        ("A-1", f"{kind.url}/A/1.root", None),
-        ("A-2", f"{kind.url}/A/2.root", None),
+        (shard_name("A/1.root"), f"{kind.url}/A/1.root", None),
+        (shard_name("A/2.root"), f"{kind.url}/A/2.root", None),
     ]
 
 

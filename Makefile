@@ -13,7 +13,7 @@ export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):[^#]*##  ?/\1\t/p' $(MAKEFILE_LIST) | sed 's/^/  make /' | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*##  ?/\1\t/p' $(MAKEFILE_LIST) | sed 's/^/  make /' | expand -t 22
 
 demo: setup  ## run the demo campaign and show it (CAMPAIGN=..., CONF='{"max_shards": 2}')
 	@python -m demo run --campaign '$(CAMPAIGN)' --conf '$(CONF)'
@@ -35,6 +35,9 @@ test: setup  ## run all tests (TESTS=tests/demo for some of them)
 
 unit: setup  ## run the tests that need no services
 	@python -m pytest -m 'not end_to_end' $(TESTS)
+
+test-cluster: setup  ## run the suite of clusters (on a real one: HIGGS_TEST_KUBECONFIG=... HIGGS_TEST_IMAGE=...)
+	@python -m pytest tests/cluster
 
 lint: setup  ## check style, types and layers
 	@ruff check .
@@ -66,4 +69,4 @@ lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help demo up down status watch test unit lint clean setup audit lock
+.PHONY: help demo up down status watch test unit test-cluster lint clean setup audit lock

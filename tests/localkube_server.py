@@ -7,31 +7,16 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
-from kubernetes import client, config
 
-Result = TypeVar("Result")
+from kube_client import Kube, eventually
+
 SOURCE = Path(__file__).parents[1] / "include"
 SHELL = "test/shell:1"
 IMAGES = {SHELL: {"Entrypoint": ["/bin/sh", "-c"], "Env": ["PATH=/usr/bin:/bin", "FROM_IMAGE=yes"]}}
-PATIENCE = 30.0
-
-
-def eventually(look: Callable[[], Result], what: str = "") -> Result:
-    """What `look` returns as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still not so after {PATIENCE:g} s: {what or look}; last seen: {found!r}")
-        time.sleep(0.05)
 
 
 def free_port() -> int:
@@ -92,31 +77,11 @@ class Server:
             timeout=30,
         )
 
-    def create_cluster(self, name: str, **shape: Any) -> "Kube":
+    def create_cluster(self, name: str, **shape: Any) -> Kube:
         with self.admin() as admin:
             answer = admin.post("clusters", json={"name": name, **shape})
         assert answer.status_code in (200, 201), answer.text
         return Kube(answer.json()["kubeconfig"])
-
-
-class Kube:
-    """The official client of one cluster."""
-
-    def __init__(self, kubeconfig: dict[str, Any]) -> None:
-        self.kubeconfig = kubeconfig
-        self.client = config.new_client_from_config_dict(kubeconfig)
-        self.core = client.CoreV1Api(self.client)
-        self.batch = client.BatchV1Api(self.client)
-        self.apps = client.AppsV1Api(self.client)
-        self.version = client.VersionApi(self.client)
-        cluster, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
-        self.url = cluster["server"]
-        self.http = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {user['token']}"},
-            verify=ssl.create_default_context(cafile=self.client.configuration.ssl_ca_cert),
-            timeout=30,
-        )
 
 
 def container(script: str, **more: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from localkube.admission import Admission
 from localkube.cluster import Cluster
 from localkube.garbage import delete
 from localkube.logs import stream_log
-from localkube.objects import Obj, name_of, namespace_of
+from localkube.objects import Obj, finished, name_of, namespace_of, set_condition, with_status
 from localkube.patch import apply_patch
 from localkube.requests import (
     Target,
@@ -115,7 +115,7 @@ class Api:
 
     def _page(self, request: web.Request, target: Target) -> tuple[list[Record], Obj]:
         """One page and the list's metadata; later pages are of the same moment as the first."""
-        start = 0
+        start, selected = 0, selection(request, target.resource)
         if token := request.query.get("continue"):
             identity, start = _continued(token)
             if identity not in self._snapshots:
@@ -127,7 +127,7 @@ class Api:
         else:
             identity, revision = secrets.token_hex(8), self._store.revision
             records = self._store.records(target.plural, target.namespace)
-            if selected := selection(request, target.resource):
+            if selected:
                 records = [record for record in records if selected(record.data)]
         meta: Obj = {"resourceVersion": str(revision)}
         end = start + (number(request, "limit") or len(records))
@@ -135,10 +135,9 @@ class Api:
             self._snapshots[identity] = (records, revision)
             while len(self._snapshots) > _SNAPSHOTS:
                 self._snapshots.popitem(last=False)
-            meta |= {
-                "continue": base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode(),
-                "remainingItemCount": len(records) - end,
-            }
+            meta["continue"] = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
+            if not selected:  # Kubernetes tells the rest of whole lists only
+                meta["remainingItemCount"] = len(records) - end
         return records[start:end], meta
 
     # -- writing
@@ -222,13 +221,20 @@ class Api:
                 return await stream_log(request, self._cluster, target.namespace, target.name)
             case "eviction", "POST":
                 options = (await object_body(request)).get("deleteOptions") or {}
-                self._delete_one(
-                    target, self._store.record("pods", target.namespace, target.name).data, options
-                )
+                self._delete_one(target, self._disrupted(target), options)
                 return await self._answer(
                     {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, code=201
                 )
         raise errors.not_allowed(request.method)
+
+    def _disrupted(self, target: Target) -> Obj:
+        """The pod that is to be evicted; if it still runs, with the condition that says so."""
+        pod = self._store.record("pods", target.namespace, target.name).data
+        if finished(pod):
+            return pod
+        told = (True, "EvictionByEvictionAPI", "Eviction API: evicting")
+        conditions = set_condition(pod["status"].get("conditions") or (), "DisruptionTarget", *told)
+        return self._store.update("pods", with_status(pod, conditions=conditions))
 
     async def _answer(
         self, document: Obj, warnings: list[str] | None = None, code: int = 200

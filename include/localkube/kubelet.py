@@ -84,6 +84,7 @@ class Kubelet(Controller[tuple[str, str]]):
             return
         worker, node = self._workers.get(pod["metadata"]["uid"]), pod["spec"]["nodeName"]
         if worker is not None:
+            worker.pod = pod  # with the conditions that others have added
             if deleting(pod):
                 for container in pod["spec"]["containers"]:
                     self.event(pod, "Killing", f"Stopping container {container['name']}", False)

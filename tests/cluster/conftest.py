@@ -1,0 +1,86 @@
+"""The cluster under test: the one that HIGGS_TEST_KUBECONFIG names, or else a localkube of the session's own.
+
+No test here can tell which it is. All of them share one namespace, which is removed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from cluster.space import Space, soon
+from kube_client import Kube
+from localkube_server import Server
+from s3_server import bucket, s3_endpoint
+
+__all__ = ["bucket", "s3_endpoint"]
+
+KUBECONFIG, IMAGE = "HIGGS_TEST_KUBECONFIG", "HIGGS_TEST_IMAGE"
+LOCAL_IMAGE = "test/python:3"
+
+
+class Target(NamedTuple):
+    """The file that leads to the cluster, and an image there that has Python."""
+
+    kubeconfig: Path
+    image: str
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The cluster that the environment names; without one, a localkube with two nodes."""
+    given, image = os.environ.get(KUBECONFIG), os.environ.get(IMAGE)
+    if bool(given) != bool(image):
+        raise pytest.UsageError(f"{KUBECONFIG} and {IMAGE} go together: a cluster, and an image with Python")
+    if given and image:
+        if not Path(given).is_file():
+            raise pytest.UsageError(f"{KUBECONFIG}: there is no file {given}")
+        yield Target(Path(given).absolute(), image)
+        return
+    folder = tmp_path_factory.mktemp("cluster")
+    server = Server(folder / "state")
+    where_python_is = f"PATH={Path(sys.executable).parent}:/usr/bin:/bin"
+    server.images.write_text(json.dumps({LOCAL_IMAGE: {"Env": [where_python_is]}}))
+    server.start()
+    kube = server.create_cluster("under-test", nodes=2, cpu="4", memory="8Gi")
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(json.dumps(kube.kubeconfig))
+    kubeconfig.chmod(0o600)
+    yield Target(kubeconfig, LOCAL_IMAGE)
+    server.end()
+
+
+@pytest.fixture(scope="session")
+def kube(target: Target) -> Kube:
+    """Its client."""
+    return Kube(target.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def namespace(kube: Kube) -> Iterator[str]:
+    """The suite's own namespace, ready for pods; the server names it, so that two suites do not meet."""
+    name: str = kube.core.create_namespace({"metadata": {"generateName": "higgs-suite-"}}).metadata.name
+
+    def accounts() -> list[str]:
+        return [one.metadata.name for one in kube.core.list_namespaced_service_account(name).items]
+
+    soon(
+        lambda: "default" in accounts(), "the namespace has its service account, without which no pod is made"
+    )
+    yield name
+    kube.core.delete_namespace(name)
+    soon(lambda: name not in [one.metadata.name for one in kube.core.list_namespace().items])
+
+
+@pytest.fixture
+def space(kube: Kube, namespace: str, target: Target, request: pytest.FixtureRequest) -> Iterator[Space]:
+    """This test's part of the namespace; what is in it goes with the test."""
+    own = Space.of(kube, namespace, target.image, request.node.name)
+    yield own
+    own.clear()

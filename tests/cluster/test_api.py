@@ -1,0 +1,392 @@
+"""Objects and verbs.
+
+The authority: kubernetes.io/docs/reference/using-api/api-concepts ("API concepts" below), the API reference.
+"""
+
+from __future__ import annotations
+
+import base64
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+from kubernetes.utils.quantity import parse_quantity
+
+from cluster.space import Space, causes
+from kube_client import Kube
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+JOB = "apis/batch/v1/namespaces/{}/jobs"
+
+
+def names(found: Any) -> list[str]:
+    """Names without the prefix of the test."""
+    return [one.metadata.name.rpartition("-")[2] for one in found.items]
+
+
+def config_maps(space: Space, **query: Any) -> Any:
+    """The ConfigMaps of the test."""
+    query["label_selector"] = ",".join([space.selector, *filter(None, [query.get("label_selector")])])
+    return space.kube.core.list_namespaced_config_map(space.namespace, **query)
+
+
+def test_the_cluster_is_of_version_1_33_or_later(kube: Kube) -> None:
+    version = kube.version.get_code()
+    assert (int(version.major), int(version.minor.rstrip("+"))) >= (1, 33)
+
+
+def test_discovery_names_what_the_project_uses(kube: Kube) -> None:
+    core = {one.name: one.kind for one in kube.core.get_api_resources().resources}
+    assert (
+        core.items()
+        >= {
+            "namespaces": "Namespace",
+            "nodes": "Node",
+            "pods": "Pod",
+            "pods/status": "Pod",
+            "pods/log": "Pod",
+            "pods/eviction": "Eviction",
+            "configmaps": "ConfigMap",
+            "secrets": "Secret",
+            "serviceaccounts": "ServiceAccount",
+            "events": "Event",
+        }.items()
+    )
+    assert {one.name for one in kube.batch.get_api_resources().resources} >= {"jobs", "jobs/status"}
+    assert {one.name for one in kube.apps.get_api_resources().resources} >= {"daemonsets"}
+
+
+def test_a_created_object_gets_what_only_the_server_gives(space: Space) -> None:
+    made = space.make(space.config_map(data={"x": "1"}))
+    assert (made.data, made.metadata.namespace) == ({"x": "1"}, space.namespace)
+    assert len(made.metadata.uid) == 36
+    assert int(made.metadata.resource_version) > 0
+    assert made.metadata.creation_timestamp.tzinfo is not None
+    assert space.kube.core.read_namespaced_config_map(space.test, space.namespace) == made
+
+
+def test_a_generated_name_is_the_prefix_and_five_characters(space: Space) -> None:
+    body = space.config_map()
+    body["metadata"] = {"generateName": f"{space.test}-", "labels": body["metadata"]["labels"]}
+    made = space.make(body).metadata.name
+    assert made.startswith(f"{space.test}-")
+    assert len(made) == len(space.test) + 1 + 5
+
+
+def test_a_duplicate_is_refused(space: Space) -> None:
+    space.make(space.config_map())
+    assert space.refusal(space.config_map()) == {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": f'configmaps "{space.test}" already exists',
+        "reason": "AlreadyExists",
+        "details": {"name": space.test, "kind": "configmaps"},
+        "code": 409,
+    }
+
+
+def test_what_is_not_there_is_not_found(space: Space) -> None:
+    answer = space.kube.http.get(space.path("Pod", space.test))
+    assert (answer.status_code, answer.json()["reason"]) == (404, "NotFound")
+    assert answer.json()["details"] == {"name": space.test, "kind": "pods"}
+
+
+@pytest.mark.parametrize("path", ["api/v2/pods", "apis/batch/v1beta0/jobs", "apis/higgs.example/v1/jobs"])
+def test_an_api_that_is_not_served_does_not_exist(kube: Kube, path: str) -> None:
+    assert kube.http.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(("method", "name"), [("PUT", ""), ("POST", "x")])
+def test_a_verb_that_is_not_served_is_refused(space: Space, method: str, name: str) -> None:
+    answer = space.kube.http.request(method, space.path("ConfigMap", name), json=space.config_map())
+    assert (answer.status_code, answer.json()["reason"]) == (405, "MethodNotAllowed")
+
+
+def test_nothing_is_made_in_a_namespace_that_is_not_there(kube: Kube, space: Space) -> None:
+    with pytest.raises(ApiException, match=r"namespaces ..nowhere-at-all.. not found") as refused:
+        kube.core.create_namespaced_config_map("nowhere-at-all", {"metadata": {"name": "a"}})
+    assert refused.value.status == 404
+
+
+def test_a_token_that_is_not_good_is_unauthorized(kube: Kube) -> None:
+    """kubernetes.io/docs/reference/access-authn-authz/authentication: a bad token is 401, not anonymous."""
+    answer = kube.http.get("api/v1/pods", headers={"Authorization": "Bearer ended-long-ago"})
+    assert (answer.status_code, answer.json()["reason"]) == (401, "Unauthorized")
+
+
+def test_a_stale_write_is_a_conflict(space: Space) -> None:
+    """API concepts, Resource versions: an update must be of the version that is stored."""
+    core, first = space.kube.core, space.make(space.config_map(data={"x": "1"}))
+    core.replace_namespaced_config_map(space.test, space.namespace, space.config_map(data={"x": "2"}))
+    first.data = {"x": "3"}
+    with pytest.raises(ApiException, match="the object has been modified") as refused:
+        core.replace_namespaced_config_map(space.test, space.namespace, first)
+    assert refused.value.status == 409
+    assert core.read_namespaced_config_map(space.test, space.namespace).data == {"x": "2"}
+
+
+def test_an_update_keeps_what_only_the_server_sets(space: Space) -> None:
+    made = space.make(space.config_map())
+    body = space.config_map(data={"x": "2"}, new="label")
+    changed = space.kube.core.replace_namespaced_config_map(space.test, space.namespace, body)
+    assert (changed.metadata.uid, changed.metadata.creation_timestamp) == (
+        made.metadata.uid,
+        made.metadata.creation_timestamp,
+    )
+    assert changed.metadata.labels == body["metadata"]["labels"]
+
+
+def test_a_new_generation_is_a_new_spec(space: Space) -> None:
+    """API reference, ObjectMeta: generation tells versions of the desired state apart."""
+    assert space.make(space.indexed_job("", 1, suspend=True)).metadata.generation == 1
+    batch = space.kube.batch
+    batch.patch_namespaced_job(space.test, space.namespace, {"metadata": {"annotations": {"a": "b"}}})
+    assert space.job_now().metadata.generation == 1
+    batch.patch_namespaced_job(space.test, space.namespace, {"spec": {"parallelism": 0}})
+    assert space.job_now().metadata.generation == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch"),
+    [
+        (
+            JSON_PATCH,
+            [{"op": "replace", "path": "/data/x", "value": "2"}, {"op": "remove", "path": "/data/y"}],
+        ),
+        (MERGE_PATCH, {"data": {"x": "2", "y": None}}),
+        (STRATEGIC_PATCH, {"data": {"x": "2", "y": None}}),
+    ],
+)
+def test_an_object_is_patched(space: Space, kind: str, patch: Any) -> None:
+    space.make(space.config_map(data={"x": "1", "y": "1"}))
+    path = space.path("ConfigMap", space.test)
+    answer = space.kube.http.patch(path, headers={"Content-Type": kind}, json=patch)
+    assert answer.json()["data"] == {"x": "2"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "code"),
+    [
+        (JSON_PATCH, [{"op": "replace", "path": "/data/none", "value": "2"}], 422),
+        (JSON_PATCH, [{"op": "test", "path": "/data/x", "value": "2"}], 422),
+        (MERGE_PATCH, {"metadata": {"name": "b"}}, 400),
+        ("application/json", {}, 415),
+    ],
+)
+def test_a_bad_patch_is_refused(space: Space, kind: str, patch: Any, code: int) -> None:
+    space.make(space.config_map(data={"x": "1"}))
+    path = space.path("ConfigMap", space.test)
+    answer = space.kube.http.patch(path, headers={"Content-Type": kind}, json=patch)
+    assert (answer.status_code, answer.json()["code"]) == (code, code)
+
+
+def test_labels_select(space: Space) -> None:
+    """kubernetes.io/docs/concepts/overview/working-with-objects/labels: != takes what has no label."""
+    for name, labels in {"a": {"app": "x"}, "b": {"app": "y", "tier": "1"}, "c": {}}.items():
+        space.make(space.config_map(name, **labels))
+    for selector, selected in {
+        "app": ["a", "b"],
+        "!app": ["c"],
+        "app=x": ["a"],
+        "app!=x": ["b", "c"],
+        "app in (x, y),tier=1": ["b"],
+        "app notin (y)": ["a", "c"],
+    }.items():
+        assert names(config_maps(space, label_selector=selector)) == selected, selector
+
+
+def test_fields_select(space: Space) -> None:
+    for name in ("a", "b"):
+        space.make(space.config_map(name))
+    assert names(config_maps(space, field_selector=f"metadata.name={space.test}-b")) == ["b"]
+    assert names(config_maps(space, field_selector=f"metadata.name!={space.test}-b")) == ["a"]
+    with pytest.raises(ApiException, match=r"field label not supported: data\.x") as refused:
+        config_maps(space, field_selector="data.x=1")
+    assert refused.value.status == 400
+
+
+def test_pages_are_of_one_moment(space: Space) -> None:
+    """API concepts, Retrieving large results sets in chunks; with a selector nobody counts what remains."""
+    for number in range(5):
+        space.make(space.config_map(str(number)))
+    page = config_maps(space, limit=2)
+    assert names(page) == ["0", "1"]
+    assert page.metadata.remaining_item_count is None
+    space.kube.core.delete_namespaced_config_map(f"{space.test}-3", space.namespace)
+    space.make(space.config_map("9"))
+    seen, version = names(page), page.metadata.resource_version
+    while page.metadata._continue:
+        page = config_maps(space, limit=2, _continue=page.metadata._continue)
+        assert page.metadata.resource_version == version
+        seen += names(page)
+    assert seen == ["0", "1", "2", "3", "4"]
+
+
+def test_what_remains_of_a_whole_list_is_counted(space: Space) -> None:
+    """API reference, ListMeta.remainingItemCount."""
+    for number in range(3):
+        space.make(space.config_map(str(number)))
+    page = space.kube.core.list_namespaced_config_map(space.namespace, limit=1)
+    everything = space.kube.core.list_namespaced_config_map(space.namespace).items
+    assert page.metadata.remaining_item_count == len(everything) - 1
+
+
+def test_a_page_that_was_never_given_is_refused(space: Space) -> None:
+    answer = space.kube.http.get(space.path("ConfigMap"), params={"limit": 1, "continue": "%"})
+    assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
+
+
+def test_a_collection_is_deleted_by_selector(space: Space) -> None:
+    for name, labels in {"a": {"mine": "yes"}, "b": {"mine": "yes"}, "stranger": {}}.items():
+        space.make(space.config_map(name, **labels))
+    space.kube.core.delete_collection_namespaced_config_map(
+        space.namespace, label_selector=f"{space.selector},mine=yes"
+    )
+    assert names(config_maps(space)) == ["stranger"]
+
+
+def test_a_dry_run_stores_nothing(space: Space) -> None:
+    """API concepts, Dry-run: validated and defaulted, never persisted."""
+    core, body = space.kube.core, space.config_map(data={"x": "1"})
+    assert core.create_namespaced_config_map(space.namespace, body, dry_run="All").data == {"x": "1"}
+    assert names(config_maps(space)) == []
+    space.make(body)
+    patch = {"data": {"x": "2"}}
+    patched = core.patch_namespaced_config_map(space.test, space.namespace, patch, dry_run="All")
+    assert patched.data == {"x": "2"}
+    core.delete_namespaced_config_map(space.test, space.namespace, dry_run="All")
+    assert core.read_namespaced_config_map(space.test, space.namespace).data == {"x": "1"}
+
+
+def test_a_deletion_checks_its_preconditions(space: Space) -> None:
+    core = space.kube.core
+    space.make(space.config_map())
+    body = {"preconditions": {"uid": "other"}}
+    with pytest.raises(ApiException) as refused:
+        core.delete_namespaced_config_map(space.test, space.namespace, body=body)
+    assert refused.value.status == 409
+    deleted = core.delete_namespaced_config_map(space.test, space.namespace)
+    assert (deleted.status, deleted.details.name, deleted.details.kind) == (
+        "Success",
+        space.test,
+        "configmaps",
+    )
+
+
+def test_the_status_is_a_resource_of_its_own(space: Space) -> None:
+    """API conventions, Spec and status: each endpoint passes over what belongs to the other."""
+    core = space.kube.core
+    space.make(space.job("", suspend=True))
+    changed = space.kube.batch.patch_namespaced_job(
+        space.test, space.namespace, {"status": {"failed": 3}, "metadata": {"annotations": {"a": "b"}}}
+    )
+    assert (changed.status.failed, changed.metadata.annotations) == (None, {"a": "b"})
+    space.make(space.pod("import time; time.sleep(600)"))
+    core.patch_namespaced_pod_status(
+        space.test, space.namespace, {"metadata": {"labels": {"from": "status"}}, "spec": {"nodeName": "x"}}
+    )
+    assert "from" not in space.pod_now().metadata.labels
+
+
+def test_only_metadata_is_sent_when_only_metadata_is_asked_for(space: Space) -> None:
+    space.make(space.config_map(data={"x": "1"}))
+    accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+    listed = space.kube.http.get(
+        space.path("ConfigMap"), params={"labelSelector": space.selector}, headers={"Accept": accept}
+    ).json()
+    assert listed["kind"] == "PartialObjectMetadataList"
+    assert [one["metadata"]["name"] for one in listed["items"]] == [space.test]
+    assert "data" not in listed["items"][0]
+
+
+def test_a_table_has_the_columns_that_kubectl_prints(space: Space) -> None:
+    """API concepts, Receiving resources as Tables."""
+    space.make(space.config_map(data={"x": "1", "y": "2"}))
+    accept = "application/json;as=Table;g=meta.k8s.io;v=v1"
+    table = space.kube.http.get(
+        space.path("ConfigMap"), params={"labelSelector": space.selector}, headers={"Accept": accept}
+    ).json()
+    assert table["kind"] == "Table"
+    assert [column["name"] for column in table["columnDefinitions"]][:3] == ["Name", "Data", "Age"]
+    assert [row["cells"][:2] for row in table["rows"]] == [[space.test, 2]]
+    assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+
+
+def test_an_unknown_field_is_dropped_and_told(space: Space) -> None:
+    """API concepts, Validation for unrecognized fields: Warn is the default, kubectl asks for Strict."""
+    body = space.indexed_job("", 1, suspend=True, paralellism=3)
+    answer = space.kube.http.post(space.path("Job"), json=body, params={"fieldValidation": "Warn"})
+    assert answer.status_code == 201
+    assert answer.headers["Warning"] == '299 - "unknown field \\"spec.paralellism\\""'
+    assert "paralellism" not in answer.json()["spec"]
+    strict = space.kube.http.post(space.path("Job"), json=body, params={"fieldValidation": "Strict"})
+    assert strict.status_code == 400
+    assert 'strict decoding error: unknown field "spec.paralellism"' in strict.json()["message"]
+
+
+@pytest.mark.parametrize("name", ["Upper", "under_score", "-dash", "a" * 254, "dot.", "a/b"])
+def test_a_name_that_is_no_dns_name_is_refused(space: Space, name: str) -> None:
+    """kubernetes.io/docs/concepts/overview/working-with-objects/names."""
+    body = space.config_map()
+    body["metadata"]["name"] = name
+    assert causes(space.refusal(body)) == ["metadata.name"]
+
+
+def test_a_label_that_is_none_is_refused(space: Space) -> None:
+    assert causes(space.refusal(space.config_map(app="not a label!"))) == ["metadata.labels"]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "code"),
+    [
+        ({"limits": {"memory": "much"}}, 400),
+        ({"requests": {"cpu": "-1"}}, 422),
+        ({"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}, 422),
+    ],
+)
+def test_a_quantity_that_makes_no_sense_is_refused(space: Space, amounts: Any, code: int) -> None:
+    """API reference, Quantity: what cannot be read is a bad request, what cannot be is invalid."""
+    refused = space.refusal(space.pod("", container={"resources": amounts}))
+    assert refused["code"] == code
+
+
+def test_a_quantity_may_be_a_number_and_is_given_back_as_text(space: Space) -> None:
+    amounts = {"requests": {"cpu": 0.5, "memory": 1048576}}
+    answer = space.kube.http.post(
+        space.path("Pod"), json=space.pod("", container={"resources": amounts}), params={"dryRun": "All"}
+    )
+    made = answer.json()["spec"]["containers"][0]["resources"]["requests"]
+    assert {type(amount) for amount in made.values()} == {str}
+    assert [parse_quantity(made[name]) for name in ("cpu", "memory")] == [Decimal("0.5"), 1048576]
+
+
+@pytest.mark.parametrize("value", ["many", 1.5, []])
+def test_a_value_of_the_wrong_type_is_a_bad_request(space: Space, value: Any) -> None:
+    refused = space.refusal(space.job("", completions=value))
+    assert (refused["code"], refused["reason"]) == (400, "BadRequest")
+
+
+def test_a_secret_is_written_as_text_and_read_as_base64(space: Space) -> None:
+    """kubernetes.io/docs/concepts/configuration/secret: stringData is write-only."""
+    made = space.make(space.secret(x="plain"))
+    assert (made.data, made.string_data) == ({"x": base64.b64encode(b"plain").decode()}, None)
+
+
+def test_a_config_map_has_its_limits(space: Space) -> None:
+    """kubernetes.io/docs/concepts/configuration/configmap: at most 1 MiB, and keys of [-._a-zA-Z0-9]."""
+    much = space.refusal(space.config_map(data={"x": "y" * (1 << 20) + "y"}))
+    assert (much["code"], much["details"]["causes"][0]["reason"]) == (422, "FieldValueTooLong")
+    assert causes(space.refusal(space.config_map(data={"a/b": "y"}))) == ["data[a/b]"]
+
+
+def test_an_immutable_config_map_does_not_change(space: Space) -> None:
+    """kubernetes.io/docs/concepts/configuration/configmap, Immutable ConfigMaps."""
+    space.make(space.config_map(data={"x": "1"}) | {"immutable": True})
+    with pytest.raises(ApiException, match="field is immutable when `immutable` is set") as refused:
+        space.kube.core.patch_namespaced_config_map(space.test, space.namespace, {"data": {"x": "2"}})
+    assert refused.value.status == 422

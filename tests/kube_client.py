@@ -1,0 +1,51 @@
+"""The official client of any Kubernetes cluster, with plain HTTP beside it for what the client hides."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from kubernetes import client, config
+
+Result = TypeVar("Result")
+PATIENCE = 30.0  # s
+
+
+def eventually(look: Callable[[], Result], what: str = "", patience: float = PATIENCE) -> Result:
+    """What `look` returns as soon as it is true."""
+    deadline = time.monotonic() + patience
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not so after {patience:g} s: {what or look}; last seen: {found!r}")
+        time.sleep(0.05)
+
+
+class Kube:
+    """One cluster, as the current context of a kubeconfig, or of a file with one, names it."""
+
+    def __init__(self, kubeconfig: dict[str, Any] | Path) -> None:
+        self.kubeconfig = kubeconfig
+        self.client = (
+            config.new_client_from_config(str(kubeconfig))
+            if isinstance(kubeconfig, Path)
+            else config.new_client_from_config_dict(kubeconfig)
+        )
+        self.core = client.CoreV1Api(self.client)
+        self.batch = client.BatchV1Api(self.client)
+        self.apps = client.AppsV1Api(self.client)
+        self.version = client.VersionApi(self.client)
+        settings = self.client.configuration
+        self.url: str = settings.host
+        trust = ssl.create_default_context(cafile=settings.ssl_ca_cert)
+        if settings.cert_file:
+            trust.load_cert_chain(settings.cert_file, settings.key_file)
+        headers: dict[str, str] = {}
+        self.client.update_params_for_auth(headers, [], ["BearerToken"])
+        self.http = httpx.Client(base_url=self.url, headers=headers, verify=trust, timeout=30)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from workload.errors import Misconfigured, TryAgain
+from workload.live import LiveCopy
 from workload.manifest import Shard, read_shards
 from workload.settings import Settings, required
 from workload.stage_in import Throttle, stage_in
@@ -39,7 +40,9 @@ def publish(settings: Settings, environ: Mapping[str, str], report: Report) -> N
     document |= {"shard": shard.name, "url": shard.url, "workload": WORKLOAD}
     if shard.size is not None:
         document["size"] = shard.size
-    put(f"{settings.output_url}/{shard.name}.json", json.dumps(document).encode())
+    content = json.dumps(document).encode()
+    put(f"{settings.output_url}/{shard.name}.json", content)
+    LiveCopy(settings.live_url, settings.live_key, report).tell(shard.url, content)
     report(f"{shard.name}: published")
 
 

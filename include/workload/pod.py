@@ -12,6 +12,7 @@ from pathlib import Path
 from workload.errors import BadInput
 from workload.events import read_events
 from workload.histogram import histogram
+from workload.live import LiveCopy
 from workload.manifest import Shard, read_shards
 from workload.result import Analysis, nothing, result_document
 from workload.selection import select
@@ -29,6 +30,7 @@ def run(settings: Settings, report: Report) -> None:
     """
     shards = read_shards(settings.manifest, settings.index)
     throttle = Throttle(settings.download_limit) if settings.download_limit else None
+    live = LiveCopy(settings.live_url, settings.live_key, report)
     bad = []
     for shard in shards:
         result_url = f"{settings.output_url}/{shard.name}.json"
@@ -36,7 +38,9 @@ def run(settings: Settings, report: Report) -> None:
             report(f"{shard.name}: has a result already")
             continue
         try:
-            put(result_url, _process(shard, settings, throttle, report))
+            document = _process(shard, settings, throttle, report)
+            put(result_url, document)
+            live.tell(shard.url, document)
         except BadInput as error:
             report(f"{shard.name}: bad input")
             bad.append(str(error))

@@ -15,7 +15,8 @@ TEST_MODE_DPATH = "/dev/null"
 class Settings:
     """What one pod is asked to do.
 
-    `download_limit` is in bytes per second; `test_mode` stages in and discards.
+    `download_limit` is in bytes per second; `test_mode` stages in and discards. `live_url` and `live_key`
+    are a Redis server and the hash in it that gets a copy of each result.
     """
 
     manifest: Path
@@ -26,6 +27,8 @@ class Settings:
     test_mode: bool
     skip_existing: bool
     download_limit: float | None
+    live_url: str | None = None
+    live_key: str = "data"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -46,6 +49,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         test_mode=environ.get("DPATH") == TEST_MODE_DPATH,
         skip_existing=_flag(environ, "SKIP_EXISTING"),
         download_limit=_download_limit(environ),
+        live_url=environ.get("LIVE_URL") or None,
+        live_key=environ.get("LIVE_KEY") or "data",  # the name it had in 2019
     )
 
 

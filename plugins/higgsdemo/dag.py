@@ -19,6 +19,7 @@ from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
 from higgsdemo.campaign import Campaign
 from higgsdemo.campaign.params import param_schemas
 from higgsdemo.explain import CLUSTER, dag_doc, named
+from higgsdemo.notifications import on_failure, on_success
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator, KeepOperator
 from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
@@ -49,6 +50,8 @@ def build(dag_id: str, campaign: Campaign) -> DAG:
         max_active_runs=1,  # two runs of one campaign would create and delete the same clusters
         params={name: Param(**schema) for name, schema in param_schemas(campaign).items()},
         default_args=RETRIES,
+        on_success_callback=[*on_success(campaign.notifications)] or None,
+        on_failure_callback=[*on_failure(campaign.notifications)] or None,
         tags=["higgsdemo", campaign.catalogue],
     ) as dag:
         _wire(campaign, spectrum_asset(dag_id))

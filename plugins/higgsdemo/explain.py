@@ -37,8 +37,9 @@ TASKS = {
         "`merged.json`, `spectrum.json` and `summary.json`. It runs though clusters may have failed."
     ),
     "plot": (
-        "Draws the four-lepton mass spectrum as `higgs.png` and `higgs.svg`, and tells those who wait for "
-        "the asset of this campaign that a new spectrum is there."
+        "Draws the four-lepton mass spectrum as `higgs.png` and `higgs.svg`, or the histograms of an "
+        "analysis of one's own as `spectrum.png` and `spectrum.svg`, and tells those who wait for the "
+        "asset of this campaign that a new spectrum is there."
     ),
     "choose_cleanup": "Follows `keep` or `cleanup_jobs`, as the campaign or the trigger says.",
     "keep": "Leaves jobs and clusters as they are.",

@@ -32,7 +32,9 @@ class PlotLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its URL."""
-        return _page("api/file", dag_id=ti_key.dag_id, run_id=ti_key.run_id, name="higgs.png")
+        planned = _planned(operator)
+        name = f"{planned.run.plot if planned else 'higgs'}.png"
+        return _page("api/file", dag_id=ti_key.dag_id, run_id=ti_key.run_id, name=name)
 
 
 class BucketLink(BaseOperatorLink):

@@ -9,7 +9,7 @@ luminosities are summed by `math.fsum`, which rounds once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 from typing import Any, Self
@@ -18,7 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from higgsdemo.results import BINS, CHANNELS, ResultDocument, ResultError, locate, parse_result
+from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.results import (
+    BINS,
+    CHANNELS,
+    Document,
+    OwnDocument,
+    ResultDocument,
+    ResultError,
+    locate,
+    parse_result,
+)
 
 Names = Mapping[str, Collection[str]]
 """Names of shards, by dataset."""
@@ -35,7 +45,7 @@ class DatasetSum:
     processed: int
     """Events read."""
     counts: dict[str, NDArray[np.int64]]
-    """Selected events in the 37 bins, by channel; unweighted."""
+    """Selected events in the 37 bins, by channel; of an own analysis the entries by histogram. Unweighted."""
     luminosity: dict[str, float]
     """Luminosity in 1/ub that the shards state, by stream."""
     bytes: int
@@ -47,23 +57,27 @@ class DatasetSum:
 class _Saved(BaseModel):
     """The form of a saved merge."""
 
-    documents: dict[str, dict[str, ResultDocument]]
+    documents: dict[str, dict[str, Document]]
     conflicts: dict[str, list[str]]
     corrupt: dict[str, str]
 
 
 class Merge:
-    """The results of a campaign, or of a part of it, by shard."""
+    """The results of a campaign, or of a part of it, by shard.
 
-    def __init__(self) -> None:
-        self._documents: dict[str, dict[str, ResultDocument]] = defaultdict(dict)
+    `histograms` are those of an analysis of one's own.
+    """
+
+    def __init__(self, histograms: Sequence[HistogramSpec] = ()) -> None:
+        self._histograms = histograms
+        self._documents: dict[str, dict[str, Document]] = defaultdict(dict)
         self._conflicts: dict[str, set[str]] = defaultdict(set)
         self._corrupt: dict[str, str] = {}
 
     @classmethod
-    def of(cls, objects: Iterable[tuple[str, bytes]]) -> Self:
+    def of(cls, objects: Iterable[tuple[str, bytes]], histograms: Sequence[HistogramSpec] = ()) -> Self:
         """The merge of the objects (key, content) of a bucket."""
-        merge = cls()
+        merge = cls(histograms)
         for key, raw in objects:
             merge.read(key, raw)
         return merge
@@ -71,7 +85,7 @@ class Merge:
     def read(self, key: str, raw: bytes) -> None:
         """Count the object `key`; one that is no result document is noted in `corrupt` instead."""
         try:
-            document = parse_result(key, raw)
+            document = parse_result(key, raw, self._histograms)
         except ResultError as error:
             self._note_corrupt(key, str(error))
         else:
@@ -87,7 +101,7 @@ class Merge:
         for key, reason in other._corrupt.items():
             self._note_corrupt(key, reason)
 
-    def _add(self, dataset: str, shard: str, document: ResultDocument) -> None:
+    def _add(self, dataset: str, shard: str, document: Document) -> None:
         known = self._documents[dataset].setdefault(shard, document)
         if _physics(known) != _physics(document):
             self._conflicts[dataset].add(shard)
@@ -153,7 +167,8 @@ class Merge:
         try:
             content = _Saved.model_validate(saved)
         except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            kinds = (ResultDocument.__name__, OwnDocument.__name__)
+            where = ".".join(str(part) for part in error.errors()[0]["loc"] if part not in kinds)
             raise ResultError(f"not a saved merge: {where or 'the whole'} is not valid") from None
         merge = cls()
         for dataset, documents in content.documents.items():
@@ -164,12 +179,12 @@ class Merge:
         return merge
 
 
-def _physics(document: ResultDocument) -> tuple[object, ...]:
+def _physics(document: Document) -> tuple[object, ...]:
     """The part of a document in which two runs over the same shard must agree."""
     return document.samplename, document.processed, document.counts, document.lumi, document.test_mode
 
 
-def _precedence(document: ResultDocument) -> tuple[bool, int, str]:
+def _precedence(document: Document) -> tuple[bool, int, str]:
     """A total order of documents, by which the choice between two does not hang on which came first."""
     return not document.test_mode, document.processed, document.model_dump_json()
 
@@ -179,18 +194,18 @@ def _difference(left: Names, right: Names) -> dict[str, list[str]]:
     return {dataset: shards for dataset, shards in rest.items() if shards}
 
 
-def _sum(documents: Collection[ResultDocument]) -> DatasetSum:
+def _sum(documents: Collection[Document]) -> DatasetSum:
     streams: dict[str, list[float]] = defaultdict(list)
     for document in documents:
         if document.lumi is not None and not document.test_mode:
             streams[document.lumi.stream].append(document.lumi.value)
-    counts = np.array([list(document.counts.values()) for document in documents], dtype=np.int64)
-    summed = counts.reshape(-1, len(CHANNELS), BINS).sum(axis=0)
+    names = next((tuple(document.counts) for document in documents), CHANNELS)
+    columns = {name: [document.counts[name] for document in documents] or [(0,) * BINS] for name in names}
     return DatasetSum(
         shards=len(documents),
         computed=sum(not document.test_mode for document in documents),
         processed=sum(document.processed for document in documents),
-        counts=dict(zip(CHANNELS, summed, strict=True)),
+        counts={name: np.array(rows, dtype=np.int64).sum(axis=0) for name, rows in columns.items()},
         luminosity={stream: fsum(values) for stream, values in sorted(streams.items())},
         bytes=sum(document.bytes for document in documents),
         seconds={

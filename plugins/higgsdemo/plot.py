@@ -14,7 +14,7 @@ import math
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from hist.intervals import poisson_interval
@@ -52,6 +52,18 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+class Covered(Protocol):
+    """Spectra of a campaign of which parts may be missing."""
+
+    @property
+    def coverage(self) -> float:
+        """The computed part of the expected shards, 0 to 1."""
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Samples of which there are no events."""
+
+
 def draw(spectrum: Spectrum, catalogue: Catalogue) -> Figure:
     """The plot of all channels together, 10 by 10 inches, not yet rendered.
 
@@ -59,7 +71,7 @@ def draw(spectrum: Spectrum, catalogue: Catalogue) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    with _style():
+    with style():
         figure = Figure(figsize=(10, 10))
         axes = figure.add_axes((0.12, 0.105, 0.845, 0.835))
         highest = max(_draw_stack(axes, spectrum), _draw_data(axes, spectrum, _data_label(catalogue)))
@@ -76,7 +88,7 @@ def draw(spectrum: Spectrum, catalogue: Catalogue) -> Figure:
 
 def render(figure: Figure) -> dict[str, bytes]:
     """The figure as `png` and `svg`; the same bytes for the same figure."""
-    with _style():
+    with style():
         return {
             "png": _saved(figure, "png", {"Software": None}),
             "svg": _saved(figure, "svg", {"Date": None, "Creator": None}),
@@ -98,7 +110,7 @@ def luminosity_text(exposures: tuple[Exposure, ...]) -> str:
     return " + ".join(parts)
 
 
-def coverage_text(spectrum: Spectrum) -> str | None:
+def coverage_text(spectrum: Covered) -> str | None:
     """How much of the campaign is in the plot: `98.7% of the shards`, rounded down; None if all of it is."""
     lines = []
     if spectrum.coverage < 1:
@@ -186,7 +198,7 @@ def _write_headline(axes: Axes, spectrum: Spectrum, catalogue: Catalogue) -> Non
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """The CMS style for what is drawn and rendered inside."""
     import matplotlib
     import mplhep

@@ -6,11 +6,14 @@ document is checked in full before a single count of it is believed. What is ref
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le, Len
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+
+from higgsdemo.campaign.analysis import HistogramSpec
 
 CHANNELS = ("4mu", "4e", "2e2mu")
 """The lepton channels, in the order of the counts of a document."""
@@ -65,17 +68,11 @@ class Durations(_Part):
     compute: Seconds = 0.0
 
 
-class ResultDocument(_Part):
-    """One shard's result: number of events read, and the unweighted events selected by channel and bin.
-
-    The fields up to `lumi` are those of the 2019 tool, and enough; our own workload writes the others too.
-    """
+class _Document(_Part):
+    """What every result may say of its shard; its dataset and the number of events read it must."""
 
     samplename: Name
     processed: Count
-    mass4mu_8TeV_low: Histogram
-    mass4e_8TeV_low: Histogram
-    mass2mu2e_8TeV_low: Histogram
     lumi: Luminosity | None = None
     shard: Name | None = None
     url: str | None = None
@@ -86,6 +83,18 @@ class ResultDocument(_Part):
     bytes: Size = 0
     finished: AwareDatetime | None = None
 
+
+class ResultDocument(_Document):
+    """One shard's result: the unweighted events selected by channel and bin.
+
+    These fields, and those before `shard`, are those of the 2019 tool, and enough; our own workload writes
+    the others too.
+    """
+
+    mass4mu_8TeV_low: Histogram
+    mass4e_8TeV_low: Histogram
+    mass2mu2e_8TeV_low: Histogram
+
     @property
     def counts(self) -> dict[str, tuple[int, ...]]:
         """Selected events in the 37 bins, by channel."""
@@ -93,8 +102,22 @@ class ResultDocument(_Part):
         return dict(zip(CHANNELS, histograms, strict=True))
 
 
-def parse_result(key: str, raw: bytes) -> ResultDocument:
-    """The result document in the object `key`, checked.
+class OwnDocument(_Document):
+    """One shard's result of an analysis of one's own: histograms by name, as its campaign describes them."""
+
+    histograms: dict[Name, tuple[Count, ...]]
+
+    @property
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Entries in the bins, by histogram."""
+        return self.histograms
+
+
+Document = ResultDocument | OwnDocument
+
+
+def parse_result(key: str, raw: bytes, histograms: Sequence[HistogramSpec] = ()) -> Document:
+    """The result document in the object `key`, checked; an OwnDocument of `histograms` where there are any.
 
     Raises ResultError when the object is no result document, when a channel selected more events than were
     processed (an event enters a channel at most once), or when it speaks of another shard than its key does.
@@ -105,6 +128,8 @@ def parse_result(key: str, raw: bytes) -> ResultDocument:
         raise _refusal(key, f"the object has {len(raw)} bytes, a result document at most {MAX_BYTES}")
     if not all(locate(key)):
         raise _refusal(key, "the key names no shard: it should end in <dataset>/<shard>.json")
+    if histograms:
+        return _own(key, raw, histograms)
     try:
         document = ResultDocument.model_validate_json(raw)
     except ValidationError as error:
@@ -112,9 +137,34 @@ def parse_result(key: str, raw: bytes) -> ResultDocument:
     for channel, counts in document.counts.items():
         if (selected := sum(counts)) > document.processed:
             raise _refusal(key, f"{selected} events selected in {channel}, of {document.processed} processed")
+    _check_place(key, document)
+    return document
+
+
+def _check_place(key: str, document: Document) -> None:
     if document.shard is not None and (document.samplename, document.shard) != locate(key):
         raise _refusal(key, f"the document is of shard {document.samplename}/{document.shard}")
-    return document
+
+
+def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocument:
+    """The document of an own analysis, with the histograms that were described and no others.
+
+    An event may enter a histogram more than once, as each pair of its muons does.
+    """
+    try:
+        document = OwnDocument.model_validate_json(raw)
+    except ValidationError as error:
+        raise _refusal(key, _reason(error)) from None
+    _check_place(key, document)
+    kept = {}
+    for histogram in histograms:
+        counts = document.histograms.get(histogram.name)
+        if counts is None:
+            raise _refusal(key, f"histograms.{histogram.name} is missing")
+        if len(counts) != histogram.bins:
+            raise _refusal(key, f"histograms.{histogram.name} has {len(counts)} bins, not {histogram.bins}")
+        kept[histogram.name] = counts
+    return document.model_copy(update={"histograms": kept})
 
 
 def locate(key: str) -> tuple[str, str]:

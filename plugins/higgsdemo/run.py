@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.campaign.fields import Incomplete
 from higgsdemo.campaign.model import Cluster
 
@@ -30,6 +31,8 @@ class Run(BaseModel):
     :param output_connection: Airflow connection that writes it.
     :param pod_endpoint: endpoint of the output's store as pods see it; None for the connection's.
     :param tolerance: failed shards that a cluster may have: a count, or a fraction of its shards.
+    :param histograms: what the results of an analysis of one's own hold; empty for the shipped workloads.
+    :param live: Airflow connection of the Redis server that gets a copy of each result; None for none.
     :param incomplete: what a dataset does whose listing is empty or not what the catalogue says.
     """
 
@@ -50,10 +53,17 @@ class Run(BaseModel):
     tolerance: int | float
     incomplete: Incomplete
     download_limit_kbps: int | None
+    histograms: tuple[HistogramSpec, ...] = ()
+    live: str | None = None
 
     def allowed_failures(self, shards: int) -> int:
         """Return how many of ``shards`` may fail."""
         return int(self.tolerance * shards) if isinstance(self.tolerance, float) else self.tolerance
+
+    @property
+    def plot(self) -> str:
+        """The name of the run's pictures, without their ending."""
+        return "spectrum" if self.histograms else "higgs"
 
     def results(self, dataset: str) -> str:
         """Return the URL below which the pods leave the results of ``dataset``."""

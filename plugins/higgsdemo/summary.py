@@ -7,6 +7,7 @@ listed up to a limit, and everything that came from outside is printable text on
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Annotated, Any
@@ -16,7 +17,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.merge import DatasetSum, Merge, Names
 from higgsdemo.normalisation import WINDOW, Exposure, Spectrum, Yield
-from higgsdemo.results import CHANNELS, HIGH, LOW, locate, printable
+from higgsdemo.results import HIGH, LOW, locate, printable
+from higgsdemo.spectra import OwnSpectra
 
 FAILURES_LISTED = 1000
 """How many failed shards, and corrupt objects, a summary lists with their reasons."""
@@ -126,7 +128,7 @@ def summarise(
     run: str,
     catalogue: Catalogue,
     merge: Merge,
-    spectrum: Spectrum,
+    spectrum: Spectrum | OwnSpectra,
     expected: Mapping[str, Names],
     failures: Iterable[FailedShard | Mapping[str, Any]] = (),
     started: AwareDatetime | None = None,
@@ -167,7 +169,7 @@ def summarise(
         weights=spectrum.weights,
         absent_samples=list(spectrum.absent),
         unassigned={
-            dataset: {channel: int(sums[dataset].counts[channel].sum()) for channel in CHANNELS}
+            dataset: {channel: int(counts.sum()) for channel, counts in sums[dataset].counts.items()}
             for dataset in spectrum.unassigned
         },
         clusters={cluster: _count(names, merge, lost) for cluster, names in expected.items()},
@@ -186,7 +188,12 @@ def summarise(
 
 
 def yields_table(summary: Summary) -> str:
-    """The yields as plain text, one group a line, below what must be known to read them."""
+    """The yields as plain text, one group a line, below what must be known to read them.
+
+    Of an analysis of one's own, the entries of each histogram.
+    """
+    if not summary.yields:
+        return "\n".join([*_remarks(summary), *_entries(summary)])
     expected = {group: channels["all"] for group, channels in summary.yields.items() if group in _LABELS}
     data = summary.yields["data"]["all"]
     rows = [
@@ -198,6 +205,14 @@ def yields_table(summary: Summary) -> str:
     left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = (f"{row[0]:<{left}}  {row[1]:>{right[0]}}  {row[2]:>{right[1]}}" for row in rows)
     return "\n".join([*_remarks(summary), *lines])
+
+
+def _entries(summary: Summary) -> list[str]:
+    totals = Counter[str]()
+    for histograms in summary.unassigned.values():
+        totals.update(histograms)
+    width = max(map(len, totals), default=0)
+    return [f"{name:<{width}}  {entries} entries" for name, entries in totals.items()]
 
 
 _LABELS = {"higgs": "Higgs (125 GeV)", "zz": "ZZ", "dy": "Drell-Yan", "ttbar": "ttbar"}
@@ -254,7 +269,7 @@ def _count(expected: Names, merge: Merge, lost: set[tuple[str, str]]) -> ShardCo
     )
 
 
-def _whole(listed: ShardCounts, spectrum: Spectrum) -> ShardCounts:
+def _whole(listed: ShardCounts, spectrum: Spectrum | OwnSpectra) -> ShardCounts:
     """The run's counts: the listed shards, and those of datasets that were never listed."""
     unlisted = max(spectrum.shards_expected - listed.expected, 0)
     return listed.model_copy(

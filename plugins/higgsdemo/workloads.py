@@ -40,5 +40,6 @@ class Workload:
 
 WORKLOADS = {
     "nanoaod": Workload(name="nanoaod", image="higgsdemo/nanoaod:1"),
+    "own": Workload(name="own", image=""),  # a campaign names it
     "aod": Workload(name="aod", image="lukasheinrich/cms-higgs-4l-full", stages_in_apart=True),
 }

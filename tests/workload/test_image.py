@@ -18,7 +18,7 @@ def pins(path: Path) -> set[str]:
 
 def test_the_image_installs_the_versions_that_the_project_is_locked_to() -> None:
     image = pins(WORKLOAD / "requirements.txt")
-    assert {pin.split("==")[0] for pin in image} >= {"awkward", "numpy", "obstore", "uproot"}
+    assert {pin.split("==")[0] for pin in image} >= {"awkward", "numpy", "obstore", "redis", "uproot"}
     assert image - pins(LOCK) == set()
 
 

@@ -9,10 +9,12 @@ from higgsdemo.campaign.values import (
     PRESETS,
     address_range,
     at_least,
+    bins,
     bucket_url,
     count,
     dataset,
     http_url,
+    limit,
     nodes,
     schedule,
     tolerance,
@@ -21,7 +23,7 @@ from higgsdemo.campaign.values import (
 from higgsdemo.wording import one_of
 
 Provider = Literal["local", "existing", "gke", "eks"]
-WorkloadName = Literal["nanoaod", "aod"]
+WorkloadName = Literal["nanoaod", "aod", "own"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
 Stage = Literal["create", "prepare", "submit", "cleanup"]
@@ -148,6 +150,22 @@ Schedule = Annotated[
         f"a cron expression or {one_of(PRESETS)}",
         schedule,
         {"type": "string", "examples": ["@daily", "0 3 * * *"]},
+    ),
+]
+HistogramName = Annotated[
+    str, text("letters, digits and underscores, with a letter first", "[A-Za-z][A-Za-z0-9_]*", 60)
+]
+Bins = Annotated[
+    int,
+    Rule("a whole number from 1 to 1000", bins, {"type": "integer", "minimum": 1, "maximum": 1000}),
+]
+Limit = Annotated[float, Rule("a number", limit, {"type": "number"})]
+ClassPath = Annotated[
+    str,
+    text(
+        "the path of a class such as airflow.providers.smtp.notifications.smtp.SmtpNotifier",
+        r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+",
+        250,
     ),
 ]
 DatasetName = Annotated[

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from higgsdemo.campaign.analysis import HistogramSpec, unfit_histograms
 from higgsdemo.campaign.clusters import STORE_CONNECTIONS, Cluster, Input, resolve_clusters
 from higgsdemo.campaign.datasets import DatasetRef
 from higgsdemo.campaign.entries import ClusterDefaults, ClusterEntry, DatasetEntry, Resources
@@ -31,6 +32,7 @@ from higgsdemo.campaign.fields import (
     Workload,
 )
 from higgsdemo.campaign.messages import CampaignError, Problem
+from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.rule import Model
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
 from higgsdemo.wording import given
@@ -90,6 +92,14 @@ class Storage(Model):
         description="The same of the output's store, where that has another connection than the input.",
     )
 
+    live: Connection | None = Field(
+        None,
+        title="Live copy",
+        description="Airflow connection of the Redis server that gets a copy of each result at once, in the "
+        "hash `<dag id>/<run>`, as the plot of 2019 was drawn from. Pods go on without it.",
+        examples=["redis_default"],
+    )
+
     @property
     def writes_with(self) -> str:
         """Airflow connection that writes the output."""
@@ -123,7 +133,14 @@ class Campaign(Model):
     workload: Workload = Field(
         "nanoaod",
         title="Workload",
-        description="What the pods run: `nanoaod` (ours, reduced NanoAOD files) or `aod` (CMSSW, AOD files).",
+        description="What the pods run: `nanoaod` (ours, reduced NanoAOD files), `aod` (CMSSW, AOD files), "
+        "or an analysis of your `own`, which needs `image` and `histograms`.",
+    )
+    histograms: list[HistogramSpec] = Field(
+        [],
+        title="Histograms",
+        description="With the workload `own`: the histograms in its result documents.",
+        examples=[[{"name": "mass", "bins": 60, "low": 60, "high": 120, "label": "Dimuon mass [GeV]"}]],
     )
     image: Image | None = Field(
         None,
@@ -167,6 +184,11 @@ class Campaign(Model):
         title="Download limit",
         description="Bandwidth of one pod's stage-in in kB/s; unlimited by default.",
     )
+    notifications: Notifications = Field(
+        default_factory=Notifications,
+        title="Notifications",
+        description="Which of Airflow's notifiers tell whom that a run has ended.",
+    )
     defaults: ClusterDefaults = Field(
         default_factory=ClusterDefaults,
         title="Defaults",
@@ -192,9 +214,27 @@ class Campaign(Model):
             Input(self.storage.input, self.storage.connection, self.storage.pod_endpoint),
             catalogue,
         )
-        if problems := problems or [*self._results_among_shards(clusters), *self._unfit_for_aod(clusters)]:
+        problems = problems or [
+            *self._results_among_shards(clusters),
+            *self._unfit_for_aod(clusters),
+            *self._unfit_for_own(),
+            *self.notifications.credentials(),
+        ]
+        if problems:
             raise CampaignError("campaign", problems)
         return clusters
+
+    def _unfit_for_own(self) -> Iterator[Problem]:
+        """Say what only an analysis of one's own needs, and what it lacks."""
+        if self.workload != "own":
+            if self.histograms:
+                yield Problem(("histograms",), f'belong to the workload "own"; this one is "{self.workload}"')
+            return
+        if self.image is None:
+            yield Problem(("image",), 'is missing: the workload "own" is the image that you name')
+        if not self.histograms:
+            yield Problem(("histograms",), 'are missing: say which the results of the workload "own" have')
+        yield from unfit_histograms(self.histograms)
 
     def _unfit_for_aod(self, clusters: list[Cluster]) -> Iterator[Problem]:
         """Say what the CMSSW image cannot do: it takes one file, and must know what it is."""

@@ -55,6 +55,11 @@ def _in_brackets(description: str | None) -> str:
     return text[:1].lower() + text[1:]
 
 
+def is_credential(key: str) -> bool:
+    """Whether a field of this name would hold a secret, and not the id of a connection that does."""
+    return _CREDENTIAL.search(key) is not None and not key.endswith("conn_id")
+
+
 class Model(BaseModel):
     """A part of a campaign: takes no field it does not know, and says which it knows."""
 
@@ -70,7 +75,7 @@ class Model(BaseModel):
             known = ", ".join(fields)
             message = " and ".join(
                 f"has no field {given(key)}"
-                + (": credentials belong in an Airflow connection" if _CREDENTIAL.search(key) else "")
+                + (": credentials belong in an Airflow connection" if is_credential(key) else "")
                 + did_you_mean(key, fields)
                 for key in unknown
             )

@@ -28,6 +28,20 @@ def nodes(value: Any) -> int:
     return whole(value)
 
 
+def bins(value: Any) -> int:
+    """Check a number of bins: what a result document of 1 MiB has room for, several times over."""
+    if whole(value) > 1000:
+        raise ValueError
+    return int(value)
+
+
+def limit(value: Any) -> float:
+    """Check the end of an axis."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError
+    return float(value)
+
+
 def tolerance(value: Any) -> int | float:
     """Check a number of shards (a whole number) or a fraction of them (below 1); gives 0 for 0.0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:

@@ -71,12 +71,14 @@ class SubmitJobsOperator(ClusterOperator):
         """
         from higgsdemo import jobs
         from higgsdemo.connections import PodStore, holds_secrets, pod_environment
+        from higgsdemo.live import live_environment
 
         run, there = assignment.run, assignment.cluster
         environment = pod_environment(
             PodStore(there.datasets[0].url, there.input_connection, there.pod_endpoint, there.pod_identity),
             PodStore(run.output, run.output_connection, run.pod_endpoint, there.pod_identity),
         )
+        environment |= live_environment(run)
         if there.pod_identity:
             cluster.apply(jobs.service_account(assignment))
         if not holds_secrets(environment):

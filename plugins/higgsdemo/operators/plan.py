@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from higgsdemo.campaign import CampaignError, apply_conf
 from higgsdemo.links import PageLink
+from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, told
 from higgsdemo.run import ClusterRun, Run, run_name
 
@@ -41,7 +42,9 @@ class PlanOperator(BaseOperator):
             name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
             run = plan_run(campaign, options, dag_run.dag_id, name)
             assignments = [ClusterRun(run=run, cluster=cluster) for cluster in campaign.clusters()]
-        except CampaignError as error:
+            for notify in (*on_success(campaign.notifications), *on_failure(campaign.notifications)):
+                notify.make()
+        except (CampaignError, NotifierError) as error:
             raise TaskFailedForGood(str(error)) from None
         for assignment in assignments:
             cluster = assignment.cluster
@@ -97,4 +100,6 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
         tolerance=campaign.tolerance,
         incomplete=campaign.incomplete,
         download_limit_kbps=campaign.download_limit_kbps,
+        histograms=tuple(campaign.histograms),
+        live=storage.live,
     )

@@ -13,13 +13,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import output_store, told
-from higgsdemo.run import ClusterRun
+from higgsdemo.run import ClusterRun, Run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from higgsdemo.catalogue import Catalogue
     from higgsdemo.merge import Merge
+    from higgsdemo.normalisation import Spectrum
+    from higgsdemo.spectra import OwnSpectra
     from higgsdemo.storage import ObjectStore
 
 MERGED = "merged.json"
@@ -67,6 +69,8 @@ class MergeResultsOperator(ResultsOperator):
         """Return the summary's URL and its counts of shards."""
         from higgsdemo.chart import CHART, chart
         from higgsdemo.normalisation import normalise
+        from higgsdemo.spectra import add_up
+        from higgsdemo.spectra_plot import own_chart
         from higgsdemo.summary import summarise, yields_table
 
         planned = self.begin()
@@ -75,8 +79,14 @@ class MergeResultsOperator(ResultsOperator):
         with told():
             store = output_store(planned[0])
             expected = _expected(store, planned)
-            merge = _merged(store, expected)
-            spectrum = normalise(merge, catalogue, _counts(expected, planned))
+            merge, counts = _merged(store, expected, run), _counts(expected, planned)
+            spectrum: Spectrum | OwnSpectra
+            if run.histograms:
+                spectrum = add_up(merge, run.histograms, counts)
+                numbers = own_chart(spectrum, catalogue)
+            else:
+                spectrum = normalise(merge, catalogue, counts)
+                numbers = chart(spectrum, catalogue)
             summary = summarise(
                 campaign=run.campaign,
                 run=run.name,
@@ -89,14 +99,14 @@ class MergeResultsOperator(ResultsOperator):
                 finished=datetime.now(UTC),
             )
             store.write(MERGED, json.dumps(merge.to_dict()).encode())
-            store.write(CHART, json.dumps(chart(spectrum, catalogue)).encode())
+            store.write(CHART, json.dumps(numbers).encode())
             url = self.keep(store, planned[0], "summary.json", summary.to_json())
         self.log.info("%s\n%s", url, yields_table(summary))
         return {"summary": url, "shards": summary.shards.model_dump()}
 
 
 class PlotOperator(ResultsOperator):
-    """Draw the four-lepton mass spectrum as PNG and SVG, and tell who waits for it."""
+    """Draw the mass spectrum, or the histograms of an own analysis, as PNG and SVG; tell who waits for it."""
 
     operator_extra_links = (PageLink(), PlotLink())
 
@@ -105,6 +115,8 @@ class PlotOperator(ResultsOperator):
         from higgsdemo.merge import Merge
         from higgsdemo.normalisation import normalise
         from higgsdemo.plot import draw, render
+        from higgsdemo.spectra import add_up
+        from higgsdemo.spectra_plot import draw_own
 
         planned = self.begin()
         catalogue = catalogue_of(planned)
@@ -112,15 +124,19 @@ class PlotOperator(ResultsOperator):
             store = output_store(planned[0])
             merge = Merge.from_dict(json.loads(store.read(MERGED)))
             expected = _expected(store, planned)
-        pictures = render(draw(normalise(merge, catalogue, _counts(expected, planned)), catalogue))
+        run, counts = planned[0].run, _counts(expected, planned)
+        if run.histograms:
+            figure = draw_own(add_up(merge, run.histograms, counts), run.campaign, catalogue.note)
+        else:
+            figure = draw(normalise(merge, catalogue, counts), catalogue)
         with told():
             urls = [
-                self.keep(store, planned[0], f"higgs.{ending}", content)
-                for ending, content in pictures.items()
+                self.keep(store, planned[0], f"{run.plot}.{ending}", content)
+                for ending, content in render(figure).items()
             ]
         self.log.info("the plot: %s", " ".join(urls))
         for asset in self.outlets:
-            context["outlet_events"][asset].extra = {"run": planned[0].run.name, "folder": store.url}
+            context["outlet_events"][asset].extra = {"run": run.name, "folder": store.url}
         return {"plot": urls}
 
 
@@ -157,13 +173,13 @@ def _counts(expected: dict[str, dict[str, list[str]]], planned: list[ClusterRun]
     return counts | {name: len(shards) for listed in expected.values() for name, shards in listed.items()}
 
 
-def _merged(store: ObjectStore, expected: dict[str, dict[str, list[str]]]) -> Merge:
+def _merged(store: ObjectStore, expected: dict[str, dict[str, list[str]]], run: Run) -> Merge:
     """Read the results of the expected datasets, whatever is there."""
     from higgsdemo.merge import Merge
 
     datasets = sorted({dataset for listed in expected.values() for dataset in listed})
     keys = (stored.key for dataset in datasets for stored in store.list(f"results/{dataset}"))
-    return Merge.of(store.read_all(keys))
+    return Merge.of(store.read_all(keys), run.histograms)
 
 
 def _failures(store: ObjectStore, planned: list[ClusterRun]) -> list[dict[str, Any]]:

@@ -39,6 +39,8 @@ FILES = {
     "spectrum.json": "application/json",
     "higgs.png": "image/png",
     "higgs.svg": "image/svg+xml",
+    "spectrum.png": "image/png",
+    "spectrum.svg": "image/svg+xml",
 }
 """The files of a run's folder that can be downloaded, with their media types."""
 

@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -19,12 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import CatalogueError
 from higgsdemo.chart import CHART, chart
 from higgsdemo.normalisation import NormalisationError, normalise
 from higgsdemo.operators.results import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.tally import Tally
+from higgsdemo.spectra import add_up
+from higgsdemo.spectra_plot import own_chart
 from higgsdemo.storage import ObjectStore, StorageError
 
 BATCH = 256  # results read between two looks at the clock
@@ -64,14 +67,14 @@ class Snapshot:
 
 
 class Follower:
-    """Follows one run while it is asked for."""
+    """Follows one run while it is asked for; `histograms` are those of an analysis of one's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, histograms: Sequence[HistogramSpec] = ()) -> None:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._asked = 0.0
         self._run: AirflowRun | None = None
-        self._tally = Tally()
+        self._tally = Tally(histograms)
         self._snapshot = Snapshot()
         self._store: ObjectStore | None = None
         self._opened = 0.0
@@ -166,13 +169,12 @@ class Follower:
         complete: bool,
     ) -> Snapshot:
         datasets = {ref.name for planned in run.planned for ref in planned.cluster.datasets}
-        catalogue = catalogue_of(list(run.planned))
         return Snapshot(
             counted={name: self._tally.shards(name) for name in datasets},
             finished={name: self._tally.finished(name) for name in datasets},
             jobs=jobs,
             failures=(*noted, *_refused(self._tally)),
-            chart=chart(normalise(self._tally, catalogue, expected_shards(run)), catalogue),
+            chart=_chart(self._tally, run),
             files=files,
             read=self._tally.read,
             found=found,
@@ -193,7 +195,7 @@ class Followers:
             return Snapshot()
         key = run.dag_id, run.run.run_id, run.planned[0].run.output
         with self._lock:
-            follower = self._known.setdefault(key, Follower())
+            follower = self._known.setdefault(key, Follower(run.planned[0].run.histograms))
             self._known.move_to_end(key)
             while len(self._known) > FOLLOWED:
                 self._known.popitem(last=False)
@@ -210,6 +212,14 @@ def expected_shards(run: AirflowRun) -> dict[str, int]:
             shards = listed.get(ref.name, 0) if listed is not None else min(counts, default=0)
             expected[ref.name] = expected.get(ref.name, 0) + shards
     return expected
+
+
+def _chart(tally: Tally, run: AirflowRun) -> dict[str, Any]:
+    """The plot of what has been read so far."""
+    catalogue, expected = catalogue_of(list(run.planned)), expected_shards(run)
+    if histograms := run.planned[0].run.histograms:
+        return own_chart(add_up(tally, histograms, expected), catalogue)
+    return chart(normalise(tally, catalogue, expected), catalogue)
 
 
 def _merged(

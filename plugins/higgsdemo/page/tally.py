@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.merge import DatasetSum
-from higgsdemo.results import BINS, CHANNELS, ResultError, locate, parse_result
+from higgsdemo.results import ResultError, locate, parse_result
 from higgsdemo.storage import StoredObject
 
 
@@ -28,15 +29,16 @@ class _Sum:
     bytes: int = 0
     stage_in: float = 0.0
     compute: float = 0.0
-    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((len(CHANNELS), BINS), np.int64))
+    counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     luminosity: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     finished: array[float] = field(default_factory=lambda: array("d"))
 
 
 class Tally:
-    """What the results read so far add up to."""
+    """What the results read so far add up to; `histograms` are those of an analysis of one's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, histograms: Sequence[HistogramSpec] = ()) -> None:
+        self._histograms = histograms
         self._sums: dict[str, _Sum] = defaultdict(_Sum)
         self._counted: set[str] = set()
         self._refused: dict[str, tuple[int, str]] = {}
@@ -54,7 +56,7 @@ class Tally:
         if key in self._counted:
             return
         try:
-            document = parse_result(key, raw)
+            document = parse_result(key, raw, self._histograms)
         except ResultError as error:
             self._refused[key] = (len(raw), str(error))
             return
@@ -67,7 +69,8 @@ class Tally:
         total.bytes += document.bytes
         total.stage_in += document.seconds.stage_in
         total.compute += document.seconds.compute
-        total.counts += np.array(list(document.counts.values()), np.int64)
+        for name, counts in document.counts.items():
+            total.counts[name] = total.counts.get(name, 0) + np.array(counts, np.int64)
         if document.lumi is not None and not document.test_mode:
             total.luminosity[document.lumi.stream] += document.lumi.value
         total.finished.append((document.finished or datetime.now(UTC)).timestamp())
@@ -90,7 +93,7 @@ class Tally:
                 shards=total.shards,
                 computed=total.computed,
                 processed=total.processed,
-                counts=dict(zip(CHANNELS, total.counts.copy(), strict=True)),
+                counts=dict(total.counts),
                 luminosity=dict(total.luminosity),
                 bytes=total.bytes,
                 seconds={"stage_in": total.stage_in, "compute": total.compute},

@@ -11,13 +11,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown field": (
         {"mappings": []},
         ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are $schema, '
-        "title, description, catalogue, workload, image, stage_in_image, namespace, storage, "
-        "schedule, cleanup, tolerance, incomplete, download_limit_kbps, defaults, mapping)",
+        "title, description, catalogue, workload, histograms, image, stage_in_image, namespace, storage, "
+        "schedule, cleanup, tolerance, incomplete, download_limit_kbps, notifications, defaults, mapping)",
     ),
     "a credential": (
         {"storage.secret_key": "abc"},
         ': storage has no field "secret_key": credentials belong in an Airflow connection (the '
-        "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint)",
+        "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint, "
+        "live)",
     ),
     "no storage": (
         {"storage": ...},
@@ -80,7 +81,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown workload": (
         {"workload": "nano"},
-        ': workload is "nano"; it must be "nanoaod" or "aod": did you mean "nanoaod"?',
+        ': workload is "nano"; it must be "nanoaod", "aod" or "own": did you mean "nanoaod"?',
     ),
     "an image with a space": (
         {"image": "higgs demo:1"},

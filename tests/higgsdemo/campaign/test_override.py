@@ -163,7 +163,8 @@ def test_a_run_that_only_cleans_up_removes_at_least_the_jobs(
         (
             {"storage": {"inputs": "s3://bucket"}},
             ': storage has no field "inputs"; did you mean "input"? (the '
-            "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint)",
+            "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint, "
+            "live)",
         ),
         ({"cleanup": "all"}, ': cleanup is "all"; it must be "none", "jobs" or "clusters"'),
         (

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
+from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
@@ -54,6 +55,13 @@ def test_a_mapping_of_the_conf_takes_the_place_of_the_files(campaign: Campaign) 
     mapping = [{"datasets": [dataset]} for dataset in datasets]
     planned = plan(campaign, mapping=mapping)
     assert [a.cluster.datasets[0].name for a in planned] == datasets
+
+
+def test_a_notifier_that_cannot_be_made_fails_the_run_at_its_start(campaign: Campaign) -> None:
+    notifications = {"on_failure": [{"notifier": "airflow.smpt.Notifier"}]}
+    changed = campaign.model_copy(update={"notifications": Notifications.model_validate(notifications)})
+    with pytest.raises(TaskFailedForGood, match=r"notifications\.on_failure\[0\] names airflow\.smpt"):
+        plan(changed)
 
 
 def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) -> None:

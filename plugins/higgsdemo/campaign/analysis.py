@@ -1,0 +1,44 @@
+"""What an analysis of one's own leaves for each shard: histograms, of which the campaign says the binning.
+
+The workload `own` is any image that keeps the pod contract. Nothing else is known of it, so its histograms
+are added up as they are: no sample is weighted, and no group is stacked on another.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from higgsdemo.campaign.fields import Bins, HistogramName, Limit, Line
+from higgsdemo.campaign.messages import Problem
+from higgsdemo.campaign.rule import Model
+from higgsdemo.wording import given
+
+
+class HistogramSpec(Model):
+    """A histogram with bins of equal width, each with its lower edge and without its upper one."""
+
+    name: HistogramName = Field(
+        title="Name", description="Its key in the `histograms` of a result document.", examples=["mass"]
+    )
+    bins: Bins = Field(title="Bins", description="Number of bins.", examples=[60])
+    low: Limit = Field(title="Low", description="Lower edge of the first bin.", examples=[60])
+    high: Limit = Field(title="High", description="Upper edge of the last bin.", examples=[120])
+    label: Line = Field("", title="Label", description="Name and unit of the axis; the name by default.")
+
+    @property
+    def axis(self) -> str:
+        """The text at the axis."""
+        return self.label or self.name
+
+
+def unfit_histograms(histograms: Sequence[HistogramSpec]) -> Iterator[Problem]:
+    """Say which of a campaign's histograms cannot be: no range, or a name that another has."""
+    names: set[str] = set()
+    for number, histogram in enumerate(histograms):
+        path = ("histograms", number)
+        if histogram.low >= histogram.high:
+            text = f"is {histogram.high:g}, which is not above the lower edge {histogram.low:g}"
+            yield Problem((*path, "high"), text)
+        if histogram.name in names:
+            yield Problem((*path, "name"), f"is {given(histogram.name)}, which another histogram has too")
+        names.add(histogram.name)

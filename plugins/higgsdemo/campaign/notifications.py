@@ -1,0 +1,53 @@
+"""Who is told when a run has ended: Airflow's notifiers, by the path of their class.
+
+They stand in the campaign's file alone and can be given by no trigger: whoever may edit the file decides what
+is imported, and to whom what is sent. Their secrets are in Airflow connections.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import Field
+
+from higgsdemo.campaign.fields import ClassPath
+from higgsdemo.campaign.messages import Problem
+from higgsdemo.campaign.rule import Model, is_credential
+from higgsdemo.wording import given
+
+
+class Notifier(Model):
+    """One notifier and what it is made with."""
+
+    notifier: ClassPath = Field(
+        title="Notifier",
+        description="The class of an installed provider.",
+        examples=["airflow.providers.smtp.notifications.smtp.SmtpNotifier"],
+    )
+    kwargs: dict[str, Any] = Field(
+        {},
+        title="Arguments",
+        description="The arguments of the class: a connection's id, the addressees, texts. Airflow fills in "
+        "templates such as `{{ dag_run.run_id }}`.",
+        examples=[{"smtp_conn_id": "smtp_default", "to": "analysis@example.org"}],
+    )
+
+
+class Notifications(Model):
+    """Who is told of a run's end."""
+
+    on_success: list[Notifier] = Field(
+        [], title="On success", description="Told when a run has succeeded.", examples=[[]]
+    )
+    on_failure: list[Notifier] = Field(
+        [], title="On failure", description="Told when a run has failed.", examples=[[]]
+    )
+
+    def credentials(self) -> Iterator[Problem]:
+        """Say which arguments are secrets, which a file is no place for."""
+        for name, notifiers in (("on_success", self.on_success), ("on_failure", self.on_failure)):
+            for number, notifier in enumerate(notifiers):
+                path = ("notifications", name, number, "kwargs")
+                for key in notifier.kwargs:
+                    if is_credential(key):
+                        text = f"has {given(key)}: credentials belong in an Airflow connection"
+                        yield Problem(path, text)

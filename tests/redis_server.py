@@ -1,0 +1,61 @@
+"""A real Redis server (Debian's `redis-server`) on a free port, for the tests of the live copy."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as NoConnection
+
+PASSWORD = "a/pass:word@of the tests"
+
+
+class RedisServer:
+    """The server's process, its port, and a client."""
+
+    def __init__(self, command: str, folder: Path) -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port: int = listener.getsockname()[1]
+        arguments = ("--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD, "--dir", str(folder))
+        self.process = subprocess.Popen(
+            [command, "--port", str(self.port), *arguments], stdout=subprocess.DEVNULL
+        )
+        self.client = Redis(port=self.port, password=PASSWORD, decode_responses=True)
+        deadline = time.monotonic() + 20
+        while not self._answers():
+            assert self.process.poll() is None, "redis-server does not start"
+            assert time.monotonic() < deadline, "redis-server does not answer"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End the server."""
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except NoConnection:
+            return False
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of the test's own."""
+    server = RedisServer(redis_command(), tmp_path)
+    yield server
+    server.stop()
+
+
+def redis_command() -> str:
+    """The path of redis-server; skips the test where there is none."""
+    command = shutil.which("redis-server")
+    if command is None:
+        pytest.skip("redis-server is not installed")
+    return command

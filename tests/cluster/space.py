@@ -17,6 +17,7 @@ LABEL = "higgs-suite/test"
 INDEX = "batch.kubernetes.io/job-completion-index"
 SLEEP = "import time; time.sleep(600)"
 WAIT_FOR_GO = "import os, time; time.sleep(0 if os.environ.get('GO') else 600)"
+FAIL_INDEX = {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [65]}}
 COLLECTIONS = {
     "Pod": "api/v1/namespaces/{}/pods",
     "ConfigMap": "api/v1/namespaces/{}/configmaps",
@@ -35,6 +36,11 @@ def soon(look: Any, what: str = "") -> Any:
 def python(script: str) -> list[str]:
     """The command that runs a script."""
     return ["python3", "-c", script]
+
+
+def exits(*codes: int) -> str:
+    """A script that ends with the exit code of its completion index."""
+    return f"import os, sys; sys.exit({list(codes)}[int(os.environ['JOB_COMPLETION_INDEX'])])"
 
 
 @dataclass(frozen=True)

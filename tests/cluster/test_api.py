@@ -5,15 +5,12 @@ The authority: kubernetes.io/docs/reference/using-api/api-concepts ("API concept
 
 from __future__ import annotations
 
-import base64
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from kubernetes.client.exceptions import ApiException
-from kubernetes.utils.quantity import parse_quantity
 
-from cluster.space import Space, causes
+from cluster.space import Space
 from kube_client import Kube
 
 JSON_PATCH = "application/json-patch+json"
@@ -315,78 +312,3 @@ def test_a_table_has_the_columns_that_kubectl_prints(space: Space) -> None:
     assert [column["name"] for column in table["columnDefinitions"]][:3] == ["Name", "Data", "Age"]
     assert [row["cells"][:2] for row in table["rows"]] == [[space.test, 2]]
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
-
-
-def test_an_unknown_field_is_dropped_and_told(space: Space) -> None:
-    """API concepts, Validation for unrecognized fields: Warn is the default, kubectl asks for Strict."""
-    body = space.indexed_job("", 1, suspend=True, paralellism=3)
-    answer = space.kube.http.post(space.path("Job"), json=body, params={"fieldValidation": "Warn"})
-    assert answer.status_code == 201
-    assert answer.headers["Warning"] == '299 - "unknown field \\"spec.paralellism\\""'
-    assert "paralellism" not in answer.json()["spec"]
-    strict = space.kube.http.post(space.path("Job"), json=body, params={"fieldValidation": "Strict"})
-    assert strict.status_code == 400
-    assert 'strict decoding error: unknown field "spec.paralellism"' in strict.json()["message"]
-
-
-@pytest.mark.parametrize("name", ["Upper", "under_score", "-dash", "a" * 254, "dot.", "a/b"])
-def test_a_name_that_is_no_dns_name_is_refused(space: Space, name: str) -> None:
-    """kubernetes.io/docs/concepts/overview/working-with-objects/names."""
-    body = space.config_map()
-    body["metadata"]["name"] = name
-    assert causes(space.refusal(body)) == ["metadata.name"]
-
-
-def test_a_label_that_is_none_is_refused(space: Space) -> None:
-    assert causes(space.refusal(space.config_map(app="not a label!"))) == ["metadata.labels"]
-
-
-@pytest.mark.parametrize(
-    ("amounts", "code"),
-    [
-        ({"limits": {"memory": "much"}}, 400),
-        ({"requests": {"cpu": "-1"}}, 422),
-        ({"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}, 422),
-    ],
-)
-def test_a_quantity_that_makes_no_sense_is_refused(space: Space, amounts: Any, code: int) -> None:
-    """API reference, Quantity: what cannot be read is a bad request, what cannot be is invalid."""
-    refused = space.refusal(space.pod("", container={"resources": amounts}))
-    assert refused["code"] == code
-
-
-def test_a_quantity_may_be_a_number_and_is_given_back_as_text(space: Space) -> None:
-    amounts = {"requests": {"cpu": 0.5, "memory": 1048576}}
-    answer = space.kube.http.post(
-        space.path("Pod"), json=space.pod("", container={"resources": amounts}), params={"dryRun": "All"}
-    )
-    made = answer.json()["spec"]["containers"][0]["resources"]["requests"]
-    assert {type(amount) for amount in made.values()} == {str}
-    assert [parse_quantity(made[name]) for name in ("cpu", "memory")] == [Decimal("0.5"), 1048576]
-
-
-@pytest.mark.parametrize("value", ["many", 1.5, []])
-def test_a_value_of_the_wrong_type_is_a_bad_request(space: Space, value: Any) -> None:
-    refused = space.refusal(space.job("", completions=value))
-    assert (refused["code"], refused["reason"]) == (400, "BadRequest")
-
-
-def test_a_secret_is_written_as_text_and_read_as_base64(space: Space) -> None:
-    """kubernetes.io/docs/concepts/configuration/secret: stringData is write-only."""
-    made = space.make(space.secret(x="plain"))
-    assert (made.data, made.string_data) == ({"x": base64.b64encode(b"plain").decode()}, None)
-
-
-def test_a_config_map_has_its_limits(space: Space) -> None:
-    """kubernetes.io/docs/concepts/configuration/configmap: at most 1 MiB, and keys of [-._a-zA-Z0-9]."""
-    much = space.refusal(space.config_map(data={"x": "y" * (1 << 20) + "y"}))
-    assert (much["code"], much["details"]["causes"][0]["reason"]) == (422, "FieldValueTooLong")
-    assert causes(space.refusal(space.config_map(data={"a/b": "y"}))) == ["data[a/b]"]
-
-
-def test_an_immutable_config_map_does_not_change(space: Space) -> None:
-    """kubernetes.io/docs/concepts/configuration/configmap, Immutable ConfigMaps."""
-    space.make(space.config_map(data={"x": "1"}) | {"immutable": True})
-    with pytest.raises(ApiException, match="field is immutable when `immutable` is set") as refused:
-        space.kube.core.patch_namespaced_config_map(space.test, space.namespace, {"data": {"x": "2"}})
-    assert refused.value.status == 422

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localkube_server import SHELL, Kube, pod
+from localkube_server import Kube, pod
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -113,20 +113,3 @@ def test_discovery_names_every_resource(kube: Kube) -> None:
         "events": "Event",
     }
     assert [one.name for one in kube.batch.get_api_resources().resources] == ["jobs", "jobs/status"]
-
-
-def test_a_pod_gets_the_defaults_of_kubernetes(kube: Kube, namespace: str) -> None:
-    container = {
-        "name": "main",
-        "image": SHELL,
-        "args": ["true"],
-        "resources": {"limits": {"cpu": 1, "memory": "1Gi"}},
-    }
-    made = kube.core.create_namespaced_pod(
-        namespace, {"metadata": {"name": "p"}, "spec": {"containers": [container], "restartPolicy": "Never"}}
-    )
-    main = made.spec.containers[0]
-    assert main.resources.requests == main.resources.limits == {"cpu": "1", "memory": "1Gi"}
-    assert (main.image_pull_policy, main.termination_message_policy) == ("IfNotPresent", "File")
-    assert (made.spec.termination_grace_period_seconds, made.spec.service_account_name) == (30, "default")
-    assert (made.status.phase, made.status.qos_class) == ("Pending", "Guaranteed")

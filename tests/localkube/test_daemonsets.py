@@ -35,21 +35,6 @@ def ready(kube: Kube, namespace: str, count: int) -> list[Any]:
     return list(kube.core.list_namespaced_pod(namespace, label_selector="app=d").items)
 
 
-def test_there_is_a_ready_pod_on_every_node(kube: Kube, namespace: str) -> None:
-    kube.apps.create_namespaced_daemon_set(namespace, daemonset("d"))
-    pods = ready(kube, namespace, 2)
-    assert sorted(pod.spec.node_name for pod in pods) == ["shared-node-0", "shared-node-1"]
-    assert status(kube, namespace) == {
-        "currentNumberScheduled": 2,
-        "desiredNumberScheduled": 2,
-        "numberMisscheduled": 0,
-        "numberReady": 2,
-        "numberAvailable": 2,
-        "observedGeneration": 1,
-        "updatedNumberScheduled": 2,
-    }
-
-
 @pytest.mark.parametrize(
     "how", [("nodeSelector", {"kubernetes.io/hostname": "shared-node-1"}), ("nodeName", "shared-node-1")]
 )
@@ -70,67 +55,6 @@ def test_a_missing_image_keeps_the_daemonset_unready(kube: Kube, namespace: str)
 
     eventually(lambda: "ImagePullBackOff" in reasons())
     assert (status(kube, namespace)["numberReady"], status(kube, namespace)["numberUnavailable"]) == (0, 2)
-
-
-def test_a_changed_template_replaces_the_pods(kube: Kube, namespace: str) -> None:
-    kube.apps.create_namespaced_daemon_set(namespace, daemonset("d"))
-    before = {pod.metadata.uid for pod in ready(kube, namespace, 2)}
-    change = {"spec": {"template": {"metadata": {"annotations": {"version": "2"}}}}}
-    kube.apps.patch_namespaced_daemon_set("d", namespace, change)
-
-    def updated() -> bool:
-        found = status(kube, namespace)
-        return (
-            found["observedGeneration"] == 2
-            and found.get("updatedNumberScheduled") == found["numberReady"] == 2
-        )
-
-    eventually(updated)
-    after = kube.core.list_namespaced_pod(namespace, label_selector="app=d").items
-    assert not before & {pod.metadata.uid for pod in after}
-    assert {pod.metadata.annotations["version"] for pod in after} == {"2"}
-
-
-def test_a_cordoned_node_keeps_its_daemons(kube: Kube, namespace: str) -> None:
-    kube.core.patch_node("shared-node-0", {"spec": {"unschedulable": True}})
-    try:
-        kube.apps.create_namespaced_daemon_set(namespace, daemonset("d"))
-        assert len(ready(kube, namespace, 2)) == 2
-    finally:
-        kube.core.patch_node("shared-node-0", {"spec": {"unschedulable": None}})
-
-
-def test_a_container_that_ends_is_restarted_with_backoff(kube: Kube, namespace: str) -> None:
-    pod = {"containers": [{"name": "main", "image": SHELL, "args": ["exit 3"]}]}
-    kube.apps.create_namespaced_daemon_set(namespace, daemonset("d", pod=pod))
-
-    def waiting() -> Any:
-        pods = kube.core.list_namespaced_pod(namespace, label_selector="app=d").items
-        found = [one for pod in pods for one in pod.status.container_statuses or []]
-        return [one for one in found if one.state.waiting and one.state.waiting.reason == "CrashLoopBackOff"]
-
-    seen = eventually(waiting)[0]
-    assert seen.restart_count >= 1
-    assert seen.last_state.terminated.exit_code == 3
-
-
-def test_deleting_a_daemonset_deletes_its_pods(kube: Kube, namespace: str) -> None:
-    kube.apps.create_namespaced_daemon_set(namespace, daemonset("d"))
-    ready(kube, namespace, 2)
-    kube.apps.delete_namespaced_daemon_set("d", namespace)
-    eventually(lambda: kube.core.list_namespaced_pod(namespace).items == [])
-
-
-def test_a_deleted_pod_of_a_daemonset_is_replaced(kube: Kube, namespace: str) -> None:
-    kube.apps.create_namespaced_daemon_set(namespace, daemonset("d"))
-    gone = ready(kube, namespace, 2)[0]
-    kube.core.delete_namespaced_pod(gone.metadata.name, namespace)
-
-    def replaced() -> bool:
-        pods = kube.core.list_namespaced_pod(namespace, label_selector="app=d").items
-        return len(pods) == 2 and gone.metadata.uid not in {pod.metadata.uid for pod in pods}
-
-    eventually(replaced)
 
 
 @pytest.mark.parametrize(

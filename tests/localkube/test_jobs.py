@@ -7,7 +7,6 @@ import pytest
 from localkube_server import Kube, Server, container, eventually, indexed_job, job_ended
 
 IGNORE_DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
-FAIL_INDEX = {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [65]}}
 
 
 def run(kube: Kube, namespace: str, job: dict[str, Any]) -> Any:

@@ -6,29 +6,12 @@ from typing import Any
 import pytest
 
 from localkube.logs import _tail
-from localkube_server import Kube, container, eventually, pod, pod_ended, pod_running
+from localkube_server import Kube, container, pod, pod_ended
 
 
 def log(kube: Kube, namespace: str, name: str, **query: Any) -> tuple[int, str]:
     answer = kube.http.get(f"api/v1/namespaces/{namespace}/pods/{name}/log", params=query)
     return answer.status_code, answer.text if answer.status_code == 200 else answer.json()["message"]
-
-
-def test_a_log_is_told_whole_or_in_part(kube: Kube, namespace: str) -> None:
-    kube.core.create_namespaced_pod(namespace, pod("p", "for n in 1 2 3; do echo $n; done; echo err >&2"))
-    pod_ended(kube, namespace, "p")
-    assert log(kube, namespace, "p") == (200, "1\n2\n3\nerr\n")
-    assert log(kube, namespace, "p", tailLines=2) == (200, "3\nerr\n")
-    assert log(kube, namespace, "p", limitBytes=3) == (200, "1\n2")
-    assert log(kube, namespace, "p", follow="true") == (200, "1\n2\n3\nerr\n")
-
-
-def test_a_log_is_followed_to_its_end(kube: Kube, namespace: str) -> None:
-    kube.core.create_namespaced_pod(namespace, pod("p", "echo first; sleep 0.5; echo last"))
-    pod_running(kube, namespace, "p")
-    path = f"api/v1/namespaces/{namespace}/pods/p/log?follow=true"
-    with kube.http.stream("GET", path) as answer:
-        assert list(answer.iter_lines()) == ["first", "last"]
 
 
 def test_with_several_containers_one_must_be_named(kube: Kube, namespace: str) -> None:
@@ -43,21 +26,6 @@ def test_with_several_containers_one_must_be_named(kube: Kube, namespace: str) -
     assert log(kube, namespace, "p", container="side") == (200, "side\n")
     assert log(kube, namespace, "p", container="init") == (200, "init\n")
     assert log(kube, namespace, "p", container="none") == (400, "container none is not valid for pod p")
-
-
-def test_the_run_before_has_a_log_of_its_own(kube: Kube, namespace: str) -> None:
-    body = pod("p", "echo $RANDOM$(date +%N); sleep 0.3; exit 1", restartPolicy="Always")
-    kube.core.create_namespaced_pod(namespace, body)
-    assert log(kube, namespace, "p", previous="true")[0] == 400
-
-    def restarted() -> bool:
-        statuses = kube.core.read_namespaced_pod("p", namespace).status.container_statuses
-        return bool(statuses) and statuses[0].restart_count == 1 and statuses[0].state.running is not None
-
-    eventually(restarted)
-    before, now = log(kube, namespace, "p", previous="true"), log(kube, namespace, "p")
-    assert before[0] == now[0] == 200
-    assert before[1] != now[1]
 
 
 @pytest.mark.parametrize("parameter", ["timestamps=true", "sinceSeconds=3", "sinceTime=2026-01-01T00:00:00Z"])

@@ -37,46 +37,6 @@ def test_a_pod_waits_until_there_is_room(kube: Kube, namespace: str) -> None:
     pod_running(kube, namespace, "c")
 
 
-def test_a_pod_that_fits_does_not_wait_behind_one_that_does_not(kube: Kube, namespace: str) -> None:
-    kube.core.create_namespaced_pod(
-        namespace, pod("huge", "true", container={"resources": {"requests": {"memory": "1Ti"}}})
-    )
-    kube.core.create_namespaced_pod(namespace, pod("small", "true"))
-    assert pod_ended(kube, namespace, "small").status.phase == "Succeeded"
-    assert unschedulable(kube, namespace, "huge") == "0/2 nodes are available: 2 Insufficient memory."
-
-
-@pytest.mark.parametrize(
-    ("spec", "why"),
-    [
-        ({"nodeSelector": {"disk": "tape"}}, "2 node(s) didn't match Pod's node affinity/selector"),
-        (
-            {
-                "affinity": {
-                    "nodeAffinity": {
-                        "requiredDuringSchedulingIgnoredDuringExecution": {
-                            "nodeSelectorTerms": [
-                                {
-                                    "matchExpressions": [
-                                        {"key": "disk", "operator": "NotIn", "values": ["ssd"]}
-                                    ]
-                                }
-                            ]
-                        }
-                    }
-                }
-            },
-            "2 node(s) didn't match Pod's node affinity/selector",
-        ),
-    ],
-)
-def test_a_pod_gets_only_a_node_it_selects(
-    kube: Kube, namespace: str, spec: dict[str, Any], why: str
-) -> None:
-    kube.core.create_namespaced_pod(namespace, pod("p", "true", **spec))
-    assert unschedulable(kube, namespace, "p") == f"0/2 nodes are available: {why}."
-
-
 def test_a_cordoned_or_tainted_node_gets_no_new_pods(kube: Kube, namespace: str) -> None:
     taint = [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
     kube.core.patch_node("scheduling-node-0", {"spec": {"unschedulable": True}})

@@ -16,22 +16,6 @@ def post(kube: Kube, namespace: str, body: object, validation: str = "") -> tupl
     return answer.status_code, answer.json().get("message", ""), answer.headers.get("Warning")
 
 
-def test_an_unknown_field_is_dropped_and_told(kube: Kube, namespace: str) -> None:
-    job = indexed_job("j", "true", 1, suspend=True, paralellism=3)
-    code, _, warning = post(kube, namespace, job)
-    assert (code, warning) == (201, '299 - "unknown field \\"spec.paralellism\\""')
-    assert "paralellism" not in kube.http.get(f"apis/batch/v1/namespaces/{namespace}/jobs/j").json()["spec"]
-
-
-def test_an_unknown_field_is_refused_where_checking_is_strict(kube: Kube, namespace: str) -> None:
-    code, message, _ = post(kube, namespace, indexed_job("j", "true", 1, paralellism=3), "Strict")
-    assert (code, message) == (
-        400,
-        'Job in version "batch/v1" cannot be handled as a Job: strict decoding error: '
-        'unknown field "spec.paralellism"',
-    )
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -69,14 +53,6 @@ def test_a_value_of_the_wrong_type_is_refused(
 )
 def test_what_is_no_job_is_refused(kube: Kube, namespace: str, body: object) -> None:
     assert post(kube, namespace, body)[0] == 400
-
-
-def test_what_is_no_quantity_is_refused(kube: Kube, namespace: str) -> None:
-    job = indexed_job("j", "true", 1)
-    job["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"memory": "much"}}
-    code, message, _ = post(kube, namespace, job)
-    assert code == 400
-    assert "quantities must match the regular expression" in message
 
 
 def test_what_is_no_json_is_refused(kube: Kube, namespace: str) -> None:

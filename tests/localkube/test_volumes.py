@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from localkube.environment import Mounts
-from localkube_server import Kube, Server, container, eventually, pod, pod_ended
+from localkube_server import Kube, Server, eventually, pod, pod_ended
 
 
 def run(kube: Kube, namespace: str, script: str, volume: dict[str, Any], **mount: Any) -> str:
@@ -51,32 +51,6 @@ def test_an_empty_directory_goes_with_its_pod(kube: Kube, namespace: str, server
         eventually(lambda left=left: not left.exists(), f"pod {number} left nothing")
 
 
-def test_a_config_map_is_a_directory_of_its_keys(kube: Kube, namespace: str) -> None:
-    data = {"metadata": {"name": "c"}, "data": {"a": "1", "b": "2"}, "binaryData": {"c": "Mw=="}}
-    kube.core.create_namespaced_config_map(namespace, data)
-    assert (
-        run(kube, namespace, "cd /data; grep -r . . | sort", {"configMap": {"name": "c"}})
-        == "./a:1\n./b:2\n./c:3\n"
-    )
-
-
-def test_chosen_keys_may_have_other_paths(kube: Kube, namespace: str) -> None:
-    kube.core.create_namespaced_secret(
-        namespace, {"metadata": {"name": "s"}, "stringData": {"a": "1", "b": "2"}}
-    )
-    chosen = {"secretName": "s", "items": [{"key": "b", "path": "in/here", "mode": 0o400}]}
-    script = "cd /data; find . -type f; cat in/here; stat -c ' %a' in/here"
-    assert run(kube, namespace, script, {"secret": chosen}) == "./in/here\n2 400\n"
-
-
-def test_one_file_may_be_mounted_by_its_sub_path(kube: Kube, namespace: str) -> None:
-    kube.core.create_namespaced_config_map(namespace, {"metadata": {"name": "c"}, "data": {"a.json": "{}"}})
-    volume = {"configMap": {"name": "c"}}
-    assert (
-        run(kube, namespace, "cat /data/x.json", volume, mountPath="/data/x.json", subPath="a.json") == "{}"
-    )
-
-
 def test_a_host_path_is_shared_by_the_pods_of_a_node_only(kube: Kube, namespace: str) -> None:
     disk = [{"name": "v", "hostPath": {"path": "/mnt/disks/ssd0"}}]
     mounts = [{"name": "v", "mountPath": "/mnt/disks/ssd0"}]
@@ -95,17 +69,6 @@ def test_a_host_path_is_shared_by_the_pods_of_a_node_only(kube: Kube, namespace:
     ]
     assert logs[0] == "written\n"
     assert logs[1].endswith("nothing\n")
-
-
-def test_the_working_directory_may_be_a_volume(kube: Kube, namespace: str) -> None:
-    body = pod("p", "pwd; touch x; ls /data/sub", volumes=[{"name": "v", "emptyDir": {}}])
-    mounts = [{"name": "v", "mountPath": "/data"}]
-    body["spec"]["containers"] = [
-        container("touch x; ls /data/sub", workingDir="/data/sub", volumeMounts=mounts)
-    ]
-    kube.core.create_namespaced_pod(namespace, body)
-    pod_ended(kube, namespace, "p")
-    assert kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log").text == "x\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,216 @@
+"""Nodes, scheduling and disruption.
+
+The authority: kubernetes.io/docs/concepts/scheduling-eviction ("Scheduling" below).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+from kubernetes.utils.quantity import parse_quantity
+
+from cluster.space import SLEEP, Space, soon
+from kube_client import Kube
+
+HOSTNAME = "kubernetes.io/hostname"
+
+
+def schedulable(kube: Kube) -> list[Any]:
+    """The nodes that take pods without tolerations."""
+    nodes = kube.core.list_node().items
+    return [
+        node
+        for node in nodes
+        if not any(taint.effect in ("NoSchedule", "NoExecute") for taint in node.spec.taints or [])
+    ]
+
+
+def unschedulable(space: Space, suffix: str = "") -> str:
+    """Why a pod waits for a node."""
+
+    def look() -> str:
+        found = space.pod_now(suffix).status.conditions or []
+        return next((one.message for one in found if one.reason == "Unschedulable"), "")
+
+    return str(soon(look, "the pod cannot be scheduled"))
+
+
+@pytest.fixture
+def node(kube: Kube) -> Iterator[str]:
+    """A node that may be cordoned; it is uncordoned afterwards."""
+    name = schedulable(kube)[0].metadata.name
+    try:
+        kube.core.patch_node(name, {"spec": {"unschedulable": True}}, dry_run="All")
+    except ApiException as error:
+        pytest.skip(f"this user may not cordon nodes here: {error.status} {error.reason}")
+    yield name
+    kube.core.patch_node(name, {"spec": {"unschedulable": None}})
+
+
+def test_a_node_says_what_it_has_and_that_it_is_ready(kube: Kube) -> None:
+    """API reference, NodeStatus."""
+    nodes = kube.core.list_node().items
+    assert nodes
+    for one in nodes:
+        assert {"cpu", "memory", "pods"} <= set(one.status.allocatable) & set(one.status.capacity)
+        assert all(parse_quantity(one.status.allocatable[name]) > 0 for name in ("cpu", "memory", "pods"))
+        assert one.metadata.labels.keys() >= {HOSTNAME, "kubernetes.io/os", "kubernetes.io/arch"}
+        ready = next(found for found in one.status.conditions if found.type == "Ready")
+        assert (ready.status, ready.reason) == ("True", "KubeletReady")
+
+
+def test_a_pod_that_fits_nowhere_waits_and_says_why(space: Space) -> None:
+    """Scheduling, Kubernetes scheduler; the pod has the condition, and an event tells it."""
+    space.make(space.pod("", container={"resources": {"requests": {"memory": "1Pi"}}}))
+    assert "Insufficient memory" in unschedulable(space)
+    assert space.pod_now().status.phase == "Pending"
+    soon(lambda: ("FailedScheduling", "Warning") in told(space))
+
+
+def told(space: Space) -> set[tuple[str, str]]:
+    return {(one.reason, one.type) for one in space.events("Pod", space.test)}
+
+
+def test_a_pod_that_fits_does_not_wait_behind_one_that_does_not(space: Space) -> None:
+    space.make(space.pod("", "huge", container={"resources": {"requests": {"cpu": "100k"}}}))
+    space.make(space.pod("", "small"))
+    assert space.ended_pod("small").status.phase == "Succeeded"
+    assert "Insufficient cpu" in unschedulable(space, "huge")
+
+
+def affinity(operator: str, *values: str) -> dict[str, Any]:
+    terms = [{"matchExpressions": [{"key": HOSTNAME, "operator": operator, "values": list(values)}]}]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    return {"affinity": {"nodeAffinity": required}}
+
+
+def test_a_pod_gets_only_a_node_it_selects(space: Space) -> None:
+    """Scheduling, Assigning Pods to Nodes: nodeSelector and required node affinity."""
+    node = schedulable(space.kube)[-1].metadata
+    host = node.labels[HOSTNAME]
+    space.make(space.pod("", "selects", nodeSelector={HOSTNAME: host}))
+    space.make(space.pod("", "likes", **affinity("In", host)))
+    for suffix in ("selects", "likes"):
+        assert space.ended_pod(suffix).spec.node_name == node.name
+    space.make(space.pod("", "nowhere", nodeSelector={"higgs-suite/tape": "yes"}))
+    assert "didn't match Pod's node affinity/selector" in unschedulable(space, "nowhere")
+
+
+def test_a_cordoned_node_gets_no_new_pods_and_keeps_its_own(space: Space, node: str) -> None:
+    """kubernetes.io/docs/concepts/architecture/nodes, Manual Node administration."""
+    core = space.kube.core
+    host = core.read_node(node).metadata.labels[HOSTNAME]
+    space.make(space.pod(SLEEP, "before", nodeSelector={HOSTNAME: host}))
+    space.running_pod("before")
+    core.patch_node(node, {"spec": {"unschedulable": True}})
+    space.make(space.pod("", "after", nodeSelector={HOSTNAME: host}))
+    assert "unschedulable" in unschedulable(space, "after")
+    assert space.pod_now("before").status.phase == "Running"
+    core.patch_node(node, {"spec": {"unschedulable": None}})
+    assert space.ended_pod("after").spec.node_name == node
+
+
+def test_an_evicted_pod_is_marked_as_disrupted(space: Space) -> None:
+    """Scheduling, API-initiated Eviction; Disruptions: the condition tells it from a failure of its own."""
+    body = space.pod(SLEEP)
+    body["metadata"]["finalizers"] = ["example.org/kept-to-be-looked-at"]
+    space.make(body)
+    space.running_pod()
+    space.evict(space.test)
+
+    def ended() -> Any:
+        found = space.pod_now()
+        return found if found.status.phase in ("Failed", "Succeeded") else None
+
+    try:
+        found = soon(ended, "the evicted pod ends")
+        disruption = {one.type: (one.status, one.reason) for one in found.status.conditions}
+        assert disruption["DisruptionTarget"] == ("True", "EvictionByEvictionAPI")
+        assert (found.status.phase, found.metadata.deletion_timestamp is not None) == ("Failed", True)
+    finally:
+        space.kube.core.patch_namespaced_pod(space.test, space.namespace, {"metadata": {"finalizers": None}})
+
+
+def daemons(space: Space, count: int) -> list[Any]:
+    """The pods of a DaemonSet, once so many are ready."""
+
+    def look() -> bool:
+        found = space.kube.apps.read_namespaced_daemon_set(space.test, space.namespace)
+        return bool(found.status.number_ready == found.status.desired_number_scheduled == count)
+
+    soon(look, f"{count} daemons are ready")
+    return space.pods()
+
+
+def test_there_is_a_ready_daemon_on_every_node(space: Space) -> None:
+    """kubernetes.io/docs/concepts/workloads/controllers/daemonset; tainted nodes are left out."""
+    nodes = sorted(node.metadata.name for node in schedulable(space.kube))
+    space.make(space.daemon_set(SLEEP))
+    assert sorted(pod.spec.node_name for pod in daemons(space, len(nodes))) == nodes
+    status = space.kube.apps.read_namespaced_daemon_set(space.test, space.namespace).status
+    assert (status.current_number_scheduled, status.number_misscheduled) == (len(nodes), 0)
+    assert status.observed_generation == 1
+
+
+def test_a_cordoned_node_gets_its_daemon(space: Space, node: str) -> None:
+    """DaemonSet, Taints and tolerations: node.kubernetes.io/unschedulable is tolerated."""
+    space.kube.core.patch_node(node, {"spec": {"unschedulable": True}})
+    labels = space.kube.core.read_node(node).metadata.labels
+    space.make(space.daemon_set(SLEEP, nodeSelector={HOSTNAME: labels[HOSTNAME]}))
+    assert [pod.spec.node_name for pod in daemons(space, 1)] == [node]
+
+
+def test_a_daemon_that_is_deleted_is_replaced(space: Space) -> None:
+    count = len(schedulable(space.kube))
+    space.make(space.daemon_set(SLEEP))
+    first = daemons(space, count)[0]
+    space.kube.core.delete_namespaced_pod(first.metadata.name, space.namespace)
+
+    def replaced() -> bool:
+        uids = {pod.metadata.uid for pod in space.pods()}
+        return len(uids) == count and first.metadata.uid not in uids
+
+    soon(replaced)
+
+
+def test_a_changed_template_replaces_the_daemons(space: Space) -> None:
+    """kubernetes.io/docs/tasks/manage-daemon/update-daemon-set: RollingUpdate is the default."""
+    nodes = len(schedulable(space.kube))
+    space.make(space.daemon_set(SLEEP))
+    before = {pod.metadata.uid for pod in daemons(space, nodes)}
+    change = {"spec": {"template": {"metadata": {"annotations": {"version": "2"}}}}}
+    space.kube.apps.patch_namespaced_daemon_set(space.test, space.namespace, change)
+
+    def updated() -> bool:
+        status = space.kube.apps.read_namespaced_daemon_set(space.test, space.namespace).status
+        return status.observed_generation == 2 and (
+            status.updated_number_scheduled == status.number_ready == nodes
+        )
+
+    soon(updated)
+    assert not before & {pod.metadata.uid for pod in space.pods()}
+    assert {pod.metadata.annotations["version"] for pod in space.pods()} == {"2"}
+
+
+def test_a_daemon_set_goes_with_its_daemons(space: Space) -> None:
+    """Garbage collection: for DaemonSets the default is Background."""
+    space.make(space.daemon_set(SLEEP))
+    daemons(space, len(schedulable(space.kube)))
+    space.kube.apps.delete_namespaced_daemon_set(space.test, space.namespace)
+    soon(lambda: space.pods() == [])
+
+
+def test_a_daemon_that_ends_is_restarted_with_backoff(space: Space) -> None:
+    """kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle, How Pods handle problems with containers."""
+    space.make(space.daemon_set("raise SystemExit(3)"))
+
+    def waiting() -> list[Any]:
+        found = [one for pod in space.pods() for one in pod.status.container_statuses or []]
+        return [one for one in found if one.state.waiting and one.state.waiting.reason == "CrashLoopBackOff"]
+
+    seen = soon(waiting)[0]
+    assert seen.restart_count >= 1
+    assert seen.last_state.terminated.exit_code == 3

@@ -1,0 +1,261 @@
+"""Pods: what a container is given, how it ends, and what is told of it.
+
+The authority: kubernetes.io/docs/concepts/workloads/pods, and the tasks below kubernetes.io/docs/tasks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from cluster.space import SLEEP, Space, soon
+
+
+def ended(pod: Any) -> tuple[int, str, str | None]:
+    """Exit code, reason and message of a pod's container."""
+    state = pod.status.container_statuses[0].state.terminated
+    return state.exit_code, state.reason, state.message
+
+
+def waiting(space: Space) -> Any:
+    """Why the test's container waits, if it does."""
+    statuses = space.pod_now().status.container_statuses or []
+    return statuses[0].state.waiting if statuses else None
+
+
+@pytest.mark.parametrize(
+    ("code", "phase", "reason"),
+    [(0, "Succeeded", "Completed"), (65, "Failed", "Error"), (1, "Failed", "Error")],
+)
+def test_a_pod_ends_with_its_container(space: Space, code: int, phase: str, reason: str) -> None:
+    """Pod lifecycle, Pod phase and Container states."""
+    found = space.run_pod(space.pod(f"raise SystemExit({code})"))
+    assert (found.status.phase, *ended(found)) == (phase, code, reason, None)
+    told = {one.type: one.status for one in found.status.conditions}
+    assert (
+        told.items()
+        >= {
+            "PodScheduled": "True",
+            "Initialized": "True",
+            "Ready": "False",
+            "ContainersReady": "False",
+        }.items()
+    )
+
+
+def test_a_container_sees_the_environment_it_is_given(space: Space) -> None:
+    """Define environment variables; Downward API; an optional key that is not there sets nothing."""
+    space.make(space.config_map("c", {"FROM_MAP": "map", "key": "value"}))
+    space.make(space.secret("s", AWS_SECRET="hush"))
+    config, secret = f"{space.test}-c", f"{space.test}-s"
+    env: list[dict[str, Any]] = [
+        {"name": "PLAIN", "value": "1"},
+        {"name": "NESTED", "value": "$(PLAIN)+$(FROM_MAP)+$(UNKNOWN)+$$(PLAIN)"},
+        {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "TEST", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['higgs-suite/test']"}}},
+        {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        {"name": "KEY", "valueFrom": {"configMapKeyRef": {"name": config, "key": "key"}}},
+        {"name": "NONE", "valueFrom": {"secretKeyRef": {"name": "none", "key": "x", "optional": True}}},
+        {
+            "name": "MEMORY",
+            "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}},
+        },
+        {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu"}}},
+    ]
+    container = {
+        "env": env,
+        "envFrom": [{"configMapRef": {"name": config}}, {"secretRef": {"name": secret}, "prefix": "MY_"}],
+        "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "64Mi"}},
+    }
+    pod = space.run_pod(
+        space.pod("import os\nfor name in os.environ: print(name, os.environ[name])", container=container)
+    )
+    seen = dict(line.split(" ", 1) for line in space.log().splitlines())
+    assert "NONE" not in seen
+    assert seen["HOSTNAME"] == space.test
+    assert (
+        seen.items()
+        >= {
+            "FROM_MAP": "map",
+            "key": "value",
+            "MY_AWS_SECRET": "hush",
+            "PLAIN": "1",
+            "NESTED": "1+map+$(UNKNOWN)+$(PLAIN)",
+            "NAME": space.test,
+            "TEST": space.test,
+            "NODE": pod.spec.node_name,
+            "KEY": "value",
+            "MEMORY": "64",
+            "CPU": "1",
+        }.items()
+    )
+
+
+def test_variables_in_a_command_are_expanded_and_two_dollars_stand_for_one(space: Space) -> None:
+    """Define a Command and Arguments for a Container; what is not known stays as it is written."""
+    command = ["python3", "-c", "import sys; print(*sys.argv[1:])"]
+    container = {
+        "command": command,
+        "args": ["$(WHO)", "$$(WHO)", "$(NOBODY)"],
+        "env": [{"name": "WHO", "value": "I"}],
+    }
+    space.run_pod(space.pod("", container=container))
+    assert space.log() == "I $(WHO) $(NOBODY)\n"
+
+
+def test_init_containers_run_one_after_another_before_the_others(space: Space) -> None:
+    """Init containers; an emptyDir is shared by all containers of a pod."""
+    mounts = [{"name": "d", "mountPath": "/data"}]
+    init = [
+        space.container(f"open('/data/x', 'a').write('{name}')", name=name, volumeMounts=mounts)
+        for name in "ab"
+    ]
+    found = space.run_pod(
+        space.pod(
+            "print(open('/data/x').read())",
+            container={"volumeMounts": mounts},
+            initContainers=init,
+            volumes=[{"name": "d", "emptyDir": {}}],
+        )
+    )
+    assert space.log() == "ab\n"
+    assert [one.state.terminated.exit_code for one in found.status.init_container_statuses] == [0, 0]
+
+
+def test_a_failed_init_container_fails_the_pod(space: Space) -> None:
+    """Init containers: with restartPolicy Never the pod has failed, and the others never start."""
+    init = [space.container("raise SystemExit(7)", name="a")]
+    found = space.run_pod(space.pod("print('never')", initContainers=init))
+    assert found.status.phase == "Failed"
+    assert found.status.init_container_statuses[0].state.terminated.exit_code == 7
+    assert found.status.container_statuses[0].state.waiting.reason == "PodInitializing"
+
+
+def test_the_termination_message_is_what_the_container_wrote(space: Space) -> None:
+    """Determine the Reason for Pod Failure: /dev/termination-log."""
+    script = "print('noise'); open('/dev/termination-log', 'w').write('no input'); raise SystemExit(1)"
+    assert ended(space.run_pod(space.pod(script))) == (1, "Error", "no input")
+
+
+def test_the_log_ends_as_termination_message_where_asked(space: Space) -> None:
+    """Determine the Reason for Pod Failure: FallbackToLogsOnError."""
+    policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
+    code, reason, message = ended(
+        space.run_pod(space.pod("print('last words'); raise SystemExit(1)", container=policy))
+    )
+    assert (code, reason, str(message).strip()) == (1, "Error", "last words")
+
+
+def test_a_command_that_is_not_there_cannot_start(space: Space) -> None:
+    """Not documented, but what every runtime tells: exit code 128 or 127, and the command's name."""
+    code, reason, message = ended(space.run_pod(space.pod("", container={"command": ["no-such-command"]})))
+    assert code in (127, 128)
+    assert reason in ("StartError", "ContainerCannotRun")
+    assert "no-such-command" in str(message)
+
+
+def test_an_image_that_is_not_there_is_pulled_again_and_again(space: Space) -> None:
+    """Images, ImagePullBackOff; there is no log of what has not begun."""
+    space.make(space.pod("", container={"image": "not.there.invalid/none:1"}))
+    soon(lambda: waiting(space) and waiting(space).reason == "ImagePullBackOff")
+    answer = space.kube.http.get(f"{space.path('Pod', space.test)}/log")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
+    assert "is waiting to start" in answer.json()["message"]
+
+
+def test_a_pod_waits_for_the_secret_it_needs(space: Space) -> None:
+    """Secrets, Restriction: a reference that is not optional keeps the container from starting."""
+    name = f"{space.test}-late"
+    script = "import os; print(os.environ['X'])"
+    space.make(space.pod(script, container={"envFrom": [{"secretRef": {"name": name}}]}))
+    soon(lambda: waiting(space) and waiting(space).reason == "CreateContainerConfigError")
+    assert waiting(space).message == f'secret "{name}" not found'
+    space.make(space.secret("late", X="came"))
+    space.ended_pod()
+    assert space.log() == "came\n"
+
+
+def test_deletion_asks_first(space: Space) -> None:
+    """Pod lifecycle, Termination of Pods: SIGTERM, and the pod is gone when its containers are."""
+    script = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('ready', flush=True); time.sleep(600)"
+    )
+    space.make(space.pod(script, terminationGracePeriodSeconds=600))
+    space.running_pod()
+    soon(lambda: "ready" in space.log())
+    left = space.kube.core.delete_namespaced_pod(space.test, space.namespace)
+    assert left.metadata.deletion_grace_period_seconds == 600
+    soon(lambda: gone(space))
+    soon(lambda: "Killing" in {one.reason for one in space.events("Pod", space.test)})
+
+
+def test_deletion_kills_after_the_grace_period(space: Space) -> None:
+    """Pod lifecycle, Termination of Pods: SIGKILL to whatever still runs."""
+    script = (
+        "import signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+    )
+    space.make(space.pod(script, terminationGracePeriodSeconds=600))
+    space.running_pod()
+    soon(lambda: "ready" in space.log())
+    space.kube.core.delete_namespaced_pod(space.test, space.namespace, grace_period_seconds=2)
+    soon(lambda: gone(space))
+
+
+def test_a_forced_deletion_does_not_wait(space: Space) -> None:
+    """Pod lifecycle, Forced Pod termination: the API forgets the pod at once."""
+    space.make(space.pod(SLEEP, terminationGracePeriodSeconds=600))
+    space.running_pod()
+    space.kube.core.delete_namespaced_pod(space.test, space.namespace, grace_period_seconds=0)
+    assert gone(space)
+
+
+def gone(space: Space) -> bool:
+    try:
+        space.pod_now()
+    except ApiException as error:
+        return bool(error.status == 404)
+    return False
+
+
+def test_a_pod_past_its_deadline_fails(space: Space) -> None:
+    """API reference, PodSpec.activeDeadlineSeconds."""
+    found = space.run_pod(space.pod(SLEEP, activeDeadlineSeconds=2))
+    assert (found.status.phase, found.status.reason) == ("Failed", "DeadlineExceeded")
+
+
+def test_more_memory_than_the_limit_is_fatal(space: Space) -> None:
+    """Assign Memory Resources: OOMKilled, exit code 137."""
+    greedy = "import time; held = bytearray(b'x') * 300_000_000; time.sleep(600)"
+    amounts = {"resources": {"requests": {"memory": "64Mi"}, "limits": {"memory": "64Mi"}}}
+    assert ended(space.run_pod(space.pod(greedy, container=amounts)))[:2] == (137, "OOMKilled")
+
+
+def test_a_container_is_restarted_on_failure_only_where_asked(space: Space) -> None:
+    """Pod lifecycle, Container restart policy: OnFailure restarts in place, volumes stay."""
+    script = "import os, sys\nif not os.path.exists('/data/x'): open('/data/x', 'w'); sys.exit(1)"
+    found = space.run_pod(
+        space.pod(
+            script,
+            restartPolicy="OnFailure",
+            container={"volumeMounts": [{"name": "d", "mountPath": "/data"}]},
+            volumes=[{"name": "d", "emptyDir": {}}],
+        )
+    )
+    status = found.status.container_statuses[0]
+    assert (found.status.phase, status.restart_count) == ("Succeeded", 1)
+    assert status.last_state.terminated.exit_code == 1
+
+
+def test_the_story_of_a_pod_is_told_in_events(space: Space) -> None:
+    space.run_pod(space.pod(""))
+    wanted = ["Scheduled", "Pulled", "Created", "Started"]
+
+    def story() -> list[str]:
+        return [one.reason for one in space.events("Pod", space.test) if one.reason in wanted]
+
+    soon(lambda: len(story()) == 4)
+    assert sorted(story()) == sorted(wanted)

@@ -1,0 +1,103 @@
+"""Volumes. The authority: kubernetes.io/docs/concepts/storage/volumes ("Volumes" below)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from cluster.space import SLEEP, Space, soon
+
+
+def test_more_in_a_volume_than_its_limit_is_evicted(space: Space) -> None:
+    """Volumes, emptyDir: sizeLimit."""
+    found = space.run_pod(
+        space.pod(
+            f"open('/data/x', 'wb').write(bytes(5_000_000)); {SLEEP}",
+            container={"volumeMounts": [{"name": "d", "mountPath": "/data"}]},
+            volumes=[{"name": "d", "emptyDir": {"sizeLimit": "1Mi"}}],
+        )
+    )
+    assert (found.status.phase, found.status.reason) == ("Failed", "Evicted")
+    assert 'Usage of EmptyDir volume "d" exceeds the limit "1Mi"' in found.status.message
+
+
+READ_ALL = """
+import os
+for name in sorted(os.listdir("/data")):
+    if not name.startswith("."):
+        print(name, open(f"/data/{name}").read())
+"""
+
+
+def mounted(space: Space, script: str, volume: dict[str, Any], **mount: Any) -> str:
+    """The log of a pod with one volume at /data."""
+    mounts = [{"name": "v", "mountPath": "/data", **mount}]
+    space.run_pod(space.pod(script, container={"volumeMounts": mounts}, volumes=[{"name": "v", **volume}]))
+    return space.log()
+
+
+def test_a_config_map_is_a_directory_of_its_keys(space: Space) -> None:
+    """Configure a Pod to Use a ConfigMap, Add ConfigMap data to a Volume."""
+    body = space.config_map(data={"a": "1", "b": "2"}) | {"binaryData": {"c": "Mw=="}}
+    space.make(body)
+    assert mounted(space, READ_ALL, {"configMap": {"name": space.test}}) == "a 1\nb 2\nc 3\n"
+
+
+def test_chosen_keys_of_a_secret_may_have_other_paths_and_modes(space: Space) -> None:
+    """Distribute Credentials Securely Using Secrets, Project Secret keys to specific file paths."""
+    space.make(space.secret(a="1", b="2"))
+    chosen = {"secretName": space.test, "items": [{"key": "b", "path": "in/here", "mode": 0o400}]}
+    script = (
+        "import os; path = '/data/in/here'\n"
+        "print(open(path).read(), oct(os.stat(path).st_mode)[-3:], os.path.exists('/data/a'))"
+    )
+    assert mounted(space, script, {"secret": chosen}) == "2 400 False\n"
+
+
+def test_one_file_may_be_mounted_by_its_sub_path(space: Space) -> None:
+    """Volumes, Using subPath."""
+    space.make(space.config_map(data={"a.json": "{}"}))
+    volume = {"configMap": {"name": space.test}}
+    script = "print(open('/data/x.json').read())"
+    assert mounted(space, script, volume, mountPath="/data/x.json", subPath="a.json") == "{}\n"
+
+
+def test_the_working_directory_may_be_in_a_memory_volume(space: Space) -> None:
+    """Volumes, emptyDir: medium Memory; API reference, Container.workingDir."""
+    container = {"workingDir": "/data", "volumeMounts": [{"name": "v", "mountPath": "/data"}]}
+    script = "import os; open('x', 'w').write('here'); print(open('/data/x').read())"
+    volume = {"name": "v", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+    space.run_pod(space.pod(script, container=container, volumes=[volume]))
+    assert space.log() == "here\n"
+
+
+def test_a_host_path_outlives_the_pod(space: Space) -> None:
+    """Volumes, hostPath: DirectoryOrCreate; the second pod, on the same node, tidies up."""
+    volume = {"name": "v", "hostPath": {"path": f"/tmp/{space.test}", "type": "DirectoryOrCreate"}}
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/data"}]}
+    try:
+        space.make(
+            space.pod("open('/data/x', 'w').write('kept')", "first", container=mounts, volumes=[volume])
+        )
+    except ApiException as error:
+        pytest.skip(f"this cluster allows no hostPath: {error.reason}")
+    node = space.ended_pod("first").spec.node_name
+    script = "import os; print(open('/data/x').read()); os.remove('/data/x')"
+    space.make(space.pod(script, "second", container=mounts, volumes=[volume], nodeName=node))
+    space.ended_pod("second")
+    assert space.log("second") == "kept\n"
+
+
+def test_a_volume_that_is_not_there_keeps_the_pod_waiting(space: Space) -> None:
+    volume = {"name": "v", "configMap": {"name": "none-such"}}
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/data"}]}
+    space.make(space.pod("", container=mounts, volumes=[volume]))
+
+    def told() -> str:
+        found = space.events("Pod", space.test)
+        return next((one.message for one in found if one.reason == "FailedMount"), "")
+
+    assert 'configmap "none-such" not found' in soon(told)
+    assert space.pod_now().status.phase == "Pending"

@@ -9,6 +9,7 @@ AUDIT_VERSION := 2.10.1
 CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
+BENCHES := submit
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -38,6 +39,11 @@ unit: setup  ## run the tests that need no services
 
 test-cluster: setup  ## run the suite of clusters (on a real one: HIGGS_TEST_KUBECONFIG=... HIGGS_TEST_IMAGE=...)
 	@python -m pytest tests/cluster
+
+bench: $(addprefix bench-,$(BENCHES))  ## compare the project with other ways (bench/RESULTS.md)
+
+bench-%: setup
+	@python -m bench $* $(BENCH)
 
 lint: setup  ## check style, types and layers
 	@ruff check .
@@ -69,4 +75,4 @@ lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help demo up down status watch test unit test-cluster lint clean setup audit lock
+.PHONY: help demo up down status watch test unit test-cluster bench lint clean setup audit lock

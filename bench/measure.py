@@ -1,0 +1,99 @@
+"""What work costs: wall time, CPU time and peak memory of processes of their own.
+
+The clock starts when every process has imported what it needs and is ready, so that what is compared is the
+work and not how long Python takes to start.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+Result = TypeVar("Result")
+Prepare = Callable[..., Callable[[], Result]]
+"""A module's function that imports and makes ready, and returns the work to be measured."""
+
+
+class BenchError(Exception):
+    """A bench cannot be run to its end; says why."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What processes took together: wall and CPU seconds, and the sum of their peak memories in bytes."""
+
+    seconds: float
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class Measured(Generic[Result]):
+    """What each process returned, and what all of them cost."""
+
+    results: list[Result]
+    cost: Cost
+
+
+def measure(prepare: Prepare[Result], arguments: Sequence[tuple[Any, ...]] = ((),)) -> Measured[Result]:
+    """Run `prepare(*arguments)` in one new process for each element, then the work of all at once, timed.
+
+    Raises BenchError when one of them fails.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipes = [context.Pipe() for _ in arguments]
+    processes = [
+        context.Process(target=_child, args=(there, prepare, given), daemon=True)
+        for (_, there), given in zip(pipes, arguments, strict=True)
+    ]
+    ends = [here for here, _ in pipes]
+    try:
+        for process, (_, there) in zip(processes, pipes, strict=True):
+            process.start()
+            there.close()
+        for end in ends:
+            _answer(end)
+        started = time.perf_counter()
+        for end in ends:
+            end.send("go")
+        answers = [_answer(end) for end in ends]
+        seconds = time.perf_counter() - started
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.join(5)
+                process.kill()
+    results, cpu, memory = zip(*answers, strict=True)
+    return Measured(list(results), Cost(seconds, sum(cpu), sum(memory)))
+
+
+def peak_memory() -> int:
+    """Return the most memory in bytes that this process has held."""
+    status = Path("/proc/self/status")
+    if status.exists():  # `ru_maxrss` of a new process begins at what its parent held
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _child(pipe: Connection, prepare: Prepare[Any], arguments: tuple[Any, ...]) -> None:
+    work = prepare(*arguments)
+    pipe.send(None)
+    pipe.recv()
+    before = time.process_time()
+    result = work()
+    pipe.send((result, time.process_time() - before, peak_memory()))
+
+
+def _answer(pipe: Connection) -> Any:
+    try:
+        return pipe.recv()
+    except EOFError:
+        raise BenchError("a process of the bench has failed; what it says stands above") from None

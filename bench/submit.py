@@ -1,0 +1,115 @@
+"""Submit the full campaign: this project against one Job for each file.
+
+Both ways put the files on ten clusters of an API server, one process a cluster. This project's is the task
+`submit_jobs` as Airflow runs it, from reading the list of shards to the last Job; the other is that of the
+demo of 2019: `create_from_yaml` of one Job for each file, in batches of 200. All Jobs are suspended, so that
+no pods are made. Time begins when every process has imported what it needs. Memory is the sum of all
+processes, of which the imports are the larger part.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import full_campaign, original
+from bench.measure import Cost, measure
+from bench.relay import Traffic
+from bench.report import Report, megabytes, number, ratio, table
+from bench.surroundings import Localkube, localkube, s3
+from higgsdemo.run import ClusterRun
+from higgsdemo.shards import Shard
+
+FEW = 1000
+Say = Callable[[str], None]
+COLUMNS = ("files", "seconds", "requests", "MB sent", "MB received", "CPU s", "memory MB", "server CPU s")
+Row = tuple[int, Cost, Traffic, float]
+"""Files, cost of the clients, requests to the API, and CPU seconds of the API server."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the bench can be told."""
+    parser.add_argument(
+        "--files",
+        type=int,
+        nargs="+",
+        default=[FEW, full_campaign.FILES],
+        help=f"numbers of files to submit (default {FEW} and {full_campaign.FILES})",
+    )
+    parser.add_argument("--clusters", type=int, default=full_campaign.CLUSTERS, help="number of clusters")
+
+
+def run(options: argparse.Namespace, say: Say) -> Report:
+    """Submit each number of files in both ways."""
+    found = table("Submit", *COLUMNS)
+    findings = []
+    for files in options.files:
+        say(f"Submitting {files} files ...")
+        assignments = full_campaign.planned(options.clusters)
+        shards = full_campaign.shards(assignments, files)
+        ours = _this_project(options.folder / f"ours-{files}", assignments, shards)
+        theirs = _original(options.folder / f"theirs-{files}", assignments, shards)
+        for name, (_, cost, traffic, server) in (("this project", ours), ("a Job for each file", theirs)):
+            found.add_row(
+                name,
+                f"{files:,}",
+                number(cost.seconds),
+                f"{traffic.requests:,}",
+                megabytes(traffic.sent),
+                megabytes(traffic.received),
+                number(cost.cpu),
+                megabytes(cost.memory),
+                number(server),
+            )
+        findings.append(
+            f"{files:,} files: {ratio(ours[1].seconds, theirs[1].seconds)} less time, "
+            f"{ratio(ours[2].requests, theirs[2].requests)} fewer requests."
+        )
+    return Report(__doc__.partition("\n")[2], found, tuple(findings))
+
+
+def _this_project(state: Path, assignments: list[ClusterRun], shards: list[list[Shard]]) -> Row:
+    with s3(), localkube(state) as server:
+        for assignment, listed in zip(assignments, shards, strict=True):
+            full_campaign.connect(assignment, server.cluster(assignment.cluster.name))
+            full_campaign.leave_shards(assignment, listed)
+        return _measured(server, _submit_jobs, [(assignment,) for assignment in assignments])
+
+
+def _original(state: Path, assignments: list[ClusterRun], shards: list[list[Shard]]) -> Row:
+    with localkube(state) as server:
+        kubeconfigs = [server.cluster(assignment.cluster.name) for assignment in assignments]
+        return _measured(server, _create_from_yaml, list(zip(kubeconfigs, shards, strict=True)))
+
+
+def _measured(server: Localkube, prepare: Any, arguments: list[tuple[Any, ...]]) -> Row:
+    server.take()
+    before = server.cpu()
+    measured = measure(prepare, arguments)
+    return sum(measured.results), measured.cost, server.take(), server.cpu() - before
+
+
+def _submit_jobs(assignment: ClusterRun) -> Callable[[], int]:
+    import higgsdemo.clusters.existing
+    import higgsdemo.jobs
+    import higgsdemo.kube  # noqa: F401
+    from higgsdemo.operators.jobs import SubmitJobsOperator
+
+    class SubmitSuspended(SubmitJobsOperator):
+        """The task itself, but for pods."""
+
+        def _submit(self, cluster: Any, manifest: Any, job: Any) -> None:
+            super()._submit(cluster, manifest, job | {"spec": job["spec"] | {"suspend": True}})
+
+    task = SubmitSuspended(task_id="submit_jobs", assignment=assignment.model_dump(mode="json"))
+    return lambda: sum(task.execute({})["jobs"].values())
+
+
+def _create_from_yaml(kubeconfig: dict[str, Any], shards: list[Shard]) -> Callable[[], int]:
+    from kubernetes.config import new_client_from_config_dict
+
+    api = new_client_from_config_dict(kubeconfig)
+    files = [(shard.dataset, original.index_line(shard.url)) for shard in shards]
+    return lambda: original.submit(api, files, suspend=True)

@@ -1,0 +1,147 @@
+"""What a bench runs against, while it runs: an Airflow home, an S3 server and a localkube of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from bench.measure import BenchError
+from bench.relay import HOST, Relay, Tls, relay
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BUCKET = "bench"
+CONNECTION = "bench_s3"
+PATIENCE = 60.0  # s that a server may take to start
+
+
+@contextmanager
+def own_airflow(folder: Path) -> Iterator[None]:
+    """Keep the bench away from the caller's Airflow, cluster and cloud accounts."""
+    before = dict(os.environ)
+    for name in list(os.environ):
+        if name.startswith(("AIRFLOW_", "AWS_", "GOOGLE_", "KUBE")):
+            del os.environ[name]
+    os.environ |= {
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+    }
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Localkube:
+    """A localkube process, and the relay through which its clusters are reached."""
+
+    def __init__(self, url: str, state: Path, process: psutil.Process, counter: Relay) -> None:
+        self._url, self._state, self._process, self._counter = url, state, process, counter
+        self.take = counter.take
+
+    def cluster(self, name: str, **shape: Any) -> dict[str, Any]:
+        """Make a cluster and return its kubeconfig, which leads through the relay."""
+        answer = httpx.post(
+            f"{self._url}/localkube/clusters",
+            json={"name": name, **shape},
+            headers={"Authorization": f"Bearer {(self._state / 'admin.token').read_text()}"},
+            verify=ssl.create_default_context(cafile=self._state / "ca.crt"),
+            trust_env=False,
+        )
+        kubeconfig: dict[str, Any] = answer.raise_for_status().json()["kubeconfig"]
+        there = kubeconfig["clusters"][0]["cluster"]
+        there["server"] = there["server"].replace(self._url, f"https://{HOST}:{self._counter.port}")
+        return kubeconfig
+
+    def cpu(self) -> float:
+        """CPU seconds of the server so far."""
+        times = self._process.cpu_times()
+        return times.user + times.system
+
+
+@contextmanager
+def localkube(state: Path) -> Iterator[Localkube]:
+    """A localkube with a new state folder."""
+    port = free_port()
+    command = [sys.executable, "-m", "localkube", "serve", "--state", str(state), "--port", str(port)]
+    with subprocess.Popen([*command, "--log-level", "warning"]) as process:
+        try:
+            _listening(port, process)
+            tls = Tls(state / "server.crt", state / "server.key", state / "ca.crt")
+            with relay(port, tls) as counter:
+                yield Localkube(f"https://{HOST}:{port}", state, psutil.Process(process.pid), counter)
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def s3(keys: Iterable[str] = ()) -> Iterator[Relay]:
+    """An S3 server with one bucket, behind a relay, and the Airflow connection `CONNECTION` to it.
+
+    :param keys: objects of one byte that the bucket has.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve_s3, args=(there, list(keys)), daemon=True)
+    process.start()
+    try:
+        with relay(here.recv()) as counter:
+            extra = {"endpoint_url": f"http://{HOST}:{counter.port}", "region_name": "us-east-1"}
+            document = {"conn_type": "aws", "login": "bench", "password": "bench-secret", "extra": extra}
+            os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = json.dumps(document)
+            yield counter
+    finally:
+        process.kill()
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise BenchError("localkube does not start; what it says stands above")
+        time.sleep(0.05)
+
+
+def _serve_s3(pipe: Connection, keys: list[str]) -> None:
+    """Serve for ever. Objects are put into the server's memory: its HTTP would take a minute for 27,000."""
+    from moto.s3.models import s3_backends
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
+    server.start()
+    backend = s3_backends["123456789012"]["aws"]
+    backend.create_bucket(BUCKET, "us-east-1")
+    for key in keys:
+        backend.put_object(BUCKET, key, b"x")
+    pipe.send(server.get_host_and_port()[1])
+    pipe.recv()

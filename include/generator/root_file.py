@@ -1,6 +1,7 @@
 """Write events as a reduced-NanoAOD file: a TTree `Events` with lists of muons and electrons."""
 
 import io
+from collections.abc import Iterable
 from typing import Any
 
 import awkward as ak
@@ -11,6 +12,7 @@ from generator.detector import Reconstructed
 from generator.leptons import ELECTRON, MUON, Integers
 
 TITLE = "Simulated events, not CMS collisions"
+COMPRESSION = uproot.ZLIB(1)
 
 _LEPTON = (
     "var * {{pt: float32, eta: float32, phi: float32, mass: float32, charge: int32, {isolation}: float32, "
@@ -33,8 +35,17 @@ def root_file(leptons: Reconstructed, n: int, run: int, first_event: int) -> byt
     random identifier.
     """
     content = io.BytesIO()
-    with uproot.recreate(content, compression=uproot.ZLIB(1)) as file:
-        tree = file.mktree("Events", _TYPES, title=TITLE)
+    with uproot.recreate(content, compression=COMPRESSION) as file:
+        write_events(file, [(leptons, n)], run, first_event)
+        return content.getvalue()  # before uproot closes the buffer; it has nothing left to write
+
+
+def write_events(
+    file: Any, clusters: Iterable[tuple[Reconstructed, int]], run: int, first_event: int
+) -> None:
+    """Write the tree to a file that uproot has open: each of `clusters`, with its number of events."""
+    tree = file.mktree("Events", _TYPES, title=TITLE)
+    for leptons, n in clusters:
         tree.extend(
             {
                 "run": np.full(n, run, np.int32),
@@ -43,7 +54,7 @@ def root_file(leptons: Reconstructed, n: int, run: int, first_event: int) -> byt
                 **{name: _lists(leptons, name, n) for name in _COLLECTIONS},
             }
         )
-        return content.getvalue()  # before uproot closes the buffer; it has nothing left to write
+        first_event += n
 
 
 def _lists(leptons: Reconstructed, collection: str, n: int) -> Any:

@@ -1,8 +1,9 @@
 """The process a pod runs: `python -m workload`, or a part of it for another analysis (`workload.apart`).
 
 In, by environment: SHARD_MANIFEST (a JSON-lines file) and JOB_COMPLETION_INDEX (its line), INPUT_DIR
-(where shards are staged), OUTPUT_URL (where results go), DATASET; optional DPATH (`/dev/null` stages in
-and discards), DOWNLOAD_LIMIT_KBPS, SKIP_EXISTING, and the storage variables of `workload.storage`.
+(where shards are staged), OUTPUT_URL (where results go), DATASET; optional READ (`stream` reads shards where
+they lie), DPATH (`/dev/null` downloads and discards), DOWNLOAD_LIMIT_KBPS, SKIP_EXISTING, CA_CERTIFICATES,
+and the storage variables of `workload.storage`.
 Out: `<OUTPUT_URL>/<shard>.json` for every shard of the index.
 
 Exit code 0 = every shard has its result; 65 = some input is bad, retrying is of no use, and the good
@@ -21,6 +22,7 @@ from typing import NoReturn
 from workload.apart import bring, publish
 from workload.errors import Misconfigured, WorkloadError
 from workload.settings import Settings, read_settings
+from workload.trust import trusting
 
 _MESSAGE_LIMIT = 4096
 """Bytes of a termination message that Kubernetes keeps."""
@@ -31,7 +33,8 @@ def main() -> int:
     _exit_promptly_on(signal.SIGTERM)
     try:
         settings = read_settings(os.environ)
-        _carry_out(sys.argv[1:], settings)
+        with trusting(os.environ):
+            _carry_out(sys.argv[1:], settings)
     except WorkloadError as error:
         _tell(str(error))
         return error.exit_code

@@ -13,8 +13,9 @@ from workload.errors import Misconfigured, TryAgain
 from workload.live import LiveCopy
 from workload.manifest import Shard, read_shards
 from workload.settings import Settings, required
-from workload.stage_in import Throttle, stage_in
+from workload.stage_in import stage_in
 from workload.storage import put
+from workload.throttle import Throttle
 
 WORKLOAD = "aod/1"
 LARGEST_RESULT = 1 << 20

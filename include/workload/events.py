@@ -14,7 +14,9 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from workload.errors import BadInput
+from workload.byte_ranges import ByteRanges
+from workload.errors import BadInput, WorkloadError
+from workload.remote import Remote
 
 TREE = "Events"
 CHUNK_EVENTS = 100_000
@@ -61,24 +63,36 @@ def branch_of(collection: str, field: str) -> str:
     return f"{collection}_{_ISOLATION[collection] if field == 'iso' else field}"
 
 
-def read_events(path: Path, name: str) -> Iterator[Events]:
-    """Read a file chunk by chunk; `name` is what messages call it.
+def read_events(source: Path | Remote, name: str, entries: tuple[int, int] | None = None) -> Iterator[Events]:
+    """Read a file, or an object where it lies, chunk by chunk; `name` is what messages call it.
 
-    Raises `BadInput` when it is not a ROOT file, is damaged, or lacks the tree or a branch.
+    Of the tree's entries it reads those from `entries[0]` to before `entries[1]`; all of them for None.
+
+    Raises `BadInput` when it is not a ROOT file, is damaged, lacks the tree or a branch, or has fewer
+    entries; of an object also what `Remote.read` raises.
     """
     try:
-        with uproot.open(path) as file:
+        with _opened(source) as file:
             tree = _tree(file, name)
+            start, stop = entries or (0, tree.num_entries)
+            if stop > tree.num_entries:
+                raise BadInput(f"{name}: no entries {start} to {stop}: its tree has {tree.num_entries}")
             wanted = [branch_of(collection, field) for collection in _ISOLATION for field in FIELDS]
             missing = sorted(set(wanted) - set(tree.keys()))
             if missing:
                 raise BadInput(f"{name}: tree {TREE} lacks {', '.join(missing)}")
-            for chunk in tree.iterate(wanted, step_size=CHUNK_EVENTS):
+            for chunk in tree.iterate(wanted, step_size=CHUNK_EVENTS, entry_start=start, entry_stop=stop):
                 yield Events(_leptons(chunk, "Muon"), _leptons(chunk, "Electron"))
-    except (BadInput, MemoryError):
+    except (WorkloadError, MemoryError):
         raise
     except Exception as error:  # a damaged file fails anywhere in the decoding, with any exception
         raise BadInput(f"{name}: not a readable ROOT file ({_first_line(error)})") from error
+
+
+def _opened(source: Path | Remote) -> Any:
+    if isinstance(source, Path):
+        return uproot.open(source)
+    return uproot.open({source.url: None}, handler=ByteRanges, remote=source)
 
 
 def _tree(file: Any, name: str) -> Any:

@@ -17,17 +17,24 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Shard:
-    """One object to analyse.
+    """One object to analyse, or some of its events.
 
-    `name` is also the result's name, `size` the bytes the object had when it was listed (None
-    where an index file named it), `lumi` the integrated luminosity of a data shard (`{"stream", "value"}`),
-    absent in simulation.
+    `name` is also the result's name; `size` and `etag` tell which version of the object was listed (None
+    where the listing could not say); `lumi` is the integrated luminosity of a data shard (`{"stream",
+    "value"}`), absent in simulation. `entries` are the first event and the one after the last; None for all.
     """
 
     name: str
     url: str
     size: int | None
     lumi: dict[str, Any] | None
+    etag: str | None = None
+    entries: tuple[int, int] | None = None
+
+    @property
+    def source(self) -> str:
+        """What was analysed: the object's URL, with the range of its events where it is not the whole."""
+        return self.url if self.entries is None else "{}#{}-{}".format(self.url, *self.entries)
 
 
 def read_shards(manifest: Path, index: int) -> list[Shard]:
@@ -57,7 +64,7 @@ def read_shards(manifest: Path, index: int) -> list[Shard]:
 def _shard(item: object, where: str) -> Shard:
     if not isinstance(item, dict):
         raise BadInput(f"{where}: expected an object, found {item!r}")
-    name, url, size, lumi = (item.get(key) for key in ("name", "url", "size", "lumi"))
+    name, url, size, lumi, etag = (item.get(key) for key in ("name", "url", "size", "lumi", "etag"))
     if not isinstance(name, str) or not _SAFE_NAME.fullmatch(name):
         raise BadInput(f"{where}: name {name!r} is not a plain file name of letters, digits, '.', '_', '-'")
     if not isinstance(url, str) or "://" not in url:
@@ -66,4 +73,15 @@ def _shard(item: object, where: str) -> Shard:
         raise BadInput(f"{where} ({name}): size {size!r} is not a number of bytes")
     if lumi is not None and not (isinstance(lumi, dict) and {"stream", "value"} <= lumi.keys()):
         raise BadInput(f'{where} ({name}): lumi {lumi!r} is not {{"stream", "value"}} or null')
-    return Shard(name, url, size, lumi)
+    if etag is not None and not isinstance(etag, str):
+        raise BadInput(f"{where} ({name}): etag {etag!r} is not a text")
+    return Shard(name, url, size, lumi, etag, _entries(item.get("entries"), f"{where} ({name})"))
+
+
+def _entries(value: object, where: str) -> tuple[int, int] | None:
+    match value:
+        case None:
+            return None
+        case [int(start), int(stop)] if 0 <= start < stop and bool not in (type(start), type(stop)):
+            return start, stop
+    raise BadInput(f"{where}: entries {value!r} are not [first, one after the last]")

@@ -1,23 +1,23 @@
 """Work through the shards of one completion index.
 
-Each shard is staged in, analysed, published and removed before the next, so a pod needs room for one.
-A bad shard does not stop the others: they are published first, and only then does the pod say so.
+Each shard is analysed, published and removed in turn, while the next is brought (`workload.inputs`). One that
+fails does not stop the others: they are published first, and only then does the pod say so.
 """
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from workload.errors import BadInput
-from workload.events import read_events
+from workload.errors import BadInput, TryAgain
+from workload.events import Events, read_events
 from workload.histogram import histogram
+from workload.inputs import Input, inputs
 from workload.live import LiveCopy
 from workload.manifest import Shard, read_shards
 from workload.result import Analysis, nothing, result_document
 from workload.selection import select
-from workload.settings import TEST_MODE_DPATH, Settings
-from workload.stage_in import Throttle, stage_in
+from workload.settings import Settings
 from workload.storage import exists, put
 
 Report = Callable[[str], None]
@@ -26,64 +26,84 @@ Report = Callable[[str], None]
 def run(settings: Settings, report: Report) -> None:
     """Analyse and publish every shard of the index; `report` is told a line for each.
 
-    Raises `BadInput` after the last shard if any was bad, and other `WorkloadError` at once.
+    Raises after the last shard if any has failed: `BadInput` where no other attempt can help, `TryAgain`
+    where one may. What concerns all, as a place for results that cannot be written, is raised at once.
     """
     shards = read_shards(settings.manifest, settings.index)
-    throttle = Throttle(settings.download_limit) if settings.download_limit else None
+
+    def result_url(shard: Shard) -> str:
+        return f"{settings.output_url}/{shard.name}.json"
+
+    def wanted(shard: Shard) -> bool:
+        if not settings.skip_existing or not exists(result_url(shard)):
+            return True
+        report(f"{shard.name}: has a result already")
+        return False
+
     live = LiveCopy(settings.live_url, settings.live_key, report)
-    bad = []
-    for shard in shards:
-        result_url = f"{settings.output_url}/{shard.name}.json"
-        if settings.skip_existing and exists(result_url):
-            report(f"{shard.name}: has a result already")
-            continue
+    failures: list[BadInput | TryAgain] = []
+    for given in inputs(shards, settings, wanted):
         try:
-            document = _process(shard, settings, throttle, report)
-            put(result_url, document)
-            live.tell(shard.url, document)
-        except BadInput as error:
-            report(f"{shard.name}: bad input")
-            bad.append(str(error))
-    if bad:
-        summary = f"{len(bad)} of {len(shards)} shards are bad: " if len(shards) > 1 else ""
-        raise BadInput(summary + "; ".join(bad))
+            document = _process(given, settings, report)
+        except (BadInput, TryAgain) as error:
+            report(f"{given.shard.name}: {error}")
+            failures.append(error)
+        else:
+            put(result_url(given.shard), document)
+            live.tell(given.shard.source, document)
+        finally:
+            given.close()
+    if failures:
+        raise _all_in_one(failures, len(shards))
 
 
 def analyse(path: Path, name: str) -> Analysis:
     """Select and count the events of one file; `name` is what messages call it. Raises `BadInput`."""
+    return count(read_events(path, name))
+
+
+def count(events: Iterable[Events]) -> Analysis:
+    """Select and count events. Raises what their iteration raises."""
     analysis = nothing()
     processed = 0
-    for events in read_events(path, name):
-        processed += len(events.muons.counts)
-        for channel, candidates in select(*events).items():
+    for some in events:
+        processed += len(some.muons.counts)
+        for channel, candidates in select(*some).items():
             analysis.histograms[channel][:] += histogram(candidates.mass)
     return analysis._replace(processed=processed)
 
 
-def _process(shard: Shard, settings: Settings, throttle: Throttle | None, report: Report) -> bytes:
-    """Stage a shard in, analyse it, remove it; returns its result document."""
-    staged = Path(TEST_MODE_DPATH) if settings.test_mode else settings.input_dir / f"{shard.name}.root"
-    started = time.monotonic()
-    try:
-        size = stage_in(shard, staged, throttle)
-        ready = time.monotonic()
-        analysis = nothing() if settings.test_mode else analyse(staged, shard.url)
-    finally:
-        if not settings.test_mode:
-            staged.unlink(missing_ok=True)
-    done = time.monotonic()
+def _process(given: Input, settings: Settings, report: Report) -> bytes:
+    """Analyse a shard; returns its result document. In test mode its events come and are thrown away."""
+    shard, ready = given.shard, given.seconds
+    began = time.monotonic()
+    if settings.test_mode:
+        analysis = nothing()
+        for _ in given:
+            pass
+    else:
+        analysis = count(given)
+    compute = time.monotonic() - began - (given.seconds - ready)  # what was waited for meanwhile is no work
     counts = ", ".join(f"{channel} {counts.sum()}" for channel, counts in analysis.histograms.items())
     report(
-        f"{shard.name}: {size} bytes in {ready - started:.2f} s, "
-        f"{analysis.processed} events in {done - ready:.2f} s; {counts}"
+        f"{shard.name}: {given.received} bytes in {given.seconds:.2f} s, "
+        f"{analysis.processed} events in {compute:.2f} s; {counts}"
     )
     document = result_document(
         shard,
         settings.dataset,
         analysis,
-        staged=size,
-        stage_in=ready - started,
-        compute=done - ready,
+        received=given.received,
+        stage_in=given.seconds,
+        compute=compute,
         test_mode=settings.test_mode,
     )
     return json.dumps(document).encode()
+
+
+def _all_in_one(failures: list[BadInput | TryAgain], shards: int) -> BadInput | TryAgain:
+    """One error for all: worth another attempt if any of them is."""
+    again = any(isinstance(failure, TryAgain) for failure in failures)
+    what = "failed" if again else "are bad"
+    summary = f"{len(failures)} of {shards} shards {what}: " if shards > 1 else ""
+    return (TryAgain if again else BadInput)(summary + "; ".join(map(str, failures)))

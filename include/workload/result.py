@@ -35,25 +35,27 @@ def result_document(
     dataset: str,
     analysis: Analysis,
     *,
-    staged: int,
+    received: int,
     stage_in: float,
     compute: float,
     test_mode: bool,
 ) -> dict[str, Any]:
-    """The document for one shard; `staged` in bytes, `stage_in` and `compute` in seconds."""
+    """The document for one shard; `received` in bytes, `stage_in` and `compute` in seconds."""
     document: dict[str, Any] = {
         "samplename": dataset,
         "shard": shard.name,
         "url": shard.url,
-        "size": staged if shard.size is None else shard.size,
+        "size": shard.size,
         "processed": analysis.processed,
         **{HISTOGRAMS[channel]: counts.tolist() for channel, counts in analysis.histograms.items()},
         "lumi": shard.lumi,
         "workload": WORKLOAD,
         "seconds": {"stage_in": round(stage_in, 3), "compute": round(compute, 3)},
-        "bytes": staged,
+        "bytes": received,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    if shard.entries is not None:
+        document["entries"] = list(shard.entries)
     if test_mode:
         document["test_mode"] = True
     return document

@@ -10,13 +10,17 @@ from workload.storage import WRITABLE_SCHEMES, split
 TEST_MODE_DPATH = "/dev/null"
 """The `dpath` that means: download, throw away, compute nothing."""
 
+STAGE_IN, STREAM = "stage-in", "stream"
+"""The ways to read a shard: copied to the pod first, or range by range where it lies."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """What one pod is asked to do.
 
-    `download_limit` is in bytes per second; `test_mode` stages in and discards. `live_url` and `live_key`
-    are a Redis server and the hash in it that gets a copy of each result.
+    `download_limit` is in bytes per second; `test_mode` downloads and discards. `stream` reads shards where
+    they lie instead of staging them in. `live_url` and `live_key` are a Redis server and the hash in it that
+    gets a copy of each result.
     """
 
     manifest: Path
@@ -24,6 +28,7 @@ class Settings:
     input_dir: Path
     output_url: str
     dataset: str
+    stream: bool
     test_mode: bool
     skip_existing: bool
     download_limit: float | None
@@ -46,6 +51,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         input_dir=input_dir,
         output_url=_output_url(environ),
         dataset=required(environ, "DATASET"),
+        stream=_stream(environ),
         test_mode=environ.get("DPATH") == TEST_MODE_DPATH,
         skip_existing=_flag(environ, "SKIP_EXISTING"),
         download_limit=_download_limit(environ),
@@ -76,6 +82,13 @@ def _completion_index(environ: Mapping[str, str]) -> int:
     if not value.isdecimal():
         raise Misconfigured(f"JOB_COMPLETION_INDEX is {value!r}, not a whole number from 0")
     return int(value)
+
+
+def _stream(environ: Mapping[str, str]) -> bool:
+    value = environ.get("READ", "")
+    if value not in ("", STAGE_IN, STREAM):
+        raise Misconfigured(f"READ is {value!r}; allowed are {STAGE_IN} and {STREAM}")
+    return value == STREAM
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WRITABLE_SCHEMES = ("s3", "gs", "file")
 SCHEMES = (*WRITABLE_SCHEMES, "https", "http")
+XROOTD = "root"  # a scheme of its own kind: `workload.remote` reads it
 
 Role = Literal["INPUT", "OUTPUT"]
 """What a store is to a pod: where its shards lie, or where its results go."""
@@ -100,4 +101,6 @@ def exists(url: str) -> bool:
 
 def reason(error: Exception) -> str:
     """The first line of a storage error, without the dump of the client's state that follows it."""
-    return str(error).split("\n", 1)[0].strip() or type(error).__name__
+    text = str(error)
+    line = text.split("\n", 1)[0].strip() or type(error).__name__
+    return f"{line}: its certificate is not trusted" if "UnknownIssuer" in text else line

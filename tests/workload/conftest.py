@@ -2,14 +2,25 @@ from pathlib import Path
 
 import pytest
 
+from clustered_file import clustered_file
 from faulty_store import faulty_store
 from generator.catalogue import demo_datasets
 from generator.events import simulate
 from generator.root_file import root_file
 from pod_process import Pod
 from s3_server import bucket, s3_endpoint
+from web_server import one_web_server, web_server
 
-__all__ = ["bucket", "faulty_store", "pod", "s3_endpoint", "shard_file"]
+__all__ = [
+    "bucket",
+    "clustered_file",
+    "faulty_store",
+    "one_web_server",
+    "pod",
+    "s3_endpoint",
+    "shard_file",
+    "web_server",
+]
 
 
 @pytest.fixture

@@ -27,6 +27,11 @@ def test_an_index_gets_the_shards_of_its_own_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_shard_may_be_a_range_of_entries_of_one_version(tmp_path: Path) -> None:
+    path = manifest(tmp_path, {"shards": [{**GOOD, "etag": '"a-1"', "entries": [0, 7]}]})
+    assert read_shards(path, 0) == [Shard("a_000", "s3://bucket/a.root", 12, None, '"a-1"', (0, 7))]
+
+
 def test_a_size_may_be_unknown(tmp_path: Path) -> None:
     path = manifest(tmp_path, {"shards": [{"name": "a_000", "url": "s3://bucket/a.root"}]})
     assert read_shards(path, 0) == [Shard("a_000", "s3://bucket/a.root", None, None)]
@@ -51,6 +56,14 @@ def test_a_size_may_be_unknown(tmp_path: Path) -> None:
         ({"shards": [{**GOOD, "size": -1}]}, "shard 0 (a_000): size -1 is not a number of bytes"),
         ({"shards": [{**GOOD, "size": True}]}, "shard 0 (a_000): size True is not a number of bytes"),
         ({"shards": [{**GOOD, "lumi": 3}]}, "shard 0 (a_000): lumi 3 is not"),
+        ({"shards": [{**GOOD, "etag": 3}]}, "shard 0 (a_000): etag 3 is not a text"),
+        *(
+            (
+                {"shards": [{**GOOD, "entries": entries}]},
+                f"shard 0 (a_000): entries {entries!r} are not [first,",
+            )
+            for entries in (7, [7], [0, "7"], [7, 7], [-1, 7], [0, True], [0, 7, 9], {"first": 0})
+        ),
     ],
 )
 def test_a_line_that_breaks_the_contract_is_bad_input_and_says_where(

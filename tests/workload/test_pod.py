@@ -142,7 +142,7 @@ def test_a_bad_shard_is_reported_after_the_good_ones_have_their_results(
     ("change", "reason"),
     [
         ({"url": "file:///nowhere/higgs.root"}, "file:///nowhere/higgs.root: no such object"),
-        ({"size": 10}, "bytes, but the manifest says 10"),
+        ({"size": 10}, "has changed since it was listed (10 bytes then, "),
         ({"size": "10"}, "size '10' is not a number of bytes"),
         ({"name": "a/b"}, "name 'a/b' is not a plain file name"),
     ],
@@ -265,7 +265,7 @@ def test_what_may_be_different_at_the_next_attempt_is_tried_again(
     over_http(pod, faulty_store, key)
     ended = pod.run()
     assert ended.code == TRY_AGAIN
-    assert ended.reason.startswith(f"cannot stage in {faulty_store.url(key)}: ")
+    assert ended.reason.startswith(f"cannot read {faulty_store.url(key)}: ")
     assert len(ended.reason) < 400
     assert "Traceback" not in ended.stderr
     assert (pod.results(), list(pod.input_dir.iterdir())) == ([], [])
@@ -285,7 +285,7 @@ def test_a_pod_stopped_in_the_middle_leaves_no_half_result(
     endless = {"name": "endless", "url": faulty_store.url("endless.root"), "size": 10**9}
     pod.give(shard(shard_file, "first"), endless)
     process = pod.start()
-    wait_until(lambda: faulty_store.requests["endless.root"] == 1)
+    wait_until(lambda: faulty_store.requests["endless.root"] == 1 and pod.results() == ["first.json"])
 
     process.send_signal(number)
     ended = pod.wait(process)

@@ -24,6 +24,7 @@ def test_reads_what_the_contract_requires(environ: dict[str, str], tmp_path: Pat
         input_dir=tmp_path,
         output_url="s3://bucket/results",
         dataset="Simulated_Test",
+        stream=False,
         test_mode=False,
         skip_existing=False,
         download_limit=None,
@@ -35,6 +36,13 @@ def test_reads_what_the_contract_allows(environ: dict[str, str]) -> None:
         environ | {"DPATH": "/dev/null", "SKIP_EXISTING": "True", "DOWNLOAD_LIMIT_KBPS": "50000"}
     )
     assert (settings.test_mode, settings.skip_existing, settings.download_limit) == (True, True, 50e6)
+
+
+@pytest.mark.parametrize(("value", "stream"), [("stream", True), ("stage-in", False), ("", False)])
+def test_shards_are_staged_in_unless_they_are_to_be_streamed(
+    environ: dict[str, str], value: str, stream: bool
+) -> None:
+    assert read_settings(environ | {"READ": value}).stream is stream
 
 
 @pytest.mark.parametrize("dpath", ["/dev/shm", "/mnt/disks/ssd0", ""])
@@ -56,6 +64,7 @@ def test_only_dev_null_means_test_mode(environ: dict[str, str], dpath: str) -> N
         ("OUTPUT_URL", "s3:///x", "OUTPUT_URL: s3:///x/result.json has no bucket"),
         ("DOWNLOAD_LIMIT_KBPS", "fast", "DOWNLOAD_LIMIT_KBPS is 'fast', not a whole number of kB/s from 1"),
         ("DOWNLOAD_LIMIT_KBPS", "0", "DOWNLOAD_LIMIT_KBPS is '0', not a whole number of kB/s from 1"),
+        ("READ", "lazily", "READ is 'lazily'; allowed are stage-in and stream"),
         ("SKIP_EXISTING", "maybe", "SKIP_EXISTING is 'maybe'; allowed are true and false"),
     ],
 )  # fmt: skip

@@ -1,0 +1,129 @@
+"""The events of the shards of a pod, shard by shard: of files staged in, or streamed from where they lie.
+
+Either way the next is on its way while the present one is computed: the next file, or the next events.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import disk_usage
+from typing import Protocol
+
+from workload.errors import WorkloadError
+from workload.events import Events, read_events
+from workload.manifest import Shard
+from workload.prefetch import one_ahead
+from workload.remote import Remote, open_remote
+from workload.settings import TEST_MODE_DPATH, Settings
+from workload.stage_in import stage_in
+from workload.throttle import Throttle
+
+ANALYSIS_MEMORY = 512 << 20
+"""Bytes that the analysis itself takes at most; a stage-in directory in memory must leave it so much."""
+
+
+class Input(Protocol):
+    """One shard's events, to be iterated once; iterating raises `WorkloadError` when they cannot be had.
+
+    `seconds` are those that were spent to get them.
+    """
+
+    shard: Shard
+    seconds: float
+
+    @property
+    def received(self) -> int:
+        """The bytes that came so far."""
+
+    def __iter__(self) -> Iterator[Events]: ...
+
+    def close(self) -> None:
+        """Remove what was staged in."""
+
+
+def inputs(shards: list[Shard], settings: Settings, wanted: Callable[[Shard], bool]) -> Iterator[Input]:
+    """Bring the shards that are `wanted`, one after the other, the next while the present one is used.
+
+    A file is staged in ahead only where there is room for two. What goes wrong with a shard is raised when
+    its events are asked for, and concerns no other.
+    """
+    throttle = Throttle(settings.download_limit) if settings.download_limit else None
+    if settings.stream:
+        return one_ahead(Streamed(shard, throttle) for shard in shards if wanted(shard))
+    staged: Iterator[Input] = (Staged(shard, settings, throttle) for shard in shards if wanted(shard))
+    return one_ahead(staged) if _room_for_two(shards, settings) else staged
+
+
+class Staged:
+    """A shard that lies in the pod: as a file, or in test mode thrown away, and then without an event."""
+
+    def __init__(self, shard: Shard, settings: Settings, throttle: Throttle | None) -> None:
+        self.shard = shard
+        self.received = 0
+        self._discard = settings.test_mode
+        self._path = Path(TEST_MODE_DPATH) if self._discard else settings.input_dir / f"{shard.name}.root"
+        self._failure: WorkloadError | None = None
+        began = time.monotonic()
+        try:
+            self.received = stage_in(shard, self._path, throttle)
+        except WorkloadError as error:
+            self._failure = error
+        self.seconds = time.monotonic() - began
+
+    def __iter__(self) -> Iterator[Events]:
+        if self._failure is not None:
+            raise self._failure
+        if not self._discard:
+            yield from read_events(self._path, self.shard.url, self.shard.entries)
+
+    def close(self) -> None:
+        """Remove the file."""
+        if not self._discard:
+            self._path.unlink(missing_ok=True)
+
+
+class Streamed:
+    """A shard of which the needed branches are read where it lies, some events ahead of the analysis.
+
+    `seconds` are those that the analysis has waited.
+    """
+
+    def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
+        self.shard = shard
+        self.seconds = 0.0
+        self._throttle = throttle
+        self._remote: Remote | None = None
+        self._events = one_ahead(self._read())
+
+    @property
+    def received(self) -> int:
+        """The bytes that came so far."""
+        return self._remote.received if self._remote is not None else 0
+
+    def _read(self) -> Iterator[Events]:
+        self._remote = open_remote(self.shard, self._throttle)
+        yield from read_events(self._remote, self.shard.url, self.shard.entries)
+
+    def __iter__(self) -> Iterator[Events]:
+        while True:
+            began = time.monotonic()
+            events = next(self._events, None)
+            self.seconds += time.monotonic() - began
+            if events is None:
+                return
+            yield events
+
+    def close(self) -> None:
+        """There is nothing to remove."""
+
+
+def _room_for_two(shards: list[Shard], settings: Settings) -> bool:
+    """Whether the two largest shards fit into the stage-in directory, and the analysis beside them.
+
+    A directory in memory is as large as the memory of the pod, so what lies there is taken from the analysis.
+    """
+    if settings.test_mode:
+        return True
+    sizes = sorted(shard.size for shard in shards if shard.size is not None)
+    known = len(sizes) == len(shards)
+    return known and sum(sizes[-2:]) + ANALYSIS_MEMORY <= disk_usage(settings.input_dir).free

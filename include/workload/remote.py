@@ -1,0 +1,164 @@
+"""An object where it lies: read whole or a range of bytes at a time, and all from one version of it.
+
+A store says with every answer which version of an object it is of: its size and, nearly everywhere, an ETag.
+Ranges of two versions would add up to a file that never was, so each answer is compared with what the listing
+has noted, and where that could not say, with the first answer.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import obstore
+from obstore.exceptions import BaseError, NotSupportedError
+
+from workload.errors import BadInput, Misconfigured, TryAgain
+from workload.manifest import Shard
+from workload.storage import XROOTD, locate, reason
+from workload.throttle import CHUNK, Throttle
+
+
+class Remote(Protocol):
+    """An object; `received` counts the bytes of it that have come so far.
+
+    Its methods raise `BadInput` when there is no such object or it is not the one that was listed, `TryAgain`
+    when storage or network fail.
+    """
+
+    url: str
+    received: int
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` to before `stop`, or to the object's end."""
+
+    def content(self) -> tuple[int, Iterator[bytes]]:
+        """The object's size, and all its bytes in their order, which may raise as well."""
+
+
+def open_remote(shard: Shard, throttle: Throttle | None = None) -> Remote:
+    """The object of a shard; nothing is asked for yet. Raises `BadInput` for a URL that names none."""
+    try:
+        if shard.url.startswith(f"{XROOTD}://"):
+            return XrootdObject(shard, throttle)
+        return StoredObject(shard, throttle)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+class _Object:
+    """What all objects have in common: one version, and an account of the bytes that came."""
+
+    def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
+        self.url = shard.url
+        self.received = 0
+        self._size, self._etag = shard.size, shard.etag
+        self._throttle = throttle
+        self._counting = threading.Lock()
+
+    def _check(self, size: int, etag: str | None) -> None:
+        """Compare an answer with the version. Raises `BadInput` when it is of another one."""
+        if self._size is not None and size != self._size:
+            raise BadInput(self._changed(f"{self._size} bytes", f"{size} bytes"))
+        if self._etag is not None and etag is not None and _bare(etag) != _bare(self._etag):
+            raise BadInput(self._changed(f"ETag {_bare(self._etag)}", f"ETag {_bare(etag)}"))
+        self._size, self._etag = size, self._etag or etag
+
+    def _changed(self, then: str, now: str) -> str:
+        return (
+            f"{self.url} has changed since it was listed ({then} then, {now} now): list it again by a new run"
+        )
+
+    def _count(self, content: bytes) -> bytes:
+        with self._counting:
+            self.received += len(content)
+        if self._throttle is not None:
+            self._throttle.take(len(content))
+        return content
+
+    def _counted(self, chunks: Iterable[Any]) -> Iterator[bytes]:
+        with self._explained():
+            for chunk in chunks:
+                yield self._count(bytes(chunk))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise BadInput(f"{self.url}: no such object") from error
+        except NotSupportedError as error:
+            raise BadInput(f"{self.url}: its server sends whole files alone: stage it in") from error
+        except (BaseError, OSError) as error:
+            raise TryAgain(f"cannot read {self.url}: {reason(error)}") from error
+
+
+class StoredObject(_Object):
+    """An object of S3, GCS, a web server or the file system."""
+
+    def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
+        super().__init__(shard, throttle)
+        self._store, self._key = locate(shard.url, "INPUT")
+
+    def read(self, start: int, stop: int) -> bytes:
+        """As `Remote.read`."""
+        with self._explained():
+            answer = obstore.get(self._store, self._key, options={"range": (start, stop)})
+            self._check(answer.meta["size"], answer.meta["e_tag"])
+            return self._count(bytes(answer.bytes()))
+
+    def content(self) -> tuple[int, Iterator[bytes]]:
+        """As `Remote.content`."""
+        with self._explained():
+            answer = obstore.get(self._store, self._key)
+            self._check(answer.meta["size"], answer.meta["e_tag"])
+        return answer.meta["size"], self._counted(answer.stream(min_chunk_size=CHUNK))
+
+
+class XrootdObject(_Object):
+    """An object of an XRootD server, as CERN's EOS. Its modification time stands for an ETag."""
+
+    def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
+        super().__init__(shard, throttle)
+        self._files, self._path = _xrootd(shard.url)
+        self._checked = False
+
+    def read(self, start: int, stop: int) -> bytes:
+        """As `Remote.read`."""
+        with self._explained():
+            self._look_once()
+            return self._count(bytes(self._files.cat_file(self._path, start=start, end=stop)))
+
+    def content(self) -> tuple[int, Iterator[bytes]]:
+        """As `Remote.content`."""
+        with self._explained():
+            size = self._look_once()
+        starts = range(0, size, CHUNK)
+        return size, self._counted(
+            self._files.cat_file(self._path, start=start, end=min(start + CHUNK, size)) for start in starts
+        )
+
+    def _look_once(self) -> int:
+        """Check the version, and give the size."""
+        if not self._checked or self._size is None:
+            found = self._files.info(self._path)
+            self._check(found["size"], str(found["mtime"]) if "mtime" in found else None)
+            self._checked = True
+        return self._size or 0
+
+
+def _xrootd(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        files, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise Misconfigured(
+            f"{url} needs the Python packages fsspec-xrootd and xrootd, which this image does not have"
+        ) from error
+    return files, path
+
+
+def _bare(etag: str) -> str:
+    """An ETag without its quotes and its mark of weakness: listings and answers write them differently."""
+    return etag.removeprefix("W/").strip('"')

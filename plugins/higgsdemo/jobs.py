@@ -33,10 +33,15 @@ PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The part of a dataset that one Job works off: a line of its manifest is one completion index."""
+    """The part of a dataset that one Job works off: a line of its manifest is one completion index.
+
+    :param shards: in all of them.
+    :param shards_per_pod: in each of them but the last.
+    """
 
     lines: tuple[str, ...]
     shards: int
+    shards_per_pod: int = 1
 
     @property
     def text(self) -> str:
@@ -51,13 +56,13 @@ def chunks(shards: Iterable[Shard], shards_per_pod: int) -> Iterator[Chunk]:
     for group in _batched(shards, shards_per_pod):
         line = json.dumps({"shards": [_entry(shard) for shard in group]})
         if lines and size + len(line) + 1 > MANIFEST_BYTES:
-            yield Chunk(tuple(lines), count)
+            yield Chunk(tuple(lines), count, shards_per_pod)
             lines, size, count = [], 0, 0
         lines.append(line)
         size += len(line) + 1
         count += len(group)
     if lines:
-        yield Chunk(tuple(lines), count)
+        yield Chunk(tuple(lines), count, shards_per_pod)
 
 
 def _entry(shard: Shard) -> Manifest:
@@ -164,7 +169,7 @@ def job(
     metadata = _metadata(assignment, names.object_name(run, [cluster.name, dataset.name, spec]), dataset.name)
     metadata["annotations"] = {
         SHARDS: str(chunk.shards),
-        SHARDS_PER_POD: str(cluster.shards_per_pod),
+        SHARDS_PER_POD: str(chunk.shards_per_pod),
         "higgsdemo/dataset": dataset.name,
         names.SPEC_HASH: names.digest(spec),
     }

@@ -29,7 +29,8 @@ class Listing:
     """What the listing of one dataset has found.
 
     :param lines: the file with its shards, a JSON line each.
-    :param bytes: of all shards; those of unknown size count as none.
+    :param bytes: of all shards of which the size is known.
+    :param unsized: shards of which it is not.
     :param done: shards that had their result already when the run was planned to resume.
     :param passed_over: files that are no shards: the first ones by key, with the reason.
     """
@@ -38,6 +39,7 @@ class Listing:
     lines: Path
     shards: int = 0
     bytes: int = 0
+    unsized: int = 0
     done: int = 0
     passed_over: dict[str, str] = field(default_factory=dict)
     passed_over_count: int = 0
@@ -85,6 +87,7 @@ def _listing(
         for shard in found:
             listing.shards += 1
             listing.bytes += shard.size or 0
+            listing.unsized += shard.size is None
             listing.done += shard.name in done
             lumi = luminosities.of(dataset.name, shard.url.removeprefix(dataset.url))
             file.write(dump(replace(shard, done=shard.name in done, lumi=lumi)))

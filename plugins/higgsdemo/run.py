@@ -33,6 +33,7 @@ class Run(BaseModel):
     :param tolerance: failed shards that a cluster may have: a count, or a fraction of its shards.
     :param histograms: what the results of an analysis of one's own hold; empty for the shipped workloads.
     :param live: Airflow connection of the Redis server that gets a copy of each result; None for none.
+    :param listed: `plan` has listed the datasets and split them over the clusters.
     :param incomplete: what a dataset does whose listing is empty or not what the catalogue says.
     """
 
@@ -49,6 +50,7 @@ class Run(BaseModel):
     pod_endpoint: str | None
     stages: tuple[Stage, ...]
     resume: bool
+    listed: bool = False
     cleanup: Cleanup
     tolerance: int | float
     incomplete: Incomplete

@@ -7,13 +7,20 @@ from `Cluster` itself.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.datasets import DatasetError, DatasetRef, resolve_dataset
-from higgsdemo.campaign.entries import ClusterDefaults, ClusterEntry, Resources
+from higgsdemo.campaign.entries import (
+    WRITTEN_AS,
+    ClusterDefaults,
+    ClusterEntry,
+    DatasetReference,
+    Resources,
+)
 from higgsdemo.campaign.fields import Dpath, Provider
+from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
 from higgsdemo.campaign.messages import Path, Problem, field
 from higgsdemo.campaign.providers import EksOptions, GkeOptions, provider_options, unfit_options
 from higgsdemo.campaign.values import quantity
@@ -29,13 +36,15 @@ PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
 STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default"}
 _OF_ONE_PROVIDER = ("connection", "location", "flavor", "pod_identity", "egress")
 _MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
-_LOCAL_FLAVOR = re.compile("local-([1-9][0-9]{0,2})")
-_GIB_A_LOCAL_CORE = 2
+_ZONES_OF_A_REGION = 3  # that GKE picks when it is told none
+_OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters where the datasets are split
 
 
 class Cluster(BaseModel):
     """A cluster and what it runs, ready to be made; small enough to travel through XCom.
 
+    :param nodes: number of nodes; on GKE in each zone.
+    :param cores: of a node; None where nobody knows.
     :param dpath: what backs a shard's stage-in directory.
     :param parallelism: pods of a job that run at once; None for as many as fit.
     :param input_connection: Airflow connection that reads the datasets.
@@ -52,9 +61,10 @@ class Cluster(BaseModel):
     location: str | None = None
     flavor: str | None = None
     nodes: int = 1
+    cores: int | None = None
     dpath: Dpath = "/dev/shm"
     parallelism: int | None = None
-    shards_per_pod: int = 1
+    shards_per_pod: int | Literal["auto"] = 1
     resources: Resources = Resources()
     backoff_limit_per_index: int = 5
     namespace: str = "higgs"
@@ -69,13 +79,39 @@ class Cluster(BaseModel):
     @property
     def flavor_cpu(self) -> str | None:
         """Cores of a node, as a Kubernetes quantity; None where only the provider knows."""
-        match = _LOCAL_FLAVOR.fullmatch(self.flavor or "")
-        return match[1] if match else None
+        cores = cores_of("local", self.flavor)
+        return str(cores) if cores else None
 
     @property
     def flavor_memory(self) -> str | None:
         """Memory of a node, as a Kubernetes quantity; None where only the provider knows."""
-        return f"{_GIB_A_LOCAL_CORE * int(self.flavor_cpu)}Gi" if self.flavor_cpu else None
+        return f"{GIB_A_LOCAL_CORE * int(self.flavor_cpu)}Gi" if self.flavor_cpu else None
+
+    @property
+    def all_nodes(self) -> int:
+        """Nodes in all zones."""
+        if self.gke is None or re.search("-[a-z]$", self.location or ""):
+            return self.nodes
+        return self.nodes * len(self.gke.zones or range(_ZONES_OF_A_REGION))
+
+    @property
+    def capacity(self) -> int | None:
+        """Cores of all nodes; None where nobody knows."""
+        return self.all_nodes * self.cores if self.cores else None
+
+    @property
+    def slots(self) -> int | None:
+        """Pods that fit at once; None where nobody knows.
+
+        By cores, and by memory where the flavor tells it: floor(cores of a node / cores of a pod) a node. The
+        few per cent of a node that its system takes are left out of the account.
+        """
+        if not self.cores:
+            return None
+        fit = int(self.cores / quantity(self.resources.cpu))
+        if self.flavor_memory:
+            fit = min(fit, int(quantity(self.flavor_memory) / quantity(self.resources.memory)))
+        return self.all_nodes * max(fit, 1)
 
 
 @dataclass(frozen=True)
@@ -98,38 +134,85 @@ def resolve_clusters(
     namespace: str,
     storage: Input,
     catalogue: Catalogue,
-) -> tuple[list[Cluster], list[Problem]]:
+    split: Sequence[DatasetReference] | None = None,
+) -> tuple[list[Cluster], tuple[DatasetRef, ...], list[Problem]]:
     """Fill in every entry of `mapping`.
 
     :param storage: where the datasets lie, unless a cluster has an input of its own.
+    :param split: the datasets that are spread over all clusters, which then have none of their own.
 
-    Returns the clusters, and what is wrong: the clusters may be used only if nothing is.
+    Returns the clusters, the datasets to be spread over them, and what is wrong: the others may be used only
+    if nothing is.
     """
     clusters: list[Cluster] = []
     problems: list[Problem] = []
+    values = _with_input(_merged(defaults, ClusterEntry()), storage)
+    shared, wrong = _found(split or (), ("datasets",), catalogue, values)
+    problems.extend(wrong)
     for position, entry in enumerate(mapping):
         path: Path = ("mapping", position)
         values = provider_options(_merged(defaults, entry), position)
         values = _with_input(values, storage)
-        datasets: list[DatasetRef] = []
-        for number, reference in enumerate(entry.datasets):
-            try:
-                dataset = resolve_dataset(reference, catalogue, values["input"], values.get("max_shards"))
-                datasets.append(dataset)
-            except DatasetError as error:
-                problems.append(Problem((*path, "datasets", number), str(error)))
+        values["cores"] = values.get("cores") or cores_of(
+            values.get("provider", "local"), values.get("flavor")
+        )
+        datasets, lost = _found(entry.datasets or (), (*path, "datasets"), catalogue, values)
         wrong = list(_unfit(values, path))
+        wrong.extend(_unfit_to_share(entry, values, path) if split else _without_datasets(entry, path))
         if "provider" in values:
             own = {name for name in ("gke", "eks") if getattr(entry, name) is not None}
             wrong.extend(unfit_options(values, own, path))
-        problems.extend(wrong)
-        if not wrong and len(datasets) == len(entry.datasets):
+        problems.extend(lost + wrong)
+        if not lost + wrong:
             kept = {key: value for key, value in values.items() if key in Cluster.model_fields}
             name = cluster_name(entry, position)
             clusters.append(Cluster(**kept | {"name": name, "namespace": namespace, "datasets": datasets}))
     if not problems:
-        problems.extend(_repeated(clusters))
-    return clusters, problems
+        problems.extend(_repeated(clusters, shared))
+    return clusters, tuple(shared), problems
+
+
+def _found(
+    references: Sequence[DatasetReference], path: Path, catalogue: Catalogue, values: dict[str, Any]
+) -> tuple[list[DatasetRef], list[Problem]]:
+    """Find datasets for a cluster of these values."""
+    datasets: list[DatasetRef] = []
+    problems: list[Problem] = []
+    for number, reference in enumerate(references):
+        try:
+            datasets.append(resolve_dataset(reference, catalogue, values["input"], values.get("max_shards")))
+        except DatasetError as error:
+            problems.append(Problem((*path, number), str(error)))
+    return datasets, problems
+
+
+def _without_datasets(entry: ClusterEntry, path: Path) -> Iterator[Problem]:
+    if entry.datasets is None:
+        yield Problem(path, f'needs the field "datasets" (what it runs: {WRITTEN_AS})')
+
+
+def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> Iterator[Problem]:
+    """Say why a cluster cannot take its share of the campaign's datasets."""
+    for name in _OF_THE_SPLIT:
+        if getattr(entry, name) is not None:
+            yield Problem(
+                (*path, name),
+                "is of no use: the campaign's datasets are split over all clusters (give datasets here or "
+                "there, not in both)"
+                if name == "datasets"
+                else "cannot be the cluster's own: the datasets are listed once for all clusters; give it in "
+                "defaults",
+            )
+    if values["cores"] is None and "provider" in values:
+        yield Problem(
+            path,
+            'needs the field "cores" (of a node), by which the datasets are split: '
+            + (
+                f"the flavor {given(values['flavor'])} does not tell"
+                if "flavor" in values
+                else "nobody knows"
+            ),
+        )
 
 
 def _with_input(values: dict[str, Any], storage: Input) -> dict[str, Any]:
@@ -170,14 +253,14 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
     elif provider == "local":
         if values.get("egress"):
             yield Problem((*path, "egress"), "is of no use: pods of this machine are processes of its user")
-        match = _LOCAL_FLAVOR.fullmatch(str(flavor))
-        if match is None:
+        cores = cores_of("local", flavor)
+        if cores is None:
             yield Problem(
                 (*path, "flavor"), f'is {given(flavor)}; with provider local it must be "local-<cores>"'
             )
             return
         resources = Resources(**values.get("resources", {}))
-        room = {"cpu": match[1], "memory": f"{_GIB_A_LOCAL_CORE * int(match[1])}Gi"}
+        room = {"cpu": str(cores), "memory": f"{GIB_A_LOCAL_CORE * cores}Gi"}
         for resource, size in room.items():
             asked = getattr(resources, resource)
             if quantity(asked) > quantity(size):
@@ -187,10 +270,10 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
                 )
 
 
-def _repeated(clusters: Sequence[Cluster]) -> Iterator[Problem]:
+def _repeated(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -> Iterator[Problem]:
     """Say which names and datasets are there twice: events of a dataset run twice would be counted twice."""
     names: dict[str, int] = {}
-    seen: dict[str, Path] = {}
+    placed: list[tuple[Path, DatasetRef]] = [(("datasets", n), ref) for n, ref in enumerate(shared)]
     for position, cluster in enumerate(clusters):
         if cluster.name in names:
             yield Problem(
@@ -198,29 +281,30 @@ def _repeated(clusters: Sequence[Cluster]) -> Iterator[Problem]:
                 f"is {given(cluster.name)}, which is also the name of mapping[{names[cluster.name]}]",
             )
         names.setdefault(cluster.name, position)
-        for number, dataset in enumerate(cluster.datasets):
-            path: Path = ("mapping", position, "datasets", number)
-            if dataset.name in seen:
-                yield Problem(
-                    path,
-                    f"is the dataset {given(dataset.name)}, which is also {field(seen[dataset.name])}: its "
-                    "events would be counted twice (two datasets of different URLs need names of their own)",
-                )
-            seen.setdefault(dataset.name, path)
-    yield from _nested(clusters, seen)
+        path: Path = ("mapping", position, "datasets")
+        placed += [((*path, number), ref) for number, ref in enumerate(cluster.datasets)]
+    seen: dict[str, Path] = {}
+    for path, ref in placed:
+        if ref.name in seen:
+            yield Problem(
+                path,
+                f"is the dataset {given(ref.name)}, which is also {field(seen[ref.name])}: its "
+                "events would be counted twice (two datasets of different URLs need names of their own)",
+            )
+        seen.setdefault(ref.name, path)
+    yield from _nested([ref for _, ref in placed], seen)
 
 
-def _nested(clusters: Sequence[Cluster], paths: dict[str, Path]) -> Iterator[Problem]:
+def _nested(refs: Sequence[DatasetRef], paths: dict[str, Path]) -> Iterator[Problem]:
     """Say which datasets lie inside another one."""
-    whole = {ref.url: ref for cluster in clusters for ref in cluster.datasets if ref.index is None}
-    for cluster in clusters:
-        for ref in cluster.datasets:
-            parts = ref.url.rstrip("/").split("/")
-            for depth in range(3, len(parts) + 1):
-                outer = whole.get("/".join(parts[:depth]) + "/")
-                if outer is not None and outer.name != ref.name:
-                    yield Problem(
-                        paths[ref.name],
-                        f"is {given(ref.url)}, which lies inside {given(outer.url)} of "
-                        f"{field(paths[outer.name])}: its events would be counted twice",
-                    )
+    whole = {ref.url: ref for ref in refs if ref.index is None}
+    for ref in refs:
+        parts = ref.url.rstrip("/").split("/")
+        for depth in range(3, len(parts) + 1):
+            outer = whole.get("/".join(parts[:depth]) + "/")
+            if outer is not None and outer.name != ref.name:
+                yield Problem(
+                    paths[ref.name],
+                    f"is {given(ref.url)}, which lies inside {given(outer.url)} of "
+                    f"{field(paths[outer.name])}: its events would be counted twice",
+                )

@@ -24,6 +24,7 @@ from higgsdemo.campaign.fields import (
     ProviderName,
     StageInPath,
     Whole,
+    WholeOrAuto,
 )
 from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.rule import Model
@@ -61,6 +62,10 @@ def _branch(value: Any) -> str:
     return "<object>" if isinstance(value, dict | DatasetEntry) else "<text>"
 
 
+WRITTEN_AS = (
+    "a catalogue dataset's name, the path of an index file, a bucket URL prefix, or an object with url, name "
+    "and sample"
+)
 DatasetReference = Annotated[
     Annotated[DatasetText, Tag("<text>")] | Annotated[DatasetEntry, Tag("<object>")], Discriminator(_branch)
 ]
@@ -105,10 +110,19 @@ class ClusterDefaults(Model):
     parallelism: Whole | None = Field(
         None, title="Parallelism", description="Pods of a job that run at once; as many as fit by default."
     )
-    shards_per_pod: Whole | None = Field(
+    cores: Whole | None = Field(
+        None,
+        title="Cores",
+        description="Cores of a node, where the flavor does not tell: as of an `existing` cluster. What the "
+        "split of the datasets and the prediction of a run go by.",
+        examples=[16],
+    )
+    shards_per_pod: WholeOrAuto | None = Field(
         None,
         title="Shards a pod",
-        description="Shards that one pod handles; 1 by default, more for small files.",
+        description="Shards that one pod handles; 1 by default, more for small files, or `auto`: so many "
+        "that the pods are there within a minute and every core has some.",
+        examples=["auto"],
     )
     max_shards: Whole | None = Field(
         None,
@@ -161,11 +175,12 @@ class _ClusterDatasets(Model):
     name: ClusterName | None = Field(
         None, title="Name", description="The cluster's name; kubecon-demo-<position> when left out."
     )
-    datasets: list[DatasetReference] = Field(
+    datasets: list[DatasetReference] | None = Field(
+        None,
         min_length=1,
         title="Datasets",
-        description="What it runs: a catalogue dataset's name, the path of an index file, a bucket URL "
-        "prefix, or an object with url, name and sample.",
+        description=f"What it runs: {WRITTEN_AS}. Left out where the campaign splits its datasets over all "
+        "clusters.",
     )
 
 

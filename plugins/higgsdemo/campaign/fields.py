@@ -19,6 +19,7 @@ from higgsdemo.campaign.values import (
     schedule,
     tolerance,
     whole,
+    whole_or_auto,
 )
 from higgsdemo.wording import one_of
 
@@ -27,6 +28,7 @@ WorkloadName = Literal["nanoaod", "aod", "own"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
 Stage = Literal["create", "prepare", "submit", "cleanup"]
+Split = Literal["by-bytes"]
 Dpath = Literal["/dev/shm", "/mnt/disks/ssd0", "/dev/null"]
 
 _NAME_COMPONENT = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
@@ -40,8 +42,17 @@ Workload = Annotated[WorkloadName, choice(WorkloadName)]
 CleanupChoice = Annotated[Cleanup, choice(Cleanup)]
 IncompleteChoice = Annotated[Incomplete, choice(Incomplete)]
 StageChoice = Annotated[Stage, choice(Stage)]
+SplitChoice = Annotated[Split, choice(Split)]
 StageInPath = Annotated[Dpath, choice(Dpath)]
 Whole = Annotated[int, Rule("a whole number of at least 1", whole, {"type": "integer", "minimum": 1})]
+WholeOrAuto = Annotated[
+    int | Literal["auto"],
+    Rule(
+        'a whole number of at least 1, or "auto"',
+        whole_or_auto,
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]},
+    ),
+]
 Count = Annotated[int, Rule("a whole number, 0 or more", count, {"type": "integer", "minimum": 0})]
 Nodes = Annotated[
     int,

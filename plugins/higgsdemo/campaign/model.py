@@ -4,14 +4,21 @@ One file of `include/config/` is one campaign and one DAG. The model is what the
 what it comes to, with defaults filled in and datasets found in the catalogue.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
 from higgsdemo.campaign.analysis import HistogramSpec, unfit_histograms
 from higgsdemo.campaign.clusters import STORE_CONNECTIONS, Cluster, Input, resolve_clusters
 from higgsdemo.campaign.datasets import DatasetRef
-from higgsdemo.campaign.entries import ClusterDefaults, ClusterEntry, DatasetEntry, Resources
+from higgsdemo.campaign.entries import (
+    WRITTEN_AS,
+    ClusterDefaults,
+    ClusterEntry,
+    DatasetEntry,
+    DatasetReference,
+    Resources,
+)
 from higgsdemo.campaign.fields import (
     BucketUrl,
     CatalogueName,
@@ -26,12 +33,13 @@ from higgsdemo.campaign.fields import (
     Prose,
     Provider,
     Schedule,
+    SplitChoice,
     Stage,
     Tolerance,
     Whole,
     Workload,
 )
-from higgsdemo.campaign.messages import CampaignError, Problem
+from higgsdemo.campaign.messages import CampaignError, Path, Problem
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.rule import Model
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
@@ -197,32 +205,60 @@ class Campaign(Model):
     mapping: list[ClusterEntry] = Field(
         min_length=1, title="Mapping", description="The clusters, each with the datasets it runs."
     )
+    datasets: list[DatasetReference] | None = Field(
+        None,
+        min_length=1,
+        title="Datasets",
+        description=f"What all clusters run together, each its share of the files: {WRITTEN_AS}. The entries "
+        "of the mapping then have no datasets of their own.",
+    )
+    split: SplitChoice | None = Field(
+        None,
+        title="Split",
+        description="How `datasets` are shared out: `by-bytes`, so that each cluster gets bytes in "
+        "proportion to its cores.",
+    )
 
     def clusters(self) -> list[Cluster]:
         """Give the clusters with defaults filled in and datasets found.
 
+        Where the campaign splits its datasets the clusters have none yet: see `shared_datasets`.
+
         Raises CampaignError if that cannot be done; never for a campaign that was just loaded.
         """
+        return self._resolved()[0]
+
+    def shared_datasets(self) -> tuple[DatasetRef, ...]:
+        """Give the datasets that are to be split over all clusters; none where each has its own.
+
+        Raises CampaignError as `clusters` does.
+        """
+        return self._resolved()[1]
+
+    def _resolved(self) -> tuple[list[Cluster], tuple[DatasetRef, ...]]:
         try:
             catalogue = load_catalogue(self.catalogue)
         except CatalogueError as error:
             raise CampaignError("campaign", [Problem(("catalogue",), f"cannot be used: {error}")]) from None
-        clusters, problems = resolve_clusters(
+        clusters, shared, problems = resolve_clusters(
             self.mapping,
             self.defaults,
             self.namespace,
             Input(self.storage.input, self.storage.connection, self.storage.pod_endpoint),
             catalogue,
+            self.datasets,
         )
+        problems += self._split_problems()
+        placed = _placed(clusters, shared)
         problems = problems or [
-            *self._results_among_shards(clusters),
-            *self._unfit_for_aod(clusters),
+            *self._results_among_shards(placed),
+            *self._unfit_for_aod(clusters, placed),
             *self._unfit_for_own(),
             *self.notifications.credentials(),
         ]
         if problems:
             raise CampaignError("campaign", problems)
-        return clusters
+        return clusters, shared
 
     def _unfit_for_own(self) -> Iterator[Problem]:
         """Say what only an analysis of one's own needs, and what it lacks."""
@@ -236,22 +272,40 @@ class Campaign(Model):
             yield Problem(("histograms",), 'are missing: say which the results of the workload "own" have')
         yield from unfit_histograms(self.histograms)
 
-    def _unfit_for_aod(self, clusters: list[Cluster]) -> Iterator[Problem]:
-        """Say what the CMSSW image cannot do: it takes one file, and must know what it is."""
-        for position, cluster in enumerate(clusters if self.workload == "aod" else ()):
-            path = ("mapping", position)
-            if cluster.shards_per_pod > 1:
-                text = f"is {cluster.shards_per_pod}; with the workload aod it must be 1"
-                yield Problem((*path, "shards_per_pod"), text)
-            for number, dataset in enumerate(cluster.datasets):
-                if dataset.sample == UNASSIGNED:
-                    text = "belongs to no sample, which the workload aod needs to know: give it one (sample)"
-                    yield Problem((*path, "datasets", number), text)
+    def _split_problems(self) -> Iterator[Problem]:
+        if self.datasets and not self.split:
+            yield Problem((), 'needs the field "split": "by-bytes" to share its datasets out')
+        if self.split and not self.datasets:
+            yield Problem((), 'needs the field "datasets": what is to be split over the clusters')
 
-    def _results_among_shards(self, clusters: list[Cluster]) -> Iterator[Problem]:
+    def _unfit_for_aod(
+        self, clusters: Sequence[Cluster], placed: Sequence[tuple[Path, DatasetRef]]
+    ) -> Iterator[Problem]:
+        """Say what the CMSSW image cannot do: it takes one file, and must know what it is."""
+        if self.workload != "aod":
+            return
+        for position, cluster in enumerate(clusters):
+            if cluster.shards_per_pod not in (1, "auto"):
+                text = f"is {cluster.shards_per_pod}; with the workload aod it must be 1"
+                yield Problem(("mapping", position, "shards_per_pod"), text)
+        for path, dataset in placed:
+            if dataset.sample == UNASSIGNED:
+                text = "belongs to no sample, which the workload aod needs to know: give it one (sample)"
+                yield Problem(path, text)
+
+    def _results_among_shards(self, placed: Sequence[tuple[Path, DatasetRef]]) -> Iterator[Problem]:
         output = self.storage.output
-        listed = (ref for cluster in clusters for ref in cluster.datasets if ref.index is None)
-        for url in {dataset.url for dataset in listed}:
+        for url in {dataset.url for _, dataset in placed if dataset.index is None}:
             if f"{output}/".startswith(url):
                 text = f"is {given(output)}, which lies inside the dataset {given(url)}"
                 yield Problem(("storage", "output"), f"{text}: results would be taken for shards")
+
+
+def _placed(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -> list[tuple[Path, DatasetRef]]:
+    """Give every dataset with the place where the campaign says it."""
+    own: list[tuple[Path, DatasetRef]] = [
+        (("mapping", position, "datasets", number), ref)
+        for position, cluster in enumerate(clusters)
+        for number, ref in enumerate(cluster.datasets)
+    ]
+    return own + [(("datasets", number), ref) for number, ref in enumerate(shared)]

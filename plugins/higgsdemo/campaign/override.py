@@ -62,9 +62,10 @@ CONF_KEYS = (*RunOptions.model_fields, *CAMPAIGN_KEYS)
 def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Campaign, RunOptions]:
     """Give the campaign and the options of a run that was triggered with `conf`.
 
-    `mapping` replaces the campaign's; `storage` replaces the fields it names; `max_shards` replaces that of
-    every entry; `image` and `cleanup` replace the campaign's; `clusters` keeps only those entries. A run
-    whose only stage is cleanup removes the jobs at least.
+    `mapping` replaces the campaign's, and its `datasets` where the new entries have their own; `storage`
+    replaces the fields it names; `max_shards` replaces that of every entry; `image` and `cleanup` replace the
+    campaign's; `clusters` keeps only those entries. A run whose only stage is cleanup removes the jobs at
+    least.
 
     Raises CampaignError, with everything that is wrong with `conf`.
     """
@@ -118,6 +119,9 @@ def _options(conf: dict[str, Any]) -> tuple[RunOptions, list[Problem]]:
 def _changed(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int | None) -> dict[str, Any]:
     """Lay the conf's keys over the campaign's document; the model judges what is not of the right kind."""
     changed = document | {key: conf[key] for key in ("mapping", "image", "cleanup") if key in conf}
+    if "mapping" in conf and any(isinstance(e, dict) and "datasets" in e for e in _items(conf["mapping"])):
+        changed.pop("datasets", None)
+        changed.pop("split", None)
     storage = conf.get("storage")
     if isinstance(storage, dict):
         merged = document["storage"] | storage
@@ -129,6 +133,10 @@ def _changed(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int 
         if isinstance(changed["mapping"], list):
             changed["mapping"] = [_without_limit(entry) for entry in changed["mapping"]]
     return changed
+
+
+def _items(mapping: Any) -> list[Any]:
+    return mapping if isinstance(mapping, list) else []
 
 
 def _without_limit(entry: Any) -> Any:

@@ -31,7 +31,7 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
     schemas["cleanup"] = _choice(fields["cleanup"]) | {"default": campaign.cleanup}
     schemas["image"] = _nullable(fields["image"]) | {"default": campaign.image}
     schemas["storage"] = _storage() | {"default": document["storage"]}
-    schemas["mapping"] = _mapping() | {"default": document["mapping"]}
+    schemas["mapping"] = _mapping(campaign) | {"default": document["mapping"]}
     for name, schema in schemas.items():
         schema["section"] = _OF_THE_RUN if name in RunOptions.model_fields else _OF_THE_CAMPAIGN
         # The form draws boxes around code, which overlap the lines above and below.
@@ -75,14 +75,18 @@ def _storage() -> dict[str, Any]:
     }
 
 
-def _mapping() -> dict[str, Any]:
+def _mapping(campaign: Campaign) -> dict[str, Any]:
     schema = _bare(TypeAdapter(list[ClusterEntry]).json_schema(by_alias=True))
     return {
         "type": ["array", "null"],
         "title": "Mapping",
         "description": "The clusters, each with the datasets it runs; replaces the whole list.",
         "minItems": 1,
-        "items": {"type": "object", **schema["items"]},
+        "items": {
+            "type": "object",
+            **({} if campaign.datasets else {"required": ["datasets"]}),
+            **schema["items"],
+        },
         "$defs": schema["$defs"],
     }
 

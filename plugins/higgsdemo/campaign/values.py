@@ -21,6 +21,11 @@ def whole(value: Any) -> int:
     return value
 
 
+def whole_or_auto(value: Any) -> int | str:
+    """Check a whole number of at least 1, or "auto"."""
+    return "auto" if value == "auto" else whole(value)
+
+
 def nodes(value: Any) -> int:
     """Check a number of nodes, which the original wrote as a text."""
     if isinstance(value, str) and re.fullmatch("[0-9]{1,6}", value):

@@ -47,9 +47,9 @@ class SubmitJobsOperator(ClusterOperator):
             if assignment.cluster.egress:
                 cluster.apply(jobs.network_policy(assignment, assignment.cluster.egress))
             secret_name, environment = self._give_access(assignment, cluster)
+            per_pod = self._shards_per_pod(assignment)
             for dataset, shards in _by_dataset(assignment):
-                to_do = (shard for shard in shards if not shard.done)
-                for chunk in jobs.chunks(to_do, assignment.cluster.shards_per_pod):
+                for chunk in jobs.chunks((shard for shard in shards if not shard.done), per_pod):
                     manifest = jobs.config_map(assignment, dataset, chunk)
                     name = manifest["metadata"]["name"]
                     job = jobs.job(assignment, dataset, chunk, name, secret_name, environment)
@@ -57,6 +57,14 @@ class SubmitJobsOperator(ClusterOperator):
                     submitted[job["metadata"]["name"]] = chunk.shards
         self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
         return {"cluster_name": assignment.cluster.name, "jobs": submitted}
+
+    def _shards_per_pod(self, assignment: ClusterRun) -> int:
+        from higgsdemo.packing import shards_per_pod
+        from higgsdemo.workloads import WORKLOADS
+
+        to_do = sum(not shard.done for _, shards in _by_dataset(assignment) for shard in shards)
+        apart = WORKLOADS[assignment.run.workload].stages_in_apart
+        return shards_per_pod(assignment.cluster, to_do, apart)
 
     def _submit(self, cluster: KubeCluster, manifest: Manifest, job: Manifest) -> None:
         cluster.apply(manifest)

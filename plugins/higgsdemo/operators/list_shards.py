@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class ListShardsOperator(ClusterOperator):
-    """List the cluster's datasets in the input bucket and keep the list in the run's folder."""
+    """List the cluster's datasets in the input bucket and keep the list in the run's folder.
+
+    Where ``plan`` has done so already, to split the datasets over the clusters, count what the cluster got.
+    """
 
     stage: ClassVar[Stage] = "submit"
 
@@ -28,10 +31,22 @@ class ListShardsOperator(ClusterOperator):
         """Return counts for each dataset; the shards themselves lie in ``shards/<cluster>.jsonl``."""
         assignment = self.begin()
         cluster = assignment.cluster
-        counts = self._list(assignment)
+        counts = self._count(assignment) if assignment.run.listed else self._list(assignment)
         shards = sum(of_dataset["shards"] for of_dataset in counts.values())
         self.log.info("%d shards in %d datasets", shards, len(counts))
         return {"cluster_name": cluster.name, "datasets": counts}
+
+    def _count(self, assignment: ClusterRun) -> dict[str, dict[str, int]]:
+        from higgsdemo.shards import cluster_shards
+
+        counts = {ref.name: {"shards": 0, "bytes": 0, "done": 0} for ref in assignment.cluster.datasets}
+        with told():
+            for shard in cluster_shards(output_store(assignment), assignment.cluster.name):
+                of_dataset = counts[shard.dataset]
+                of_dataset["shards"] += 1
+                of_dataset["bytes"] += shard.size or 0
+                of_dataset["done"] += shard.done
+        return counts
 
     def _list(self, assignment: ClusterRun) -> dict[str, dict[str, int]]:
         from higgsdemo.listing import write_shards

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -11,12 +13,16 @@ from higgsdemo.campaign import CampaignError, apply_conf
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, told
+from higgsdemo.operators.list_shards import listed
 from higgsdemo.run import ClusterRun, Run, run_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
-    from higgsdemo.campaign import Campaign, RunOptions
+    from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions
+    from higgsdemo.storage import ObjectStore
 
 
 RECORD = "campaign.json"
@@ -35,30 +41,60 @@ class PlanOperator(BaseOperator):
         self.campaign = campaign
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Apply the conf of the run and resolve every cluster."""
+        """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
         dag_run = context["dag_run"]
         try:
             campaign, options = apply_conf(self.campaign, dict(dag_run.conf or {}))
             name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
             run = plan_run(campaign, options, dag_run.dag_id, name)
-            assignments = [ClusterRun(run=run, cluster=cluster) for cluster in campaign.clusters()]
+            clusters, shared = campaign.clusters(), campaign.shared_datasets()
             for notify in (*on_success(campaign.notifications), *on_failure(campaign.notifications)):
                 notify.make()
         except (CampaignError, NotifierError) as error:
             raise TaskFailedForGood(str(error)) from None
-        for assignment in assignments:
-            cluster = assignment.cluster
-            self.log.info("%s: %d datasets on %s", cluster.name, len(cluster.datasets), cluster.provider)
         if "submit" in run.stages:
-            self._keep(run, campaign, dag_run.run_id)
-        return [assignment.model_dump(mode="json") for assignment in assignments]
+            with told():
+                output = self._claim(run, dag_run.run_id)
+                if shared:
+                    run = run.model_copy(update={"listed": True})
+                    clusters = self._split(run, shared, clusters, output)
+                self._keep(run, campaign, dag_run.run_id, output)
+        for cluster in clusters:
+            shards = sum(ref.max_shards or ref.files or 0 for ref in cluster.datasets)
+            said = f", {shards} shards" if shards else ""
+            self.log.info(
+                "%s: %d datasets%s on %s", cluster.name, len(cluster.datasets), said, cluster.provider
+            )
+        return [ClusterRun(run=run, cluster=cluster).model_dump(mode="json") for cluster in clusters]
 
-    def _keep(self, run: Run, campaign: Campaign, run_id: str) -> None:
+    def _claim(self, run: Run, run_id: str) -> ObjectStore:
+        """Return the run's folder, which must be new, or this DAG run's, or to be resumed."""
+        from higgsdemo.storage import ObjectStore
+
+        output = ObjectStore(run.output, run.output_connection)
+        if output.exists(RECORD) and not run.resume:
+            earlier = json.loads(output.read(RECORD))["airflow"]["dag_run"]
+            if earlier != run_id:
+                raise TaskFailedForGood(
+                    f"run {run.name} is there already, made by the DAG run {earlier}: give resume to "
+                    "finish it, or another run_name"
+                )
+        return output
+
+    def _split(
+        self, run: Run, shared: Sequence[DatasetRef], clusters: Sequence[Cluster], output: ObjectStore
+    ) -> list[Cluster]:
+        from higgsdemo.split import share_out
+
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            listings = listed(run, shared, clusters[0].input_connection, folder, self.log.warning)
+            return share_out(listings, clusters, output, folder)
+
+    def _keep(self, run: Run, campaign: Campaign, run_id: str, output: ObjectStore) -> None:
         from datetime import UTC, datetime
 
         from airflow import __version__
-
-        from higgsdemo.storage import ObjectStore
 
         record = {
             "planned": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -66,16 +102,7 @@ class PlanOperator(BaseOperator):
             "run": run.model_dump(mode="json"),
             "campaign": campaign.model_dump(mode="json", by_alias=True),
         }
-        with told():
-            store = ObjectStore(run.output, run.output_connection)
-            if store.exists(RECORD) and not run.resume:
-                earlier = json.loads(store.read(RECORD))["airflow"]["dag_run"]
-                if earlier != run_id:
-                    raise TaskFailedForGood(
-                        f"run {run.name} is there already, made by the DAG run {earlier}: give resume to "
-                        "finish it, or another run_name"
-                    )
-            url = store.write(RECORD, json.dumps(record, indent=1).encode())
+        url = output.write(RECORD, json.dumps(record, indent=1).encode())
         self.log.info("run %s: see %s", run.name, url)
 
 

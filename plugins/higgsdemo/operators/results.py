@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,8 +170,13 @@ def _expected(store: ObjectStore, planned: list[ClusterRun]) -> dict[str, dict[s
 
 def _counts(expected: dict[str, dict[str, list[str]]], planned: list[ClusterRun]) -> dict[str, int]:
     """Return the number of shards by dataset; of one that was never listed, what the catalogue says."""
-    counts = {ref.name: ref.max_shards or ref.files or 0 for a in planned for ref in a.cluster.datasets}
-    return counts | {name: len(shards) for listed in expected.values() for name, shards in listed.items()}
+    counts: Counter[str] = Counter()
+    for assignment in planned:
+        listed = expected[assignment.cluster.name]
+        for ref in assignment.cluster.datasets:
+            known = len(listed[ref.name]) if ref.name in listed else ref.max_shards or ref.files or 0
+            counts[ref.name] += known
+    return dict(counts)
 
 
 def _merged(store: ObjectStore, expected: dict[str, dict[str, list[str]]], run: Run) -> Merge:

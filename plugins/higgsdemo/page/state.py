@@ -29,9 +29,10 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
     """The whole state of one run as JSON values; `base` is the path that Airflow's web interface is at."""
     dag_url = f"{base}/dags/{quote(run.dag_id, safe='')}"
     url = f"{dag_url}/runs/{quote(run.run.run_id, safe='')}"
-    failures = _failures(run, seen)
+    failures, done = _failures(run, seen), _done(run, seen)
     clusters = [
-        _cluster(position, planned, run, seen, failures, url) for position, planned in enumerate(run.planned)
+        _cluster(position, planned, run, seen, done, failures, url)
+        for position, planned in enumerate(run.planned)
     ]
     planned = run.planned[0].run if run.planned else None
     return {
@@ -76,6 +77,7 @@ def _cluster(
     planned: ClusterRun,
     run: AirflowRun,
     seen: Snapshot,
+    done: Mapping[tuple[str, str], int],
     failures: list[dict[str, Any]],
     url: str,
 ) -> dict[str, Any]:
@@ -92,7 +94,9 @@ def _cluster(
     for ref in cluster.datasets:
         lost = sum((f["cluster"], f["dataset"]) == (cluster.name, ref.name) for f in failures)
         total = listed.get(ref.name, 0) if listed is not None else None
-        counts = _counts(ref.name, total, jobs.get(ref.name, {}).get("shards", {}), lost, waiting, seen)
+        of_job = jobs.get(ref.name, {}).get("shards", {})
+        rate = _rate(ref.name, done[cluster.name, ref.name], seen) if waiting and total else 0.0
+        counts = _counts(total, done[cluster.name, ref.name], of_job if waiting else {}, lost, rate)
         datasets.append({"name": ref.name, "sample": ref.sample, "shards": counts})
     return {
         "name": cluster.name,
@@ -113,28 +117,44 @@ def _cluster(
     }
 
 
-def _counts(
-    dataset: str, total: int | None, job: Mapping[str, int], lost: int, waiting: bool, seen: Snapshot
-) -> Counts:
+def _done(run: AirflowRun, seen: Snapshot) -> dict[tuple[str, str], int]:
+    """Results by cluster and dataset.
+
+    Those of a dataset that is split lie in one folder. Each cluster has as many as its Jobs call done; the
+    rest, of which Jobs tell a little later, is given to where shards are open.
+    """
+    homes: dict[str, list[tuple[str, int]]] = {}
+    for planned in run.planned:
+        name, listed = planned.cluster.name, run.listed.get(planned.cluster.name, {})
+        for ref in planned.cluster.datasets:
+            homes.setdefault(ref.name, []).append((name, listed.get(ref.name, ref.files or 0)))
+    done: dict[tuple[str, str], int] = {}
+    for dataset, parts in homes.items():
+        rest = seen.counted.get(dataset, 0)
+        if len(parts) == 1:
+            done[parts[0][0], dataset] = rest
+            continue
+        for cluster, size in parts:
+            said = seen.jobs.get(cluster, {}).get(dataset, {}).get("shards", {}).get("done", 0)
+            done[cluster, dataset] = min(said, size, rest)
+            rest -= done[cluster, dataset]
+        for cluster, size in parts:
+            more = min(size - done[cluster, dataset], rest)
+            done[cluster, dataset] += more
+            rest -= more
+    return done
+
+
+def _counts(total: int | None, found: int, job: Mapping[str, int], lost: int, rate: float) -> Counts:
     """Shards by state; `total` is None before they are listed.
 
     A result in the bucket is a shard done, whatever its Job says, which lags behind.
     """
-    done = seen.counted.get(dataset, 0) if total is None else min(seen.counted.get(dataset, 0), total)
-    if total is None:
-        return {
-            "total": None,
-            "done": done,
-            "running": 0,
-            "failed": 0,
-            "pending": 0,
-            "rate": 0.0,
-            "eta": None,
-        }
-    failed = min(max(lost, job.get("failed", 0) if waiting else 0), total - done)
-    running = min(job.get("running", 0) if waiting else 0, total - done - failed)
-    pending = total - done - failed - running
-    rate = _rate(dataset, seen) if waiting else 0.0
+    done = found if total is None else min(found, total)
+    rest = (total or done) - done
+    failed = min(max(lost, job.get("failed", 0)), rest)
+    running = min(job.get("running", 0), rest - failed)
+    pending = rest - failed - running
     return {
         "total": total,
         "done": done,
@@ -146,14 +166,17 @@ def _counts(
     }
 
 
-def _rate(dataset: str, seen: Snapshot) -> float:
-    """Shards a second, over the last half minute or since the first one, whichever is shorter."""
+def _rate(dataset: str, done: int, seen: Snapshot) -> float:
+    """Shards a second, over the last half minute or since the first one, whichever is shorter.
+
+    :param done: results of the dataset that are the cluster's.
+    """
     finished = seen.finished.get(dataset)
     if finished is None or len(finished) < 2:
         return 0.0
     now = time.time()
     seconds = min(RATE_SECONDS, now - float(finished.min()))
-    return float(np.count_nonzero(finished > now - seconds)) / max(seconds, 1.0)
+    return float(np.count_nonzero(finished > now - seconds)) / max(seconds, 1.0) * done / len(finished)
 
 
 def _eta(rest: int, rate: float) -> float | None:

@@ -30,6 +30,7 @@ def test_what_is_left_out_has_a_default(changed: Change) -> None:
         "location": "europe-west4",
         "flavor": "n1-highmem-16",
         "nodes": 1,
+        "cores": 16,
         "dpath": "/dev/shm",
         "parallelism": None,
         "shards_per_pod": 1,

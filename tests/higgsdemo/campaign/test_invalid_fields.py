@@ -12,7 +12,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"mappings": []},
         ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are $schema, '
         "title, description, catalogue, workload, histograms, image, stage_in_image, namespace, storage, "
-        "schedule, cleanup, tolerance, incomplete, download_limit_kbps, notifications, defaults, mapping)",
+        "schedule, cleanup, tolerance, incomplete, download_limit_kbps, notifications, defaults, mapping, "
+        "datasets, split)",
     ),
     "a credential": (
         {"storage.secret_key": "abc"},

@@ -86,7 +86,7 @@ def test_a_good_value_passes(campaign: Campaign, name: str, value: Any) -> None:
     ("name", "value"),
     [
         ("mapping", []),
-        ("mapping", [{"name": "a"}]),
+        ("mapping", [{"name": "a", "datasets": []}]),
         ("mapping", [{"datasets": ["x"], "node": 1}]),
         ("mapping", [{"datasets": ["x"], "nodes": 0}]),
         ("storage", {"inputs": "s3://bucket"}),

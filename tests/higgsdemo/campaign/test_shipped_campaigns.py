@@ -49,14 +49,15 @@ def test_the_minimal_campaign_is_one_gke_cluster_with_a_few_shards() -> None:
 
 
 def test_the_full_campaign_runs_every_file_once_on_ten_clusters_of_the_keynotes_shape() -> None:
-    full = clusters("higgs-full.json")
-    assert sum(shards(cluster) for cluster in full) == 26_920
-    assert sorted(d.name for c in full for d in c.datasets) == sorted(load_catalogue("cms-higgs").datasets)
+    campaign = load_campaign(CONFIG / "higgs-full.json")
+    full, shared = campaign.clusters(), campaign.shared_datasets()
+    assert sum(dataset.files or 0 for dataset in shared) == 26_920
+    assert sorted(dataset.name for dataset in shared) == sorted(load_catalogue("cms-higgs").datasets)
     assert [cluster.name for cluster in full] == [f"kubecon-demo-{position}" for position in range(10)]
-    assert {(c.provider, c.flavor, c.nodes, c.dpath) for c in full} == {
-        ("gke", "n1-highmem-16", 22, "/dev/shm")
+    assert {(c.provider, c.flavor, c.nodes, c.dpath, c.capacity) for c in full} == {
+        ("gke", "n1-highmem-16", 22, "/dev/shm", 3 * 22 * 16)
     }
-    assert max(map(shards, full)) <= 1.01 * 2692
+    assert [cluster.datasets for cluster in full] == [()] * 10
 
 
 @pytest.mark.parametrize("name", ["demo-local.json", "higgs-minimal.json", "higgs-full.json"])

@@ -10,11 +10,11 @@ import pytest
 
 from clouds.tasks import make
 from gcs_server import gcs
-from higgsdemo.campaign import Campaign, RunOptions, apply_conf, load_campaign
+from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, apply_conf, load_campaign
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.list_shards import ListShardsOperator
-from higgsdemo.operators.plan import plan_run
-from higgsdemo.run import ClusterRun
+from higgsdemo.operators.plan import PlanOperator, plan_run
+from higgsdemo.run import ClusterRun, Run
 from higgsdemo.shards import Shard, cluster_shards, shard_name
 from higgsdemo.storage import ObjectStore
 from planned_runs import dataset, planned
@@ -45,21 +45,31 @@ def test_27_000_objects_give_the_26_920_shards_of_the_full_campaign(
     kind: Kind, capsys: pytest.CaptureFixture[str]
 ) -> None:
     campaign, options = full_campaign(kind)
-    clusters = campaign.clusters()
-    names = [ref for cluster in clusters for ref in cluster.datasets]
+    names = campaign.shared_datasets()
     objects = [(f"{prefix(ref.url)}{n:05}.root", b"x") for ref in names for n in range(ref.files or 0)]
     strange = [(f"{prefix(ref.url)}{name}", b"") for ref in names[:40] for name in ("README.txt", "0.root")]
     assert (len(objects), len(objects) + len(strange)) == (26_920, 27_000)
     kind.put_all(objects + strange)
-    planned_run = plan_run(campaign, options, "higgs-full", "listing")
+    run = plan_run(campaign, options, "higgs-full", "listing")
     shards: list[Shard] = []
-    for cluster in clusters:
-        shards += listed(ClusterRun(run=planned_run, cluster=cluster))[1]
+    for cluster in split(run, names, campaign.clusters()):
+        returned, of_cluster = listed(
+            ClusterRun(run=run.model_copy(update={"listed": True}), cluster=cluster)
+        )
+        assert abs(len(of_cluster) - 2692) <= 1
+        assert sum(counts["shards"] for counts in returned.values()) == len(of_cluster)
+        shards += of_cluster
     assert {shard.url for shard in shards} == {f"{kind.url}/{key}" for key, _ in objects}
     assert len(shards) == 26_920
     assert {shard.size for shard in shards} == {1}
     assert capsys.readouterr().out.count(": passed over") == 80
     assert len({(shard.dataset, shard.name) for shard in shards}) == 26_920
+
+
+def split(run: Run, datasets: tuple[DatasetRef, ...], clusters: list[Cluster]) -> list[Cluster]:
+    """The clusters with their parts of the datasets, as `plan` lists and splits them."""
+    operator = PlanOperator(task_id="plan", campaign=load_campaign(CONFIG / "higgs-full.json"))
+    return operator._split(run, datasets, clusters, ObjectStore(run.output, "with_keys"))
 
 
 def full_campaign(kind: Kind) -> tuple[Campaign, RunOptions]:

@@ -46,6 +46,30 @@ def test_results_in_the_bucket_and_jobs_in_the_cluster_make_the_counts() -> None
     assert state["pods"] == {"pending": 5, "running": 3, "succeeded": 1, "failed": 2}
 
 
+def test_the_results_of_a_split_dataset_are_shared_out_as_its_jobs_say() -> None:
+    run = airflow_run(tasks=WAITING | {"cluster.wait_for_jobs[0]": "deferred"})
+    parts = [
+        planned.model_copy(
+            update={
+                "cluster": planned.cluster.model_copy(update={"datasets": run.planned[1].cluster.datasets})
+            }
+        )
+        for planned in run.planned
+    ]
+    listed = {"kubecon-demo-0": {HIGGS: 3}, "kubecon-demo-1": {HIGGS: 10}}
+    split = type(run)(**vars(run) | {"planned": tuple(parts), "listed": listed})
+    one = {HIGGS: {"shards": {"done": 1}, "pods": {}}}
+    jobs = {"kubecon-demo-0": one, "kubecon-demo-1": {HIGGS: {"shards": {"done": 6}, "pods": {}}}}
+    now = time.time()
+    times = np.array([now - 40] + [now - 10] * 7)
+    state = run_state(split, Snapshot(counted={HIGGS: 8}, finished={HIGGS: times}, jobs=jobs), "")
+    assert [counts["done"] for counts in shards(state)] == [2, 6]
+    rates = [round(30 * cluster["shards"]["rate"], 2) for cluster in state["clusters"]]
+    assert rates == [7 * 2 / 8, round(7 * 6 / 8, 2)]
+    whole = run_state(split, Snapshot(counted={HIGGS: 13}, jobs=jobs), "")
+    assert [counts["done"] for counts in shards(whole)] == [3, 10]
+
+
 def test_what_a_cluster_was_last_seen_doing_is_forgotten_once_its_wait_is_over() -> None:
     over = airflow_run(tasks={"cluster.wait_for_jobs[1]": "failed"}, listed=LISTED)
     reason = {"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "s", "reason": "exit code 65"}

@@ -1,0 +1,118 @@
+"""Datasets for the whole campaign: what makes them impossible to split, and what a cluster can take."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign import CampaignError, apply_conf, parse_campaign
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+ELECTRONS = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
+SPLIT: dict[str, Any] = {
+    "datasets": [ELECTRONS],
+    "split": "by-bytes",
+    "mapping": [{"name": "first"}, {"name": "second", "nodes": 3}],
+}
+
+
+def test_the_datasets_are_the_campaigns_and_the_clusters_have_none(changed: Change) -> None:
+    campaign = parse_campaign(changed(copy.deepcopy(SPLIT)), "higgs.json")
+    assert [dataset.name for dataset in campaign.shared_datasets()] == [ELECTRONS]
+    assert [cluster.datasets for cluster in campaign.clusters()] == [(), ()]
+
+
+def test_a_campaign_whose_clusters_have_their_own_splits_none(changed: Change) -> None:
+    assert parse_campaign(changed({}), "higgs.json").shared_datasets() == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "capacity"),
+    [
+        ({}, 3 * 16),
+        ({"defaults.nodes": 2}, 3 * 2 * 16),
+        ({"defaults.location": "europe-west4-a"}, 16),
+        ({"defaults.gke": {"zones": ["europe-west4-a", "europe-west4-b"]}}, 2 * 16),
+        ({"defaults.flavor": "a2-highgpu-1g", "defaults.cores": 12}, 3 * 12),
+        ({"defaults": {"provider": "existing", "cores": 8}}, 8),
+        ({"defaults": {"provider": "local", "flavor": "local-4"}}, 4),
+    ],
+)
+def test_what_a_cluster_can_take_is_the_cores_of_its_nodes(
+    changed: Change, changes: dict[str, Any], capacity: int
+) -> None:
+    campaign = parse_campaign(changed(copy.deepcopy(SPLIT) | changes), "higgs.json")
+    assert campaign.clusters()[0].capacity == capacity
+
+
+def test_the_pods_that_fit_are_counted_by_cores_and_where_known_by_memory(changed: Change) -> None:
+    local = {"provider": "local", "flavor": "local-16", "nodes": 2}
+    (by_memory, _) = parse_campaign(changed(SPLIT | {"defaults": local}), "higgs.json").clusters()
+    assert by_memory.slots == 2 * 5  # 32 GiB a node, 6 GiB a pod
+    small = local | {"resources": {"memory": "1Gi"}}
+    (by_cores, _) = parse_campaign(changed(SPLIT | {"defaults": small}), "higgs.json").clusters()
+    assert by_cores.slots == 2 * 17  # 16 cores a node, 0.9 a pod
+    (unknown, _) = parse_campaign(changed({"defaults": {"provider": "existing"}}), "higgs.json").clusters()
+    assert unknown.slots is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": ...}, 'the campaign needs the field "split": "by-bytes" to share its datasets out'),
+        (
+            {"datasets": ..., "mapping.0.datasets": [ELECTRONS], "mapping.1.datasets": ["s3://a-bucket/x/"]},
+            'the campaign needs the field "datasets": what is to be split over the clusters',
+        ),
+        ({"split": "by-files"}, 'split is "by-files"; it must be "by-bytes"'),
+        (
+            {"mapping.0.datasets": [ELECTRONS]},
+            "mapping[0].datasets is of no use: the campaign's datasets are split over all clusters (give "
+            "datasets here or there, not in both)",
+        ),
+        (
+            {"mapping.1.max_shards": 3},
+            "mapping[1].max_shards cannot be the cluster's own: the datasets are listed once for all "
+            "clusters; give it in defaults",
+        ),
+        (
+            {"mapping.1.flavor": "a2-highgpu-1g"},
+            'mapping[1] needs the field "cores" (of a node), by which the datasets are split: the flavor '
+            '"a2-highgpu-1g" does not tell',
+        ),
+        (
+            {"mapping.1.provider": "existing"},
+            'mapping[1] needs the field "cores" (of a node), by which the datasets are split: nobody knows',
+        ),
+        (
+            {"datasets": [ELECTRONS, ELECTRONS]},
+            f'datasets[1] is the dataset "{ELECTRONS}", which is also datasets[0]: its events would be '
+            "counted twice (two datasets of different URLs need names of their own)",
+        ),
+        ({"datasets.0": "nonsense"}, 'datasets[0] is "nonsense", which is no dataset of the catalogue'),
+    ],
+)
+def test_what_cannot_be_split_is_refused(changed: Change, changes: dict[str, Any], message: str) -> None:
+    document = changed(copy.deepcopy(SPLIT))
+    for path, value in changes.items():
+        *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        part: Any = document
+        for parent in parents:
+            part = part[parent]
+        if value is ...:
+            del part[last]
+        else:
+            part[last] = value
+    with pytest.raises(CampaignError) as refused:
+        parse_campaign(document, "higgs.json")
+    assert str(refused.value).startswith(f"higgs.json: {message}")
+
+
+def test_a_mapping_of_the_conf_with_datasets_of_its_own_takes_the_place_of_the_split(changed: Change) -> None:
+    campaign = parse_campaign(changed(copy.deepcopy(SPLIT)), "higgs.json")
+    own, _ = apply_conf(campaign, {"mapping": [{"name": "mine", "datasets": [ELECTRONS]}]})
+    assert [(c.name, len(c.datasets)) for c in own.clusters()] == [("mine", 1)]
+    assert own.shared_datasets() == ()
+    others, _ = apply_conf(campaign, {"mapping": [{"name": "mine"}, {"name": "yours"}]})
+    assert [dataset.name for dataset in others.shared_datasets()] == [ELECTRONS]

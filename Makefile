@@ -9,7 +9,7 @@ AUDIT_VERSION := 2.10.1
 CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
-BENCHES := submit
+BENCHES := submit watch list
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -72,6 +73,12 @@ def measure(prepare: Prepare[Result], arguments: Sequence[tuple[Any, ...]] = (()
                 process.kill()
     results, cpu, memory = zip(*answers, strict=True)
     return Measured(list(results), Cost(seconds, sum(cpu), sum(memory)))
+
+
+def load(*modules: str) -> None:
+    """Import modules that the work would import, before the clock starts."""
+    for module in modules:
+        import_module(module)
 
 
 def peak_memory() -> int:

@@ -21,15 +21,19 @@ IMAGE = "lukasheinrich/cms-higgs-4l-full"
 NAMESPACE = "default"
 
 
-def submit(api: ApiClient, files: list[tuple[str, str]], suspend: bool) -> int:
-    """Make a Job for each file, a pair of its dataset and its line of the index; returns how many.
+def submit(api: ApiClient, files: list[tuple[str, str]], suspend: bool) -> dict[str, int]:
+    """Make a Job for each file, a pair of its dataset and its line of the index.
+
+    Returns the names of the Jobs, each with its one file.
 
     :param suspend: make no pods.
     """
     jobs = (job(dataset, path, number, suspend) for number, (dataset, path) in enumerate(files))
+    submitted: dict[str, int] = {}
     while batch := list(islice(jobs, BATCH)):
         create_from_yaml(api, yaml_objects=batch, namespace=NAMESPACE)
-    return len(files)
+        submitted |= {made["metadata"]["name"]: 1 for made in batch}
+    return submitted
 
 
 def watch(api: ApiClient) -> Counter[str]:

@@ -6,6 +6,7 @@ import io
 import os
 import platform
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +17,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.measure import Cost
+from bench.relay import Traffic
+
 RESULTS = Path(__file__).with_name("RESULTS.md")
 HEAD = """\
 # What the benches printed last
@@ -24,6 +28,9 @@ Each section is one command that compares two ways in one run and replaces its o
 bench-submit` and so on, `make bench` for all of them. Options go through: `make bench-submit BENCH='--files
 1000'`.
 """
+COSTS = ("seconds", "requests", "MB sent", "MB received", "CPU s", "memory MB")
+Say = Callable[[str], object]
+"""Tells who waits what is done now."""
 PACKAGES = ("apache-airflow", "kubernetes")
 
 
@@ -47,6 +54,18 @@ def table(*columns: str) -> Table:
     for number, column in enumerate(columns):
         made.add_column(column, justify="right" if number else "left", no_wrap=True)
     return made
+
+
+def costs(cost: Cost, traffic: Traffic) -> tuple[str, ...]:
+    """Return the cells below `COSTS`."""
+    return (
+        number(cost.seconds),
+        f"{traffic.requests:,}",
+        megabytes(traffic.sent),
+        megabytes(traffic.received),
+        number(cost.cpu),
+        megabytes(cost.memory),
+    )
 
 
 def show(report: Report, console: Console) -> None:

@@ -15,18 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from bench import full_campaign, original
-from bench.measure import Cost, measure
+from bench.measure import BenchError, Cost, load, measure
 from bench.relay import Traffic
-from bench.report import Report, megabytes, number, ratio, table
+from bench.report import COSTS, Report, Say, costs, number, ratio, table
 from bench.surroundings import Localkube, localkube, s3
 from higgsdemo.run import ClusterRun
 from higgsdemo.shards import Shard
 
 FEW = 1000
-Say = Callable[[str], None]
-COLUMNS = ("files", "seconds", "requests", "MB sent", "MB received", "CPU s", "memory MB", "server CPU s")
-Row = tuple[int, Cost, Traffic, float]
-"""Files, cost of the clients, requests to the API, and CPU seconds of the API server."""
+Row = tuple[Cost, Traffic, float]
+"""Cost of the clients, requests to the API, and CPU seconds of the API server."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Report:
     """Submit each number of files in both ways."""
-    found = table("Submit", *COLUMNS)
+    found = table("Submit", "files", *COSTS, "server CPU s")
     findings = []
     for files in options.files:
         say(f"Submitting {files} files ...")
@@ -51,21 +49,11 @@ def run(options: argparse.Namespace, say: Say) -> Report:
         shards = full_campaign.shards(assignments, files)
         ours = _this_project(options.folder / f"ours-{files}", assignments, shards)
         theirs = _original(options.folder / f"theirs-{files}", assignments, shards)
-        for name, (_, cost, traffic, server) in (("this project", ours), ("a Job for each file", theirs)):
-            found.add_row(
-                name,
-                f"{files:,}",
-                number(cost.seconds),
-                f"{traffic.requests:,}",
-                megabytes(traffic.sent),
-                megabytes(traffic.received),
-                number(cost.cpu),
-                megabytes(cost.memory),
-                number(server),
-            )
+        for name, (cost, traffic, server) in (("this project", ours), ("a Job for each file", theirs)):
+            found.add_row(name, f"{files:,}", *costs(cost, traffic), number(server))
         findings.append(
-            f"{files:,} files: {ratio(ours[1].seconds, theirs[1].seconds)} less time, "
-            f"{ratio(ours[2].requests, theirs[2].requests)} fewer requests."
+            f"{files:,} files: {ratio(ours[0].seconds, theirs[0].seconds)} less time, "
+            f"{ratio(ours[1].requests, theirs[1].requests)} fewer requests."
         )
     return Report(__doc__.partition("\n")[2], found, tuple(findings))
 
@@ -75,41 +63,50 @@ def _this_project(state: Path, assignments: list[ClusterRun], shards: list[list[
         for assignment, listed in zip(assignments, shards, strict=True):
             full_campaign.connect(assignment, server.cluster(assignment.cluster.name))
             full_campaign.leave_shards(assignment, listed)
-        return _measured(server, _submit_jobs, [(assignment,) for assignment in assignments])
+        return _measured(server, shards, submit_jobs, [(assignment, True) for assignment in assignments])
 
 
 def _original(state: Path, assignments: list[ClusterRun], shards: list[list[Shard]]) -> Row:
     with localkube(state) as server:
         kubeconfigs = [server.cluster(assignment.cluster.name) for assignment in assignments]
-        return _measured(server, _create_from_yaml, list(zip(kubeconfigs, shards, strict=True)))
+        arguments = [(*given, True) for given in zip(kubeconfigs, shards, strict=True)]
+        return _measured(server, shards, create_from_yaml, arguments)
 
 
-def _measured(server: Localkube, prepare: Any, arguments: list[tuple[Any, ...]]) -> Row:
+def _measured(
+    server: Localkube, shards: list[list[Shard]], prepare: Any, arguments: list[tuple[Any, ...]]
+) -> Row:
     server.take()
     before = server.cpu()
     measured = measure(prepare, arguments)
-    return sum(measured.results), measured.cost, server.take(), server.cpu() - before
+    if [sum(jobs.values()) for jobs in measured.results] != [len(listed) for listed in shards]:
+        raise BenchError("not every file was submitted")
+    return measured.cost, server.take(), server.cpu() - before
 
 
-def _submit_jobs(assignment: ClusterRun) -> Callable[[], int]:
-    import higgsdemo.clusters.existing
-    import higgsdemo.jobs
-    import higgsdemo.kube  # noqa: F401
+def submit_jobs(assignment: ClusterRun, suspend: bool) -> Callable[[], dict[str, int]]:
+    """Prepare the project's way for a cluster; the work returns the Jobs and their numbers of shards."""
     from higgsdemo.operators.jobs import SubmitJobsOperator
+
+    load("higgsdemo.clusters.existing", "higgsdemo.jobs", "higgsdemo.kube", "higgsdemo.storage")
+    load("airflow.providers.amazon.aws.hooks.base_aws", "kubernetes.config")
 
     class SubmitSuspended(SubmitJobsOperator):
         """The task itself, but for pods."""
 
         def _submit(self, cluster: Any, manifest: Any, job: Any) -> None:
-            super()._submit(cluster, manifest, job | {"spec": job["spec"] | {"suspend": True}})
+            super()._submit(cluster, manifest, job | {"spec": job["spec"] | {"suspend": suspend}})
 
     task = SubmitSuspended(task_id="submit_jobs", assignment=assignment.model_dump(mode="json"))
-    return lambda: sum(task.execute({})["jobs"].values())
+    return lambda: dict(task.execute({})["jobs"])
 
 
-def _create_from_yaml(kubeconfig: dict[str, Any], shards: list[Shard]) -> Callable[[], int]:
+def create_from_yaml(
+    kubeconfig: dict[str, Any], shards: list[Shard], suspend: bool
+) -> Callable[[], dict[str, int]]:
+    """Prepare the original's way for a cluster; the work returns the same."""
     from kubernetes.config import new_client_from_config_dict
 
     api = new_client_from_config_dict(kubeconfig)
     files = [(shard.dataset, original.index_line(shard.url)) for shard in shards]
-    return lambda: original.submit(api, files, suspend=True)
+    return lambda: original.submit(api, files, suspend)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
 from kubernetes.client.exceptions import ApiException
@@ -24,6 +24,13 @@ LOG_BYTES = 16_000
 
 class KubeError(RuntimeError):
     """A cluster refused or cannot be reached; the message names the cluster, the action and the reason."""
+
+
+class Applied(NamedTuple):
+    """An object that is in the cluster: its uid, and whether it was created now."""
+
+    uid: str
+    created: bool
 
 
 class KubeCluster:
@@ -41,17 +48,15 @@ class KubeCluster:
         with explained(self.name, f"create namespace {self.namespace}", ignore=(403, 409)):
             self._core.create_namespace(body)
 
-    def apply(self, manifest: Manifest) -> bool:
+    def apply(self, manifest: Manifest) -> Applied:
         """Create an object; adopt the one that is there if it is ours and the same.
 
-        :returns: whether it was created now.
         :raises KubeError: when another object has that name, or the cluster refuses.
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         create, read = self._verbs(kind)
         with explained(self.name, f"create {kind} {name}", ignore=(409,)):
-            create(self.namespace, manifest)
-            return True
+            return Applied(create(self.namespace, manifest).metadata.uid, created=True)
         with explained(self.name, f"read {kind} {name}"):
             there = self._plain(read(name, self.namespace))
         if difference := _difference(manifest, there):
@@ -59,7 +64,7 @@ class KubeCluster:
                 f"cluster {self.name}: {kind} {name} in namespace {self.namespace} is there already with "
                 f"{difference}; remove it (stage 'cleanup'), or give the run another run_name"
             )
-        return False
+        return Applied(there["metadata"]["uid"], created=False)
 
     def put_secret(self, manifest: Manifest) -> None:
         """Create a Secret, or give the one that is there the present credentials."""
@@ -70,12 +75,9 @@ class KubeCluster:
         with explained(self.name, f"update Secret {name}"):
             self._core.patch_namespaced_secret(name, self.namespace, {"stringData": manifest["stringData"]})
 
-    def own(self, manifest: Manifest, owner: Manifest) -> None:
-        """Let the garbage collector remove a ConfigMap together with the Job that reads it."""
-        job_name = owner["metadata"]["name"]
-        with explained(self.name, f"read Job {job_name}"):
-            uid = self._plain(self._batch.read_namespaced_job(job_name, self.namespace))["metadata"]["uid"]
-        reference = {"apiVersion": "batch/v1", "kind": "Job", "name": job_name, "uid": uid}
+    def own(self, manifest: Manifest, owner: Manifest, uid: str) -> None:
+        """Let the garbage collector remove a ConfigMap together with the Job, of that uid, that reads it."""
+        reference = {"apiVersion": "batch/v1", "kind": "Job", "name": owner["metadata"]["name"], "uid": uid}
         name = manifest["metadata"]["name"]
         with explained(self.name, f"patch ConfigMap {name}"):
             self._core.patch_namespaced_config_map(

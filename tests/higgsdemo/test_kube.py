@@ -64,15 +64,14 @@ def submit(cluster: KubeCluster, command: str = "exit 0") -> dict[str, Any]:
     manifest, secret, job = within(cluster, *manifests(command))
     cluster.put_secret(secret)
     cluster.apply(manifest)
-    cluster.apply(job)
-    cluster.own(manifest, job)
+    cluster.own(manifest, job, cluster.apply(job).uid)
     return job
 
 
 def test_what_is_there_already_is_adopted(cluster: KubeCluster) -> None:
     manifest, _, job = within(cluster, *manifests())
-    assert [cluster.apply(manifest), cluster.apply(job)] == [True, True]
-    assert [cluster.apply(manifest), cluster.apply(job)] == [False, False]
+    assert [cluster.apply(manifest).created, cluster.apply(job).created] == [True, True]
+    assert [cluster.apply(manifest).created, cluster.apply(job).created] == [False, False]
 
 
 def test_an_object_of_another_owner_is_refused(cluster: KubeCluster, kube: Kube) -> None:

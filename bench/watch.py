@@ -1,0 +1,103 @@
+"""Watch the full campaign: one poll of this project against listing pods and Jobs.
+
+Both look once at 26,920 files on one cluster, all of whose pods have run. This project's way is a poll of the
+trigger of `wait_for_jobs`, with all it asks of the API and of the bucket; the other is that of the demo of
+2019: list all pods and all Jobs, one a file, and count them. Connecting is part of it, importing is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench import full_campaign, original
+from bench.measure import BenchError, Cost, load, measure
+from bench.relay import Traffic
+from bench.report import COSTS, Report, Say, costs, number, table
+from bench.submit import create_from_yaml, submit_jobs
+from bench.surroundings import Localkube, localkube, s3
+from higgsdemo.run import ClusterRun
+
+SHAPE = {"nodes": 10, "cpu": "100000", "memory": "1000Ti", "pods": 100_000, "simulate": {"seconds": 0}}
+PATIENCE = 1800.0  # s for all pods to run: an API server of one core makes some hundred a second
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the bench can be told."""
+    parser.add_argument("--files", type=int, default=full_campaign.FILES, help="files that are run")
+
+
+def run(options: argparse.Namespace, say: Say) -> Report:
+    """Run the files in both ways, and look at each once."""
+    (assignment,) = full_campaign.planned(clusters=1)
+    (shards,) = full_campaign.shards([assignment], options.files)
+    say(f"Running {options.files:,} shards in Indexed Jobs ...")
+    with s3() as store, localkube(options.folder / "ours") as server:
+        full_campaign.connect(assignment, server.cluster(assignment.cluster.name, **SHAPE))
+        full_campaign.leave_shards(assignment, shards)
+        (jobs,) = measure(submit_jobs, [(assignment, False)]).results
+        _until(lambda: bool(measure(_poll, [(assignment, list(jobs))]).results[0]))
+        store.take()
+        ours, seen = _measured(server, _poll, (assignment, list(jobs)))
+        kept = store.take()
+        seen = Traffic(seen.requests + kept.requests, seen.sent + kept.sent, seen.received + kept.received)
+    say(f"Running {options.files:,} Jobs ...")
+    with localkube(options.folder / "theirs") as server:
+        kubeconfig = server.cluster(assignment.cluster.name, **SHAPE)
+        measure(create_from_yaml, [(kubeconfig, shards, False)])
+        _until(_all_jobs_done(kubeconfig))
+        theirs, listed = _measured(server, _list, (kubeconfig,))
+    found = table("One look", "files", *COSTS)
+    found.add_row("this project", f"{options.files:,}", *costs(ours, seen))
+    found.add_row("listing pods and Jobs", f"{options.files:,}", *costs(theirs, listed))
+    share = 100 * (seen.sent + seen.received) / (listed.sent + listed.received)
+    time_share = 100 * ours.seconds / theirs.seconds
+    finding = f"A poll takes {number(share)}% of the bytes and {number(time_share)}% of the time."
+    return Report(__doc__.partition("\n")[2], found, (finding,))
+
+
+def _measured(server: Localkube, prepare: Any, arguments: tuple[Any, ...]) -> tuple[Cost, Traffic]:
+    server.take()
+    cost = measure(prepare, [arguments]).cost
+    return cost, server.take()
+
+
+def _poll(assignment: ClusterRun, jobs: list[str]) -> Callable[[], dict[str, Any] | None]:
+    from higgsdemo.triggers.jobs import JobsTrigger
+
+    load("kubernetes_asyncio.client", "airflow.providers.amazon.aws.hooks.base_aws")
+    load("higgsdemo.clusters.existing")
+    trigger = JobsTrigger(assignment.model_dump(mode="json"), 10.0, jobs, 0)
+
+    async def once() -> dict[str, Any] | None:
+        async with trigger.provider.connect_async() as api:
+            return await trigger.poll(api)
+
+    return lambda: asyncio.run(once())
+
+
+def _list(kubeconfig: dict[str, Any]) -> Callable[[], dict[str, int]]:
+    from kubernetes.config import new_client_from_config_dict
+
+    return lambda: dict(original.watch(new_client_from_config_dict(kubeconfig)))
+
+
+def _all_jobs_done(kubeconfig: dict[str, Any]) -> Callable[[], bool]:
+    from kubernetes.client import BatchV1Api
+    from kubernetes.config import new_client_from_config_dict
+
+    jobs = BatchV1Api(new_client_from_config_dict(kubeconfig))
+    return lambda: (
+        not jobs.list_namespaced_job(original.NAMESPACE, field_selector="status.successful!=1", limit=1).items
+    )
+
+
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > deadline:
+            raise BenchError(f"the pods have not run within {PATIENCE:g} s")
+        time.sleep(1)

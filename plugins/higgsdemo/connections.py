@@ -9,7 +9,7 @@ one set of settings is written in two ways: as arguments, and as environment var
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -93,7 +93,9 @@ def pod_environment(source: PodStore, target: PodStore) -> dict[str, str]:
     kind and reached in different ways, the variables of the one begin with ``INPUT_`` and those of the other
     with ``OUTPUT_``.
     """
-    reading, writing = _variables(source), _variables(target)
+    alike = scheme_of(source.url) == scheme_of(target.url) and replace(source, url=target.url) == target
+    reading = _variables(source)
+    writing = reading if alike else _variables(target)
     if reading == writing or scheme_of(source.url) != scheme_of(target.url):
         return reading | writing
     return {f"INPUT_{name}": value for name, value in reading.items()} | {
@@ -135,6 +137,7 @@ def _s3_access(connection: str) -> Access:
 
 
 def _s3_settings(connection: str) -> dict[str, Any]:
+    from airflow.sdk.log import mask_secret
     from botocore import UNSIGNED
 
     hook = _aws_hook(connection)
@@ -145,10 +148,12 @@ def _s3_settings(connection: str) -> dict[str, Any]:
     settings |= {name: service[name] for name in FROM_SERVICE_CONFIG if name in service}
     if getattr(hook.config, "signature_version", None) is UNSIGNED:
         return settings | {"skip_signature": True}
-    session_credentials = hook.get_session().get_credentials()
-    if session_credentials is None:
+    found = hook.get_session().get_credentials()
+    if found is None:
         raise StorageError(f"the Airflow connection {connection!r} has no AWS credentials")
-    credentials = hook.get_credentials()  # masks the secrets in task logs
+    credentials = found.get_frozen_credentials()
+    for secret in filter(None, (credentials.secret_key, credentials.token)):
+        mask_secret(secret)
     settings |= {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
     return settings | ({"session_token": credentials.token} if credentials.token else {})
 

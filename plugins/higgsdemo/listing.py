@@ -62,7 +62,8 @@ def list_datasets(
     :raises StorageError: when a bucket cannot be listed.
     """
     luminosities = Luminosities(load_catalogue(run.catalogue))
-    stores = {dataset.url: ObjectStore(dataset.url, connection) for dataset in datasets}
+    bucket = ObjectStore(datasets[0].url, connection)
+    stores = {dataset.url: bucket.at(dataset.url) for dataset in datasets}
 
     def listing(dataset: DatasetRef) -> Listing:
         done = done_shards(output, dataset.name) if run.resume else set()

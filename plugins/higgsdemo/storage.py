@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 
-from higgsdemo.connections import StorageError, access, scheme_of
+from higgsdemo.connections import Access, StorageError, access, scheme_of
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -40,11 +40,21 @@ class StoredObject:
 class ObjectStore:
     """The objects below one ``s3://`` or ``gs://`` URL; keys are relative to that URL."""
 
-    def __init__(self, url: str, connection: str) -> None:
+    def __init__(self, url: str, connection: str, reached: Access | None = None) -> None:
+        """Open it.
+
+        :param reached: how the connection reaches it, where that has been found out.
+        """
         self.url = url.rstrip("/")
         self.connection = connection
         with self._explained("open"):
-            self._backend = _backend(self.url, connection)
+            self._reached = reached or access(self.url, connection)
+            self._backend = _backend(self.url, self._reached)
+
+    def at(self, url: str) -> ObjectStore:
+        """Return the objects below another URL, without asking the connection again."""
+        alike = scheme_of(url) == scheme_of(self.url)
+        return ObjectStore(url, self.connection, self._reached if alike else None)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield what lies below ``prefix``, page by page, in the order of the keys."""
@@ -137,10 +147,9 @@ def _connection_errors() -> tuple[type[Exception], ...]:
     return AirflowException, BotoCoreError, GoogleAuthError
 
 
-def _backend(url: str, connection: str) -> Backend:
+def _backend(url: str, reached: Access) -> Backend:
     from obstore.store import GCSStore, S3Store
 
-    reached = access(url, connection)
     endpoint = reached.settings.get("endpoint") or reached.settings.get("base_url") or ""
     options: ClientConfig = {
         "allow_http": endpoint.startswith("http://"),

@@ -31,8 +31,9 @@ def free_port() -> int:
 class Server:
     """One localkube process and its state directory."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, **environment: str) -> None:
         self.state = state
+        self.environment = environment
         state.mkdir(parents=True, exist_ok=True)
         self.images = state.parent / f"{state.name}-images.json"
         self.images.write_text(json.dumps(IMAGES))
@@ -54,7 +55,7 @@ class Server:
 
     def start(self) -> None:
         environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "SECRET_OF_SERVER": "hidden"}
-        self.process = subprocess.Popen(self.command(), env=environment)
+        self.process = subprocess.Popen(self.command(), env=environment | self.environment)
         eventually(self.listening, "localkube listens")
 
     def listening(self) -> bool:

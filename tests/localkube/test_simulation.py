@@ -1,5 +1,9 @@
 """Simulated nodes: pods that finish after a set time, without a process."""
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from localkube.simulation import Simulation
@@ -48,3 +52,33 @@ def test_about_so_many_fail_as_the_rate_says(rate: float, least: int, most: int)
     simulation = Simulation(1.0, rate, "seed")
     failing = sum(simulation.fails({"metadata": {"name": f"pod-{number}"}}) for number in range(1000))
     assert least <= failing <= most
+
+
+STAND_IN = """
+import json, sys
+for line in sys.stdin:
+    told = json.loads(line)
+    index = int(told["pod"]["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"])
+    if index == 7:
+        sys.exit(told["cluster"])
+    print(json.dumps({"id": told["id"], "exitCode": 65 if index == 2 else 0}), flush=True)
+"""
+
+
+@pytest.fixture
+def standing_in(tmp_path: Path) -> Iterator[Server]:
+    """A server with a process that stands in for the containers of simulated pods."""
+    program = tmp_path / "stand_in.py"
+    program.write_text(STAND_IN)
+    running = Server(tmp_path / "state", LOCALKUBE_SIMULATION=f"{sys.executable} {program}")
+    running.start()
+    yield running
+    running.end()
+
+
+def test_a_process_stands_in_for_the_containers_and_is_started_again(standing_in: Server) -> None:
+    kube = standing_in.create_cluster("one", nodes=1, cpu="1", simulate={"seconds": 0.05})
+    for name, pods, failed in (("j", 6, "2"), ("k", 9, "2,7")):
+        job = indexed_job(name, "true", pods, backoffLimitPerIndex=0, parallelism=1)
+        kube.batch.create_namespaced_job("default", job)
+        assert job_ended(kube, "default", name).status.failed_indexes == failed

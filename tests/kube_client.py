@@ -43,9 +43,9 @@ class Kube:
         self.version = client.VersionApi(self.client)
         settings = self.client.configuration
         self.url: str = settings.host
-        trust = ssl.create_default_context(cafile=settings.ssl_ca_cert)
+        self.trust = ssl.create_default_context(cafile=settings.ssl_ca_cert)
         if settings.cert_file:
-            trust.load_cert_chain(settings.cert_file, settings.key_file)
-        headers: dict[str, str] = {}
-        self.client.update_params_for_auth(headers, [], ["BearerToken"])
-        self.http = httpx.Client(base_url=self.url, headers=headers, verify=trust, timeout=30)
+            self.trust.load_cert_chain(settings.cert_file, settings.key_file)
+        self.headers: dict[str, str] = {}
+        self.client.update_params_for_auth(self.headers, [], ["BearerToken"])
+        self.http = httpx.Client(base_url=self.url, headers=self.headers, verify=self.trust, timeout=30)

@@ -53,6 +53,8 @@ class Api:
         """The answer to a request for a path below the cluster's root. Raises ApiError."""
         if path in ("/healthz", "/livez", "/readyz"):
             return web.Response(text="ok")
+        if path == "/openapi/v2":  # an empty document (in protobuf): kubectl leaves the checks to the server
+            return web.Response(content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         document = discovery(path) or openapi(path)
         if document is not None:
             return json_response(document)

@@ -113,10 +113,16 @@ class KubeCluster:
     def log_end(self, pod: str, container: str, lines: int) -> list[str]:
         """Return the last lines of a container's log; none when the log is gone with its pod or node."""
         with explained(self.name, f"read the log of pod {pod}", ignore=(400, 404, 500)):
-            text = self._core.read_namespaced_pod_log(
-                pod, self.namespace, container=container, tail_lines=lines, limit_bytes=LOG_BYTES
+            # Undecoded: version 36 of the client makes "b'...'" of a text, older ones parse what is JSON.
+            answer = self._core.read_namespaced_pod_log(
+                pod,
+                self.namespace,
+                container=container,
+                tail_lines=lines,
+                limit_bytes=LOG_BYTES,
+                _preload_content=False,
             )
-            return str(text).splitlines()
+            return str(answer.data.decode(errors="replace")).splitlines()
         return []
 
     def remove(self, selector: str) -> None:

@@ -24,7 +24,6 @@ def names(found: Any) -> list[str]:
     [
         "apis/apps/v1/namespaces/default/deployments",
         "api/v1/namespaces/default/nodes",
-        "openapi/v2",
         "nothing",
     ],
 )

@@ -1,0 +1,128 @@
+"""A run of this project on the cluster under test: its own operators and triggers, a bucket of this machine.
+
+Only the workload is another: a script that ends as its completion index says. So no pod needs a way to this
+machine, and any image with Python will do. Results are put into the bucket here, as the pods would.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clouds.tasks import carry_out, make
+from cluster.space import Space, python
+from higgsdemo import jobs
+from higgsdemo.labels import selector
+from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
+from higgsdemo.operators.list_shards import ListShardsOperator
+from higgsdemo.run import ClusterRun
+from planned_runs import dataset, planned
+from s3_server import Bucket
+
+SHARDS = ("a", "b", "c", "d")
+
+
+def use_script(monkeypatch: pytest.MonkeyPatch, space: Space, script: str) -> None:
+    """Let the pods of Jobs run a script in place of the image's own command."""
+    made_by_us = jobs.pod_spec
+
+    def pod_spec(*arguments: Any) -> Any:
+        spec = made_by_us(*arguments)
+        (container,) = spec["containers"]
+        container["command"] = python(script)
+        container["env"] += space.told_to_go()["env"]
+        return spec
+
+    monkeypatch.setattr(jobs, "pod_spec", pod_spec)
+
+
+@dataclass(frozen=True)
+class CampaignRun:
+    """One cluster's part of a run, and what there is of it in the cluster and in the bucket."""
+
+    space: Space
+    bucket: Bucket
+    assignment: ClusterRun
+
+    @classmethod
+    def of(cls, space: Space, bucket: Bucket, run: Any = None, cluster: Any = None) -> CampaignRun:
+        """A run over four shards, reached by the Airflow connections `under_test` and `with_keys`."""
+        for shard in SHARDS:
+            bucket.client.put_object(Bucket=bucket.name, Key=f"in/{shard}.root", Body=b"events")
+        run_fields = {
+            "campaign": space.test,
+            "name": "run",
+            "image": space.image,
+            "output": f"s3://{bucket.name}/out",
+            "output_connection": "with_keys",
+        }
+        cluster_fields = {
+            "provider": "existing",
+            "connection": "under_test",
+            "flavor": None,
+            "namespace": space.namespace,
+            "backoff_limit_per_index": 0,
+            "resources": {"cpu": "0.1", "memory": "64Mi"},
+            "input_connection": "with_keys",
+            "datasets": [dataset("D", url=f"s3://{bucket.name}/in/")],
+        }
+        return cls(space, bucket, planned(run_fields | (run or {}), cluster_fields | (cluster or {})))
+
+    def submit(self) -> dict[str, Any]:
+        """List the shards and submit their Jobs."""
+        make(ListShardsOperator, self.assignment).execute({})
+        submitted: dict[str, Any] = make(SubmitJobsOperator, self.assignment).execute({})
+        return submitted
+
+    def wait(self, submitted: dict[str, Any]) -> dict[str, Any]:
+        """Wait for the Jobs, as the triggerer does, and judge them."""
+        judged: dict[str, Any] = carry_out(WaitForJobsOperator, self.assignment, submitted=submitted)
+        return judged
+
+    def cleanup(self) -> None:
+        make(CleanupJobsOperator, self.assignment).execute({"dag_run": SimpleNamespace(conf={})})
+
+    def leave_results(self, *shards: str) -> None:
+        """Put the results of shards into the bucket."""
+        for shard in shards:
+            self.bucket.client.put_object(
+                Bucket=self.bucket.name, Key=f"out/results/D/{shard}.json", Body=b"{}"
+            )
+
+    def document(self, key: str) -> Any:
+        """A JSON document of the run's folder."""
+        body = self.bucket.client.get_object(Bucket=self.bucket.name, Key=f"out/{key}")["Body"].read()
+        return json.loads(body)
+
+    def jobs(self) -> list[Any]:
+        batch, run = self.space.kube.batch, self.assignment.run
+        found: list[Any] = batch.list_namespaced_job(
+            self.space.namespace, label_selector=selector(run.campaign, run.name)
+        ).items
+        return found
+
+    def pods(self) -> list[Any]:
+        core, run = self.space.kube.core, self.assignment.run
+        found: list[Any] = core.list_namespaced_pod(
+            self.space.namespace, label_selector=selector(run.campaign, run.name)
+        ).items
+        return found
+
+    def held(self) -> dict[str, int]:
+        """How many objects of the campaign, of all its runs, the cluster holds; by kind."""
+        core, batch, apps = self.space.kube.core, self.space.kube.batch, self.space.kube.apps
+        lists = {
+            "jobs": batch.list_namespaced_job,
+            "daemonsets": apps.list_namespaced_daemon_set,
+            "configmaps": core.list_namespaced_config_map,
+            "secrets": core.list_namespaced_secret,
+            "pods": core.list_namespaced_pod,
+        }
+        ours = selector(self.assignment.run.campaign)
+        return {
+            kind: len(found(self.space.namespace, label_selector=ours).items) for kind, found in lists.items()
+        }

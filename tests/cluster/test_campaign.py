@@ -1,0 +1,273 @@
+"""What this project does with a cluster, through its own operators and triggers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from clouds.tasks import carry_out, make
+from cluster.campaign import CampaignRun, use_script
+from cluster.conftest import Target
+from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, Space, conditions, exits, soon
+from cluster.troubled_api import TroubledApi, connection, troubled_api
+from higgsdemo.clusters.existing import ExistingProvider
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.clusters import CreateClusterOperator
+from higgsdemo.operators.jobs import SubmitJobsOperator
+from higgsdemo.operators.prepull import PrepullImageOperator
+from higgsdemo.triggers import polling
+from higgsdemo.triggers.jobs import JobsTrigger
+from s3_server import Bucket
+
+Campaign = Callable[..., CampaignRun]
+
+
+@pytest.fixture
+def campaign(
+    space: Space, target: Target, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Campaign]:
+    """Makes runs of a campaign of this test's own, whose pods run a script; all of it is cleaned up."""
+    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    for name, document in {
+        "under_test": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(target.kubeconfig)}},
+        "with_keys": {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra},
+    }.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
+    monkeypatch.setattr(ExistingProvider, "poll_seconds", 0.3)
+    made: list[CampaignRun] = []
+
+    def run(script: str, run: Any = None, **cluster: Any) -> CampaignRun:
+        use_script(monkeypatch, space, script)
+        made.append(CampaignRun.of(space, bucket, run, cluster))
+        return made[-1]
+
+    yield run
+    for one in made:
+        one.cleanup()
+
+
+def test_a_cluster_that_people_have_is_reached_by_its_connection(campaign: Campaign) -> None:
+    run = campaign("")
+    assert carry_out(CreateClusterOperator, run.assignment)["provider"] == "existing"
+
+
+def test_the_image_is_prepulled_on_every_node(campaign: Campaign) -> None:
+    """DaemonSet: as many as `desiredNumberScheduled`, which leaves tainted nodes out."""
+    run = campaign("")
+    with pytest.raises(TaskDeferred):
+        make(PrepullImageOperator, run.assignment).execute({})
+
+    def through() -> str:
+        for pod in run.pods():
+            for one in pod.status.container_statuses or []:
+                if one.state.waiting and one.state.waiting.reason in ("ErrImagePull", "ImagePullBackOff"):
+                    return f"this cluster cannot pull {one.image}, which keeps the DaemonSet running"
+        ready = [pod for pod in run.pods() if pod.status.phase == "Running"]
+        return "ready" if ready and len(ready) == len(run.pods()) else ""
+
+    if (outcome := soon(through, "the images are pulled")) != "ready":
+        pytest.skip(outcome)
+    pulled = carry_out(PrepullImageOperator, run.assignment)
+    nodes = {pod.spec.node_name for pod in run.pods()}
+    assert pulled["nodes"] == len(nodes) == len(run.pods()) >= 1
+    assert {one.image_id != "" for pod in run.pods() for one in pod.status.init_container_statuses} == {True}
+
+
+def test_an_image_that_cannot_be_pulled_ends_the_prepull_and_is_named(campaign: Campaign) -> None:
+    run = campaign("", {"image": "not.there.invalid/none:1"})
+    with pytest.raises(TaskFailed, match=r"node \S+ cannot pull not\.there\.invalid/none:1: (Err)?Image\w*"):
+        carry_out(PrepullImageOperator, run.assignment)
+
+
+def test_a_run_is_one_indexed_job_for_each_dataset(campaign: Campaign) -> None:
+    run = campaign("")
+    submitted = run.submit()
+    (job,) = run.jobs()
+    assert submitted == {"cluster_name": "kubecon-demo-0", "jobs": {job.metadata.name: 4}}
+    assert (job.spec.completion_mode, job.spec.completions, job.spec.parallelism) == ("Indexed", 4, 4)
+    volumes = {volume.name: volume for volume in job.spec.template.spec.volumes}
+    manifest = run.space.kube.core.read_namespaced_config_map(
+        volumes["manifest"].config_map.name, run.space.namespace
+    )
+    assert [reference.name for reference in manifest.metadata.owner_references] == [job.metadata.name]
+    lines = [json.loads(line) for line in manifest.data["shards.jsonl"].splitlines()]
+    assert [[shard["name"] for shard in line["shards"]] for line in lines] == [["a"], ["b"], ["c"], ["d"]]
+
+
+def test_the_pods_find_what_the_contract_promises(campaign: Campaign) -> None:
+    """docs/architecture.md, The pod contract: a pod that misses something ends with another exit code."""
+    script = """
+import json, os
+line = open(os.environ["SHARD_MANIFEST"]).read().splitlines()[int(os.environ["JOB_COMPLETION_INDEX"])]
+(shard,) = json.loads(line)["shards"]
+assert shard["name"] == "abcd"[int(os.environ["JOB_COMPLETION_INDEX"])], shard
+assert shard["url"].endswith(f"/in/{shard['name']}.root"), shard
+path = os.path.join(os.environ["INPUT_DIR"], "shard.root")
+open(path, "w").write("staged in")
+assert os.environ["OUTPUT_URL"].endswith("/out/results/D"), os.environ["OUTPUT_URL"]
+assert (os.environ["DATASET"], os.environ["SAMPLE"]) == ("D", "run2012c")
+assert os.environ["AWS_SECRET_ACCESS_KEY"] == "tests-secret"
+"""
+    run = campaign(script, dpath="/dev/shm")
+    run.leave_results("a", "b", "c", "d")
+    assert run.wait(run.submit())["done"] == 4
+
+
+def test_submitting_again_adopts_what_is_there(campaign: Campaign) -> None:
+    run = campaign(SLEEP)
+    first, before = run.submit(), run.jobs()
+    soon(lambda: len(run.pods()) == 4)
+    again = make(SubmitJobsOperator, run.assignment).execute({})
+    assert again == first
+    assert [job.metadata.uid for job in run.jobs()] == [job.metadata.uid for job in before]
+    assert run.held() == {"jobs": 1, "daemonsets": 0, "configmaps": 1, "secrets": 1, "pods": 4}
+
+
+def test_a_strangers_object_in_our_place_is_refused_by_name(campaign: Campaign) -> None:
+    run = campaign(SLEEP)
+    run.submit()
+    (job,) = run.jobs()
+    batch, name = run.space.kube.batch, job.metadata.name
+    batch.patch_namespaced_job(
+        name, run.space.namespace, {"metadata": {"labels": {"app.kubernetes.io/part-of": "others"}}}
+    )
+    with pytest.raises(TaskFailed, match=f"Job {name} in namespace .* is there already with another owner"):
+        make(SubmitJobsOperator, run.assignment).execute({})
+    batch.delete_namespaced_job(name, run.space.namespace, propagation_policy="Background")
+
+
+def test_the_wait_ends_with_the_jobs_and_every_shard_is_counted(campaign: Campaign) -> None:
+    run = campaign("")
+    run.leave_results("a", "b", "c", "d")
+    judged = run.wait(run.submit())
+    assert judged == {"cluster_name": "kubecon-demo-0", "shards": 4, "done": 4, "failed": 0}
+    assert run.document("progress/kubecon-demo-0.json")["D"]["shards"] == {
+        "total": 4,
+        "done": 4,
+        "failed": 0,
+        "running": 0,
+    }
+
+
+def test_a_failed_shard_is_tried_again_by_itself(campaign: Campaign) -> None:
+    script = (
+        "import os; raise SystemExit(os.environ['JOB_COMPLETION_INDEX'] == '2' and 'GO' not in os.environ)"
+    )
+    run = campaign(script, backoff_limit_per_index=3)
+    run.leave_results("a", "b", "c", "d")
+    submitted = run.submit()
+    soon(lambda: any(pod.status.phase == "Failed" for pod in run.pods()))
+    run.space.go()
+    assert run.wait(submitted)["done"] == 4
+    (job,) = run.jobs()
+    assert (job.status.completed_indexes, job.status.failed_indexes) == ("0-3", "")
+    assert {pod.metadata.labels[INDEX] for pod in run.pods() if pod.status.phase == "Failed"} == {"2"}
+
+
+def test_bad_input_is_tried_once_and_its_reason_kept(campaign: Campaign) -> None:
+    """docs/architecture.md, The pod contract: exit code 65."""
+    script = f"""print('{{"read": 0}}'); print('no ROOT file: µ', flush=True)\n{exits(0, 65, 0, 0)}"""
+    run = campaign(script, {"tolerance": 1}, backoff_limit_per_index=5)
+    run.leave_results("a", "c", "d")
+    assert run.wait(run.submit()) == {"cluster_name": "kubecon-demo-0", "shards": 4, "done": 3, "failed": 1}
+    assert [pod.metadata.labels[INDEX] for pod in run.pods() if pod.status.phase == "Failed"] == ["1"]
+    (failure,) = run.document("failures/kubecon-demo-0.json")
+    assert (failure["dataset"], failure["shard"]) == ("D", "b")
+    assert failure["reason"] == "Error, exit code 65, no ROOT file: µ"
+    assert failure["log"] == ['{"read": 0}', "no ROOT file: µ"]
+
+
+def test_more_failures_than_tolerated_stop_the_rest_and_fail_the_task(campaign: Campaign) -> None:
+    script = f"import os, sys\nif os.environ['JOB_COMPLETION_INDEX'] == '0': sys.exit(65)\n{SLEEP}"
+    run = campaign(script)
+    with pytest.raises(TaskFailedForGood, match="4 of 4 shards have no result, 0 may fail"):
+        run.wait(run.submit())
+    soon(lambda: not [pod for pod in run.pods() if pod.status.phase == "Running"], "no pod runs on")
+
+
+def test_failures_that_are_tolerated_let_the_others_finish(campaign: Campaign) -> None:
+    """Job concepts, Backoff limit per index: the Job itself has Failed, which is not what counts here."""
+    run = campaign(exits(1, 0, 0, 1), {"tolerance": 0.5}, parallelism=1)
+    run.leave_results("b", "c")
+    assert run.wait(run.submit())["failed"] == 2
+    (job,) = run.jobs()
+    assert (job.status.completed_indexes, job.status.failed_indexes) == ("1,2", "0,3")
+    assert conditions(job.status)[-1] == ("Failed", "FailedIndexes")
+
+
+def test_a_pod_whose_node_is_taken_away_costs_no_retry(campaign: Campaign) -> None:
+    """Pods, Disruptions: eviction is how a drained node takes its pods away."""
+    run = campaign(WAIT_FOR_GO)
+    run.leave_results("a", "b", "c", "d")
+    submitted = run.submit()
+    soon(lambda: run.jobs()[0].status.ready == 4, "all pods run")
+    running = run.pods()
+    run.space.go()
+    for pod in running:
+        run.space.evict(pod.metadata.name)
+    assert run.wait(submitted)["done"] == 4
+    (job,) = run.jobs()
+    assert (job.status.completed_indexes, job.status.failed_indexes, job.status.failed) == ("0-3", "", None)
+
+
+def test_several_shards_a_pod_are_counted_by_shard(campaign: Campaign) -> None:
+    run = campaign(exits(0, 65), {"tolerance": 2}, shards_per_pod=2)
+    run.leave_results("a", "b")
+    assert run.wait(run.submit())["failed"] == 2
+    assert run.document("progress/kubecon-demo-0.json")["D"]["shards"]["failed"] == 2
+    assert [one["shard"] for one in run.document("failures/kubecon-demo-0.json")] == ["c", "d"]
+
+
+def test_cleanup_removes_ours_and_leaves_a_strangers_job_and_another_run(campaign: Campaign) -> None:
+    run, other = campaign(SLEEP), campaign(SLEEP, {"name": "other-run"})
+    stranger = run.space.indexed_job(SLEEP, 1, "stranger")
+    run.space.make(stranger)
+    for one in (run, other):
+        one.submit()
+    soon(lambda: len(run.pods()) == len(other.pods()) == 4)
+    run.cleanup()
+    soon(lambda: (run.jobs(), run.pods()) == ([], []), "nothing of the run is left")
+    assert run.held() == {"jobs": 1, "daemonsets": 0, "configmaps": 1, "secrets": 1, "pods": 4}
+    assert run.space.ready_pods(1, "stranger")[0].metadata.deletion_timestamp is None
+    run.cleanup()
+    other.cleanup()
+    soon(lambda: set(run.held().values()) == {0})
+
+
+async def waited(
+    run: CampaignRun, monkeypatch: pytest.MonkeyPatch, submitted: dict[str, Any], **trouble: Any
+) -> tuple[Any, TroubledApi]:
+    """What the trigger tells at the end of its wait, and the API that it asked."""
+    async with troubled_api(run.space.kube, **trouble) as api:
+        monkeypatch.setenv("AIRFLOW_CONN_TROUBLED", json.dumps(connection(api)))
+        there = run.assignment.cluster.model_copy(update={"provider": "local", "connection": "troubled"})
+        assignment = run.assignment.model_copy(update={"cluster": there}).model_dump(mode="json")
+        trigger = JobsTrigger(assignment, 0.2, sorted(submitted["jobs"]), 0)
+        events = [event.payload async for event in trigger.run()]
+    (payload,) = events
+    return payload, api
+
+
+async def test_the_wait_outlives_its_tokens(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
+    run = campaign("import time; time.sleep(3)")
+    payload, api = await waited(run, monkeypatch, run.submit(), requests_a_token=3)
+    assert payload == {"finished": True}
+    assert api.refused >= 1
+    assert api.tokens_given == api.refused + 1
+    assert run.jobs()[0].status.completed_indexes == "0-3"
+
+
+async def test_the_wait_outlives_a_control_plane_that_stumbles(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """API concepts: 410 when what was asked for is too old, 429 and 503 when there is too much to do."""
+    monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
+    run = campaign("")
+    payload, api = await waited(run, monkeypatch, run.submit(), faults=[410, 429, 503, "reset"])
+    assert (payload, api.refused) == ({"finished": True}, 0)
+    assert run.jobs()[0].status.completed_indexes == "0-3"

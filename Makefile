@@ -9,7 +9,7 @@ AUDIT_VERSION := 2.10.1
 CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
-BENCHES := submit watch list
+BENCHES := submit watch list localkube
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

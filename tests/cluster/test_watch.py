@@ -73,7 +73,7 @@ def test_a_watch_ends_when_its_time_is_over(space: Space) -> None:
 
 
 def test_initial_events_end_with_a_bookmark(space: Space) -> None:
-    """API concepts, Streaming lists."""
+    """API concepts, Streaming lists: on by default from version 1.34."""
     space.make(space.config_map("a"))
     query = {
         "sendInitialEvents": "true",
@@ -81,7 +81,10 @@ def test_initial_events_end_with_a_bookmark(space: Space) -> None:
         "allowWatchBookmarks": "true",
     }
     with watching(space, **query) as events:
-        first, end = next(events), next(events)
+        first = next(events)
+        if first.get("kind") == "Status":
+            pytest.skip(f"this cluster streams no lists: {first['message']}")
+        end = next(events)
     assert told(first) == ("ADDED", "a")
     assert end["type"] == "BOOKMARK"
     assert end["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException
+from urllib3.exceptions import HTTPError
 
 from cluster.space import Space, soon
 from kube_client import Kube
@@ -24,6 +27,7 @@ from s3_server import bucket, s3_endpoint
 __all__ = ["bucket", "s3_endpoint"]
 
 KUBECONFIG, IMAGE = "HIGGS_TEST_KUBECONFIG", "HIGGS_TEST_IMAGE"
+MISUSED = int(pytest.ExitCode.USAGE_ERROR)
 LOCAL_IMAGE = "test/python:3"
 Kubectl = Callable[..., str]
 
@@ -40,10 +44,12 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """The cluster that the environment names; without one, a localkube with two nodes."""
     given, image = os.environ.get(KUBECONFIG), os.environ.get(IMAGE)
     if bool(given) != bool(image):
-        raise pytest.UsageError(f"{KUBECONFIG} and {IMAGE} go together: a cluster, and an image with Python")
+        pytest.exit(
+            f"{KUBECONFIG} and {IMAGE} go together: a cluster, and an image there with Python", MISUSED
+        )
     if given and image:
         if not Path(given).is_file():
-            raise pytest.UsageError(f"{KUBECONFIG}: there is no file {given}")
+            pytest.exit(f"{KUBECONFIG}: there is no file {given}", MISUSED)
         yield Target(Path(given).absolute(), image)
         return
     folder = tmp_path_factory.mktemp("cluster")
@@ -62,7 +68,12 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 @pytest.fixture(scope="session")
 def kube(target: Target) -> Kube:
     """Its client."""
-    return Kube(target.kubeconfig)
+    try:
+        kube = Kube(target.kubeconfig)
+        kube.version.get_code(_request_timeout=30)
+    except (ConfigException, ApiException, HTTPError, OSError) as error:
+        pytest.exit(f"the cluster of {target.kubeconfig} cannot be used: {error}", MISUSED)
+    return kube
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ def test_the_other_components_of_airflow_and_localkube_are_replaced_as_well(
         kill(process)
     assert stack.finish(run) == "success"
     assert not any(is_alive(process) for process in killed)
+    assert shards_done(stack, run) == 76
     assert physics(stack, run) == physics(stack, demo_run.name)
 
 

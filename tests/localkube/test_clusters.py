@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from kubernetes_asyncio import client, config
 
@@ -108,6 +109,14 @@ def test_the_kubeconfig_has_a_context_for_each_cluster_and_is_private(server: Se
     assert "shared" in [one["name"] for one in whole["contexts"]]
     for name in ("kubeconfig", "admin.token", "server.key"):
         assert stat.S_IMODE((server.state / name).stat().st_mode) == 0o600
+
+
+def test_it_listens_on_the_loopback_interface_alone(server: Server) -> None:
+    assert server.process is not None
+    listening = [
+        one.laddr for one in psutil.Process(server.process.pid).net_connections() if one.status == "LISTEN"
+    ]
+    assert [tuple(one) for one in listening] == [("127.0.0.1", server.port)]
 
 
 def test_a_token_opens_its_own_cluster_only(server: Server, kube: Kube) -> None:

@@ -1,7 +1,5 @@
 """The command: `python -m localkube serve --state DIR --port 7443 --images images.json`."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import fcntl

@@ -1,7 +1,5 @@
 """The verbs of the Kubernetes API on one cluster: get, list, create, update, patch, delete."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json
@@ -11,18 +9,18 @@ from collections import OrderedDict
 from aiohttp import web
 
 from localkube import errors, watching
-from localkube.admission import Admission
+from localkube.admission import Admission, check_namespace
 from localkube.cluster import Cluster
-from localkube.garbage import delete
+from localkube.deletion import delete
 from localkube.logs import stream_log
-from localkube.objects import Obj, finished, name_of, namespace_of, set_condition, with_status
+from localkube.objects import Obj, finished, key_of, name_of, set_condition, with_status
 from localkube.patch import apply_patch
 from localkube.requests import (
     Target,
+    View,
     delete_options,
     dry_run,
     flag,
-    form_of,
     json_body,
     json_response,
     number,
@@ -30,10 +28,8 @@ from localkube.requests import (
     selection,
     target_of,
 )
-from localkube.resources import discovery, openapi
-from localkube.store import Record, encode
-from localkube.tables import metadata_only, table
-from localkube.validation import check_namespace
+from localkube.resources import discovery
+from localkube.store import Record
 
 _SNAPSHOTS = 100  # paged lists under way; the oldest expires first
 _JOB_WARNING = (
@@ -55,65 +51,39 @@ class Api:
             return web.Response(text="ok")
         if path == "/openapi/v2":  # an empty document (in protobuf): kubectl leaves the checks to the server
             return web.Response(content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-        document = discovery(path) or openapi(path)
-        if document is not None:
+        if document := discovery(path):
             return json_response(document)
         target = target_of(path)
-        if target.subresource:
-            return await self._subresource(request, target)
-        match request.method, bool(target.name):
-            case "GET", True:
-                return self._get(request, target)
-            case "GET", False if flag(request, "watch"):
+        if target.subresource not in ("", *target.resource.subresources):
+            raise errors.not_implemented(f"{target.plural}/{target.subresource}")
+        match request.method, target.subresource or ("object" if target.name else "collection"):
+            case "GET", "object" | "status":
+                record = self._store.record(target.plural, target.namespace, target.name)
+                return json_response(View(request, target.resource).one(record))
+            case "GET", "collection" if flag(request, "watch"):
                 return await watching.stream(request, target, self._store, lambda: self._cluster.closing)
-            case "GET", False:
-                return self._list(request, target)
-            case "POST", False:
+            case "GET", "collection":
+                return json_response(View(request, target.resource).many(*self._page(request, target)))
+            case "GET", "log":
+                return await stream_log(request, self._cluster, target.namespace, target.name)
+            case "POST", "eviction":
+                options = (await object_body(request)).get("deleteOptions") or {}
+                pod = self._disrupted(target)
+                self._delete_one(target, pod, options)
+                return await self._answer(_success(target, pod), code=201)
+            case "POST", "collection":
                 return await self._create(request, target)
-            case "PUT", True:
+            case "PUT", "object" | "status":
                 return await self._replace(request, target, await object_body(request))
-            case "PATCH", True:
-                return await self._patch(request, target)
-            case "DELETE", True:
+            case "PATCH", "object" | "status":
+                patch = await json_body(request)
+                old = self._store.record(target.plural, target.namespace, target.name).data
+                return await self._replace(request, target, apply_patch(request.content_type, old, patch))
+            case "DELETE", "object":
                 return await self._delete(request, target)
-            case "DELETE", False if target.plural != "namespaces":
+            case "DELETE", "collection" if target.plural != "namespaces":
                 return await self._delete_collection(request, target)
         raise errors.not_allowed(request.method)
-
-    # -- reading
-
-    def _get(self, request: web.Request, target: Target) -> web.Response:
-        record = self._store.record(target.plural, target.namespace, target.name)
-        form, include = form_of(request)
-        if form == "Table":
-            return json_response(
-                table(target.plural, [record.data], include, {"resourceVersion": str(record.revision)})
-            )
-        if form == "PartialObjectMetadata":
-            return json_response(metadata_only(record.data))
-        return web.Response(body=record.raw, content_type="application/json")
-
-    def _list(self, request: web.Request, target: Target) -> web.Response:
-        records, meta = self._page(request, target)
-        form, include = form_of(request)
-        if form == "Table":
-            return json_response(table(target.plural, (record.data for record in records), include, meta))
-        if form == "PartialObjectMetadataList":
-            return json_response(
-                {
-                    "kind": form,
-                    "apiVersion": "meta.k8s.io/v1",
-                    "metadata": meta,
-                    "items": [metadata_only(record.data) for record in records],
-                }
-            )
-        head = {
-            "kind": f"{target.resource.kind}List",
-            "apiVersion": target.resource.api_version,
-            "metadata": meta,
-        }
-        body = encode(head)[:-1] + b',"items":[' + b",".join(record.raw for record in records) + b"]}"
-        return web.Response(body=body, content_type="application/json")
 
     def _page(self, request: web.Request, target: Target) -> tuple[list[Record], Obj]:
         """One page and the list's metadata; later pages are of the same moment as the first."""
@@ -137,34 +107,26 @@ class Api:
             self._snapshots[identity] = (records, revision)
             while len(self._snapshots) > _SNAPSHOTS:
                 self._snapshots.popitem(last=False)
-            meta["continue"] = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
+            token = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
+            meta["continue"] = token
             if not selected:  # Kubernetes tells the rest of whole lists only
                 meta["remainingItemCount"] = len(records) - end
         return records[start:end], meta
-
-    # -- writing
 
     async def _create(self, request: web.Request, target: Target) -> web.Response:
         admission = Admission(target.resource, request.query.get("fieldValidation", ""))
         obj = admission.new(await object_body(request), target.namespace)
         if target.resource.namespaced:
             check_namespace(target.plural, obj, self._store.get("namespaces", "", target.namespace))
-        return await self._answer(
-            self._store.create(target.plural, obj, dry_run(request)), admission.warnings, 201
-        )
+        made = self._store.create(target.plural, obj, dry_run(request))
+        return await self._answer(made, admission.warnings, 201)
 
     async def _replace(self, request: web.Request, target: Target, sent: Obj) -> web.Response:
         old = self._store.record(target.plural, target.namespace, target.name).data
         admission = Admission(target.resource, request.query.get("fieldValidation", ""))
         obj = admission.changed_status(sent, old) if target.subresource else admission.changed(sent, old)
-        return await self._answer(
-            self._store.update(target.plural, obj, dry_run(request)), admission.warnings
-        )
-
-    async def _patch(self, request: web.Request, target: Target) -> web.Response:
-        patch = await json_body(request)
-        old = self._store.record(target.plural, target.namespace, target.name).data
-        return await self._replace(request, target, apply_patch(request.content_type, old, patch))
+        changed = self._store.update(target.plural, obj, dry_run(request))
+        return await self._answer(changed, admission.warnings)
 
     async def _delete(self, request: web.Request, target: Target) -> web.Response:
         options = await delete_options(request)
@@ -175,59 +137,25 @@ class Api:
         if dry_run(request, options):
             return json_response(obj)
         left = self._delete_one(target, obj, options)
-        gone = self._store.get(target.plural, target.namespace, target.name) is None
+        if target.plural != "pods" and self._store.get(*key_of(target.plural, obj)) is None:
+            left = _success(target, obj)
         warn = target.plural == "jobs" and not options.get("propagationPolicy")
-        return await self._answer(
-            _success(target, obj) if gone and target.plural != "pods" else left,
-            [_JOB_WARNING] if warn else [],
-        )
+        return await self._answer(left, [_JOB_WARNING] if warn else [])
 
     def _delete_one(self, target: Target, obj: Obj, options: Obj) -> Obj:
-        return delete(
-            self._store,
-            target.plural,
-            obj,
-            options.get("propagationPolicy"),
-            options.get("gracePeriodSeconds"),
-        )
+        policy, grace = options.get("propagationPolicy"), options.get("gracePeriodSeconds")
+        return delete(self._store, target.plural, obj, policy, grace)
 
     async def _delete_collection(self, request: web.Request, target: Target) -> web.Response:
         options = await delete_options(request)
         records, meta = self._page(request, target)
         for n, record in enumerate([] if dry_run(request, options) else records):
-            current = self._store.get(target.plural, namespace_of(record.data), name_of(record.data))
+            current = self._store.get(*key_of(target.plural, record.data))
             if current is not None:
                 self._delete_one(target, current, options)
             if n % 100 == 99:
                 await asyncio.sleep(0)  # let others have a turn
-        return await self._answer(
-            {
-                "kind": f"{target.resource.kind}List",
-                "apiVersion": target.resource.api_version,
-                "metadata": meta,
-                "items": [record.data for record in records],
-            }
-        )
-
-    async def _subresource(self, request: web.Request, target: Target) -> web.StreamResponse:
-        if target.subresource not in target.resource.subresources:
-            raise errors.not_implemented(f"{target.plural}/{target.subresource}")
-        match target.subresource, request.method:
-            case "status", "GET":
-                return self._get(request, target)
-            case "status", "PUT":
-                return await self._replace(request, target, await object_body(request))
-            case "status", "PATCH":
-                return await self._patch(request, target)
-            case "log", "GET":
-                return await stream_log(request, self._cluster, target.namespace, target.name)
-            case "eviction", "POST":
-                options = (await object_body(request)).get("deleteOptions") or {}
-                self._delete_one(target, self._disrupted(target), options)
-                return await self._answer(
-                    {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, code=201
-                )
-        raise errors.not_allowed(request.method)
+        return await self._answer(View(request, target.resource).many(records, meta))
 
     def _disrupted(self, target: Target) -> Obj:
         """The pod that is to be evicted; if it still runs, with the condition that says so."""
@@ -235,11 +163,11 @@ class Api:
         if finished(pod):
             return pod
         told = (True, "EvictionByEvictionAPI", "Eviction API: evicting")
-        conditions = set_condition(pod["status"].get("conditions") or (), "DisruptionTarget", *told)
+        conditions = set_condition(pod["status"].get("conditions"), "DisruptionTarget", *told)
         return self._store.update("pods", with_status(pod, conditions=conditions))
 
     async def _answer(
-        self, document: Obj, warnings: list[str] | None = None, code: int = 200
+        self, document: Obj | bytes, warnings: list[str] | None = None, code: int = 200
     ) -> web.Response:
         """The answer to a change, given once the change is committed."""
         await self._cluster.durable()
@@ -259,11 +187,6 @@ def _continued(token: str) -> tuple[str, int]:
 
 
 def _success(target: Target, obj: Obj) -> Obj:
-    group = {"group": target.resource.group} if target.resource.group else {}
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": {"name": name_of(obj), **group, "kind": target.plural, "uid": obj["metadata"]["uid"]},
-    }
+    about = {"name": name_of(obj), "kind": target.plural, "uid": obj["metadata"]["uid"]}
+    about |= {"group": target.resource.group} if target.resource.group else {}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about}

@@ -1,12 +1,9 @@
 """One cluster: its store, its controllers and its nodes, put together."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from localkube.controller import Controller
 from localkube.daemonsets import DaemonSetController
@@ -16,9 +13,8 @@ from localkube.garbage import GarbageCollector
 from localkube.images import Images
 from localkube.jobs import JobController
 from localkube.kubelet import Kubelet
-from localkube.namespaces import NamespaceController
 from localkube.nodes import node_object, set_ready
-from localkube.objects import Obj
+from localkube.objects import name_of
 from localkube.process import Reaper
 from localkube.runtime import Machine
 from localkube.scheduler import Scheduler
@@ -47,68 +43,47 @@ class Cluster:
 
     def __init__(self, host: Host, spec: ClusterSpec, token: str, revision: int = 0) -> None:
         self.spec, self.token, self.phase, self.closing = spec, token, "Provisioning", False
-        self._host, self._directory = host, host.state / "clusters" / spec.name
+        self._host, self.machine = host, _machine(host, spec)
         self._tasks: list[asyncio.Task[None]] = []
         database = host.database
         self.store = Store(lambda key, data, version: database.write(spec.name, key, data, version), revision)
         self.store.load(database.objects(spec.name))
         events = Events(self.store)
-        self._namespaces = NamespaceController(self.store, (host.state / "ca.crt").read_text())
-        self._shared = self._machine()
-        self._kubelet = Kubelet(self.store, events, self._shared)
-        self._controllers: list[Controller[Any]] = [
-            GarbageCollector(self.store),
-            self._namespaces,
+        self._garbage = GarbageCollector(self.store, (host.state / "ca.crt").read_text())
+        self._kubelet = Kubelet(self.store, events, self.machine)
+        self._controllers: list[Controller] = [
+            self._garbage,
             JobController(self.store, events, host.backoff),
             DaemonSetController(self.store, events),
             Scheduler(self.store, events),
             self._kubelet,
         ]
 
-    def _machine(self) -> Machine:
-        host, simulate = self._host, self.spec.simulate
-        memory = memory_root(host.state)
-        return Machine(
-            self._directory,
-            memory / self.spec.name if memory else None,
-            host.images,
-            host.reaper,
-            {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(host.port)},
-            host.backoff,
-            Simulation(simulate["seconds"], simulate["failureRate"], self.spec.name) if simulate else None,
-        )
-
     def start(self, new: bool) -> None:
         """Run the controllers; a new cluster gets its namespaces and nodes first."""
         if new:
-            self._namespaces.found()
+            self._garbage.found()
             for number in range(self.spec.nodes):
                 self.store.create("nodes", node_object(self.spec, number))
         for node in self.store.objects("nodes"):
-            set_ready(self.store, node, True)
-        loops = [controller.run() for controller in self._controllers]
-        self._tasks = [
-            asyncio.get_running_loop().create_task(loop) for loop in (*loops, self._kubelet.watch_over())
-        ]
+            set_ready(self.store, name_of(node), True)
+        loops = [*(controller.run() for controller in self._controllers), self._kubelet.watch_over()]
+        self._tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
         self.phase = "Running"
 
     async def durable(self) -> None:
         await self._host.database.durable()
 
-    def pod_directory(self, pod: Obj) -> Path:
-        """Where the logs of a pod are."""
-        return self._shared.pod_directory(pod)
-
     def preempt(self, name: str) -> int:
         """Take a node away and give it back without its pods; how many those were. Raises ApiError 404."""
-        node = self.store.record("nodes", "", name).data
-        set_ready(self.store, node, False)
+        self.store.record("nodes", "", name)
+        set_ready(self.store, name, False)
         count, ended = self._kubelet.preempt(name)
 
         async def come_back() -> None:
             await ended
             await asyncio.sleep(_NODE_RETURNS)
-            set_ready(self.store, node, True)
+            set_ready(self.store, name, True)
 
         self._tasks.append(asyncio.get_running_loop().create_task(come_back()))
         return count
@@ -125,7 +100,19 @@ class Cluster:
         self.stop()
         await self._kubelet.end()
         self._host.database.drop_cluster(self.spec.name)
-        memory = memory_root(self._host.state)
-        for directory in (self._directory, memory / self.spec.name if memory else None):
+        for directory in (self.machine.directory, self.machine.memory):
             if directory is not None:
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+
+def _machine(host: Host, spec: ClusterSpec) -> Machine:
+    memory, simulate = memory_root(host.state), spec.simulate
+    return Machine(
+        directory=host.state / "clusters" / spec.name,
+        memory=memory / spec.name if memory else None,
+        images=host.images,
+        reaper=host.reaper,
+        service_env={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(host.port)},
+        backoff=host.backoff,
+        simulation=Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None,
+    )

@@ -1,13 +1,11 @@
 """The clusters of one server: made, found again after a restart, deleted, and listed in a kubeconfig."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import secrets
 
 from localkube.cluster import Cluster, Host
-from localkube.errors import ApiError
+from localkube.errors import ApiError, not_found
 from localkube.objects import Obj
 from localkube.pki import write_private
 from localkube.spec import ClusterSpec
@@ -36,7 +34,7 @@ class Clusters:
     def get(self, name: str) -> Cluster:
         """Raises ApiError 404."""
         if name not in self._clusters:
-            raise ApiError(404, "NotFound", f'cluster "{name}" not found', {"name": name, "kind": "clusters"})
+            raise not_found("cluster", name)
         return self._clusters[name]
 
     async def create(self, spec: ClusterSpec) -> bool:
@@ -44,9 +42,8 @@ class Clusters:
         existing = self._clusters.get(spec.name)
         if existing is not None:
             if existing.phase == "Deleting":
-                raise ApiError(
-                    409, "Conflict", f"cluster {spec.name} is being deleted; try again when it is gone"
-                )
+                message = f"cluster {spec.name} is being deleted; try again when it is gone"
+                raise ApiError(409, "Conflict", message)
             existing.spec.check_same(spec)
             return False
         token = secrets.token_urlsafe(32)
@@ -79,27 +76,16 @@ class Clusters:
 
     def _kubeconfig(self, clusters: list[Cluster]) -> Obj:
         base = f"https://127.0.0.1:{self._host.port}/clusters"
-        return {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "preferences": {},
-            "current-context": clusters[0].spec.name if clusters else "",
-            "clusters": [
-                {
-                    "name": one.spec.name,
-                    "cluster": {
-                        "server": f"{base}/{one.spec.name}",
-                        "certificate-authority-data": self._authority,
-                    },
-                }
-                for one in clusters
-            ],
-            "users": [{"name": one.spec.name, "user": {"token": one.token}} for one in clusters],
-            "contexts": [
-                {"name": one.spec.name, "context": {"cluster": one.spec.name, "user": one.spec.name}}
-                for one in clusters
-            ],
-        }
+        document: Obj = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
+        document |= {"clusters": [], "users": [], "contexts": []}
+        document["current-context"] = clusters[0].spec.name if clusters else ""
+        for one in clusters:
+            name = one.spec.name
+            server = {"server": f"{base}/{name}", "certificate-authority-data": self._authority}
+            document["clusters"].append({"name": name, "cluster": server})
+            document["users"].append({"name": name, "user": {"token": one.token}})
+            document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
+        return document
 
     def _write_kubeconfig(self) -> None:
         document = self._kubeconfig(list(self._clusters.values()))

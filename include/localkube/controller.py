@@ -1,20 +1,17 @@
 """The loop all controllers share: note what changed, work it off once, try again later when it fails."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
-from typing import Generic, TypeVar
 
 from localkube.errors import ApiError
+from localkube.objects import Key
+from localkube.store import Store
 
-Key = TypeVar("Key", bound=Hashable)
 log = logging.getLogger(__name__)
 
 
-class Controller(ABC, Generic[Key]):
+class Controller(ABC):
     """Works off the keys enqueued, each once however often it was; subclasses say what `sync` does.
 
     `sync` does not await, so what it writes is committed together.
@@ -22,7 +19,8 @@ class Controller(ABC, Generic[Key]):
 
     period = 0.0  # seconds to gather more changes before the next round
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._due: dict[Key, None] = {}
         self._wake = asyncio.Event()
 

@@ -5,17 +5,13 @@ commit (`durable`); what controllers change follows within a twentieth of a seco
 synchronous=NORMAL loses nothing when the process dies; losing power may cost the last moments.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from localkube.objects import Obj
-
-Key = tuple[str, str, str]  # resource, namespace, name
+from localkube.objects import Key, Obj
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS clusters (

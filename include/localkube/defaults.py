@@ -1,15 +1,13 @@
 """What the API server fills in when a client leaves it out."""
 
-from __future__ import annotations
-
 import base64
 import copy
 from typing import Any
 
-from localkube.objects import Obj, owned_by
+from localkube.objects import Obj, containers_of, lookup, namespace_of, reference
 
-_CONTAINER = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
-_POD = {
+JOB_FINALIZER = "batch.kubernetes.io/job-tracking"
+_POD: Obj = {
     "restartPolicy": "Always",
     "terminationGracePeriodSeconds": 30,
     "dnsPolicy": "ClusterFirst",
@@ -17,6 +15,13 @@ _POD = {
     "schedulerName": "default-scheduler",
     "enableServiceLinks": True,
 }
+_CONTAINER: Obj = {
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+    "resources": {},
+}
+_JOB: Obj = {"parallelism": 1, "completionMode": "NonIndexed", "suspend": False}
+_DAEMON_COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
 _TOLERATIONS = [
     {
         "key": f"node.kubernetes.io/{key}",
@@ -26,15 +31,11 @@ _TOLERATIONS = [
     }
     for key in ("not-ready", "unreachable")
 ]
-_DAEMON_COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
-JOB_FINALIZER = "batch.kubernetes.io/job-tracking"
 
 
 def with_defaults(resource: str, obj: Obj) -> Obj:
     """The object completed; its uid must be set already, because a Job's selector is made of it."""
     obj = copy.deepcopy(obj)
-    if resource in ("pods", "jobs", "daemonsets", "nodes"):
-        obj.setdefault("spec", {})
     match resource:
         case "pods":
             _pod_spec(obj["spec"])
@@ -49,18 +50,16 @@ def with_defaults(resource: str, obj: Obj) -> Obj:
                 strategy["rollingUpdate"] = rolling
             obj["spec"].setdefault("revisionHistoryLimit", 10)
             obj["status"] = dict.fromkeys(_DAEMON_COUNTS, 0)
-            _pod_spec(obj["spec"].setdefault("template", {}).setdefault("spec", {}))
+            _pod_spec(obj["spec"]["template"]["spec"])
         case "namespaces":
-            obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get(
-                "name", ""
-            )
-            obj["spec"] = {"finalizers": ["kubernetes"]}
-            obj["status"] = {"phase": "Active"}
+            name = obj["metadata"].get("name", "")
+            obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+            obj |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+        case "nodes":
+            obj.setdefault("spec", {})
         case "secrets":
-            plain = obj.pop("stringData", None) or {}
-            if plain:
-                encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
-                obj["data"] = (obj.get("data") or {}) | encoded
+            for key, value in (obj.pop("stringData", None) or {}).items():
+                obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
             obj.setdefault("type", "Opaque")
     return obj
 
@@ -72,30 +71,32 @@ def admitted(spec: Obj) -> Obj:
     return {"serviceAccountName": "default", **spec, "tolerations": tolerations}
 
 
+def _complete(obj: Obj, defaults: Obj) -> None:
+    for key, value in defaults.items():
+        obj.setdefault(key, copy.copy(value))
+
+
 def _pod_spec(spec: Obj) -> None:
-    for key, value in _POD.items():
-        spec.setdefault(key, copy.copy(value))
+    _complete(spec, _POD)
     if "serviceAccount" in spec:
         spec.setdefault("serviceAccountName", spec["serviceAccount"])
-    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
+    for container in containers_of(spec):
         _container(container)
     for volume in spec.get("volumes") or ():
         for kind in ("configMap", "secret"):
-            if isinstance(volume.get(kind), dict):
+            if kind in volume:
                 volume[kind].setdefault("defaultMode", 0o644)
         if len(volume) == 1:
             volume["emptyDir"] = {}
 
 
 def _container(container: Obj) -> None:
-    for key, value in _CONTAINER.items():
-        container.setdefault(key, value)
-    image = str(container.get("image", ""))
+    _complete(container, _CONTAINER)
+    image = container["image"]
     tagless = ":" not in image.rpartition("/")[2] and "@" not in image
-    container.setdefault(
-        "imagePullPolicy", "Always" if tagless or image.endswith(":latest") else "IfNotPresent"
-    )
-    resources = container.setdefault("resources", {})
+    latest = tagless or image.endswith(":latest")
+    container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
+    resources = container["resources"]
     if resources.get("limits"):
         resources["requests"] = dict(resources["limits"]) | (resources.get("requests") or {})
     for variable in container.get("env") or ():
@@ -105,46 +106,40 @@ def _container(container: Obj) -> None:
 
 def _qos_class(spec: Obj) -> str:
     """Guaranteed when all limits for cpu and memory equal the requests, BestEffort without any."""
-    resources = [
-        one.get("resources") or {}
-        for kind in ("initContainers", "containers")
-        for one in spec.get(kind) or ()
-    ]
-    if not any(one.get("requests") or one.get("limits") for one in resources):
+    asked = [one["resources"] for one in containers_of(spec)]
+    if not any(one.get("requests") or one.get("limits") for one in asked):
         return "BestEffort"
-    guaranteed = all(
-        (one.get("limits") or {}).get(key) is not None
-        and one["limits"][key] == (one.get("requests") or {}).get(key)
-        for one in resources
+    sure = all(
+        (limit := lookup(one, f"limits.{key}")) is not None and limit == lookup(one, f"requests.{key}")
+        for one in asked
         for key in ("cpu", "memory")
     )
-    return "Guaranteed" if guaranteed else "Burstable"
+    return "Guaranteed" if sure else "Burstable"
 
 
 def _job(job: Obj) -> None:
     spec: dict[str, Any] = job["spec"]
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1
-    spec.setdefault("parallelism", 1)
+    _complete(spec, _JOB)
     spec.setdefault("backoffLimit", 2**31 - 1 if "backoffLimitPerIndex" in spec else 6)
-    spec.setdefault("completionMode", "NonIndexed")
-    spec.setdefault("suspend", False)
     spec.setdefault("podReplacementPolicy", "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
     for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
         for pattern in rule.get("onPodConditions") or ():
             pattern.setdefault("status", "True")
-    template = spec.setdefault("template", {})
-    _pod_spec(template.setdefault("spec", {}))
+    template = spec["template"]
+    _pod_spec(template["spec"])
     uid, name = job["metadata"]["uid"], job["metadata"].get("name", "")
-    labels = template.setdefault("metadata", {}).setdefault("labels", {})
-    labels |= {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": name,
-        "controller-uid": uid,
-        "job-name": name,
-    }
-    spec.setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
+    for prefix in ("batch.kubernetes.io/", ""):
+        labels = template.setdefault("metadata", {}).setdefault("labels", {})
+        labels |= {f"{prefix}controller-uid": uid, f"{prefix}job-name": name}
+    spec.setdefault("selector", job_selector(job))
     job["status"] = {}
+
+
+def job_selector(job: Obj) -> Obj:
+    """What selects the pods of a Job."""
+    return {"matchLabels": {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}}
 
 
 def pod_of(template: Obj, owner: Obj, prefix: str, name: str, spec: Obj, **metadata: Any) -> Obj:
@@ -153,7 +148,7 @@ def pod_of(template: Obj, owner: Obj, prefix: str, name: str, spec: Obj, **metad
     for key in ("labels", "annotations"):
         if merged := {**(given.get(key) or {}), **(metadata.pop(key, None) or {})}:
             metadata[key] = merged
-    metadata |= {"name": name, "generateName": prefix, "namespace": owner["metadata"]["namespace"]}
-    metadata["ownerReferences"] = owned_by(owner)
+    metadata |= {"name": name, "generateName": prefix, "namespace": namespace_of(owner)}
+    metadata["ownerReferences"] = [reference(owner) | {"controller": True, "blockOwnerDeletion": True}]
     status = {"phase": "Pending", "qosClass": _qos_class(spec)}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}

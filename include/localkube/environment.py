@@ -4,88 +4,47 @@ There is no chroot. Wherever a path in what the pod says of these begins with a 
 this machine that backs the volume is put instead; the longest mountPath wins.
 """
 
-from __future__ import annotations
-
-import base64
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from localkube.images import Image
-from localkube.objects import Obj, lookup, name_of, namespace_of, quantity
+from localkube.objects import Obj, containers_of, lookup, name_of, namespace_of, quantity
 from localkube.store import Store
+from localkube.volumes import contents_of
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][\w.-]*)\)")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
+_FIELDS = (
+    *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName"),
+    *("status.hostIP", "status.podIP"),
+)
 
 
 class ConfigError(Exception):
     """The container cannot be created yet; the message says what is missing."""
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command line, its environment and the directory it starts in."""
-
-    argv: list[str]
-    env: dict[str, str]
-    cwd: Path
-
-
 class Mounts:
     """Translates paths of the container to paths of this machine."""
 
     def __init__(self, mounts: Mapping[str, Path]) -> None:
-        self._mounts = {path.rstrip("/") or "/": str(host) for path, host in mounts.items()}
+        self._mounts = {path.rstrip("/"): str(host) for path, host in mounts.items() if path.rstrip("/")}
         longest_first = sorted(self._mounts, key=len, reverse=True)
-        alternatives = "|".join(re.escape(path) for path in longest_first if path != "/")
-        self._pattern = (
-            re.compile(rf"(?:(?<=file://)|(?<![\w./-]))(?:{alternatives})(?=/|$|[^\w.-])")
-            if alternatives
-            else None
-        )
+        alternatives = "|".join(re.escape(path) for path in longest_first) or "(?!)"
+        self._pattern = re.compile(rf"(?:(?<=file://)|(?<![\w./-]))(?:{alternatives})(?=/|$|[^\w.-])")
 
     def translate(self, text: str) -> str:
-        return self._pattern.sub(lambda found: self._mounts[found[0]], text) if self._pattern else text
+        return self._pattern.sub(lambda found: self._mounts[found[0]], text)
 
 
-def command_for(
-    pod: Obj,
-    container: Obj,
-    image: Image,
-    mounts: Mapping[str, Path],
-    base: Mapping[str, str],
-    scratch: Path,
-    store: Store,
-) -> Command:
-    """The command of a container; base is set before the image's own variables. Raises ConfigError."""
-    variables = _variables(pod, container, store)
-    translate = Mounts(mounts).translate
-    given = {
-        field: [translate(_expand(part, variables)) for part in container.get(field) or ()]
-        for field in ("command", "args")
-    }
-    # What the image brings is meant for this machine already, wherever the pod mounts its volumes.
-    argv = given["command"] + given["args"]
-    if not given["command"]:
-        argv = [*image.entrypoint, *(given["args"] or image.command)]
-    env = {**base, **image.environment, **{name: translate(value) for name, value in variables.items()}}
-    working_dir = container.get("workingDir") or image.working_dir
-    cwd = Path(translate(working_dir)) if working_dir not in ("", "/") else scratch
-    if str(cwd) == working_dir and not cwd.is_dir():
-        cwd = scratch  # a directory of the image, which is not unpacked here
-    cwd.mkdir(parents=True, exist_ok=True)
-    return Command(argv, env, cwd)
-
-
-def _expand(text: str, variables: Mapping[str, str]) -> str:
+def expand(text: str, variables: Mapping[str, str]) -> str:
     """$(NAME) becomes the variable's value where it is known, $$ becomes $."""
     return _REFERENCE.sub(lambda found: "$" if found[1] is None else variables.get(found[1], found[0]), text)
 
 
-def _variables(pod: Obj, container: Obj, store: Store) -> dict[str, str]:
+def variables_of(pod: Obj, container: Obj, store: Store) -> dict[str, str]:
+    """The environment variables that the pod's spec asks for. Raises ConfigError."""
     variables: dict[str, str] = {}
     for source in container.get("envFrom") or ():
         for kind, resource in (("configMapRef", "configmaps"), ("secretRef", "secrets")):
@@ -93,75 +52,56 @@ def _variables(pod: Obj, container: Obj, store: Store) -> dict[str, str]:
                 data = _data(pod, resource, source[kind], store)
                 variables |= {source.get("prefix", "") + key: value for key, value in data.items()}
     for variable in container.get("env") or ():
+        value: str | None = expand(variable.get("value", ""), variables)
         if "valueFrom" in variable:
             value = _value_from(pod, container, variable["valueFrom"], store)
-        else:
-            value = _expand(str(variable.get("value") or ""), variables)
         if value is not None:
             variables[variable["name"]] = value
     return variables
 
 
-def _data(pod: Obj, resource: str, reference: Obj, store: Store) -> dict[str, str]:
-    found = store.get(resource, namespace_of(pod), reference.get("name", ""))
-    if found is None:
-        if reference.get("optional"):
-            return {}
-        raise ConfigError(f'{resource[:-1]} "{reference.get("name", "")}" not found')
-    data = found.get("data") or {}
-    return (
-        data
-        if resource == "configmaps"
-        else {key: base64.b64decode(text).decode() for key, text in data.items()}
-    )
+def _data(pod: Obj, resource: str, wanted: Obj, store: Store) -> dict[str, str]:
+    found = store.get(resource, namespace_of(pod), wanted.get("name", ""))
+    if found is None and not wanted.get("optional"):
+        raise ConfigError(f'{resource[:-1]} "{wanted.get("name", "")}" not found')
+    return {key: value.decode(errors="replace") for key, value in contents_of(found or {}).items()}
 
 
 def _value_from(pod: Obj, container: Obj, source: Obj, store: Store) -> str | None:
     if "fieldRef" in source:
-        return field(pod, source["fieldRef"]["fieldPath"])
+        return _field(pod, source["fieldRef"]["fieldPath"])
     if "resourceFieldRef" in source:
         return _resource(pod, container, source["resourceFieldRef"], store)
     for kind, resource in (("configMapKeyRef", "configmaps"), ("secretKeyRef", "secrets")):
         if kind in source:
-            reference = source[kind]
-            data = _data(pod, resource, reference, store)
-            if reference["key"] not in data and not reference.get("optional"):
-                raise ConfigError(
-                    f"couldn't find key {reference['key']} in {resource[:-1]} "
-                    f"{namespace_of(pod)}/{reference['name']}"
-                )
-            return data.get(reference["key"])
+            wanted = source[kind]
+            data = _data(pod, resource, wanted, store)
+            if wanted["key"] not in data and not wanted.get("optional"):
+                where = f"{resource[:-1]} {namespace_of(pod)}/{wanted.get('name', '')}"
+                raise ConfigError(f"couldn't find key {wanted['key']} in {where}")
+            return data.get(wanted["key"])
     raise ConfigError(f"env source {', '.join(source)} is not known to localkube")
 
 
-def field(pod: Obj, path: str) -> str:
-    """The value of a fieldRef."""
+def _field(pod: Obj, path: str) -> str:
     if found := _KEYED.fullmatch(path):
         return str((pod["metadata"].get(found[1]) or {}).get(found[2], ""))
-    if path not in (
-        "metadata.name",
-        "metadata.namespace",
-        "metadata.uid",
-        "spec.nodeName",
-        "spec.serviceAccountName",
-        "status.hostIP",
-        "status.podIP",
-    ):
+    if path not in _FIELDS:
         raise ConfigError(f'unsupported fieldPath: "{path}"')
     return str(lookup(pod, path) or "")
 
 
-def _resource(pod: Obj, container: Obj, reference: Obj, store: Store) -> str:
+def _resource(pod: Obj, container: Obj, wanted: Obj, store: Store) -> str:
     spec = pod["spec"]
-    containers = {one["name"]: one for one in [*(spec.get("initContainers") or ()), *spec["containers"]]}
-    about = containers.get(reference.get("containerName", ""), container)
-    kind, _, name = reference["resource"].partition(".")
+    named = {one["name"]: one for one in containers_of(spec)}
+    about = named.get(wanted.get("containerName", ""), container)
+    kind, _, name = wanted["resource"].partition(".")
     if kind not in ("limits", "requests") or not name:
-        raise ConfigError(f'unsupported container resource: "{reference["resource"]}"')
-    amount = ((about.get("resources") or {}).get(kind) or {}).get(name)
+        raise ConfigError(f'unsupported container resource: "{wanted["resource"]}"')
+    amount = (about["resources"].get(kind) or {}).get(name)
     if amount is None and kind == "limits":
         amount = lookup(store.get("nodes", "", spec["nodeName"]), f"status.allocatable.{name}")
-    divisor = quantity(reference.get("divisor") or "1") or 1.0
+    divisor = quantity(wanted.get("divisor") or "1") or 1.0
     return str(math.ceil(quantity(amount or 0) / divisor - 1e-9))
 
 

@@ -1,39 +1,27 @@
 """What the API refuses, as the Status objects a Kubernetes client understands."""
 
-from __future__ import annotations
-
+import json
+from collections.abc import Iterable
 from typing import Any
 
-from localkube.objects import Obj
+Problem = tuple[str, str]  # reason and message of a cause: what is wrong with one field
 
 
 class ApiError(Exception):
     """An answer other than success: HTTP code, machine-readable reason, sentence, details."""
 
-    def __init__(self, code: int, reason: str, message: str, details: Obj | None = None) -> None:
+    def __init__(self, code: int, reason: str, message: str, **details: Any) -> None:
         super().__init__(message)
-        self.code, self.reason, self.message, self.details = code, reason, message, details or {}
+        self.code, self.reason, self.message, self.details = code, reason, message, details
 
-    def status(self) -> Obj:
-        return {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
-            "details": self.details,
-            "code": self.code,
-        }
+    def status(self) -> dict[str, Any]:
+        told = {"message": self.message, "reason": self.reason, "details": self.details, "code": self.code}
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", **told}
 
 
-def _about(resource: str, name: str, **more: Any) -> Obj:
-    return {"name": name, "kind": resource, **more}
-
-
-def not_found(resource: str, name: str) -> ApiError:
+def not_found(kind: str, name: str) -> ApiError:
     """404 for an object."""
-    return ApiError(404, "NotFound", f'{resource} "{name}" not found', _about(resource, name))
+    return ApiError(404, "NotFound", f'{kind} "{name}" not found', name=name, kind=kind)
 
 
 def no_such_path() -> ApiError:
@@ -41,20 +29,18 @@ def no_such_path() -> ApiError:
     return ApiError(404, "NotFound", "the server could not find the requested resource")
 
 
-def already_exists(resource: str, name: str) -> ApiError:
+def already_exists(kind: str, name: str) -> ApiError:
     """409 on creating what is there."""
-    return ApiError(409, "AlreadyExists", f'{resource} "{name}" already exists', _about(resource, name))
+    return ApiError(409, "AlreadyExists", f'{kind} "{name}" already exists', name=name, kind=kind)
 
 
-def conflict(resource: str, name: str) -> ApiError:
+def conflict(kind: str, name: str) -> ApiError:
     """409 on a stale write."""
-    return ApiError(
-        409,
-        "Conflict",
-        f'Operation cannot be fulfilled on {resource} "{name}": the object has been '
-        "modified; please apply your changes to the latest version and try again",
-        _about(resource, name),
+    message = (
+        f'Operation cannot be fulfilled on {kind} "{name}": the object has been '
+        "modified; please apply your changes to the latest version and try again"
     )
+    return ApiError(409, "Conflict", message, name=name, kind=kind)
 
 
 def bad_request(message: str) -> ApiError:
@@ -62,11 +48,9 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
-def forbidden(resource: str, name: str, why: str, **more: Any) -> ApiError:
+def refused(kind: str, name: str, why: str, **more: Any) -> ApiError:
     """403 with a reason."""
-    return ApiError(
-        403, "Forbidden", f'{resource} "{name}" is forbidden: {why}', _about(resource, name, **more)
-    )
+    return ApiError(403, "Forbidden", f'{kind} "{name}" is forbidden: {why}', name=name, kind=kind, **more)
 
 
 def not_allowed(method: str) -> ApiError:
@@ -87,22 +71,44 @@ def gone(message: str) -> ApiError:
 def unsupported_media_type(given: str) -> ApiError:
     """415; kubectl's own generators send protobuf, which only files given to it avoid."""
     advice = "; pipe `kubectl create ... --dry-run=client -o yaml` to `kubectl create -f -`"
-    return ApiError(
-        415,
-        "UnsupportedMediaType",
+    message = (
         f"the body of the request was in an unknown format: {given}; accepted media types include: "
-        f"application/json{advice if 'protobuf' in given else ''}",
+        f"application/json{advice if 'protobuf' in given else ''}"
     )
+    return ApiError(415, "UnsupportedMediaType", message)
 
 
-def invalid(kind: str, group: str, name: str, causes: list[Obj]) -> ApiError:
-    """422 with one cause for each wrong field; a cause is {"reason", "message", "field"}."""
+def unprocessable(kind: str, name: str, problems: Iterable[tuple[str, Problem]], group: str = "") -> ApiError:
+    """422 with one cause for each field that has a problem."""
+    causes = [{"reason": why, "message": text, "field": field} for field, (why, text) in problems]
     sentences = [f"{cause['field']}: {cause['message']}" for cause in causes]
     listed = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
+    about = {"name": name, "kind": kind, **({"group": group} if group else {})}
     qualified = f"{kind}.{group}" if group else kind
-    return ApiError(
-        422,
-        "Invalid",
-        f'{qualified} "{name}" is invalid: {listed}',
-        {"name": name, "kind": kind, **({"group": group} if group else {}), "causes": causes},
-    )
+    return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {listed}', **about, causes=causes)
+
+
+def required(detail: str = "") -> Problem:
+    """A field that is missing or empty."""
+    return "FieldValueRequired", "Required value" + (f": {detail}" if detail else "")
+
+
+def invalid(value: Any, detail: str) -> Problem:
+    """A value that is not right; the detail says what is."""
+    return "FieldValueInvalid", f"Invalid value: {json.dumps(value)}: {detail}"
+
+
+def unsupported(value: Any, allowed: Iterable[str]) -> Problem:
+    """A value that is none of those there are."""
+    listed = ", ".join(json.dumps(one) for one in allowed)
+    return "FieldValueNotSupported", f"Unsupported value: {json.dumps(value)}: supported values: {listed}"
+
+
+def forbidden(detail: str) -> Problem:
+    """A field that may not be set."""
+    return "FieldValueForbidden", f"Forbidden: {detail}"
+
+
+def duplicate(value: Any) -> Problem:
+    """A name that is there twice."""
+    return "FieldValueDuplicate", f"Duplicate value: {json.dumps(value)}"

@@ -1,16 +1,12 @@
 """Event objects: what happened to an object, for people (`kubectl describe`, `kubectl get events`)."""
 
-from __future__ import annotations
-
 import time
 
-from localkube.objects import Obj, lookup, name_of, now, seconds
+from localkube.objects import Obj, lookup, name_of, now, reference, seconds
 from localkube.store import Store
 
 _MOST = 4_000  # per cluster
 _KEPT = 3600.0  # seconds
-
-Identity = tuple[str, str, str]  # uid of the object, reason, message
 
 
 class Events:
@@ -19,57 +15,53 @@ class Events:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._moment = 0
-        self._known: dict[Identity, tuple[str, str, float]] = {}  # namespace, name, when
+        # uid of the object, reason and message -> namespace and name of the event, and when it was recorded
+        self._known: dict[tuple[str, str, str], tuple[str, str, float]] = {}
         for event in store.objects("events"):
+            meta = event["metadata"]
             identity = (
                 event["involvedObject"].get("uid", ""),
                 event.get("reason", ""),
                 event.get("message", ""),
             )
-            when = seconds(event.get("firstTimestamp") or event["metadata"]["creationTimestamp"])
-            self._known[identity] = (event["metadata"]["namespace"], name_of(event), when)
+            self._known[identity] = meta["namespace"], meta["name"], seconds(meta["creationTimestamp"])
 
     def record(self, about: Obj, reason: str, message: str, component: str, warning: bool = False) -> None:
-        meta = about["metadata"]
-        namespace = meta.get("namespace", "default")
-        identity = (meta["uid"], reason, message)
+        """Tell of something; nothing happens when the object's namespace has gone meanwhile."""
+        namespace = about["metadata"].get("namespace", "default")
+        if self._store.get("namespaces", "", namespace) is None:
+            return
+        identity = about["metadata"]["uid"], reason, message
         known = self._known.get(identity)
         if known is not None and (event := self._store.get("events", *known[:2])) is not None:
-            self._store.update("events", {**event, "count": event["count"] + 1, "lastTimestamp": now()})
+            self._store.update(
+                "events", {**event, "count": event.get("count", 1) + 1, "lastTimestamp": now()}
+            )
             return
-        self._moment = max(
-            self._moment + 1, time.time_ns()
-        )  # events are listed by name: this keeps their order
+        self._moment = max(self._moment + 1, time.time_ns())  # events are listed by name: keep their order
         name = f"{name_of(about)[:200]}.{self._moment:016x}"
         host = lookup(about, "spec.nodeName")
-        self._store.create(
-            "events",
-            {
-                "apiVersion": "v1",
-                "kind": "Event",
-                "metadata": {"name": name, "namespace": namespace},
-                "involvedObject": {
-                    "apiVersion": about["apiVersion"],
-                    "kind": about["kind"],
-                    "name": name_of(about),
-                    **({"namespace": meta["namespace"]} if "namespace" in meta else {}),
-                    "uid": meta["uid"],
-                    "resourceVersion": meta.get("resourceVersion", ""),
-                },
-                "reason": reason,
-                "message": message,
-                "type": "Warning" if warning else "Normal",
-                "count": 1,
-                "source": {"component": component, **({"host": host} if host else {})},
-                "firstTimestamp": now(),
-                "lastTimestamp": now(),
-                "eventTime": None,
-                "reportingComponent": component,
-                "reportingInstance": host or "",
-            },
-        )
+        involved = reference(about) | {"resourceVersion": about["metadata"].get("resourceVersion", "")}
+        involved |= {"namespace": namespace} if "namespace" in about["metadata"] else {}
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+            "type": "Warning" if warning else "Normal",
+            "count": 1,
+            "source": {"component": component, **({"host": host} if host else {})},
+            "firstTimestamp": now(),
+            "lastTimestamp": now(),
+            "eventTime": None,
+            "reportingComponent": component,
+            "reportingInstance": host or "",
+        }
+        self._store.create("events", event)
         self._known.pop(identity, None)
-        self._known[identity] = (namespace, name, time.time())
+        self._known[identity] = namespace, name, time.time()
         self._forget()
 
     def _forget(self) -> None:

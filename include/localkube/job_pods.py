@@ -1,124 +1,100 @@
-"""The pods of a Job: as many as are wanted, made with what tells a pod its index, deleted when too many."""
+"""The pods of one Job: what the controller remembers of them, which index is next, and what a new one is."""
 
-from __future__ import annotations
+import time
+from dataclasses import dataclass, field
 
-from localkube.database import Key
 from localkube.defaults import JOB_FINALIZER, admitted, pod_of
-from localkube.events import Events
-from localkube.garbage import delete
-from localkube.job_progress import FAILURES, INDEX, Progress, index_of, uncounted
-from localkube.objects import Obj, is_true, name_of, namespace_of, with_metadata
-from localkube.store import Store, generated_name
+from localkube.objects import Obj, annotations_of, deleting, finished, name_of
+from localkube.store import generated_name
 
-_BATCH = 100  # pods made in one round, so that a large Job does not hold up the API
-COMPONENT = "job-controller"
+INDEX = "batch.kubernetes.io/job-completion-index"
+FAILURES = "batch.kubernetes.io/job-index-failure-count"
+_LONGEST_BACKOFF = 600.0
 
 
-def key_of(resource: str, obj: Obj) -> Key:
-    """The key of an object in the store."""
-    return resource, namespace_of(obj), name_of(obj)
+def uncounted(pod: Obj) -> bool:
+    """Whether the pod still bears the finalizer that says it is not counted."""
+    return JOB_FINALIZER in (pod["metadata"].get("finalizers") or ())
 
 
-def completions_of(job: Obj) -> int:
-    """How many indexes an Indexed Job has, 0 for any other."""
-    return int(job["spec"]["completions"]) if job["spec"]["completionMode"] == "Indexed" else 0
+def index_of(pod: Obj) -> int:
+    """The completion index, -1 for a pod that has none."""
+    return int(annotations_of(pod).get(INDEX, -1))
 
 
-class JobPods:
-    """Makes, deletes and lets go of pods."""
+@dataclass
+class Progress:
+    """The state of one Job; -1 stands for the Job as a whole where others are indexes."""
 
-    def __init__(self, store: Store, events: Events) -> None:
-        self._store, self._events = store, events
+    uid: str
+    spec: Obj  # that its pods share
+    completed: set[int]
+    failed_indexes: set[int]
+    pods: dict[str, Obj] = field(default_factory=dict)  # not counted yet, by name
+    terminating: set[str] = field(default_factory=set)  # pods being deleted that have not ended
+    failures: dict[int, int] = field(default_factory=dict)
+    _not_before: dict[int, float] = field(default_factory=dict)  # when a failed one may be tried again
 
-    def manage(
-        self, job: Obj, progress: Progress, status: Obj, active: list[Obj]
-    ) -> tuple[list[Obj], float | None]:
-        """Make or delete pods until there are as many as wanted.
+    def take(self, pod: Obj, gone: bool = False) -> None:
+        """Take note of a pod as it is now."""
+        name = name_of(pod)
+        self.pods.pop(name, None)
+        self.terminating.discard(name)
+        if not gone and uncounted(pod):
+            self.pods[name] = pod
+        if not gone and deleting(pod) and not finished(pod):
+            self.terminating.add(name)
 
-        Returns the active ones and, where more are wanted later, the seconds until then.
+    def fail(self, index: int, backoff: float) -> int:
+        """Count a failure and set when the next attempt may begin; returns the failures so far."""
+        self.failures[index] = count = self.failures.get(index, 0) + 1
+        self._not_before[index] = time.time() + min(backoff * 2.0 ** min(count - 1, 30), _LONGEST_BACKOFF)
+        return count
+
+    def next_indexes(self, most: int, completions: int | None) -> tuple[list[int], float | None]:
+        """The lowest indexes that need a pod now (-1 for each pod of a Job without indexes), at most so many.
+
+        With them the seconds until an index may be tried again that must wait, or None.
         """
-        spec = job["spec"]
-        wanted = 0 if spec["suspend"] else spec["parallelism"]
-        if spec["completionMode"] == "Indexed":
-            active = self._withdraw(
-                job, [pod for pod in active if index_of(pod) >= completions_of(job)], active
-            )
-        elif spec.get("completions") is not None:
-            wanted = min(wanted, spec["completions"] - status.get("succeeded", 0))
-        elif status.get("succeeded"):
-            wanted = min(wanted, len(active))
-        if len(active) > wanted:
-            least = sorted(active, key=lambda pod: (is_true(pod, "Ready"), -index_of(pod)))
-            return self._withdraw(job, least[: len(active) - wanted], active), None
-        missing = wanted - len(active)
-        if spec["podReplacementPolicy"] == "Failed":
-            missing -= len(progress.terminating)
-        made, later = self._make(job, progress, missing)
-        return active + made, later
-
-    def delete(self, job: Obj, pods: list[Obj]) -> None:
-        """Delete pods that run; they count as failed when they have ended."""
-        for pod in pods:
-            current = self._store.get(*key_of("pods", pod))
-            if current is not None:
-                delete(self._store, "pods", current)
-                self._events.record(job, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}", COMPONENT)
-
-    def let_go(self, pod: Obj) -> None:
-        """Take the finalizer off: the pod is counted, or nobody is going to count it."""
-        current = self._store.get(*key_of("pods", pod))
-        if current is not None and uncounted(current):
-            left = [one for one in current["metadata"]["finalizers"] if one != JOB_FINALIZER]
-            self._store.update("pods", with_metadata(current, finalizers=left or None))
-
-    def _withdraw(self, job: Obj, pods: list[Obj], active: list[Obj]) -> list[Obj]:
-        """Delete pods that are too many; let go first, they do not count as failed. Returns the others."""
-        for pod in pods:
-            self.let_go(pod)
-        self.delete(job, pods)
-        gone = {name_of(pod) for pod in pods}
-        return [pod for pod in active if name_of(pod) not in gone]
-
-    def _make(self, job: Obj, progress: Progress, count: int) -> tuple[list[Obj], float | None]:
-        if count > 0 and (wait := progress.wait(-1)) > 0:
+        if (wait := self._wait(-1)) > 0:
             return [], wait
-        made: list[Obj] = []
-        waiting: dict[int, float] = {}
-        indexed = job["spec"]["completionMode"] == "Indexed"
-        while len(made) < min(count, _BATCH):
-            index = progress.next_index(completions_of(job)) if indexed else -1
-            if index is None:
-                break
-            if indexed and (wait := progress.wait(index)) > 0:
-                waiting[index] = wait
+        if completions is None:
+            return [-1] * most, None
+        chosen: list[int] = []
+        waits: list[float] = []
+        busy = {index_of(pod) for pod in self.pods.values()}
+        for index in range(completions if most > 0 else 0):
+            if index in self.completed or index in busy or index in self.failed_indexes:
                 continue
-            made.append(self._pod(job, progress, index))
-        for index in waiting:
-            progress.again(index)
-        if len(made) == _BATCH < count:
-            return made, 0.0
-        return made, min(waiting.values(), default=None)
+            if (wait := self._wait(index)) > 0:
+                waits.append(wait)
+            else:
+                chosen.append(index)
+            if len(chosen) == most:
+                break
+        return chosen, min(waits, default=None)
 
-    def _pod(self, job: Obj, progress: Progress, index: int) -> Obj:
-        template, prefix = job["spec"]["template"], f"{name_of(job)}-"
-        more: Obj = {"finalizers": [JOB_FINALIZER]}
-        spec = progress.spec
-        if index >= 0:
-            prefix = f"{name_of(job)}-{index}-"
-            spec = {**spec, "hostname": f"{name_of(job)}-{index}"}
-            more |= {"labels": {INDEX: str(index)}, "annotations": {INDEX: str(index)}}
-            if job["spec"].get("backoffLimitPerIndex") is not None:
-                more["annotations"][FAILURES] = str(progress.failures.get(index, 0))
-        pod = self._store.create("pods", pod_of(template, job, prefix, generated_name(prefix), spec, **more))
-        self._events.record(job, "SuccessfulCreate", f"Created pod: {name_of(pod)}", COMPONENT)
-        return pod
+    def _wait(self, index: int) -> float:
+        return self._not_before.get(index, 0.0) - time.time()
+
+
+def new_pod(job: Obj, progress: Progress, index: int) -> Obj:
+    """A pod for this index, or without one (-1)."""
+    prefix, spec = f"{name_of(job)}-", progress.spec
+    more: Obj = {"finalizers": [JOB_FINALIZER]}
+    if index >= 0:
+        prefix, spec = f"{prefix}{index}-", {**spec, "hostname": f"{prefix}{index}"}
+        more |= {"labels": {INDEX: str(index)}, "annotations": {INDEX: str(index)}}
+        if job["spec"].get("backoffLimitPerIndex") is not None:
+            more["annotations"][FAILURES] = str(progress.failures.get(index, 0))
+    return pod_of(job["spec"]["template"], job, prefix, generated_name(prefix), spec, **more)
 
 
 def pod_spec(job: Obj) -> Obj:
     """The spec that the pods of a Job share; with indexes, containers learn theirs from an annotation."""
     spec = admitted(job["spec"]["template"]["spec"])
-    field = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
-    variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": field}}
+    field_path = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
+    variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": field_path}}
     for kind in ("initContainers", "containers"):
         if kind in spec and job["spec"]["completionMode"] == "Indexed":
             spec[kind] = [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]

@@ -1,7 +1,5 @@
 """The nodes of a cluster: start, stop and watch over the pods bound to them."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import shutil
@@ -11,7 +9,17 @@ from typing import Protocol
 from localkube.controller import Controller
 from localkube.events import Events
 from localkube.limits import hold_limits
-from localkube.objects import Obj, deleting, finished, name_of, namespace_of, now, with_metadata, with_status
+from localkube.objects import (
+    Key,
+    Obj,
+    deleting,
+    finished,
+    key_of,
+    name_of,
+    now,
+    with_metadata,
+    with_status,
+)
 from localkube.pod import PodWorker
 from localkube.pod_status import End, began, lost_status
 from localkube.runtime import Machine, Runtime
@@ -36,11 +44,11 @@ class Worker(Protocol):
     async def run(self) -> None: ...
 
 
-class Kubelet(Controller[tuple[str, str]]):
-    """Keeps a worker for each pod that is bound to a node and not finished; keys are (namespace, name)."""
+class Kubelet(Controller):
+    """Keeps a worker for each pod that is bound to a node and not finished."""
 
     def __init__(self, store: Store, events: Events, machine: Machine) -> None:
-        super().__init__()
+        super().__init__(store)
         self.store, self._events, self._machine = store, events, machine
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -52,11 +60,11 @@ class Kubelet(Controller[tuple[str, str]]):
 
     def _note_pod(self, event: Event) -> None:
         pod = event.new
+        worker = self._workers.get(pod["metadata"]["uid"])
         if not pod["spec"].get("nodeName"):
             return
-        worker = self._workers.get(pod["metadata"]["uid"])
         if event.type != "DELETED":
-            self.enqueue((namespace_of(pod), name_of(pod)))
+            self.enqueue(key_of("pods", pod))
         elif worker:
             worker.stop(0)
         else:
@@ -76,11 +84,11 @@ class Kubelet(Controller[tuple[str, str]]):
             Runtime(self._machine, self.store, pod).clear()
             if began(pod) and pod["spec"]["restartPolicy"] != "Always":
                 self.store.update("pods", {**pod, "status": lost_status(pod)})
-        self.enqueue((namespace_of(pod), name_of(pod)))
+        self.enqueue(key_of("pods", pod))
 
-    def sync(self, key: tuple[str, str]) -> None:
-        pod = self.store.get("pods", *key)
-        if pod is None or not pod["spec"].get("nodeName"):
+    def sync(self, key: Key) -> None:
+        pod = self.store.get(*key)
+        if pod is None:
             return
         worker, node = self._workers.get(pod["metadata"]["uid"]), pod["spec"]["nodeName"]
         if worker is not None:
@@ -89,22 +97,18 @@ class Kubelet(Controller[tuple[str, str]]):
                 for container in pod["spec"]["containers"]:
                     self.event(pod, "Killing", f"Stopping container {container['name']}", False)
                 worker.stop(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-        elif self.store.get("nodes", "", node) is None or deleting(pod):
+        elif deleting(pod) or self.store.get("nodes", "", node) is None:
             ended = pod if finished(pod) else with_status(pod, phase="Failed")
             since = pod["metadata"].get("deletionTimestamp") or now()
-            self.store.update(
-                "pods", with_metadata(ended, deletionTimestamp=since, deletionGracePeriodSeconds=0)
-            )
+            ended = with_metadata(ended, deletionTimestamp=since, deletionGracePeriodSeconds=0)
+            self.store.update("pods", ended)
         elif not finished(pod):
             self._run(pod)
 
     def _run(self, pod: Obj) -> None:
         uid, machine = pod["metadata"]["uid"], self._machine
-        worker: Worker = (
-            SimulatedPod(self, pod, machine.simulation)
-            if machine.simulation
-            else PodWorker(self, machine, pod)
-        )
+        simulation = machine.simulation
+        worker = SimulatedPod(self, pod, simulation) if simulation else PodWorker(self, machine, pod)
         self._workers[uid] = worker
         task = self._tasks[uid] = asyncio.get_running_loop().create_task(worker.run())
         task.add_done_callback(lambda task: self._done(uid, worker, task))
@@ -117,23 +121,26 @@ class Kubelet(Controller[tuple[str, str]]):
             log.error("pod %s failed", name_of(worker.pod), exc_info=task.exception())
             status = {"phase": "Failed", "reason": "KubeletError", "message": str(task.exception())}
             self.publish(worker.pod, worker.pod["status"] | status)
-        pod = self.store.get("pods", namespace_of(worker.pod), name_of(worker.pod))
-        if pod is None or pod["metadata"]["uid"] != uid:
+        if self._current(worker.pod) is None:
             self._remove_directory(worker.pod)
         else:
-            self.enqueue((namespace_of(pod), name_of(pod)))
+            self.enqueue(key_of("pods", worker.pod))
+
+    def _current(self, pod: Obj) -> Obj | None:
+        """The pod as it is now, if it is still there."""
+        current = self.store.get(*key_of("pods", pod))
+        return current if current and current["metadata"]["uid"] == pod["metadata"]["uid"] else None
 
     def publish(self, pod: Obj, status: Obj) -> Obj:
         """Write the status of a pod that still exists; returns the pod as it is now."""
-        current = self.store.get("pods", namespace_of(pod), name_of(pod))
-        if current is None or current["metadata"]["uid"] != pod["metadata"]["uid"]:
+        current = self._current(pod)
+        if current is None:
             return {**pod, "status": status}
         return self.store.update("pods", {**current, "status": status})
 
     def event(self, pod: Obj, reason: str, message: str, warning: bool) -> None:
-        """Record an event, unless the pod's namespace has gone meanwhile."""
-        if self.store.get("namespaces", "", namespace_of(pod)) is not None:
-            self._events.record(pod, reason, message, "kubelet", warning)
+        """Record an event of a pod."""
+        self._events.record(pod, reason, message, "kubelet", warning)
 
     def preempt(self, node: str) -> tuple[int, asyncio.Future[list[BaseException | None]]]:
         """Take the node from its pods, as a spot machine is: how many, and when all have ended."""

@@ -1,13 +1,15 @@
 """Limits that no kernel holds for us: memory of containers and size of volumes, looked at every second."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
+import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from localkube import memory
-from localkube.objects import Obj, quantity
+import psutil
+
+from localkube.objects import containers_of, lookup, quantity
 from localkube.pod import PodWorker
 from localkube.pod_status import End
 from localkube.volumes import used
@@ -21,8 +23,7 @@ async def hold_limits(workers: Callable[[], Iterable[PodWorker]]) -> None:
     while True:
         await asyncio.sleep(_PERIOD)
         try:
-            if memory.available():
-                await _hold_memory(list(workers()))
+            await _hold_memory(list(workers()))
             for worker in list(workers()):
                 await _hold_volumes(worker)
         except Exception:
@@ -31,35 +32,51 @@ async def hold_limits(workers: Callable[[], Iterable[PodWorker]]) -> None:
 
 async def _hold_memory(workers: list[PodWorker]) -> None:
     limited = {
-        process.pid: (worker, container["name"], limit)
+        process.pid: (worker, container["name"], quantity(limit))
         for worker in workers
-        for container in [
-            *(worker.pod["spec"].get("initContainers") or ()),
-            *worker.pod["spec"]["containers"],
-        ]
-        if (process := worker.processes.get(container["name"])) and (limit := _limit(container))
+        for container in containers_of(worker.pod["spec"])
+        if (process := worker.processes.get(container["name"]))
+        and (limit := (lookup(container, "resources.limits") or {}).get("memory"))
     }
-    resident = await asyncio.to_thread(memory.resident) if limited else {}
-    for pid, (worker, container, limit) in limited.items():
-        if (
-            resident.get(pid, 0) > limit
-            and memory.proportional(pid) > limit
-            and container in worker.processes
-        ):
+    limits = {session: limit for session, (_, _, limit) in limited.items()}
+    for session in await asyncio.to_thread(_over, limits) if limits else ():
+        worker, container, _ = limited[session]
+        if container in worker.processes:
             worker.kill_for_memory(container)
+
+
+def _over(limits: dict[int, float]) -> list[int]:
+    """The sessions that use more bytes than their limit.
+
+    The resident size is quickly had, but counts pages that processes share for each of them.
+    """
+    resident: dict[int, list[psutil.Process]] = defaultdict(list)
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError):
+            resident[os.getsid(process.pid)].append(process)
+    return [
+        session
+        for session, limit in limits.items()
+        if sum(map(_resident, resident[session])) > limit and sum(map(_own, resident[session])) > limit
+    ]
+
+
+def _resident(process: psutil.Process) -> int:
+    with suppress(psutil.Error):  # ended meanwhile
+        return int(process.memory_info().rss)
+    return 0
+
+
+def _own(process: psutil.Process) -> int:
+    with suppress(psutil.Error):
+        found = process.memory_full_info()
+        return int(getattr(found, "pss", found.uss))  # shared pages are divided among those who share them
+    return 0
 
 
 async def _hold_volumes(worker: PodWorker) -> None:
     for volume in worker.pod["spec"].get("volumes") or ():
-        size, path = (
-            (volume.get("emptyDir") or {}).get("sizeLimit"),
-            worker.runtime.volumes.get(volume["name"]),
-        )
+        size, path = lookup(volume, "emptyDir.sizeLimit"), worker.runtime.volumes.get(volume["name"])
         if size and path and await asyncio.to_thread(used, path) > quantity(size):
-            worker.stop(
-                0, End("Evicted", f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{size}". ')
-            )
-
-
-def _limit(container: Obj) -> float:
-    return quantity(((container.get("resources") or {}).get("limits") or {}).get("memory") or 0)
+            text = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{size}". '
+            worker.stop(0, End("Evicted", text))

@@ -1,11 +1,9 @@
 """Node objects: what a node of a cluster says about itself."""
 
-from __future__ import annotations
-
 import platform
 import uuid
 
-from localkube.objects import Obj, name_of, now, set_condition, with_status
+from localkube.objects import Obj, now, set_condition, with_status
 from localkube.pod_status import ADDRESS
 from localkube.resources import VERSION
 from localkube.spec import ClusterSpec
@@ -20,17 +18,13 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def node_object(spec: ClusterSpec, number: int) -> Obj:
-    """The node of that number in a cluster of this shape."""
+    """The node of that number in a cluster of this shape; it is not ready yet."""
     name = f"{spec.name}-node-{number}"
-    machine = platform.machine()
-    system, architecture = platform.system().lower(), _MACHINES.get(machine, machine)
+    system = platform.system().lower()
+    architecture = _MACHINES.get(platform.machine(), platform.machine())
     room = {"cpu": spec.cpu, "memory": spec.memory, "pods": str(spec.pods)}
-    labels = {
-        "kubernetes.io/hostname": name,
-        "kubernetes.io/os": system,
-        "kubernetes.io/arch": architecture,
-        **spec.labels,
-    }
+    own = {"hostname": name, "os": system, "arch": architecture}
+    labels = {f"kubernetes.io/{key}": value for key, value in own.items()} | spec.labels
     conditions: list[Obj] = []
     for kind, (reason, message) in _PRESSURES.items():
         conditions = set_condition(conditions, kind, False, reason, message)
@@ -42,7 +36,7 @@ def node_object(spec: ClusterSpec, number: int) -> Obj:
         "status": {
             "capacity": room,
             "allocatable": room,
-            "conditions": _readiness(conditions, True),
+            "conditions": conditions,
             "addresses": [{"type": "InternalIP", "address": ADDRESS}, {"type": "Hostname", "address": name}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
             "nodeInfo": {
@@ -61,19 +55,14 @@ def node_object(spec: ClusterSpec, number: int) -> Obj:
     }
 
 
-def set_ready(store: Store, node: Obj, ready: bool) -> None:
+def set_ready(store: Store, name: str, ready: bool) -> None:
     """Say whether the node takes pods, if it is still there."""
-    current = store.get("nodes", "", name_of(node))
-    if current is not None:
-        store.update(
-            "nodes", with_status(current, conditions=_readiness(current["status"]["conditions"], ready))
-        )
-
-
-def _readiness(conditions: list[Obj], ready: bool) -> list[Obj]:
-    reason, message = (
-        ("KubeletReady", "kubelet is posting ready status")
-        if ready
-        else ("NodeStatusUnknown", "Kubelet stopped posting node status.")
-    )
-    return set_condition(conditions, "Ready", ready, reason, message, heartbeat=now())
+    node = store.get("nodes", "", name)
+    if node is not None:
+        why = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
+        if ready:
+            why = ("KubeletReady", "kubelet is posting ready status")
+        conditions = set_condition(node["status"].get("conditions"), "Ready", ready, *why)
+        told = [{key: value for key, value in one.items() if key != "lastProbeTime"} for one in conditions]
+        told = [one | {"lastHeartbeatTime": now()} for one in told]
+        store.update("nodes", with_status(node, conditions=told))

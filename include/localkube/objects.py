@@ -5,16 +5,15 @@ share their spec: an object is never changed in place, a changed one is a new di
 path.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 Obj = dict[str, Any]
+Key = tuple[str, str, str]  # resource, namespace ("" for none) and name
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)")
 _SUFFIX = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
@@ -36,18 +35,18 @@ def now() -> str:
     return at(int(time.time()))
 
 
+@lru_cache(maxsize=256)
+def at(epoch: int) -> str:
+    """Seconds since the epoch as the API writes them."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def seconds(timestamp: str) -> float:
-    """A timestamp of the API as seconds since the epoch."""
+    """A timestamp of the API as seconds since the epoch. Raises ValueError."""
     moment = datetime.fromisoformat(timestamp)
     if moment.tzinfo is None:
         raise ValueError(f"{timestamp!r} has no time zone")
     return moment.timestamp()
-
-
-@lru_cache(maxsize=256)
-def at(epoch: float) -> str:
-    """Seconds since the epoch as the API writes them."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def namespace_of(obj: Obj) -> str:
@@ -60,9 +59,24 @@ def name_of(obj: Obj) -> str:
     return str(obj["metadata"]["name"])
 
 
+def key_of(resource: str, obj: Obj) -> Key:
+    """The key of an object in the store."""
+    return resource, namespace_of(obj), name_of(obj)
+
+
 def labels_of(obj: Obj) -> dict[str, str]:
     """The labels."""
     return obj["metadata"].get("labels") or {}
+
+
+def annotations_of(obj: Obj) -> dict[str, str]:
+    """The annotations."""
+    return obj["metadata"].get("annotations") or {}
+
+
+def containers_of(spec: Obj) -> list[Obj]:
+    """The containers of a pod spec, in the order in which they start."""
+    return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
 
 
 def lookup(obj: object, path: str) -> Any:
@@ -74,16 +88,25 @@ def lookup(obj: object, path: str) -> Any:
     return obj
 
 
+def _with(obj: Obj, part: str, fields: Obj) -> Obj:
+    merged = {**(obj.get(part) or {}), **fields}
+    return {**obj, part: {key: value for key, value in merged.items() if value is not None}}
+
+
 def with_metadata(obj: Obj, **fields: Any) -> Obj:
     """The object with these metadata fields set; a field given as None is left out."""
-    merged = {**obj["metadata"], **fields}
-    return {**obj, "metadata": {key: value for key, value in merged.items() if value is not None}}
+    return _with(obj, "metadata", fields)
 
 
 def with_status(obj: Obj, **fields: Any) -> Obj:
     """The object with these status fields set; a field given as None is left out."""
-    merged = {**(obj.get("status") or {}), **fields}
-    return {**obj, "status": {key: value for key, value in merged.items() if value is not None}}
+    return _with(obj, "status", fields)
+
+
+def without_finalizer(obj: Obj, finalizer: str) -> Obj:
+    """The object without one of its finalizers."""
+    left = [one for one in obj["metadata"].get("finalizers") or () if one != finalizer]
+    return with_metadata(obj, finalizers=left or None)
 
 
 def deleting(obj: Obj) -> bool:
@@ -91,69 +114,47 @@ def deleting(obj: Obj) -> bool:
     return "deletionTimestamp" in obj["metadata"]
 
 
-def controller_of(obj: Obj) -> Obj | None:
-    """The owner reference that says controller: true."""
-    for owner in obj["metadata"].get("ownerReferences") or ():
-        if owner.get("controller"):
-            return dict(owner)
-    return None
+def finished(pod: Obj) -> bool:
+    """Whether the pod has ended for good."""
+    return lookup(pod, "status.phase") in ("Succeeded", "Failed")
 
 
-def owned_by(owner: Obj) -> list[Obj]:
-    """The ownerReferences of what a controller makes for its object."""
-    return [
-        {
-            "apiVersion": owner["apiVersion"],
-            "kind": owner["kind"],
-            "name": name_of(owner),
-            "uid": owner["metadata"]["uid"],
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
-    ]
+def controller_of(obj: Obj) -> Obj:
+    """The owner reference that says controller: true; empty when there is none."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), {})
 
 
-def condition(obj: Obj, kind: str) -> Obj | None:
-    """The condition of that type."""
-    for entry in (obj.get("status") or {}).get("conditions") or ():
-        if entry["type"] == kind:
-            return cast(Obj, entry)
-    return None
+def reference(obj: Obj) -> Obj:
+    """What an owner reference or an event says of its object."""
+    return {key: obj[key] for key in ("apiVersion", "kind")} | {
+        key: obj["metadata"][key] for key in ("name", "uid")
+    }
+
+
+def condition(obj: Obj, kind: str) -> Obj:
+    """The condition of that type; empty when there is none."""
+    return next((one for one in lookup(obj, "status.conditions") or () if one["type"] == kind), {})
 
 
 def is_true(obj: Obj, kind: str) -> bool:
     """Whether the condition of that type is True."""
-    found = condition(obj, kind)
-    return found is not None and found["status"] == "True"
+    return condition(obj, kind).get("status") == "True"
 
 
 def set_condition(
-    conditions: Sequence[Obj],
-    kind: str,
-    status: bool,
-    reason: str = "",
-    message: str = "",
-    heartbeat: str = "",
+    conditions: Sequence[Obj] | None, kind: str, status: bool, reason: str = "", message: str = ""
 ) -> list[Obj]:
     """The conditions with one replaced or appended; the transition time moves only with the status."""
-    result, since = [], now()
-    for old in conditions:
-        if old["type"] == kind and old["status"] == str(status):
-            since = old["lastTransitionTime"]
-    entry = _condition(kind, str(status), since, reason, message, heartbeat)
-    for old in conditions:
-        result.append(entry if old["type"] == kind else old)
-    return result if entry in result else [*result, entry]
+    known = list(conditions or ())
+    place = next((n for n, old in enumerate(known) if old["type"] == kind), len(known))
+    old = known[place] if place < len(known) else {}
+    since = old["lastTransitionTime"] if old.get("status") == str(status) else now()
+    return [*known[:place], _condition(kind, str(status), since, reason, message), *known[place + 1 :]]
 
 
 @lru_cache(maxsize=1024)
-def _condition(kind: str, status: str, since: str, reason: str, message: str, heartbeat: str) -> Obj:
+def _condition(kind: str, status: str, since: str, reason: str, message: str) -> Obj:
     """A condition; the many pods that say the same share it."""
-    entry: Obj = {"type": kind, "status": status, "lastTransitionTime": since}
-    entry |= {"lastHeartbeatTime": heartbeat} if heartbeat else {"lastProbeTime": None}
+    entry: Obj = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": since}
     return entry | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})
-
-
-def finished(pod: Obj) -> bool:
-    """Whether the pod has ended for good."""
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

@@ -1,7 +1,5 @@
 """The patches the API accepts: JSON merge (RFC 7386), strategic merge and JSON patch (RFC 6902)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jsonpatch
@@ -12,19 +10,13 @@ from localkube.objects import Obj
 
 # patchMergeKey of the lists that strategic merge patches element by element; all other lists are replaced.
 _MERGE_KEYS = {
-    "containers": "name",
-    "initContainers": "name",
-    "env": "name",
-    "volumes": "name",
-    "conditions": "type",
     "volumeMounts": "mountPath",
     "ports": "containerPort",
     "ownerReferences": "uid",
-    "addresses": "type",
-    "imagePullSecrets": "name",
-    "secrets": "name",
     "hostAliases": "ip",
-}
+    "conditions": "type",
+    "addresses": "type",
+} | dict.fromkeys(("containers", "initContainers", "env", "volumes", "imagePullSecrets", "secrets"), "name")
 
 
 def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
@@ -46,9 +38,8 @@ def _json_patch(obj: Obj, patch: Any) -> Obj:
     except (jsonpatch.InvalidJsonPatch, TypeError) as error:
         raise bad_request(f"invalid JSON patch: {error}") from None
     except (jsonpatch.JsonPatchException, JsonPointerException) as error:
-        raise ApiError(
-            422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
-        ) from None
+        message = f"the server rejected our request due to an error in our request: {error}"
+        raise ApiError(422, "Invalid", message) from None
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -57,11 +48,8 @@ def merge(target: Any, patch: Any) -> Any:
         return patch
     result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge(result.get(key), value)
-    return result
+        result[key] = merge(result.get(key), value)
+    return {key: value for key, value in result.items() if patch.get(key, value) is not None}
 
 
 def strategic(target: Any, patch: Any) -> Any:
@@ -70,43 +58,35 @@ def strategic(target: Any, patch: Any) -> Any:
         return patch
     if patch.get("$patch") == "replace":
         return {key: value for key, value in patch.items() if key != "$patch"}
-    result = dict(target) if isinstance(target, dict) else {}
-    if retained := patch.get("$retainKeys"):
-        result = {key: value for key, value in result.items() if key in retained}
+    kept = patch.get("$retainKeys")
+    result = {key: value for key, value in (target or {}).items() if kept is None or key in kept}
     for key, value in patch.items():
         if key.startswith("$deleteFromPrimitiveList/"):
             name = key.partition("/")[2]
             result[name] = [entry for entry in result.get(name) or () if entry not in value]
         elif key.startswith("$"):
             continue  # $setElementOrder only orders, $retainKeys is done
-        elif value is None:
+        elif value is None or (isinstance(value, dict) and value.get("$patch") == "delete"):
             result.pop(key, None)
         elif key == "finalizers":
             result[key] = list(dict.fromkeys([*(result.get(key) or ()), *value]))
-        elif (
-            isinstance(value, list) and key in _MERGE_KEYS and all(isinstance(entry, dict) for entry in value)
-        ):
+        elif key in _MERGE_KEYS and isinstance(value, list):
             result[key] = _merge_list(result.get(key) or [], value, _MERGE_KEYS[key])
-        elif isinstance(value, dict) and value.get("$patch") == "delete":
-            result.pop(key, None)
         else:
             result[key] = strategic(result.get(key), value)
     return result
 
 
 def _merge_list(target: list[Obj], patch: list[Obj], merge_key: str) -> list[Obj]:
-    if any(entry.get("$patch") == "replace" for entry in patch):
+    if any("$patch" in entry and entry["$patch"] == "replace" for entry in patch):
         return [entry for entry in patch if "$patch" not in entry]
-    result = list(target)
+    result = {entry.get(merge_key): entry for entry in target}
     for entry in patch:
         if merge_key not in entry:
             raise bad_request(f"map: {entry} does not contain declared merge key: {merge_key}")
-        at = next((n for n, old in enumerate(result) if old.get(merge_key) == entry[merge_key]), None)
+        key = entry[merge_key]
         if entry.get("$patch") == "delete":
-            if at is not None:
-                del result[at]
-        elif at is None:
-            result.append(strategic({}, entry))
+            result.pop(key, None)
         else:
-            result[at] = strategic(result[at], entry)
-    return result
+            result[key] = strategic(result.get(key), entry)
+    return list(result.values())

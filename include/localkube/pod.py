@@ -1,23 +1,17 @@
 """One pod on a node: its containers run as processes, one after another (init) and then side by side."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from localkube.environment import ConfigError
 from localkube.images import Image
 from localkube.objects import Obj, at, name_of, namespace_of, now
-from localkube.pod_status import ContainerStatus, End, pod_status
+from localkube.pod_status import ContainerStatus, End, Node, pod_status
 from localkube.process import Process
 from localkube.runtime import Machine, Runtime
 from localkube.volumes import MountError
-
-if TYPE_CHECKING:
-    from localkube.kubelet import Kubelet
 
 _RETRY = 2.0  # seconds until a volume or a container is tried again
 _LONGEST_BACKOFF = 300.0
@@ -27,10 +21,10 @@ _STABLE = 600.0  # a container that ran so long is restarted without delay again
 class PodWorker:
     """Runs one pod until its containers have ended for good or it is told to stop."""
 
-    def __init__(self, kubelet: Kubelet, machine: Machine, pod: Obj) -> None:
+    def __init__(self, node: Node, machine: Machine, pod: Obj) -> None:
         self.pod = pod
-        self._kubelet, self._machine = kubelet, machine
-        self.runtime = Runtime(machine, kubelet.store, pod)
+        self._node, self._machine = node, machine
+        self.runtime = Runtime(machine, node.store, pod)
         self._stop = asyncio.Event()
         self._end: End | None = None
         self._started = (pod.get("status") or {}).get("startTime") or now()
@@ -115,14 +109,10 @@ class PodWorker:
         if wait and not self._stop.is_set():
             pod = f"{name_of(self.pod)}_{namespace_of(self.pod)}"
             one.restarting()
-            self._waiting(
-                one,
-                "CrashLoopBackOff",
-                f"back-off {wait:g}s restarting failed container={one.name} pod={pod}",
-            )
-            self._event(
-                "BackOff", f"Back-off restarting failed container {one.name} in pod {pod}", warning=True
-            )
+            text = f"back-off {wait:g}s restarting failed container={one.name} pod={pod}"
+            self._waiting(one, "CrashLoopBackOff", text)
+            text = f"Back-off restarting failed container {one.name} in pod {pod}"
+            self._event("BackOff", text, warning=True)
             await self._pause(wait)
 
     async def _run_once(self, one: ContainerStatus) -> None:
@@ -196,7 +186,7 @@ class PodWorker:
         end = self._end if phase in ("Succeeded", "Failed") else None
         phase = phase or ("Running" if any(one.ever_ran for one in self._main) else "Pending")
         status = pod_status(self.pod, phase, self._started, self._init, self._main, end)
-        self.pod = self._kubelet.publish(self.pod, status)
+        self.pod = self._node.publish(self.pod, status)
 
     def _event(self, reason: str, message: str, warning: bool = False) -> None:
-        self._kubelet.event(self.pod, reason, message, warning)
+        self._node.event(self.pod, reason, message, warning)

@@ -1,15 +1,25 @@
 """The status of a pod, made from what its containers are doing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
-from localkube.objects import Obj, now, set_condition
+from localkube.objects import Obj, lookup, now, set_condition
+from localkube.store import Store
 
 ADDRESS = "127.0.0.1"
-_NOT_READY = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
+_KINDS = ("containerStatuses", "initContainerStatuses")
+
+
+class Node(Protocol):
+    """What a pod needs of the kubelet of its node."""
+
+    @property
+    def store(self) -> Store: ...
+
+    def publish(self, pod: Obj, status: Obj) -> Obj: ...
+
+    def event(self, pod: Obj, reason: str, message: str, warning: bool) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -29,18 +39,13 @@ class ContainerStatus:
         self.name: str = container["name"]
         self.exit_code: int | None = None
         self.ever_ran = False
-        self._id = ""
-        kept = (pod.get("status") or {}).get("initContainerStatuses" if init else "containerStatuses") or ()
-        before = next((one for one in kept if one["name"] == self.name), None)
-        self.restarts = before["restartCount"] + 1 if before and "waiting" not in before["state"] else 0
+        kept = lookup(pod, f"status.{_KINDS[init]}") or ()
+        before: Obj = next((one for one in kept if one["name"] == self.name), {"state": {"waiting": {}}})
+        self.restarts = 0 if "waiting" in before["state"] else before["restartCount"] + 1
+        self._id: Obj = {}
         self._last: Obj = {}
-        self._state: Obj = {
-            "waiting": {
-                "reason": "ContainerCreating"
-                if init or not pod["spec"].get("initContainers")
-                else "PodInitializing"
-            }
-        }
+        first = init or not pod["spec"].get("initContainers")
+        self._state: Obj = {"waiting": {"reason": "ContainerCreating" if first else "PodInitializing"}}
 
     def waiting(self, reason: str, message: str) -> None:
         self._state = {"waiting": {"reason": reason, "message": message}}
@@ -52,13 +57,12 @@ class ContainerStatus:
             self.restarts += 1
 
     def running(self, identity: str) -> None:
-        self._id, self.exit_code, self.ever_ran = identity, None, True
+        self._id, self.exit_code, self.ever_ran = {"containerID": identity}, None, True
         self._state = {"running": {"startedAt": now()}}
 
     def terminated(self, code: int, reason: str, message: str, began: str | None) -> None:
         self.exit_code, self.ever_ran = code, True
-        ended: Obj = {"exitCode": code, "reason": reason, "startedAt": began, "finishedAt": now()}
-        ended |= {"containerID": self._id} if self._id else {}
+        ended = {"exitCode": code, "reason": reason, "startedAt": began, "finishedAt": now(), **self._id}
         self._state = {"terminated": ended | ({"message": message} if message else {})}
 
     @property
@@ -66,16 +70,17 @@ class ContainerStatus:
         return self.exit_code == 0 if self._init else "running" in self._state
 
     def document(self) -> Obj:
+        image = self.container["image"]
         return {
             "name": self.name,
-            "image": self.container["image"],
-            "imageID": self.container["image"] if self.ever_ran else "",
+            "image": image,
+            "imageID": image if self.ever_ran else "",
             "ready": self.ready,
             "started": "running" in self._state,
             "restartCount": self.restarts,
             "state": self._state,
             "lastState": self._last,
-            **({"containerID": self._id} if self._id else {}),
+            **self._id,
         }
 
 
@@ -88,16 +93,14 @@ def pod_status(
     end: End | None = None,
 ) -> Obj:
     """The whole status; end says why the pod was made to fail."""
-    initialized = all(one.exit_code == 0 for one in init)
-    conditions = (pod.get("status") or {}).get("conditions") or []
+    conditions = lookup(pod, "status.conditions")
     if end and end.disruption:
         conditions = set_condition(conditions, "DisruptionTarget", True, end.disruption, end.message)
-    conditions = readiness(
-        conditions, initialized, phase == "Running" and all(one.ready for one in main), phase
-    )
-    status: dict[str, Any] = {
+    initialized = phase == "Succeeded" or all(one.exit_code == 0 for one in init)
+    ready = phase == "Running" and all(one.ready for one in main)
+    status: Obj = {
         "phase": phase,
-        "conditions": conditions,
+        "conditions": _readiness(conditions, initialized, ready, phase),
         "qosClass": pod["status"]["qosClass"],
         "startTime": started,
         "hostIP": ADDRESS,
@@ -106,49 +109,34 @@ def pod_status(
         "podIPs": [{"ip": ADDRESS}],
         "containerStatuses": [one.document() for one in main],
     }
-    if init:
-        status["initContainerStatuses"] = [one.document() for one in init]
+    status |= {"initContainerStatuses": [one.document() for one in init]} if init else {}
     return status | ({"reason": end.reason, "message": end.message} if end else {})
 
 
-def readiness(conditions: Sequence[Obj], initialized: bool, ready: bool, phase: str) -> list[Obj]:
-    """The conditions PodScheduled (kept), Initialized, ContainersReady and Ready of a pod in this phase."""
-    why = "" if ready else _NOT_READY.get(phase, "ContainersNotReady")
-    done = initialized or phase == "Succeeded"
-    conditions = set_condition(conditions, "Initialized", done, "" if done else "ContainersNotInitialized")
-    conditions = set_condition(conditions, "Ready", ready, why)
-    return set_condition(conditions, "ContainersReady", ready, why)
+def _readiness(conditions: Sequence[Obj] | None, initialized: bool, ready: bool, phase: str) -> list[Obj]:
+    """The conditions PodScheduled (kept), Initialized, Ready and ContainersReady of a pod in this phase."""
+    not_ready = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
+    why = "" if initialized else "ContainersNotInitialized"
+    conditions = set_condition(conditions, "Initialized", initialized, why)
+    for kind in ("Ready", "ContainersReady"):
+        conditions = set_condition(conditions, kind, ready, "" if ready else not_ready)
+    return conditions
 
 
 def began(pod: Obj) -> bool:
     """Whether any container of the pod has run."""
-    kinds = ("containerStatuses", "initContainerStatuses")
-    return any("waiting" not in one["state"] for kind in kinds for one in (pod["status"].get(kind) or ()))
+    return any("waiting" not in one["state"] for kind in _KINDS for one in pod["status"].get(kind) or ())
 
 
 def lost_status(pod: Obj) -> Obj:
     """The status of a pod whose processes ended with the server before this one."""
     message = "localkube was restarted: the containers of this pod ended with the process before it."
-    gone = {
-        "exitCode": 137,
-        "reason": "ContainerStatusUnknown",
-        "startedAt": None,
-        "finishedAt": None,
-        "message": "The container could not be located when the pod was terminated",
-    }
+    lost = "The container could not be located when the pod was terminated"
+    gone = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": lost}
+    over = {"ready": False, "started": False, "state": {"terminated": gone}}
     status: Obj = {**pod["status"], "phase": "Failed", "reason": "NodeLost", "message": message}
-    for kind in ("containerStatuses", "initContainerStatuses"):
-        status |= (
-            {
-                kind: [
-                    {**one, "ready": False, "started": False, "state": {"terminated": gone}}
-                    if "running" in one["state"]
-                    else one
-                    for one in status[kind]
-                ]
-            }
-            if status.get(kind)
-            else {}
-        )
-    conditions = set_condition(status.get("conditions") or (), "DisruptionTarget", True, "NodeLost", message)
-    return status | {"conditions": readiness(conditions, True, False, "Failed")}
+    for kind in _KINDS:
+        if kind in status:
+            status[kind] = [{**one, **over} if "running" in one["state"] else one for one in status[kind]]
+    conditions = set_condition(status.get("conditions"), "DisruptionTarget", True, "NodeLost", message)
+    return status | {"conditions": _readiness(conditions, True, False, "Failed")}

@@ -1,7 +1,5 @@
 """One container as one process: started in a session of its own, signalled as a group, always reaped."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess
@@ -31,9 +29,9 @@ class Reaper:
     def _begin(self) -> None:
         reading, self._pipe = os.pipe()
         program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))]
-        memory = [str(self._memory)] if self._memory else []
+        program += [str(self._memory)] if self._memory else []
         self._process = subprocess.Popen(
-            [*program, *memory], stdin=reading, start_new_session=True, pass_fds=[self._lock]
+            program, stdin=reading, start_new_session=True, pass_fds=[self._lock]
         )
         os.close(reading)
         os.write(self._pipe, b"".join(b"+%d\n" % pid for pid in self._running))
@@ -45,15 +43,16 @@ class Reaper:
             os.close(self._pipe)
             self._begin()
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Process:
+    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> "Process":
         """Start a container; it is known to the reaper before its command runs. Raises OSError."""
+        command = ["/bin/sh", "-c", _START, "sh", *argv]
         with log.open("ab") as output:
             popen = subprocess.Popen(
-                ["/bin/sh", "-c", _START, "sh", *argv],
+                command,
                 stdin=self._pipe,
                 stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(env),
+                stderr=output,
+                env=env,
                 cwd=cwd,
                 start_new_session=True,
             )

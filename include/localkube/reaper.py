@@ -9,7 +9,6 @@ at once.
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 
 
@@ -35,19 +34,11 @@ def kill(sessions: set[int]) -> None:
     for leader in sessions:
         with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM if only a zombie is left
             os.killpg(leader, signal.SIGKILL)
-    for pid, session, _ in processes():
-        if session in sessions:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def processes() -> Iterator[tuple[int, int, int]]:
-    """Number, session and resident pages of each process of this machine, as far as /proc tells (Linux)."""
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
-            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # it may have ended meanwhile
-                fields = stat.read().rpartition(b")")[2].split()
-                yield int(name), int(fields[3]), int(fields[21])
+            with suppress(ProcessLookupError, PermissionError):  # it has ended meanwhile
+                if os.getsid(int(name)) in sessions:
+                    os.kill(int(name), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What a request asks for: the resource it is about, the representation, selection, options and body."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,10 @@ from localkube import errors
 from localkube.objects import Obj
 from localkube.resources import RESOURCES, Resource
 from localkube.selectors import Match, field_selector, label_selector
-from localkube.store import encode
+from localkube.store import Record, encode
+from localkube.tables import metadata_only, table
 
 LARGEST_BODY = 3 << 20
-_FORMS = ("Table", "PartialObjectMetadataList", "PartialObjectMetadata")
 
 
 @dataclass(frozen=True)
@@ -36,43 +35,71 @@ class Target:
 def target_of(path: str) -> Target:
     """What a path below the cluster's root names. Raises ApiError 404."""
     parts = path.strip("/").split("/")
-    group_parts = 2 if parts[:2] == ["api", "v1"] else 3 if parts[0] == "apis" and len(parts) > 3 else 0
-    group, rest, namespace = parts[1] if group_parts == 3 else "", parts[group_parts:], ""
-    if not group_parts or parts[group_parts - 1] != "v1" or not rest:
-        raise errors.no_such_path()
-    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
+    root, rest, namespace = "/".join(parts[: 2 if parts[0] == "api" else 3]), parts[3:], ""
+    if parts[0] == "api":
+        rest = parts[2:]
+    if rest[:1] == ["namespaces"] and len(rest) > 2 and rest[2] != "status":
         namespace, rest = rest[1], rest[2:]
-    resource, name = RESOURCES.get(rest[0]), rest[1] if len(rest) > 1 else ""
-    if (
-        resource is None
-        or resource.group != group
-        or len(rest) > 3
-        or (namespace and not resource.namespaced)
-        or (name and resource.namespaced and not namespace)
-    ):
+    plural, name, subresource, *more = [*rest, "", "", ""]
+    resource = RESOURCES.get(plural)
+    if resource is None or resource.root != root or any(more):
         raise errors.no_such_path()
-    return Target(resource, namespace, name, rest[2] if len(rest) > 2 else "")
+    if (namespace and not resource.namespaced) or (name and resource.namespaced and not namespace):
+        raise errors.no_such_path()
+    return Target(resource, namespace, name, subresource)
+
+
+class View:
+    """The representation a client asks for: whole objects, their metadata only, or Tables for kubectl."""
+
+    def __init__(self, request: web.Request, resource: Resource) -> None:
+        self._resource, self._form = resource, _form(request)
+        self._include = request.query.get("includeObject", "Metadata")
+
+    def one(self, record: Record) -> bytes:
+        """A single object."""
+        if self._form == "Table":
+            version = {"resourceVersion": str(record.revision)}
+            return encode(table(self._resource.plural, [record.data], self._include, version))
+        return encode(metadata_only(record.data)) if self._form else record.raw
+
+    def many(self, records: Iterable[Record], meta: Obj) -> bytes:
+        """A list with its metadata."""
+        if self._form == "Table":
+            objects = (record.data for record in records)
+            return encode(table(self._resource.plural, objects, self._include, meta))
+        kind, version = f"{self._resource.kind}List", self._resource.api_version
+        if self._form:
+            kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
+        head = encode({"kind": kind, "apiVersion": version, "metadata": meta})[:-1]
+        return head + b',"items":[' + b",".join(self.one(record) for record in records) + b"]}"
+
+    def nothing(self, meta: Obj) -> Obj:
+        """The object of a bookmark."""
+        if self._form == "Table":
+            return table(self._resource.plural, [], "None", meta)
+        return {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": meta}
+
+
+def _form(request: web.Request) -> str:
+    for accepted in request.headers.get("Accept", "").split(","):
+        parts = {part.strip() for part in accepted.split(";")}
+        for form in ("Table", "PartialObjectMetadata"):
+            if parts & {f"as={form}", f"as={form}List"} and {"application/json", "v=v1"} <= parts:
+                return form
+        if parts & {"application/json", "*/*"} and "as=" not in accepted:
+            break
+    return ""
 
 
 def selection(request: web.Request, resource: Resource) -> Match | None:
     """The test of labelSelector and fieldSelector; None when everything is asked for. Raises ApiError 400."""
     labels = label_selector(request.query.get("labelSelector", ""))
-    fields = field_selector(request.query.get("fieldSelector", ""), resource.selectable)
+    allowed = ("metadata.name", "metadata.namespace", *resource.fields)
+    fields = field_selector(request.query.get("fieldSelector", ""), allowed)
     if labels and fields:
         return lambda obj: labels(obj) and fields(obj)
     return labels or fields
-
-
-def form_of(request: web.Request) -> tuple[str, str]:
-    """The representation asked for (Table, PartialObjectMetadata[List] or "") and includeObject."""
-    for accepted in request.headers.get("Accept", "").split(","):
-        parts = {part.strip() for part in accepted.split(";")}
-        for form in _FORMS:
-            if {f"as={form}", "application/json", "v=v1"} <= parts:
-                return form, request.query.get("includeObject", "Metadata")
-        if parts & {"application/json", "*/*"} and "as=" not in accepted:
-            break
-    return "", ""
 
 
 def flag(request: web.Request, name: str) -> bool:
@@ -83,11 +110,9 @@ def flag(request: web.Request, name: str) -> bool:
 def number(request: web.Request, name: str) -> int | None:
     """A whole number that is not negative. Raises ApiError 400."""
     text = request.query.get(name)
-    if not text:
-        return None
-    if not text.isdigit():
+    if text and not text.isdigit():
         raise errors.bad_request(f'{name}: Invalid value: "{text}": must be a whole number')
-    return int(text)
+    return int(text) if text else None
 
 
 def dry_run(request: web.Request, options: Obj | None = None) -> bool:
@@ -128,10 +153,11 @@ async def delete_options(request: web.Request) -> Obj:
     if not isinstance(options.get("gracePeriodSeconds") or 0, int):
         raise errors.bad_request("gracePeriodSeconds must be a whole number")
     if options.get("orphanDependents") is not None:
-        options.setdefault("propagationPolicy", "Orphan" if options["orphanDependents"] else "Background")
+        raise errors.bad_request("orphanDependents is deprecated: use propagationPolicy")
     return options
 
 
 def json_response(document: Any, code: int = 200) -> web.Response:
     """An answer with a JSON document."""
-    return web.Response(body=encode(document), status=code, content_type="application/json")
+    body = document if isinstance(document, bytes) else encode(document)
+    return web.Response(body=body, status=code, content_type="application/json")

@@ -1,13 +1,10 @@
 """The containers of one pod on this machine: where they live, how they start, what they leave behind."""
 
-from __future__ import annotations
-
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localkube.environment import command_for, host_name
+from localkube.environment import Mounts, expand, host_name, variables_of
 from localkube.images import Image, Images
 from localkube.objects import Obj
 from localkube.pod_status import ContainerStatus
@@ -52,31 +49,44 @@ class Runtime:
         self.volumes = Volumes(self._store, self._directory, node, self._memory).mount(self._pod)
 
     def start(self, one: ContainerStatus, image: Image) -> Process:
-        """Start a container. Raises ConfigError for what may still come and OSError for what cannot work."""
-        scratch = self._directory / "scratch" / one.name
-        scratch.mkdir(parents=True, exist_ok=True)
-        message, log = self._file(one, "message"), self._file(one, "log")
-        message.parent.mkdir(exist_ok=True)
+        """Start a container. Raises ConfigError for what may still come and OSError for what cannot work.
+
+        What the image brings is meant for this machine already, wherever the pod mounts its volumes.
+        """
+        scratch, message = self._directory / "scratch" / one.name, self._file(one, "message")
+        for directory in (scratch, message.parent):
+            directory.mkdir(parents=True, exist_ok=True)
         message.touch()
         mounts = mounts_of(one.container, self.volumes) | {one.container["terminationMessagePath"]: message}
-        base = self._environment(scratch, message)
-        command = command_for(self._pod, one.container, image, mounts, base, scratch, self._store)
-        if not command.argv:
+        variables = variables_of(self._pod, one.container, self._store)
+        translate = Mounts(mounts).translate
+        command, arguments = (
+            [translate(expand(part, variables)) for part in one.container.get(field) or ()]
+            for field in ("command", "args")
+        )
+        argv = command + arguments if command else [*image.Entrypoint, *(arguments or image.Cmd)]
+        env = self._base_environment(scratch, message) | dict(line.partition("=")[::2] for line in image.Env)
+        env |= {name: translate(value) for name, value in variables.items()}
+        if not argv:
             raise FileNotFoundError("no command specified")
-        found = shutil.which(command.argv[0], path=command.env["PATH"])
+        found = shutil.which(argv[0], path=env["PATH"])
         if found is None:
-            raise FileNotFoundError(f'exec: "{command.argv[0]}": executable file not found in $PATH')
-        return self._machine.reaper.start([found, *command.argv[1:]], command.env, command.cwd, log)
+            raise FileNotFoundError(f'exec: "{argv[0]}": executable file not found in $PATH')
+        wanted = one.container.get("workingDir") or image.WorkingDir
+        cwd = self._working_dir(wanted, Path(translate(wanted)), scratch)
+        return self._machine.reaper.start([found, *argv[1:]], env, cwd, self._file(one, "log"))
 
-    def _environment(self, scratch: Path, message: Path) -> Mapping[str, str]:
-        return {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(scratch),
-            "TMPDIR": str(scratch),
-            "HOSTNAME": host_name(self._pod),
-            "TERMINATION_MESSAGE_PATH": str(message),
-            **self._machine.service_env,
-        }
+    def _base_environment(self, scratch: Path, message: Path) -> dict[str, str]:
+        own = {"HOME": scratch, "TMPDIR": scratch, "TERMINATION_MESSAGE_PATH": message}
+        named = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": host_name(self._pod)}
+        return named | {name: str(path) for name, path in own.items()} | self._machine.service_env
+
+    def _working_dir(self, wanted: str, path: Path, scratch: Path) -> Path:
+        """A directory in a volume is made; one of the image, which is not unpacked here, must be there."""
+        if wanted in ("", "/") or (str(path) == wanted and not path.is_dir()):
+            return scratch
+        path.mkdir(parents=True, exist_ok=True)
+        return path
 
     def last_words(self, one: ContainerStatus, code: int) -> str:
         """The termination message: what the container wrote, or the end of its log if the policy says so."""

@@ -1,9 +1,7 @@
 """Label and field selectors, as query strings and as the objects found in specs."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from localkube.errors import bad_request
@@ -11,8 +9,6 @@ from localkube.objects import Obj, labels_of, lookup
 
 Match = Callable[[Obj], bool]
 Labels = Mapping[str, str]
-
-OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")  # of a matchExpression
 
 _PART = re.compile(r"[^,(]*(?:\([^)]*\))?[^,(]*")
 _SET = re.compile(r"(?P<key>\S+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)")
@@ -23,21 +19,15 @@ _EXISTS = re.compile(r"(?P<op>!?)\s*(?P<key>[A-Za-z0-9][\w./-]*)")
 def _holds(labels: Labels, key: str, operator: str, values: list[str]) -> bool:
     value = labels.get(key)
     match operator:
-        case "In":
-            return value in values
-        case "NotIn":
-            return value not in values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt":
-            try:
-                mine, limit = int(value or ""), int(values[0])
-            except (ValueError, IndexError):
-                return False
-            return mine > limit if operator == "Gt" else mine < limit
-    return False
+        case "In" | "NotIn":
+            return (value in values) is (operator == "In")
+        case "Exists" | "DoesNotExist":
+            return (value is not None) is (operator == "Exists")
+    try:
+        mine, limit = int(value or ""), int(values[0])
+    except ValueError:
+        return False
+    return mine > limit if operator == "Gt" else mine < limit
 
 
 def _requirement(text: str) -> tuple[str, str, list[str]]:
@@ -59,23 +49,22 @@ def label_selector(text: str) -> Match | None:
     return (lambda obj: all(_holds(labels_of(obj), *one) for one in wanted)) if wanted else None
 
 
-def field_selector(text: str, allowed: Mapping[str, str]) -> Match | None:
-    """The test a fieldSelector parameter stands for; allowed maps each selectable label to its path."""
+def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
+    """The test a fieldSelector parameter stands for; allowed are the paths that can be selected."""
     wanted: list[tuple[str, bool, str]] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         found = _EQUAL.fullmatch(part)
         if found is None:
             raise bad_request(f'invalid selector: "{part}"; can\'t understand it')
         if found["key"] not in allowed:
-            raise bad_request(
-                f"field label not supported: {found['key']}; supported here: {', '.join(allowed)}"
-            )
-        wanted.append((allowed[found["key"]], found["op"] != "!=", found["values"]))
-    return (
-        (lambda obj: all((_text(lookup(obj, path)) == value) is equal for path, equal, value in wanted))
-        if wanted
-        else None
-    )
+            supported = ", ".join(allowed)
+            raise bad_request(f"field label not supported: {found['key']}; supported here: {supported}")
+        wanted.append((found["key"], found["op"] != "!=", found["values"]))
+
+    def matches(obj: Obj) -> bool:
+        return all((_text(lookup(obj, path)) == value) is same for path, same, value in wanted)
+
+    return matches if wanted else None
 
 
 def _text(value: Any) -> str:
@@ -86,11 +75,10 @@ def selects(selector: Obj | None, labels: Labels) -> bool:
     """Whether a LabelSelector (matchLabels, matchExpressions) selects these labels; None selects nothing."""
     if selector is None:
         return False
-    return all(
-        labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items()
-    ) and expressions_hold(selector.get("matchExpressions") or (), labels)
+    same = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return same and expressions_hold(selector.get("matchExpressions") or (), labels)
 
 
-def expressions_hold(expressions: Any, labels: Labels) -> bool:
+def expressions_hold(expressions: Iterable[Obj], labels: Labels) -> bool:
     """Whether all matchExpressions hold for these labels."""
     return all(_holds(labels, one["key"], one["operator"], one.get("values") or []) for one in expressions)

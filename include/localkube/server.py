@@ -1,7 +1,5 @@
 """HTTPS on the loopback interface: who may ask, which cluster is meant, and how errors are told."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import logging
@@ -71,9 +69,8 @@ class Server:
     async def _admin(self, request: web.Request, parts: list[str]) -> web.Response:
         match request.method, parts:
             case "GET", []:
-                return json_response(
-                    {"items": [self._clusters.document(name) for name in self._clusters.names()]}
-                )
+                items = [self._clusters.document(name) for name in self._clusters.names()]
+                return json_response({"items": items})
             case "POST", []:
                 spec = ClusterSpec.parse(await json_body(request))
                 made = await self._clusters.create(spec)

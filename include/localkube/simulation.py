@@ -5,8 +5,6 @@ the server's environment is its command; it is told each pod that has run its ti
 Whoever may make clusters cannot name it: it runs as the server's user.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import itertools
@@ -17,14 +15,9 @@ import shlex
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
 
 from localkube.objects import Obj, labels_of, name_of, now
-from localkube.pod_status import ContainerStatus, End, pod_status
-
-if TYPE_CHECKING:
-    from localkube.kubelet import Kubelet
-
+from localkube.pod_status import ContainerStatus, End, Node, pod_status
 
 log = logging.getLogger(__name__)
 COMMAND = "LOCALKUBE_SIMULATION"
@@ -43,7 +36,7 @@ class StandIn:
     _process: Process | None = None
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: dict[int, asyncio.Future[int]] = field(default_factory=dict)
-    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _listener: asyncio.Task[None] | None = None
 
     async def exit_code(self, cluster: str, pod: Obj) -> int:
@@ -126,8 +119,8 @@ class Simulation:
 class SimulatedPod:
     """A pod that only looks as if it ran; one that restarts always runs until it is stopped."""
 
-    def __init__(self, kubelet: Kubelet, pod: Obj, simulation: Simulation) -> None:
-        self.pod, self._kubelet, self._simulation = pod, kubelet, simulation
+    def __init__(self, node: Node, pod: Obj, simulation: Simulation) -> None:
+        self.pod, self._node, self._simulation = pod, node, simulation
         self._stopped = asyncio.Event()
         self._end: End | None = None
         self._started = now()
@@ -157,7 +150,7 @@ class SimulatedPod:
         self._publish("Failed" if code else "Succeeded")
 
     def _publish(self, phase: str) -> None:
-        self.pod = self._kubelet.publish(
+        self.pod = self._node.publish(
             self.pod,
             pod_status(
                 self.pod,

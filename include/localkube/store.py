@@ -5,8 +5,6 @@ told to the subscribers (which only take a note and work later). Deletion ends h
 being deleted goes as soon as its last finalizer is gone and, for a pod, its grace period is zero.
 """
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 import uuid
@@ -14,13 +12,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from localkube import errors
-from localkube.database import Key
-from localkube.objects import Obj, deleting, name_of, namespace_of, now, with_metadata
+from localkube.objects import Key, Obj, deleting, key_of, name_of, now, with_metadata
 
 _HISTORY = 4_000  # events kept for each resource; older watches get 410
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of generated names, as in Kubernetes: no vowels, no look-alikes
@@ -63,7 +59,7 @@ class History:
         self.events: list[Event] = []
         self.dropped = 0  # events forgotten so far: absolute position of events[0]
         self.floor = floor  # version up to which events are forgotten
-        self.waiting: set[asyncio.Event] = set()
+        self.changed = asyncio.Event()
 
     def append(self, event: Event) -> None:
         self.events.append(event)
@@ -72,8 +68,8 @@ class History:
             self.floor = self.events[excess - 1].record.revision
             self.dropped += excess
             del self.events[:excess]
-        for waiter in self.waiting:
-            waiter.set()
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 class Watch:
@@ -82,24 +78,17 @@ class Watch:
     def __init__(self, history: History, since: int) -> None:
         if since < history.floor:
             raise errors.gone(f"too old resource version: {since} ({history.floor})")
-        self._history = history
-        self._next = history.dropped + bisect_right(
-            history.events, since, key=lambda event: event.record.revision
-        )
-        self._wake = asyncio.Event()
+        seen = bisect_right(history.events, since, key=lambda event: event.record.revision)
+        self._history, self._next = history, history.dropped + seen
 
     async def events(self, timeout: float) -> list[Event]:
         """The next events, at most 500, or none after the timeout. Raises ApiError 410 for a slow reader."""
         history = self._history
         if self._next >= history.dropped + len(history.events):
-            self._wake.clear()
-            history.waiting.add(self._wake)
             try:
-                await asyncio.wait_for(self._wake.wait(), timeout)
+                await asyncio.wait_for(history.changed.wait(), timeout)
             except TimeoutError:
                 return []
-            finally:
-                history.waiting.discard(self._wake)
         start = self._next - history.dropped
         if start < 0:
             raise errors.gone("too old resource version: the watch could not keep up")
@@ -115,7 +104,7 @@ class Store:
         self.revision = self._floor = revision
         self.uids: dict[str, Key] = {}
         self.owned: dict[str, set[Key]] = defaultdict(set)  # owner uid -> what it owns
-        self._items: dict[str, dict[str, dict[str, Record]]] = defaultdict(dict)
+        self._items: dict[str, dict[str, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
         self._histories: dict[str, History] = {}
         self._subscribers: dict[str, list[Callable[[Event], None]]] = defaultdict(list)
         self._persist = persist
@@ -124,7 +113,7 @@ class Store:
         """Take in what an earlier process left; no event is told."""
         for resource, raw in objects:
             data = msgspec.json.decode(raw)
-            self._place(resource, Record(data, int(data["metadata"]["resourceVersion"]), raw))
+            self._place(key_of(resource, data), Record(data, int(data["metadata"]["resourceVersion"]), raw))
 
     def subscribe(self, resource: str, note: Callable[[Event], None]) -> None:
         self._subscribers[resource].append(note)
@@ -133,100 +122,90 @@ class Store:
         return Watch(self._history(resource), since)
 
     def record(self, resource: str, namespace: str, name: str) -> Record:
-        found = self._items[resource].get(namespace, {}).get(name)
+        """Raises ApiError 404."""
+        found = self._items[resource][namespace].get(name)
         if found is None:
             raise errors.not_found(resource, name)
         return found
 
     def get(self, resource: str, namespace: str, name: str) -> Obj | None:
-        found = self._items[resource].get(namespace, {}).get(name)
+        found = self._items[resource][namespace].get(name)
         return found.data if found else None
 
     def records(self, resource: str, namespace: str = "") -> list[Record]:
         """The records in key order, of one namespace or ("") of all."""
         spaces = self._items[resource]
-        chosen = [spaces.get(namespace, {})] if namespace else [spaces[space] for space in sorted(spaces)]
-        return [space[name] for space in chosen for name in sorted(space)]
+        wanted = [spaces.get(namespace, {})] if namespace else [spaces[one] for one in sorted(spaces)]
+        return [space[name] for space in wanted for name in sorted(space)]
 
     def objects(self, resource: str, namespace: str = "") -> list[Obj]:
         return [record.data for record in self.records(resource, namespace)]
 
+    def dependents(self, owner: Obj) -> list[tuple[str, Obj]]:
+        """What names this object among its owners, with its resource."""
+        keys = sorted(self.owned.get(owner["metadata"]["uid"], ()))
+        return [(key[0], obj) for key in keys if (obj := self.get(*key)) is not None]
+
     def create(self, resource: str, obj: Obj, dry_run: bool = False) -> Obj:
-        meta: dict[str, Any] = {**obj["metadata"]}
-        if not meta.get("name"):
-            meta["name"] = generated_name(meta["generateName"])
-        if self.get(resource, meta.get("namespace", ""), meta["name"]) is not None:
-            raise errors.already_exists(resource, meta["name"])
-        meta = {"uid": str(uuid.uuid4()), **meta, "creationTimestamp": now()}
-        obj = {**obj, "metadata": meta}
-        return obj if dry_run else self._commit("ADDED", resource, obj, None)
+        """Store a new object, which gets its uid unless it has one. Raises ApiError 409."""
+        key = key_of(resource, obj)
+        if self.get(*key) is not None:
+            raise errors.already_exists(resource, key[2])
+        made = {"uid": str(uuid.uuid4()), **obj["metadata"], "creationTimestamp": now()}
+        obj = {**obj, "metadata": made}
+        return obj if dry_run else self._commit("ADDED", key, obj, None)
 
     def update(self, resource: str, obj: Obj, dry_run: bool = False) -> Obj:
         """Replace the object; a resourceVersion that is not the stored one is a conflict."""
-        old = self.record(resource, namespace_of(obj), name_of(obj)).data
-        version = obj["metadata"].get("resourceVersion")
-        if version and version != old["metadata"]["resourceVersion"]:
+        key = key_of(resource, obj)
+        old = self.record(*key).data
+        stored, given = old["metadata"]["resourceVersion"], obj["metadata"].get("resourceVersion")
+        if given and given != stored:
             raise errors.conflict(resource, name_of(obj))
-        if not version:
-            obj = with_metadata(obj, resourceVersion=old["metadata"]["resourceVersion"])
+        if not given:
+            obj = with_metadata(obj, resourceVersion=stored)
         if obj == old or dry_run:
             return obj
-        if (
-            deleting(obj)
-            and not obj["metadata"].get("finalizers")
-            and not obj["metadata"].get("deletionGracePeriodSeconds")
-            and resource != "namespaces"
-        ):
-            return self._commit("DELETED", resource, obj, old)
-        return self._commit("MODIFIED", resource, obj, old)
+        meta = obj["metadata"]
+        held = meta.get("finalizers") or meta.get("deletionGracePeriodSeconds") or resource == "namespaces"
+        return self._commit("DELETED" if deleting(obj) and not held else "MODIFIED", key, obj, old)
 
     def remove(self, resource: str, obj: Obj) -> Obj:
         """Take the object out, whatever its finalizers say."""
-        return self._commit("DELETED", resource, obj, obj)
+        return self._commit("DELETED", key_of(resource, obj), obj, obj)
 
     def _history(self, resource: str) -> History:
         return self._histories.setdefault(resource, History(self._floor))
 
-    def _commit(self, kind: str, resource: str, obj: Obj, old: Obj | None) -> Obj:
-        history = self._history(resource)
+    def _commit(self, kind: str, key: Key, obj: Obj, old: Obj | None) -> Obj:
         self.revision += 1
         obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.revision)}}
         record = Record(obj, self.revision)
-        key = (resource, namespace_of(obj), name_of(obj))
-        if kind == "DELETED":
-            self._displace(key, obj)
-        else:
-            self._place(resource, record)
+        if old is not None:
+            self._displace(key, old)
+        if kind != "DELETED":
+            self._place(key, record)
         self._persist(key, None if kind == "DELETED" else record.raw, self.revision)
         event = Event(kind, record, old)
-        history.append(event)
-        for note in self._subscribers[resource]:
+        self._history(key[0]).append(event)
+        for note in self._subscribers[key[0]]:
             note(event)
         return obj
 
-    def _place(self, resource: str, record: Record) -> None:
-        meta = record.data["metadata"]
-        key = (resource, meta.get("namespace", ""), meta["name"])
-        space = self._items[resource].setdefault(key[1], {})
-        previous = space.get(key[2])
-        if previous is not None:
-            for owner in previous.data["metadata"].get("ownerReferences") or ():
-                self.owned[owner["uid"]].discard(key)
-        space[key[2]] = record
-        self.uids[meta["uid"]] = key
-        for owner in meta.get("ownerReferences") or ():
+    def _place(self, key: Key, record: Record) -> None:
+        resource, namespace, name = key
+        self._items[resource][namespace][name] = record
+        self.uids[record.data["metadata"]["uid"]] = key
+        for owner in record.data["metadata"].get("ownerReferences") or ():
             self.owned[owner["uid"]].add(key)
 
     def _displace(self, key: Key, obj: Obj) -> None:
-        space = self._items[key[0]][key[1]]
-        del space[key[2]]
-        if not space:
-            del self._items[key[0]][key[1]]
+        resource, namespace, name = key
+        del self._items[resource][namespace][name]
         self.uids.pop(obj["metadata"]["uid"], None)
         for owner in obj["metadata"].get("ownerReferences") or ():
-            owned = self.owned[owner["uid"]]
-            owned.discard(key)
-            if not owned:
+            self.owned[owner["uid"]].discard(key)
+            if not self.owned[owner["uid"]]:
                 del self.owned[owner["uid"]]
 
 

@@ -37,6 +37,15 @@ def test_restarts_in_place_count_against_the_backoff_limit(kube: Kube, namespace
     assert len(pods(kube, namespace, "j")) <= 1
 
 
+def test_the_indexes_that_still_ran_when_a_job_failed_are_no_failed_ones(kube: Kube, namespace: str) -> None:
+    """The controller of Kubernetes takes their pods for failed, and calculates the indexes before that."""
+    script = "test $JOB_COMPLETION_INDEX != 1 || exit 65; sleep 60"
+    status = run(kube, namespace, indexed_job("j", script, 3, backoffLimitPerIndex=0, maxFailedIndexes=0))
+    assert conditions(status)[-1] == ("Failed", "True", "MaxFailedIndexesExceeded")
+    assert (status.failed_indexes, status.failed) == ("1", 3)
+    assert len(pods(kube, namespace, "j")) == 1, "those that still ran are deleted"
+
+
 def test_a_preempted_pod_costs_no_retry(server: Server, namespace: str, kube: Kube) -> None:
     mounts = [{"name": "node", "mountPath": "/node"}]
     job = indexed_job(

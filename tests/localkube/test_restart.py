@@ -217,10 +217,11 @@ def test_a_port_that_is_taken_is_named(own_server: Server, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "Expecting property name"),
-        ("[]", "must be an object that maps image names to configurations"),
-        ('{"a:1": {"Entrypoint": "x"}}', "a:1: Entrypoint must be a list of strings"),
-        ('{"a:1": {"Command": []}}', "a:1: unknown field Command; allowed: Entrypoint, Cmd, Env, WorkingDir"),
+        ("{", "Input data was truncated"),
+        ("[]", "Expected `object`, got `array`"),
+        ('{"a:1": {"Entrypoint": "x"}}', "Expected `array`, got `str` - at `$.Entrypoint`"),
+        ('{"a:1": {"Command": []}}', "a:1: an object with Entrypoint, Cmd, Env, WorkingDir"),
+        ('{"a:1": {"Command": []}}', "Object contains unknown field `Command`"),
     ],
 )
 def test_an_images_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str) -> None:

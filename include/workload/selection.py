@@ -74,10 +74,24 @@ def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
 def _good(leptons: Leptons, min_pt: float, max_eta: float) -> _Good:
     event = np.repeat(np.arange(len(leptons.counts)), leptons.counts)
     chosen = np.flatnonzero(_is_good(leptons, min_pt, max_eta))
-    chosen = chosen[np.lexsort((-leptons.pt[chosen], event[chosen]))]
+    chosen = chosen[_by_falling_pt(event[chosen], leptons.pt[chosen])]
     counts = np.bincount(event[chosen], minlength=len(leptons.counts))
     columns = (column[chosen] for column in (leptons.pt, leptons.eta, leptons.phi, leptons.charge))
     return _Good(counts, np.cumsum(counts) - counts, *columns)
+
+
+def _by_falling_pt(event: Integers, pt: Floats) -> Integers:
+    """The order by event and, within each, by falling pT, of leptons that are in the order of their events.
+
+    Files have most events in that order already, so only the others are sorted: to sort all took two thirds
+    of the selection's time.
+    """
+    order = np.arange(len(pt))
+    mixed = event[1:][(event[1:] == event[:-1]) & (pt[1:] > pt[:-1])]
+    if len(mixed):
+        chosen = np.flatnonzero(np.isin(event, mixed))
+        order[chosen] = chosen[np.lexsort((-pt[chosen], event[chosen]))]
+    return order
 
 
 def _is_good(leptons: Leptons, min_pt: float, max_eta: float) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ AUDIT_VERSION := 2.10.1
 CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
-BENCHES := submit watch list localkube
+BENCHES := submit watch list parse analysis localkube
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -41,6 +41,12 @@ test-cluster: setup  ## run the suite of clusters (on a real one: HIGGS_TEST_KUB
 	@python -m pytest tests/cluster
 
 bench: $(addprefix bench-,$(BENCHES))  ## compare the project with other ways (bench/RESULTS.md)
+
+bench-analysis: | $(VENV)/physics
+
+$(VENV)/physics: | setup
+	@$(PYTHON) -m venv $@ && VIRTUAL_ENV=$@ uv pip install --quiet -r bench/requirements.txt \
+	  || { rm -rf $@; echo "coffea and ROOT cannot be installed here: compared without them"; }
 
 bench-%: setup
 	@python -m bench $* $(BENCH)

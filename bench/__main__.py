@@ -14,14 +14,15 @@ from bench.measure import BenchError
 from bench.report import RESULTS, keep, show
 from bench.surroundings import own_airflow
 
-BENCHES = ("submit", "watch", "list", "localkube")
+BENCHES = ("submit", "watch", "list", "parse", "analysis", "localkube")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one bench, print its table and keep it; returns the exit code."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="higgs-bench-") as folder, own_airflow(Path(folder)):
-        options = _parser().parse_args(arguments, argparse.Namespace(folder=Path(folder)))
+        options = _options(sys.argv[1:] if arguments is None else arguments)
+        options.folder = Path(folder)
         try:
             report = options.run(options, console.print)
         except BenchError as error:
@@ -32,16 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _options(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line; only the bench that is run is imported, and what it needs."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    benches = parser.add_subparsers(required=True, metavar="bench", dest="bench")
-    for name in BENCHES:
-        module = import_module(f"bench.{name}")
-        added = benches.add_parser(name, help=(module.__doc__ or "").partition("\n")[0])
-        added.add_argument("--results", type=Path, default=RESULTS, help="the file that keeps the table")
-        module.add_options(added)
-        added.set_defaults(run=module.run)
-    return parser
+    parser.add_argument("bench", choices=BENCHES)
+    name = parser.parse_args(arguments[:1]).bench
+    module = import_module(f"bench.{name}")
+    own = argparse.ArgumentParser(prog=f"python -m bench {name}", description=module.__doc__)
+    own.add_argument("--results", type=Path, default=RESULTS, help="the file that keeps the table")
+    module.add_options(own)
+    return own.parse_args(arguments[1:], argparse.Namespace(bench=name, run=module.run))
 
 
 if __name__ == "__main__":

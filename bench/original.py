@@ -9,7 +9,10 @@ parsed.
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
+from collections.abc import Iterable
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from kubernetes.client import ApiClient, BatchV1Api, CoreV1Api
@@ -17,17 +20,31 @@ from kubernetes.utils import create_from_yaml
 
 Manifest = dict[str, Any]
 BATCH = 200
+INDEX = "_file_index.txt"
 IMAGE = "lukasheinrich/cms-higgs-4l-full"
 NAMESPACE = "default"
 
 
-def submit(api: ApiClient, files: list[tuple[str, str]], suspend: bool) -> dict[str, int]:
-    """Make a Job for each file, a pair of its dataset and its line of the index.
+def write_indexes(folder: Path, files: Iterable[tuple[str, str]]) -> None:
+    """Write the index files of pairs of a dataset and a file's URL: a line for each file."""
+    folder.mkdir(parents=True)
+    for dataset, urls in groupby(files, key=itemgetter(0)):
+        lines = (f"{url.replace('://', '/', 1)}\n" for _, url in urls)
+        (folder / f"{dataset}{INDEX}").write_text("".join(lines))
+
+
+def submit(api: ApiClient, folder: Path, suspend: bool) -> dict[str, int]:
+    """Make a Job for each line of the index files of a folder.
 
     Returns the names of the Jobs, each with its one file.
 
     :param suspend: make no pods.
     """
+    files = (
+        (index.name.removesuffix(INDEX), path)
+        for index in sorted(folder.iterdir())
+        for path in index.read_text().splitlines()
+    )
     jobs = (job(dataset, path, number, suspend) for number, (dataset, path) in enumerate(files))
     submitted: dict[str, int] = {}
     while batch := list(islice(jobs, BATCH)):
@@ -105,8 +122,3 @@ def _container(name: str, command: list[str], environment: dict[str, str]) -> Ma
         "resources": {"requests": asked, "limits": asked},
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
     }
-
-
-def index_line(url: str) -> str:
-    """Return how an index file names the file of a URL."""
-    return url.replace("://", "/", 1)

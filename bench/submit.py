@@ -68,8 +68,12 @@ def _this_project(state: Path, assignments: list[ClusterRun], shards: list[list[
 
 def _original(state: Path, assignments: list[ClusterRun], shards: list[list[Shard]]) -> Row:
     with localkube(state) as server:
-        kubeconfigs = [server.cluster(assignment.cluster.name) for assignment in assignments]
-        arguments = [(*given, True) for given in zip(kubeconfigs, shards, strict=True)]
+        arguments = []
+        for assignment, listed in zip(assignments, shards, strict=True):
+            name = assignment.cluster.name
+            indexes = state.with_suffix(f".{name}")
+            original.write_indexes(indexes, ((shard.dataset, shard.url) for shard in listed))
+            arguments.append((server.cluster(name), indexes, True))
         return _measured(server, shards, create_from_yaml, arguments)
 
 
@@ -102,11 +106,10 @@ def submit_jobs(assignment: ClusterRun, suspend: bool) -> Callable[[], dict[str,
 
 
 def create_from_yaml(
-    kubeconfig: dict[str, Any], shards: list[Shard], suspend: bool
+    kubeconfig: dict[str, Any], indexes: Path, suspend: bool
 ) -> Callable[[], dict[str, int]]:
     """Prepare the original's way for a cluster; the work returns the same."""
     from kubernetes.config import new_client_from_config_dict
 
     api = new_client_from_config_dict(kubeconfig)
-    files = [(shard.dataset, original.index_line(shard.url)) for shard in shards]
-    return lambda: original.submit(api, files, suspend)
+    return lambda: original.submit(api, indexes, suspend)

@@ -47,7 +47,9 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     say(f"Running {options.files:,} Jobs ...")
     with localkube(options.folder / "theirs") as server:
         kubeconfig = server.cluster(assignment.cluster.name, **SHAPE)
-        measure(create_from_yaml, [(kubeconfig, shards, False)])
+        indexes = options.folder / "indexes"
+        original.write_indexes(indexes, ((shard.dataset, shard.url) for shard in shards))
+        measure(create_from_yaml, [(kubeconfig, indexes, False)])
         _until(_all_jobs_done(kubeconfig))
         theirs, listed = _measured(server, _list, (kubeconfig,))
     found = table("One look", "files", *COSTS)

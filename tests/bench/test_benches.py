@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-TINY = {"submit": ("--files", "20", "--clusters", "2"), "localkube": ("--pods", "20", "400")}
+TINY = {
+    "submit": ("--files", "20", "--clusters", "2"),
+    "watch": ("--files", "80"),
+    "list": ("--datasets", "3"),
+    "parse": ("--configs", "1"),
+    "analysis": ("--events", "2000", "--repeats", "1"),
+    "localkube": ("--pods", "20", "400"),
+}
 
 
 @pytest.mark.parametrize("bench", TINY)

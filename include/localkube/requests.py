@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from localkube import errors
+from localkube import errors, protobuf
 from localkube.objects import Obj
 from localkube.resources import RESOURCES, Resource
 from localkube.selectors import Match, field_selector, label_selector
@@ -124,7 +124,9 @@ def dry_run(request: web.Request, options: Obj | None = None) -> bool:
 
 
 async def json_body(request: web.Request) -> Any:
-    """Whatever JSON was sent. Raises ApiError 400, 413 or 415."""
+    """Whatever was sent, in JSON or in protobuf. Raises ApiError 400, 413 or 415."""
+    if request.content_type == protobuf.CONTENT_TYPE:
+        return protobuf.decode(await request.read())
     if "json" not in request.content_type:
         raise errors.unsupported_media_type(request.content_type)
     try:

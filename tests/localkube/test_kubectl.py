@@ -15,8 +15,8 @@ Kubectl = Callable[..., str]
         (("get", "deployments"), 'the server doesn\'t have a resource type "deployments"'),
         (("apply", "--server-side", "-f", "-"), "Server-side apply not available on the server"),
         (
-            ("create", "configmap", "c"),
-            "pipe `kubectl create ... --dry-run=client -o yaml` to `kubectl create -f -`",
+            ("create", "cronjob", "c", "--image=x", "--schedule=* * * * *"),
+            "the server could not find the requested resource",
         ),
     ],
 )

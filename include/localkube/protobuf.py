@@ -1,0 +1,136 @@
+"""Bodies in protobuf, which `kubectl create configmap` and its like send in place of JSON.
+
+Only the kinds and fields that they send are known, numbered as in the generated.proto files of k8s.io/api.
+Any other is refused, never dropped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+from localkube.errors import unsupported_media_type
+from localkube.objects import Obj
+
+CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
+_MAGIC = b"k8s\0"
+_DEFAULTS = "default"  # the type of a field that is sent though nobody set it
+
+# Number, name and type of the fields of a message; a type in brackets is of each element or value.
+_MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
+    "Unknown": {1: ("type", "TypeMeta"), 2: ("raw", "raw"), 3: ("", _DEFAULTS), 4: ("", _DEFAULTS)},
+    "TypeMeta": {1: ("apiVersion", "text"), 2: ("kind", "text")},
+    "ObjectMeta": {
+        1: ("name", "text"),
+        2: ("generateName", "text"),
+        3: ("namespace", "text"),
+        **dict.fromkeys(range(4, 9), ("", _DEFAULTS)),
+        11: ("labels", "{text}"),
+        12: ("annotations", "{text}"),
+    },
+    "Namespace": {1: ("metadata", "ObjectMeta"), 2: ("", _DEFAULTS), 3: ("", _DEFAULTS)},
+    "ServiceAccount": {1: ("metadata", "ObjectMeta")},
+    "ConfigMap": {
+        1: ("metadata", "ObjectMeta"),
+        2: ("data", "{text}"),
+        3: ("binaryData", "{base64}"),
+        4: ("immutable", "flag"),
+    },
+    "Secret": {
+        1: ("metadata", "ObjectMeta"),
+        2: ("data", "{base64}"),
+        3: ("type", "text"),
+        4: ("stringData", "{text}"),
+        5: ("immutable", "flag"),
+    },
+    "Job": {1: ("metadata", "ObjectMeta"), 2: ("spec", "JobSpec"), 3: ("", _DEFAULTS)},
+    "JobSpec": {6: ("template", "PodTemplateSpec")},
+    "PodTemplateSpec": {1: ("metadata", "ObjectMeta"), 2: ("spec", "PodSpec")},
+    "PodSpec": {
+        2: ("containers", "[Container]"),
+        3: ("restartPolicy", "text"),
+        **dict.fromkeys((6, 8, 9, 10, 11, 12, 13, 16, 17, 19, 24), ("", _DEFAULTS)),
+    },
+    "Container": {
+        1: ("name", "text"),
+        2: ("image", "text"),
+        3: ("command", "[text]"),
+        4: ("args", "[text]"),
+        **dict.fromkeys((5, 8, 13, 14, 16, 17, 18, 20), ("", _DEFAULTS)),
+    },
+}
+
+
+def decode(body: bytes) -> Obj:
+    """The object that was sent. Raises ApiError 415 for what is not known here, or is no protobuf."""
+    try:
+        if not body.startswith(_MAGIC):
+            raise ValueError("no Kubernetes protobuf")
+        sent = _message("Unknown", body[len(_MAGIC) :])
+        return {**sent["type"], **_message(sent["type"]["kind"], sent["raw"])}
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        raise unsupported_media_type(CONTENT_TYPE) from None
+
+
+def _message(kind: str, data: bytes) -> Obj:
+    found: Obj = {}
+    for number, value in _fields(data):
+        name, declared = _MESSAGES[kind][number]
+        if declared == _DEFAULTS:
+            if not _says_nothing(value):
+                raise ValueError(f"{kind}.{number}")
+        elif declared.startswith("["):
+            found.setdefault(name, []).append(_value(declared[1:-1], value))
+        elif declared.startswith("{"):
+            entry = dict(_fields(value))
+            found.setdefault(name, {})[entry[1].decode()] = _value(declared[1:-1], entry.get(2, b""))
+        elif value != b"":
+            found[name] = _value(declared, value)
+    return found
+
+
+def _says_nothing(value: int | bytes) -> bool:
+    """Whether this is what a field has that nobody set: zero, an empty text, or a message of such fields."""
+    return not value or (isinstance(value, bytes) and all(_says_nothing(part) for _, part in _fields(value)))
+
+
+def _value(declared: str, value: Any) -> Any:
+    match declared:
+        case "text":
+            return value.decode()
+        case "base64":
+            return base64.b64encode(value).decode()
+        case "flag":
+            return bool(value)
+        case "raw":
+            return value
+    return _message(declared, value)
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Number and value of each field: a whole number or bytes."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        value, at = _varint(data, at)
+        if key & 7 == 2:
+            end = at + value
+            if end > len(data):
+                raise ValueError("cut short")
+            yield key >> 3, data[at:end]
+            at = end
+        elif key & 7 == 0:
+            yield key >> 3, value
+        else:
+            raise ValueError("no field of Kubernetes")
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not byte & 0x80:
+            return value, at

@@ -2,8 +2,8 @@
 
 A catalogue is a directory `include/datasets/<name>/` of three files that people can read and edit:
 
-- `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year,
-  and by stream (trigger and year) and data sample;
+- `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year
+  with its relative uncertainty, and by stream (trigger and year) and data sample;
 - `samples.csv`: one physics process or data-taking period a line, with what its normalisation needs;
 - `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample.
 
@@ -99,6 +99,8 @@ class Catalogue(BaseModel):
     title: str
     note: str | None
     luminosity_pb: dict[int, float]
+    luminosity_uncertainty: dict[int, float] = {}
+    """Relative standard deviation by year; none where a year is not named."""
     streams: dict[str, dict[str, float]] = {}
     datasets: dict[str, Dataset]
     samples: dict[str, Sample]
@@ -128,6 +130,7 @@ class _Heading(BaseModel):
     title: str = Field(min_length=1)
     note: str | None = None
     luminosity_pb: dict[int, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
+    luminosity_uncertainty: dict[int, Annotated[float, Field(gt=0, lt=1)]] = {}
     streams: dict[str, dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]] = {}
 
 
@@ -174,6 +177,7 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
         title=heading.title,
         note=heading.note,
         luminosity_pb=heading.luminosity_pb,
+        luminosity_uncertainty=heading.luminosity_uncertainty,
         streams=heading.streams,
         datasets=datasets,
         samples=samples,

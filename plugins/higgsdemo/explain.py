@@ -33,8 +33,10 @@ TASKS = {
         "tolerates. Why shards failed is kept in `failures/<cluster>.json`."
     ),
     "merge_results": (
-        "Counts the result of every shard once, weights simulated events to the luminosity, and writes "
-        "`merged.json`, `spectrum.json` and `summary.json`. It runs though clusters may have failed."
+        "Counts the result of every shard once, weights simulated events to the luminosity, fits the Higgs "
+        "boson's signal, and writes `summary.json`, the numbers of the plot, and the same in the field's "
+        "formats: `histograms.root`, `workspace.json` (pyhf), `hepdata.yaml`. It runs though clusters may "
+        "have failed."
     ),
     "plot": (
         "Draws the four-lepton mass spectrum as `higgs.png` and `higgs.svg`, or the histograms of an "

@@ -5,13 +5,10 @@ The weight of an event of a simulated sample is
     luminosity × cross section × scale factor / processed events        (1/pb × pb × 1 / 1)
 
 as in the CMS example HiggsExample20112012 (CERN Open Data record 5500), with the processed events counted by
-the campaign itself, so that a sample of which shards are missing is still normalised. Data have weight 1.
+the campaign itself, so that a sample of which shards are missing is still normalised. Where the generator
+weighs its events, the sums of these weights stand for the numbers of events. Data have weight 1.
 
-Of a partial campaign the simulation is scaled to the luminosity that the merged data cover, so that the stack
-remains the prediction for the points drawn over it. The covered luminosity is counted for each year and
-channel apart, since muon and electron triggers are datasets of their own: the catalogue's luminosity of the
-year, times the data shards computed, divided by those there are. A campaign that asks for no data at all is
-scaled to the whole luminosity: it is a prediction for all the data.
+The luminosity is the one that the merged data cover (`higgsdemo.exposure`).
 """
 
 from __future__ import annotations
@@ -26,8 +23,9 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from higgsdemo.merge import DatasetSum
+from higgsdemo.exposure import Exposure, exposures
 from higgsdemo.results import BINS, CHANNELS, HIGH, LOW
+from higgsdemo.sums import DatasetSum, WeightSum
 
 if TYPE_CHECKING:
     from higgsdemo.catalogue import Catalogue, Sample
@@ -37,8 +35,8 @@ WINDOW = (121.0, 130.0)
 """The signal window in GeV; its edges are bin edges."""
 
 Histogram = hist.Hist[hist.storage.Weight]
-Counts = Mapping[str, NDArray[np.int64]]
-"""Selected events in the 37 bins, by channel."""
+Groups = dict[str, dict[str, Histogram]]
+"""Events by group and channel, with the sums of squared weights as variances."""
 
 
 class Sums(Protocol):
@@ -51,16 +49,6 @@ class Sums(Protocol):
 
 class NormalisationError(ValueError):
     """The catalogue lacks what a sample's weight is made from; the message names the sample and the field."""
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """A year's luminosity in 1/pb in a channel: all there is, and what the merged data cover of it."""
-
-    year: int
-    channel: str
-    full_pb: float
-    covered_pb: float
 
 
 @dataclass(frozen=True)
@@ -79,17 +67,25 @@ class Yield:
         return cls(fsum(total), hypot(*total_error), fsum(window), hypot(*window_error))
 
 
+Yields = dict[str, dict[str, Yield]]
+"""Yields by group and channel; channel `all` is their sum."""
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """The four-lepton mass spectra of a campaign."""
 
-    groups: dict[str, dict[str, Histogram]]
-    """Events by group and channel, with the sums of squared weights as variances."""
+    years: dict[int, Groups]
+    """Events of each year's data, and of the samples that simulate it."""
+    groups: Groups
+    """Events of all years."""
     unassigned: dict[str, dict[str, Histogram]]
     """Unweighted events by channel of the datasets that the catalogue does not know; in no group."""
     exposures: tuple[Exposure, ...]
     weights: dict[str, dict[str, float]]
     """The weight of an event by simulated sample and channel."""
+    observed: bool
+    """Whether any event of data was processed."""
     absent: tuple[str, ...]
     """Samples the campaign asked for and of which no event was processed: they are missing in the stack."""
     shards_computed: int
@@ -102,18 +98,15 @@ class Spectrum:
 
     def combined(self, group: str) -> Histogram:
         """The group's spectrum over all channels."""
-        parts = self.groups[group].values()
-        return _histogram(
-            sum((np.asarray(part.values()) for part in parts), np.zeros(BINS)),
-            sum((np.asarray(part.variances()) for part in parts), np.zeros(BINS)),
-        )
+        return _added(self.groups[group].values())
 
-    def yields(self) -> dict[str, dict[str, Yield]]:
-        """Yields by group and channel; channel `all` is their sum."""
-        return {
-            group: {channel: _yield(h) for channel, h in {**channels, "all": self.combined(group)}.items()}
-            for group, channels in self.groups.items()
-        }
+    def yields(self) -> Yields:
+        """Yields of all years."""
+        return _yields(self.groups)
+
+    def yields_by_year(self) -> dict[int, Yields]:
+        """Yields of each year."""
+        return {year: _yields(groups) for year, groups in self.years.items()}
 
     def peak(self, group: str) -> tuple[float, float] | None:
         """Edges in GeV of the group's highest bin (the lowest of equals); None when the group is empty."""
@@ -131,79 +124,53 @@ def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) ->
     """
     sums = merge.datasets
     samples = _by_sample(sums, catalogue)
-    exposures = _exposures(sums, catalogue, expected)
+    covered = exposures(sums, catalogue, expected)
     weights = {
-        name: _weights(catalogue.samples[name], samples, catalogue, exposures)
+        name: _weights(catalogue.samples[name], samples, catalogue, covered)
         for name, total in samples.items()
         if catalogue.samples[name].datatype == "mc" and total.processed
     }
-    groups = {
-        group: {channel: _weighted(group, channel, samples, weights, catalogue) for channel in CHANNELS}
-        for group in GROUPS
-    }
+    years = {year: _groups(year, samples, weights, catalogue) for year in sorted(catalogue.luminosity_pb)}
     asked = {catalogue.datasets[name].sample.name for name in expected if name in catalogue.datasets}
     return Spectrum(
-        groups=groups,
+        years=years,
+        groups={
+            group: {channel: _added(year[group][channel] for year in years.values()) for channel in CHANNELS}
+            for group in GROUPS
+        },
         unassigned={
             name: {channel: _histogram(counts, counts) for channel, counts in total.counts.items()}
             for name, total in sums.items()
             if name not in catalogue.datasets
         },
-        exposures=exposures,
+        exposures=covered,
         weights=weights,
+        observed=any(total.processed for name, total in samples.items() if name not in weights),
         absent=tuple(sorted(name for name in asked if name not in samples or not samples[name].processed)),
         shards_computed=sum(min(sums[n].computed, shards) for n, shards in expected.items() if n in sums),
         shards_expected=sum(expected.values()),
     )
 
 
-@dataclass(frozen=True)
-class _SampleSum:
-    processed: int
-    counts: Counts
-
-
-def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, _SampleSum]:
-    members: dict[str, list[DatasetSum]] = defaultdict(list)
+def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, WeightSum]:
+    members: dict[str, list[WeightSum]] = defaultdict(list)
     for name, total in sums.items():
         if name in catalogue.datasets:
-            members[catalogue.datasets[name].sample.name].append(total)
+            members[catalogue.datasets[name].sample.name].append(total.weights)
     return {
-        sample: _SampleSum(
-            processed=sum(total.processed for total in totals),
-            counts={channel: sum((t.counts[channel] for t in totals), _no_counts()) for channel in CHANNELS},
+        sample: WeightSum(
+            processed=fsum(total.processed for total in totals),
+            sums={channel: sum((t.sums[channel] for t in totals), np.zeros(BINS)) for channel in CHANNELS},
+            squares={
+                channel: sum((t.squares[channel] for t in totals), np.zeros(BINS)) for channel in CHANNELS
+            },
         )
         for sample, totals in sorted(members.items())
     }
 
 
-def _exposures(
-    sums: Mapping[str, DatasetSum], catalogue: Catalogue, expected: Mapping[str, int]
-) -> tuple[Exposure, ...]:
-    """The covered luminosity of each year and channel.
-
-    A dataset has as many shards as the catalogue has files of it, or as were listed where that is more.
-    """
-    data = [dataset for dataset in catalogue.datasets.values() if dataset.sample.datatype == "data"]
-    asked = any(dataset.name in expected for dataset in data)
-
-    def fraction(year: int, channel: str) -> float:
-        if not asked:
-            return 1.0
-        feeding = [d for d in data if d.sample.year == year and channel in d.sample.channels]
-        shards = sum(max(dataset.files, expected.get(dataset.name, 0)) for dataset in feeding)
-        computed = sum(sums[dataset.name].computed for dataset in feeding if dataset.name in sums)
-        return min(computed / shards, 1.0) if shards else 0.0
-
-    return tuple(
-        Exposure(year, channel, full_pb, full_pb * fraction(year, channel))
-        for year, full_pb in sorted(catalogue.luminosity_pb.items())
-        for channel in CHANNELS
-    )
-
-
 def _weights(
-    sample: Sample, samples: Mapping[str, _SampleSum], catalogue: Catalogue, exposures: Iterable[Exposure]
+    sample: Sample, samples: Mapping[str, WeightSum], catalogue: Catalogue, exposures: Iterable[Exposure]
 ) -> dict[str, float]:
     """The weight of an event of the sample in each of its channels."""
     if sample.year not in catalogue.luminosity_pb:
@@ -238,32 +205,45 @@ def _process(sample: Sample) -> tuple[object, ...]:
     return sample.group, sample.year, sample.channels, sample.cross_section_pb, sample.generated_events
 
 
-def _no_counts() -> NDArray[np.int64]:
-    return np.zeros(BINS, dtype=np.int64)
-
-
-def _weighted(
-    group: str,
-    channel: str,
-    samples: Mapping[str, _SampleSum],
+def _groups(
+    year: int,
+    samples: Mapping[str, WeightSum],
     weights: Mapping[str, Mapping[str, float]],
     catalogue: Catalogue,
-) -> Histogram:
-    """Weighted events of a group in a channel: the samples of the group that fill the channel."""
-    values, variances = np.zeros(BINS), np.zeros(BINS)
+) -> Groups:
+    """Weighted events of a year's samples, each in the channels that it fills."""
+    events = {group: {channel: _histogram() for channel in CHANNELS} for group in GROUPS}
     for name, total in samples.items():
         sample = catalogue.samples[name]
-        if sample.group == group and channel in sample.channels:
+        for channel in sample.channels if sample.year == year else ():
             weight = 1.0 if sample.datatype == "data" else weights.get(name, {}).get(channel, 0.0)
-            values += weight * total.counts[channel]
-            variances += weight**2 * total.counts[channel]
-    return _histogram(values, variances)
+            part = _histogram(weight * total.sums[channel], weight**2 * total.squares[channel])
+            events[sample.group][channel] = _added([events[sample.group][channel], part])
+    return events
 
 
-def _histogram(values: NDArray[Any], variances: NDArray[Any]) -> Histogram:
+def _added(histograms: Iterable[Histogram]) -> Histogram:
+    parts = list(histograms)
+    return _histogram(
+        sum((np.asarray(part.values()) for part in parts), np.zeros(BINS)),
+        sum((np.asarray(part.variances()) for part in parts), np.zeros(BINS)),
+    )
+
+
+_NOTHING = np.zeros(BINS)
+
+
+def _histogram(values: NDArray[Any] = _NOTHING, variances: NDArray[Any] = _NOTHING) -> Histogram:
     edges = np.linspace(LOW, HIGH, BINS + 1)  # exact, which those of a regular axis are not
     axis = hist.axis.Variable(edges, name="mass", label="Four-lepton mass [GeV]")
     return hist.Hist(axis, storage=hist.storage.Weight(), data=np.stack([values, variances], axis=-1))
+
+
+def _yields(groups: Groups) -> Yields:
+    return {
+        group: {channel: _yield(h) for channel, h in {**channels, "all": _added(channels.values())}.items()}
+        for group, channels in groups.items()
+    }
 
 
 def _yield(histogram: Histogram) -> Yield:

@@ -5,6 +5,7 @@ record 5500); the style is mplhep's, with its own fonts, so it is drawn the same
 
 The plot makes no claim that its numbers do not: a catalogue's note (of simulated data, say) stands in the
 place of "CMS Open Data", and a partial campaign shows its own luminosity and the part of the shards computed.
+Below stand the significance of the Higgs boson and its strength, where they are known.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import math
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from hist.intervals import poisson_interval
 
-from higgsdemo.normalisation import Exposure, Spectrum
+from higgsdemo.discovery import Discovery, in_words
+from higgsdemo.exposure import Exposure
+from higgsdemo.normalisation import Spectrum
 from higgsdemo.results import BINS, HIGH, LOW
 
 if TYPE_CHECKING:
@@ -64,7 +68,7 @@ class Covered(Protocol):
         """Samples of which there are no events."""
 
 
-def draw(spectrum: Spectrum, catalogue: Catalogue) -> Figure:
+def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None = None) -> Figure:
     """The plot of all channels together, 10 by 10 inches, not yet rendered.
 
     It is made without pyplot, which would keep the figure and ask for a display.
@@ -75,11 +79,11 @@ def draw(spectrum: Spectrum, catalogue: Catalogue) -> Figure:
         figure = Figure(figsize=(10, 10))
         axes = figure.add_axes((0.12, 0.105, 0.845, 0.835))
         highest = max(_draw_stack(axes, spectrum), _draw_data(axes, spectrum, _data_label(catalogue)))
-        axes.set(xlim=(LOW, HIGH), ylim=(0, 1.55 * highest if highest else 1))
         axes.set_xlabel(r"$m_{4\ell}$ [GeV]")
         axes.set_ylabel(f"Events / {(HIGH - LOW) / BINS:g} GeV")
         _write_legend(axes, catalogue)
-        _write_headline(axes, spectrum, catalogue)
+        free = min(_write_headline(axes, spectrum, catalogue, discovery), 0.645)
+        axes.set(xlim=(LOW, HIGH), ylim=(0, highest / free if highest else 1))
         axes.text(
             1, 1.012, luminosity_text(spectrum.exposures), transform=axes.transAxes, ha="right", size=19
         )
@@ -182,8 +186,13 @@ def _write_legend(axes: Axes, catalogue: Catalogue) -> None:
     )
 
 
-def _write_headline(axes: Axes, spectrum: Spectrum, catalogue: Catalogue) -> None:
-    """What the data are, in the upper left; below it, what is missing of them."""
+def _write_headline(
+    axes: Axes, spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None
+) -> float:
+    """What the data are, in the upper left; below it, what is missing of them, and what they say.
+
+    Gives the part of the axes' height that is free below.
+    """
     text = catalogue.note or "CMS Open Data"
     size, width = (25, 20) if len(text) <= 60 else (17, 30)
     lines = textwrap.wrap(text, width)
@@ -192,9 +201,15 @@ def _write_headline(axes: Axes, spectrum: Spectrum, catalogue: Catalogue) -> Non
     axes.text(
         0.04, 0.965, "\n".join(lines), weight="bold", size=size, color=colour, linespacing=1.15, **place
     )
+    below = 0.955 - 0.00195 * size * len(lines)
     if missing := coverage_text(spectrum):
-        below = 0.955 - 0.00195 * size * len(lines)
         axes.text(0.04, below, missing, size=19, style="italic", **place)
+        below -= 0.01 + 0.00195 * 19 * len(missing.splitlines())
+    if discovery is not None and discovery.expected_significance is not None:
+        found = replace(discovery, statement=None)
+        axes.text(0.04, below, "\n".join(in_words(found)), size=15, linespacing=1.3, **place)
+        below -= 0.075
+    return below
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Le, Len
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
@@ -45,6 +45,14 @@ Count = Annotated[int, BeforeValidator(_whole_number), Ge(0), Le(MAX_EVENTS)]
 Size = Annotated[int, BeforeValidator(_whole_number), Ge(0), Le(1 << 60)]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False, strict=True)]
 Histogram = Annotated[tuple[Count, ...], Len(BINS, BINS)]
+Weight = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False, strict=True)]
+Square = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False, strict=True)]
+_Value = TypeVar("_Value")
+ByChannel = Annotated[
+    dict[Literal["4mu", "4e", "2e2mu"], Annotated[tuple[_Value, ...], Len(BINS, BINS)]], Len(len(CHANNELS))
+]
+"""A histogram for each channel."""
+
 Name = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -68,6 +76,17 @@ class Durations(_Part):
     compute: Seconds = 0.0
 
 
+class EventWeights(_Part):
+    """Sums over the events of a shard whose generator gives them weights other than 1, as MC@NLO does."""
+
+    processed: Weight
+    """The sum of the weights of all events read."""
+    sums: ByChannel[Weight]
+    """By channel, the sum of the weights of the selected events in each bin."""
+    squares: ByChannel[Square]
+    """The same of the weights squared: the variances of the sums."""
+
+
 class _Document(_Part):
     """What every result may say of its shard; its dataset and the number of events read it must."""
 
@@ -88,12 +107,13 @@ class ResultDocument(_Document):
     """One shard's result: the unweighted events selected by channel and bin.
 
     These fields, and those before `shard`, are those of the 2019 tool, and enough; our own workload writes
-    the others too.
+    the others too. Without `weights` every event weighs 1.
     """
 
     mass4mu_8TeV_low: Histogram
     mass4e_8TeV_low: Histogram
     mass2mu2e_8TeV_low: Histogram
+    weights: EventWeights | None = None
 
     @property
     def counts(self) -> dict[str, tuple[int, ...]]:
@@ -206,6 +226,8 @@ def _complaint(kind: str, context: dict[str, Any], value: object) -> str:
             return f"is {value}, below {context['ge']}"
         case "less_than_equal":
             return f"is {value}, above {context['le']}"
+        case "too_short" | "too_long" if context["field_type"] == "Dictionary":
+            return "does not have the channels " + ", ".join(CHANNELS)
         case "too_short" | "too_long":
             return f"has {context['actual_length']} bins, not {BINS}"
         case "finite_number":

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.normalisation import Exposure, Sums, Yield
+from higgsdemo.exposure import Exposure
+from higgsdemo.normalisation import Sums, Yields
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,11 @@ class OwnSpectra:
         """None: entries are counted."""
         return {}
 
-    def yields(self) -> dict[str, dict[str, Yield]]:
+    def yields(self) -> Yields:
+        """None: there are no groups."""
+        return {}
+
+    def yields_by_year(self) -> dict[int, Yields]:
         """None: there are no groups."""
         return {}
 

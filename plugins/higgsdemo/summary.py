@@ -12,13 +12,18 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Annotated, Any
 
+import numpy as np
+from hist.intervals import poisson_interval
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.merge import DatasetSum, Merge, Names
-from higgsdemo.normalisation import WINDOW, Exposure, Spectrum, Yield
+from higgsdemo.discovery import Discovery, in_words
+from higgsdemo.exposure import Exposure
+from higgsdemo.merge import Merge, Names
+from higgsdemo.normalisation import WINDOW, Spectrum, Yield, Yields
 from higgsdemo.results import HIGH, LOW, locate, printable
 from higgsdemo.spectra import OwnSpectra
+from higgsdemo.sums import DatasetSum
 
 FAILURES_LISTED = 1000
 """How many failed shards, and corrupt objects, a summary lists with their reasons."""
@@ -69,6 +74,13 @@ class Work(_Part):
     """Shards that were downloaded and thrown away: done, but in no yield."""
 
 
+class DataIntervals(_Part):
+    """Poisson (Garwood) intervals of 68% of the data's yields: the means for which they are no surprise."""
+
+    total: tuple[float, float]
+    window: tuple[float, float]
+
+
 class DatasetSummary(_Part):
     """One dataset: its sample and group in the catalogue, if it has one, its shards and the work done."""
 
@@ -93,8 +105,13 @@ class Summary(_Part):
     coverage: float
     """Computed part of the expected shards, 0 to 1."""
     work: Work
-    yields: dict[str, dict[str, Yield]]
+    yields: Yields
     """By group and channel; channel `all` is their sum."""
+    yields_by_year: dict[int, Yields]
+    data_intervals: dict[str, DataIntervals]
+    """By channel."""
+    discovery: Discovery | None
+    """None of an analysis of one's own."""
     higgs_peak_gev: tuple[float, float] | None
     """Edges of the highest bin of the Higgs group."""
     luminosity: tuple[Exposure, ...]
@@ -131,6 +148,7 @@ def summarise(
     spectrum: Spectrum | OwnSpectra,
     expected: Mapping[str, Names],
     failures: Iterable[FailedShard | Mapping[str, Any]] = (),
+    discovery: Discovery | None = None,
     started: AwareDatetime | None = None,
     finished: AwareDatetime | None = None,
 ) -> Summary:
@@ -147,6 +165,7 @@ def summarise(
     failed = _failures(merge, expected, failures)
     lost = {(failure.dataset, failure.shard) for failure in failed}
     sums = merge.datasets
+    yields = spectrum.yields()
     missing = {
         dataset: [shard for shard in shards if (dataset, shard) not in lost]
         for dataset, shards in merge.missing(datasets).items()
@@ -162,7 +181,10 @@ def summarise(
         shards=_whole(_count(datasets, merge, lost), spectrum),
         coverage=spectrum.coverage,
         work=_work(sums.values()),
-        yields=spectrum.yields(),
+        yields=yields,
+        yields_by_year=spectrum.yields_by_year(),
+        data_intervals={channel: _intervals(found) for channel, found in yields.get("data", {}).items()},
+        discovery=discovery,
         higgs_peak_gev=spectrum.peak("higgs"),
         luminosity=spectrum.exposures,
         stated_luminosity_pb=_stated_luminosity(sums.values()),
@@ -195,16 +217,21 @@ def yields_table(summary: Summary) -> str:
     if not summary.yields:
         return "\n".join([*_remarks(summary), *_entries(summary)])
     expected = {group: channels["all"] for group, channels in summary.yields.items() if group in _LABELS}
-    data = summary.yields["data"]["all"]
+    data, interval = summary.yields["data"]["all"], summary.data_intervals["all"]
     rows = [
         ("Events", f"{LOW:g} to {HIGH:g} GeV", f"{WINDOW[0]:g} to {WINDOW[1]:g} GeV"),
-        ("Pseudo-data" if summary.note else "Data", f"{data.total:.0f}", f"{data.window:.0f}"),
+        (
+            "Pseudo-data" if summary.note else "Data",
+            _counted(data.total, interval.total),
+            _counted(data.window, interval.window),
+        ),
         ("Expected", *_cells(Yield.sum(expected.values()))),
         *((f"  {_LABELS[group]}", *_cells(value)) for group, value in expected.items()),
     ]
     left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = (f"{row[0]:<{left}}  {row[1]:>{right[0]}}  {row[2]:>{right[1]}}" for row in rows)
-    return "\n".join([*_remarks(summary), *lines])
+    found = in_words(summary.discovery) if summary.discovery else []
+    return "\n".join([*_remarks(summary), *lines, *found])
 
 
 def _entries(summary: Summary) -> list[str]:
@@ -228,6 +255,15 @@ def _remarks(summary: Summary) -> list[str]:
     if summary.absent_samples:
         remarks.append(f"No events of {', '.join(summary.absent_samples)}")
     return remarks
+
+
+def _intervals(counted: Yield) -> DataIntervals:
+    low, high = poisson_interval(np.array([counted.total, counted.window]))
+    return DataIntervals(total=(low[0], high[0]), window=(low[1], high[1]))
+
+
+def _counted(events: float, interval: tuple[float, float]) -> str:
+    return f"{events:.0f} +{interval[1] - events:.1f} −{events - interval[0]:.1f}"
 
 
 def _cells(value: Yield) -> tuple[str, str]:

@@ -1,7 +1,9 @@
 """Every shard's result counts once, whatever order, repeats or parts the results come in."""
 
+import gzip
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,21 @@ from higgsdemo.merge import Merge
 from higgsdemo.results import ResultError
 from result_documents import histogram, stored
 
+
+def weights(processed: float, bin: int, weight: float) -> dict[str, Any]:
+    """The weights of a document with one event in a bin of 2e2mu."""
+    nothing = {channel: [0.0] * 37 for channel in ("4mu", "4e")}
+    return {
+        "processed": processed,
+        "sums": nothing | {"2e2mu": [weight * (i == bin) for i in range(37)]},
+        "squares": nothing | {"2e2mu": [weight**2 * (i == bin) for i in range(37)]},
+    }
+
+
 SECONDS = st.floats(0, 1e6)
 RESULTS = st.lists(
     st.builds(
-        lambda dataset, shard, count, bin, lumi, seconds, test_mode: stored(
+        lambda dataset, shard, count, bin, lumi, seconds, weight, test_mode: stored(
             dataset,
             shard,
             0 if test_mode else 10 * count,
@@ -24,6 +37,7 @@ RESULTS = st.lists(
             lumi=lumi and {"stream": f"stream_{dataset}", "value": lumi},
             seconds={"stage_in": seconds, "compute": seconds / 3},
             bytes=count,
+            weights=None if weight is None or test_mode else weights(10 * count * weight, bin, weight),
             test_mode=test_mode,
         ),
         st.sampled_from(["A", "B"]),
@@ -32,6 +46,7 @@ RESULTS = st.lists(
         st.integers(0, 36),
         st.none() | st.floats(1e-3, 1e12),
         SECONDS,
+        st.none() | st.floats(-10, 10),
         st.booleans(),
     ),
     max_size=12,
@@ -53,7 +68,19 @@ def bits(merge: Merge) -> str:
         for name, s in merge.datasets.items()
     }
     names = {name: sorted(shards) for name, shards in merge.shards.items()}
-    return json.dumps([sums, floats, names, merge.conflicts, merge.corrupt, merge.to_dict()])
+    weighted = {
+        name: [
+            s.weights.processed.hex(),
+            *(
+                v.hex()
+                for part in (s.weights.sums, s.weights.squares)
+                for values in part.values()
+                for v in values.tolist()
+            ),
+        ]
+        for name, s in merge.datasets.items()
+    }
+    return json.dumps([sums, floats, weighted, names, merge.conflicts, merge.corrupt, merge.to_bytes().hex()])
 
 
 @given(OBJECTS, st.randoms(use_true_random=False))
@@ -74,7 +101,7 @@ def test_parts_saved_and_joined_in_any_order_give_the_same(
     random.shuffle(parts)
     whole = Merge()
     for part in parts:
-        whole.update(Merge.from_dict(json.loads(json.dumps(part.to_dict()))))
+        whole.update(Merge.from_bytes(part.to_bytes()))
     assert bits(whole) == bits(Merge.of(objects))
     assert whole == Merge.of(objects)
 
@@ -163,18 +190,67 @@ def test_an_empty_merge_sums_to_nothing() -> None:
     assert (Merge().datasets, Merge().shards, Merge().missing({"A": ["x"]})) == ({}, {}, {"A": ["x"]})
 
 
+def test_a_merge_holds_a_few_hundred_bytes_a_shard_names_included() -> None:
+    """27,000 documents of the full campaign, with events in most bins, would be 120 MB."""
+    counts = {channel: {bin: bin % 7 for bin in range(37)} for channel in ("4mu", "4e", "2e2mu")}
+    names = [f"{number:08d}-A1B2-C3D4-E5F6-0123456789AB" for number in range(2000)]
+    merge = Merge()
+    tracemalloc.start()
+    for name in names:
+        merge.read(*stored("SMHiggsToZZTo4L", name, 10_000, counts, seconds={"compute": 1.23}, bytes=123))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held / len(names) < 600
+    assert merge.datasets["SMHiggsToZZTo4L"].processed == 20_000_000
+
+
+def test_weighted_and_unweighted_results_of_a_dataset_add_up() -> None:
+    merge = Merge.of(
+        [
+            stored("A", "x", 10, {"2e2mu": {5: 2}}),
+            stored("A", "y", 10, {"2e2mu": {5: 1}}, weights=weights(-7.5, 5, -0.75)),
+            stored("A", "z", 10, {"2e2mu": {6: 3}}),
+        ]
+    )
+    found = merge.datasets["A"]
+    assert (found.processed, found.weights.processed) == (30, 12.5)
+    assert found.counts["2e2mu"].tolist() == histogram({5: 3, 6: 3})
+    assert found.weights.sums["2e2mu"][5:7].tolist() == [1.25, 3.0]
+    assert found.weights.squares["2e2mu"][5:7].tolist() == [2.5625, 3.0]
+    assert not found.weights.sums["4mu"].any()
+
+
+def test_results_that_differ_in_their_weights_alone_are_in_conflict() -> None:
+    same = ("A", "x", 10, {"2e2mu": {5: 1}})
+    objects = [stored(*same, weights=weights(5.0, 5, weight)) for weight in (0.5, 0.25)]
+    assert Merge.of(objects).conflicts == {"A": ["x"]}
+
+
+def lines(*values: object) -> bytes:
+    return gzip.compress("".join(json.dumps(value) + "\n" for value in values).encode())
+
+
+HEADING = {"conflicts": {}, "corrupt": {}}
+
+
 @pytest.mark.parametrize(
-    ("saved", "where"),
+    ("saved", "fault"),
     [
-        (None, "the whole"),
-        ([], "the whole"),
-        ({}, "documents"),
-        ({"documents": {"A": {"x": {}}}, "conflicts": {}, "corrupt": {}}, "documents.A.x.samplename"),
-        ({"documents": {}, "conflicts": {"A": "x"}, "corrupt": {}}, "conflicts.A"),
-        ({"documents": {}, "conflicts": {}, "corrupt": {"k": 1}}, "corrupt.k"),
+        (b"", "line 1: the whole is not valid"),
+        (b"{}", "Not a gzipped file (b'{}')"),
+        (Merge().to_bytes()[:-9], "Compressed file ended before the end-of-stream marker was reached"),
+        (lines([]), "line 1: the whole is not valid"),
+        (lines({}), "line 1: conflicts is not valid"),
+        (lines({"conflicts": {"A": "x"}, "corrupt": {}}), "line 1: conflicts.A is not valid"),
+        (lines({"conflicts": {}, "corrupt": {"k": 1}}), "line 1: corrupt.k is not valid"),
+        (lines(HEADING, {"dataset": "A", "shard": "x"}), "line 2: result is not valid"),
+        (
+            lines(HEADING, {"dataset": "A", "shard": "x", "result": {}}),
+            "line 2: result.samplename is not valid",
+        ),
     ],
 )
-def test_what_is_no_saved_merge_is_refused(saved: object, where: str) -> None:
+def test_what_is_no_saved_merge_is_refused(saved: bytes, fault: str) -> None:
     with pytest.raises(ResultError) as caught:
-        Merge.from_dict(saved)
-    assert str(caught.value) == f"not a saved merge: {where} is not valid"
+        Merge.from_bytes(saved)
+    assert str(caught.value) == f"not a saved merge: {fault}"

@@ -168,6 +168,37 @@ def test_processes_of_different_channels_do_not_share_a_cross_section() -> None:
     assert found.weights == {"mu": {"4mu": 10.0}, "e": {"4e": 10.0}}
 
 
+def test_the_weights_of_a_generator_stand_for_its_events() -> None:
+    """Three events of +1.5 and one of -0.5 in a bin, of a sample whose weights add up to 50."""
+    sums = {channel: [0.0] * 37 for channel in ALL}
+    weights = {
+        "processed": 50.0,
+        "sums": sums | {"4mu": [float(n) for n in histogram({18: 4})]},
+        "squares": sums | {"4mu": [float(n) for n in histogram({18: 7})]},
+    }
+    known = catalogue(sample("tt", "ttbar", files=1, cross_section_pb=0.1))
+    found = spectrum_of(known, stored("TT", "x", 100, {"4mu": {18: 4}}, weights=weights))
+    assert found.weights == {"tt": dict.fromkeys(ALL, 2.0)}  # 1000 / pb * 0.1 pb / 50
+    assert found.combined("ttbar").values()[18] == 8.0
+    assert found.combined("ttbar").variances()[18] == 28.0
+
+
+def test_years_are_kept_apart_and_add_up() -> None:
+    known = catalogue(
+        sample("d11", "data", 2011),
+        sample("d12", "data", 2012),
+        luminosity_pb={2011: 100.0, 2012: 1000.0},
+    )
+    found = spectrum_of(known, stored("D11", "x", 9, {"4e": {3: 2}}), stored("D12", "x", 9, {"4e": {3: 5}}))
+    assert {year: groups["data"]["4e"].values()[3] for year, groups in found.years.items()} == {
+        2011: 2.0,
+        2012: 5.0,
+    }
+    assert found.groups["data"]["4e"].values().tolist() == histogram({3: 7})
+    by_year = found.yields_by_year()
+    assert (by_year[2011]["data"]["all"].total, by_year[2012]["data"]["4e"].total) == (2.0, 5.0)
+
+
 def test_missing_simulated_shards_change_the_weight_and_not_the_yield() -> None:
     known = catalogue(sample("h", "higgs"))
     whole = [stored("H", shard, 100, {"4mu": {18: 4}}) for shard in "xy"]
@@ -197,6 +228,40 @@ def test_the_luminosity_of_a_year_is_all_its_files_also_when_a_campaign_asks_for
 def test_a_bucket_with_more_files_than_the_catalogue_is_covered_by_all_of_them() -> None:
     known = catalogue(sample("d", "data", files=1))
     assert covered(spectrum_of(known, stored("D", "x"), expected={"D": 4}))[2012, "4e"] == 250.0
+
+
+def streamed(known: Catalogue, **pb: float) -> Catalogue:
+    return known.model_copy(update={"streams": {"stream": pb}})
+
+
+def stating(dataset: str, shard: str, pb: float) -> tuple[str, bytes]:
+    return stored(dataset, shard, lumi={"stream": "stream", "value": pb * 1e6})
+
+
+def test_luminosity_is_what_the_shards_state_where_the_streams_are_known() -> None:
+    known = streamed(
+        catalogue(
+            sample("b", "data", channels=("4mu", "2e2mu"), files=2),
+            sample("c", "data", channels=("4mu", "2e2mu"), files=2),
+            sample("e", "data", channels=("4e",), files=2),
+        ),
+        b=100.0,
+        c=300.0,
+        e=400.0,
+    )
+    found = spectrum_of(known, stating("B", "x", 70.0), stating("C", "y", 130.0), stating("E", "x", 100.0))
+    assert covered(found) == {(2012, "4mu"): 500.0, (2012, "4e"): 250.0, (2012, "2e2mu"): 500.0}
+
+
+def test_parts_of_files_bear_parts_of_the_luminosity_also_when_a_campaign_asks_for_few() -> None:
+    known = streamed(catalogue(sample("d", "data", files=1)), d=400.0)
+    found = spectrum_of(known, *(stating("D", f"part-{n}", 10.0) for n in range(2)), expected={"D": 2})
+    assert covered(found)[2012, "4mu"] == 50.0
+
+
+def test_shards_that_state_no_luminosity_are_counted() -> None:
+    known = streamed(catalogue(sample("d", "data", files=4), sample("e", "data", files=4)), d=400.0, e=400.0)
+    assert covered(spectrum_of(known, stating("D", "x", 10.0), stored("E", "x")))[2012, "4mu"] == 250.0
 
 
 def test_years_are_covered_apart() -> None:

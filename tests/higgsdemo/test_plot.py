@@ -16,11 +16,14 @@ from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 
 from higgsdemo.catalogue import Catalogue
+from higgsdemo.discovery import Discovery
+from higgsdemo.exposure import Exposure
 from higgsdemo.merge import Merge
-from higgsdemo.normalisation import Exposure, Spectrum, normalise
+from higgsdemo.normalisation import Spectrum, normalise
 from higgsdemo.plot import HIGGS_LABEL, coverage_text, draw, luminosity_text, render
 from result_documents import NOTE, catalogue, histogram, sample, stored
 
+FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384))
 DATA = {0: 1, 7: 16, 18: 7, 36: 3}
 
 
@@ -142,7 +145,7 @@ def test_luminosity_is_given_by_year_as_far_as_it_is_covered(
 
 @pytest.mark.parametrize("note", [None, NOTE, NOTE + ", made for this demo", f"{NOTE}. " * 5])
 def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
-    figure = draw(spectrum(data_shards="x", missing="DY"), known(note))
+    figure = draw(spectrum(data_shards="x", missing="DY"), known(note), FOUND)
     render(figure)
     axes = axes_of(figure)
     legend = axes.get_legend()
@@ -157,6 +160,17 @@ def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
     ends = [segment[:, 1].max() for segment in points.lines[2][0].get_segments()]
     tallest = axes.transData.transform((0, max(ends)))[1]
     assert tallest < min(box.y0 for box in boxes)
+
+
+def test_the_significance_and_the_strength_of_the_signal_are_told_where_they_are_known() -> None:
+    assert "Significance: 12.6σ observed, 13.7σ expected\nSignal strength: 0.95 +0.43 −0.35" in texts(
+        draw(spectrum(), known(), FOUND)
+    )
+    assert "Significance: 13.7σ expected" in texts(
+        draw(spectrum(), known(), Discovery(expected_significance=13.7, statement="no event of data"))
+    )
+    shown = texts(draw(spectrum(), known(), Discovery(statement="too few simulated events")))
+    assert shown == texts(draw(spectrum(), known()))
 
 
 def test_an_empty_campaign_is_drawn_empty() -> None:

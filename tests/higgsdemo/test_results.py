@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from higgsdemo.results import ResultError, locate, parse_result, printable
+from higgsdemo.results import ResultDocument, ResultError, locate, parse_result, printable
 from result_documents import document, histogram
 
 KEY = "out/run/results/DS/a.json"
@@ -47,7 +47,7 @@ def test_the_document_that_our_workload_writes_is_read_whole() -> None:
     shard = Shard("a", "s3://in/DS/a.root", 123, {"stream": "mu_stream_2012", "value": 2.0})
     counts = {channel: np.array(histogram({18: 3})) for channel in ("4mu", "4e", "2e2mu")}
     written = result_document(
-        shard, "DS", Analysis(10, counts), staged=120, stage_in=1.5, compute=2.5, test_mode=False
+        shard, "DS", Analysis(10, counts), received=120, stage_in=1.5, compute=2.5, test_mode=False
     )
     result = parse_result(KEY, json.dumps(written).encode())
     assert (result.shard, result.url, result.size) == ("a", "s3://in/DS/a.root", 123)
@@ -55,6 +55,32 @@ def test_the_document_that_our_workload_writes_is_read_whole() -> None:
     assert result.finished is not None
     assert result.finished.isoformat() == written["finished"]
     assert result.counts["4e"] == tuple(histogram({18: 3}))
+
+
+def weights(**changed: Any) -> dict[str, Any]:
+    channels = {channel: [0.0] * 37 for channel in ("4mu", "4e", "2e2mu")}
+    return {**GOOD, "weights": {"processed": 9.5, "sums": channels, "squares": channels, **changed}}
+
+
+def test_events_may_have_weights() -> None:
+    found = parse_result(KEY, json.dumps(weights()).encode())
+    assert isinstance(found, ResultDocument)
+    assert found.weights is not None
+    assert (found.weights.processed, found.weights.sums["4e"]) == (9.5, (0.0,) * 37)
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"processed": "9"}, "weights.processed is not a number"),
+        ({"sums": {}}, "weights.sums does not have the channels 4mu, 4e, 2e2mu"),
+        ({"squares": {"4mu": [1.0], "4e": [], "2e2mu": []}}, "weights.squares.4mu has 1 bins, not 37"),
+        ({"squares": {"4mu": [-1.0] * 37}}, "weights.squares.4mu[0] is -1.0, below 0.0"),
+        ({"sums": {"5mu": [1.0] * 37}}, "weights.sums.5mu.[key] is not valid (literal_error)"),
+    ],
+)
+def test_wrong_weights_are_named(changed: dict[str, Any], fault: str) -> None:
+    assert refusal(weights(**changed)) == f"{KEY}: {fault}"
 
 
 def test_whole_numbers_may_be_written_as_floats_as_root_does() -> None:

@@ -55,7 +55,7 @@ def test_histograms_are_added_up_over_shards_and_datasets(merge: Merge) -> None:
 
 
 def test_a_merge_is_read_again_as_it_was_saved(merge: Merge) -> None:
-    again = Merge.from_dict(json.loads(json.dumps(merge.to_dict())))
+    again = Merge.from_bytes(merge.to_bytes())
     assert again == merge
     assert spectra(again).total(PAIRS).tolist() == [11, 9, 3]
 

@@ -4,6 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from higgsdemo.discovery import Discovery
 from higgsdemo.merge import Merge, Names
 from higgsdemo.normalisation import normalise
 from higgsdemo.summary import FAILURES_LISTED, MISSING_LISTED, FailedShard, Summary, summarise, yields_table
@@ -32,6 +35,10 @@ FAILURES = [
     },
     {"cluster": "kubecon-demo-0", "dataset": "MU", "shard": "x", "reason": "failed, and then succeeded"},
 ]
+ZERO = [0.0, pytest.approx(1.841, abs=1e-3)]
+ONE = [pytest.approx(0.173, abs=1e-3), pytest.approx(3.300, abs=1e-3)]
+"""Garwood intervals (PDG, Statistics)."""
+
 NONE = {"total": 0.0, "total_error": 0.0, "window": 0.0, "window_error": 0.0}
 
 
@@ -46,6 +53,7 @@ def summary(
 def test_the_document_as_a_whole() -> None:
     found = summary(
         failures=FAILURES,
+        discovery=Discovery(3.5, 3.25, 1.125, (0.75, 1.5)),
         started=datetime(2019, 5, 21, 9, 0, tzinfo=UTC),
         finished=datetime(2019, 5, 21, 9, 5, tzinfo=UTC),
     )
@@ -84,6 +92,20 @@ def test_the_document_as_a_whole() -> None:
                 "all": {"total": 20.0, "total_error": 10.0, "window": 20.0, "window_error": 10.0},
             },
             **{group: dict.fromkeys(("4mu", "4e", "2e2mu", "all"), NONE) for group in ("zz", "dy", "ttbar")},
+        },
+        "yields_by_year": {"2012": json.loads(found.to_json())["yields"]},
+        "data_intervals": {
+            "4mu": {"total": [pytest.approx(2.086, abs=1e-3), pytest.approx(7.163, abs=1e-3)], "window": ONE},
+            "4e": {"total": ZERO, "window": ZERO},
+            "2e2mu": {"total": ZERO, "window": ZERO},
+            "all": {"total": [pytest.approx(2.086, abs=1e-3), pytest.approx(7.163, abs=1e-3)], "window": ONE},
+        },
+        "discovery": {
+            "observed_significance": 3.5,
+            "expected_significance": 3.25,
+            "signal_strength": 1.125,
+            "signal_strength_interval": [0.75, 1.5],
+            "statement": None,
         },
         "higgs_peak_gev": [124.0, 127.0],
         "luminosity": [
@@ -178,7 +200,7 @@ def test_the_table_of_a_partial_campaign_says_what_is_missing() -> None:
             "3 of 6 shards done, 2 failed, 1 missing",
             "1 shard run in test mode: no events were read",
             "Events             70 to 181 GeV  121 to 130 GeV",
-            "Pseudo-data                    4               1",
+            "Pseudo-data          4 +3.2 −1.9     1 +2.3 −0.8",
             "Expected           20.00 ± 10.00   20.00 ± 10.00",
             "  Higgs (125 GeV)  20.00 ± 10.00   20.00 ± 10.00",
             "  ZZ                 0.00 ± 0.00     0.00 ± 0.00",
@@ -186,6 +208,29 @@ def test_the_table_of_a_partial_campaign_says_what_is_missing() -> None:
             "  ttbar              0.00 ± 0.00     0.00 ± 0.00",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("discovery", "told"),
+    [
+        (
+            Discovery(3.63, 3.68, 0.953, (0.6, 1.384)),
+            ["Significance: 3.6σ observed, 3.7σ expected", "Signal strength: 0.95 +0.43 −0.35"],
+        ),
+        (
+            Discovery(expected_significance=3.68, statement="no event of data was analysed"),
+            ["Significance: 3.7σ expected", "No observed significance: no event of data was analysed"],
+        ),
+        (
+            Discovery(statement="no luminosity is covered"),
+            ["No observed significance: no luminosity is covered"],
+        ),
+    ],
+)
+def test_the_table_ends_with_the_significance_or_why_there_is_none(
+    discovery: Discovery, told: list[str]
+) -> None:
+    assert yields_table(summary(discovery=discovery)).splitlines()[-len(told) :] == told
 
 
 def test_the_table_names_samples_without_events() -> None:
@@ -228,5 +273,5 @@ def test_the_table_of_a_complete_campaign_is_the_yields_alone() -> None:
     ).splitlines()
     assert lines[:2] == [
         "Events             70 to 181 GeV  121 to 130 GeV",
-        "Data                           4               1",
+        "Data                 4 +3.2 −1.9     1 +2.3 −0.8",
     ]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from higgsdemo.spectra import OwnSpectra
     from higgsdemo.storage import ObjectStore
 
-MERGED = "merged.json"
+SUMMARY = "summary.json"
+WORKSPACE = "workspace.json"
 LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy of summary and plot
 
 
@@ -62,13 +63,15 @@ class ResultsOperator(BaseOperator):
 
 
 class MergeResultsOperator(ResultsOperator):
-    """Count every shard's result once, and write ``merged.json``, ``spectrum.json`` and ``summary.json``."""
+    """Count every shard's result once, and write the numbers: merge, spectrum, summary and their exports."""
 
     operator_extra_links = (PageLink(), BucketLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL and its counts of shards."""
         from higgsdemo.chart import CHART, chart
+        from higgsdemo.discovery import discovery_in
+        from higgsdemo.merge import MERGED
         from higgsdemo.normalisation import normalise
         from higgsdemo.spectra import add_up
         from higgsdemo.spectra_plot import own_chart
@@ -82,12 +85,15 @@ class MergeResultsOperator(ResultsOperator):
             expected = _expected(store, planned)
             merge, counts = _merged(store, expected, run), _counts(expected, planned)
             spectrum: Spectrum | OwnSpectra
+            discovery, exports = None, {}
             if run.histograms:
                 spectrum = add_up(merge, run.histograms, counts)
                 numbers = own_chart(spectrum, catalogue)
             else:
                 spectrum = normalise(merge, catalogue, counts)
                 numbers = chart(spectrum, catalogue)
+                discovery, workspace = discovery_in(spectrum, catalogue)
+                exports = _exports(spectrum, catalogue, workspace)
             summary = summarise(
                 campaign=run.campaign,
                 run=run.name,
@@ -96,12 +102,15 @@ class MergeResultsOperator(ResultsOperator):
                 spectrum=spectrum,
                 expected=expected,
                 failures=_failures(store, planned),
+                discovery=discovery,
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
             )
-            store.write(MERGED, json.dumps(merge.to_dict()).encode())
+            store.write(MERGED, merge.to_bytes())
             store.write(CHART, json.dumps(numbers).encode())
-            url = self.keep(store, planned[0], "summary.json", summary.to_json())
+            for name, content in exports.items():
+                self.keep(store, planned[0], name, content)
+            url = self.keep(store, planned[0], SUMMARY, summary.to_json())
         self.log.info("%s\n%s", url, yields_table(summary))
         return {"summary": url, "shards": summary.shards.model_dump()}
 
@@ -113,7 +122,8 @@ class PlotOperator(ResultsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the URLs of the pictures."""
-        from higgsdemo.merge import Merge
+        from higgsdemo.discovery import Discovery
+        from higgsdemo.merge import MERGED, Merge
         from higgsdemo.normalisation import normalise
         from higgsdemo.plot import draw, render
         from higgsdemo.spectra import add_up
@@ -123,13 +133,14 @@ class PlotOperator(ResultsOperator):
         catalogue = catalogue_of(planned)
         with told():
             store = output_store(planned[0])
-            merge = Merge.from_dict(json.loads(store.read(MERGED)))
+            merge = Merge.from_bytes(store.read(MERGED))
             expected = _expected(store, planned)
+            fitted = json.loads(store.read(SUMMARY))["discovery"]
         run, counts = planned[0].run, _counts(expected, planned)
         if run.histograms:
             figure = draw_own(add_up(merge, run.histograms, counts), run.campaign, catalogue.note)
         else:
-            figure = draw(normalise(merge, catalogue, counts), catalogue)
+            figure = draw(normalise(merge, catalogue, counts), catalogue, fitted and Discovery(**fitted))
         with told():
             urls = [
                 self.keep(store, planned[0], f"{run.plot}.{ending}", content)
@@ -186,6 +197,17 @@ def _merged(store: ObjectStore, expected: dict[str, dict[str, list[str]]], run: 
     datasets = sorted({dataset for listed in expected.values() for dataset in listed})
     keys = (stored.key for dataset in datasets for stored in store.list(f"results/{dataset}"))
     return Merge.of(store.read_all(keys), run.histograms)
+
+
+def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any] | None) -> dict[str, bytes]:
+    """Return the spectrum in the field's formats, by file name."""
+    from higgsdemo.hepdata import HEPDATA, submission
+    from higgsdemo.histograms import HISTOGRAMS, root_file
+
+    exports = {HISTOGRAMS: root_file(spectrum), HEPDATA: submission(spectrum, catalogue)}
+    if workspace is not None:
+        exports[WORKSPACE] = json.dumps(workspace, indent=1).encode()
+    return exports
 
 
 def _failures(store: ObjectStore, planned: list[ClusterRun]) -> list[dict[str, Any]]:

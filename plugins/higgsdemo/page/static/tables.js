@@ -11,7 +11,7 @@ export function showTables(state, query) {
   once("failures", state.failures, () => fillFailures(state.failures));
   say(find("output"), state.output ?? "");
   keep(
-    find("files"), state.files.filter((name) => name !== "merged.json"), (name) => name,
+    find("files"), state.files.filter((name) => !name.startsWith("merged.json")), (name) => name,
     (name) => element("li", {}, element("a", { href: `api/file?${query}&name=${encodeURIComponent(name)}`, download: true }, name)),
   );
 }

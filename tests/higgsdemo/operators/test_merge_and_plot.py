@@ -1,0 +1,110 @@
+"""What the last tasks of a run leave in its folder, from results that lie in a bucket."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pyhf
+import pytest
+
+from higgsdemo.catalogue import load_catalogue
+from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
+from higgsdemo.run import ClusterRun
+from higgsdemo.shards import Shard, dump, shards_key
+from planned_runs import dataset, planned
+from result_documents import ALL, stored
+from s3_server import bucket, s3_endpoint
+from stores import Kind, s3
+
+__all__ = ["bucket", "s3", "s3_endpoint"]
+
+DEMO = load_catalogue("demo")
+FOLDER = "out/run"
+
+
+def counts(name: str) -> dict[str, dict[int, int]]:
+    """Selected events of a dataset's one shard: a flat background, and a peak in signal and data."""
+    sample = DEMO.datasets[name].sample
+    peak = {"higgs": 200, "data": 1}.get(sample.group, 0)
+    flat = {"zz": 20, "dy": 1}.get(sample.group, 0)
+    bins = {bin: flat for bin in range(37) if flat} | ({18: peak} if peak else {})
+    return {channel: bins if channel in sample.channels else {} for channel in ALL}
+
+
+def run_of(kind: Kind, *names: str) -> ClusterRun:
+    """A run over one shard of each dataset, with the results of all of them."""
+    refs = [dataset(name, url=f"s3://in/{name}/", sample=DEMO.datasets[name].sample.name) for name in names]
+    run = {
+        "catalogue": "demo",
+        "output": f"{kind.url}/{FOLDER}",
+        "output_connection": "with_keys",
+    }
+    objects = [stored(name, "x", 6000, counts(name)) for name in names]
+    shards = b"".join(dump(Shard(name, "x", f"s3://in/{name}/x.root", 1)) for name in names)
+    assignment = planned(run=run, cluster={"datasets": refs})
+    kind.put_all([*objects, (f"{FOLDER}/{shards_key(assignment.cluster.name)}", shards)])
+    return assignment
+
+
+def carried_out(assignment: ClusterRun) -> None:
+    """Merge and plot, as two tasks."""
+    context = {"dag_run": SimpleNamespace(start_date=None), "outlet_events": {}}
+    for operator in (MergeResultsOperator, PlotOperator):
+        operator(task_id="task", assignments=[assignment.model_dump(mode="json")]).execute(context)
+
+
+def left(kind: Kind) -> list[str]:
+    """The files that lie directly in the run's folder."""
+    found = kind.keys()
+    return sorted(name for key in found if "/" not in (name := key.removeprefix(f"{FOLDER}/")))
+
+
+def read(assignment: ClusterRun, name: str) -> Any:
+    from higgsdemo.storage import ObjectStore
+
+    return json.loads(ObjectStore(assignment.run.output, "with_keys").read(name))
+
+
+EVERYTHING = [
+    "hepdata.yaml",
+    "higgs.png",
+    "higgs.svg",
+    "histograms.root",
+    "merged.jsonl.gz",
+    "spectrum.json",
+    "summary.json",
+    "workspace.json",
+]
+
+
+def test_a_run_leaves_the_plot_and_its_numbers_in_the_formats_of_the_field(s3: Kind) -> None:
+    assignment = run_of(s3, *DEMO.datasets)
+    carried_out(assignment)
+    assert left(s3) == EVERYTHING
+    found = read(assignment, "summary.json")["discovery"]
+    assert found["statement"] is None
+    assert 0 < found["signal_strength_interval"][0] < found["signal_strength"]
+    model = pyhf.Workspace(read(assignment, "workspace.json")).model()
+    assert sorted(model.config.channels) == sorted(ALL)
+    assert "luminosity_2011" in model.config.par_names
+
+
+@pytest.mark.parametrize(
+    ("groups", "statement"),
+    [
+        (("data", "higgs"), "the expectation is not complete: no event of simulated_dyjetstoll_7tev"),
+        (("higgs", "zz"), "the expectation is not complete: no event of simulated_dyjetstoll_7tev"),
+        (("zz",), "the expectation is not complete: no event of simulated_dyjetstoll_7tev"),
+    ],
+)
+def test_a_run_over_a_part_of_the_samples_says_why_it_has_no_significance(
+    s3: Kind, groups: tuple[str, ...], statement: str
+) -> None:
+    assignment = run_of(s3, *(name for name, known in DEMO.datasets.items() if known.sample.group in groups))
+    carried_out(assignment)
+    assert left(s3) == [name for name in EVERYTHING if name != "workspace.json"]
+    found = read(assignment, "summary.json")["discovery"]
+    assert found.pop("statement").startswith(statement)
+    assert set(found.values()) == {None}

@@ -31,6 +31,13 @@ status: setup  ## show them
 watch: setup  ## show a run by cluster (RUN=..., CAMPAIGN=..., WATCH='--once --json', AIRFLOW=URL)
 	@python -m demo watch --campaign '$(CAMPAIGN)' --run '$(RUN)' --airflow '$(AIRFLOW)' $(WATCH)
 
+root: setup  ## install ROOT (250 MB), which the selection is compared with in the tests
+	@python -c 'from importlib.util import find_spec; import sys; sys.exit(not find_spec("ROOT"))' \
+	  || VIRTUAL_ENV=$(VENV) uv pip install --quiet --prerelease allow --require-hashes -r tests/requirements-root.txt
+
+test-physics: root  ## compare the selection with ROOT on a million simulated events of each group
+	@EVENTS_A_GROUP=1000000 python -m pytest -rP tests/workload/test_rdataframe.py
+
 test: setup  ## run all tests (TESTS=tests/demo for some of them)
 	@python -m pytest $(TESTS)
 
@@ -81,4 +88,4 @@ lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help demo up down status watch test unit test-cluster bench lint clean setup audit lock
+.PHONY: help demo up down status watch root test-physics test unit test-cluster bench lint clean setup audit lock

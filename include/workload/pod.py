@@ -10,17 +10,21 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from workload.errors import BadInput, TryAgain
-from workload.events import Events, read_events
+from workload.events import Events, Leptons, read_events
 from workload.histogram import histogram
 from workload.inputs import Input, inputs
 from workload.live import LiveCopy
 from workload.manifest import Shard, read_shards
+from workload.outreach import select as outreach
+from workload.quartets import Candidates
 from workload.result import Analysis, nothing, result_document
-from workload.selection import select
-from workload.settings import Settings
+from workload.selection import select as level4
+from workload.settings import RULES, Settings
 from workload.storage import exists, put
 
 Report = Callable[[str], None]
+Select = Callable[[Leptons, Leptons], dict[str, Candidates]]
+SELECTIONS: dict[str, Select] = dict(zip(RULES, (level4, outreach), strict=True))
 
 
 def run(settings: Settings, report: Report) -> None:
@@ -59,10 +63,10 @@ def run(settings: Settings, report: Report) -> None:
 
 def analyse(path: Path, name: str) -> Analysis:
     """Select and count the events of one file; `name` is what messages call it. Raises `BadInput`."""
-    return count(read_events(path, name))
+    return count(read_events(path, name), level4)
 
 
-def count(events: Iterable[Events]) -> Analysis:
+def count(events: Iterable[Events], select: Select) -> Analysis:
     """Select and count events. Raises what their iteration raises."""
     analysis = nothing()
     processed = 0
@@ -82,7 +86,7 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
         for _ in given:
             pass
     else:
-        analysis = count(given)
+        analysis = count(given, SELECTIONS[settings.rules])
     compute = time.monotonic() - began - (given.seconds - ready)  # what was waited for meanwhile is no work
     counts = ", ".join(f"{channel} {counts.sum()}" for channel, counts in analysis.histograms.items())
     report(

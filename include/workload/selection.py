@@ -14,22 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workload.events import Floats, Integers, Leptons
+from workload.quartets import (
+    CHANNELS,
+    ELECTRON_MASS,
+    MUON_MASS,
+    SAME_FLAVOUR,
+    TWO_FLAVOURS,
+    Candidates,
+    Quartets,
+    in_windows,
+    pair_up,
+    taken,
+)
 
-CHANNELS = ("4mu", "4e", "2e2mu")
+__all__ = ["CHANNELS", "Candidates", "select"]
+
 Z_MASS = 91.1876
-MUON_MASS = 0.105658
-ELECTRON_MASS = 0.0005109989
-
-# Pairs of four leptons of one flavour; the pair at the mirrored position holds the other two leptons.
-_SAME_FLAVOUR = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
-_TWO_FLAVOURS = ((0, 1), (2, 3))
-
-
-class Candidates(NamedTuple):
-    """Selected four-lepton systems: index of the event among those given, and mass in GeV."""
-
-    event: Integers
-    mass: Floats
 
 
 class _Good(NamedTuple):
@@ -43,15 +43,6 @@ class _Good(NamedTuple):
     charge: Floats
 
 
-class _Quartets(NamedTuple):
-    """Four leptons an event: `event` (n,), the rest (n, 4) with momenta (n, 4, [px, py, pz, E]) in GeV."""
-
-    event: Integers
-    pt: Floats
-    charge: Floats
-    momentum: Floats
-
-
 def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
     """Four-lepton candidates with m4l > 70 GeV for each channel, at most one an event and channel.
 
@@ -61,13 +52,13 @@ def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
     good_muons = _good(muons, min_pt=5.0, max_eta=2.4)
     good_electrons = _good(electrons, min_pt=7.0, max_eta=2.5)
     both = np.flatnonzero((good_muons.counts >= 2) & (good_electrons.counts >= 2))
-    two_of_each = _side_by_side(
-        _leading(good_muons, both, 2, MUON_MASS), _leading(good_electrons, both, 2, ELECTRON_MASS)
+    two_of_each = _leading(good_muons, both, 2, MUON_MASS).beside(
+        _leading(good_electrons, both, 2, ELECTRON_MASS)
     )
     return {
-        "4mu": _candidates(_leading_four(good_muons, MUON_MASS), _SAME_FLAVOUR),
-        "4e": _candidates(_leading_four(good_electrons, ELECTRON_MASS), _SAME_FLAVOUR),
-        "2e2mu": _candidates(two_of_each, _TWO_FLAVOURS),
+        "4mu": _candidates(_leading_four(good_muons, MUON_MASS), SAME_FLAVOUR),
+        "4e": _candidates(_leading_four(good_electrons, ELECTRON_MASS), SAME_FLAVOUR),
+        "2e2mu": _candidates(two_of_each, TWO_FLAVOURS),
     }
 
 
@@ -112,59 +103,32 @@ def _is_good(leptons: Leptons, min_pt: float, max_eta: float) -> NDArray[np.bool
     return good
 
 
-def _leading_four(leptons: _Good, mass: float) -> _Quartets:
+def _leading_four(leptons: _Good, mass: float) -> Quartets:
     return _leading(leptons, np.flatnonzero(leptons.counts >= 4), 4, mass)
 
 
-def _leading(leptons: _Good, events: Integers, count: int, mass: float) -> _Quartets:
+def _leading(leptons: _Good, events: Integers, count: int, mass: float) -> Quartets:
     """The `count` leptons of highest pT of the given events, which have at least that many."""
     chosen = leptons.first[events][:, None] + np.arange(count)
-    pt, eta, phi, charge = (column[chosen] for column in leptons[2:])
-    with np.errstate(over="ignore"):
-        energy = np.hypot(pt * np.cosh(eta), mass)
-    momentum = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), energy], axis=-1)
-    return _Quartets(events, pt, charge, momentum)
+    return Quartets.of(mass, events, *(column[chosen] for column in leptons[2:]))
 
 
-def _side_by_side(first: _Quartets, second: _Quartets) -> _Quartets:
-    joined = (np.concatenate(pair, axis=1) for pair in zip(first[1:], second[1:], strict=True))
-    return _Quartets(first.event, *joined)
-
-
-def _candidates(leptons: _Quartets, pairs: tuple[tuple[int, int], ...]) -> Candidates:
+def _candidates(leptons: Quartets, pairs: tuple[tuple[int, int], ...]) -> Candidates:
     """Pair the leptons to Za and Zb and apply the cuts on the pairs.
 
     Za is the pair of opposite charge nearest to the Z mass, Zb the other two; Za has leptons above 20 and
     10 GeV, 40 < m(Za) < 120 and 12 < m(Zb) < 120 GeV.
     """
-    first, second = np.array(pairs).T
-    event, pt, charge, momentum = leptons
+    pairing = pair_up(leptons, pairs, Z_MASS)
     with np.errstate(invalid="ignore", over="ignore"):
-        pair_mass = _mass(momentum[:, first] + momentum[:, second])
-        opposite = charge[:, first] * charge[:, second] < 0
-        distance = np.where(opposite, np.abs(pair_mass - Z_MASS), np.inf)
-        mass = _mass(momentum.sum(axis=1))
-    rows = np.arange(len(event))
-    a = distance.argmin(axis=1)
-    b = len(pairs) - 1 - a
-    mass_a, mass_b = pair_mass[rows, a], pair_mass[rows, b]
-    pt_a = np.sort(np.stack([pt[rows, first[a]], pt[rows, second[a]]], axis=1), axis=1)
+        mass = leptons.mass
+    pt_a = np.sort(taken(leptons.pt, pairing.za), axis=1)
     passed = (
-        opposite[rows, a]
-        & (charge.sum(axis=1) == 0)
+        pairing.opposite
+        & (leptons.charge.sum(axis=1) == 0)
         & (pt_a[:, 1] > 20.0)
         & (pt_a[:, 0] > 10.0)
-        & (mass_a > 40.0)
-        & (mass_a < 120.0)
-        & (mass_b > 12.0)
-        & (mass_b < 120.0)
+        & in_windows(pairing)
         & (mass > 70.0)
     )
-    return Candidates(event[passed], mass[passed])
-
-
-def _mass(momentum: Floats) -> Floats:
-    """Invariant mass of four-momenta in the last axis; rounding below zero counts as zero."""
-    space = (momentum[..., :3] ** 2).sum(axis=-1)
-    mass: Floats = np.sqrt(np.maximum(momentum[..., 3] ** 2 - space, 0.0))
-    return mass
+    return Candidates(leptons.event[passed], mass[passed])

@@ -7,6 +7,9 @@ from pathlib import Path
 from workload.errors import Misconfigured
 from workload.storage import WRITABLE_SCHEMES, split
 
+RULES = ("level4", "outreach")
+"""The rule sets of the selection: `workload.selection`, and `workload.outreach`."""
+
 TEST_MODE_DPATH = "/dev/null"
 """The `dpath` that means: download, throw away, compute nothing."""
 
@@ -19,8 +22,8 @@ class Settings:
     """What one pod is asked to do.
 
     `download_limit` is in bytes per second; `test_mode` downloads and discards. `stream` reads shards where
-    they lie instead of staging them in. `live_url` and `live_key` are a Redis server and the hash in it that
-    gets a copy of each result.
+    they lie instead of staging them in. `rules` are the selection's. `live_url` and `live_key` are a Redis
+    server and the hash in it that gets a copy of each result.
     """
 
     manifest: Path
@@ -32,6 +35,7 @@ class Settings:
     test_mode: bool
     skip_existing: bool
     download_limit: float | None
+    rules: str = RULES[0]
     live_url: str | None = None
     live_key: str = "data"
 
@@ -55,6 +59,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         test_mode=environ.get("DPATH") == TEST_MODE_DPATH,
         skip_existing=_flag(environ, "SKIP_EXISTING"),
         download_limit=_download_limit(environ),
+        rules=_rules(environ),
         live_url=environ.get("LIVE_URL") or None,
         live_key=environ.get("LIVE_KEY") or "data",  # the name it had in 2019
     )
@@ -89,6 +94,13 @@ def _stream(environ: Mapping[str, str]) -> bool:
     if value not in ("", STAGE_IN, STREAM):
         raise Misconfigured(f"READ is {value!r}; allowed are {STAGE_IN} and {STREAM}")
     return value == STREAM
+
+
+def _rules(environ: Mapping[str, str]) -> str:
+    value = environ.get("SELECTION") or RULES[0]
+    if value not in RULES:
+        raise Misconfigured(f"SELECTION is {value!r}; allowed are {' and '.join(RULES)}")
+    return value
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

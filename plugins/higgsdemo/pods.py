@@ -184,6 +184,7 @@ def _environment(assignment: ClusterRun, dataset: DatasetRef) -> dict[str, str]:
         "DPATH": cluster.dpath,
         "SKIP_EXISTING": "true",
         "HOME": "/tmp",
+        **WORKLOADS[run.workload].environment,
     }
     if run.download_limit_kbps:
         environment["DOWNLOAD_LIMIT_KBPS"] = str(run.download_limit_kbps)

@@ -7,7 +7,8 @@ bucket, as that of 2019, is put between two containers of an image that can.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 BAD_INPUT = 65  # EX_DATAERR of sysexits.h: the shard itself is bad, trying again cannot help
 NOOP = "true"  # a command that is in every image, needs no input and succeeds at once; prepulling runs it
@@ -30,16 +31,21 @@ class Workload:
     """An image that analyses shards.
 
     :param image: its default reference; a campaign may name another.
+    :param environment: variables of its own.
     :param stages_in_apart: it analyses local files alone: other containers stage in and publish for it.
     """
 
     name: str
     image: str
     stages_in_apart: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 WORKLOADS = {
     "nanoaod": Workload(name="nanoaod", image="higgsdemo/nanoaod:1"),
+    "nanoaod-outreach": Workload(
+        name="nanoaod-outreach", image="higgsdemo/nanoaod:1", environment={"SELECTION": "outreach"}
+    ),
     "own": Workload(name="own", image=""),  # a campaign names it
     "aod": Workload(name="aod", image="lukasheinrich/cms-higgs-4l-full", stages_in_apart=True),
 }

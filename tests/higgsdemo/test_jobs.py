@@ -58,6 +58,14 @@ def test_the_network_policy_is_the_reviewed_one() -> None:
     assert jobs.network_policy(planned(), ["10.20.0.0/16", "fd00::/8"]) == expected("network-policy")
 
 
+def test_the_outreach_rules_are_the_same_image_told_another_selection() -> None:
+    def of(workload: str) -> dict[str, str]:
+        (container,) = rendered_job(run={"workload": workload})["spec"]["template"]["spec"]["containers"]
+        return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+
+    assert of("nanoaod-outreach").items() - of("nanoaod").items() == {("SELECTION", "outreach")}
+
+
 def test_the_same_run_gives_the_same_names() -> None:
     assert rendered_job()["metadata"] == rendered_job()["metadata"]
 

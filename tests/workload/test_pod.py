@@ -12,7 +12,9 @@ import pytest
 from faulty_store import FaultyStore
 from pod_process import Pod, shard
 from s3_server import Bucket
-from workload.pod import analyse
+from workload import outreach
+from workload.events import read_events
+from workload.pod import analyse, count
 from workload.result import HISTOGRAMS
 
 BAD_INPUT, TRY_AGAIN, MISCONFIGURED = 65, 75, 78
@@ -53,6 +55,17 @@ def test_a_shard_becomes_one_result_document(pod: Pod, shard_file: Path) -> None
     }
     assert sum(document["mass2mu2e_8TeV_low"]) > 50
     assert "higgs_000: " in ended.stdout
+
+
+def test_the_rules_may_be_those_of_the_outreach_example(pod: Pod, shard_file: Path) -> None:
+    pod.environ["SELECTION"] = "outreach"
+    pod.give(shard(shard_file))
+    assert pod.run().code == 0
+    document = pod.result("higgs_000")
+    found = {channel: sum(document[name]) for channel, name in HISTOGRAMS.items()}
+    expected = count(read_events(shard_file, ""), outreach.select).histograms
+    assert found == {channel: int(counts.sum()) for channel, counts in expected.items()}
+    assert found != {channel: int(n.sum()) for channel, n in analyse(shard_file, "").histograms.items()}
 
 
 def test_simulation_has_no_luminosity_of_its_own(pod: Pod, shard_file: Path) -> None:

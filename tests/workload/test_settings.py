@@ -45,6 +45,13 @@ def test_shards_are_staged_in_unless_they_are_to_be_streamed(
     assert read_settings(environ | {"READ": value}).stream is stream
 
 
+@pytest.mark.parametrize(("value", "rules"), [("", "level4"), ("level4", "level4"), ("outreach", "outreach")])
+def test_the_rules_are_those_of_level_4_unless_others_are_named(
+    environ: dict[str, str], value: str, rules: str
+) -> None:
+    assert read_settings(environ | {"SELECTION": value}).rules == rules
+
+
 @pytest.mark.parametrize("dpath", ["/dev/shm", "/mnt/disks/ssd0", ""])
 def test_only_dev_null_means_test_mode(environ: dict[str, str], dpath: str) -> None:
     assert read_settings(environ | {"DPATH": dpath}).test_mode is False
@@ -65,6 +72,7 @@ def test_only_dev_null_means_test_mode(environ: dict[str, str], dpath: str) -> N
         ("DOWNLOAD_LIMIT_KBPS", "fast", "DOWNLOAD_LIMIT_KBPS is 'fast', not a whole number of kB/s from 1"),
         ("DOWNLOAD_LIMIT_KBPS", "0", "DOWNLOAD_LIMIT_KBPS is '0', not a whole number of kB/s from 1"),
         ("READ", "lazily", "READ is 'lazily'; allowed are stage-in and stream"),
+        ("SELECTION", "level5", "SELECTION is 'level5'; allowed are level4 and outreach"),
         ("SKIP_EXISTING", "maybe", "SKIP_EXISTING is 'maybe'; allowed are true and false"),
     ],
 )  # fmt: skip

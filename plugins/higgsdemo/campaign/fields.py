@@ -24,7 +24,7 @@ from higgsdemo.campaign.values import (
 from higgsdemo.wording import one_of
 
 Provider = Literal["local", "existing", "gke", "eks"]
-WorkloadName = Literal["nanoaod", "aod", "own"]
+WorkloadName = Literal["nanoaod", "nanoaod-outreach", "aod", "own"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
 Stage = Literal["create", "prepare", "submit", "cleanup"]

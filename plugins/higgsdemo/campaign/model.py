@@ -141,8 +141,9 @@ class Campaign(Model):
     workload: Workload = Field(
         "nanoaod",
         title="Workload",
-        description="What the pods run: `nanoaod` (ours, reduced NanoAOD files), `aod` (CMSSW, AOD files), "
-        "or an analysis of your `own`, which needs `image` and `histograms`.",
+        description="What the pods run: `nanoaod` (ours, reduced NanoAOD files; `nanoaod-outreach` with the "
+        "selection of the outreach example of these files), `aod` (CMSSW, AOD files), or an analysis of your "
+        "`own`, which needs `image` and `histograms`.",
     )
     histograms: list[HistogramSpec] = Field(
         [],

@@ -82,7 +82,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown workload": (
         {"workload": "nano"},
-        ': workload is "nano"; it must be "nanoaod", "aod" or "own": did you mean "nanoaod"?',
+        ': workload is "nano"; it must be "nanoaod", "nanoaod-outreach", "aod" or "own": '
+        'did you mean "nanoaod"?',
     ),
     "an image with a space": (
         {"image": "higgs demo:1"},

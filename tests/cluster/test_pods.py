@@ -163,6 +163,7 @@ def test_an_image_that_is_not_there_is_pulled_again_and_again(space: Space) -> N
     answer = space.kube.http.get(f"{space.path('Pod', space.test)}/log")
     assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
     assert "is waiting to start" in answer.json()["message"]
+    soon(lambda: {"Failed", "BackOff"} <= {one.reason for one in space.events("Pod", space.test)})
 
 
 def test_a_pod_waits_for_the_secret_it_needs(space: Space) -> None:

@@ -76,7 +76,7 @@ def campaign(s3: Kind) -> None:
     by_keys = planned(run=run, cluster=fields)
     role = "arn:aws:iam::123456789012:role/pods"
     by_identity = planned(run=run, cluster=fields | {"pod_identity": role})
-    shards = dump([Shard("A", "1", f"{s3.url}/A/of-nobody.root", 1)])
+    shards = dump(Shard("A", "1", f"{s3.url}/A/of-nobody.root", 1))
     ObjectStore(by_keys.run.output, "with_keys").write(shards_key(by_keys.cluster.name), shards)
     for _ in range(2):  # the second finds what the first has made
         carry_out(PrepullImageOperator, by_keys)

@@ -13,8 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from localkube.cluster import Host
-from localkube.clusters import Clusters
+from localkube.cluster import Clusters, Host
 from localkube.database import Database
 from localkube.images import ImageFileError, Images
 from localkube.pki import server_context, write_private
@@ -50,26 +49,14 @@ def _options() -> argparse.Namespace:
     serve = parser.add_subparsers(dest="command", required=True).add_parser(
         "serve", help="serve the clusters of a state directory until SIGTERM or SIGINT"
     )
-    serve.add_argument(
-        "--state", type=Path, required=True, help="directory for certificates, tokens, objects and pods"
-    )
-    serve.add_argument(
-        "--port",
-        type=int,
-        default=7443,
-        choices=range(1, 65536),
-        metavar="1..65535",
-        help="port on 127.0.0.1 (default 7443)",
-    )
-    serve.add_argument("--images", type=Path, help="JSON file: image name -> OCI image configuration")
-    serve.add_argument(
-        "--backoff",
-        type=float,
-        default=10.0,
-        metavar="SECONDS",
-        help="first delay before a failed pod, container or pull is tried again (default 10, as Kubernetes)",
-    )
-    serve.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    option = serve.add_argument
+    option("--state", type=Path, required=True, help="directory for certificates, tokens, objects and pods")
+    ports, text = range(1, 65536), "port on 127.0.0.1 (default 7443)"
+    option("--port", type=int, default=7443, choices=ports, metavar="1..65535", help=text)
+    option("--images", type=Path, help="JSON file: image name -> OCI image configuration")
+    text = "first delay before a failed pod, container or pull is tried again (default 10, as Kubernetes)"
+    option("--backoff", type=float, default=10.0, metavar="SECONDS", help=text)
+    option("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()
 
 

@@ -4,7 +4,7 @@ import uuid
 
 from localkube import errors
 from localkube.defaults import job_selector, with_defaults
-from localkube.errors import Problem, forbidden, invalid, required
+from localkube.errors import ApiError, Problem, forbidden, invalid, required
 from localkube.field_rules import name_problem
 from localkube.objects import Obj, containers_of, deleting, name_of, with_metadata
 from localkube.resources import Resource
@@ -31,9 +31,10 @@ class Admission:
     def __init__(self, resource: Resource, field_validation: str = "") -> None:
         supported = ("", "Ignore", "Strict", "Warn")
         if field_validation not in supported:
-            raise errors.bad_request(
+            raise ApiError(
+                400,
                 f'fieldValidation: Unsupported value: "{field_validation}": supported values: '
-                '"Ignore", "Strict", "Warn"'
+                '"Ignore", "Strict", "Warn"',
             )
         self._resource, self._unknown_fields = resource, field_validation or "Warn"
         self.warnings: list[str] = []
@@ -44,8 +45,8 @@ class Admission:
         obj, problems = self._read(sent)
         given = obj.get("metadata", {})
         if resource.namespaced and given.get("namespace", namespace) != namespace:
-            raise errors.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
+            raise ApiError(
+                400, "the namespace of the provided object does not match the namespace sent on the request"
             )
         unset = (*_SERVER_SET, *_NEVER_TAKEN, "resourceVersion")
         meta: Obj = {key: value for key, value in given.items() if key not in unset}
@@ -78,7 +79,7 @@ class Admission:
     def _same_object(self, sent: Obj, old: Obj) -> Obj:
         given = sent.get("metadata")
         if not isinstance(given, dict) or given.get("name") != name_of(old):
-            raise errors.bad_request("the name of the object does not match the name on the URL")
+            raise ApiError(400, "the name of the object does not match the name on the URL")
         if given.get("uid") not in (None, old["metadata"]["uid"]):
             raise errors.conflict(self._resource.plural, name_of(old))
         return given
@@ -88,18 +89,20 @@ class Admission:
         named = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
         kind, version = sent.get("kind", named["kind"]), sent.get("apiVersion", named["apiVersion"])
         if {"apiVersion": version, "kind": kind} != named:
-            raise errors.bad_request(
+            raise ApiError(
+                400,
                 f"{kind} in version {version!r} cannot be handled as a {named['kind']} of "
-                f"{named['apiVersion']}"
+                f"{named['apiVersion']}",
             )
         decoder = Decoder(kind)
         blank: Obj = {"spec": {}} if self._resource.plural in _WITH_SPEC else {}
         obj = decoder.decode(named | blank | {key: value for key, value in sent.items() if key != "status"})
         unknown = [f'unknown field "{path}"' for path in decoder.unknown]
         if unknown and self._unknown_fields == "Strict":
-            raise errors.bad_request(
+            raise ApiError(
+                400,
                 f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding '
-                f"error: {', '.join(unknown)}"
+                f"error: {', '.join(unknown)}",
             )
         self.warnings += unknown if self._unknown_fields == "Warn" else []
         return obj, decoder.problems

@@ -11,7 +11,8 @@ from aiohttp import web
 from localkube import errors, watching
 from localkube.admission import Admission, check_namespace
 from localkube.cluster import Cluster
-from localkube.deletion import delete
+from localkube.errors import ApiError
+from localkube.garbage import delete
 from localkube.logs import stream_log
 from localkube.objects import Obj, finished, key_of, name_of, set_condition, with_status
 from localkube.patch import apply_patch
@@ -55,7 +56,7 @@ class Api:
             return json_response(document)
         target = target_of(path)
         if target.subresource not in ("", *target.resource.subresources):
-            raise errors.not_implemented(f"{target.plural}/{target.subresource}")
+            raise ApiError(501, f"localkube does not implement {target.plural}/{target.subresource}")
         match request.method, target.subresource or ("object" if target.name else "collection"):
             case "GET", "object" | "status":
                 record = self._store.record(target.plural, target.namespace, target.name)
@@ -91,9 +92,10 @@ class Api:
         if token := request.query.get("continue"):
             identity, start = _continued(token)
             if identity not in self._snapshots:
-                raise errors.gone(
+                raise ApiError(
+                    410,
                     "The provided continue parameter is too old to display a consistent list result. "
-                    "You must start a new list without the continue parameter."
+                    "You must start a new list without the continue parameter.",
                 )
             records, revision = self._snapshots[identity]
         else:
@@ -183,7 +185,7 @@ def _continued(token: str) -> tuple[str, int]:
         identity, start = json.loads(base64.urlsafe_b64decode(token))
         return str(identity), int(start)
     except (ValueError, TypeError):
-        raise errors.bad_request("continue key is not valid") from None
+        raise ApiError(400, "continue key is not valid") from None
 
 
 def _success(target: Target, obj: Obj) -> Obj:

@@ -4,10 +4,9 @@ import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 
-from localkube.controller import Controller
+from localkube.controller import Controller, Events
 from localkube.defaults import admitted, pod_of
-from localkube.deletion import delete
-from localkube.events import Events
+from localkube.garbage import delete
 from localkube.objects import (
     Key,
     Obj,

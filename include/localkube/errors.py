@@ -5,14 +5,29 @@ from collections.abc import Iterable
 from typing import Any
 
 Problem = tuple[str, str]  # reason and message of a cause: what is wrong with one field
+_REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+    410: "Expired",  # the client must list again
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    422: "Invalid",
+    500: "InternalError",
+    501: "NotImplemented",  # what Kubernetes has and localkube has not
+}
 
 
 class ApiError(Exception):
-    """An answer other than success: HTTP code, machine-readable reason, sentence, details."""
+    """An answer other than success: HTTP code, sentence, machine-readable reason, details."""
 
-    def __init__(self, code: int, reason: str, message: str, **details: Any) -> None:
+    def __init__(self, code: int, message: str, reason: str = "", **details: Any) -> None:
         super().__init__(message)
-        self.code, self.reason, self.message, self.details = code, reason, message, details
+        self.code, self.message = code, message
+        self.reason, self.details = reason or _REASONS[code], details
 
     def status(self) -> dict[str, Any]:
         told = {"message": self.message, "reason": self.reason, "details": self.details, "code": self.code}
@@ -21,17 +36,17 @@ class ApiError(Exception):
 
 def not_found(kind: str, name: str) -> ApiError:
     """404 for an object."""
-    return ApiError(404, "NotFound", f'{kind} "{name}" not found', name=name, kind=kind)
+    return ApiError(404, f'{kind} "{name}" not found', name=name, kind=kind)
 
 
 def no_such_path() -> ApiError:
     """404 for a resource or path that does not exist here."""
-    return ApiError(404, "NotFound", "the server could not find the requested resource")
+    return ApiError(404, "the server could not find the requested resource")
 
 
-def already_exists(kind: str, name: str) -> ApiError:
-    """409 on creating what is there."""
-    return ApiError(409, "AlreadyExists", f'{kind} "{name}" already exists', name=name, kind=kind)
+def not_allowed(method: str) -> ApiError:
+    """405 for a verb the resource does not have."""
+    return ApiError(405, f"the server does not allow {method} on the requested resource")
 
 
 def conflict(kind: str, name: str) -> ApiError:
@@ -40,32 +55,12 @@ def conflict(kind: str, name: str) -> ApiError:
         f'Operation cannot be fulfilled on {kind} "{name}": the object has been '
         "modified; please apply your changes to the latest version and try again"
     )
-    return ApiError(409, "Conflict", message, name=name, kind=kind)
-
-
-def bad_request(message: str) -> ApiError:
-    """400."""
-    return ApiError(400, "BadRequest", message)
+    return ApiError(409, message, name=name, kind=kind)
 
 
 def refused(kind: str, name: str, why: str, **more: Any) -> ApiError:
     """403 with a reason."""
-    return ApiError(403, "Forbidden", f'{kind} "{name}" is forbidden: {why}', name=name, kind=kind, **more)
-
-
-def not_allowed(method: str) -> ApiError:
-    """405 for a verb the resource does not have."""
-    return ApiError(405, "MethodNotAllowed", f"the server does not allow {method} on the requested resource")
-
-
-def not_implemented(what: str) -> ApiError:
-    """501 for what Kubernetes has and localkube has not."""
-    return ApiError(501, "NotImplemented", f"localkube does not implement {what}")
-
-
-def gone(message: str) -> ApiError:
-    """410: the client must list again."""
-    return ApiError(410, "Expired", message)
+    return ApiError(403, f'{kind} "{name}" is forbidden: {why}', name=name, kind=kind, **more)
 
 
 def unsupported_media_type(given: str) -> ApiError:
@@ -75,7 +70,7 @@ def unsupported_media_type(given: str) -> ApiError:
         f"the body of the request was in an unknown format: {given}; accepted media types include: "
         f"application/json{advice if 'protobuf' in given else ''}"
     )
-    return ApiError(415, "UnsupportedMediaType", message)
+    return ApiError(415, message)
 
 
 def unprocessable(kind: str, name: str, problems: Iterable[tuple[str, Problem]], group: str = "") -> ApiError:
@@ -85,7 +80,7 @@ def unprocessable(kind: str, name: str, problems: Iterable[tuple[str, Problem]],
     listed = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
     about = {"name": name, "kind": kind, **({"group": group} if group else {})}
     qualified = f"{kind}.{group}" if group else kind
-    return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {listed}', **about, causes=causes)
+    return ApiError(422, f'{qualified} "{name}" is invalid: {listed}', **about, causes=causes)
 
 
 def required(detail: str = "") -> Problem:

@@ -1,23 +1,27 @@
-"""Deletes what lost its owners and Jobs past their time to live, completes deletions, keeps namespaces.
+"""How objects go: graceful deletion, owners and dependents, namespaces, Jobs past their time to live.
 
 A namespace is given its default service account and the cluster's authority, and emptied when it goes.
 """
 
 import time
 
+from localkube import errors
 from localkube.controller import Controller
 from localkube.defaults import with_defaults
-from localkube.deletion import FIRST_NAMESPACES, delete
 from localkube.objects import (
     Key,
     Obj,
     condition,
     deleting,
+    finished,
     key_of,
+    lookup,
     name_of,
     namespace_of,
+    now,
     seconds,
     with_metadata,
+    with_status,
     without_finalizer,
 )
 from localkube.resources import RESOURCES
@@ -132,3 +136,42 @@ def _expiry(job: Obj) -> float | None:
     if ttl is None or deleting(job) or last.get("status") != "True":
         return None
     return seconds(last["lastTransitionTime"]) + float(ttl)
+
+
+FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_FINALIZERS = {"Background": None, "Foreground": "foregroundDeletion", "Orphan": "orphan"}
+
+
+def delete(store: Store, resource: str, obj: Obj, policy: str | None = None, grace: int | None = None) -> Obj:
+    """Delete as the API does and return the object as left; without a policy the dependents of a Job stay.
+
+    A pod that runs keeps running until its node has ended it; an object with finalizers waits for them.
+    Raises ApiError 403 for namespaces that must stay and 422 for an unknown policy.
+    """
+    policy = policy or ("Orphan" if resource == "jobs" else "Background")
+    if policy not in _FINALIZERS:
+        problem = errors.unsupported(policy, _FINALIZERS)
+        raise errors.unprocessable("DeleteOptions", "", [("propagationPolicy", problem)])
+    if resource == "namespaces" and name_of(obj) in FIRST_NAMESPACES:
+        raise errors.refused(resource, name_of(obj), "this namespace may not be deleted")
+    meta = obj["metadata"]
+    finalizers = [one for one in meta.get("finalizers") or () if one not in _FINALIZERS.values()]
+    finalizers += [one] if (one := _FINALIZERS[policy]) else []
+    wait = _grace(resource, obj, grace)
+    if deleting(obj):
+        wait = min(wait, meta.get("deletionGracePeriodSeconds") or 0)
+    if not finalizers and not wait and resource != "namespaces":
+        return store.remove(resource, obj)
+    if resource == "namespaces":
+        obj = with_status(obj, phase="Terminating")
+    elif resource == "pods" and not lookup(obj, "spec.nodeName"):
+        obj = with_status(obj, phase="Failed")  # it will never run, and whoever tracks it may let go
+    since = meta.get("deletionTimestamp") or now()
+    marks = {"deletionTimestamp": since, "deletionGracePeriodSeconds": wait, "finalizers": finalizers or None}
+    return store.update(resource, with_metadata(obj, **marks))
+
+
+def _grace(resource: str, obj: Obj, asked: int | None) -> int:
+    if resource != "pods" or not obj["spec"].get("nodeName") or finished(obj):
+        return 0
+    return int(obj["spec"]["terminationGracePeriodSeconds"] if asked is None else max(asked, 0))

@@ -5,12 +5,24 @@ pod) are committed together: a kill at any moment loses no pod and counts none t
 in the Job's status, so a round looks only at pods that are not counted yet.
 """
 
-from localkube.controller import Controller
+from localkube.controller import Controller, Events
 from localkube.defaults import JOB_FINALIZER
-from localkube.deletion import delete
-from localkube.events import Events
-from localkube.job_pods import FAILURES, Progress, index_of, new_pod, pod_spec, uncounted
-from localkube.job_rules import Verdict, action_for, announced, compress, decide, expand, has_ended
+from localkube.garbage import delete
+from localkube.job_rules import (
+    FAILURES,
+    Progress,
+    Verdict,
+    action_for,
+    announced,
+    compress,
+    decide,
+    expand,
+    has_ended,
+    index_of,
+    new_pod,
+    pod_spec,
+    uncounted,
+)
 from localkube.objects import (
     Key,
     Obj,

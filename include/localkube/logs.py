@@ -5,8 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from localkube import errors
 from localkube.cluster import Cluster
+from localkube.errors import ApiError
 from localkube.objects import Obj, containers_of, finished, key_of, lookup
 from localkube.requests import flag, number
 
@@ -20,15 +20,17 @@ async def stream_log(request: web.Request, cluster: Cluster, namespace: str, nam
     pod = cluster.store.record("pods", namespace, name).data
     for parameter in _REFUSED:
         if request.query.get(parameter) not in (None, "", "false"):
-            raise errors.not_implemented(f"{parameter} for logs: lines are kept without their times")
+            raise ApiError(
+                501, f"localkube does not implement {parameter} for logs: lines are kept without their times"
+            )
     container = _container(pod, request.query.get("container", ""))
     status = _status(pod, container)
     run = int(status.get("restartCount", 0)) - flag(request, "previous")
     waiting = lookup(status, "state.waiting.reason")
     if run < 0:
-        raise errors.bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
+        raise ApiError(400, f'previous terminated container "{container}" in pod "{name}" not found')
     if waiting and not lookup(status, "lastState.terminated"):
-        raise errors.bad_request(f'container "{container}" in pod "{name}" is waiting to start: {waiting}')
+        raise ApiError(400, f'container "{container}" in pod "{name}" is waiting to start: {waiting}')
     path = cluster.machine.pod_directory(pod) / container / f"{run}.log"
     lines, left = number(request, "tailLines"), number(request, "limitBytes")
     position = 0 if lines is None else await asyncio.to_thread(_tail, path, lines)
@@ -53,11 +55,11 @@ def _container(pod: Obj, name: str) -> str:
     pod_name = pod["metadata"]["name"]
     if not name and len(main) > 1:
         listed = " ".join(names)
-        raise errors.bad_request(
-            f"a container name must be specified for pod {pod_name}, choose one of: [{listed}]"
+        raise ApiError(
+            400, f"a container name must be specified for pod {pod_name}, choose one of: [{listed}]"
         )
     if name and name not in names:
-        raise errors.bad_request(f"container {name} is not valid for pod {pod_name}")
+        raise ApiError(400, f"container {name} is not valid for pod {pod_name}")
     return name or str(main[0])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import jsonpatch
 from jsonpointer import JsonPointerException
 
-from localkube.errors import ApiError, bad_request, unsupported_media_type
+from localkube.errors import ApiError, unsupported_media_type
 from localkube.objects import Obj
 
 # patchMergeKey of the lists that strategic merge patches element by element; all other lists are replaced.
@@ -24,7 +24,7 @@ def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
     if kind == "application/json-patch+json":
         return _json_patch(obj, patch)
     if not isinstance(patch, dict):
-        raise bad_request("the patch must be a JSON object")
+        raise ApiError(400, "the patch must be a JSON object")
     if kind == "application/merge-patch+json":
         return dict(merge(obj, patch))
     if kind == "application/strategic-merge-patch+json":
@@ -36,10 +36,10 @@ def _json_patch(obj: Obj, patch: Any) -> Obj:
     try:
         return dict(jsonpatch.apply_patch(obj, patch))
     except (jsonpatch.InvalidJsonPatch, TypeError) as error:
-        raise bad_request(f"invalid JSON patch: {error}") from None
+        raise ApiError(400, f"invalid JSON patch: {error}") from None
     except (jsonpatch.JsonPatchException, JsonPointerException) as error:
         message = f"the server rejected our request due to an error in our request: {error}"
-        raise ApiError(422, "Invalid", message) from None
+        raise ApiError(422, message) from None
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -83,7 +83,7 @@ def _merge_list(target: list[Obj], patch: list[Obj], merge_key: str) -> list[Obj
     result = {entry.get(merge_key): entry for entry in target}
     for entry in patch:
         if merge_key not in entry:
-            raise bad_request(f"map: {entry} does not contain declared merge key: {merge_key}")
+            raise ApiError(400, f"map: {entry} does not contain declared merge key: {merge_key}")
         key = entry[merge_key]
         if entry.get("$patch") == "delete":
             result.pop(key, None)

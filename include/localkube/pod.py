@@ -5,12 +5,11 @@ import signal
 import time
 from contextlib import suppress
 
-from localkube.environment import ConfigError
 from localkube.images import Image
 from localkube.objects import Obj, at, name_of, namespace_of, now
 from localkube.pod_status import ContainerStatus, End, Node, pod_status
 from localkube.process import Process
-from localkube.runtime import Machine, Runtime
+from localkube.runtime import ConfigError, Machine, Runtime
 from localkube.volumes import MountError
 
 _RETRY = 2.0  # seconds until a volume or a container is tried again

@@ -4,8 +4,6 @@ Only the kinds and fields that they send are known, numbered as in the generated
 Any other is refused, never dropped.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator
 from typing import Any
@@ -18,48 +16,37 @@ _MAGIC = b"k8s\0"
 _DEFAULTS = "default"  # the type of a field that is sent though nobody set it
 
 # Number, name and type of the fields of a message; a type in brackets is of each element or value.
+# fmt: off
 _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
     "Unknown": {1: ("type", "TypeMeta"), 2: ("raw", "raw"), 3: ("", _DEFAULTS), 4: ("", _DEFAULTS)},
     "TypeMeta": {1: ("apiVersion", "text"), 2: ("kind", "text")},
     "ObjectMeta": {
-        1: ("name", "text"),
-        2: ("generateName", "text"),
-        3: ("namespace", "text"),
-        **dict.fromkeys(range(4, 9), ("", _DEFAULTS)),
-        11: ("labels", "{text}"),
-        12: ("annotations", "{text}"),
+        1: ("name", "text"), 2: ("generateName", "text"), 3: ("namespace", "text"),
+        11: ("labels", "{text}"), 12: ("annotations", "{text}"), **dict.fromkeys(range(4, 9), ("", _DEFAULTS)),
     },
     "Namespace": {1: ("metadata", "ObjectMeta"), 2: ("", _DEFAULTS), 3: ("", _DEFAULTS)},
     "ServiceAccount": {1: ("metadata", "ObjectMeta")},
     "ConfigMap": {
-        1: ("metadata", "ObjectMeta"),
-        2: ("data", "{text}"),
-        3: ("binaryData", "{base64}"),
+        1: ("metadata", "ObjectMeta"), 2: ("data", "{text}"), 3: ("binaryData", "{base64}"),
         4: ("immutable", "flag"),
     },
     "Secret": {
-        1: ("metadata", "ObjectMeta"),
-        2: ("data", "{base64}"),
-        3: ("type", "text"),
-        4: ("stringData", "{text}"),
-        5: ("immutable", "flag"),
+        1: ("metadata", "ObjectMeta"), 2: ("data", "{base64}"), 3: ("type", "text"),
+        4: ("stringData", "{text}"), 5: ("immutable", "flag"),
     },
     "Job": {1: ("metadata", "ObjectMeta"), 2: ("spec", "JobSpec"), 3: ("", _DEFAULTS)},
     "JobSpec": {6: ("template", "PodTemplateSpec")},
     "PodTemplateSpec": {1: ("metadata", "ObjectMeta"), 2: ("spec", "PodSpec")},
     "PodSpec": {
-        2: ("containers", "[Container]"),
-        3: ("restartPolicy", "text"),
+        2: ("containers", "[Container]"), 3: ("restartPolicy", "text"),
         **dict.fromkeys((6, 8, 9, 10, 11, 12, 13, 16, 17, 19, 24), ("", _DEFAULTS)),
     },
     "Container": {
-        1: ("name", "text"),
-        2: ("image", "text"),
-        3: ("command", "[text]"),
-        4: ("args", "[text]"),
+        1: ("name", "text"), 2: ("image", "text"), 3: ("command", "[text]"), 4: ("args", "[text]"),
         **dict.fromkeys((5, 8, 13, 14, 16, 17, 18, 20), ("", _DEFAULTS)),
     },
 }
+# fmt: on
 
 
 def decode(body: bytes) -> Obj:

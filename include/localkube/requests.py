@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from localkube import errors, protobuf
+from localkube.errors import ApiError
 from localkube.objects import Obj
 from localkube.resources import RESOURCES, Resource
 from localkube.selectors import Match, field_selector, label_selector
@@ -111,7 +112,7 @@ def number(request: web.Request, name: str) -> int | None:
     """A whole number that is not negative. Raises ApiError 400."""
     text = request.query.get(name)
     if text and not text.isdigit():
-        raise errors.bad_request(f'{name}: Invalid value: "{text}": must be a whole number')
+        raise ApiError(400, f'{name}: Invalid value: "{text}": must be a whole number')
     return int(text) if text else None
 
 
@@ -119,7 +120,7 @@ def dry_run(request: web.Request, options: Obj | None = None) -> bool:
     """Whether nothing is to be stored. Raises ApiError 400."""
     asked = request.query.getall("dryRun", []) or (options or {}).get("dryRun") or []
     if any(one != "All" for one in asked):
-        raise errors.bad_request(f'dryRun: Unsupported value: {asked}: supported values: "All"')
+        raise ApiError(400, f'dryRun: Unsupported value: {asked}: supported values: "All"')
     return bool(asked)
 
 
@@ -132,16 +133,16 @@ async def json_body(request: web.Request) -> Any:
     try:
         return msgspec.json.decode(await request.read())
     except web.HTTPRequestEntityTooLarge:
-        raise errors.ApiError(413, "RequestEntityTooLarge", f"limit is {LARGEST_BODY}") from None
+        raise ApiError(413, f"limit is {LARGEST_BODY}") from None
     except (ValueError, RecursionError) as error:
-        raise errors.bad_request(f"the body is no JSON: {error}") from None
+        raise ApiError(400, f"the body is no JSON: {error}") from None
 
 
 async def object_body(request: web.Request) -> Obj:
     """The JSON object that was sent. Raises ApiError 400, 413 or 415."""
     body = await json_body(request)
     if not isinstance(body, dict):
-        raise errors.bad_request("the body must be a JSON object")
+        raise ApiError(400, "the body must be a JSON object")
     return body
 
 
@@ -153,9 +154,9 @@ async def delete_options(request: web.Request) -> Obj:
     if (grace := number(request, "gracePeriodSeconds")) is not None:
         options["gracePeriodSeconds"] = grace
     if not isinstance(options.get("gracePeriodSeconds") or 0, int):
-        raise errors.bad_request("gracePeriodSeconds must be a whole number")
+        raise ApiError(400, "gracePeriodSeconds must be a whole number")
     if options.get("orphanDependents") is not None:
-        raise errors.bad_request("orphanDependents is deprecated: use propagationPolicy")
+        raise ApiError(400, "orphanDependents is deprecated: use propagationPolicy")
     return options
 
 

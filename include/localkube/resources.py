@@ -80,15 +80,12 @@ def discovery(path: str) -> Obj | None:
         "api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups},
         **{f"apis/{group['name']}": {"kind": "APIGroup", "apiVersion": "v1", **group} for group in groups},
-        "openapi/v3": {"paths": {root: {"serverRelativeURL": f"/openapi/v3/{root}"} for root in _ROOTS}},
     }
     path = path.strip("/")
     if path in _ROOTS:
         listed = [entry for one in _ALL if one.root == path for entry in _entries(one)]
         version = next(one.api_version for one in _ALL if one.root == path)
         return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": listed}
-    if (root := path.removeprefix("openapi/v3/")) in _ROOTS:
-        return _openapi(root)
     return fixed.get(path)
 
 
@@ -104,18 +101,3 @@ def _entries(one: Resource) -> list[Obj]:
     entry |= {"categories": ["all"]} if one.plural in ("pods", "jobs", "daemonsets") else {}
     below: Obj = {"singularName": "", **common}
     return [entry, *(below | _BELOW[sub] | {"name": f"{one.plural}/{sub}"} for sub in one.subresources)]
-
-
-def _openapi(root: str) -> Obj:
-    """Just enough OpenAPI for kubectl to leave the checking of fields to the server."""
-    parameters = [
-        {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("dryRun", "fieldValidation")
-    ]
-    paths: Obj = {}
-    for one in _ALL:
-        if one.root == root:
-            kind = {"group": one.group, "version": "v1", "kind": one.kind}
-            patch = {"parameters": parameters, "responses": {}, "x-kubernetes-group-version-kind": kind}
-            scope = "namespaces/{namespace}/" if one.namespaced else ""
-            paths[f"/{root}/{scope}{one.plural}/{{name}}"] = {"patch": patch}
-    return {"openapi": "3.0.0", "info": {"title": "localkube", "version": "v1"}, "paths": paths}

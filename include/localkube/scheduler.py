@@ -9,8 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import islice
 
-from localkube.controller import Controller
-from localkube.events import Events
+from localkube.controller import Controller, Events
 from localkube.objects import (
     Key,
     Obj,

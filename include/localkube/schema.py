@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localkube.errors import ApiError, Problem, bad_request, required
+from localkube.errors import ApiError, Problem, required
 from localkube.field_rules import Rule
 from localkube.objects import Obj, quantity, seconds
 from localkube.spec_rules import RULES
@@ -101,4 +101,4 @@ class Decoder:
         return self._refusal(f"json: cannot unmarshal {found} into {into}")
 
     def _refusal(self, why: str) -> ApiError:
-        return bad_request(f'{self._kind} in version "v1" cannot be handled as a {self._kind}: {why}')
+        return ApiError(400, f'{self._kind} in version "v1" cannot be handled as a {self._kind}: {why}')

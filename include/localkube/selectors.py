@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from localkube.errors import bad_request
+from localkube.errors import ApiError
 from localkube.objects import Obj, labels_of, lookup
 
 Match = Callable[[Obj], bool]
@@ -38,8 +38,9 @@ def _requirement(text: str) -> tuple[str, str, list[str]]:
         return found["key"], "NotIn" if found["op"] == "!=" else "In", [found["values"]]
     if found := _EXISTS.fullmatch(text):
         return found["key"], "DoesNotExist" if found["op"] else "Exists", []
-    raise bad_request(
-        f'unable to parse requirement: "{text}" is no label selector such as app=x, app in (x, y) or !app'
+    raise ApiError(
+        400,
+        f'unable to parse requirement: "{text}" is no label selector such as app=x, app in (x, y) or !app',
     )
 
 
@@ -55,10 +56,10 @@ def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
     for part in filter(None, (part.strip() for part in text.split(","))):
         found = _EQUAL.fullmatch(part)
         if found is None:
-            raise bad_request(f'invalid selector: "{part}"; can\'t understand it')
+            raise ApiError(400, f'invalid selector: "{part}"; can\'t understand it')
         if found["key"] not in allowed:
             supported = ", ".join(allowed)
-            raise bad_request(f"field label not supported: {found['key']}; supported here: {supported}")
+            raise ApiError(400, f"field label not supported: {found['key']}; supported here: {supported}")
         wanted.append((found["key"], found["op"] != "!=", found["values"]))
 
     def matches(obj: Obj) -> bool:

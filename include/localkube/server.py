@@ -10,14 +10,14 @@ from aiohttp import web
 
 from localkube import errors
 from localkube.api import Api
-from localkube.cluster import Cluster
-from localkube.clusters import Clusters
+from localkube.cluster import Cluster, Clusters
+from localkube.errors import ApiError
 from localkube.requests import LARGEST_BODY, json_body, json_response
 from localkube.spec import ClusterSpec
 
 log = logging.getLogger(__name__)
-_INTERNAL = errors.ApiError(500, "InternalError", "Internal error occurred: see the log of localkube")
-_UNAUTHORIZED = errors.ApiError(401, "Unauthorized", "Unauthorized")
+_INTERNAL = ApiError(500, "Internal error occurred: see the log of localkube")
+_UNAUTHORIZED = ApiError(401, "Unauthorized")
 
 
 class Server:
@@ -43,7 +43,7 @@ class Server:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
             return await self._route(request)
-        except errors.ApiError as error:
+        except ApiError as error:
             return json_response(error.status(), error.code)
         except (asyncio.CancelledError, ConnectionError):
             raise

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-from localkube.errors import ApiError, bad_request
+from localkube.errors import ApiError
 from localkube.objects import Obj, quantity
 
 
@@ -34,12 +34,12 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             spec = msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
             allowed = ", ".join(cls.__struct_fields__)
-            raise bad_request(f"a cluster is an object with {allowed}: {error}") from None
+            raise ApiError(400, f"a cluster is an object with {allowed}: {error}") from None
         for field in ("cpu", "memory"):
             try:
                 quantity(getattr(spec, field))
             except ValueError as error:
-                raise bad_request(f"{field}: {error}") from None
+                raise ApiError(400, f"{field}: {error}") from None
         return spec
 
     def document(self) -> Obj:
@@ -54,4 +54,4 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         if differing:
             message = f"cluster {self.name} exists with another shape: {'; '.join(differing)}"
-            raise ApiError(409, "AlreadyExists", message, name=self.name, kind="clusters")
+            raise ApiError(409, message, "AlreadyExists", name=self.name, kind="clusters")

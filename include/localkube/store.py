@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from localkube import errors
+from localkube.errors import ApiError
 from localkube.objects import Key, Obj, deleting, key_of, name_of, now, with_metadata
 
 _HISTORY = 4_000  # events kept for each resource; older watches get 410
@@ -77,7 +78,7 @@ class Watch:
 
     def __init__(self, history: History, since: int) -> None:
         if since < history.floor:
-            raise errors.gone(f"too old resource version: {since} ({history.floor})")
+            raise ApiError(410, f"too old resource version: {since} ({history.floor})")
         seen = bisect_right(history.events, since, key=lambda event: event.record.revision)
         self._history, self._next = history, history.dropped + seen
 
@@ -91,7 +92,7 @@ class Watch:
                 return []
         start = self._next - history.dropped
         if start < 0:
-            raise errors.gone("too old resource version: the watch could not keep up")
+            raise ApiError(410, "too old resource version: the watch could not keep up")
         batch = history.events[start : start + 500]
         self._next += len(batch)
         return batch
@@ -150,7 +151,9 @@ class Store:
         """Store a new object, which gets its uid unless it has one. Raises ApiError 409."""
         key = key_of(resource, obj)
         if self.get(*key) is not None:
-            raise errors.already_exists(resource, key[2])
+            raise ApiError(
+                409, f'{resource} "{key[2]}" already exists', "AlreadyExists", name=key[2], kind=resource
+            )
         made = {"uid": str(uuid.uuid4()), **obj["metadata"], "creationTimestamp": now()}
         obj = {**obj, "metadata": made}
         return obj if dry_run else self._commit("ADDED", key, obj, None)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from localkube.errors import ApiError, bad_request
+from localkube.errors import ApiError
 from localkube.objects import Obj, namespace_of
 from localkube.requests import Target, View, flag, number, selection
 from localkube.store import Event, Store, encode
@@ -28,7 +28,7 @@ async def stream(
     if everything:
         lines.append(_bookmark(view, store.revision, annotations={"k8s.io/initial-events-end": "true"}))
     if not since.isdigit():
-        raise bad_request(f'resourceVersion: Invalid value: "{since}": must be a whole number')
+        raise ApiError(400, f'resourceVersion: Invalid value: "{since}": must be a whole number')
     watch = store.watch(target.plural, int(since))
     until = time.monotonic() + (number(request, "timeoutSeconds") or _LONGEST)
     response = web.StreamResponse(headers={"Content-Type": "application/json"})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localkube.environment import Mounts
+from localkube.runtime import Mounts
 from localkube_server import Kube, Server, eventually, pod, pod_ended
 
 

@@ -22,7 +22,8 @@ _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
     "TypeMeta": {1: ("apiVersion", "text"), 2: ("kind", "text")},
     "ObjectMeta": {
         1: ("name", "text"), 2: ("generateName", "text"), 3: ("namespace", "text"),
-        11: ("labels", "{text}"), 12: ("annotations", "{text}"), **dict.fromkeys(range(4, 9), ("", _DEFAULTS)),
+        11: ("labels", "{text}"), 12: ("annotations", "{text}"),
+        **dict.fromkeys(range(4, 9), ("", _DEFAULTS)),
     },
     "Namespace": {1: ("metadata", "ObjectMeta"), 2: ("", _DEFAULTS), 3: ("", _DEFAULTS)},
     "ServiceAccount": {1: ("metadata", "ObjectMeta")},

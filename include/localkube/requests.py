@@ -126,12 +126,12 @@ def dry_run(request: web.Request, options: Obj | None = None) -> bool:
 
 async def json_body(request: web.Request) -> Any:
     """Whatever was sent, in JSON or in protobuf. Raises ApiError 400, 413 or 415."""
-    if request.content_type == protobuf.CONTENT_TYPE:
-        return protobuf.decode(await request.read())
-    if "json" not in request.content_type:
+    in_protobuf = request.content_type == protobuf.CONTENT_TYPE
+    if not in_protobuf and "json" not in request.content_type:
         raise errors.unsupported_media_type(request.content_type)
     try:
-        return msgspec.json.decode(await request.read())
+        body = await request.read()
+        return protobuf.decode(body) if in_protobuf else msgspec.json.decode(body)
     except web.HTTPRequestEntityTooLarge:
         raise ApiError(413, f"limit is {LARGEST_BODY}") from None
     except (ValueError, RecursionError) as error:

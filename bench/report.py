@@ -117,6 +117,7 @@ def _machine(packages: tuple[str, ...]) -> str:
         f"{os.cpu_count()} cores",
         f"{memory:.0f} GiB of memory",
         f"{platform.system()} {platform.machine()}",
+        f"load {os.getloadavg()[0]:.1f}",
         f"Python {platform.python_version()}",
         *(f"{name} {version(name)}" for name in packages),
     )

@@ -47,8 +47,9 @@ class SubmitJobsOperator(ClusterOperator):
             if assignment.cluster.egress:
                 cluster.apply(jobs.network_policy(assignment, assignment.cluster.egress))
             secret_name, environment = self._give_access(assignment, cluster)
-            per_pod = self._shards_per_pod(assignment)
-            for dataset, shards in _by_dataset(assignment):
+            output = output_store(assignment)
+            per_pod = self._shards_per_pod(assignment, output)
+            for dataset, shards in _by_dataset(assignment, output):
                 for chunk in jobs.chunks((shard for shard in shards if not shard.done), per_pod):
                     manifest = jobs.config_map(assignment, dataset, chunk)
                     name = manifest["metadata"]["name"]
@@ -58,11 +59,13 @@ class SubmitJobsOperator(ClusterOperator):
         self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
         return {"cluster_name": assignment.cluster.name, "jobs": submitted}
 
-    def _shards_per_pod(self, assignment: ClusterRun) -> int:
+    def _shards_per_pod(self, assignment: ClusterRun, output: ObjectStore) -> int:
         from higgsdemo.packing import shards_per_pod
         from higgsdemo.workloads import WORKLOADS
 
-        to_do = sum(not shard.done for _, shards in _by_dataset(assignment) for shard in shards)
+        chosen = assignment.cluster.shards_per_pod == "auto"  # only then it matters how many there are
+        listed = _by_dataset(assignment, output) if chosen else ()
+        to_do = sum(not shard.done for _, shards in listed for shard in shards)
         apart = WORKLOADS[assignment.run.workload].stages_in_apart
         return shards_per_pod(assignment.cluster, to_do, apart)
 
@@ -189,12 +192,12 @@ def _only_run(run: Run, conf: dict[str, Any]) -> str | None:
     return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
 
 
-def _by_dataset(assignment: ClusterRun) -> Iterator[tuple[DatasetRef, Iterator[Shard]]]:
+def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[DatasetRef, Iterator[Shard]]]:
     """Yield the cluster's datasets with their listed shards, which are read meanwhile."""
     from higgsdemo.shards import cluster_shards
 
     datasets = {dataset.name: dataset for dataset in assignment.cluster.datasets}
-    shards = cluster_shards(output_store(assignment), assignment.cluster.name)
+    shards = cluster_shards(output, assignment.cluster.name)
     for name, of_dataset in groupby(shards, key=attrgetter("dataset")):
         yield datasets[name], of_dataset
 
@@ -205,7 +208,7 @@ def _without_result(assignment: ClusterRun, output: ObjectStore) -> tuple[int, l
 
     total = 0
     missing: list[Shard] = []
-    for dataset, shards in _by_dataset(assignment):
+    for dataset, shards in _by_dataset(assignment, output):
         done = done_shards(output, dataset.name)
         for shard in shards:
             total += 1

@@ -31,6 +31,9 @@ status: setup  ## show them
 watch: setup  ## show a run by cluster (RUN=..., CAMPAIGN=..., WATCH='--once --json', AIRFLOW=URL)
 	@python -m demo watch --campaign '$(CAMPAIGN)' --run '$(RUN)' --airflow '$(AIRFLOW)' $(WATCH)
 
+env: setup  ## let the airflow command of this shell work on the local Airflow: eval "$(make env)"
+	@python -m demo env
+
 root: setup  ## install ROOT (250 MB), which the selection is compared with in the tests
 	@python -c 'from importlib.util import find_spec; import sys; sys.exit(not find_spec("ROOT"))' \
 	  || VIRTUAL_ENV=$(VENV) uv pip install --quiet --prerelease allow --require-hashes -r tests/requirements-root.txt
@@ -84,8 +87,12 @@ $(VENV)/.installed: requirements.lock
 audit: setup  ## look up the locked dependencies among the known vulnerabilities (needs a network)
 	@uv tool run pip-audit@$(AUDIT_VERSION) --strict --require-hashes --disable-pip -r requirements.lock
 
+docs: setup  ## write the pages that are made from the model
+	@python -m higgsdemo.campaign.schema
+	@python -m higgsdemo.campaign.reference
+
 lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help demo up down status watch root test-physics test unit test-cluster bench lint clean setup audit lock
+.PHONY: help demo up down status watch env root test-physics test unit test-cluster bench lint clean setup audit docs lock

@@ -1,7 +1,12 @@
-"""One Airflow DAG for each campaign file in ``include/config``; the file's stem is the DAG's id."""
+"""One Airflow DAG for each campaign file in ``include/config``; the file's stem is the DAG's id.
+
+The environment variable ``HIGGS_CONFIG`` names another folder: of a ConfigMap, say, or of a team's own
+repository.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from airflow.sdk import get_parsing_context
@@ -10,7 +15,7 @@ from higgsdemo.campaign import CampaignError, config_files, load_campaign
 from higgsdemo.dag import build
 from higgsdemo.invalid import InvalidCampaign
 
-CONFIG = Path(__file__).parent.parent / "include" / "config"
+CONFIG = Path(os.environ.get("HIGGS_CONFIG") or Path(__file__).parent.parent / "include" / "config")
 
 wanted = get_parsing_context().dag_id  # in a task's process: the one DAG that is run
 for path in config_files(CONFIG):

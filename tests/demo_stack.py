@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import psutil
 
 from demo.airflow_api import FINISHED, AirflowAwayError, TaskInstance
@@ -100,6 +102,15 @@ class Stack:
         """The processes of the pods that compute."""
         below = self.service("localkube").children(recursive=True)
         return [process for process in below if "workload" in command_line(process)]
+
+    def localkube(self) -> httpx.Client:
+        """A client of localkube's admin API."""
+        return httpx.Client(
+            base_url=f"{self.settings.localkube_url}/localkube/",
+            headers={"Authorization": f"Bearer {self.settings.localkube_token.read_text().strip()}"},
+            verify=ssl.create_default_context(cafile=self.settings.localkube_ca),
+            trust_env=False,
+        )
 
     def contexts(self) -> list[str]:
         """The clusters that run, by their contexts in the kubeconfig."""

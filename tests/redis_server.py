@@ -1,7 +1,6 @@
 """A real Redis server (Debian's `redis-server`) on a free port, for the tests of the live copy."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
 
+from ports import free_port
+
 PASSWORD = "a/pass:word@of the tests"
 
 
@@ -18,9 +19,7 @@ class RedisServer:
     """The server's process, its port, and a client."""
 
     def __init__(self, command: str, folder: Path) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port: int = listener.getsockname()[1]
+        self.port = free_port()
         arguments = ("--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD, "--dir", str(folder))
         self.process = subprocess.Popen(
             [command, "--port", str(self.port), *arguments], stdout=subprocess.DEVNULL

@@ -1,7 +1,8 @@
-"""The command behind `make up`, `down`, `status`, `demo` and `watch`."""
+"""The command behind `make up`, `down`, `status`, `env`, `demo` and `watch`."""
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import time
@@ -17,13 +18,15 @@ from demo.airflow_api import Airflow, AirflowError
 from demo.campaign_run import CampaignRun, CampaignRunError, parse_conf
 from demo.demo_data import DataError
 from demo.lifecycle import airflow, bring_up
-from demo.settings import REPOSITORY, USER, Settings
+from demo.services import airflow_environment
+from demo.settings import REPOSITORY, USER, Settings, campaign_file
 from demo.supervision import ServiceError, Supervision
 from demo.view import View, view_for
 from demo.watch import Watched, show_live, show_once
 from higgsdemo.campaign import Campaign, CampaignError, apply_conf, load_campaign
 
 DEMO = "demo-local"
+STATE = "HIGGS_STATE"  # environment variable: another folder of the services' state than .run
 INTERRUPTED = 130
 
 Command = Callable[[argparse.Namespace, Supervision, Console], int]
@@ -77,6 +80,18 @@ def status(options: argparse.Namespace, supervision: Supervision, console: Conso
     console.print(table)
     console.print(f"\n{_addresses(supervision.settings)}", markup=False, soft_wrap=True)
     return 0 if all(state.state == "RUNNING" for state in states) else 1
+
+
+def env(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
+    """Print what makes the `airflow` of this shell that of the local services: eval "$(make env)"."""
+    if not supervision.states():
+        raise ServiceError("The services are not running; `make up` starts them.")
+    settings = supervision.settings
+    common = settings.environment()
+    variables = airflow_environment(settings) | settings.connections()
+    for name, value in (variables | {key: common[key] for key in ("PATH", "PYTHONPATH")}).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
 
 
 def run(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
@@ -139,7 +154,7 @@ def _run_campaign(
 
 
 def _campaign(dag_id: str) -> Campaign:
-    return load_campaign(REPOSITORY / "include" / "config" / f"{dag_id}.json")
+    return load_campaign(campaign_file(dag_id))
 
 
 def _addresses(settings: Settings) -> str:
@@ -160,10 +175,13 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument(
-        "--state", type=Path, default=REPOSITORY / ".run", help="folder of the services' state"
+        "--state",
+        type=Path,
+        default=os.environ.get(STATE) or REPOSITORY / ".run",
+        help=f"folder of the services' state; by default {STATE}, or .run",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (up, down, status, run, watch):
+    for command in (up, down, status, env, run, watch):
         added = commands.add_parser(command.__name__, help=command.__doc__)
         added.set_defaults(command=command)
         if command in (run, watch):

@@ -26,9 +26,6 @@ _AWAY_SECONDS = 120
 _LOG_LINES = 12
 """Lines shown of a failed task's log."""
 
-RESULTS = ("summary.json", "higgs.png", "higgs.svg")
-"""The files a run leaves in its folder of the bucket and in the local copy of it."""
-
 
 class CampaignRunError(Exception):
     """The campaign did not run, or not to a good end; says why."""
@@ -62,6 +59,8 @@ class CampaignRun:
         self._bucket = Bucket(settings, bucket)
         self._folder = "/".join(filter(None, (below, dag_id, self.run_id)))
         self.url = f"{settings.ui_url}/dags/{dag_id}/runs/{self.run_id}"
+        plot = "spectrum" if changed.histograms else "higgs"
+        self._files = ("summary.json", f"{plot}.png", f"{plot}.svg")
         self.results = settings.results / dag_id / self.run_id
 
     def start(self) -> None:
@@ -70,7 +69,7 @@ class CampaignRun:
         while not self._triggered():
             self._supervision.check()
             if time.monotonic() > deadline:
-                raise CampaignRunError(f"Airflow finds no DAG {self.dag_id}; is it in include/config?")
+                raise CampaignRunError(f"Airflow finds no DAG {self.dag_id}; is there such a campaign?")
             time.sleep(0.3)
 
     def follow(self, view: View) -> None:
@@ -102,7 +101,7 @@ class CampaignRun:
             summary = Summary.model_validate_json(self._bucket.read(f"{self._folder}/summary.json"))
         except ClientError as error:
             raise CampaignRunError(f"The run has left no summary in the bucket: {error}") from error
-        if lost := [name for name in RESULTS if not (self.results / name).exists()]:
+        if lost := [name for name in self._files if not (self.results / name).exists()]:
             raise CampaignRunError(f"The run has left no {' and no '.join(lost)} in {self.results}")
         done, expected = summary.shards.done, summary.shards.expected
         if done < expected:
@@ -111,7 +110,7 @@ class CampaignRun:
 
     def report(self) -> str:
         """The yields, and where the plot is. Raises CampaignRunError as `summary` does."""
-        plot = self.results / "higgs.png"
+        plot = self.results / self._files[1]
         shown = plot.relative_to(Path.cwd()) if plot.is_relative_to(Path.cwd()) else plot
         return f"{yields_table(self.summary())}\n\nPlot: {shown}"
 

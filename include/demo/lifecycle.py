@@ -45,6 +45,7 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
 
 def _bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
     settings = supervision.settings
+    supervision.write_images()
     supervision.start(service.name for service in FOUNDATIONS)
     with ThreadPoolExecutor(1) as pool:
         folder = pool.submit(generate, settings)

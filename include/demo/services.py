@@ -38,7 +38,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "simple_auth_manager_users": f"{USER}:admin",
             "simple_auth_manager_passwords_file": home / "passwords.json",
         },
-        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        "database": {"sql_alchemy_conn": settings.database},
         "logging": {"base_log_folder": home / "logs"},
         "api": {
             "host": HOST,

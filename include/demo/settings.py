@@ -27,6 +27,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WORKLOAD_IMAGE = "higgsdemo/nanoaod:1"
 USER = "admin"
 
+CONFIG = "HIGGS_CONFIG"  # environment variable: another folder of campaigns than include/config
+DATABASE = "HIGGS_DATABASE"  # environment variable: another database for Airflow than SQLite, as a URL
+
 Model = TypeVar("Model", bound=BaseModel)
 
 _LONGEST_SOCKET_PATH = 90
@@ -150,6 +153,23 @@ class Settings(BaseModel):
         return self.state / "airflow"
 
     @property
+    def database(self) -> str:
+        """The URL of Airflow's database, as it was when the services were last started."""
+        try:
+            return (self.state / "database.url").read_text()
+        except FileNotFoundError:
+            return f"sqlite:///{self.airflow_home / 'airflow.db'}"
+
+    def choose_database(self) -> None:
+        """Take the database that `HIGGS_DATABASE` names, or SQLite; to be called while the services are down.
+
+        Airflow's own variable is not asked: in somebody's shell it may name the database of another Airflow.
+        """
+        (self.state / "database.url").unlink(missing_ok=True)
+        if url := os.environ.get(DATABASE):
+            write_private(self.state / "database.url", url)
+
+    @property
     def control_socket(self) -> Path:
         """Where the supervisor listens: in the state folder, or in /tmp when that path is too long."""
         path = self.state / "supervisor.sock"
@@ -200,20 +220,34 @@ class Settings(BaseModel):
         }
 
     def workload_images(self) -> dict[str, object]:
-        """The images localkube can run, in the form of an OCI image's config."""
+        """The images localkube can run, in the form of an OCI image's config.
+
+        Ours, and those of `examples/*/image.json`, which run in their own folder. Raises ValueError for a
+        file that is no JSON.
+        """
         env = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
             "PYTHONPATH": str(REPOSITORY / "include"),
             "PYTHONUNBUFFERED": "1",
         }
-        return {
+        variables = [f"{name}={value}" for name, value in env.items()]
+        images: dict[str, object] = {
             WORKLOAD_IMAGE: {
                 "Entrypoint": [sys.executable, "-m", "workload"],
                 "Cmd": [],
-                "Env": [f"{name}={value}" for name, value in env.items()],
+                "Env": variables,
                 "WorkingDir": "/",
             }
         }
+        for path in sorted(REPOSITORY.glob("examples/*/image.json")):
+            of_example = {"Env": variables, "WorkingDir": str(path.parent)}
+            images |= {name: of_example | image for name, image in json.loads(path.read_text()).items()}
+        return images
+
+
+def campaign_file(dag_id: str) -> Path:
+    """The file of a campaign: in `include/config`, or in the folder that `HIGGS_CONFIG` names."""
+    return Path(os.environ.get(CONFIG) or REPOSITORY / "include" / "config") / f"{dag_id}.json"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -82,6 +82,7 @@ class Supervision:
         """
         self.stop()
         self.settings = self.settings.with_free_ports()
+        self.settings.choose_database()
         self._write_configuration()
         command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon"]
         with (self.settings.logs / "supervisord.out").open("wb") as output:
@@ -174,11 +175,12 @@ class Supervision:
             yield
 
     def migrate_database(self) -> None:
-        """Make or upgrade Airflow's database, unless that was done with these very dependencies.
+        """Make or upgrade Airflow's database, unless that was done to it with these very dependencies.
 
         Raises ServiceError with the end of the output.
         """
-        version = sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest()
+        of_lock = (REPOSITORY / "requirements.lock").read_bytes()
+        version = sha256(of_lock + self.settings.database.encode()).hexdigest()
         done = self.settings.airflow_home / "migrated-for"
         if done.exists() and done.read_text() == version:
             return
@@ -196,12 +198,15 @@ class Supervision:
             raise ServiceError(f"Airflow's database cannot be made:\n{self.log_tail('migrate.log')}")
         write_private(done, version)
 
+    def write_images(self) -> None:
+        """Tell localkube what it can run; it reads the file again whenever it changes."""
+        write_private(self.settings.images, json.dumps(self.settings.workload_images(), indent=2))
+
     def _write_configuration(self) -> None:
         settings = self.settings
         write_private(
             settings.airflow_home / "passwords.json", json.dumps({USER: settings.secrets.ui_password})
         )
-        write_private(settings.images, json.dumps(settings.workload_images(), indent=2))
         config = RawConfigParser()
         config["unix_http_server"] = {"file": _literal(settings.control_socket), "chmod": "0700"}
         config["supervisord"] = {

@@ -176,8 +176,9 @@ class Runtime:
         found = shutil.which(argv[0], path=env["PATH"])
         if found is None:
             raise FileNotFoundError(f'exec: "{argv[0]}": executable file not found in $PATH')
-        wanted = one.container.get("workingDir") or image.WorkingDir
-        cwd = self._working_dir(wanted, Path(translate(wanted)), scratch)
+        own = one.container.get("workingDir")
+        wanted = own or image.WorkingDir
+        cwd = self._working_dir(wanted, Path(translate(own) if own else wanted), scratch)
         return self._machine.reaper.start([found, *argv[1:]], env, cwd, self._file(one, "log"))
 
     def _base_environment(self, scratch: Path, message: Path) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """What containers find below their mount paths, without a root of their own."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localkube.runtime import Mounts
-from localkube_server import Kube, Server, eventually, pod, pod_ended
+from localkube_server import IMAGES, SHELL, Kube, Server, eventually, pod, pod_ended
 
 
 def run(kube: Kube, namespace: str, script: str, volume: dict[str, Any], **mount: Any) -> str:
@@ -93,3 +94,17 @@ def test_a_volume_that_cannot_be_mounted_keeps_the_pod_waiting(
 
     assert message in eventually(told)[0]
     assert kube.core.read_namespaced_pod("p", namespace).status.phase == "Pending"
+
+
+def test_the_working_directory_of_an_image_is_left_as_it_is_wherever_volumes_are(
+    server: Server, kube: Kube, namespace: str, tmp_path: Path
+) -> None:
+    (tmp_path / "of-the-image").touch()
+    image = IMAGES[SHELL] | {"WorkingDir": str(tmp_path)}
+    server.images.write_text(json.dumps(IMAGES | {"with-directory:1": image}))
+    mounts = [{"name": "v", "mountPath": f"/{tmp_path.parts[1]}"}]
+    body = pod("p", "ls", container={"volumeMounts": mounts}, volumes=[{"name": "v", "emptyDir": {}}])
+    body["spec"]["containers"][0]["image"] = "with-directory:1"
+    kube.core.create_namespaced_pod(namespace, body)
+    pod_ended(kube, namespace, "p")
+    assert kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log").text == "of-the-image\n"

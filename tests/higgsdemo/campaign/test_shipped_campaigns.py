@@ -22,9 +22,11 @@ def shards(cluster: Cluster) -> int:
     return sum(min(dataset.files or 0, dataset.max_shards or 10**9) for dataset in cluster.datasets)
 
 
-def test_three_campaigns_ship() -> None:
+def test_five_campaigns_ship() -> None:
     assert [path.name for path in config_files(CONFIG)] == [
+        "demo-k3s.json",
         "demo-local.json",
+        "dimuon.json",
         "higgs-full.json",
         "higgs-minimal.json",
     ]
@@ -41,6 +43,23 @@ def test_the_demo_runs_every_simulated_dataset_on_three_local_clusters() -> None
     assert "simulated" in campaign.title.lower()
     assert "not CMS collisions" in campaign.description
     assert load_catalogue("demo").note == "Simulated data, not CMS collisions"
+
+
+def test_the_demo_on_k3s_runs_the_same_datasets_on_a_cluster_that_is_there() -> None:
+    (cluster,) = clusters("demo-k3s.json")
+    assert (cluster.provider, cluster.name) == ("existing", "k3s")
+    assert {dataset.name for dataset in cluster.datasets} == set(load_catalogue("demo").datasets)
+
+
+def test_the_analysis_of_ones_own_runs_over_the_muon_data() -> None:
+    campaign = load_campaign(CONFIG / "dimuon.json")
+    (cluster,) = campaign.clusters()
+    assert {dataset.sample for dataset in cluster.datasets} == {
+        dataset.sample.name
+        for dataset in load_catalogue("demo").datasets.values()
+        if "DoubleMu" in dataset.name
+    }
+    assert [(h.name, h.bins, h.low, h.high) for h in campaign.histograms] == [("dimuon_mass", 60, 60, 120)]
 
 
 def test_the_minimal_campaign_is_one_gke_cluster_with_a_few_shards() -> None:

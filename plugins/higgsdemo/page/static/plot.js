@@ -1,4 +1,4 @@
-// The four-lepton mass plot: data over the stack of what is expected, redrawn as results arrive.
+// The plot: data over the stack of what is expected, redrawn as results arrive; or the histograms of an own analysis.
 
 import { element, fillTable, find, say } from "./dom.js";
 import { count, events } from "./format.js";
@@ -9,20 +9,12 @@ const LABELS = { higgs: "Higgs, 125 GeV", zz: "ZZ → 4ℓ", dy: "Z/γ* + X", tt
 
 let chart = null;
 let shown = null; // the numbers that are drawn
-let channel = "all";
+let channel = null;
 let selected = null; // the bin that is read out
 let tableOf = null;
 
-/** Prepares the channel switch, the legend and the reading of single bins. */
+/** Prepares the legend and the reading of single bins. */
 export function preparePlot() {
-  for (const [name, label] of Object.entries(CHANNELS)) {
-    const input = element("input", { type: "radio", name: "channel", value: name, checked: name === channel });
-    input.addEventListener("change", () => {
-      channel = name;
-      draw();
-    });
-    find("channels").append(element("label", {}, input, element("span", {}, label)));
-  }
   for (const name of ["data", "higgs", "zz", "dy", "ttbar", "error"]) {
     const swatch = element("i", { class: `swatch ${name}`, "aria-hidden": "true" });
     find("legend").append(element("li", { "data-name": name }, swatch, element("span", {}, LABELS[name] ?? "Data")));
@@ -35,9 +27,26 @@ export function preparePlot() {
   find("bins").closest("details").addEventListener("toggle", fillBins);
 }
 
+/** Offers the channels of the numbers, or the histograms of an own analysis. */
+function makeSwitch() {
+  [channel] = Object.keys(shown.channels);
+  for (const name of Object.keys(shown.channels)) {
+    const input = element("input", { type: "radio", name: "channel", value: name, checked: name === channel });
+    input.addEventListener("change", () => {
+      channel = name;
+      if (!isOwn()) return draw();
+      selected = null;
+      recolour(); // each histogram has an axis of its own
+    });
+    find("channels").append(element("label", {}, input, element("span", {}, CHANNELS[name] ?? name)));
+  }
+  for (const item of find("legend").children) item.hidden = isOwn() && item.dataset.name !== "data";
+}
+
 /** Shows the numbers of `spectrum.json`, or of a run that goes on. */
 export function showPlot(numbers) {
   shown = numbers;
+  if (channel === null) makeSwitch();
   say(find("note"), numbers.note ?? "");
   find("note").hidden = !numbers.note;
   say(find("luminosity"), numbers.luminosity);
@@ -57,12 +66,18 @@ export function recolour() {
   draw();
 }
 
-const dataName = () => (shown?.note ? "Pseudo-data" : "Data");
-const edge = (bin) => shown.low + (bin * (shown.high - shown.low)) / shown.bins;
+const isOwn = () => !shown.yields;
+const dataName = () => (isOwn() ? "Entries" : shown.note ? "Pseudo-data" : "Data");
+const axis = () => (isOwn() ? shown.channels[channel] : { label: "Four-lepton mass m4ℓ [GeV]", ...shown });
+const width = () => (axis().high - axis().low) / axis().bins;
+const number = (value) => String(Math.round(value * 1e6) / 1e6);
+const edge = (bin) => axis().low + bin * width();
+const binOf = (value) => Math.floor((value - axis().low) / width());
 const centre = (bin) => edge(bin + 0.5);
 
 function draw() {
   if (!shown) return;
+  say(find("plot-title"), isOwn() ? axis().label : "Four-lepton mass");
   const data = content(shown.channels[channel]);
   if (!chart) chart = makeChart(data);
   data.forEach((points, position) => (chart.data.datasets[position].data = points));
@@ -78,24 +93,25 @@ function height() {
   const { data, stack, error } = shown.channels[channel];
   const tops = data.counts.map((n, bin) => Math.max(n ? data.high[bin] : 0, total(stack, bin) + error[bin]));
   const highest = Math.max(4, ...tops) * 1.08;
-  const step = highest > 40 ? 10 : highest > 12 ? 4 : 2;
+  const step = highest > 400 ? 10 ** Math.floor(Math.log10(highest) - 1) * 5 : highest > 40 ? 10 : highest > 12 ? 4 : 2;
   return Math.ceil(highest / step) * step;
 }
 
-const total = (stack, bin) => BACKGROUNDS.reduce((sum, group) => sum + stack[group][bin], stack.higgs[bin]);
+const inStack = (stack, group, bin) => stack[group]?.[bin] ?? 0; // an own analysis has no stack
+const total = (stack, bin) => [...BACKGROUNDS, "higgs"].reduce((sum, group) => sum + inStack(stack, group, bin), 0);
 
 /** The points of every dataset of the chart, in the order of `makeChart`. */
 function content({ data, stack, error }) {
-  const bins = [...Array(shown.bins).keys()];
+  const bins = [...Array(axis().bins).keys()];
   const floor = bins.map(() => 0);
-  const layer = (values) => bins.map((bin) => {
+  const layer = (group) => bins.map((bin) => {
     const low = floor[bin];
-    floor[bin] += values[bin];
+    floor[bin] += inStack(stack, group, bin);
     return { x: centre(bin), y: [low, floor[bin]] };
   });
-  const layers = BACKGROUNDS.map((group) => layer(stack[group]));
-  const higgs = layer(stack.higgs);
-  const line = [-1, ...bins, shown.bins].map((bin) => ({ x: centre(bin), y: floor[bin] ?? 0 }));
+  const layers = BACKGROUNDS.map(layer);
+  const higgs = layer("higgs");
+  const line = isOwn() ? [] : [-1, ...bins, axis().bins].map((bin) => ({ x: centre(bin), y: floor[bin] ?? 0 }));
   const band = bins.map((bin) => ({ x: centre(bin), y: [floor[bin] - error[bin], floor[bin] + error[bin]] }));
   const filled = bins.filter((bin) => data.counts[bin] > 0);
   const points = filled.map((bin) => ({ x: centre(bin), y: data.counts[bin] }));
@@ -111,7 +127,7 @@ function makeChart(data) {
   const grid = getComputedStyle(find("legend")).borderTopColor;
   const bar = { type: "bar", grouped: false, barPercentage: 1, categoryPercentage: 1, borderSkipped: false };
   const outline = { borderColor: colour("higgs", "color"), borderWidth: 0.5 };
-  const axis = { grid: { color: grid, drawTicks: true }, border: { color: text }, ticks: { color: text } };
+  const lines = { grid: { color: grid, drawTicks: true }, border: { color: text }, ticks: { color: text } };
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const datasets = [
     { type: "scatter", pointRadius: 4, pointBackgroundColor: colour("data"), pointBorderWidth: 0, order: 1 },
@@ -131,14 +147,14 @@ function makeChart(data) {
       plugins: { legend: { display: false }, tooltip: { enabled: false } },
       scales: {
         x: {
-          ...axis, type: "linear", min: shown.low, max: shown.high, offset: false,
-          title: { display: true, text: "Four-lepton mass m4ℓ [GeV]", color: text, align: "end" },
-          ticks: { color: text, stepSize: 10, includeBounds: false },
+          ...lines, type: "linear", min: axis().low, max: axis().high, offset: false,
+          title: { display: true, text: axis().label, color: text, align: "end" },
+          ticks: { color: text, ...(isOwn() ? {} : { stepSize: 10 }), includeBounds: false },
           grid: { display: false },
         },
         y: {
-          ...axis, min: 0, max: height(),
-          title: { display: true, text: `Events / ${(shown.high - shown.low) / shown.bins} GeV`, color: text, align: "end" },
+          ...lines, min: 0, max: height(),
+          title: { display: true, text: isOwn() ? `Entries / ${number(width())}` : `Events / ${width()} GeV`, color: text, align: "end" },
         },
       },
     },
@@ -162,16 +178,18 @@ function hatched(colour) {
 function binAt(event) {
   if (!chart) return null;
   const mass = chart.scales.x.getValueForPixel(event.offsetX);
-  const bin = Math.floor(((mass - shown.low) * shown.bins) / (shown.high - shown.low));
-  return bin >= 0 && bin < shown.bins ? bin : null;
+  const bin = binOf(mass);
+  return bin >= 0 && bin < axis().bins ? bin : null;
 }
 
 function moveSelection(event) {
   const steps = { ArrowLeft: -1, ArrowRight: 1 };
   if (!shown || !(event.key in steps)) return;
   event.preventDefault();
-  const start = selected ?? Math.floor(((125 - shown.low) * shown.bins) / (shown.high - shown.low)) - steps[event.key];
-  select(Math.min(shown.bins - 1, Math.max(0, start + steps[event.key])));
+  const { counts } = shown.channels[channel].data;
+  const highest = isOwn() ? counts.indexOf(Math.max(...counts)) : binOf(125);
+  const start = selected ?? highest - steps[event.key];
+  select(Math.min(axis().bins - 1, Math.max(0, start + steps[event.key])));
 }
 
 function select(bin) {
@@ -189,6 +207,10 @@ function readOut() {
     say(find("readout"), "Point at a bin, or use the arrow keys, to read it.");
     return;
   }
+  if (isOwn()) {
+    say(find("readout"), `${number(edge(selected))} to ${number(edge(selected + 1))}: ${count(data.counts[selected])} entries`);
+    return;
+  }
   const parts = ["higgs", "zz", "dy", "ttbar"].map((group) => `${LABELS[group]} ${events(stack[group][selected])}`);
   say(
     find("readout"),
@@ -201,6 +223,11 @@ function readOut() {
 function description() {
   const { data, stack } = shown.channels[channel];
   const sum = (values) => values.reduce((one, other) => one + other, 0);
+  if (isOwn()) {
+    const highest = data.counts.indexOf(Math.max(...data.counts));
+    const peak = sum(data.counts) ? `, most of them at ${number(edge(highest))} to ${number(edge(highest + 1))}` : "";
+    return `Histogram of ${axis().label}: ${count(sum(data.counts))} entries${peak}.`;
+  }
   const expected = sum(data.counts.map((_, bin) => total(stack, bin)));
   const peak = stack.higgs.indexOf(Math.max(...stack.higgs));
   const where = sum(stack.higgs) ? `; the Higgs boson is highest at ${edge(peak)} to ${edge(peak + 1)} GeV` : "";
@@ -215,6 +242,11 @@ function fillBins() {
   if (now === tableOf) return;
   tableOf = now;
   const { data, stack, error } = shown.channels[channel];
+  if (isOwn()) {
+    const entries = data.counts.map((n, bin) => [`${number(edge(bin))} to ${number(edge(bin + 1))}`, count(n)]);
+    fillTable(table, `Entries in bins of ${axis().label}`, [axis().label, dataName()], entries);
+    return;
+  }
   const rows = data.counts.map((n, bin) => [
     `${edge(bin)} to ${edge(bin + 1)}`,
     count(n),

@@ -7,7 +7,8 @@ const GROUPS = { higgs: "Higgs, 125 GeV", zz: "ZZ", dy: "Z/γ* + X", ttbar: "tt�
 const shown = {}; // what each table was last filled with
 
 export function showTables(state, query) {
-  if (state.chart) once("yields", state.chart.yields, () => fillYields(state.chart));
+  if (state.chart && !state.chart.yields) once("entries", state.chart.channels, () => fillEntries(state.chart.channels));
+  else if (state.chart) once("yields", state.chart.yields, () => fillYields(state.chart));
   once("failures", state.failures, () => fillFailures(state.failures));
   say(find("output"), state.output ?? "");
   keep(
@@ -39,6 +40,12 @@ function fillYields({ yields, window: [low, high], low: from, high: to, note, un
       return [`${dataset} (not normalised)`, count(all), "–"];
     }),
   ]);
+}
+
+/** What an own analysis has instead of yields. */
+function fillEntries(channels) {
+  const rows = Object.entries(channels).map(([name, { data }]) => [name, count(data.counts.reduce((one, other) => one + other, 0))]);
+  fillTable(find("yields"), "Entries of each histogram", ["Histogram", "Entries"], rows);
 }
 
 function fillFailures({ count: all, shown: failures }) {

@@ -1,0 +1,117 @@
+"""Writes docs/configuration.md: every field of a campaign and every key of a trigger's conf, from the model.
+
+`make docs` runs it. Nothing of the reference is written by hand, so it cannot say what the model does not.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.campaign.entries import ClusterEntry, DatasetEntry, Resources
+from higgsdemo.campaign.model import Campaign, Storage
+from higgsdemo.campaign.notifications import Notifications, Notifier
+from higgsdemo.campaign.override import CAMPAIGN_KEYS, RunOptions
+from higgsdemo.campaign.providers import EksOptions, GkeOptions
+from higgsdemo.campaign.rule import Rule
+from higgsdemo.wording import given
+
+REFERENCE_FILE = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
+
+_PARTS: tuple[tuple[str, type[BaseModel], str], ...] = (
+    ("A campaign", Campaign, "The object in a file of `include/config/`."),
+    ("storage", Storage, ""),
+    ("An entry of mapping", ClusterEntry, "`defaults` takes the same fields but `name` and `datasets`."),
+    ("A dataset as an object", DatasetEntry, "More ways to write a dataset: `include/config/README.md`."),
+    ("resources", Resources, ""),
+    ("gke", GkeOptions, ""),
+    ("eks", EksOptions, ""),
+    ("An entry of histograms", HistogramSpec, ""),
+    ("notifications", Notifications, ""),
+    ("A notifier", Notifier, "Airflow calls it when a run has ended. No trigger can name one."),
+    (
+        "The conf of a trigger",
+        RunOptions,
+        f"Besides, {', '.join(f'`{key}`' for key in CAMPAIGN_KEYS)} take the place of the campaign's; "
+        "`storage` replaces the fields it names. Another key is refused.",
+    ),
+)
+
+
+def reference_text() -> str:
+    """Give the content of docs/configuration.md."""
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield "# Configuration"
+    yield ""
+    yield "Every field of a campaign's file, and every key that a run can be triggered with. This page is"
+    yield "made from the model (`make docs`); `include/config/campaign.schema.json` says the same to editors."
+    for title, model, remark in _PARTS:
+        yield from ("", f"## {title}", "", _sentence(model))
+        if remark:
+            yield from ("", remark)
+        yield from ("", "| field | what it is | must be | default |", "|---|---|---|---|")
+        for name, info in model.model_fields.items():
+            cells = (f"`{info.alias or name}`", info.description or "", _must_be(info), _default(info))
+            yield f"| {' | '.join(map(_cell, cells))} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    """Give a text as a cell of a table: no bar ends it, and outside of code nothing is taken for HTML."""
+    parts = text.replace("|", "&#124;").split("`")
+    return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
+
+
+def _sentence(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().splitlines()[0]
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    if info.default_factory is not None:
+        return ""
+    return "" if info.default in (None, "", [], {}) else f"`{_shown(info.default)}`"
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else given(value).strip('"')
+
+
+def _must_be(info: FieldInfo) -> str:
+    rules = [item for item in info.metadata if isinstance(item, Rule)] or list(_rules(info.annotation))
+    if rules:
+        several = _is_list(info.annotation)
+        return f"a list; each {rules[0].must_be}" if several else rules[0].must_be
+    models = [
+        part for part in _inner(info.annotation) if isinstance(part, type) and issubclass(part, BaseModel)
+    ]
+    if models:
+        return "a list of objects" if _is_list(info.annotation) else "an object"
+    return "true or false" if info.annotation is bool else "an object"
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(getattr(part, "__origin__", None) is list for part in _inner(annotation))
+
+
+def _inner(annotation: Any) -> Iterator[Any]:
+    """An annotation and everything inside it."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _inner(part)
+
+
+def _rules(annotation: Any) -> Iterator[Rule]:
+    return (part for part in _inner(annotation) if isinstance(part, Rule))
+
+
+if __name__ == "__main__":
+    REFERENCE_FILE.write_text(reference_text(), encoding="utf-8")
+    print(REFERENCE_FILE)

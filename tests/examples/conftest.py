@@ -1,0 +1,3 @@
+from workload_files import shard_file
+
+__all__ = ["shard_file"]

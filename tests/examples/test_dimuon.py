@@ -1,0 +1,91 @@
+"""The example of an own analysis: fifty lines that keep the pod contract and agree with their campaign."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.settings import Settings
+from higgsdemo.campaign import load_campaign
+from higgsdemo.results import parse_result
+from pod_process import Ended
+from s3_server import Bucket, bucket, s3_endpoint
+
+__all__ = ["bucket", "s3_endpoint"]
+
+
+@pytest.fixture
+def example(repository: Path) -> Path:
+    return repository / "examples/dimuon"
+
+
+def run(example: Path, bucket: Bucket, folder: Path, *keys: str) -> Ended:
+    """The example as a pod on the objects of the bucket."""
+    shards = [{"name": Path(key).stem, "url": f"s3://{bucket.name}/{key}"} for key in keys]
+    (folder / "manifest.jsonl").write_text("{}\n" + json.dumps({"shards": shards}) + "\n")
+    environment = {
+        "SHARD_MANIFEST": str(folder / "manifest.jsonl"),
+        "JOB_COMPLETION_INDEX": "1",
+        "INPUT_DIR": str(folder),
+        "OUTPUT_URL": f"s3://{bucket.name}/out/muons",
+        "DATASET": "muons",
+        "PATH": os.environ["PATH"],
+    }
+    done = subprocess.run(
+        [sys.executable, "dimuon.py"],
+        cwd=example,
+        env=bucket.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr, "")
+
+
+def test_it_is_shorter_than_fifty_lines(example: Path) -> None:
+    assert len((example / "dimuon.py").read_text().splitlines()) < 50
+
+
+def test_its_documents_are_what_its_campaign_says(
+    example: Path, repository: Path, bucket: Bucket, shard_file: Path, tmp_path: Path
+) -> None:
+    bucket.client.upload_file(str(shard_file), bucket.name, "in/one.root")
+    bucket.client.upload_file(str(shard_file), bucket.name, "in/two.root")
+    ended = run(example, bucket, tmp_path, "in/one.root", "in/two.root")
+    assert ended.code == 0, ended.stderr
+    histograms = load_campaign(repository / "include/config/dimuon.json").histograms
+    for name in ("one", "two"):
+        key = f"out/muons/{name}.json"
+        raw = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
+        document = parse_result(key, raw, histograms)
+        assert document.processed == 500
+        assert sum(document.counts["dimuon_mass"]) > 100
+
+
+def test_a_file_that_is_no_root_file_is_not_tried_again(
+    example: Path, bucket: Bucket, tmp_path: Path
+) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key="in/bad.root", Body=b"no ROOT file")
+    ended = run(example, bucket, tmp_path, "in/bad.root")
+    assert (ended.code, ended.reason.partition(":")[0]) == (65, "bad is no readable ROOT file")
+
+
+def test_a_store_that_does_not_answer_is_tried_again(example: Path, bucket: Bucket, tmp_path: Path) -> None:
+    assert run(example, bucket, tmp_path, "in/none.root").code not in (0, 65)
+
+
+def test_the_campaign_runs_the_image_that_localkube_and_docker_make(
+    example: Path, repository: Path, tmp_path: Path
+) -> None:
+    image = load_campaign(repository / "include/config/dimuon.json").image
+    entry = Settings.load(tmp_path).workload_images()[str(image)]
+    assert isinstance(entry, dict)
+    assert (entry["Entrypoint"], entry["WorkingDir"]) == (["python", "dimuon.py"], str(example))
+    dockerfile = (example / "Dockerfile").read_text()
+    (copied,) = re.findall(r"(?m)^COPY (\S+) ", dockerfile)
+    assert (example / copied).is_file()
+    assert f"--tag {image} examples/dimuon" in dockerfile

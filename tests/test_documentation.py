@@ -1,0 +1,170 @@
+"""Every command in the documentation is one: what can be tried here is, the rest is listed with why.
+
+The way of a newcomer through README is walked by `tests/end_to_end/test_deployment.py`, and the commands of
+`make` by the other tests there; here each is at least a target, with arguments that are understood.
+"""
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from demo.campaign_run import parse_conf
+from documents import ROOT, blocks, documents
+from higgsdemo.campaign import CampaignError, apply_conf, load_campaign, parse_campaign
+
+NOT_TRIED = {
+    "docker": "needs Docker's engine; docker-compose.yaml is read by its own program in tests/deploy",
+    "helm": "needs the chart, which is in no package registry",
+    "gcloud": "changes an account of Google's cloud",
+}
+"""Programs whose commands are not tried, and why."""
+
+KUBECTL = {"apply", "create", "describe", "get"}
+"""What the documentation has kubectl do; tests/localkube/test_kubectl.py and tests/deploy do all of it."""
+
+COMMANDS = re.compile(rf"({'|'.join(NOT_TRIED)}|make|airflow|kubectl|python3?) ")
+
+
+def commands() -> list[tuple[str, str]]:
+    """Document and text of every command in a block of bash, lines that go on put together."""
+    found = []
+    for block in (block for path in documents() for block in blocks(path) if block.language == "bash"):
+        text = re.sub(r"\\\n\s*", "", block.text)
+        lines: list[str] = []
+        for line in text.splitlines():
+            if lines and not complete(lines[-1]):
+                lines[-1] += f"\n{line}"
+            elif line.strip():
+                lines.append(line)
+        found += [(block.document, line) for line in lines]
+    return found
+
+
+def complete(line: str) -> bool:
+    try:
+        shlex.split(line, comments=True)
+    except ValueError:  # a quotation that goes on in the next line
+        return False
+    return True
+
+
+def words_of(line: str) -> list[str]:
+    """The words of a command, without the variables before it and where its output goes."""
+    words = shlex.split(line, comments=True)
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        del words[0]
+    return words[: words.index(">")] if ">" in words else words
+
+
+ALL = commands()
+
+
+@pytest.mark.parametrize(("document", "line"), ALL, ids=[f"{d}: {line[:60]}" for d, line in ALL])
+def test_a_command_is_understood(document: str, line: str) -> None:
+    program, *arguments = words_of(line)
+    if program in NOT_TRIED:
+        return
+    match program:
+        case "make":
+            of_make(arguments)
+        case "airflow":
+            of_airflow(arguments)
+        case "kubectl":
+            of_kubectl(arguments)
+        case "python3":
+            assert subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode == 0
+        case "python":
+            assert arguments[0] == "-m"
+            assert find_spec(arguments[1]) is not None
+        case "eval":
+            assert arguments == ["$(make env)"]
+            of_make(["env"])
+        case _:
+            pytest.fail(f"{document}: no test knows {program}")
+
+
+def of_make(arguments: list[str]) -> None:
+    """Every target is one, and a campaign takes the conf that it is given."""
+    variables = dict(word.split("=", 1) for word in arguments if "=" in word)
+    targets = [word for word in arguments if "=" not in word]
+    makefile = (ROOT / "Makefile").read_text()
+    for target in targets:
+        assert re.search(rf"(?m)^{target}:", makefile), target
+    for name in variables:
+        assert f"$({name})" in makefile, name
+    name = variables.get("CAMPAIGN", "demo-local")
+    if name == "my-dimuon":  # the campaign that README has people write
+        return
+    try:
+        apply_conf(
+            load_campaign(ROOT / f"include/config/{name}.json"), parse_conf(variables.get("CONF", "{}"))
+        )
+    except CampaignError as error:
+        pytest.fail(str(error))
+
+
+def of_airflow(arguments: list[str]) -> None:
+    from airflow.cli.cli_parser import get_parser
+
+    try:
+        assert callable(get_parser().parse_args(arguments).func)
+    except (SystemExit, argparse.ArgumentError) as error:
+        pytest.fail(f"airflow {shlex.join(arguments)}: {error}")
+
+
+def of_kubectl(arguments: list[str]) -> None:
+    words = [word for word in arguments if not word.startswith("-")]
+    assert KUBECTL & set(words)
+    files = [word for word in arguments if word.endswith((".yaml", ".yml"))]
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+
+
+def test_every_block_of_commands_is_marked_as_one() -> None:
+    unmarked = [
+        f"{block.document}, {block.heading}: {block.text.splitlines()[0]}"
+        for path in documents()
+        for block in blocks(path)
+        if block.language == "" and COMMANDS.match(block.text)
+    ]
+    assert unmarked == []
+
+
+def test_whatever_is_not_tried_is_still_written_down() -> None:
+    programs = {words_of(line)[0] for _, line in ALL}
+    assert set(NOT_TRIED) <= programs
+
+
+def test_every_block_of_json_is_json_and_a_campaign_where_it_is_whole() -> None:
+    import json
+
+    seen = 0
+    for block in (block for path in documents() for block in blocks(path) if block.language == "json"):
+        text = block.text.replace("…", "x")
+        document = json.loads(text if text.lstrip().startswith("{") else f"{{{text}}}")
+        if "mapping" in document and "storage" in document:
+            parse_campaign(document, block.document)
+            seen += 1
+    assert seen == 1
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    text = path.read_text()
+    for target in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        if target and "://" not in target:
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_every_file_that_is_named_is_there(path: Path) -> None:
+    named = re.findall(
+        r"`((?:deploy|docs|examples|include|plugins|tests|dags)/[A-Za-z0-9_./-]+)`", path.read_text()
+    )
+    exceptions = {"include/config/my-dimuon.json", "include/datasets/cms-higgs/lumi/"}  # made by people
+    assert [name for name in named if name not in exceptions and not (ROOT / name).exists()] == []

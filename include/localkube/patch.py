@@ -33,11 +33,11 @@ def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
 
 
 def _json_patch(obj: Obj, patch: Any) -> Obj:
+    if not isinstance(patch, list) or not all(isinstance(operation, dict) for operation in patch):
+        raise ApiError(400, "a JSON patch must be a list of operations")
     try:
         return dict(jsonpatch.apply_patch(obj, patch))
-    except (jsonpatch.InvalidJsonPatch, TypeError) as error:
-        raise ApiError(400, f"invalid JSON patch: {error}") from None
-    except (jsonpatch.JsonPatchException, JsonPointerException) as error:
+    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError) as error:
         message = f"the server rejected our request due to an error in our request: {error}"
         raise ApiError(422, message) from None
 

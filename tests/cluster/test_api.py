@@ -177,11 +177,14 @@ def test_an_object_is_patched(space: Space, kind: str, patch: Any) -> None:
     [
         (JSON_PATCH, [{"op": "replace", "path": "/data/none", "value": "2"}], 422),
         (JSON_PATCH, [{"op": "test", "path": "/data/x", "value": "2"}], 422),
+        (JSON_PATCH, [{"op": "grow", "path": "/data"}], 422),
+        (JSON_PATCH, {"op": "remove", "path": "/data"}, 400),
         (MERGE_PATCH, {"metadata": {"name": "b"}}, 400),
         ("application/json", {}, 415),
     ],
 )
 def test_a_bad_patch_is_refused(space: Space, kind: str, patch: Any, code: int) -> None:
+    """RFC 6902: what cannot be read is a bad request; what cannot be applied is unprocessable."""
     space.make(space.config_map(data={"x": "1"}))
     path = space.path("ConfigMap", space.test)
     answer = space.kube.http.patch(path, headers={"Content-Type": kind}, json=patch)

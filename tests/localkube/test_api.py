@@ -7,7 +7,6 @@ import pytest
 
 from localkube_server import Kube, pod
 
-JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -54,7 +53,6 @@ def test_a_write_that_changes_nothing_makes_no_new_version(kube: Kube, namespace
 @pytest.mark.parametrize(
     ("kind", "patch", "code"),
     [
-        (JSON_PATCH, [{"op": "grow", "path": "/data"}], 400),
         (MERGE_PATCH, ["x"], 400),
         ("application/apply-patch+yaml", {}, 415),
     ],

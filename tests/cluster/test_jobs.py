@@ -128,6 +128,30 @@ def test_a_job_may_have_more_indexes_than_anyone_will_run(space: Space) -> None:
     assert space.indexes() == ["0", "1"]
 
 
+def test_jobs_and_pods_are_selected_by_how_they_ended(space: Space) -> None:
+    """API reference, fieldSelector: status.successful of Jobs; status.phase and spec.nodeName of pods."""
+    space.run_job(space.job(""))
+    space.make(space.job("", "waiting", suspend=True))
+    batch, core = space.kube.batch, space.kube.core
+
+    def jobs(fields: str) -> list[str]:
+        selected = {"label_selector": space.selector, "field_selector": fields}
+        return [one.metadata.name for one in batch.list_namespaced_job(space.namespace, **selected).items]
+
+    assert jobs("status.successful=1") == [space.test]
+    assert jobs("status.successful!=1") == [f"{space.test}-waiting"]
+    (pod,) = space.pods()
+    for fields, found in {
+        "status.phase=Succeeded": [pod.metadata.name],
+        "status.phase!=Succeeded": [],
+        f"spec.nodeName={pod.spec.node_name}": [pod.metadata.name],
+    }.items():
+        listed = core.list_namespaced_pod(
+            space.namespace, label_selector=space.selector, field_selector=fields
+        ).items
+        assert [one.metadata.name for one in listed] == found, fields
+
+
 def test_the_story_of_a_job_is_told_in_events(space: Space) -> None:
     space.run_job(space.job(""))
     name = space.pods()[0].metadata.name

@@ -66,7 +66,7 @@ _ALL = (
     Resource("daemonsets", "DaemonSet", "ds", "apps", subresources=_STATUS),
     # Kept and not enforced, as in a cluster whose network plugin knows no policies.
     Resource("networkpolicies", "NetworkPolicy", "netpol", "networking.k8s.io"),
-    Resource("jobs", "Job", "", "batch", subresources=_STATUS),
+    Resource("jobs", "Job", "", "batch", subresources=_STATUS, fields=("status.successful",)),
 )
 RESOURCES = {resource.plural: resource for resource in _ALL}
 _ROOTS = {resource.root: resource.group for resource in _ALL}

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from localkube.errors import ApiError
 from localkube.objects import Obj, labels_of, lookup
@@ -63,12 +62,16 @@ def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
         wanted.append((found["key"], found["op"] != "!=", found["values"]))
 
     def matches(obj: Obj) -> bool:
-        return all((_text(lookup(obj, path)) == value) is same for path, same, value in wanted)
+        return all((_field(obj, path) == value) is same for path, same, value in wanted)
 
     return matches if wanted else None
 
 
-def _text(value: Any) -> str:
+def _field(obj: Obj, path: str) -> str:
+    """The field as text; `status.successful` is what selectors call the number of a Job's succeeded pods."""
+    if path == "status.successful":
+        return str(lookup(obj, "status.succeeded") or 0)
+    value = lookup(obj, path)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -59,10 +59,13 @@ class Server:
         eventually(self.listening, "localkube listens")
 
     def listening(self) -> bool:
+        """Whether this process answers; a child of a killed one may hold its port open for a moment."""
         assert self.process is not None
         assert self.process.poll() is None, "localkube ended"
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        try:
+            return httpx.get(f"https://127.0.0.1:{self.port}/healthz", verify=False).text == "ok"
+        except httpx.TransportError:
+            return False
 
     def end(self, number: int = signal.SIGTERM) -> None:
         assert self.process is not None

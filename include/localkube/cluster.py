@@ -53,7 +53,7 @@ class Cluster:
         self.store = Store(lambda key, data, version: database.write(spec.name, key, data, version), revision)
         self.store.load(database.objects(spec.name))
         events = Events(self.store)
-        self._garbage = GarbageCollector(self.store, (host.state / "ca.crt").read_text())
+        self._garbage = GarbageCollector(self.store, events, (host.state / "ca.crt").read_text())
         self._kubelet = Kubelet(self.store, events, self.machine)
         self._controllers: list[Controller] = [
             self._garbage,

@@ -12,52 +12,6 @@ from localkube.store import Store
 log = logging.getLogger(__name__)
 
 
-class Controller(ABC):
-    """Works off the keys enqueued, each once however often it was; subclasses say what `sync` does.
-
-    `sync` does not await, so what it writes is committed together.
-    """
-
-    period = 0.0  # seconds to gather more changes before the next round
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._due: dict[Key, None] = {}
-        self._wake = asyncio.Event()
-
-    def enqueue(self, key: Key, after: float = 0.0) -> None:
-        if after > 0:
-            asyncio.get_running_loop().call_later(after, self.enqueue, key)
-            return
-        self._due[key] = None
-        self._wake.set()
-
-    @abstractmethod
-    def sync(self, key: Key) -> None:
-        """Bring one object nearer to what it asks for."""
-
-    async def run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            due, self._due = self._due, {}
-            for key in due:
-                try:
-                    self.sync(key)
-                except ApiError as error:
-                    log.info("%s of %s is tried again: %s", type(self).__name__, key, error)
-                    self.enqueue(key, after=1.0)
-                except Exception:
-                    log.exception("%s failed on %s", type(self).__name__, key)
-                    self.enqueue(key, after=5.0)
-                await asyncio.sleep(0)
-            await asyncio.sleep(self.period)
-
-
-_MOST = 4_000  # per cluster
-_KEPT = 3600.0  # seconds
-
-
 class Events:
     """Records events, oldest first; one that repeats is counted up instead of recorded again."""
 
@@ -123,3 +77,54 @@ class Events:
             event = self._store.get("events", namespace, name)
             if event is not None:
                 self._store.remove("events", event)
+
+
+class Controller(ABC):
+    """Works off the keys enqueued, each once however often it was; subclasses say what `sync` does.
+
+    `sync` does not await, so what it writes is committed together.
+    """
+
+    component = ""  # its name in events
+    period = 0.0  # seconds to gather more changes before the next round
+
+    def __init__(self, store: Store, events: Events) -> None:
+        self._store, self._events = store, events
+        self._due: dict[Key, None] = {}
+        self._wake = asyncio.Event()
+
+    def enqueue(self, key: Key, after: float = 0.0) -> None:
+        if after > 0:
+            asyncio.get_running_loop().call_later(after, self.enqueue, key)
+            return
+        self._due[key] = None
+        self._wake.set()
+
+    def tell(self, about: Obj, reason: str, message: str, warning: bool = False) -> None:
+        """Record an event."""
+        self._events.record(about, reason, message, self.component, warning)
+
+    @abstractmethod
+    def sync(self, key: Key) -> None:
+        """Bring one object nearer to what it asks for."""
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            due, self._due = self._due, {}
+            for key in due:
+                try:
+                    self.sync(key)
+                except ApiError as error:
+                    log.info("%s of %s is tried again: %s", type(self).__name__, key, error)
+                    self.enqueue(key, after=1.0)
+                except Exception:
+                    log.exception("%s failed on %s", type(self).__name__, key)
+                    self.enqueue(key, after=5.0)
+                await asyncio.sleep(0)
+            await asyncio.sleep(self.period)
+
+
+_MOST = 4_000  # per cluster
+_KEPT = 3600.0  # seconds

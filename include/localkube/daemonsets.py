@@ -22,13 +22,12 @@ from localkube.objects import (
 from localkube.scheduler import node_of, suits, tied_to
 from localkube.store import Event, Store, encode, generated_name
 
-_TOLERATED = {
-    "NoExecute": ("not-ready", "unreachable"),
-    "NoSchedule": ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"),
-}
 _TOLERATIONS = [
     {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": effect}
-    for effect, keys in _TOLERATED.items()
+    for effect, keys in (
+        ("NoExecute", ("not-ready", "unreachable")),
+        ("NoSchedule", ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")),
+    )
     for key in keys
 ]
 _HASH = "controller-revision-hash"
@@ -47,11 +46,10 @@ class _Daemons:
 class DaemonSetController(Controller):
     """Works off DaemonSets."""
 
-    period = 0.05
+    component, period = "daemonset-controller", 0.05
 
     def __init__(self, store: Store, events: Events) -> None:
-        super().__init__(store)
-        self._events = events
+        super().__init__(store, events)
         store.subscribe("daemonsets", lambda event: self.enqueue(key_of("daemonsets", event.new)))
         store.subscribe("pods", self._note_pod)
         store.subscribe("nodes", lambda event: self._all())
@@ -93,11 +91,11 @@ class DaemonSetController(Controller):
                         f"Found failed daemon pod {namespace_of(pod)}/{name_of(pod)} on node {node}, "
                         "will try to kill it"
                     )
-                    self._tell(owner, "FailedDaemonPod", message, warning=True)
+                    self.tell(owner, "FailedDaemonPod", message, warning=True)
                     delete(self._store, "pods", pod)
                 elif not deleting(pod) and node not in daemons.wanted:
                     delete(self._store, "pods", pod)
-                    self._tell(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
+                    self.tell(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
         for node, spec in daemons.wanted.items():
             if all(finished(pod) and not deleting(pod) for pod in placed[node]):
                 prefix = f"{name_of(owner)}-"
@@ -106,10 +104,7 @@ class DaemonSetController(Controller):
                 labels = {_HASH: daemons.revision, "pod-template-generation": generation}
                 pod = pod_of(owner["spec"]["template"], owner, prefix, name, spec, labels=labels)
                 placed[node] = [self._store.create("pods", pod)]
-                self._tell(owner, "SuccessfulCreate", f"Created pod: {name}")
-
-    def _tell(self, owner: Obj, reason: str, message: str, warning: bool = False) -> None:
-        self._events.record(owner, reason, message, "daemonset-controller", warning)
+                self.tell(owner, "SuccessfulCreate", f"Created pod: {name}")
 
     def _roll(self, daemons: _Daemons) -> None:
         """Replace pods of an older template, at most maxUnavailable at a time."""

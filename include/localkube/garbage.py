@@ -6,7 +6,7 @@ A namespace is given its default service account and the cluster's authority, an
 import time
 
 from localkube import errors
-from localkube.controller import Controller
+from localkube.controller import Controller, Events
 from localkube.defaults import with_defaults
 from localkube.objects import (
     Key,
@@ -33,8 +33,8 @@ _NAMESPACED = [one.plural for one in RESOURCES.values() if one.namespaced]
 class GarbageCollector(Controller):
     """Works off objects that are being deleted, have owners or may expire, and namespaces."""
 
-    def __init__(self, store: Store, authority: str) -> None:
-        super().__init__(store)
+    def __init__(self, store: Store, events: Events, authority: str) -> None:
+        super().__init__(store, events)
         self._authority = authority
         for resource in RESOURCES:
             store.subscribe(resource, lambda event, resource=resource: self._note(resource, event))  # type: ignore[misc]

@@ -5,24 +5,11 @@ pod) are committed together: a kill at any moment loses no pod and counts none t
 in the Job's status, so a round looks only at pods that are not counted yet.
 """
 
+from localkube import job_rules as rules
 from localkube.controller import Controller, Events
 from localkube.defaults import JOB_FINALIZER
 from localkube.garbage import delete
-from localkube.job_rules import (
-    FAILURES,
-    Progress,
-    Verdict,
-    action_for,
-    announced,
-    compress,
-    decide,
-    expand,
-    has_ended,
-    index_of,
-    new_pod,
-    pod_spec,
-    uncounted,
-)
+from localkube.job_rules import Progress, Verdict, index_of, uncounted
 from localkube.objects import (
     Key,
     Obj,
@@ -48,11 +35,11 @@ _ABSENT = (("active", 0), ("succeeded", 0), ("failed", 0))  # left out of a stat
 class JobController(Controller):
     """Works off Jobs, and pods whose Job is gone; backoff is the first delay before a retry, in seconds."""
 
-    period = 0.05
+    component, period = "job-controller", 0.05
 
     def __init__(self, store: Store, events: Events, backoff: float) -> None:
-        super().__init__(store)
-        self._events, self._backoff = events, backoff
+        super().__init__(store, events)
+        self._backoff = backoff
         self._progress: dict[Key, Progress] = {}
         store.subscribe("jobs", self._note_job)
         store.subscribe("pods", self._note_pod)
@@ -85,7 +72,7 @@ class JobController(Controller):
 
     def sync(self, key: Key) -> None:
         obj = self._store.get(*key)
-        if obj is None or has_ended(obj):
+        if obj is None or rules.has_ended(obj):
             return
         if key[0] == "pods":
             return self._let_go(obj)
@@ -101,13 +88,16 @@ class JobController(Controller):
     def _begin(self, job: Obj) -> Progress:
         """What can be known of a Job when it is first seen, or again after a restart."""
         status = job.get("status") or {}
-        completed, failed = expand(status.get("completedIndexes")), expand(status.get("failedIndexes"))
-        progress = Progress(job["metadata"]["uid"], pod_spec(job), completed, failed)
+        completed, failed = (
+            rules.expand(status.get("completedIndexes")),
+            rules.expand(status.get("failedIndexes")),
+        )
+        progress = Progress(job["metadata"]["uid"], rules.pod_spec(job), completed, failed)
         for _, pod in self._store.dependents(job):
             progress.take(pod)
-            failures = int(annotations_of(pod).get(FAILURES, 0))
+            failures = int(annotations_of(pod).get(rules.FAILURES, 0))
             if not uncounted(pod) and lookup(pod, "status.phase") == "Failed":
-                failures += action_for(job, pod)[0] == "Count"
+                failures += rules.action_for(job, pod)[0] == "Count"
             progress.failures[index_of(pod)] = max(failures, progress.failures.get(index_of(pod), 0))
         return progress
 
@@ -117,7 +107,9 @@ class JobController(Controller):
         counted = self._count(job, progress, status)
         active = [pod for pod in progress.pods.values() if not finished(pod) and not deleting(pod)]
         verdict = (
-            announced(conditions) or counted or decide(job, status, len(progress.failed_indexes), active)
+            rules.announced(conditions)
+            or counted
+            or rules.decide(job, status, len(progress.failed_indexes), active)
         )
         if verdict is None:
             conditions = self._suspend_or_resume(job, status, conditions)
@@ -155,7 +147,7 @@ class JobController(Controller):
 
     def _failed(self, job: Obj, progress: Progress, status: Obj, pod: Obj) -> Verdict | None:
         per_index, index = job["spec"].get("backoffLimitPerIndex"), index_of(pod)
-        action, message = action_for(job, pod)
+        action, message = rules.action_for(job, pod)
         if action == "Ignore":
             return None
         status["failed"] = status.get("failed", 0) + 1
@@ -172,7 +164,7 @@ class JobController(Controller):
             status.pop("startTime", None)
         if suspend is not suspended:
             reason, message = ("JobSuspended", "Job suspended") if suspend else ("JobResumed", "Job resumed")
-            self._tell(job, reason.removeprefix("Job"), message)
+            self.tell(job, reason.removeprefix("Job"), message)
             conditions = set_condition(conditions, "Suspended", suspend, reason, message)
         if not suspend and not status.get("startTime"):
             status["startTime"] = now()
@@ -198,9 +190,9 @@ class JobController(Controller):
         if spec["podReplacementPolicy"] == "Failed":
             missing -= len(progress.terminating)
         indexes, later = progress.next_indexes(min(missing, _BATCH), completions if indexed else None)
-        made = [self._store.create("pods", new_pod(job, progress, index)) for index in indexes]
+        made = [self._store.create("pods", rules.new_pod(job, progress, index)) for index in indexes]
         for pod in made:
-            self._tell(job, "SuccessfulCreate", f"Created pod: {name_of(pod)}")
+            self.tell(job, "SuccessfulCreate", f"Created pod: {name_of(pod)}")
         if len(made) == _BATCH:
             later = 0.0
         if later is not None:
@@ -213,7 +205,7 @@ class JobController(Controller):
             self._let_go(pod)
             if (current := self._store.get(*key_of("pods", pod))) is not None and not deleting(current):
                 delete(self._store, "pods", current)
-                self._tell(job, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
+                self.tell(job, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
         gone = {name_of(pod) for pod in pods}
         return [pod for pod in active if name_of(pod) not in gone]
 
@@ -235,24 +227,21 @@ class JobController(Controller):
     def _conclude(self, job: Obj, status: Obj, conditions: list[Obj], verdict: Verdict) -> list[Obj]:
         """Add the last condition, once all pods are gone."""
         if verdict.target == "FailureTarget":
-            self._tell(job, verdict.reason, verdict.message, warning=True)
+            self.tell(job, verdict.reason, verdict.message, warning=True)
             return set_condition(conditions, "Failed", True, verdict.reason, verdict.message)
-        self._tell(job, "Completed", "Job completed")
+        self.tell(job, "Completed", "Job completed")
         status["completionTime"] = now()
         return set_condition(conditions, "Complete", True, verdict.reason, verdict.message)
 
     def _report(self, job: Obj, progress: Progress, status: Obj, active: list[Obj]) -> None:
         """Write the status, if anything in it changed."""
         if progress.completed and not status.get("completedIndexes"):
-            status["completedIndexes"] = compress(progress.completed)
+            status["completedIndexes"] = rules.compress(progress.completed)
         if job["spec"].get("backoffLimitPerIndex") is not None:
-            status["failedIndexes"] = compress(progress.failed_indexes)
+            status["failedIndexes"] = rules.compress(progress.failed_indexes)
         ready = sum(is_true(pod, "Ready") for pod in active)
         status |= {"active": len(active), "ready": ready, "terminating": len(progress.terminating)}
         status = {key: value for key, value in status.items() if value != [] and (key, value) not in _ABSENT}
         current = self._store.get(*key_of("jobs", job))
         if current is not None:
             self._store.update("jobs", {**current, "status": status | {"uncountedTerminatedPods": {}}})
-
-    def _tell(self, job: Obj, reason: str, message: str, warning: bool = False) -> None:
-        self._events.record(job, reason, message, "job-controller", warning)

@@ -102,9 +102,11 @@ Worker = PodWorker | SimulatedPod
 class Kubelet(Controller):
     """Keeps a worker for each pod that is bound to a node and not finished."""
 
+    component = "kubelet"
+
     def __init__(self, store: Store, events: Events, machine: Machine) -> None:
-        super().__init__(store)
-        self.store, self._events, self._machine = store, events, machine
+        super().__init__(store, events)
+        self.store, self._machine = store, machine
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         store.subscribe("pods", self._note_pod)
@@ -150,7 +152,7 @@ class Kubelet(Controller):
             worker.pod = pod  # with the conditions that others have added
             if deleting(pod):
                 for container in pod["spec"]["containers"]:
-                    self.event(pod, "Killing", f"Stopping container {container['name']}", False)
+                    self.tell(pod, "Killing", f"Stopping container {container['name']}")
                 worker.stop(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
         elif deleting(pod) or self.store.get("nodes", "", node) is None:
             ended = pod if finished(pod) else with_status(pod, phase="Failed")
@@ -192,10 +194,6 @@ class Kubelet(Controller):
         if current is None:
             return {**pod, "status": status}
         return self.store.update("pods", {**current, "status": status})
-
-    def event(self, pod: Obj, reason: str, message: str, warning: bool) -> None:
-        """Record an event of a pod."""
-        self._events.record(pod, reason, message, "kubelet", warning)
 
     def preempt(self, node: str) -> tuple[int, asyncio.Future[list[BaseException | None]]]:
         """Take the node from its pods, as a spot machine is: how many, and when all have ended."""

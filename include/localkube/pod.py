@@ -188,4 +188,4 @@ class PodWorker:
         self.pod = self._node.publish(self.pod, status)
 
     def _event(self, reason: str, message: str, warning: bool = False) -> None:
-        self._node.event(self.pod, reason, message, warning)
+        self._node.tell(self.pod, reason, message, warning)

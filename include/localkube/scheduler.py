@@ -56,9 +56,10 @@ class Load:
 class Scheduler(Controller):
     """One round looks at every shape of waiting pods; a pod or node that changes asks for a round."""
 
+    component = "default-scheduler"
+
     def __init__(self, store: Store, events: Events) -> None:
-        super().__init__(store)
-        self._events = events
+        super().__init__(store, events)
         self._waiting: dict[str, dict[str, Key]] = defaultdict(dict)  # shape -> uid -> key
         self._untold: dict[str, dict[str, Key]] = defaultdict(
             dict
@@ -146,7 +147,7 @@ class Scheduler(Controller):
         conditions = set_condition(pod["status"].get("conditions"), "PodScheduled", True)
         pod = self._store.update("pods", with_status(pod, conditions=conditions))
         message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {node}"
-        self._events.record(pod, "Scheduled", message, "default-scheduler")
+        self.tell(pod, "Scheduled", message)
 
     def _tell(self, shape: str, why: str, most: int) -> int:
         """Tell pods of this shape why they wait, each of them once; returns how many were told."""
@@ -156,7 +157,7 @@ class Scheduler(Controller):
             pod = self._pod(key)
             conditions = pod["status"].get("conditions")
             conditions = set_condition(conditions, "PodScheduled", False, "Unschedulable", why)
-            self._events.record(pod, "FailedScheduling", why, "default-scheduler", warning=True)
+            self.tell(pod, "FailedScheduling", why, warning=True)
             self._store.update("pods", with_status(pod, conditions=conditions))
         return len(told)
 

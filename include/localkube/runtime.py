@@ -71,7 +71,8 @@ def _data(pod: Obj, resource: str, wanted: Obj, store: Store) -> dict[str, str]:
     found = store.get(resource, namespace_of(pod), wanted.get("name", ""))
     if found is None and not wanted.get("optional"):
         raise ConfigError(f'{resource[:-1]} "{wanted.get("name", "")}" not found')
-    return {key: value.decode(errors="replace") for key, value in contents_of(found or {}).items()}
+    text_only = {**(found or {}), "binaryData": None}  # which never becomes a variable
+    return {key: value.decode(errors="replace") for key, value in contents_of(text_only).items()}
 
 
 def _value_from(pod: Obj, container: Obj, source: Obj, store: Store) -> str | None:

@@ -47,7 +47,12 @@ def test_a_pod_ends_with_its_container(
 
 def test_a_container_sees_its_environment_and_nothing_of_the_servers(kube: Kube, namespace: str) -> None:
     kube.core.create_namespaced_config_map(
-        namespace, {"metadata": {"name": "c"}, "data": {"FROM_MAP": "map", "key": "value"}}
+        namespace,
+        {
+            "metadata": {"name": "c"},
+            "data": {"FROM_MAP": "map", "key": "value"},
+            "binaryData": {"NO_VARIABLE": "AAE="},
+        },
     )
     secret = {"metadata": {"name": "s"}, "stringData": {"AWS_SECRET": "hush"}}
     kube.core.create_namespaced_secret(namespace, secret)

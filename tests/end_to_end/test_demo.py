@@ -31,12 +31,17 @@ def test_every_shard_is_done_and_the_higgs_peaks_at_125_gev(stack: Stack, demo_r
     summary = json.loads((demo_run.results / "summary.json").read_text())
     assert summary["shards"] == {"expected": 76, "done": 76, "failed": 0, "missing": 0}
     assert summary["higgs_peak_gev"] == [124.0, 127.0]
+    assert summary["discovery"]["observed_significance"] == pytest.approx(3.63, abs=0.05)
+    assert summary["discovery"]["expected_significance"] == pytest.approx(3.68, abs=0.05)
     assert len(list(stack.results(demo_run.name))) == 76
     assert summary == stack.summary(demo_run.name)
 
 
-def test_the_plot_is_left_in_the_bucket_and_beside_the_state(stack: Stack, demo_run: "DemoRun") -> None:
-    starts = {"higgs.png": b"\x89PNG\r\n", "higgs.svg": b"<?xml "}
+def test_plot_and_numbers_are_left_in_the_bucket_and_beside_the_state(stack: Stack, demo_run: "DemoRun") -> None:
+    starts = {
+        **{"higgs.png": b"\x89PNG\r\n", "higgs.svg": b"<?xml "},
+        **{"histograms.root": b"root", "workspace.json": b"{", "hepdata.yaml": b"---\n"},
+    }
     for name, start in starts.items():
         content = (demo_run.results / name).read_bytes()
         assert content.startswith(start)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from counting_experiment import counting
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.discovery import Discovery, discover, discovery_in
 from higgsdemo.merge import Merge
@@ -23,23 +24,6 @@ from result_documents import catalogue, sample, stored
 
 SIGNAL, BACKGROUND, OBSERVED = 8.20, 4.65, 12
 """Higgs, and ZZ with Drell-Yan, in the published yields of 121 to 130 GeV, and the data's events there."""
-
-
-def counting(signal: float, background: float, observed: int, error: float = 0.0) -> dict[str, Any]:
-    """A workspace of one bin."""
-    strength = {"name": "mu", "type": "normfactor", "data": None}
-    statistics = {"name": "statistics", "type": "staterror", "data": [error * background]}
-    samples = [
-        {"name": "higgs", "data": [signal], "modifiers": [strength]},
-        {"name": "zz", "data": [background], "modifiers": [statistics] if error else []},
-    ]
-    parameters = [{"name": "mu", "bounds": [[0, 20]]}]
-    return {
-        "version": "1.0.0",
-        "channels": [{"name": "4l", "samples": samples}],
-        "observations": [{"name": "4l", "data": [observed]}],
-        "measurements": [{"name": "higgs", "config": {"poi": "mu", "parameters": parameters}}],
-    }
 
 
 def closed_form(n: float, b: float, d: float = 0.0) -> float:

@@ -37,7 +37,7 @@ def test_every_shard_is_done_and_the_higgs_peaks_at_125_gev(stack: Stack, demo_r
     assert summary == stack.summary(demo_run.name)
 
 
-def test_plot_and_numbers_are_left_in_the_bucket_and_beside_the_state(stack: Stack, demo_run: "DemoRun") -> None:
+def test_plot_and_numbers_are_left_in_the_bucket_and_in_a_folder(stack: Stack, demo_run: "DemoRun") -> None:
     starts = {
         **{"higgs.png": b"\x89PNG\r\n", "higgs.svg": b"<?xml "},
         **{"histograms.root": b"root", "workspace.json": b"{", "hepdata.yaml": b"---\n"},

@@ -154,8 +154,10 @@ def test_one_set_of_counts_of_drell_yan_gives_the_published_yields() -> None:
     weights = {sample.name: weight(sample) for sample in simulated(KNOWN) if sample.group == "dy"}
     without = {name: value for name, value in weights.items() if "_ht-" not in name}
     assert ["m-10to50_" in name for name in without] == [True, False, False]
-    assert fitting(*without.values(), total="3.85", most=25) == [(0, 7, 2)]
-    assert fitting(*without.values(), total="0.35", most=5) == [(0, 2, 0)]
+    ((_, in_window, _),) = fitting(*without.values(), total="0.35", most=5)
+    everywhere = fitting(*without.values(), total="3.85", most=25)
+    assert everywhere == [(0, 7, 2), (2, 0, 2)]
+    assert [counts for counts in everywhere if counts[1] >= in_window] == [(0, 7, 2)]
 
 
 def test_the_fault_of_2019_is_as_large_as_the_page_says() -> None:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,9 @@ from higgsdemo.spectra import add_up
 from higgsdemo.spectra_plot import own_chart
 from higgsdemo.storage import ObjectStore, StorageError
 
+FIRST = 64  # results in the first picture, which does not wait until all are listed
 BATCH = 256  # results read between two looks at the clock
+LISTED = 1000  # objects that a store lists at a time
 PUBLISH_SECONDS = 0.5  # between two pictures of a long read
 PAUSE_SECONDS = 1.0  # between two passes, at least
 PAUSE_ENDED_SECONDS = 5.0  # the same once the run has ended
@@ -38,6 +40,8 @@ IDLE_SECONDS = 30.0  # without a request, after which nothing more is read
 CREDENTIALS_SECONDS = 300.0  # for which an open store is used
 FOLLOWED = 8  # runs kept in memory
 SUMMARY = "summary.json"
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -129,12 +133,16 @@ class Follower:
                 self._merge = version
             return
         self._merge = None
-        unread = [key for dataset in self._open(run) for key in self._unread(store, dataset)]
+        listing = self._unread(run, store)
+        if not self._tally.read and (first := list(islice(listing, FIRST))):
+            self._count(store, first)
+            if len(first) == FIRST:
+                yield self._now(run, jobs, noted, files, self._tally.read, complete=False)
+        unread = list(listing)
         found = self._tally.read + len(unread)
         told = time.monotonic()
-        for batch in _batches(unread):
-            for key, raw in store.read_all(batch):
-                self._tally.add(key, raw)
+        for batch in _batches(unread, BATCH):
+            self._count(store, batch)
             if time.monotonic() - told > PUBLISH_SECONDS:
                 yield self._now(run, jobs, noted, files, found, complete=False)
                 told = time.monotonic()
@@ -156,8 +164,15 @@ class Follower:
                 expected[dataset] = expected.get(dataset, 0) + shards
         return [name for name, shards in sorted(expected.items()) if self._tally.shards(name) < shards]
 
-    def _unread(self, store: ObjectStore, dataset: str) -> list[str]:
-        return self._tally.unread(store.list(f"results/{dataset}"))
+    def _unread(self, run: AirflowRun, store: ObjectStore) -> Iterator[str]:
+        """The results that are not counted yet, as the store lists them."""
+        for dataset in self._open(run):
+            for listed in _batches(store.list(f"results/{dataset}"), LISTED):
+                yield from self._tally.unread(listed)
+
+    def _count(self, store: ObjectStore, keys: Iterable[str]) -> None:
+        for key, raw in store.read_all(keys):
+            self._tally.add(key, raw)
 
     def _now(
         self,
@@ -259,7 +274,7 @@ def _refused(tally: Tally) -> list[dict[str, Any]]:
     ]
 
 
-def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(keys)
-    while batch := list(islice(rest, BATCH)):
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
         yield batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import pytest
@@ -14,7 +14,7 @@ from moto.s3.models import s3_backends
 from airflow_runs import HIGGS, TTBAR, airflow_run
 from higgsdemo.page import follower
 from higgsdemo.page.follower import Followers, Snapshot
-from higgsdemo.storage import ObjectStore
+from higgsdemo.storage import ObjectStore, StoredObject
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint
 
@@ -115,14 +115,42 @@ def test_many_results_are_shown_while_they_are_read_and_read_once(
     fill(bucket, 1500)
     listed = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 1500}}
     followers, run = Followers(), airflow_run(listed=listed, output=folder)
-    part = looked(lambda: followers.look(run), lambda seen: seen.read > 0)
-    assert part.read < part.found == 1500
+    first = looked(lambda: followers.look(run), lambda seen: seen.read > 0)
+    assert first.read < 1500
+    assert first.chart
+    assert not first.complete
+    part = looked(lambda: followers.look(run), lambda seen: seen.read < seen.found)
+    assert part.found == 1500
     assert not part.complete
     whole = looked(lambda: followers.look(run), lambda seen: seen.complete)
     assert whole.counted[HIGGS] == whole.read == 1500
     time.sleep(0.3)
     assert followers.look(run).read == 1500
     assert len(reads) == len(set(reads)) == 1500
+
+
+def test_the_first_picture_waits_for_no_listing_of_27000_results(
+    bucket: Bucket, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(bucket, 27_000)
+    pictures: list[Snapshot] = []
+
+    class SlowStore(ObjectStore):
+        """The real store, which tells what had been shown when it was asked for more."""
+
+        def list(self, prefix: str = "") -> Iterator[StoredObject]:
+            for number, stored in enumerate(super().list(prefix)):
+                if prefix.startswith("results/") and number == 2000:
+                    pictures.append(followers.look(run))
+                yield stored
+
+    monkeypatch.setattr(follower, "ObjectStore", SlowStore)
+    run = airflow_run(listed={"kubecon-demo-1": {HIGGS: 27_000}}, output=folder)
+    followers = Followers()
+    looked(lambda: followers.look(run), lambda seen: bool(pictures))
+    assert (pictures[0].read, pictures[0].complete) == (follower.FIRST, False)
+    assert pictures[0].chart
+    assert pictures[0].chart["channels"]["4mu"]["stack"]["higgs"][18] > 0
 
 
 def test_of_27000_merged_results_none_is_read(bucket: Bucket, folder: str, reads: list[str]) -> None:

@@ -10,7 +10,7 @@ is below 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
 from higgsdemo.workspace import NoFitError, workspace
@@ -94,7 +94,7 @@ def _expected(model: Any) -> float:
     nominal = model.config.suggested_init()
     asimov = model.expected_data(nominal)
     _, without = mle.fixed_poi_fit(0.0, asimov, model, return_fitted_val=True)
-    return sqrt(max(float(without) + 2.0 * float(model.logpdf(nominal, asimov)[0]), 0.0))
+    return _deviations(float(without) + 2.0 * float(model.logpdf(nominal, asimov)[0]))
 
 
 def _observed(model: Any, data: Sequence[float], expected: float) -> Discovery:
@@ -106,7 +106,7 @@ def _observed(model: Any, data: Sequence[float], expected: float) -> Discovery:
     def deviations(mu: float) -> float:
         """√(-2 ln λ(mu)), which is nearly linear in mu."""
         _, value = mle.fixed_poi_fit(mu, data, model, init_pars=list(best), return_fitted_val=True)
-        return sqrt(max(float(value - least), 0.0))
+        return _deviations(float(value - least))
 
     without = deviations(0.0)
     upper = float(model.config.suggested_bounds()[model.config.poi_index][1])
@@ -119,6 +119,13 @@ def _observed(model: Any, data: Sequence[float], expected: float) -> Discovery:
             _crossing(deviations, strength, upper),
         ),
     )
+
+
+def _deviations(twice: float) -> float:
+    """√(-2 ln λ); rounding below zero counts as zero. Raises NoConvergenceError when there is no number."""
+    if not isfinite(twice):
+        raise NoConvergenceError("the fit has not converged (fewer than no events are expected in a bin)")
+    return sqrt(max(twice, 0.0))
 
 
 def _crossing(deviations: Callable[[float], float], strength: float, end: float) -> float:

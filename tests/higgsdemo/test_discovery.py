@@ -148,6 +148,19 @@ def test_simulation_alone_has_an_expected_significance() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_fit_that_cannot_converge_is_told_and_not_fatal() -> None:
+    """Weights of a generator may add up to less than nothing where few events are selected."""
+    whole = known()
+    good = spectrum(whole, DATA=FULL, HIGGS=FULL, ZZ={"4mu": {18: 9, 20: 1}})
+    good.years[2012]["zz"]["4mu"].view()["value"][20] = -3.0
+    found, fitted = discovery_in(good, whole)
+    assert fitted is not None
+    assert (found.observed_significance, found.expected_significance, found.signal_strength) == (None,) * 3
+    assert found.statement is not None
+    assert found.statement.startswith("the fit has not converged (")
+
+
 FULL = {"4mu": {18: 9}}
 
 

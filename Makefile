@@ -9,6 +9,7 @@ AUDIT_VERSION := 2.10.1
 CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
+IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadgroup
 BENCHES := submit watch list parse analysis localkube
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -42,10 +43,10 @@ test-physics: root  ## compare the selection with ROOT on a million simulated ev
 	@EVENTS_A_GROUP=1000000 python -m pytest -rP tests/workload/test_rdataframe.py
 
 test: setup  ## run all tests (TESTS=tests/demo for some of them)
-	@python -m pytest $(TESTS)
+	@python -m pytest $(IN_PARALLEL) $(TESTS)
 
 unit: setup  ## run the tests that need no services
-	@python -m pytest -m 'not end_to_end' $(TESTS)
+	@python -m pytest $(IN_PARALLEL) -m 'not end_to_end' $(TESTS)
 
 test-cluster: setup  ## run the suite of clusters (on a real one: HIGGS_TEST_KUBECONFIG=... HIGGS_TEST_IMAGE=...)
 	@python -m pytest tests/cluster

@@ -26,6 +26,13 @@ os.environ |= {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a process have whole files, whose tests share servers; and one process all that runs Airflow."""
+    for item in items:
+        airflow = item.get_closest_marker("end_to_end") is not None
+        item.add_marker(pytest.mark.xdist_group("end_to_end" if airflow else str(item.path)))
+
+
 def pytest_unconfigure() -> None:
     """Remove the tests' Airflow home."""
     shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)

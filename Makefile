@@ -32,6 +32,9 @@ status: setup  ## show them
 watch: setup  ## show a run by cluster (RUN=..., CAMPAIGN=..., WATCH='--once --json', AIRFLOW=URL)
 	@python -m demo watch --campaign '$(CAMPAIGN)' --run '$(RUN)' --airflow '$(AIRFLOW)' $(WATCH)
 
+rehearsal: setup  ## run the whole campaign on simulated nodes (CONF='{"max_shards": 2}')
+	@python -m rehearsal --conf '$(CONF)'
+
 env: setup  ## let the airflow command of this shell work on the local Airflow: eval "$(make env)"
 	@python -m demo env
 
@@ -96,4 +99,4 @@ lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help demo up down status watch env root test-physics test unit test-cluster bench lint clean setup audit docs lock
+.PHONY: help demo rehearsal up down status watch env root test-physics test unit test-cluster bench lint clean setup audit docs lock

@@ -15,6 +15,7 @@ from demo.progress import Follower, Progress
 from demo.supervision import Supervision
 from demo.view import View
 from higgsdemo.campaign import Campaign, apply_conf
+from higgsdemo.prediction import account_table
 from higgsdemo.summary import Summary, yields_table
 
 _PARSE_SECONDS = 90
@@ -22,6 +23,9 @@ _PARSE_SECONDS = 90
 
 _AWAY_SECONDS = 120
 """Seconds for which Airflow or the S3 server may not answer; a killed one is back in about 10."""
+
+_REST = 5
+"""Times as long as a look took is rested after it: listing the results takes longer the more there are."""
 
 _LOG_LINES = 12
 """Lines shown of a failed task's log."""
@@ -80,6 +84,7 @@ class CampaignRun:
         answered = time.monotonic()
         progress = Progress("queued")
         while progress.run_state not in FINISHED:
+            began = time.monotonic()
             try:
                 progress = follower.look()
                 answered = time.monotonic()
@@ -88,7 +93,7 @@ class CampaignRun:
                 self._supervision.check()
                 if time.monotonic() - answered > _AWAY_SECONDS:
                     raise CampaignRunError(f"{error}; given up after {_AWAY_SECONDS} s") from error
-            time.sleep(1)
+            time.sleep(max(1, _REST * (time.monotonic() - began)))
         if progress.run_state == "failed":
             raise CampaignRunError(self._failure(follower))
 
@@ -109,10 +114,12 @@ class CampaignRun:
         return summary
 
     def report(self) -> str:
-        """The yields, and where the plot is. Raises CampaignRunError as `summary` does."""
+        """The yields, what the run took, and where the plot is. Raises CampaignRunError as `summary` does."""
         plot = self.results / self._files[1]
         shown = plot.relative_to(Path.cwd()) if plot.is_relative_to(Path.cwd()) else plot
-        return f"{yields_table(self.summary())}\n\nPlot: {shown}"
+        summary = self.summary()
+        account = account_table(summary.predicted, summary.took)
+        return f"{yields_table(summary)}\n\n{account}\n\nPlot: {shown}"
 
     def _triggered(self) -> bool:
         try:

@@ -39,13 +39,14 @@ def generate(settings: Settings) -> Path:
     return folder
 
 
-def fill_buckets(settings: Settings, campaign: Campaign, folder: Path) -> int:
-    """Make the campaign's buckets, and copy the files of `folder` to that of its input.
-
-    Returns the number of files.
-    """
+def make_buckets(settings: Settings, campaign: Campaign) -> None:
+    """Make the campaign's buckets, unless they are there."""
     for url in {campaign.storage.input, campaign.storage.output}:
         Bucket(settings, bucket_name(url)).create()
+
+
+def fill_bucket(settings: Settings, campaign: Campaign, folder: Path) -> int:
+    """Copy the files of `folder` to the bucket of the campaign's input; returns their number."""
     return Bucket(settings, bucket_name(campaign.storage.input)).upload(folder)
 
 

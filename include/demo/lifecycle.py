@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import httpx
 
 from demo.airflow_api import Airflow, AirflowAwayError
-from demo.demo_data import fill_buckets, generate
+from demo.demo_data import fill_bucket, generate, make_buckets
 from demo.services import AIRFLOW, FOUNDATIONS
 from demo.settings import USER, Settings, ports_to_choose
 from demo.supervision import ServiceError, Supervision
@@ -21,8 +21,10 @@ _START_SECONDS = 120
 Say = Callable[[str], None]
 
 
-def bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
-    """Start what does not run yet and fill the campaign's buckets.
+def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: bool = True) -> None:
+    """Start what does not run yet, and make and fill the campaign's buckets.
+
+    Without data they are only made: the S3 server has its own.
 
     Generating data and making Airflow's database go on while the services start. Raises ServiceError or
     DataError; services that were started for nothing are stopped again.
@@ -33,7 +35,7 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
         if fresh:
             supervision.start_supervisor()
         try:
-            _bring_up(supervision, campaign, say)
+            _bring_up(supervision, campaign, say, with_data)
             if fresh:
                 _give_up_runs(supervision.settings, began)
         except BaseException:
@@ -43,17 +45,19 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
         say(f"Airflow, the S3 server and localkube are up ({(datetime.now(UTC) - began).seconds} s)")
 
 
-def _bring_up(supervision: Supervision, campaign: Campaign, say: Say) -> None:
+def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: bool) -> None:
     settings = supervision.settings
     supervision.write_images()
     supervision.start(service.name for service in FOUNDATIONS)
     with ThreadPoolExecutor(1) as pool:
-        folder = pool.submit(generate, settings)
+        folder = pool.submit(generate, settings) if with_data else None
         supervision.migrate_database()
         wait_until(supervision, lambda: _foundations_missing(settings))
         supervision.start(service.name for service in AIRFLOW)
-        files = fill_buckets(settings, campaign, folder.result())
-        say(f"{files} files of simulated collisions are in {campaign.storage.input}")
+        make_buckets(settings, campaign)
+        if folder:
+            files = fill_bucket(settings, campaign, folder.result())
+            say(f"{files} files of simulated collisions are in {campaign.storage.input}")
         wait_until(supervision, lambda: _airflow_missing(settings))
 
 
@@ -88,7 +92,7 @@ def airflow(settings: Settings) -> Airflow:
 
 def _foundations_missing(settings: Settings) -> str | None:
     try:
-        httpx.get(f"{settings.s3_url}/moto-api/", trust_env=False).raise_for_status()
+        httpx.get(settings.s3_url, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
         return f"no S3 server answers at {settings.s3_url} ({error})"
     try:

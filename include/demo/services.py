@@ -5,6 +5,7 @@ trade some idle work for a quick answer, and let a killed component be replaced 
 minutes.
 """
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,7 +88,8 @@ def _airflow(*arguments: str) -> Callable[[Settings], list[str]]:
 
 
 def _s3_command(settings: Settings) -> list[str]:
-    return [sys.executable, "-m", "moto.server", "--host", HOST, "--port", str(settings.ports.s3)]
+    where = ("--host", HOST, "--port", str(settings.ports.s3))
+    return [sys.executable, "-m", *settings.stand_ins.s3, *where]
 
 
 def _localkube_command(settings: Settings) -> list[str]:
@@ -99,11 +101,19 @@ def _localkube_command(settings: Settings) -> list[str]:
     ]
 
 
+def _localkube_environment(settings: Settings) -> dict[str, str]:
+    command = [sys.executable, "-m", *settings.stand_ins.pods]
+    return {"LOCALKUBE_SIMULATION": shlex.join(command)} if settings.stand_ins.pods else {}
+
+
 def _nothing(_settings: Settings) -> dict[str, str]:
     return {}
 
 
-FOUNDATIONS = (Service("s3", _s3_command, _nothing), Service("localkube", _localkube_command, _nothing))
+FOUNDATIONS = (
+    Service("s3", _s3_command, _nothing),
+    Service("localkube", _localkube_command, _localkube_environment),
+)
 """What Airflow's connections lead to; these start first."""
 
 AIRFLOW = (

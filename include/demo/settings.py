@@ -59,6 +59,31 @@ class Secrets(BaseModel):
     fernet_key: str = Field(default_factory=lambda: base64.urlsafe_b64encode(os.urandom(32)).decode())
 
 
+class StandIns(BaseModel):
+    """What stands in for a cloud.
+
+    :param s3: module and arguments of the S3 server.
+    :param simulate: how localkube simulates the nodes of its clusters; None for pods that really run.
+    :param pods: module and arguments of what then stands in for the pods' containers.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    s3: tuple[str, ...] = ("moto.server",)
+    simulate: dict[str, float] | None = None
+    pods: tuple[str, ...] = ()
+
+    @classmethod
+    def chosen(cls, state: Path) -> Self:
+        """Those of a state folder; those of the demo unless others were saved."""
+        path = state / "stand-ins.json"
+        return cls.model_validate_json(path.read_text()) if path.exists() else cls()
+
+    def save(self, state: Path) -> None:
+        """Let the services of a state folder be these."""
+        write_private(state / "stand-ins.json", self.model_dump_json(indent=2))
+
+
 class Settings(BaseModel):
     """Paths, ports and secrets of one state folder."""
 
@@ -67,6 +92,7 @@ class Settings(BaseModel):
     state: Path
     ports: Ports
     secrets: Secrets
+    stand_ins: StandIns = StandIns()
 
     @classmethod
     def load(cls, state: Path) -> Self:
@@ -81,6 +107,7 @@ class Settings(BaseModel):
             state=state,
             ports=_remembered(Ports, state / "ports.json"),
             secrets=_remembered(Secrets, state / "secrets.json"),
+            stand_ins=StandIns.chosen(state),
         )
 
     def with_free_ports(self) -> Self:
@@ -199,6 +226,9 @@ class Settings(BaseModel):
 
         Raises FileNotFoundError before localkube has made its token.
         """
+        localkube: dict[str, object] = {"ca": str(self.localkube_ca)}
+        if self.stand_ins.simulate:
+            localkube["simulate"] = self.stand_ins.simulate
         return {
             "AIRFLOW_CONN_HIGGS_S3": json.dumps(
                 {
@@ -214,7 +244,7 @@ class Settings(BaseModel):
                     "host": f"https://{HOST}",
                     "port": self.ports.localkube,
                     "password": self.localkube_token.read_text().strip(),
-                    "extra": {"ca": str(self.localkube_ca)},
+                    "extra": localkube,
                 }
             ),
         }

@@ -3,7 +3,8 @@
 A catalogue is a directory `include/datasets/<name>/` of three files that people can read and edit:
 
 - `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year
-  with its relative uncertainty, and by stream (trigger and year) and data sample;
+  with its relative uncertainty, and by stream (trigger and year) and data sample, and the mean size of a file
+  in bytes, which runs are predicted by;
 - `samples.csv`: one physics process or data-taking period a line, with what its normalisation needs;
 - `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample.
 
@@ -101,6 +102,7 @@ class Catalogue(BaseModel):
     luminosity_pb: dict[int, float]
     luminosity_uncertainty: dict[int, float] = {}
     """Relative standard deviation by year; none where a year is not named."""
+    file_bytes: float | None = None
     streams: dict[str, dict[str, float]] = {}
     datasets: dict[str, Dataset]
     samples: dict[str, Sample]
@@ -131,6 +133,7 @@ class _Heading(BaseModel):
     note: str | None = None
     luminosity_pb: dict[int, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
     luminosity_uncertainty: dict[int, Annotated[float, Field(gt=0, lt=1)]] = {}
+    file_bytes: float | None = Field(None, gt=0, allow_inf_nan=False)
     streams: dict[str, dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]] = {}
 
 
@@ -178,6 +181,7 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
         note=heading.note,
         luminosity_pb=heading.luminosity_pb,
         luminosity_uncertainty=heading.luminosity_uncertainty,
+        file_bytes=heading.file_bytes,
         streams=heading.streams,
         datasets=datasets,
         samples=samples,

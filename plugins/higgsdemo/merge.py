@@ -17,6 +17,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from math import inf
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -40,7 +41,7 @@ MERGED = "merged.jsonl.gz"
 Names = Mapping[str, Collection[str]]
 """Names of shards, by dataset."""
 
-_PASSED_OVER = {"shard", "url", "size", "workload", "finished"}
+_PASSED_OVER = {"shard", "url", "size", "workload", "finished", "simulated"}
 """What a result says of itself and a merge does not need."""
 
 
@@ -74,6 +75,9 @@ class Merge:
         self._packed: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._conflicts: dict[str, set[str]] = defaultdict(set)
         self._corrupt: dict[str, str] = {}
+        self._first, self._last = inf, -inf
+        self.simulated = False
+        """Whether results were read that were drawn in a rehearsal."""
 
     @classmethod
     def of(cls, objects: Iterable[tuple[str, bytes]], histograms: Sequence[HistogramSpec] = ()) -> Self:
@@ -91,6 +95,11 @@ class Merge:
             self._note_corrupt(key, str(error))
         else:
             self._add(*locate(key), _pack(document))
+            self.simulated |= document.simulated
+            if document.finished:
+                ended = document.finished.timestamp()
+                began = ended - document.seconds.stage_in - document.seconds.compute
+                self._first, self._last = min(self._first, began), max(self._last, ended)
 
     def update(self, other: Merge) -> None:
         """Join another merge into this one."""
@@ -101,6 +110,8 @@ class Merge:
             self._conflicts[dataset] |= differing
         for key, reason in other._corrupt.items():
             self._note_corrupt(key, reason)
+        self.simulated |= other.simulated
+        self._first, self._last = min(self._first, other._first), max(self._last, other._last)
 
     def _add(self, dataset: str, shard: str, packed: bytes) -> None:
         known = self._packed[dataset].setdefault(shard, packed)
@@ -130,6 +141,11 @@ class Merge:
     def shards(self) -> dict[str, frozenset[str]]:
         """Names of the merged shards by dataset."""
         return {dataset: frozenset(self._packed[dataset]) for dataset in sorted(self._packed)}
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from the start of the first pod to the end of the last one; None where no result told."""
+        return self._last - self._first if self._last >= self._first else None
 
     @property
     def conflicts(self) -> dict[str, list[str]]:

@@ -88,7 +88,10 @@ class EventWeights(_Part):
 
 
 class _Document(_Part):
-    """What every result may say of its shard; its dataset and the number of events read it must."""
+    """What every result may say of its shard; its dataset and the number of events read it must.
+
+    `simulated` results were drawn in a rehearsal: no file was analysed.
+    """
 
     samplename: Name
     processed: Count
@@ -98,6 +101,7 @@ class _Document(_Part):
     size: Size | None = None
     workload: str | None = None
     test_mode: StrictBool = False
+    simulated: StrictBool = False
     seconds: Durations = Durations()
     bytes: Size = 0
     finished: AwareDatetime | None = None

@@ -19,6 +19,7 @@ from higgsdemo.campaign.model import Cluster
 
 Stage = Literal["create", "prepare", "submit", "cleanup"]
 Cleanup = Literal["none", "jobs", "clusters"]
+RECORD = "campaign.json"  # in the run's folder: the resolved campaign
 
 
 class Run(BaseModel):

@@ -87,16 +87,18 @@ def _rows(listings: Sequence[Listing]) -> Iterator[tuple[str, bytes]]:
 
 def _sizes(listings: Sequence[Listing]) -> Iterator[float]:
     """Yield the bytes of each shard; one of unknown size counts as the mean of the others."""
-    mean = _mean(listings)
+    mean = mean_bytes(listings) or 1.0
     for _, line in _rows(listings):
         size = json.loads(line)["size"]
         yield mean if size is None else size
 
 
 def _total(listings: Sequence[Listing]) -> float:
-    return sum(listing.bytes + listing.unsized * _mean(listings) for listing in listings)
+    mean = mean_bytes(listings) or 1.0
+    return sum(listing.bytes + listing.unsized * mean for listing in listings)
 
 
-def _mean(listings: Sequence[Listing]) -> float:
+def mean_bytes(listings: Sequence[Listing]) -> float | None:
+    """Return the mean size of the shards of which it is known; None where it is of none."""
     sized = sum(listing.shards - listing.unsized for listing in listings)
-    return sum(listing.bytes for listing in listings) / sized if sized else 1.0
+    return sum(listing.bytes for listing in listings) / sized if sized else None

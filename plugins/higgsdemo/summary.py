@@ -21,6 +21,7 @@ from higgsdemo.discovery import Discovery, in_words
 from higgsdemo.exposure import Exposure
 from higgsdemo.merge import Merge, Names
 from higgsdemo.normalisation import WINDOW, Spectrum, Yield, Yields
+from higgsdemo.prediction import Account
 from higgsdemo.results import HIGH, LOW, locate, printable
 from higgsdemo.spectra import OwnSpectra
 from higgsdemo.sums import DatasetSum
@@ -134,6 +135,10 @@ class Summary(_Part):
     """Shards that have a result, which is counted, but were not expected."""
     corrupt: dict[Text, Text]
     """Objects among the results that are no result documents: why, by key."""
+    predicted: Account | None = None
+    """What the run should take, as said when it was planned."""
+    took: Account | None = None
+    """What it took, as its results tell."""
 
     def to_json(self) -> bytes:
         """The file's content."""
@@ -151,6 +156,8 @@ def summarise(
     discovery: Discovery | None = None,
     started: AwareDatetime | None = None,
     finished: AwareDatetime | None = None,
+    predicted: Account | None = None,
+    took: Account | None = None,
 ) -> Summary:
     """The summary of a run.
 
@@ -206,6 +213,8 @@ def summarise(
         conflicts=merge.conflicts,
         unexpected=merge.unexpected(datasets),
         corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
+        predicted=predicted,
+        took=took,
     )
 
 

@@ -33,12 +33,16 @@ class Workload:
     :param image: its default reference; a campaign may name another.
     :param environment: variables of its own.
     :param stages_in_apart: it analyses local files alone: other containers stage in and publish for it.
+    :param start_seconds: from a pod's start until it works on its first shard, on a node that has the image.
+    :param bytes_a_second: that it analyses on a core.
     """
 
     name: str
     image: str
     stages_in_apart: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    start_seconds: float = 4.0
+    bytes_a_second: float = 30e6
 
 
 WORKLOADS = {
@@ -47,5 +51,6 @@ WORKLOADS = {
         name="nanoaod-outreach", image="higgsdemo/nanoaod:1", environment={"SELECTION": "outreach"}
     ),
     "own": Workload(name="own", image=""),  # a campaign names it
-    "aod": Workload(name="aod", image="lukasheinrich/cms-higgs-4l-full", stages_in_apart=True),
+    # 25,000 files of 2.6 GB in five minutes on 20,000 cores, of which 52 s went into each file's stage-in.
+    "aod": Workload("aod", "lukasheinrich/cms-higgs-4l-full", stages_in_apart=True, bytes_a_second=13e6),
 }

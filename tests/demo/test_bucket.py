@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from demo.bucket import Bucket
-from demo.demo_data import bucket_name, fill_buckets
+from demo.demo_data import bucket_name, fill_bucket, make_buckets
 from demo.settings import Ports, Settings, write_private
 from higgsdemo.campaign import load_campaign
 
@@ -52,7 +52,8 @@ def test_a_file_that_is_there_already_is_not_sent_again(settings: Settings, fold
 
 def test_a_campaign_gets_both_its_buckets(settings: Settings, folder: Path, repository: Path) -> None:
     campaign = load_campaign(repository / "include" / "config" / "demo-local.json")
-    assert fill_buckets(settings, campaign, folder) == 2
+    make_buckets(settings, campaign)
+    assert fill_bucket(settings, campaign, folder) == 2
     source, output = (
         Bucket(settings, bucket_name(url)) for url in (campaign.storage.input, campaign.storage.output)
     )

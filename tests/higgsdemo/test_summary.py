@@ -159,6 +159,8 @@ def test_the_document_as_a_whole() -> None:
             },
         ],
         "missing": {"H": ["z"]},
+        "predicted": None,
+        "took": None,
         "conflicts": {},
         "unexpected": {"H": ["old"]},
         "corrupt": {

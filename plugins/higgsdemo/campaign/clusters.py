@@ -34,7 +34,15 @@ PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
     "eks": {"connection": "aws_default"},
 }
 STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default"}
-_OF_ONE_PROVIDER = ("connection", "location", "flavor", "pod_identity", "egress")
+_OF_ONE_PROVIDER = (
+    "connection",
+    "location",
+    "flavor",
+    "cores",
+    "price_per_node_hour",
+    "pod_identity",
+    "egress",
+)
 _MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
 _ZONES_OF_A_REGION = 3  # that GKE picks when it is told none
 _OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters where the datasets are split
@@ -45,6 +53,7 @@ class Cluster(BaseModel):
 
     :param nodes: number of nodes; on GKE in each zone.
     :param cores: of a node; None where nobody knows.
+    :param price_per_node_hour: in any currency.
     :param dpath: what backs a shard's stage-in directory.
     :param parallelism: pods of a job that run at once; None for as many as fit.
     :param input_connection: Airflow connection that reads the datasets.
@@ -62,6 +71,7 @@ class Cluster(BaseModel):
     flavor: str | None = None
     nodes: int = 1
     cores: int | None = None
+    price_per_node_hour: int | float | None = None
     dpath: Dpath = "/dev/shm"
     parallelism: int | None = None
     shards_per_pod: int | Literal["auto"] = 1

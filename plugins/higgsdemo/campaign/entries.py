@@ -21,6 +21,7 @@ from higgsdemo.campaign.fields import (
     MemoryQuantity,
     Nodes,
     PodIdentity,
+    Price,
     ProviderName,
     StageInPath,
     Whole,
@@ -116,6 +117,13 @@ class ClusterDefaults(Model):
         description="Cores of a node, where the flavor does not tell: as of an `existing` cluster. What the "
         "split of the datasets and the prediction of a run go by.",
         examples=[16],
+    )
+    price_per_node_hour: Price | None = Field(
+        None,
+        title="Price",
+        description="What a node costs an hour, in any currency: the plan then tells what a run should cost, "
+        "and the summary what it did.",
+        examples=[0.95],
     )
     shards_per_pod: WholeOrAuto | None = Field(
         None,

@@ -16,6 +16,7 @@ from higgsdemo.campaign.values import (
     http_url,
     limit,
     nodes,
+    price,
     schedule,
     tolerance,
     whole,
@@ -45,6 +46,7 @@ StageChoice = Annotated[Stage, choice(Stage)]
 SplitChoice = Annotated[Split, choice(Split)]
 StageInPath = Annotated[Dpath, choice(Dpath)]
 Whole = Annotated[int, Rule("a whole number of at least 1", whole, {"type": "integer", "minimum": 1})]
+Price = Annotated[int | float, Rule("a number, 0 or more", price, {"type": "number", "minimum": 0})]
 WholeOrAuto = Annotated[
     int | Literal["auto"],
     Rule(

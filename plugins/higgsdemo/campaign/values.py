@@ -56,6 +56,13 @@ def tolerance(value: Any) -> int | float:
     return value or 0
 
 
+def price(value: Any) -> int | float:
+    """Check a number that is not below 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise ValueError
+    return value
+
+
 def bucket_url(value: Any) -> str:
     """Check the URL of a bucket, or of a prefix in one; gives it without a slash at the end.
 

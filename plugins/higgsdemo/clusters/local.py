@@ -25,12 +25,15 @@ class LocalProvider(KubeconfigProvider):
     def create(self) -> None:
         """Ask the server for the cluster, shaped by ``nodes`` and ``flavor``."""
         cluster = self.cluster
-        shape = {
+        shape: dict[str, Any] = {
             "name": cluster.name,
             "nodes": cluster.nodes,
             "cpu": str(cluster.flavor_cpu),
             "memory": cluster.flavor_memory,
         }
+        # A server that only rehearses says so in its connection: no campaign has to know.
+        if simulate := BaseHook.get_connection(self._connection).extra_dejson.get("simulate"):
+            shape["simulate"] = simulate
         self._call("POST", "", json=shape)
 
     def state(self) -> State:
@@ -50,10 +53,14 @@ class LocalProvider(KubeconfigProvider):
         kubeconfig: dict[str, Any] = found["kubeconfig"]
         return kubeconfig
 
+    @property
+    def _connection(self) -> str:
+        return self.cluster.connection or DEFAULT_CONNECTION
+
     def _call(
         self, method: str, path: str, *, json: Any = None, absent_ok: bool = False
     ) -> dict[str, Any] | None:
-        connection_id = self.cluster.connection or DEFAULT_CONNECTION
+        connection_id = self._connection
         connection = BaseHook.get_connection(connection_id)
         url = f"{connection.host}:{connection.port}/localkube/clusters{path}"
         try:

@@ -14,7 +14,7 @@ from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, told
 from higgsdemo.operators.list_shards import listed
-from higgsdemo.run import ClusterRun, Run, run_name
+from higgsdemo.run import RECORD, ClusterRun, Run, run_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions
+    from higgsdemo.prediction import Account
     from higgsdemo.storage import ObjectStore
-
-
-RECORD = "campaign.json"
 
 
 class PlanOperator(BaseOperator):
@@ -42,6 +40,9 @@ class PlanOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
+        from higgsdemo.catalogue import load_catalogue
+        from higgsdemo.prediction import account_table, predict
+
         dag_run = context["dag_run"]
         try:
             campaign, options = apply_conf(self.campaign, dict(dag_run.conf or {}))
@@ -57,8 +58,12 @@ class PlanOperator(BaseOperator):
                 output = self._claim(run, dag_run.run_id)
                 if shared:
                     run = run.model_copy(update={"listed": True})
-                    clusters = self._split(run, shared, clusters, output)
-                self._keep(run, campaign, dag_run.run_id, output)
+                    clusters, mean_bytes = self._split(run, shared, clusters, output)
+                else:
+                    mean_bytes = load_catalogue(run.catalogue).file_bytes
+                predicted = predict(run, clusters, mean_bytes)
+                self.log.info("This run should take:\n%s", account_table(predicted, None))
+                self._keep(run, campaign, dag_run.run_id, output, predicted)
         for cluster in clusters:
             shards = sum(ref.max_shards or ref.files or 0 for ref in cluster.datasets)
             said = f", {shards} shards" if shards else ""
@@ -83,15 +88,18 @@ class PlanOperator(BaseOperator):
 
     def _split(
         self, run: Run, shared: Sequence[DatasetRef], clusters: Sequence[Cluster], output: ObjectStore
-    ) -> list[Cluster]:
-        from higgsdemo.split import share_out
+    ) -> tuple[list[Cluster], float | None]:
+        """Return the clusters with their parts, and the mean size of a shard in bytes."""
+        from higgsdemo.split import mean_bytes, share_out
 
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
             listings = listed(run, shared, clusters[0].input_connection, folder, self.log.warning)
-            return share_out(listings, clusters, output, folder)
+            return share_out(listings, clusters, output, folder), mean_bytes(listings)
 
-    def _keep(self, run: Run, campaign: Campaign, run_id: str, output: ObjectStore) -> None:
+    def _keep(
+        self, run: Run, campaign: Campaign, run_id: str, output: ObjectStore, predicted: Account
+    ) -> None:
         from datetime import UTC, datetime
 
         from airflow import __version__
@@ -99,6 +107,7 @@ class PlanOperator(BaseOperator):
         record = {
             "planned": datetime.now(UTC).isoformat(timespec="seconds"),
             "airflow": {"version": __version__, "dag_run": run_id},
+            "predicted": predicted.model_dump(mode="json"),
             "run": run.model_dump(mode="json"),
             "campaign": campaign.model_dump(mode="json", by_alias=True),
         }

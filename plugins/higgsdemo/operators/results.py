@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import output_store, told
-from higgsdemo.run import ClusterRun, Run
+from higgsdemo.run import RECORD, ClusterRun, Run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from higgsdemo.catalogue import Catalogue
     from higgsdemo.merge import Merge
     from higgsdemo.normalisation import Spectrum
+    from higgsdemo.prediction import Account
     from higgsdemo.spectra import OwnSpectra
     from higgsdemo.storage import ObjectStore
 
 SUMMARY = "summary.json"
 WORKSPACE = "workspace.json"
+REHEARSED = "Simulated results of a rehearsal, not CMS collisions"
 LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy of summary and plot
 
 
@@ -73,17 +75,18 @@ class MergeResultsOperator(ResultsOperator):
         from higgsdemo.discovery import discovery_in
         from higgsdemo.merge import MERGED
         from higgsdemo.normalisation import normalise
+        from higgsdemo.prediction import account_table, took
         from higgsdemo.spectra import add_up
         from higgsdemo.spectra_plot import own_chart
         from higgsdemo.summary import summarise, yields_table
 
         planned = self.begin()
         run = planned[0].run
-        catalogue = catalogue_of(planned)
         with told():
             store = output_store(planned[0])
             expected = _expected(store, planned)
             merge, counts = _merged(store, expected, run), _counts(expected, planned)
+            catalogue = catalogue_of(planned, merge.simulated)
             spectrum: Spectrum | OwnSpectra
             discovery, exports = None, {}
             if run.histograms:
@@ -105,6 +108,8 @@ class MergeResultsOperator(ResultsOperator):
                 discovery=discovery,
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
+                predicted=_predicted(store),
+                took=took(merge, [assignment.cluster for assignment in planned]),
             )
             store.write(MERGED, merge.to_bytes())
             store.write(CHART, json.dumps(numbers).encode())
@@ -112,6 +117,7 @@ class MergeResultsOperator(ResultsOperator):
                 self.keep(store, planned[0], name, content)
             url = self.keep(store, planned[0], SUMMARY, summary.to_json())
         self.log.info("%s\n%s", url, yields_table(summary))
+        self.log.info("What the run took:\n%s", account_table(summary.predicted, summary.took))
         return {"summary": url, "shards": summary.shards.model_dump()}
 
 
@@ -130,12 +136,12 @@ class PlotOperator(ResultsOperator):
         from higgsdemo.spectra_plot import draw_own
 
         planned = self.begin()
-        catalogue = catalogue_of(planned)
         with told():
             store = output_store(planned[0])
             merge = Merge.from_bytes(store.read(MERGED))
             expected = _expected(store, planned)
-            fitted = json.loads(store.read(SUMMARY))["discovery"]
+            summary = json.loads(store.read(SUMMARY))
+        catalogue, fitted = catalogue_of(planned, summary["note"] == REHEARSED), summary["discovery"]
         run, counts = planned[0].run, _counts(expected, planned)
         if run.histograms:
             figure = draw_own(add_up(merge, run.histograms, counts), run.campaign, catalogue.note)
@@ -152,11 +158,16 @@ class PlotOperator(ResultsOperator):
         return {"plot": urls}
 
 
-def catalogue_of(planned: list[ClusterRun]) -> Catalogue:
-    """Return the run's catalogue, with the datasets that the campaign itself assigns to its samples."""
+def catalogue_of(planned: list[ClusterRun], simulated: bool) -> Catalogue:
+    """Return the run's catalogue, with the datasets that the campaign itself assigns to its samples.
+
+    :param simulated: results were drawn in a rehearsal, which is then said wherever they are shown.
+    """
     from higgsdemo.catalogue import Dataset, load_catalogue
 
     catalogue = load_catalogue(planned[0].run.catalogue)
+    if simulated:
+        catalogue = catalogue.model_copy(update={"note": REHEARSED})
     refs = [ref for assignment in planned for ref in assignment.cluster.datasets]
     return catalogue.including(
         Dataset(name=ref.name, prefix=ref.url, files=ref.files or 0, sample=catalogue.samples[ref.sample])
@@ -208,6 +219,14 @@ def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any]
     if workspace is not None:
         exports[WORKSPACE] = json.dumps(workspace, indent=1).encode()
     return exports
+
+
+def _predicted(store: ObjectStore) -> Account | None:
+    """Return what `plan` has said that the run should take."""
+    from higgsdemo.prediction import Account
+
+    said = json.loads(store.read(RECORD)) if store.exists(RECORD) else {}
+    return Account.model_validate(said["predicted"]) if said.get("predicted") else None
 
 
 def _failures(store: ObjectStore, planned: list[ClusterRun]) -> list[dict[str, Any]]:

@@ -231,7 +231,8 @@ def expected_shards(run: AirflowRun) -> dict[str, int]:
 
 def _chart(tally: Tally, run: AirflowRun) -> dict[str, Any]:
     """The plot of what has been read so far."""
-    catalogue, expected = catalogue_of(list(run.planned)), expected_shards(run)
+    catalogue = catalogue_of(list(run.planned), tally.simulated)
+    expected = expected_shards(run)
     if histograms := run.planned[0].run.histograms:
         return own_chart(add_up(tally, histograms, expected), catalogue)
     return chart(normalise(tally, catalogue, expected), catalogue)

@@ -29,6 +29,7 @@ class Tally:
         self._finished: dict[str, array[float]] = defaultdict(lambda: array("d"))
         self._counted: set[str] = set()
         self._refused: dict[str, tuple[int, str]] = {}
+        self.simulated = False
 
     def unread(self, objects: Iterable[StoredObject]) -> list[str]:
         """The keys that are not counted yet; a refused object again once its size has changed."""
@@ -52,6 +53,7 @@ class Tally:
         dataset, _ = locate(key)
         self._sums[dataset].add(document)
         self._finished[dataset].append((document.finished or datetime.now(UTC)).timestamp())
+        self.simulated |= document.simulated
 
     @property
     def read(self) -> int:

@@ -31,6 +31,7 @@ def test_what_is_left_out_has_a_default(changed: Change) -> None:
         "flavor": "n1-highmem-16",
         "nodes": 1,
         "cores": 16,
+        "price_per_node_hour": None,
         "dpath": "/dev/shm",
         "parallelism": None,
         "shards_per_pod": 1,

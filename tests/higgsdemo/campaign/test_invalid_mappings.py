@@ -12,7 +12,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown field of an entry": (
         {"mapping.1.node": 3},
         ': mapping[1] has no field "node"; did you mean "nodes"? (the fields are name, datasets, '
-        "provider, connection, location, flavor, nodes, dpath, parallelism, cores, shards_per_pod, "
+        "provider, connection, location, flavor, nodes, dpath, parallelism, cores, "
+        "price_per_node_hour, shards_per_pod, "
         "max_shards, resources, backoff_limit_per_index, input, "
         "input_connection, pod_identity, egress, gke, eks)",
     ),
@@ -20,7 +21,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"mapping.1.node": 3, "mapping.1.clolor": "red"},
         ': mapping[1] has no field "node"; did you mean "nodes"? and has no field "clolor" (the '
         "fields are name, datasets, provider, connection, location, flavor, nodes, dpath, "
-        "parallelism, cores, shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
+        "parallelism, cores, price_per_node_hour, shards_per_pod, max_shards, resources, "
+        "backoff_limit_per_index, input, "
         "input_connection, pod_identity, egress, gke, eks)",
     ),
     "addresses that are none": (

@@ -12,7 +12,7 @@ MUONS = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10010"
 KEYS = "(the keys are run_name, stages, clusters, resume, max_shards, mapping, storage, image, cleanup)"
 FIELDS = (
     "(the fields are name, datasets, provider, connection, location, flavor, nodes, dpath, parallelism, "
-    "cores, shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
+    "cores, price_per_node_hour, shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
     "input_connection, pod_identity, egress, gke, eks)"
 )
 

@@ -1,0 +1,118 @@
+"""The command behind `make rehearsal`."""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from demo.airflow_api import AirflowError
+from demo.campaign_run import CampaignRun, CampaignRunError
+from demo.lifecycle import airflow, bring_up
+from demo.settings import REPOSITORY, Settings, StandIns
+from demo.supervision import ServiceError, Supervision
+from demo.view import View, view_for
+from higgsdemo.campaign import Campaign, CampaignError, apply_conf, load_campaign
+from rehearsal.components import Components, clock
+
+CAMPAIGN = "higgs-full"
+STATE = REPOSITORY / ".run" / "rehearsal" / "state"
+POD_SECONDS = 2.0
+MEMORY_A_POD = "1Gi"  # nodes of localkube have 2 GiB a core, those of the campaign 6.5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Rehearse a campaign; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        _rehearse(options.state, options.campaign, json.loads(options.conf))
+    except (AirflowError, CampaignError, CampaignRunError, ServiceError, ValueError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def stand_ins(state: Path, campaign: Campaign) -> StandIns:
+    """What takes the place of a cloud: a quick S3 server with the catalogue's files, and simulated nodes."""
+    bucket = campaign.storage.input.partition("://")[2].partition("/")[0]
+    kubeconfig = Settings.load(state).kubeconfig
+    return StandIns(
+        s3=("rehearsal.store", "--fill", bucket, campaign.catalogue),
+        simulate={"seconds": POD_SECONDS},
+        pods=("rehearsal.pods", "--kubeconfig", str(kubeconfig), "--catalogue", campaign.catalogue),
+    )
+
+
+def rehearsal_conf(campaign: Campaign, conf: dict[str, Any]) -> dict[str, Any]:
+    """What the campaign is triggered with: its clusters as they are, but made of simulated nodes.
+
+    Each has as many nodes with as many cores as the campaign says, of one zone.
+    """
+    mapping = [
+        {
+            "name": cluster.name,
+            "provider": "local",
+            "flavor": f"local-{cluster.cores or 1}",
+            "nodes": cluster.nodes,
+            "resources": {"memory": MEMORY_A_POD},
+        }
+        for cluster in campaign.clusters()
+    ]
+    return {"mapping": mapping, "storage": {"connection": "higgs_s3"}, **conf}
+
+
+def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> None:
+    began = time.monotonic()
+    campaign = load_campaign(REPOSITORY / "include" / "config" / f"{dag_id}.json")
+    conf = rehearsal_conf(campaign, conf)
+    apply_conf(campaign, conf)
+    stand_ins(state, campaign).save(state)
+    supervision = Supervision(Settings.load(state))
+    components = Components(supervision)
+    with view_for(Console(highlight=False)) as view:
+        view.say("Starting Airflow, an S3 server with the names of all files, and localkube ...")
+        try:
+            with supervision.in_use(), components.watched():
+                bring_up(supervision, campaign, view.say, with_data=False)
+                up = time.monotonic()
+                _run(supervision, dag_id, campaign, conf, view)
+            view.print(
+                components.table(),
+                f"\nServices up after {up - began:.0f} s; the campaign took {time.monotonic() - up:.0f} s, "
+                f"all of it {clock(began)} min.",
+            )
+        finally:
+            supervision.stop()
+            shutil.rmtree(supervision.settings.localkube_state, ignore_errors=True)
+
+
+def _run(supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View) -> None:
+    session = airflow(supervision.settings)
+    try:
+        run = CampaignRun(supervision, session, dag_id, campaign, conf)
+        run.start()
+        view.say(f"Campaign {dag_id}, run {run.run_id}: {run.url}")
+        run.follow(view)
+        shards = run.summary().shards
+        view.print("", run.report(), f"\n{shards.done} of {shards.expected} results, each counted once", "")
+    finally:
+        session.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    parser.add_argument("--state", type=Path, default=STATE, help="folder of the services' state")
+    parser.add_argument("--campaign", default=CAMPAIGN, help="a file of include/config, without its ending")
+    parser.add_argument("--conf", default="{}", help="more to trigger it with, as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Stands in for the containers of simulated pods: finds a pod's shards as they would, and writes results.
+
+localkube starts it, tells it on standard input of each pod that has run its time, and takes the exit code
+that it answers with. It knows a pod by what Kubernetes says of it: environment, ConfigMap and Secret.
+"""
+
+import argparse
+import base64
+import json
+import os
+import sys
+import tempfile
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kubernetes.client import CoreV1Api
+from kubernetes.config import new_client_from_config
+
+from higgsdemo.catalogue import load_catalogue
+from rehearsal.expected import Expected
+from workload.errors import WorkloadError
+from workload.manifest import read_shards
+from workload.result import result_document
+from workload.storage import exists, put
+
+INDEX = "batch.kubernetes.io/job-completion-index"
+AT_ONCE = 8  # pods
+Pod = dict[str, Any]
+
+
+class Cluster:
+    """What pods of one cluster read of it; each manifest once."""
+
+    def __init__(self, kubeconfig: Path, name: str, folder: Path) -> None:
+        self._core = CoreV1Api(new_client_from_config(str(kubeconfig), context=name))
+        self._folder = folder
+        self._lock = threading.Lock()
+
+    def manifest(self, namespace: str, config_map: str, file: str) -> Path:
+        """The manifest in a ConfigMap, as a file."""
+        path = self._folder / f"{config_map}-{file}"
+        with self._lock:
+            if not path.exists():
+                found = self._core.read_namespaced_config_map(config_map, namespace)
+                path.write_text(found.data[file], encoding="utf-8")
+        return path
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """The variables in a Secret."""
+        found = self._core.read_namespaced_secret(name, namespace)
+        return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
+
+
+class Pods:
+    """The pods of all clusters of a kubeconfig."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, catalogue: str) -> None:
+        self._kubeconfig, self._folder = kubeconfig, folder
+        self._expected = Expected(load_catalogue(catalogue))
+        self._clusters: dict[str, Cluster] = {}
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def finish(self, cluster_name: str, pod: Pod) -> int:
+        """Write the results of a pod's shards; returns the exit code of the pod contract."""
+        try:
+            self._finish(cluster_name, pod)
+        except WorkloadError as error:
+            print(f"{pod['metadata']['name']}: {error}", file=sys.stderr, flush=True)
+            return error.exit_code
+        return 0
+
+    def _finish(self, cluster_name: str, pod: Pod) -> None:
+        namespace, spec = pod["metadata"]["namespace"], pod["spec"]
+        container, environment = _working(spec)
+        cluster = self._cluster(cluster_name)
+        self._reach_store(cluster, namespace, container)
+        config_map = next(v["configMap"]["name"] for v in spec["volumes"] if v["name"] == "manifest")
+        file = PurePosixPath(environment["SHARD_MANIFEST"]).name
+        manifest = cluster.manifest(namespace, config_map, file)
+        dataset = environment["DATASET"]
+        for shard in read_shards(manifest, int(pod["metadata"]["annotations"][INDEX])):
+            url = f"{environment['OUTPUT_URL']}/{shard.name}.json"
+            if environment.get("SKIP_EXISTING") == "true" and exists(url):
+                continue
+            analysis = self._expected.of(dataset, shard.name)
+            document = result_document(
+                shard, dataset, analysis, received=0, stage_in=0.0, compute=0.0, test_mode=False
+            )
+            put(url, json.dumps(document | {"workload": "rehearsal", "simulated": True}).encode())
+
+    def _cluster(self, name: str) -> Cluster:
+        with self._lock:
+            if name not in self._clusters:
+                folder = self._folder / name
+                folder.mkdir()
+                self._clusters[name] = Cluster(self._kubeconfig, name, folder)
+            return self._clusters[name]
+
+    def _reach_store(self, cluster: Cluster, namespace: str, container: Pod) -> None:
+        """Take over the variables of the Secret, by which the store is reached; the same for all pods."""
+        for source in container.get("envFrom") or ():
+            name = source["secretRef"]["name"]
+            with self._lock:
+                if name not in self._known:
+                    os.environ.update(cluster.secret(namespace, name))
+                    self._known.add(name)
+
+
+def _working(spec: Pod) -> tuple[Pod, dict[str, str]]:
+    """The container that keeps the pod contract, and its environment."""
+    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+        environment = {one["name"]: one.get("value", "") for one in container.get("env") or ()}
+        if "OUTPUT_URL" in environment:
+            return container, environment
+    raise ValueError("a pod without OUTPUT_URL keeps no pod contract")
+
+
+def main() -> None:
+    """Answer for each pod that standard input tells of, until it ends."""
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.pods", description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--catalogue", required=True)
+    options = parser.parse_args()
+    writing = threading.Lock()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        pods = Pods(options.kubeconfig, Path(folder), options.catalogue)
+
+        def answer(line: str) -> None:
+            told = json.loads(line)
+            try:
+                code = pods.finish(told["cluster"], told["pod"])
+            except Exception:  # noqa: BLE001  a pod that nobody answers for would never end
+                traceback.print_exc()
+                code = 1
+            with writing:
+                print(json.dumps({"id": told["id"], "exitCode": code}), flush=True)
+
+        for line in sys.stdin:
+            pool.submit(answer, line)
+
+
+if __name__ == "__main__":
+    main()

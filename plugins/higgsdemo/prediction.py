@@ -1,0 +1,162 @@
+"""What a run should take, told before it starts, and what it took: pods, bytes, time, core-hours and money.
+
+A rough account from a few rates, which tells minutes from hours and euros from thousands; where the two
+differ by much, something is worth a look. The nodes' time is that of the pods alone, without that of making
+clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import ceil, log10
+
+from pydantic import BaseModel, ConfigDict
+
+from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign.values import quantity
+from higgsdemo.merge import Merge
+from higgsdemo.packing import PODS_A_SECOND, shards_per_pod
+from higgsdemo.run import Run
+from higgsdemo.workloads import WORKLOADS
+
+STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
+
+
+class Account(BaseModel):
+    """What a run should take, or took; None where nobody knows.
+
+    :param pods: those that end well, without further tries.
+    :param slots: pods that fit into the clusters at once.
+    :param pods_a_second: pods that the control planes make together.
+    :param bytes: to be read, or staged in.
+    :param seconds: from the first pod's start to the last one's end.
+    :param core_hours: that pods hold.
+    :param cost: of the nodes meanwhile, in the currency of the campaign's prices.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shards: int
+    pods: int | None = None
+    slots: int | None = None
+    pods_a_second: float | None = None
+    bytes: int | None = None
+    seconds: float | None = None
+    core_hours: float | None = None
+    cost: float | None = None
+
+    @property
+    def bytes_a_second(self) -> float | None:
+        """Bandwidth of all pods together, in the mean."""
+        return self.bytes / self.seconds if self.bytes is not None and self.seconds else None
+
+
+def predict(run: Run, clusters: Sequence[Cluster], mean_bytes: float | None) -> Account:
+    """Return what a run should take.
+
+    A pod of k shards takes t = start + k * bytes * (1 / stage-in rate + 1 / analysis rate) seconds. The last
+    pod of a cluster is made after pods / 10 s and runs for t; where pods have to wait for each other, the
+    cluster takes pods / slots turns of t. The longer of the two is its time, the slowest cluster's the run's.
+
+    :param mean_bytes: of a shard.
+    """
+    shards = [sum(ref.max_shards or ref.files or 0 for ref in cluster.datasets) for cluster in clusters]
+    pods = [_pods(run, cluster, n) for cluster, n in zip(clusters, shards, strict=True)]
+    slots = [cluster.slots for cluster in clusters]
+    known = Account(
+        shards=sum(shards),
+        pods=sum(pods),
+        slots=sum(n or 0 for n in slots) if all(slots) else None,
+        pods_a_second=PODS_A_SECOND * sum(bool(n) for n in pods),
+    )
+    if mean_bytes is None or not known.pods:
+        return known
+    seconds, core_seconds = 0.0, 0.0
+    for cluster, n, number in zip(clusters, shards, pods, strict=True):
+        if number:
+            one = _pod_seconds(run, n / number * mean_bytes)
+            turns = number / cluster.slots if cluster.slots else 0.0
+            seconds = max(seconds, number / PODS_A_SECOND + one, ceil(turns) * one)
+            core_seconds += number * one * float(quantity(cluster.resources.cpu))
+    return known.model_copy(
+        update={
+            "bytes": round(known.shards * mean_bytes),
+            "seconds": round(seconds, 1),
+            "core_hours": round(core_seconds / 3600, 3),
+            "cost": cost(clusters, seconds),
+        }
+    )
+
+
+def took(merge: Merge, clusters: Sequence[Cluster]) -> Account:
+    """Return what a run took, as its results tell."""
+    sums = merge.datasets.values()
+    seconds = merge.seconds
+    cpu = max((float(quantity(cluster.resources.cpu)) for cluster in clusters), default=0.0)
+    held = sum(part.seconds["stage_in"] + part.seconds["compute"] for part in sums) * cpu
+    return Account(
+        shards=sum(part.shards for part in sums),
+        bytes=sum(part.bytes for part in sums),
+        seconds=round(seconds, 1) if seconds is not None else None,
+        core_hours=round(held / 3600, 3),
+        cost=cost(clusters, seconds) if seconds is not None else None,
+    )
+
+
+def cost(clusters: Sequence[Cluster], seconds: float) -> float | None:
+    """Return what the nodes cost in that time; None where a price is not known."""
+    prices = [cluster.price_per_node_hour for cluster in clusters]
+    if not prices or any(price is None for price in prices):
+        return None
+    hourly = sum((c.price_per_node_hour or 0.0) * c.all_nodes for c in clusters)
+    return round(hourly * seconds / 3600, 2)
+
+
+def account_table(predicted: Account | None, actual: Account | None) -> str:
+    """Return both as plain text, one quantity a line; what neither knows is left out."""
+    sides = {"predicted": _cells(predicted), "took": _cells(actual)}
+    shown = {title: cells for title, cells in sides.items() if cells}
+    names = [name for name in _NAMES if any(name in cells for cells in shown.values())]
+    rows = [["", *shown], *([name, *(cells.get(name, "") for cells in shown.values())] for name in names)]
+    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = (
+        "  ".join([f"{row[0]:<{left}}", *map(str.rjust, row[1:], right)]).rstrip()  # numbers to the right
+        for row in rows
+    )
+    return "\n".join(lines)
+
+
+_NAMES: dict[str, Callable[[Account], object]] = {
+    "Shards": lambda a: f"{a.shards}",
+    "Pods": lambda a: a.pods and f"{a.pods}",
+    "Pods at once": lambda a: a.slots and f"{a.slots}",
+    "Pods a second": lambda a: a.pods_a_second and f"{a.pods_a_second:g}",
+    "Bytes": lambda a: a.bytes and _scaled(a.bytes, "B"),
+    "Seconds": lambda a: a.seconds is not None and f"{a.seconds:.0f}",
+    "Bandwidth": lambda a: a.bytes_a_second and _scaled(a.bytes_a_second, "B/s"),
+    "Core hours": lambda a: a.core_hours and f"{a.core_hours:.3g}",
+    "Cost": lambda a: a.cost is not None and f"{a.cost:.2f}",
+}
+
+
+def _cells(account: Account | None) -> dict[str, str]:
+    if account is None:
+        return {}
+    return {name: str(text) for name, show in _NAMES.items() if (text := show(account))}
+
+
+def _scaled(value: float, unit: str) -> str:
+    power = min(max(int(log10(value)) // 3, 0), 4) if value >= 1 else 0
+    return f"{value / 1000**power:.3g} {('', 'k', 'M', 'G', 'T')[power]}{unit}"
+
+
+def _pods(run: Run, cluster: Cluster, shards: int) -> int:
+    apart = WORKLOADS[run.workload].stages_in_apart
+    return ceil(shards / shards_per_pod(cluster, shards, apart))
+
+
+def _pod_seconds(run: Run, size: float) -> float:
+    """Return the seconds that a pod takes over so many bytes."""
+    workload = WORKLOADS[run.workload]
+    rate = run.download_limit_kbps * 1000 if run.download_limit_kbps else STAGE_IN
+    return workload.start_seconds + size / rate + size / workload.bytes_a_second

@@ -1,0 +1,97 @@
+"""What a run should take, and what it took."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign.model import Cluster
+from higgsdemo.merge import Merge
+from higgsdemo.prediction import Account, account_table, cost, predict, took
+from planned_runs import dataset, planned
+from result_documents import stored
+
+FULL = {"flavor": "n1-highmem-16", "cores": 16, "nodes": 22, "price_per_node_hour": 0.95}
+AOD = {"workload": "aod", "download_limit_kbps": 50_000}
+
+
+def clusters(number: int, files: int, **fields: Any) -> list[Cluster]:
+    refs = [dataset(files=files)]
+    return [planned(cluster=FULL | {"datasets": refs} | fields).cluster for _ in range(number)]
+
+
+def test_the_full_campaign_is_predicted_from_its_pods_slots_and_rates() -> None:
+    run = planned(run=AOD).run
+    one = 4.0 + 2.6e9 / 50e6 + 2.6e9 / 13e6  # s of a pod: start, stage-in, analysis
+    turns = 8  # 2,692 pods in 22 x 17 slots
+    assert predict(run, clusters(10, 2692), 2.6e9) == Account(
+        shards=26_920,
+        pods=26_920,
+        slots=10 * 22 * 17,
+        pods_a_second=100.0,
+        bytes=26_920 * 2_600_000_000,
+        seconds=turns * one,
+        core_hours=round(26_920 * one * 0.9 / 3600, 3),
+        cost=round(220 * 0.95 * turns * one / 3600, 2),
+    )
+
+
+def test_where_pods_are_short_their_making_decides() -> None:
+    found = predict(planned().run, clusters(1, 1000), 1000.0)
+    assert found.seconds == pytest.approx(1000 / 10 + 4.0, abs=0.2)
+
+
+def test_several_shards_a_pod_make_fewer_pods() -> None:
+    assert predict(planned().run, clusters(2, 1000, shards_per_pod=8), 1e6).pods == 2 * 125
+
+
+def test_what_nobody_knows_is_left_out() -> None:
+    assert predict(planned().run, clusters(2, 10, cores=None), None) == Account(
+        shards=20, pods=20, pods_a_second=20.0
+    )
+    unknown = clusters(1, 10) + clusters(1, 10, price_per_node_hour=None)
+    assert cost(unknown, 3600.0) is None
+    assert predict(planned().run, clusters(1, 0), 1e6).seconds is None
+
+
+def test_what_a_run_took_is_told_by_its_results() -> None:
+    merge = Merge.of(
+        [
+            stored(
+                "A",
+                "x",
+                1,
+                bytes=700,
+                seconds={"stage_in": 30, "compute": 570},
+                finished="2026-01-02T03:10:00Z",
+            ),
+            stored(
+                "A",
+                "y",
+                1,
+                bytes=300,
+                seconds={"stage_in": 0, "compute": 60},
+                finished="2026-01-02T04:00:00Z",
+            ),
+        ]
+    )
+    assert took(merge, clusters(1, 2)) == Account(
+        shards=2, bytes=1000, seconds=3600.0, core_hours=round(660 * 0.9 / 3600, 3), cost=22 * 0.95
+    )
+    assert took(Merge.of([stored("A", "x", 1)]), []) == Account(shards=1, bytes=0, core_hours=0.0)
+
+
+def test_both_stand_side_by_side() -> None:
+    predicted = Account(shards=26_920, pods=26_920, bytes=70 * 10**12, seconds=300.0, cost=12.5)
+    assert account_table(
+        predicted, Account(shards=26_919, bytes=69 * 10**12, seconds=320.0)
+    ).splitlines() == [
+        "           predicted      took",
+        "Shards         26920     26919",
+        "Pods           26920",
+        "Bytes          70 TB     69 TB",
+        "Seconds          300       320",
+        "Bandwidth   233 GB/s  216 GB/s",
+        "Cost           12.50",
+    ]

@@ -140,6 +140,19 @@ def test_whatever_is_not_tried_is_still_written_down() -> None:
     assert set(NOT_TRIED) <= programs
 
 
+def test_every_message_that_troubleshooting_quotes_is_one() -> None:
+    rows = re.findall(r"(?m)^\| (.*?) \|", (ROOT / "docs/troubleshooting.md").read_text())
+    quoted = [message for row in rows for message in re.findall(r"\*([^*]+)\*", row)]
+    assert len(quoted) > 8
+    sources = [
+        *(ROOT / "plugins").rglob("*.py"),
+        *(ROOT / "plugins").rglob("page.js"),
+        *(ROOT / "include").rglob("*.py"),
+    ]
+    said = "\n".join(path.read_text() for path in sources)
+    assert [message for message in quoted if message not in said] == []
+
+
 def test_every_block_of_json_is_json_and_a_campaign_where_it_is_whole() -> None:
     import json
 

@@ -20,6 +20,9 @@ help:  ## list the targets
 demo: setup  ## run the demo campaign and show it (CAMPAIGN=..., CONF='{"max_shards": 2}')
 	@python -m demo run --campaign '$(CAMPAIGN)' --conf '$(CONF)'
 
+demo-open-data: setup  ## run it on the public data of CMS, 2012; needs a network (CONF='{"max_shards": 1}')
+	@python -m demo run --campaign cms-open-data-2012 --conf '$(CONF)'
+
 up: setup  ## start Airflow and the local services, and keep them running
 	@python -m demo up
 
@@ -99,4 +102,4 @@ lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
 
-.PHONY: help demo rehearsal up down status watch env root test-physics test unit test-cluster bench lint clean setup audit docs lock
+.PHONY: help demo demo-open-data rehearsal up down status watch env root test-physics test unit test-cluster bench lint clean setup audit docs lock

@@ -41,13 +41,21 @@ def generate(settings: Settings) -> Path:
 
 def make_buckets(settings: Settings, campaign: Campaign) -> None:
     """Make the campaign's buckets, unless they are there."""
-    for url in {campaign.storage.input, campaign.storage.output}:
+    urls = {campaign.storage.output}
+    if reads_bucket(campaign):
+        urls.add(campaign.storage.input)
+    for url in urls:
         Bucket(settings, bucket_name(url)).create()
 
 
 def fill_bucket(settings: Settings, campaign: Campaign, folder: Path) -> int:
     """Copy the files of `folder` to the bucket of the campaign's input; returns their number."""
     return Bucket(settings, bucket_name(campaign.storage.input)).upload(folder)
+
+
+def reads_bucket(campaign: Campaign) -> bool:
+    """Whether a campaign reads a bucket, and not what is public on the network."""
+    return campaign.storage.input.startswith("s3://")
 
 
 def bucket_name(url: str) -> str:

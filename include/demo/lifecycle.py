@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import httpx
 
 from demo.airflow_api import Airflow, AirflowAwayError
-from demo.demo_data import fill_bucket, generate, make_buckets
+from demo.demo_data import fill_bucket, generate, make_buckets, reads_bucket
 from demo.services import AIRFLOW, FOUNDATIONS
 from demo.settings import USER, Settings, ports_to_choose
 from demo.supervision import ServiceError, Supervision
@@ -50,7 +50,7 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
     supervision.write_images()
     supervision.start(service.name for service in FOUNDATIONS)
     with ThreadPoolExecutor(1) as pool:
-        folder = pool.submit(generate, settings) if with_data else None
+        folder = pool.submit(generate, settings) if with_data and reads_bucket(campaign) else None
         supervision.migrate_database()
         wait_until(supervision, lambda: _foundations_missing(settings))
         supervision.start(service.name for service in AIRFLOW)

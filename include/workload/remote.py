@@ -5,6 +5,7 @@ Ranges of two versions would add up to a file that never was, so each answer is 
 has noted, and where that could not say, with the first answer.
 """
 
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,16 @@ from workload.errors import BadInput, Misconfigured, TryAgain
 from workload.manifest import Shard
 from workload.storage import XROOTD, locate, reason
 from workload.throttle import CHUNK, Throttle
+
+XROOTD_NOT_FOUND = "[3011]"  # kXR_NotFound, which its client has no exception of its own for
+XROOTD_PATIENCE = {
+    "XRD_CONNECTIONWINDOW": "10",
+    "XRD_CONNECTIONRETRY": "3",
+    "XRD_STREAMERRORWINDOW": "60",
+    "XRD_REQUESTTIMEOUT": "60",
+}
+"""Seconds (and times) after which XRootD's client gives up, where the environment does not say: by default it
+tries for ten minutes to reach a server, and for half an hour after an error. Kubernetes tries again, too."""
 
 
 class Remote(Protocol):
@@ -90,6 +101,8 @@ class _Object:
         except NotSupportedError as error:
             raise BadInput(f"{self.url}: its server sends whole files alone: stage it in") from error
         except (BaseError, OSError) as error:
+            if XROOTD_NOT_FOUND in str(error):
+                raise BadInput(f"{self.url}: no such object") from error
             raise TryAgain(f"cannot read {self.url}: {reason(error)}") from error
 
 
@@ -150,6 +163,8 @@ class XrootdObject(_Object):
 def _xrootd(url: str) -> tuple[Any, str]:
     import fsspec
 
+    for name, value in XROOTD_PATIENCE.items():
+        os.environ.setdefault(name, value)
     try:
         files, path = fsspec.core.url_to_fs(url)
     except ImportError as error:

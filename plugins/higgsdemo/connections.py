@@ -29,6 +29,9 @@ S3_VARIABLES = {
     "sse_bucket_key_enabled": "AWS_SSE_BUCKET_KEY_ENABLED",
 }
 FROM_SERVICE_CONFIG = ("request_payer", "server_side_encryption", "sse_kms_key_id", "sse_bucket_key_enabled")
+OPEN = ("https", "root")  # servers of these need no connection
+CA_VARIABLE = "CA_CERTIFICATES"
+LARGEST_CA = 1 << 16  # bytes; a Job and its pods bear the text
 SECRET_VARIABLES = {
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -71,18 +74,20 @@ class PodStore:
 
 
 def scheme_of(url: str) -> str:
-    """Return ``s3`` or ``gs``.
+    """Return ``s3`` or ``gs``, or ``https`` or ``root`` for servers that are open to everybody.
 
-    :raises StorageError: when the URL is no bucket's.
+    :raises StorageError: when the URL is none of these.
     """
     scheme = urlsplit(url).scheme
-    if scheme not in ("s3", "gs"):
+    if scheme not in ("s3", "gs", *OPEN):
         raise StorageError(f"{url} is no bucket URL: s3://bucket[/prefix] or gs://bucket[/prefix]")
     return scheme
 
 
 def access(url: str, connection: str) -> Access:
     """Return how the bucket of ``url`` is reached from here."""
+    if scheme_of(url) in OPEN:
+        return Access({})
     return _gcs_access(connection) if scheme_of(url) == "gs" else _s3_access(connection)
 
 
@@ -103,6 +108,27 @@ def pod_environment(source: PodStore, target: PodStore) -> dict[str, str]:
     }
 
 
+def ca_environment(path: str | None) -> dict[str, str]:
+    """Return the variable with the certificates of a PEM file, which pods trust besides those of their image.
+
+    :raises StorageError: when it cannot be read, or is too large to be handed to pods.
+    """
+    if path is None:
+        return {}
+    try:
+        text = Path(path).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"storage.pod_ca names {path}, which cannot be read: {error}") from error
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise StorageError(f"storage.pod_ca names {path}, which has no PEM certificate")
+    if len(text) > LARGEST_CA:
+        raise StorageError(
+            f"storage.pod_ca names {path} of {len(text)} bytes; {LARGEST_CA} are allowed: pods know the "
+            "public authorities already, so your own are enough"
+        )
+    return {CA_VARIABLE: text}
+
+
 def holds_secrets(environment: dict[str, str]) -> bool:
     """Whether any of the variables is a secret."""
     return any(
@@ -112,6 +138,8 @@ def holds_secrets(environment: dict[str, str]) -> bool:
 
 def _variables(store: PodStore) -> dict[str, str]:
     scheme = scheme_of(store.url)
+    if scheme in OPEN:
+        return {}
     keyless = store.identity is not None and store.identity.startswith("arn:") == (scheme == "s3")
     variables = _s3_variables(store) if scheme == "s3" else _gcs_variables(store, keyless)
     return {name: value for name, value in variables.items() if not (keyless and name in SECRET_VARIABLES)}

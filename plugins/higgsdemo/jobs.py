@@ -66,7 +66,14 @@ def chunks(shards: Iterable[Shard], shards_per_pod: int) -> Iterator[Chunk]:
 
 
 def _entry(shard: Shard) -> Manifest:
-    entry: Manifest = {"name": shard.name, "url": shard.url, "size": shard.size, "lumi": shard.lumi}
+    entry: Manifest = {
+        "name": shard.name,
+        "url": shard.url,
+        "size": shard.size,
+        "etag": shard.etag,
+        "entries": shard.entries,
+        "lumi": shard.lumi,
+    }
     return {name: value for name, value in entry.items() if value is not None}
 
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from higgsdemo.campaign import parse_index, read_index
@@ -17,10 +18,13 @@ from higgsdemo.campaign.model import DatasetRef
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.luminosity import Luminosities
 from higgsdemo.run import Run
-from higgsdemo.shards import ListingError, done_shards, dump, list_shards
-from higgsdemo.storage import ObjectStore
+from higgsdemo.shards import File, ListingError, Shard, cut, done_shards, dump, list_shards
+from higgsdemo.storage import ObjectStore, StoredObject
+from higgsdemo.xrootd import XrootdStore
 
 AT_ONCE = 8  # datasets
+FILES_AT_ONCE = 16  # of a dataset, that are looked into: a few small requests each
+Store = ObjectStore | XrootdStore
 NAMED = 20  # files of a dataset that were passed over
 
 
@@ -29,6 +33,7 @@ class Listing:
     """What the listing of one dataset has found.
 
     :param lines: the file with its shards, a JSON line each.
+    :param files: that the shards are of.
     :param bytes: of all shards of which the size is known.
     :param unsized: shards of which it is not.
     :param done: shards that had their result already when the run was planned to resume.
@@ -37,6 +42,7 @@ class Listing:
 
     dataset: DatasetRef
     lines: Path
+    files: int = 0
     shards: int = 0
     bytes: int = 0
     unsized: int = 0
@@ -62,19 +68,31 @@ def list_datasets(
     :raises StorageError: when a bucket cannot be listed.
     """
     luminosities = Luminosities(load_catalogue(run.catalogue))
-    bucket = ObjectStore(datasets[0].url, connection)
-    stores = {dataset.url: bucket.at(dataset.url) for dataset in datasets}
+    stores = _stores(datasets, connection)
 
     def listing(dataset: DatasetRef) -> Listing:
         done = done_shards(output, dataset.name) if run.resume else set()
-        return _listing(dataset, stores[dataset.url], done, luminosities, folder)
+        return _listing(run, dataset, stores[dataset.url], done, luminosities, folder)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(listing, datasets))
 
 
+def _stores(datasets: Sequence[DatasetRef], connection: str) -> dict[str, Store]:
+    """Return the stores of datasets by their URL; the connection is asked only once."""
+    if datasets[0].url.startswith("root:"):
+        return {dataset.url: XrootdStore(dataset.base) for dataset in datasets}
+    first = ObjectStore(datasets[0].base, connection)
+    return {dataset.url: first.at(dataset.base) for dataset in datasets}
+
+
 def _listing(
-    dataset: DatasetRef, store: ObjectStore, done: set[str], luminosities: Luminosities, folder: Path
+    run: Run,
+    dataset: DatasetRef,
+    store: Store,
+    done: set[str],
+    luminosities: Luminosities,
+    folder: Path,
 ) -> Listing:
     listing = Listing(dataset, folder / f"{dataset.name}.jsonl")
 
@@ -83,16 +101,48 @@ def _listing(
         if len(listing.passed_over) < NAMED:
             listing.passed_over[key] = why
 
-    found = list_shards(dataset.name, _files(dataset, store), dataset.url, pass_over, dataset.max_shards)
+    def whole_files() -> Iterator[Shard]:
+        for shard in list_shards(dataset.name, _files(dataset, store), dataset.base, pass_over):
+            listing.files += 1
+            yield shard
+
+    found = _streamed(run, dataset, store, whole_files()) if run.read == "stream" else whole_files()
     with listing.lines.open("wb") as file:
-        for shard in found:
+        for shard in islice(found, dataset.max_shards):
             listing.shards += 1
-            listing.bytes += shard.size or 0
+            listing.bytes += shard.bytes or 0
             listing.unsized += shard.size is None
             listing.done += shard.name in done
-            lumi = luminosities.of(dataset.name, shard.url.removeprefix(dataset.url))
+            key = "" if dataset.is_file else shard.url.removeprefix(dataset.url)
+            lumi = luminosities.of(dataset.name, key, shard.share)
             file.write(dump(replace(shard, done=shard.name in done, lumi=lumi)))
     return listing
+
+
+def _streamed(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shard]) -> Iterator[Shard]:
+    """Yield shards as pods stream them: with the version of their file, and cut if the campaign says so."""
+
+    def looked_into(shard: Shard) -> list[Shard]:
+        key = shard.url.removeprefix(dataset.base)
+        stored = StoredObject(key, shard.size, shard.etag) if shard.size is not None else store.look_up(key)
+        if stored is None:  # the pod says so, and the campaign's tolerance judges it
+            return [shard]
+        shard = replace(shard, size=stored.size, etag=stored.etag)
+        return list(cut(shard, _ranges(store, stored, run.shard_events))) if run.shard_events else [shard]
+
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        while batch := list(islice(shards, FILES_AT_ONCE)):
+            for parts in pool.map(looked_into, batch):
+                yield from parts
+
+
+def _ranges(store: Store, stored: StoredObject, about: int) -> list[tuple[int, int]]:
+    """Return where a file is cut; nowhere when it cannot be read, so that its pod says what is wrong."""
+    from higgsdemo.entry_ranges import entry_boundaries, entry_ranges
+
+    with store.open(stored) as file:
+        boundaries = entry_boundaries(file)
+    return entry_ranges(boundaries, about) if boundaries else []
 
 
 def write_shards(output: ObjectStore, key: str, parts: Iterable[Path], folder: Path) -> None:
@@ -108,12 +158,11 @@ def write_shards(output: ObjectStore, key: str, parts: Iterable[Path], folder: P
 
 def incomplete(listing: Listing, connection: str) -> str | None:
     """Say in which way a dataset is not all there."""
-    dataset, found = listing.dataset, listing.shards
+    dataset, found = listing.dataset, listing.files
     if not found:
-        return (
-            f"dataset {dataset.name}: no .root file below {dataset.url}; are the URL and the Airflow "
-            f"connection {connection!r} right?"
-        )
+        asked = f"are the URL and the Airflow connection {connection!r}" if connection else "is the URL"
+        where = f"at {dataset.url[:-1]}" if dataset.is_file else f"below {dataset.url}"
+        return f"dataset {dataset.name}: no .root file {where}; {asked} right?"
     if dataset.files is not None and dataset.max_shards is None and found != dataset.files:
         return (
             f"dataset {dataset.name}: {found} files below {dataset.url}, the catalogue says {dataset.files}"
@@ -121,11 +170,16 @@ def incomplete(listing: Listing, connection: str) -> str | None:
     return None
 
 
-def _files(dataset: DatasetRef, store: ObjectStore) -> Iterator[tuple[str, int | None]]:
-    """Yield keys below the dataset's URL with their sizes: from its index file, or from the bucket."""
+def _files(dataset: DatasetRef, store: Store) -> Iterator[File]:
+    """Yield a dataset's files: from its index file, which gives names alone, or from the store."""
+    if dataset.is_file:
+        stored = store.look_up(dataset.url[:-1].removeprefix(dataset.base))
+        if stored is not None:
+            yield File(stored.key, stored.size, stored.etag)
+        return
     if dataset.index is None:
         for stored in store.list():
-            yield stored.key, stored.size
+            yield File(stored.key, stored.size, stored.etag)
         return
     try:
         if dataset.index.startswith(dataset.url):
@@ -140,4 +194,4 @@ def _files(dataset: DatasetRef, store: ObjectStore) -> Iterator[tuple[str, int |
             raise ListingError(
                 f"dataset {dataset.name}: {dataset.index} names {url}, which is not below {dataset.url}"
             )
-        yield url.removeprefix(dataset.url), None
+        yield File(url.removeprefix(dataset.url))

@@ -31,9 +31,11 @@ class Luminosities:
         for path in sorted((root / catalogue.name / "lumi").glob("*.json")):
             self._by_key |= _read(path)
 
-    def of(self, dataset: str, file: str) -> dict[str, Any] | None:
+    def of(self, dataset: str, file: str, share: float = 1.0) -> dict[str, Any] | None:
         """Return stream and value (1/ub) of a file of ``dataset``, named by its key below the dataset's.
 
+        :param share: the part of the file's events that it is asked for. Luminosity is taken to be spread
+            evenly over them, so that all parts add up to that of the file, and some to a part of it.
         :returns: None for simulation, and for data of which the catalogue does not say it.
         """
         known = self._catalogue.datasets.get(dataset)
@@ -42,8 +44,9 @@ class Luminosities:
         sample = known.sample.name
         for stream, samples in self._catalogue.streams.items():
             if sample in samples:
-                share = samples[sample] * UB_A_PB / known.sample.files
-                return {"stream": stream, "value": self._by_key.get(f"{known.prefix}/{file}", share)}
+                mean = samples[sample] * UB_A_PB / known.sample.files
+                of_file = self._by_key.get(f"{known.prefix}/{file}".rstrip("/"), mean)
+                return {"stream": stream, "value": of_file * share}
         return None
 
 

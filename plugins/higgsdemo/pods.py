@@ -186,6 +186,8 @@ def _environment(assignment: ClusterRun, dataset: DatasetRef) -> dict[str, str]:
         "HOME": "/tmp",
         **WORKLOADS[run.workload].environment,
     }
+    if run.read == "stream":
+        environment["READ"] = run.read
     if run.download_limit_kbps:
         environment["DOWNLOAD_LIMIT_KBPS"] = str(run.download_limit_kbps)
     return environment

@@ -99,6 +99,7 @@ class _Document(_Part):
     shard: Name | None = None
     url: str | None = None
     size: Size | None = None
+    entries: tuple[Count, Count] | None = None
     workload: str | None = None
     test_mode: StrictBool = False
     simulated: StrictBool = False
@@ -144,7 +145,8 @@ def parse_result(key: str, raw: bytes, histograms: Sequence[HistogramSpec] = ())
     """The result document in the object `key`, checked; an OwnDocument of `histograms` where there are any.
 
     Raises ResultError when the object is no result document, when a channel selected more events than were
-    processed (an event enters a channel at most once), or when it speaks of another shard than its key does.
+    processed (an event enters a channel at most once), when it speaks of another shard than its key does, or
+    when it is of a part of a file and not of all events of the part.
     """
     if not raw:
         raise _refusal(key, "the object is empty")
@@ -162,6 +164,7 @@ def parse_result(key: str, raw: bytes, histograms: Sequence[HistogramSpec] = ())
         if (selected := sum(counts)) > document.processed:
             raise _refusal(key, f"{selected} events selected in {channel}, of {document.processed} processed")
     _check_place(key, document)
+    _check_entries(key, document)
     return document
 
 
@@ -180,6 +183,7 @@ def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocume
     except ValidationError as error:
         raise _refusal(key, _reason(error)) from None
     _check_place(key, document)
+    _check_entries(key, document)
     kept = {}
     for histogram in histograms:
         counts = document.histograms.get(histogram.name)
@@ -189,6 +193,17 @@ def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocume
             raise _refusal(key, f"histograms.{histogram.name} has {len(counts)} bins, not {histogram.bins}")
         kept[histogram.name] = counts
     return document.model_copy(update={"histograms": kept})
+
+
+def _check_entries(key: str, document: Document) -> None:
+    """Refuse the result of a part of a file that is not of all events of the part."""
+    if document.entries is None or document.test_mode:
+        return
+    start, stop = document.entries
+    if document.processed != stop - start:
+        raise _refusal(
+            key, f"{document.processed} events processed, of the {stop - start} from {start} to {stop}"
+        )
 
 
 def locate(key: str) -> tuple[str, str]:

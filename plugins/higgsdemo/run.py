@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.campaign.fields import Incomplete
+from higgsdemo.campaign.fields import Incomplete, Read
 from higgsdemo.campaign.model import Cluster
 
 Stage = Literal["create", "prepare", "submit", "cleanup"]
@@ -32,6 +32,9 @@ class Run(BaseModel):
     :param output_connection: Airflow connection that writes it.
     :param pod_endpoint: endpoint of the output's store as pods see it; None for the connection's.
     :param tolerance: failed shards that a cluster may have: a count, or a fraction of its shards.
+    :param read: how pods read shards.
+    :param shard_events: files are cut into shards of about so many events; None: a file is one shard.
+    :param pod_ca: PEM file, where this runs, of authorities that pods trust besides the public ones.
     :param histograms: what the results of an analysis of one's own hold; empty for the shipped workloads.
     :param live: Airflow connection of the Redis server that gets a copy of each result; None for none.
     :param listed: `plan` has listed the datasets and split them over the clusters.
@@ -56,6 +59,9 @@ class Run(BaseModel):
     tolerance: int | float
     incomplete: Incomplete
     download_limit_kbps: int | None
+    read: Read = "stage-in"
+    shard_events: int | None = None
+    pod_ca: str | None = None
     histograms: tuple[HistogramSpec, ...] = ()
     live: str | None = None
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 from higgsdemo.storage import ObjectStore
 
@@ -22,12 +21,23 @@ class ListingError(RuntimeError):
     """A dataset cannot be run as listed; the message names the dataset and where it was looked for."""
 
 
+class File(NamedTuple):
+    """A file by its key, with size in bytes and ETag where they are known."""
+
+    key: str
+    size: int | None = None
+    etag: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One file of a dataset.
+    """One file of a dataset, or some of its events.
 
     :param name: names its result; unique within the dataset.
-    :param size: bytes; None where an index file names the shard, which gives no sizes.
+    :param size: bytes of the file; None where an index file names it, which gives no sizes.
+    :param etag: tells, with the size, which version of the file was listed; None where the store has none.
+    :param entries: the first event and the one after the last; None for all.
+    :param events: of the whole file; None where it was not cut.
     :param lumi: integrated luminosity of a data shard: its ``stream`` and ``value`` in 1/ub.
     :param done: its result was there already when the run was planned to resume.
     """
@@ -36,32 +46,59 @@ class Shard:
     name: str
     url: str
     size: int | None
+    etag: str | None = None
+    entries: tuple[int, int] | None = None
+    events: int | None = None
     done: bool = False
     lumi: dict[str, Any] | None = None
+
+    @property
+    def share(self) -> float:
+        """The part of the file's events."""
+        if self.entries is None or not self.events:
+            return 1.0
+        return (self.entries[1] - self.entries[0]) / self.events
+
+    @property
+    def bytes(self) -> int | None:
+        """The same part of the file's bytes; None where its size is not known."""
+        return None if self.size is None else round(self.size * self.share)
 
 
 def list_shards(
     dataset: str,
-    files: Iterable[tuple[str, int | None]],
+    files: Iterable[File],
     base_url: str,
     pass_over: Callable[[str, str], None],
-    limit: int | None = None,
 ) -> Iterator[Shard]:
     """Turn the files below a URL into shards, in their order.
 
-    :param files: keys relative to ``base_url`` with their sizes in bytes, None where unknown.
+    :param files: by their keys relative to ``base_url``, which has a slash at its end.
     :param pass_over: told the key of each file that is no shard, and the reason.
-    :param limit: take the first so many.
     """
+    for file in files:
+        if reason := _unfit(file.key, file.size):
+            pass_over(file.key, reason)
+        else:
+            yield Shard(dataset, shard_name(file.key), f"{base_url}{file.key}", file.size, file.etag)
 
-    def fit() -> Iterator[Shard]:
-        for key, size in files:
-            if reason := _unfit(key, size):
-                pass_over(key, reason)
-            else:
-                yield Shard(dataset, shard_name(key), f"{base_url.rstrip('/')}/{key}", size)
 
-    return islice(fit(), limit)
+def cut(shard: Shard, ranges: Sequence[tuple[int, int]]) -> Iterator[Shard]:
+    """Cut the shard that is a whole file into ranges of its events, which follow each other from the first.
+
+    Each is named by its range: the same file cut at the same places gives the same names, in their order.
+
+    >>> [part.name for part in cut(Shard("A", "mu", "s3://b/A/mu.root", 9), [(0, 60), (60, 120)])]
+    ['mu_000-060', 'mu_060-120']
+    """
+    if len(ranges) < 2:
+        yield shard
+        return
+    events = ranges[-1][1]
+    digits = len(str(events))
+    for start, stop in ranges:
+        name = f"{shard.name}_{start:0{digits}}-{stop:0{digits}}"
+        yield replace(shard, name=name, entries=(start, stop), events=events)
 
 
 def shard_name(key: str) -> str:
@@ -82,13 +119,17 @@ def shard_name(key: str) -> str:
 
 def dump(shard: Shard) -> bytes:
     """Return the line of a shard in ``shards/<cluster>.jsonl``."""
-    return json.dumps(asdict(shard)).encode() + b"\n"
+    said = {name: value for name, value in asdict(shard).items() if value is not None}
+    return json.dumps(said).encode() + b"\n"
 
 
 def load(lines: Iterable[bytes]) -> Iterator[Shard]:
     """Yield the shards of the lines of ``shards/<cluster>.jsonl``."""
     for line in lines:
-        yield Shard(**json.loads(line))
+        said = {"size": None} | json.loads(line)
+        if entries := said.get("entries"):
+            said["entries"] = tuple(entries)
+        yield Shard(**said)
 
 
 def cluster_shards(output: ObjectStore, cluster: str) -> Iterator[Shard]:

@@ -8,7 +8,6 @@ run that is repeated or resumed finds every shard where it was.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from higgsdemo.campaign.model import Cluster, DatasetRef
 from higgsdemo.listing import Listing
-from higgsdemo.shards import shards_key
+from higgsdemo.shards import load, shards_key
 from higgsdemo.storage import ObjectStore
 
 
@@ -89,7 +88,7 @@ def _sizes(listings: Sequence[Listing]) -> Iterator[float]:
     """Yield the bytes of each shard; one of unknown size counts as the mean of the others."""
     mean = mean_bytes(listings) or 1.0
     for _, line in _rows(listings):
-        size = json.loads(line)["size"]
+        size = next(load([line])).bytes
         yield mean if size is None else size
 
 

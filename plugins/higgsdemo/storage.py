@@ -1,4 +1,4 @@
-"""One object store for S3 and GCS, opened with the credentials of an Airflow connection.
+"""One object store for S3, GCS and web servers, opened with the credentials of an Airflow connection.
 
 The connection says how the bucket is reached; obstore moves the bytes. So every task lists, reads and writes
 alike, whichever cloud the bucket lies in.
@@ -6,10 +6,11 @@ alike, whichever cloud the bucket lies in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +27,39 @@ __all__ = ["ObjectStore", "StorageError", "StoredObject"]
 
 PAGE = 1000  # keys a request: the most that S3 and GCS return at once
 CONCURRENT_READS = 32
+SMALLEST_READ = 4096  # bytes of an object that is read in parts
 READ_AHEAD = 1 << 20  # bytes of an object that is read line by line
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object of a listing: its key relative to the store's URL, and its size in bytes."""
+    """An object of a listing: its key relative to the store's URL, its size in bytes, and its ETag if any."""
 
     key: str
     size: int
+    etag: str | None = None
+
+
+class PartsReader:
+    """A file to read parts of, where what goes wrong in the store is told from what is wrong in the file."""
+
+    def __init__(self, file: Any, explained: Callable[[], AbstractContextManager[None]]) -> None:
+        self._file = file
+        self._explained = explained
+
+    def seek(self, position: int) -> int:
+        """Go to a position, in bytes from the beginning."""
+        with self._explained():
+            return int(self._file.seek(position))
+
+    def read(self, size: int) -> bytes:
+        """Return the next so many bytes. StorageError when they cannot be had."""
+        with self._explained():
+            return bytes(self._file.read(size))
 
 
 class ObjectStore:
-    """The objects below one ``s3://`` or ``gs://`` URL; keys are relative to that URL."""
+    """The objects below one ``s3://``, ``gs://`` or ``https://`` URL; keys are relative to that URL."""
 
     def __init__(self, url: str, connection: str, reached: Access | None = None) -> None:
         """Open it.
@@ -61,7 +82,7 @@ class ObjectStore:
         with self._explained("list", prefix):
             for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
                 for meta in page:
-                    yield StoredObject(meta["path"], meta["size"])
+                    yield StoredObject(meta["path"], meta["size"], meta["e_tag"])
 
     def folder(self) -> tuple[StoredObject, ...]:
         """Return what lies directly below the URL, folders and their content left out."""
@@ -73,6 +94,27 @@ class ObjectStore:
         """Return one object; StorageError when there is none."""
         with self._explained("read", key):
             return bytes(obstore.get(self._backend, key).bytes())
+
+    def look_up(self, key: str) -> StoredObject | None:
+        """Return what a listing would say of one object; None when there is none."""
+        try:
+            with self._explained("look up", key):
+                meta = obstore.head(self._backend, key)
+        except StorageError as error:
+            if isinstance(error.__cause__, NotFoundError | FileNotFoundError):
+                return None
+            raise
+        return StoredObject(key, meta["size"], meta["e_tag"])
+
+    @contextmanager
+    def open(self, stored: StoredObject) -> Iterator[PartsReader]:
+        """Open an object to read parts of it, each by a request of its own."""
+        explained = partial(self._explained, "read", stored.key)
+        with explained():
+            opened = obstore.open_reader(
+                self._backend, stored.key, buffer_size=SMALLEST_READ, size=stored.size
+            )
+        yield PartsReader(opened, explained)
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Yield the lines of one object as they arrive, without their ends; StorageError as `read` does."""
@@ -93,14 +135,7 @@ class ObjectStore:
 
     def exists(self, key: str) -> bool:
         """Whether there is an object of that key."""
-        try:
-            with self._explained("look up", key):
-                obstore.head(self._backend, key)
-        except StorageError as error:
-            if isinstance(error.__cause__, NotFoundError | FileNotFoundError):
-                return False
-            raise
-        return True
+        return self.look_up(key) is not None
 
     def write(self, key: str, content: bytes) -> str:
         """Write one object with a single PUT and return its URL."""
@@ -120,7 +155,8 @@ class ObjectStore:
             yield
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise StorageError(
-                f"cannot {verb} {target}: access denied; check the Airflow connection {self.connection!r}"
+                f"cannot {verb} {target}: access denied"
+                + (f"; check the Airflow connection {self.connection!r}" if self.connection else "")
             ) from error
         except (NotFoundError, FileNotFoundError) as error:
             raise StorageError(f"cannot {verb} {target}: there is no such bucket or object") from error
@@ -133,8 +169,9 @@ class ObjectStore:
             if "NoSuchBucket" in str(error):  # a listing's 404 has no exception of its own
                 raise StorageError(f"cannot {verb} {target}: there is no such bucket") from error
             raise StorageError(
-                f"cannot {verb} {target} with the Airflow connection {self.connection!r}: "
-                f"{_first_line(error)}"
+                f"cannot {verb} {target}"
+                + (f" with the Airflow connection {self.connection!r}" if self.connection else "")
+                + f": {_first_line(error)}"
             ) from error
 
 
@@ -148,8 +185,10 @@ def _connection_errors() -> tuple[type[Exception], ...]:
 
 
 def _backend(url: str, reached: Access) -> Backend:
-    from obstore.store import GCSStore, S3Store
+    from obstore.store import GCSStore, HTTPStore, S3Store
 
+    if scheme_of(url) == "https":
+        return HTTPStore.from_url(url)
     endpoint = reached.settings.get("endpoint") or reached.settings.get("base_url") or ""
     options: ClientConfig = {
         "allow_http": endpoint.startswith("http://"),
@@ -163,5 +202,6 @@ def _backend(url: str, reached: Access) -> Backend:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    unknown = any("UnknownIssuer" in line for line in lines)  # in the dump that follows the first line
+    return lines[0] + (": its certificate is not trusted (SSL_CERT_FILE names those that are)" * unknown)

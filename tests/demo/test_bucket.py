@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from demo.bucket import Bucket
-from demo.demo_data import bucket_name, fill_bucket, make_buckets
+from demo.demo_data import bucket_name, fill_bucket, make_buckets, reads_bucket
 from demo.settings import Ports, Settings, write_private
 from higgsdemo.campaign import load_campaign
 
@@ -59,3 +59,12 @@ def test_a_campaign_gets_both_its_buckets(settings: Settings, folder: Path, repo
     )
     assert [key for key, _ in source.objects()] == ["demo/a/1.root", "demo/a/2.root"]
     assert list(output.objects()) == []
+
+
+def test_a_campaign_on_public_data_has_but_a_bucket_for_its_results(
+    settings: Settings, repository: Path
+) -> None:
+    campaign = load_campaign(repository / "include" / "config" / "cms-open-data-2012.json")
+    assert not reads_bucket(campaign)
+    make_buckets(settings, campaign)
+    assert list(Bucket(settings, bucket_name(campaign.storage.output)).objects()) == []

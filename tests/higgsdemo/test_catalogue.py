@@ -88,7 +88,8 @@ def test_an_unknown_catalogue_is_refused_with_the_one_that_was_meant() -> None:
     with pytest.raises(CatalogueError) as refused:
         load_catalogue("cms-higs")
     assert str(refused.value) == (
-        'there is no catalogue "cms-higs"; did you mean "cms-higgs"? (there are cms-higgs, demo)'
+        'there is no catalogue "cms-higs"; did you mean "cms-higgs"? (there are '
+        "cms-higgs, cms-open-data-2012, demo)"
     )
 
 

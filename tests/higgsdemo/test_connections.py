@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.connections import Access, PodStore, StorageError, access, holds_secrets, pod_environment
+from higgsdemo.connections import (
+    Access,
+    PodStore,
+    StorageError,
+    access,
+    ca_environment,
+    holds_secrets,
+    pod_environment,
+)
 
 S3 = {
     "AWS_REGION": "eu-west-1",
@@ -133,3 +141,35 @@ def test_temporary_keys_are_asked_for_again_and_again() -> None:
     assert reached == Access({"region": "eu-west-1", "endpoint": "https://s3.cern.ch"}, reached.provider)
     assert reached.provider()["token"] == "for-an-hour"
     assert pod_environment(s3("temporary"), s3("temporary")) == S3 | {"AWS_SESSION_TOKEN": "for-an-hour"}
+
+
+@pytest.mark.parametrize("url", ["https://data.example.org/A", "root://eos.example.org//A"])
+def test_servers_that_are_open_to_everybody_need_no_connection(url: str) -> None:
+    assert access(url, "") == Access({})
+    assert pod_environment(PodStore(url, ""), PodStore("s3://results", "amazon")) == S3
+
+
+def test_pods_are_handed_the_certificates_of_a_sites_own_authority(tmp_path: Path) -> None:
+    path = tmp_path / "site.pem"
+    path.write_text("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n")
+    assert ca_environment(str(path)) == {"CA_CERTIFICATES": path.read_text()}
+    assert ca_environment(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "which cannot be read: .*No such file"),
+        (b"\xff\xfe", "which cannot be read: "),
+        (b"a key", "which has no PEM certificate"),
+        (b"-----BEGIN CERTIFICATE-----\n" * 3000, "of 84000 bytes; 65536 are allowed"),
+    ],
+)
+def test_what_are_no_certificates_for_pods_is_refused(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "site.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StorageError, match=rf"^storage\.pod_ca names {path},? {reason}"):
+        ca_environment(str(path))

@@ -60,7 +60,14 @@ def shipped(repository: Path) -> dict[str, Any]:
 
 def test_every_shipped_campaign_is_a_dag(shipped: dict[str, Any]) -> None:
     assert (shipped["import_errors"], shipped["errors"]) == ({}, {})
-    assert sorted(shipped["dags"]) == ["demo-k3s", "demo-local", "dimuon", "higgs-full", "higgs-minimal"]
+    assert sorted(shipped["dags"]) == [
+        "cms-open-data-2012",
+        "demo-k3s",
+        "demo-local",
+        "dimuon",
+        "higgs-full",
+        "higgs-minimal",
+    ]
 
 
 def test_a_dag_has_the_tasks_of_the_design(shipped: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from higgsdemo import jobs
 from higgsdemo.campaign import DatasetRef
-from higgsdemo.shards import Shard
+from higgsdemo.shards import Shard, cut
 from planned_runs import dataset, planned
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -197,3 +197,22 @@ def test_the_luminosity_of_a_shard_is_in_its_manifest() -> None:
     shard = Shard("D", "1", "s3://b/1.root", 7, lumi={"stream": "el_stream_2012", "value": 3.0})
     (chunk,) = jobs.chunks([shard], 1)
     assert json.loads(chunk.lines[0])["shards"][0]["lumi"] == {"stream": "el_stream_2012", "value": 3.0}
+
+
+def test_a_part_of_a_file_is_told_with_its_events_and_the_version_of_the_file() -> None:
+    whole = Shard("D", "mu", "s3://higgs-demo/D/mu.root", 1000, '"etag"')
+    chunk = next(jobs.chunks(cut(whole, [(0, 60), (60, 120)]), 2))
+    file = {"url": "s3://higgs-demo/D/mu.root", "size": 1000, "etag": '"etag"'}
+    assert [json.loads(line) for line in chunk.lines] == [
+        {
+            "shards": [
+                {"name": "mu_000-060", **file, "entries": [0, 60]},
+                {"name": "mu_060-120", **file, "entries": [60, 120]},
+            ]
+        }
+    ]
+
+
+def test_pods_that_stream_are_told_so() -> None:
+    (container,) = rendered_job(run={"read": "stream"})["spec"]["template"]["spec"]["containers"]
+    assert {"name": "READ", "value": "stream"} in container["env"]

@@ -70,3 +70,12 @@ def test_a_stream_of_simulation_is_refused(root: Path) -> None:
     path.write_text(path.read_text().replace("cms_run2011a_doublemu_aod", "cms_run2011a_doublemuon_aod"))
     with pytest.raises(CatalogueError, match=r"streams.mu_stream_2011 names .* which is no data sample"):
         load_catalogue("cms-higgs", root)
+
+
+def test_the_parts_of_a_file_share_its_luminosity_by_their_events() -> None:
+    luminosities = Luminosities(load_catalogue("cms-open-data-2012"))
+    whole = luminosities.of("Run2012C_DoubleMuParked", "")
+    assert whole == {"stream": "mu_stream_2012", "value": 7132.2e6}
+    part = luminosities.of("Run2012C_DoubleMuParked", "", 0.25)
+    assert part == {"stream": "mu_stream_2012", "value": 7132.2e6 / 4}
+    assert luminosities.of("ZZTo4mu", "", 0.25) is None

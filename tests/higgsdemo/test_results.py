@@ -114,6 +114,7 @@ def test_what_is_no_document_is_refused(raw: bytes, reason: str) -> None:
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"samplename": ""}, "samplename is not a name of 1 to 1024 characters"),
     ({"samplename": None}, "samplename is not a name of 1 to 1024 characters"),
+    ({"processed": 100, "entries": [0, 120]}, "100 events processed, of the 120 from 0 to 120"),
     ({"processed": -1}, "processed is -1, below 0"),
     ({"processed": 3.5}, "processed is 3.5, not a whole number"),
     ({"processed": True}, "processed is not a number"),
@@ -155,6 +156,14 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "reason"), FAULTS)
 def test_a_fault_is_named_with_its_field(fields: dict[str, Any], reason: str) -> None:
     assert refusal({**GOOD, **fields}) == f"{KEY}: {reason}"
+
+
+@pytest.mark.parametrize(("processed", "test_mode"), [(120, False), (0, True)])
+def test_a_part_of_a_file_is_of_all_its_events_or_of_none_in_test_mode(
+    processed: int, test_mode: bool
+) -> None:
+    of_part = document("DS", processed, entries=[60, 180], test_mode=test_mode)
+    assert parse_result(KEY, json.dumps(of_part).encode()).entries == (60, 180)
 
 
 @pytest.mark.parametrize("field", ["samplename", "processed", "mass4mu_8TeV_low", "mass2mu2e_8TeV_low"])

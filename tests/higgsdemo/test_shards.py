@@ -7,21 +7,19 @@ from collections.abc import Iterable
 
 import pytest
 
-from higgsdemo.shards import Shard, dump, list_shards, load, shard_name
+from higgsdemo.shards import File, Shard, cut, dump, list_shards, load, shard_name
 
 BUCKET = "s3://higgs-demo/eos/Run2012C"
 
 
-def listed(*keys: str, limit: int | None = None) -> list[Shard]:
-    return found([(key, 7) for key in keys], limit)[0]
+def listed(*keys: str) -> list[Shard]:
+    return found([File(key, 7) for key in keys])[0]
 
 
-def found(
-    files: Iterable[tuple[str, int | None]], limit: int | None = None
-) -> tuple[list[Shard], dict[str, str]]:
+def found(files: Iterable[File]) -> tuple[list[Shard], dict[str, str]]:
     """The shards among files, and what is passed over."""
     passed_over: dict[str, str] = {}
-    shards = list(list_shards("D", files, BUCKET, passed_over.__setitem__, limit))
+    shards = list(list_shards("D", files, f"{BUCKET}/", passed_over.__setitem__))
     return shards, passed_over
 
 
@@ -54,15 +52,36 @@ def test_keys_that_differ_only_in_unsafe_characters_keep_apart() -> None:
 
 
 def test_what_is_no_data_is_passed_over_with_its_reason() -> None:
-    files = [("a.root", 1), ("of-unknown-size.root", None), ("empty.root", 0), ("README", 9)]
+    files = [File("a.root", 1), File("of-unknown-size.root"), File("empty.root", 0), File("README", 9)]
     shards, passed_over = found(files)
     assert [shard.name for shard in shards] == ["a", "of-unknown-size"]
     assert passed_over == {"empty.root": "is empty", "README": "is no .root file"}
 
 
-def test_a_limit_takes_the_first_shards_and_asks_for_no_more() -> None:
-    endless = ((f"{number}.root", 1) for number in itertools.count())
-    assert [shard.name for shard in found(endless, limit=2)[0]] == ["0", "1"]
+def test_shards_are_made_as_they_are_asked_for() -> None:
+    endless = (File(f"{number}.root", 1) for number in itertools.count())
+    shards = list_shards("D", endless, BUCKET, lambda *_: None)
+    assert [shard.name for shard in itertools.islice(shards, 2)] == ["0", "1"]
+
+
+def test_a_file_is_cut_into_shards_that_share_it() -> None:
+    whole = Shard("D", "mu", f"{BUCKET}/mu.root", 1000, '"etag"')
+    parts = list(cut(whole, [(0, 90), (90, 100), (100, 120)]))
+    assert [part.name for part in parts] == ["mu_000-090", "mu_090-100", "mu_100-120"]
+    assert [part.entries for part in parts] == [(0, 90), (90, 100), (100, 120)]
+    assert {(part.url, part.size, part.etag, part.events) for part in parts} == {
+        (whole.url, 1000, '"etag"', 120)
+    }
+    assert [part.bytes for part in parts] == [750, 83, 167]
+    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert list(load(map(dump, parts))) == parts
+
+
+@pytest.mark.parametrize("ranges", [[], [(0, 120)]])
+def test_a_file_that_is_not_cut_stays_itself(ranges: list[tuple[int, int]]) -> None:
+    whole = Shard("D", "mu", f"{BUCKET}/mu.root", 1000)
+    assert list(cut(whole, ranges)) == [whole]
+    assert (whole.share, whole.bytes) == (1.0, 1000)
 
 
 def test_the_kept_list_gives_the_same_shards() -> None:

@@ -17,16 +17,21 @@ from pod_process import Pod
 from s3_server import Bucket
 from web_server import WebServer
 from workload.errors import BadInput, TryAgain
-from workload.events import CHUNK_EVENTS, FIELDS, branch_of, read_events
+from workload.events import CHUNK_EVENTS, FIELDS, Events, branch_of, read_events
 from workload.manifest import Shard
-from workload.pod import count
+from workload.pod import count as count_by
 from workload.remote import open_remote
 from workload.result import HISTOGRAMS, Analysis
+from workload.selection import select
 
 __all__ = ["gcs"]
 
 MUCH = 1.2
 """Bytes read, at most, for each that the needed branches hold."""
+
+
+def count(events: Iterable[Events]) -> Analysis:
+    return count_by(events, select)
 
 
 @pytest.fixture(scope="module")

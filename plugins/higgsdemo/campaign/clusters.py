@@ -33,7 +33,9 @@ PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
     "gke": {"connection": "google_cloud_default", "location": "europe-west4"},
     "eks": {"connection": "aws_default"},
 }
-STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default"}
+STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default", "https": "", "root": ""}
+"""The usual connections to what data are read from; web and XRootD servers are open to everybody."""
+
 _OF_ONE_PROVIDER = (
     "connection",
     "location",
@@ -56,7 +58,7 @@ class Cluster(BaseModel):
     :param price_per_node_hour: in any currency.
     :param dpath: what backs a shard's stage-in directory.
     :param parallelism: pods of a job that run at once; None for as many as fit.
-    :param input_connection: Airflow connection that reads the datasets.
+    :param input_connection: Airflow connection that reads the datasets; empty for servers that need none.
     :param pod_endpoint: endpoint of the datasets' store as pods see it; None for the connection's.
     :param pod_identity: the cloud identity of the pods; None where they get the connection's keys.
     :param egress: address ranges (CIDR) that pods may reach; None for any.
@@ -230,7 +232,7 @@ def _with_input(values: dict[str, Any], storage: Input) -> dict[str, Any]:
     url = values.get("input", storage.url)
     scheme = url.partition("://")[0]
     usual = storage.connection if storage.url.startswith(f"{scheme}://") else STORE_CONNECTIONS[scheme]
-    connection = values.get("input_connection", usual)
+    connection = values.get("input_connection", usual) if STORE_CONNECTIONS[scheme] else ""
     endpoint = storage.pod_endpoint if connection == storage.connection else None
     return values | {"input": url, "input_connection": connection, "pod_endpoint": endpoint}
 

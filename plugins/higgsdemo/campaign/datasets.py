@@ -21,11 +21,13 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.entries import DatasetEntry
-from higgsdemo.campaign.values import bucket_url
+from higgsdemo.campaign.values import source_url
 from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Datatype, is_dataset_name
 from higgsdemo.wording import did_you_mean, given
 
 INDEX_SUFFIX = "_file_index.txt"
+FILE_SUFFIX = ".root"
+_LISTED = ("s3", "gs", "root")
 _SHOWN_URL_PARTS = 3
 
 
@@ -36,7 +38,7 @@ class DatasetError(ValueError):
 class DatasetRef(BaseModel):
     """A dataset as a cluster runs it.
 
-    :param url: the bucket URL prefix its files lie below, with a slash at the end.
+    :param url: the URL prefix its files lie below, or its one file, with a slash at the end.
     :param index: the index file that names its files: a path below `include/datasets`, or a bucket URL; None
         to list `url`.
     :param sample: a sample of the catalogue, or `UNASSIGNED`.
@@ -53,6 +55,16 @@ class DatasetRef(BaseModel):
     datatype: Datatype = "data"
     max_shards: int | None = None
     files: int | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is one file, and not what lies below a prefix."""
+        return self.url.endswith(f"{FILE_SUFFIX}/")
+
+    @property
+    def base(self) -> str:
+        """The URL that the keys of its files are relative to, with a slash at the end."""
+        return f"{posixpath.dirname(self.url[:-1])}/" if self.is_file else self.url
 
 
 def resolve_dataset(
@@ -81,6 +93,11 @@ def resolve_dataset(
         hint = did_you_mean(reference, catalogue.datasets)
         raise DatasetError(
             f"is {given(reference)}, which is no dataset of the catalogue {catalogue.name}{hint}"
+        )
+    if found.index is None and not found.is_file and not found.url.startswith(_LISTED):
+        raise DatasetError(
+            f"is {given(found.url)}; a web server does not list its files: name one ({FILE_SUFFIX}), or an "
+            f"index file ({INDEX_SUFFIX})"
         )
     store, store_of_input = found.url.partition("://")[0], storage.partition("://")[0]
     if store != store_of_input:
@@ -120,13 +137,13 @@ def parse_index(content: bytes, path: str) -> list[str]:
         where = f"names an index file with a mistake: {path}, line {number}"
         url = re.sub("^(s3|gs)/(?!/)", r"\1://", line.strip())
         try:
-            url = bucket_url(url)
+            url = source_url(url)
         except ValueError as error:
             raise DatasetError(
-                f"{where}: {given(line)} must be <scheme>/<bucket>/<key> with the scheme s3 or gs"
+                f"{where}: {given(line)} must be <scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL"
                 + (f": {error}" if str(error) else "")
             ) from None
-        if url.count("/") < 3:
+        if not _path(url):
             raise DatasetError(f"{where}: {given(line)} names a bucket and no key")
         if url in urls:
             raise DatasetError(f"{where}: the same file is already in line {urls[url]}")
@@ -139,7 +156,7 @@ def parse_index(content: bytes, path: str) -> list[str]:
 def _of_catalogue(dataset: Dataset, storage: str) -> DatasetRef:
     return DatasetRef(
         name=dataset.name,
-        url=f"{storage}/{dataset.prefix}/",
+        url=f"{storage.removesuffix('/')}/{dataset.prefix}/",
         sample=dataset.sample.name,
         datatype=dataset.sample.datatype,
         files=dataset.files,
@@ -149,18 +166,16 @@ def _of_catalogue(dataset: Dataset, storage: str) -> DatasetRef:
 def _below_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
     index = entry.url if entry.url.endswith(INDEX_SUFFIX) else None
     if index:
-        bucket, _, path = index.partition("://")[2].partition("/")
-        name = entry.name or posixpath.basename(path).removesuffix(INDEX_SUFFIX)
-        entry = entry.model_copy(update={"url": f"{index.partition('://')[0]}://{bucket}", "name": name})
+        name = entry.name or posixpath.basename(index).removesuffix(INDEX_SUFFIX)
+        entry = entry.model_copy(update={"url": _store(index), "name": name})
     found = _of_url(entry, catalogue)
     return found.model_copy(update={"index": index, "files": None}) if index else found
 
 
 def _of_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
-    path = entry.url.partition("://")[2].partition("/")[2]
-    known = _known(catalogue, entry.name, path)
+    known = _known(catalogue, entry.name, _path(entry.url))
     name = entry.name or (known.name if known else _name_of(entry.url))
-    found = DatasetRef(name=name, url=f"{entry.url}/")
+    found = DatasetRef(name=name, url=f"{entry.url.removesuffix('/')}/")
     if known:
         found = _of_catalogue(known, entry.url).model_copy(update={"name": name, "url": found.url})
     if entry.sample is not None and entry.sample != found.sample:
@@ -187,7 +202,7 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
     if (root / path).is_file():
         urls = read_index(reference, root)
         url = _common_prefix(urls)
-        known = _known(catalogue, name, url.partition("://")[2].partition("/")[2].rstrip("/"))
+        known = _known(catalogue, name, _path(url))
         found = _of_catalogue(known, storage) if known else DatasetRef(name=name, url=url)
         return found.model_copy(update={"name": name, "url": url, "index": reference, "files": len(urls)})
     if name not in catalogue.datasets:
@@ -205,19 +220,30 @@ def _known(catalogue: Catalogue, name: str | None, prefix: str) -> Dataset | Non
     return catalogue.datasets.get(name or "") or next(by_prefix, None)
 
 
+def _store(url: str) -> str:
+    """The bucket or server of a URL, as a URL that `source_url` gives."""
+    return source_url("/".join(url.split("/")[:3]))
+
+
+def _path(url: str) -> str:
+    """The key, or the path on a server, without slashes at its ends."""
+    return url.partition("://")[2].partition("/")[2].strip("/")
+
+
 def _name_of(url: str) -> str:
     """Name a dataset after the end of its URL: `s3://bucket/x/a/run2012c/mu` is `a-run2012c-mu`."""
-    bucket, _, path = url.partition("://")[2].partition("/")
-    shown = (path or bucket).split("/")[-_SHOWN_URL_PARTS:]
+    bucket = url.split("/")[2]
+    shown = (_path(url).removesuffix(FILE_SUFFIX) or bucket).split("/")[-_SHOWN_URL_PARTS:]
     return re.sub("[^A-Za-z0-9._]+", "-", "-".join(shown)).strip("-._")[:200].rstrip("-._") or bucket
 
 
 def _common_prefix(urls: Iterable[str]) -> str:
     """Give the deepest prefix that all of `urls` are below; they must lie in one bucket."""
-    stores = {"/".join(url.split("/")[:3]) for url in urls}
+    stores = {_store(url) for url in urls}
     if len(stores) > 1:
         raise DatasetError(
             f"names an index file whose files lie in several buckets: {', '.join(sorted(stores))}"
         )
-    directories = [posixpath.dirname(url.partition("://")[2]) for url in urls]
-    return f"{next(iter(stores)).partition('://')[0]}://{posixpath.commonpath(directories)}/"
+    store = stores.pop().removesuffix("/")
+    path = posixpath.commonpath([posixpath.dirname(_path(url)) for url in urls])
+    return f"{source_url(f'{store}/{path}').removesuffix('/')}/"

@@ -9,7 +9,6 @@ from pydantic import Discriminator, Field, Tag
 
 from higgsdemo.campaign.fields import (
     AddressRange,
-    BucketUrl,
     ClusterName,
     Connection,
     Count,
@@ -23,6 +22,7 @@ from higgsdemo.campaign.fields import (
     PodIdentity,
     Price,
     ProviderName,
+    SourceUrl,
     StageInPath,
     Whole,
     WholeOrAuto,
@@ -41,11 +41,11 @@ class Resources(Model):
 
 
 class DatasetEntry(Model):
-    """A dataset that is in no catalogue, or lies elsewhere: every object below a URL."""
+    """A dataset that is in no catalogue, or lies elsewhere: every object below a URL, or one."""
 
-    url: BucketUrl = Field(
+    url: SourceUrl = Field(
         title="URL",
-        description="The prefix its files lie below.",
+        description="The prefix its files lie below, or its one ROOT file.",
         examples=["s3://bucket/run2012c/double-mu/"],
     )
     name: DatasetName | None = Field(
@@ -143,7 +143,7 @@ class ClusterDefaults(Model):
     backoff_limit_per_index: Count | None = Field(
         None, title="Retries", description="Times a failed pod is tried again; 5 by default.", examples=[5]
     )
-    input: BucketUrl | None = Field(
+    input: SourceUrl | None = Field(
         None,
         title="Input",
         description="The bucket that the catalogue's prefixes are in, for this cluster: the copy of the data "

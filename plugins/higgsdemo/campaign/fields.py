@@ -18,6 +18,7 @@ from higgsdemo.campaign.values import (
     nodes,
     price,
     schedule,
+    source_url,
     tolerance,
     whole,
     whole_or_auto,
@@ -28,6 +29,7 @@ Provider = Literal["local", "existing", "gke", "eks"]
 WorkloadName = Literal["nanoaod", "nanoaod-outreach", "aod", "own"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
+Read = Literal["stage-in", "stream"]
 Stage = Literal["create", "prepare", "submit", "cleanup"]
 Split = Literal["by-bytes"]
 Dpath = Literal["/dev/shm", "/mnt/disks/ssd0", "/dev/null"]
@@ -42,6 +44,7 @@ ProviderName = Annotated[Provider, choice(Provider)]
 Workload = Annotated[WorkloadName, choice(WorkloadName)]
 CleanupChoice = Annotated[Cleanup, choice(Cleanup)]
 IncompleteChoice = Annotated[Incomplete, choice(Incomplete)]
+ReadChoice = Annotated[Read, choice(Read)]
 StageChoice = Annotated[Stage, choice(Stage)]
 SplitChoice = Annotated[Split, choice(Split)]
 StageInPath = Annotated[Dpath, choice(Dpath)]
@@ -120,6 +123,15 @@ BucketUrl = Annotated[
         {"type": "string", "pattern": "^(s3|gs)://[a-z0-9]"},
     ),
 ]
+SourceUrl = Annotated[
+    str,
+    Rule(
+        "a URL such as s3://bucket, gs://bucket/prefix, https://server/path or root://server//path",
+        source_url,
+        {"type": "string", "pattern": "^(s3|gs|https|root)://[a-z0-9]"},
+    ),
+]
+FilePath = Annotated[str, text("the path of a file, from the root", r"/[^\x00-\x1f\x7f]+", 1000)]
 PodIdentity = Annotated[
     str,
     text(

@@ -26,13 +26,16 @@ from higgsdemo.campaign.fields import (
     CleanupChoice,
     Connection,
     Endpoint,
+    FilePath,
     Image,
     IncompleteChoice,
     Line,
     Namespace,
     Prose,
     Provider,
+    ReadChoice,
     Schedule,
+    SourceUrl,
     SplitChoice,
     Stage,
     Tolerance,
@@ -61,16 +64,17 @@ __all__ = [
 
 
 def _store_connection(url: object) -> str:
-    return STORE_CONNECTIONS.get(str(url).partition("://")[0], "aws_default")
+    return STORE_CONNECTIONS.get(str(url).partition("://")[0], "")
 
 
 class Storage(Model):
     """Where shards are read and results are written."""
 
-    input: BucketUrl = Field(
+    input: SourceUrl = Field(
         title="Input",
-        description="The bucket that the catalogue's prefixes are in.",
-        examples=["s3://higgs-demo", "gs://higgs-demo"],
+        description="What the catalogue's prefixes are in: a bucket, or a web or XRootD server that anybody "
+        "may read.",
+        examples=["s3://higgs-demo", "gs://higgs-demo", "https://opendata.cern.ch"],
     )
     output: BucketUrl = Field(
         title="Output",
@@ -98,6 +102,14 @@ class Storage(Model):
         None,
         title="Output endpoint in pods",
         description="The same of the output's store, where that has another connection than the input.",
+    )
+
+    pod_ca: FilePath | None = Field(
+        None,
+        title="Certificates for pods",
+        description="A PEM file, where Airflow's workers run, of authorities that pods trust besides the "
+        "public ones, for stores of a site's own. Airflow itself trusts what its SSL_CERT_FILE names.",
+        examples=["/etc/ssl/certs/our-site.pem"],
     )
 
     live: Connection | None = Field(
@@ -193,6 +205,19 @@ class Campaign(Model):
         title="Download limit",
         description="Bandwidth of one pod's stage-in in kB/s; unlimited by default.",
     )
+    read: ReadChoice = Field(
+        "stage-in",
+        title="Read",
+        description="How pods read a shard: `stage-in` copies the file to the pod first, `stream` asks for "
+        "the events and branches it needs where the file lies.",
+    )
+    shard_events: Whole | None = Field(
+        None,
+        title="Events a shard",
+        description="With `read` as `stream`: files are cut into shards of about so many events, so that "
+        "many pods work on one. A file is one shard by default.",
+        examples=[500000],
+    )
     notifications: Notifications = Field(
         default_factory=Notifications,
         title="Notifications",
@@ -255,6 +280,7 @@ class Campaign(Model):
             *self._results_among_shards(placed),
             *self._unfit_for_aod(clusters, placed),
             *self._unfit_for_own(),
+            *self._unfit_to_stream(),
             *self.notifications.credentials(),
         ]
         if problems:
@@ -272,6 +298,14 @@ class Campaign(Model):
         if not self.histograms:
             yield Problem(("histograms",), 'are missing: say which the results of the workload "own" have')
         yield from unfit_histograms(self.histograms)
+
+    def _unfit_to_stream(self) -> Iterator[Problem]:
+        """Say what only pods that stream can do, and which cannot."""
+        if self.read == "stream" and self.workload == "aod":
+            yield Problem(("read",), 'is "stream"; the workload aod reads local files: it must be "stage-in"')
+        if self.shard_events is not None and self.read != "stream":
+            text = 'cuts files into shards, which pods can only "stream": set the field "read" so'
+            yield Problem(("shard_events",), text)
 
     def _split_problems(self) -> Iterator[Problem]:
         if self.datasets and not self.split:

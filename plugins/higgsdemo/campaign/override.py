@@ -55,7 +55,7 @@ class RunOptions(Model):
     )
 
 
-CAMPAIGN_KEYS = ("mapping", "storage", "image", "cleanup")
+CAMPAIGN_KEYS = ("mapping", "storage", "image", "read", "shard_events", "cleanup")
 CONF_KEYS = (*RunOptions.model_fields, *CAMPAIGN_KEYS)
 
 
@@ -63,7 +63,7 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
     """Give the campaign and the options of a run that was triggered with `conf`.
 
     `mapping` replaces the campaign's, and its `datasets` where the new entries have their own; `storage`
-    replaces the fields it names; `max_shards` replaces that of every entry; `image` and `cleanup` replace the
+    replaces the fields it names; `max_shards` replaces that of every entry; the others replace the
     campaign's; `clusters` keeps only those entries. A run whose only stage is cleanup removes the jobs at
     least.
 
@@ -118,7 +118,7 @@ def _options(conf: dict[str, Any]) -> tuple[RunOptions, list[Problem]]:
 
 def _changed(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int | None) -> dict[str, Any]:
     """Lay the conf's keys over the campaign's document; the model judges what is not of the right kind."""
-    changed = document | {key: conf[key] for key in ("mapping", "image", "cleanup") if key in conf}
+    changed = document | {key: conf[key] for key in CAMPAIGN_KEYS if key in conf and key != "storage"}
     if "mapping" in conf and any(isinstance(e, dict) and "datasets" in e for e in _items(conf["mapping"])):
         changed.pop("datasets", None)
         changed.pop("split", None)

@@ -30,6 +30,8 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
     fields = Campaign.model_json_schema()["properties"]
     schemas["cleanup"] = _choice(fields["cleanup"]) | {"default": campaign.cleanup}
     schemas["image"] = _nullable(fields["image"]) | {"default": campaign.image}
+    schemas["read"] = _choice(fields["read"]) | {"default": campaign.read}
+    schemas["shard_events"] = _nullable(fields["shard_events"]) | {"default": campaign.shard_events}
     schemas["storage"] = _storage() | {"default": document["storage"]}
     schemas["mapping"] = _mapping(campaign) | {"default": document["mapping"]}
     for name, schema in schemas.items():

@@ -77,12 +77,36 @@ def bucket_url(value: Any) -> str:
     characters = "[a-z0-9.-]" if scheme == "s3" else "[a-z0-9._-]"
     if not re.fullmatch(f"[a-z0-9]{characters}{{1,61}}[a-z0-9]", bucket) or ".." in bucket:
         raise ValueError(f"{given(bucket)} is no bucket's name")
-    path = path.strip("/")
+    return f"{scheme}://{bucket}/{_key(path.strip('/'))}".rstrip("/")
+
+
+def _key(path: str) -> str:
     if path and not re.fullmatch(r"[A-Za-z0-9!_.*'()=+,:~-]+(/[A-Za-z0-9!_.*'()=+,:~-]+)*", path):
         raise ValueError("its path has an empty part or a character that is not safe in a key")
     if {".", ".."} & set(path.split("/")):
         raise ValueError('"." and ".." are no parts of a key')
-    return f"{scheme}://{bucket}/{path}".rstrip("/")
+    return path
+
+
+def source_url(value: Any) -> str:
+    """Check the URL of a place that data are read from: a bucket, a web server or an XRootD server.
+
+    Gives it without a slash at the end; that of an XRootD server with the two slashes before its path.
+
+    Raises ValueError as `bucket_url` does.
+    """
+    match = re.fullmatch(r"(https|root)://([^/]*)(/.*)?", value) if isinstance(value, str) else None
+    if match is None:
+        return bucket_url(value)
+    scheme, server, path = match.groups(default="")
+    if "@" in server:
+        raise ValueError("credentials belong in an Airflow connection")
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", server):
+        raise ValueError(f"{given(server)} is no server's name")
+    path = _key(path.strip("/"))
+    if scheme == "root":
+        return f"root://{server}//{path}"
+    return f"https://{server}/{path}".rstrip("/")
 
 
 def http_url(value: Any) -> str:
@@ -174,7 +198,7 @@ def dataset(value: Any) -> str:
     """Check how a dataset is written; whether there is one is found out with the catalogue at hand."""
     if not isinstance(value, str) or len(value) > 1000 or not re.fullmatch(r"[!-~]+", value):
         raise ValueError
-    return bucket_url(value) if "://" in value else value
+    return source_url(value) if "://" in value else value
 
 
 def count(value: Any) -> int:

@@ -82,7 +82,7 @@ class SubmitJobsOperator(ClusterOperator):
         :returns: the Secret's name, and the variables that belong in the open.
         """
         from higgsdemo import jobs
-        from higgsdemo.connections import PodStore, holds_secrets, pod_environment
+        from higgsdemo.connections import PodStore, ca_environment, holds_secrets, pod_environment
         from higgsdemo.live import live_environment
 
         run, there = assignment.run, assignment.cluster
@@ -90,7 +90,7 @@ class SubmitJobsOperator(ClusterOperator):
             PodStore(there.datasets[0].url, there.input_connection, there.pod_endpoint, there.pod_identity),
             PodStore(run.output, run.output_connection, run.pod_endpoint, there.pod_identity),
         )
-        environment |= live_environment(run)
+        environment |= live_environment(run) | ca_environment(run.pod_ca)
         if there.pod_identity:
             cluster.apply(jobs.service_account(assignment))
         if not holds_secrets(environment):

@@ -44,7 +44,7 @@ class ListShardsOperator(ClusterOperator):
             for shard in cluster_shards(output_store(assignment), assignment.cluster.name):
                 of_dataset = counts[shard.dataset]
                 of_dataset["shards"] += 1
-                of_dataset["bytes"] += shard.size or 0
+                of_dataset["bytes"] += shard.bytes or 0
                 of_dataset["done"] += shard.done
         return counts
 

@@ -136,6 +136,9 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
         tolerance=campaign.tolerance,
         incomplete=campaign.incomplete,
         download_limit_kbps=campaign.download_limit_kbps,
+        read=campaign.read,
+        shard_events=campaign.shard_events,
+        pod_ca=storage.pod_ca,
         histograms=tuple(campaign.histograms),
         live=storage.live,
     )

@@ -108,22 +108,22 @@ def test_an_object_may_name_a_catalogue_dataset_that_lies_elsewhere(tmp_path: Pa
         (
             [f"s3/higgs-demo/{PREFIX}/A.root", "s3/higgs-demo/a/../B.root"],
             'names an index file with a mistake: {path}, line 2: "s3/higgs-demo/a/../B.root" must be '
-            '<scheme>/<bucket>/<key> with the scheme s3 or gs: "." and ".." are no parts of a key',
+            '<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL: "." and ".." are no parts of a key',
         ),
         (
             ["/etc/passwd"],
             'names an index file with a mistake: {path}, line 1: "/etc/passwd" must be '
-            "<scheme>/<bucket>/<key> with the scheme s3 or gs",
+            "<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL",
         ),
         (
-            ["https://example.org/A.root"],
-            'names an index file with a mistake: {path}, line 1: "https://example.org/A.root" must be '
-            "<scheme>/<bucket>/<key> with the scheme s3 or gs",
+            ["ftp://example.org/A.root"],
+            'names an index file with a mistake: {path}, line 1: "ftp://example.org/A.root" must be '
+            "<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL",
         ),
         (
             ["root/eospublic.cern.ch/A.root"],
             'names an index file with a mistake: {path}, line 1: "root/eospublic.cern.ch/A.root" must be '
-            "<scheme>/<bucket>/<key> with the scheme s3 or gs",
+            "<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL",
         ),
         (
             ["s3/higgs-demo"],
@@ -158,3 +158,48 @@ def test_an_index_file_that_a_link_leads_outside_to_is_refused(tmp_path: Path) -
     (root / outside.name).symlink_to(outside)
     with pytest.raises(DatasetError, match="an index file's path is relative to include/datasets"):
         resolve(outside.name, root)
+
+
+OPEN = load_catalogue("cms-open-data-2012")
+FOLDER = "eos/opendata/cms/derived-data/AOD2NanoAODOutreachTool/ForHiggsTo4Leptons"
+
+
+@pytest.mark.parametrize(
+    ("storage", "base"),
+    [
+        ("https://opendata.cern.ch", "https://opendata.cern.ch/"),
+        ("root://eospublic.cern.ch//", "root://eospublic.cern.ch//"),
+        ("s3://copy/of-it", "s3://copy/of-it/"),
+    ],
+)
+def test_a_dataset_of_the_catalogue_may_be_one_file_on_any_server(storage: str, base: str) -> None:
+    found = resolve_dataset("ZZTo4mu", OPEN, storage)
+    assert found == DatasetRef(
+        name="ZZTo4mu", url=f"{base}{FOLDER}/ZZTo4mu.root/", sample="zzto4mu", datatype="mc", files=1
+    )
+    assert (found.is_file, found.base) == (True, f"{base}{FOLDER}/")
+
+
+@pytest.mark.parametrize("server", ["https://opendata.cern.ch/", "root://eospublic.cern.ch//"])
+def test_a_files_url_is_the_catalogues_dataset_of_that_path(server: str) -> None:
+    found = resolve_dataset(f"{server}{FOLDER}/ZZTo4mu.root", OPEN, server.removesuffix("/"))
+    assert (found.name, found.sample, found.is_file) == ("ZZTo4mu", "zzto4mu", True)
+    entry = DatasetEntry(url=f"{server}mine/muons.root")
+    other = resolve_dataset(entry, OPEN, server.removesuffix("/"))
+    assert (other.name, other.url, other.sample) == ("mine-muons", f"{server}mine/muons.root/", "unassigned")
+
+
+@pytest.mark.parametrize("server", ["https://opendata.cern.ch/", "root://eospublic.cern.ch//"])
+def test_index_files_of_archives_name_files_by_their_urls(server: str, tmp_path: Path) -> None:
+    lines = [f"{server}eos/a/1.root", f"{server}eos/a/b/2.root"]
+    reference = index_file(tmp_path, *lines, name="mine")
+    found = resolve_dataset(reference, OPEN, server, root=tmp_path)
+    assert (found.url, found.index, found.files) == (f"{server}eos/a/", reference, 2)
+    assert read_index(reference, tmp_path) == lines
+    remote = resolve_dataset(f"{server}lists/mine_file_index.txt", OPEN, server)
+    assert (remote.name, remote.url, remote.index) == ("mine", server, f"{server}lists/mine_file_index.txt")
+
+
+def test_a_web_server_lists_no_files() -> None:
+    with pytest.raises(DatasetError, match="a web server does not list its files"):
+        resolve_dataset("https://example.org/data/", OPEN, "https://example.org")

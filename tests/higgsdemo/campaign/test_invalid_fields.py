@@ -12,14 +12,15 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"mappings": []},
         ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are $schema, '
         "title, description, catalogue, workload, histograms, image, stage_in_image, namespace, storage, "
-        "schedule, cleanup, tolerance, incomplete, download_limit_kbps, notifications, defaults, mapping, "
+        "schedule, cleanup, tolerance, incomplete, download_limit_kbps, read, shard_events, "
+        "notifications, defaults, mapping, "
         "datasets, split)",
     ),
     "a credential": (
         {"storage.secret_key": "abc"},
         ': storage has no field "secret_key": credentials belong in an Airflow connection (the '
         "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint, "
-        "live)",
+        "pod_ca, live)",
     ),
     "no storage": (
         {"storage": ...},
@@ -39,18 +40,43 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an input without scheme": (
         {"storage.input": "higgs-demo"},
-        ': storage.input is "higgs-demo"; it must be a bucket\'s URL such as s3://bucket or '
-        "gs://bucket/prefix",
+        ': storage.input is "higgs-demo"; it must be a URL such as s3://bucket, '
+        "gs://bucket/prefix, https://server/path or root://server//path",
     ),
     "a bucket's name that is none": (
         {"storage.input": "s3://Higgs"},
-        ': storage.input is "s3://Higgs"; it must be a bucket\'s URL such as s3://bucket or '
-        'gs://bucket/prefix: "Higgs" is no bucket\'s name',
+        ': storage.input is "s3://Higgs"; it must be a URL such as s3://bucket, '
+        'gs://bucket/prefix, https://server/path or root://server//path: "Higgs" is no bucket\'s name',
     ),
     "credentials in a URL": (
         {"storage.output": "s3://AKIA123:secret@bucket"},
         ': storage.output is "s3://***@bucket"; it must be a bucket\'s URL such as s3://bucket or '
         "gs://bucket/prefix: credentials belong in an Airflow connection",
+    ),
+    "credentials in a server's name": (
+        {"storage.input": "https://me:secret@example.org"},
+        ': storage.input is "https://***@example.org"; it must be a URL such as s3://bucket, '
+        "gs://bucket/prefix, https://server/path or root://server//path: credentials belong in an Airflow "
+        "connection",
+    ),
+    "a question to a server": (
+        {"storage.input": "https://example.org/a?b"},
+        ': storage.input is "https://example.org/a?b"; it must be a URL such as s3://bucket, '
+        "gs://bucket/prefix, https://server/path or root://server//path: its path has an empty part or a "
+        "character that is not safe in a key",
+    ),
+    "results on a web server": (
+        {"storage.output": "https://example.org/results"},
+        ': storage.output is "https://example.org/results"; it must be a bucket\'s URL such as s3://bucket '
+        "or gs://bucket/prefix",
+    ),
+    "shards of events that are staged in": (
+        {"shard_events": 1000},
+        ': shard_events cuts files into shards, which pods can only "stream": set the field "read" so',
+    ),
+    "a stream for CMSSW": (
+        {"workload": "aod", "read": "stream"},
+        ': read is "stream"; the workload aod reads local files: it must be "stage-in"',
     ),
     "a path that climbs": (
         {"storage.output": "s3://bucket/a/../b"},
@@ -74,7 +100,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a catalogue that is not there": (
         {"catalogue": "cms-higs"},
         ': catalogue cannot be used: there is no catalogue "cms-higs"; did you mean "cms-higgs"? '
-        "(there are cms-higgs, demo)",
+        "(there are cms-higgs, cms-open-data-2012, demo)",
     ),
     "a catalogue that climbs": (
         {"catalogue": "../cms-higgs"},
@@ -172,7 +198,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "null where something must be": (
         {"storage.input": None},
-        ": storage.input is null; it must be a bucket's URL such as s3://bucket or gs://bucket/prefix",
+        ": storage.input is null; it must be a URL such as s3://bucket, gs://bucket/prefix, "
+        "https://server/path or root://server//path",
     ),
     "results among the shards": (
         {
@@ -187,7 +214,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "several things": (
         {"tolerance": -1, "mapping.0.nodes": 0, "storage.input": "x"},
         " has 3 problems:\n"
-        '- storage.input is "x"; it must be a bucket\'s URL such as s3://bucket or gs://bucket/prefix\n'
+        '- storage.input is "x"; it must be a URL such as s3://bucket, gs://bucket/prefix, '
+        "https://server/path or root://server//path\n"
         "- tolerance is -1; it must be a number of shards (0 or more) or a fraction below 1\n"
         "- mapping[0].nodes is 0; it must be a whole number of at least 1",
     ),

@@ -123,9 +123,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "is <dataset>_file_index.txt",
     ),
     "a URL of another scheme": (
-        {"mapping.0.datasets.0": "https://example.org/data"},
-        ': mapping[0].datasets[0] is "https://example.org/data"; it must be a catalogue dataset\'s '
+        {"mapping.0.datasets.0": "ftp://example.org/data"},
+        ': mapping[0].datasets[0] is "ftp://example.org/data"; it must be a catalogue dataset\'s '
         "name, the path of an index file, or a URL such as s3://bucket/prefix/",
+    ),
+    "a prefix on a web server": (
+        {"mapping.0": {"input": "https://example.org", "datasets": ["https://example.org/data"]}},
+        ': mapping[0].datasets[0] is "https://example.org/data/"; a web server does not list its files: name '
+        "one (.root), or an index file (_file_index.txt)",
     ),
     "a URL in another store": (
         {"mapping.0.datasets.0": "gs://bucket/data"},
@@ -139,7 +144,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a dataset object without URL": (
         {"mapping.0.datasets.0": {"name": "mine"}},
-        ': mapping[0].datasets[0] needs the field "url" (the prefix its files lie below)',
+        ': mapping[0].datasets[0] needs the field "url" (the prefix its files lie below, or its one '
+        "ROOT file)",
     ),
     "a dataset object with a bad name": (
         {"mapping.0.datasets.0": {"url": "s3://bucket/data", "name": "a/b"}},

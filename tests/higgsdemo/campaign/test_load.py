@@ -50,6 +50,7 @@ def test_the_list_of_the_original_loads_without_edits(written) -> None:
         "output_connection": None,
         "pod_endpoint": None,
         "output_pod_endpoint": None,
+        "pod_ca": None,
         "live": None,
     }
     assert [cluster.name for cluster in clusters] == [f"kubecon-demo-{position}" for position in range(10)]

@@ -9,7 +9,10 @@ from higgsdemo.campaign import Campaign, CampaignError, RunOptions, apply_conf, 
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 MUONS = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10010"
-KEYS = "(the keys are run_name, stages, clusters, resume, max_shards, mapping, storage, image, cleanup)"
+KEYS = (
+    "(the keys are run_name, stages, clusters, resume, max_shards, mapping, storage, image, "
+    "read, shard_events, cleanup)"
+)
 FIELDS = (
     "(the fields are name, datasets, provider, connection, location, flavor, nodes, dpath, parallelism, "
     "cores, price_per_node_hour, shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
@@ -164,7 +167,7 @@ def test_a_run_that_only_cleans_up_removes_at_least_the_jobs(
             {"storage": {"inputs": "s3://bucket"}},
             ': storage has no field "inputs"; did you mean "input"? (the '
             "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint, "
-            "live)",
+            "pod_ca, live)",
         ),
         ({"cleanup": "all"}, ': cleanup is "all"; it must be "none", "jobs" or "clusters"'),
         (

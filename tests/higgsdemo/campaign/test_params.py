@@ -50,6 +50,8 @@ def test_the_form_shows_what_the_campaign_says(changed: Callable[[dict[str, Any]
         "mapping": document["mapping"],
         "storage": document["storage"],
         "image": "mine:2",
+        "read": "stage-in",
+        "shard_events": None,
         "cleanup": "jobs",
     }
 
@@ -74,6 +76,8 @@ def test_the_form_can_pick_an_input_for_every_param(campaign: Campaign) -> None:
         ("stages", ["cleanup"]),
         ("max_shards", 1),
         ("cleanup", "jobs"),
+        ("read", "stream"),
+        ("shard_events", 500_000),
         ("image", "registry.example.org:5000/team/higgs:1.0@sha256:" + "0" * 64),
         ("run_name", "again-1"),
     ],
@@ -95,6 +99,8 @@ def test_a_good_value_passes(campaign: Campaign, name: str, value: Any) -> None:
         ("stages", ["submits"]),
         ("max_shards", 0),
         ("cleanup", "all"),
+        ("read", "lazily"),
+        ("shard_events", 0),
         ("image", "not an image"),
         ("run_name", "-"),
         ("resume", "yes"),

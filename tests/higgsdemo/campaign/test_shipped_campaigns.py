@@ -22,8 +22,9 @@ def shards(cluster: Cluster) -> int:
     return sum(min(dataset.files or 0, dataset.max_shards or 10**9) for dataset in cluster.datasets)
 
 
-def test_five_campaigns_ship() -> None:
+def test_six_campaigns_ship() -> None:
     assert [path.name for path in config_files(CONFIG)] == [
+        "cms-open-data-2012.json",
         "demo-k3s.json",
         "demo-local.json",
         "dimuon.json",
@@ -79,7 +80,20 @@ def test_the_full_campaign_runs_every_file_once_on_ten_clusters_of_the_keynotes_
     assert [cluster.datasets for cluster in full] == [()] * 10
 
 
-@pytest.mark.parametrize("name", ["demo-local.json", "higgs-minimal.json", "higgs-full.json"])
+def test_the_open_data_are_eight_public_files_that_many_pods_stream() -> None:
+    campaign = load_campaign(CONFIG / "cms-open-data-2012.json")
+    shared = campaign.shared_datasets()
+    assert {dataset.name for dataset in shared} == set(load_catalogue("cms-open-data-2012").datasets)
+    assert {(dataset.is_file, dataset.files, dataset.url.split("/")[2]) for dataset in shared} == {
+        (True, 1, "opendata.cern.ch")
+    }
+    assert (campaign.read, campaign.shard_events, campaign.storage.connection) == ("stream", 500_000, "")
+    assert {cluster.input_connection for cluster in campaign.clusters()} == {""}
+
+
+@pytest.mark.parametrize(
+    "name", ["cms-open-data-2012.json", "demo-local.json", "higgs-minimal.json", "higgs-full.json"]
+)
 def test_what_a_plan_hands_on_stays_small(name: str) -> None:
     assert len(json.dumps([cluster.model_dump(mode="json") for cluster in clusters(name)])) < 40_000
 

@@ -11,7 +11,7 @@ import pytest
 
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
-from higgsdemo.run import ClusterRun
+from higgsdemo.run import ClusterRun, Run
 from higgsdemo.shards import Shard, dump, shards_key
 from planned_runs import dataset, planned
 from result_documents import ALL, stored
@@ -108,3 +108,27 @@ def test_a_run_over_a_part_of_the_samples_says_why_it_has_no_significance(
     found = read(assignment, "summary.json")["discovery"]
     assert found.pop("statement").startswith(statement)
     assert set(found.values()) == {None}
+
+
+def test_an_own_analysis_leaves_its_histograms_and_nothing_of_the_higgs(s3: Kind) -> None:
+    name = "Simulated_Run2012B_DoubleMuParked"
+    assignment = run_of(s3, name)
+    histograms = ({"name": "mass", "bins": 3, "low": 60, "high": 120, "label": "Mass [GeV]"},)
+    run = Run.model_validate(
+        assignment.run.model_dump() | {"workload": "own", "histograms": histograms, "image": "mine:1"}
+    )
+    document = {"samplename": name, "shard": "x", "processed": 100, "histograms": {"mass": [1, 30, 2]}}
+    s3.put_all([(f"{FOLDER}/results/{name}/x.json", json.dumps(document).encode())])
+    own = assignment.model_copy(update={"run": run})
+    carried_out(own)
+    assert left(s3) == [
+        "merged.jsonl.gz",
+        "spectrum.json",
+        "spectrum.png",
+        "spectrum.svg",
+        "summary.json",
+    ]
+    assert read(own, "spectrum.json")["channels"]["mass"]["data"]["counts"] == [1, 30, 2]
+    summary = read(own, "summary.json")
+    assert summary["shards"] == {"expected": 1, "done": 1, "failed": 0, "missing": 0}
+    assert (summary["unassigned"], summary["yields"]) == ({name: {"mass": 33}}, {})

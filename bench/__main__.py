@@ -14,7 +14,7 @@ from bench.measure import BenchError
 from bench.report import RESULTS, keep, show
 from bench.surroundings import own_airflow
 
-BENCHES = ("submit", "watch", "list", "parse", "analysis", "localkube")
+BENCHES = ("submit", "watch", "list", "parse", "analysis", "million", "localkube")
 
 
 def main(arguments: list[str] | None = None) -> int:

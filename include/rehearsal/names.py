@@ -21,9 +21,9 @@ def file_size(name: str) -> int:
     return int(MEAN_SIZE * (0.5 + part))
 
 
-def files(catalogue: Catalogue) -> Iterator[tuple[str, int]]:
-    """Key and size of every file of a catalogue."""
+def files(catalogue: Catalogue, times: int = 1) -> Iterator[tuple[str, int]]:
+    """Key and size of every file of a catalogue; so many times as many as it says."""
     for dataset in catalogue.datasets.values():
-        for number in range(dataset.files):
+        for number in range(dataset.files * times):
             name = file_name(dataset.prefix, number)
             yield f"{dataset.prefix}/{name}.root", file_size(name)

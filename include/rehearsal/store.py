@@ -59,12 +59,12 @@ class Store:
         self._uploads: dict[str, dict[int, bytes]] = defaultdict(dict)
         self._numbers = count(1)
 
-    def fill(self, bucket: str, catalogue: str) -> None:
-        """Put the files of a catalogue into a bucket, without content."""
+    def fill(self, bucket: str, catalogue: str, times: int = 1) -> None:
+        """Put the files of a catalogue into a bucket, without content; so many times as many as it says."""
         now = datetime.now(UTC)
         objects = {
             key: Stored(size, None, f'"{md5(key.encode(), usedforsecurity=False).hexdigest()}"', now)
-            for key, size in files(load_catalogue(catalogue))
+            for key, size in files(load_catalogue(catalogue), times)
         }
         self.buckets[bucket] = Bucket(objects, sorted(objects))
 
@@ -188,10 +188,11 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9000)
     parser.add_argument("--fill", nargs=2, action="append", default=[], metavar=("BUCKET", "CATALOGUE"))
+    parser.add_argument("--times", type=int, default=1, help="so many times the files of the catalogue")
     options = parser.parse_args()
     store = Store()
     for bucket, catalogue in options.fill:
-        store.fill(bucket, catalogue)
+        store.fill(bucket, catalogue, options.times)
     asyncio.run(serve(store, options.host, options.port))
 
 

@@ -13,6 +13,7 @@ TINY = {
     "list": ("--datasets", "3"),
     "parse": ("--configs", "1"),
     "analysis": ("--events", "2000", "--repeats", "1"),
+    "million": ("--times", "1", "2"),
     "localkube": ("--pods", "20", "40"),
 }
 

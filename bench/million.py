@@ -1,0 +1,174 @@
+"""Plan and submit a million files: memory against that for the 26,920 of the full campaign.
+
+The full campaign, split over ten clusters that are there, on a bucket with so many times as many files. One
+process does what the tasks do: `plan` lists the bucket, splits the files by bytes and writes each cluster's
+list; then each cluster's files are counted and its Jobs submitted. The bucket has names and sizes alone, and
+what stands for the clusters takes every object and keeps none: neither is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from aiohttp import web
+
+from bench.measure import BenchError, load, measure
+from bench.relay import HOST
+from bench.report import Report, Say, megabytes, number, table
+from bench.surroundings import REPOSITORY, free_port
+
+FILES = 26_920
+CAMPAIGN = "higgs-full"
+CLUSTERS = 10
+PATIENCE = 120.0  # s that the bucket's names may take
+LARGEST = 4 << 20  # bytes of an object of a cluster
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the bench can be told."""
+    parser.add_argument("--times", type=int, nargs="+", default=[1, 38], help="so many times 26,920 files")
+
+
+def run(options: argparse.Namespace, say: Say) -> Report:
+    """Plan and submit each number of files."""
+    found = table("Files", "Jobs", "seconds", "CPU s", "peak MB", "of the first")
+    ratio, first = 1.0, 0
+    for times in options.times:
+        say(f"Planning and submitting {FILES * times} files ...")
+        with _store(times) as bucket, _sink() as cluster:
+            measured = measure(_plan_and_submit, [(bucket, cluster)])
+        cost, ((files, jobs),) = measured.cost, measured.results
+        if files != FILES * times:
+            raise BenchError(f"{files} files were listed, not {FILES * times}")
+        first = first or cost.memory
+        ratio = cost.memory / first
+        row = (number(cost.seconds), number(cost.cpu), megabytes(cost.memory), f"{ratio:.2f}")
+        found.add_row(str(files), str(jobs), *row)
+    return Report(
+        __doc__.partition("\n")[2],
+        found,
+        (f"{FILES * options.times[-1]} files take {ratio:.2f} times the memory of {FILES}.",),
+    )
+
+
+def _plan_and_submit(bucket: str, cluster: str) -> Callable[[], tuple[int, int]]:
+    """Make ready, with connections to the servers at these URLs; the work returns files and Jobs."""
+    keys = {"conn_type": "aws", "login": "bench", "password": "bench-secret"}
+    extra = {"endpoint_url": bucket, "region_name": "us-east-1"}
+    os.environ["AIRFLOW_CONN_BENCH_S3"] = json.dumps(keys | {"extra": extra})
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "sink",
+        "clusters": [{"name": "sink", "cluster": {"server": cluster}}],
+        "users": [{"name": "sink", "user": {"token": "none"}}],
+        "contexts": [{"name": "sink", "context": {"cluster": "sink", "user": "sink"}}],
+    }
+    kubernetes = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
+    os.environ["AIRFLOW_CONN_BENCH_KUBE"] = json.dumps(kubernetes)
+    load(
+        "higgsdemo.operators.jobs",
+        "higgsdemo.operators.plan",
+        "higgsdemo.split",
+        "higgsdemo.clusters.existing",
+    )
+
+    def work() -> tuple[int, int]:
+        files = jobs = 0
+        for assignment in _planned():
+            files += _carried_out("list_shards", "ListShardsOperator", assignment)["shards"]
+            jobs += _carried_out("jobs", "SubmitJobsOperator", assignment)["jobs"]
+        return files, jobs
+
+    return work
+
+
+def _planned() -> list[dict[str, Any]]:
+    from higgsdemo.campaign import load_campaign
+    from higgsdemo.operators.plan import PlanOperator
+
+    campaign = load_campaign(REPOSITORY / "include" / "config" / f"{CAMPAIGN}.json")
+    campaign = campaign.model_copy(update={"incomplete": "warn"})  # the catalogue knows of 26,920 files
+    there = {"provider": "existing", "connection": "bench_kube", "cores": 16, "nodes": 22}
+    mapping = [there | {"name": f"there-{number}"} for number in range(CLUSTERS)]
+    storage = {"input": "s3://higgs-demo", "output": "s3://higgs-results", "connection": "bench_s3"}
+    now = datetime.now(UTC)
+    run = SimpleNamespace(
+        dag_id=CAMPAIGN, run_id="bench", run_after=now, conf={"mapping": mapping, "storage": storage}
+    )
+    context: Any = {"dag_run": run}
+    return PlanOperator(task_id="plan", campaign=campaign).execute(context)
+
+
+def _carried_out(module: str, operator: str, assignment: dict[str, Any]) -> dict[str, int]:
+    """Carry out a task; return the sums of what it counts."""
+    from importlib import import_module
+
+    made = getattr(import_module(f"higgsdemo.operators.{module}"), operator)
+    returned = made(task_id=module, assignment=assignment).execute({})
+    if "jobs" in returned:
+        return {"jobs": len(returned["jobs"])}
+    return {"shards": sum(counts["shards"] for counts in returned["datasets"].values())}
+
+
+@contextmanager
+def _store(times: int) -> Iterator[str]:
+    """A bucket with so many times the files of the catalogue."""
+    url = f"http://{HOST}:{(port := free_port())}"
+    fill = ("--fill", "higgs-demo", "cms-higgs", "--times", str(times))
+    command = [sys.executable, "-m", "rehearsal.store", "--port", str(port), *fill]
+    with subprocess.Popen(command) as process:
+        try:
+            _answers(url)
+            httpx.put(f"{url}/higgs-results", trust_env=False).raise_for_status()
+            yield url
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _sink() -> Iterator[str]:
+    """A cluster's API that takes every object and keeps none."""
+    port = free_port()
+    process = multiprocessing.get_context("spawn").Process(target=_take_all, args=(port,), daemon=True)
+    process.start()
+    try:
+        _answers(f"http://{HOST}:{port}")
+        yield f"http://{HOST}:{port}"
+    finally:
+        process.kill()
+
+
+def _take_all(port: int) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        body = await request.json() if request.method in ("POST", "PATCH") else {}
+        body["metadata"] = body.get("metadata", {}) | {"uid": "sink"}
+        return web.json_response(body, status=201 if request.method == "POST" else 200)
+
+    app = web.Application(client_max_size=LARGEST)
+    app.router.add_route("*", "/{path:.*}", answer)
+    web.run_app(app, host=HOST, port=port, print=None, access_log=None)
+
+
+def _answers(url: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            httpx.get(url, trust_env=False)
+            return
+        except httpx.TransportError as error:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{url} does not answer: {error}") from None
+            time.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from importlib import import_module
@@ -14,12 +15,13 @@ from bench.measure import BenchError
 from bench.report import RESULTS, keep, show
 from bench.surroundings import own_airflow
 
-BENCHES = ("submit", "watch", "list", "parse", "analysis", "million", "localkube")
+BENCHES = ("submit", "watch", "list", "overhead", "parse", "analysis", "million", "localkube")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one bench, print its table and keep it; returns the exit code."""
     console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="higgs-bench-") as folder, own_airflow(Path(folder)):
         options = _options(sys.argv[1:] if arguments is None else arguments)
         options.folder = Path(folder)

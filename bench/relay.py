@@ -63,6 +63,10 @@ class Relay:
         ready.set()
         await end.wait()
         server.close()
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _relay(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
         server, ask = await asyncio.open_connection(HOST, self._target, ssl=self._connect)

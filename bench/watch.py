@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
         indexes = options.folder / "indexes"
         original.write_indexes(indexes, ((shard.dataset, shard.url) for shard in shards))
         measure(create_from_yaml, [(kubeconfig, indexes, False)])
-        _until(_all_jobs_done(kubeconfig))
+        _until(_all_pods_done(kubeconfig, options.files))
         theirs, listed = _measured(server, _list, (kubeconfig,))
     found = table("One look", "files", *COSTS)
     found.add_row("this project", f"{options.files:,}", *costs(ours, seen))
@@ -87,14 +87,20 @@ def _list(kubeconfig: dict[str, Any]) -> Callable[[], dict[str, int]]:
     return lambda: dict(original.watch(new_client_from_config_dict(kubeconfig)))
 
 
-def _all_jobs_done(kubeconfig: dict[str, Any]) -> Callable[[], bool]:
-    from kubernetes.client import BatchV1Api
+def _all_pods_done(kubeconfig: dict[str, Any], files: int) -> Callable[[], bool]:
+    from kubernetes.client import CoreV1Api
     from kubernetes.config import new_client_from_config_dict
 
-    jobs = BatchV1Api(new_client_from_config_dict(kubeconfig))
-    return lambda: (
-        not jobs.list_namespaced_job(original.NAMESPACE, field_selector="status.successful!=1", limit=1).items
-    )
+    pods = CoreV1Api(new_client_from_config_dict(kubeconfig))
+
+    def done() -> bool:
+        page = pods.list_namespaced_pod(original.NAMESPACE, limit=1)
+        if len(page.items) + (page.metadata.remaining_item_count or 0) < files:
+            return False
+        unlike = "status.phase!=Succeeded"
+        return not pods.list_namespaced_pod(original.NAMESPACE, field_selector=unlike, limit=1).items
+
+    return done
 
 
 def _until(done: Callable[[], bool]) -> None:

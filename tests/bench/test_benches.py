@@ -11,6 +11,7 @@ TINY = {
     "submit": ("--files", "20", "--clusters", "2"),
     "watch": ("--files", "80"),
     "list": ("--datasets", "3"),
+    "overhead": ("--runs", "1"),
     "parse": ("--configs", "1"),
     "analysis": ("--events", "2000", "--repeats", "1"),
     "million": ("--times", "1", "2"),
@@ -18,7 +19,13 @@ TINY = {
 }
 
 
-@pytest.mark.parametrize("bench", TINY)
+STARTS_AIRFLOW = {"overhead"}
+BENCHES = [
+    pytest.param(bench, marks=[pytest.mark.end_to_end] if bench in STARTS_AIRFLOW else []) for bench in TINY
+]
+
+
+@pytest.mark.parametrize("bench", BENCHES)
 def test_a_bench_prints_both_ways_and_keeps_them(bench: str, repository: Path, tmp_path: Path) -> None:
     kept = tmp_path / "RESULTS.md"
     done = subprocess.run(

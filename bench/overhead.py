@@ -1,0 +1,130 @@
+"""Run a campaign whose pods do nothing: this project against a chain of stock operators.
+
+Three clusters are made, their images pulled, their files listed, one Job of one pod run on each, the results
+merged and everything removed, in one real Airflow as `make demo` starts it. The other chain is written with
+the providers' operators, `KubernetesJobOperator` above all, deferrable and polling once a second as this
+project does; what has no operator is a plain task. Seconds are from the trigger to the run's success: the
+best and the median of several runs in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from bench.measure import BenchError
+from bench.report import Report, Say, number, ratio, table
+from bench.surroundings import REPOSITORY
+from demo.airflow_api import FINISHED, Airflow
+from demo.lifecycle import airflow
+from demo.settings import Settings
+
+OURS, STOCK = "bench-campaign", "bench-stock"
+IMAGE = "bench/nothing:1"  # of both chains; overhead_dag.py names it too
+CAMPAIGN = {
+    "catalogue": "demo",
+    "workload": "nanoaod",
+    "image": IMAGE,
+    "storage": {"input": "s3://higgs-demo", "output": "s3://higgs-results", "connection": "higgs_s3"},
+    "cleanup": "clusters",
+    "tolerance": 1,  # a pod that does nothing leaves no result
+    "defaults": {
+        "provider": "local",
+        "flavor": "local-1",
+        "max_shards": 1,
+        "resources": {"cpu": "0.9", "memory": "1Gi"},
+    },
+    "mapping": [
+        {"name": "ours-0", "datasets": ["Simulated_ZZTo4mu_8TeV"]},
+        {"name": "ours-1", "datasets": ["Simulated_ZZTo4e_8TeV"]},
+        {"name": "ours-2", "datasets": ["Simulated_ZZTo2e2mu_8TeV"]},
+    ],
+}
+PATIENCE = 300.0  # s for a run to end, and for Airflow to find a DAG
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the bench can be told."""
+    parser.add_argument("--runs", type=int, default=4, help="runs of each chain (default 4)")
+
+
+def run(options: argparse.Namespace, say: Say) -> Report:
+    """Run both chains in turn."""
+    seconds: dict[str, list[float]] = {OURS: [], STOCK: []}
+    tasks = {}
+    say("Starting Airflow, an S3 server and localkube ...")
+    with _services(options.folder) as session:
+        for dag in seconds:
+            _until(partial(session.has_dag, dag), f"Airflow finds the DAG {dag}")
+        for turn in range(options.runs):
+            for dag, times in seconds.items():
+                times.append(_run(session, dag, f"run-{turn}"))
+                say(f"{dag}: {times[-1]:.1f} s")
+        for dag in seconds:
+            tasks[dag] = len(session.tasks(dag, f"run-{options.runs - 1}"))
+    found = table("Chain of three clusters", "seconds", "median", "task instances")
+    for name, dag in (("this project", OURS), ("stock operators", STOCK)):
+        ordered = sorted(seconds[dag])
+        found.add_row(name, number(ordered[0]), number(ordered[len(ordered) // 2]), str(tasks[dag]))
+    finding = f"The stock chain takes {ratio(min(seconds[OURS]), min(seconds[STOCK]))} the time."
+    return Report(__doc__.partition("\n")[2], found, (finding,))
+
+
+def _run(session: Airflow, dag: str, run_id: str) -> float:
+    started = time.perf_counter()
+    session.trigger(dag, run_id, {"run_name": run_id} if dag == OURS else {})
+    _until(lambda: session.run_state(dag, run_id) in FINISHED, f"{dag} ends")
+    seconds = time.perf_counter() - started
+    if session.run_state(dag, run_id) != "success":
+        failed = [task.task_id for task in session.tasks(dag, run_id) if task.state == "failed"]
+        raise BenchError(f"{dag} has failed: {', '.join(failed)}")
+    return seconds
+
+
+def _until(done: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > deadline:
+            raise BenchError(f"not within {PATIENCE:g} s: {what}")
+        time.sleep(0.1)
+
+
+@contextmanager
+def _services(folder: Path) -> Iterator[Airflow]:
+    """The services of `make demo`, started from a copy of the project that has the bench's DAGs too."""
+    copy = folder / "project"
+    for part in ("dags", "plugins", "include"):
+        shutil.copytree(REPOSITORY / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "requirements.lock", copy)
+    (copy / "include" / "config" / f"{OURS}.json").write_text(json.dumps(CAMPAIGN))
+    shutil.copy(REPOSITORY / "bench" / "overhead_dag.py", copy / "dags" / "stock.py")
+    settings = Settings.load(copy / ".run")
+    environment = os.environ | {"PYTHONPATH": f"{copy / 'plugins'}{os.pathsep}{copy / 'include'}"}
+    for cluster in range(3):
+        extra = {"kube_config_path": str(settings.kubeconfig), "cluster_context": f"stock-{cluster}"}
+        document = {"conn_type": "kubernetes", "extra": extra}
+        environment[f"AIRFLOW_CONN_STOCK_{cluster}"] = json.dumps(document)
+    command = [sys.executable, "-m", "demo", "--state", str(settings.state)]
+    try:
+        started = subprocess.run(
+            [*command, "up"], env=environment, cwd=copy, capture_output=True, text=True, check=False
+        )
+        if started.returncode:
+            raise BenchError(f"the services do not start:\n{started.stderr}")
+        settings = Settings.load(settings.state)
+        images = json.loads(settings.images.read_text())
+        settings.images.write_text(json.dumps(images | {IMAGE: {"Entrypoint": ["/bin/true"]}}))
+        session = airflow(settings)
+        yield session
+        session.close()
+    finally:
+        subprocess.run([*command, "down"], env=environment, cwd=copy, capture_output=True, check=False)

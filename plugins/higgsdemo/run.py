@@ -19,6 +19,7 @@ from higgsdemo.campaign.model import Cluster
 
 Stage = Literal["create", "prepare", "submit", "cleanup"]
 Cleanup = Literal["none", "jobs", "clusters"]
+GROWING = "growing"  # the name of the one run of a campaign over datasets that grow
 RECORD = "campaign.json"  # in the run's folder: the resolved campaign
 
 

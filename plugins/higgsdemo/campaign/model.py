@@ -183,6 +183,12 @@ class Campaign(Model):
         description="When the campaign runs by itself: a cron expression (UTC) or a preset such as `@daily`; "
         "by default only on demand.",
     )
+    growing: bool = Field(
+        False,
+        title="Growing datasets",
+        description="Every run goes on with the same folder and processes only files that have no result "
+        "there yet, such as a schedule finds in datasets that grow. Other runs begin anew.",
+    )
     cleanup: CleanupChoice = Field(
         "none",
         title="Cleanup",

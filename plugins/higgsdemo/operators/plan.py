@@ -14,7 +14,7 @@ from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, told
 from higgsdemo.operators.list_shards import listed
-from higgsdemo.run import RECORD, ClusterRun, Run, run_name
+from higgsdemo.run import GROWING, RECORD, ClusterRun, Run, run_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,8 @@ class PlanOperator(BaseOperator):
         dag_run = context["dag_run"]
         try:
             campaign, options = apply_conf(self.campaign, dict(dag_run.conf or {}))
+            if campaign.growing and options.run_name is None:
+                options = options.model_copy(update={"run_name": GROWING, "resume": True})
             name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
             run = plan_run(campaign, options, dag_run.dag_id, name)
             clusters, shared = campaign.clusters(), campaign.shared_datasets()

@@ -12,7 +12,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"mappings": []},
         ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are $schema, '
         "title, description, catalogue, workload, histograms, image, stage_in_image, namespace, storage, "
-        "schedule, cleanup, tolerance, incomplete, download_limit_kbps, read, shard_events, "
+        "schedule, growing, cleanup, tolerance, incomplete, download_limit_kbps, read, shard_events, "
         "notifications, defaults, mapping, "
         "datasets, split)",
     ),

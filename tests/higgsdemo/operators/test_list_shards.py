@@ -158,6 +158,15 @@ def test_a_resumed_run_marks_what_is_done(s3: Kind) -> None:
     assert [(shard.name, shard.done) for shard in shards] == [("1", False), ("2", True)]
 
 
+def test_of_a_dataset_that_has_grown_only_the_new_files_are_left_to_do(s3: Kind) -> None:
+    growing = run(s3, {"name": "A"}, resume=True)
+    s3.put_all([("A/1.root", b"1")])
+    assert listed(growing)[0]["A"] == {"shards": 1, "bytes": 1, "done": 0}
+    s3.put_all([("out/run/results/A/1.json", b"{}"), ("A/0.root", b"0"), ("A/2.root", b"2")])
+    assert listed(growing)[0]["A"] == {"shards": 3, "bytes": 3, "done": 1}
+    assert [shard.name for shard in listed(growing)[1] if not shard.done] == ["0", "2"]
+
+
 def test_data_files_bear_their_luminosity(s3: Kind) -> None:
     name = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
     s3.put_all([(f"{name}/1.root", b"1")])

@@ -92,6 +92,17 @@ def test_a_name_that_another_run_bears_is_refused(campaign: Campaign) -> None:
     assert plan(campaign, "manual__2", run_name="mine", resume=True)[0].run.resume
 
 
+def test_every_run_of_a_campaign_over_growing_datasets_goes_on_with_the_same_folder(
+    campaign: Campaign,
+) -> None:
+    growing = campaign.model_copy(update={"growing": True})
+    first, second = (plan(growing, f"scheduled__{day}")[0].run for day in (1, 2))
+    assert first == second
+    assert (first.name, first.resume) == ("growing", True)
+    anew = plan(growing, "manual__1", run_name="anew")[0].run
+    assert (anew.name, anew.resume) == ("anew", False)
+
+
 def test_a_misspelt_key_is_refused_by_name(campaign: Campaign) -> None:
     with pytest.raises(TaskFailedForGood, match='has no key "maping"; did you mean "mapping"'):
         plan(campaign, maping=[])

@@ -101,5 +101,7 @@ docs: setup  ## write the pages that are made from the model
 lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url requirements-dev.txt -o requirements.lock
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --prerelease allow \
+	  --no-emit-index-url --constraint requirements.lock tests/requirements-root.in -o tests/requirements-root.txt
 
 .PHONY: help demo demo-open-data rehearsal up down status watch env root test-physics test unit test-cluster bench lint clean setup audit docs lock

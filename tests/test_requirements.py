@@ -38,3 +38,12 @@ def test_everything_is_pinned_with_hashes(repository: Path, lock: str) -> None:
 def test_everything_that_is_used_directly_is_in_the_lock(repository: Path, source: str) -> None:
     direct = re.findall(r"(?m)^[A-Za-z0-9][A-Za-z0-9-]*", (repository / source).read_text())
     assert [name for name in direct if name.lower() not in pins(repository / "requirements.lock")] == []
+
+
+def test_root_is_installed_beside_the_lock_and_changes_nothing_of_it(repository: Path) -> None:
+    """`make root` puts it into the same environment."""
+    beside = pins(repository / "tests" / "requirements-root.txt")
+    locked = pins(repository / "requirements.lock")
+    assert sorted(beside) == ["numpy", "root"]
+    assert beside["numpy"] == locked["numpy"]
+    assert len(beside["root"]) >= 3

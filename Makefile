@@ -10,7 +10,7 @@ CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
 IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadgroup
-BENCHES := submit watch list overhead parse analysis million localkube
+BENCHES := submit watch list overhead parse analysis ranges million localkube
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

@@ -14,6 +14,7 @@ TINY = {
     "overhead": ("--runs", "1"),
     "parse": ("--configs", "1"),
     "analysis": ("--events", "2000", "--repeats", "1"),
+    "ranges": ("--events", "200000", "--ranges", "2"),
     "million": ("--times", "1", "2"),
     "localkube": ("--pods", "20", "40"),
 }

@@ -1,0 +1,149 @@
+"""The campaign on public data, task by task, from a web server with files of that layout to the summary."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clouds.fixtures import gate
+from clouds.gate import Gate
+from clouds.tasks import carry_out
+from clustered_file import write_clustered
+from higgsdemo.campaign import Campaign, load_campaign
+from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
+from higgsdemo.operators.list_shards import ListShardsOperator
+from higgsdemo.operators.plan import PlanOperator
+from higgsdemo.operators.results import MergeResultsOperator
+from higgsdemo.run import ClusterRun
+from s3_server import Bucket, bucket, s3_endpoint
+from web_server import WebServer, one_web_server, web_server
+from workload.pod import analyse
+from workload.result import HISTOGRAMS
+
+__all__ = ["bucket", "gate", "one_web_server", "s3_endpoint", "web_server"]
+
+DAG = "cms-open-data-2012"
+CLUSTERS, CLUSTER_EVENTS = 6, 500
+EVENTS, SHARD_EVENTS = CLUSTERS * CLUSTER_EVENTS, 1000
+SIMULATED_AS = {"SMHiggs": "higgs", "ZZTo": "zz", "Run2012": "dy"}
+
+
+@pytest.fixture
+def campaign(repository: Path) -> Campaign:
+    return load_campaign(repository / "include" / "config" / f"{DAG}.json")
+
+
+@pytest.fixture
+def archive(campaign: Campaign, web_server: WebServer, tmp_path: Path) -> dict[str, Path]:
+    """The eight files of the campaign, simulated, on a web server under the paths they have at CERN."""
+    files = {}
+    for dataset in campaign.shared_datasets():
+        process = next(kind for start, kind in SIMULATED_AS.items() if dataset.name.startswith(start))
+        files[dataset.name] = tmp_path / f"{dataset.name}.root"
+        write_clustered(files[dataset.name], CLUSTERS, CLUSTER_EVENTS, process)
+        web_server.put(dataset.url[:-1].split("/", 3)[3], files[dataset.name].read_bytes())
+    return files
+
+
+@pytest.fixture
+def connected(gate: Gate, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow connections to a cluster that people have, and to the store of the results."""
+    with gate._localkube.admin() as admin:
+        made = admin.post("clusters", json={"name": "of-open-data", "nodes": 1, "cpu": "4", "memory": "8Gi"})
+    cluster = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(made.json()["kubeconfig"])}}
+    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    store = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(cluster))
+    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(store))
+
+
+def planned(campaign: Campaign, **conf: Any) -> list[ClusterRun]:
+    now = datetime.now(UTC)
+    dag_run = SimpleNamespace(dag_id=DAG, run_id="manual__1", run_after=now, start_date=now, conf=conf)
+    plan = PlanOperator(task_id="plan", campaign=campaign)
+    return [ClusterRun.model_validate(one) for one in plan.execute({"dag_run": dag_run})]  # type: ignore[typeddict-item]
+
+
+def merged(assignments: list[ClusterRun]) -> None:
+    task = MergeResultsOperator(
+        task_id="merge", assignments=[one.model_dump(mode="json") for one in assignments]
+    )
+    task.execute({"dag_run": SimpleNamespace(start_date=datetime.now(UTC), run_after=datetime.now(UTC))})  # type: ignore[typeddict-item]
+
+
+def read(bucket: Bucket, key: str) -> Any:
+    return json.loads(bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read())
+
+
+@pytest.mark.usefixtures("connected")
+def test_every_event_of_the_eight_files_is_counted_once(
+    campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
+) -> None:
+    cluster = {"provider": "existing", "connection": "theirs", "cores": 4}
+    (assignment,) = assignments = planned(
+        campaign,
+        run_name="streamed",
+        storage={
+            "input": web_server.address,
+            "output": f"s3://{bucket.name}",
+            "pod_ca": str(web_server.authority),
+        },
+        mapping=[{"name": "theirs", **cluster}],
+        shard_events=SHARD_EVENTS,
+    )
+    listed = carry_out(ListShardsOperator, assignment)["datasets"]
+    assert {name: counts["shards"] for name, counts in listed.items()} == dict.fromkeys(archive, 3)
+    looked_into = sum(web_server.sent.values())
+    submitted = carry_out(SubmitJobsOperator, assignment)
+    assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 24
+    merged(assignments)
+
+    folder = f"{DAG}/streamed"
+    summary = read(bucket, f"{folder}/summary.json")
+    assert (summary["shards"]["expected"], summary["shards"]["done"]) == (24, 24)
+    assert all(one["covered_pb"] == pytest.approx(one["full_pb"]) for one in summary["luminosity"])
+    results: dict[str, list[Any]] = defaultdict(list)
+    for key in bucket.keys(f"{folder}/results/"):
+        results[key.split("/")[3]].append(read(bucket, key))
+    for dataset, path in archive.items():
+        parts = results[dataset]
+        assert [part["entries"] for part in parts] == [[n, n + 1000] for n in range(0, EVENTS, 1000)]
+        whole = analyse(path, dataset)
+        for channel, name in HISTOGRAMS.items():
+            added = [sum(counts) for counts in zip(*(part[name] for part in parts), strict=True)]
+            assert added == whole.histograms[channel].tolist()
+    read_by_pods = sum(part["bytes"] for parts in results.values() for part in parts)
+    assert read_by_pods == sum(web_server.sent.values()) - looked_into
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_file_that_changes_after_it_was_listed_fails_its_shards_and_says_why(
+    campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
+) -> None:
+    cluster = {"provider": "existing", "connection": "theirs", "cores": 4}
+    (assignment,) = planned(
+        campaign.model_copy(update={"tolerance": 3}),
+        run_name="changed",
+        storage={
+            "input": web_server.address,
+            "output": f"s3://{bucket.name}",
+            "pod_ca": str(web_server.authority),
+        },
+        mapping=[{"name": "theirs", **cluster}],
+        shard_events=SHARD_EVENTS,
+    )
+    path = next(path for path in web_server.files if path.endswith("/ZZTo4e.root"))
+    web_server.files[path] = web_server.files[path][:-1] + b"!"
+    submitted = carry_out(SubmitJobsOperator, assignment)
+    ended = carry_out(WaitForJobsOperator, assignment, submitted=submitted)
+    assert (ended["done"], ended["failed"]) == (21, 3)
+    failures = read(bucket, f"{DAG}/changed/failures/theirs.json")
+    assert {failure["dataset"] for failure in failures} == {"ZZTo4e"}
+    assert all("has changed since it was listed (ETag" in failure["reason"] for failure in failures)
+    assert all("exit code 65" in failure["reason"] for failure in failures)

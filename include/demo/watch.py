@@ -158,6 +158,10 @@ def _failures(state: State) -> list[State]:
 def _remarks(state: State) -> list[Text]:
     reading, failed = state["reading"], state["failures"]["count"]
     remarks = [f"and {failed - 5} failed shards more"] if failed > 5 else []
+    for one in state["slow"]:
+        remarks.append(f"slow: {one['dataset']} in {one['cluster']}, about {one['eta']:.0f} s to go")
+    for one in state["stragglers"][:5]:
+        remarks.append(f"still without a result: {one['shard']} of {one['dataset']} in {one['cluster']}")
     if reading["error"]:
         remarks.append(reading["error"])
     elif not reading["complete"] and reading["found"]:

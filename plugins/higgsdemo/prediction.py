@@ -112,12 +112,17 @@ def cost(clusters: Sequence[Cluster], seconds: float) -> float | None:
     return round(hourly * seconds / 3600, 2)
 
 
-def account_table(predicted: Account | None, actual: Account | None) -> str:
-    """Return both as plain text, one quantity a line; what neither knows is left out."""
+def account_rows(predicted: Account | None, actual: Account | None) -> list[list[str]]:
+    """Return both as rows of a table below its heading, one quantity each; what neither knows is left out."""
     sides = {"predicted": _cells(predicted), "took": _cells(actual)}
     shown = {title: cells for title, cells in sides.items() if cells}
     names = [name for name in _NAMES if any(name in cells for cells in shown.values())]
-    rows = [["", *shown], *([name, *(cells.get(name, "") for cells in shown.values())] for name in names)]
+    return [["", *shown], *([name, *(cells.get(name, "") for cells in shown.values())] for name in names)]
+
+
+def account_table(predicted: Account | None, actual: Account | None) -> str:
+    """Return both as plain text."""
+    rows = account_rows(predicted, actual)
     left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = (
         "  ".join([f"{row[0]:<{left}}", *map(str.rjust, row[1:], right)]).rstrip()  # numbers to the right

@@ -26,6 +26,9 @@ from higgsdemo.normalisation import NormalisationError, normalise
 from higgsdemo.operators.results import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.tally import Tally
+from higgsdemo.prediction import Account, account_rows
+from higgsdemo.run import RECORD
+from higgsdemo.shards import cluster_shards, shards_key
 from higgsdemo.spectra import add_up
 from higgsdemo.spectra_plot import own_chart
 from higgsdemo.storage import ObjectStore, StorageError
@@ -40,6 +43,8 @@ IDLE_SECONDS = 30.0  # without a request, after which nothing more is read
 CREDENTIALS_SECONDS = 300.0  # for which an open store is used
 FOLLOWED = 8  # runs kept in memory
 SUMMARY = "summary.json"
+STRAGGLERS = 20  # shards that are named, when no more are left
+STRAGGLING = 0.1  # part of all shards that they are at most
 
 Item = TypeVar("Item")
 
@@ -54,6 +59,8 @@ class Snapshot:
     :param failures: the failed shards, with their reasons.
     :param found: results in the bucket, those still to be read included.
     :param complete: whether everything there was has been read.
+    :param account: what the run should take and, once it is merged, what it took: rows of a table.
+    :param stragglers: the last shards without a result, once they are few: cluster, dataset and shard.
     :param error: why the bucket cannot be read.
     """
 
@@ -67,6 +74,8 @@ class Snapshot:
     read: int = 0
     found: int = 0
     complete: bool = False
+    account: tuple[list[str], ...] = ()
+    stragglers: tuple[dict[str, str], ...] = ()
     error: str | None = None
 
 
@@ -83,6 +92,8 @@ class Follower:
         self._store: ObjectStore | None = None
         self._opened = 0.0
         self._merge: tuple[object, ...] | None = None
+        self._last: list[dict[str, str]] | None = None
+        self._account: tuple[list[str], ...] = ()
 
     def look(self, run: AirflowRun) -> Snapshot:
         """What has been read so far; goes on reading in the background."""
@@ -133,6 +144,8 @@ class Follower:
                 self._merge = version
             return
         self._merge = None
+        if RECORD in files and not self._account:
+            self._account = _account(json.loads(store.read(RECORD)).get("predicted"), None)
         listing = self._unread(run, store)
         if not self._tally.read and (first := list(islice(listing, FIRST))):
             self._count(store, first)
@@ -146,7 +159,31 @@ class Follower:
             if time.monotonic() - told > PUBLISH_SECONDS:
                 yield self._now(run, jobs, noted, files, found, complete=False)
                 told = time.monotonic()
-        yield self._now(run, jobs, noted, files, found, complete=True)
+        now = self._now(run, jobs, noted, files, found, complete=True)
+        yield replace(now, stragglers=self._stragglers(run, store))
+
+    def _stragglers(self, run: AirflowRun, store: ObjectStore) -> tuple[dict[str, str], ...]:
+        """The last shards, by name; the lists of shards are read only once they are few."""
+        opened = self._open(run)
+        expected = expected_shards(run)
+        left = sum(expected[name] - self._tally.shards(name) for name in opened)
+        if not 0 < left <= min(STRAGGLERS, sum(expected.values()) * STRAGGLING):
+            return ()
+        if self._last is None:
+            self._last = [
+                {"cluster": cluster, "dataset": shard.dataset, "shard": shard.name}
+                for cluster in run.listed
+                if store.exists(shards_key(cluster))
+                for shard in cluster_shards(store, cluster)
+                if shard.dataset in opened
+            ]
+        without = [
+            one
+            for one in self._last
+            if not self._tally.counted(f"results/{one['dataset']}/{one['shard']}.json")
+        ]
+        self._last = without
+        return tuple(self._last)
 
     def _open_store(self, run: AirflowRun) -> ObjectStore:
         """The run's folder, opened anew now and then and after an error: credentials expire."""
@@ -194,6 +231,7 @@ class Follower:
             read=self._tally.read,
             found=found,
             complete=complete,
+            account=self._account,
         )
 
 
@@ -255,7 +293,13 @@ def _merged(
         read=total,
         found=total,
         complete=True,
+        account=_account(summary.get("predicted"), summary.get("took")),
     )
+
+
+def _account(predicted: Any, took: Any) -> tuple[list[str], ...]:
+    sides = (Account.model_validate(side) if side else None for side in (predicted, took))
+    return tuple(account_rows(*sides))
 
 
 def _documents(store: ObjectStore, folder: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from statistics import median_low
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,9 @@ STEPS = ("create_cluster", "prepull_image", "list_dataset_shards", "submit_jobs"
 STAGES = ("plan", GROUP, "merge_results", "plot", "cleanup_jobs", "delete_clusters", "campaign_status")
 RATE_SECONDS = 30.0  # a rate is that of the last half minute
 FAILURES_SHOWN = 100
+SLOW_TIMES = 2.0  # a dataset is slow that still takes so many times as long as the usual one
+SLOW_SECONDS = 30.0  # and at least so long
+SLOW_SHOWN = 3
 ATTENTION = ("failed", "upstream_failed", "up_for_retry", "running", "deferred", "restarting", "queued")
 """States of mapped tasks in the order in which one stands for all."""
 
@@ -54,6 +58,9 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
             "error": seen.error,
         },
         "chart": seen.chart,
+        "account": list(seen.account),
+        "slow": _slow(clusters),
+        "stragglers": list(seen.stragglers),
         "failures": {"count": len(failures), "shown": failures[:FAILURES_SHOWN]},
     }
 
@@ -177,6 +184,19 @@ def _rate(dataset: str, done: int, seen: Snapshot) -> float:
     now = time.time()
     seconds = min(RATE_SECONDS, now - float(finished.min()))
     return float(np.count_nonzero(finished > now - seconds)) / max(seconds, 1.0) * done / len(finished)
+
+
+def _slow(clusters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The datasets that will end last by far, those that take longest first."""
+    open_ = [
+        {"cluster": cluster["name"], "dataset": dataset["name"], "eta": dataset["shards"]["eta"]}
+        for cluster in clusters
+        for dataset in cluster["datasets"]
+        if dataset["shards"]["eta"] is not None
+    ]
+    usual = median_low(one["eta"] for one in open_) if open_ else 0.0
+    slow = [one for one in open_ if one["eta"] > max(SLOW_TIMES * usual, SLOW_SECONDS)]
+    return sorted(slow, key=lambda one: -float(one["eta"]))[:SLOW_SHOWN]
 
 
 def _eta(rest: int, rate: float) -> float | None:

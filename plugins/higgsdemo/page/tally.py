@@ -55,6 +55,10 @@ class Tally:
         self._finished[dataset].append((document.finished or datetime.now(UTC)).timestamp())
         self.simulated |= document.simulated
 
+    def counted(self, key: str) -> bool:
+        """Whether the result of that key has been counted."""
+        return key in self._counted
+
     @property
     def read(self) -> int:
         """Results counted."""

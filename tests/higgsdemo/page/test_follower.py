@@ -14,6 +14,7 @@ from moto.s3.models import s3_backends
 from airflow_runs import HIGGS, TTBAR, airflow_run
 from higgsdemo.page import follower
 from higgsdemo.page.follower import Followers, Snapshot
+from higgsdemo.shards import Shard, dump
 from higgsdemo.storage import ObjectStore, StoredObject
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint
@@ -162,6 +163,22 @@ def test_of_27000_merged_results_none_is_read(bucket: Bucket, folder: str, reads
     seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
     assert seen.read == 27_000
     assert reads == ["summary.json", "spectrum.json"]
+
+
+def test_the_last_shards_are_named_and_what_was_predicted_is_told(bucket: Bucket, folder: str) -> None:
+    fill(bucket, 19)
+    lines = (dump(Shard(HIGGS, f"{number:05}", f"s3://in/{number:05}.root", 1)) for number in range(20))
+    bucket.client.put_object(
+        Bucket=bucket.name, Key=f"{RUN}/shards/kubecon-demo-1.jsonl", Body=b"".join(lines)
+    )
+    put(bucket, "campaign.json", {"predicted": {"shards": 20, "pods": 10}})
+    run = airflow_run(listed={"kubecon-demo-1": {HIGGS: 20}}, output=folder)
+    followers = Followers()
+    seen = looked(lambda: followers.look(run), lambda seen: bool(seen.stragglers))
+    assert seen.stragglers == ({"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "00019"},)
+    assert seen.account == (["", "predicted"], ["Shards", "20"], ["Pods", "10"])
+    put(bucket, f"results/{HIGGS}/00019.json", document(HIGGS, 100))
+    looked(lambda: followers.look(run), lambda seen: seen.read == 20 and not seen.stragglers)
 
 
 def test_a_bucket_that_cannot_be_read_is_told_and_tried_again(bucket: Bucket, folder: str) -> None:

@@ -120,3 +120,14 @@ def test_a_stage_of_mapped_tasks_shows_the_state_that_needs_attention_most() -> 
     states = {"cluster.wait_for_jobs[0]": "success", "cluster.wait_for_jobs[1]": "failed"}
     state = run_state(airflow_run(tasks=states), Snapshot(), "")  # type: ignore[arg-type]
     assert state["stages"][0]["state"] == "failed"
+
+
+def test_datasets_that_will_end_last_by_far_are_named() -> None:
+    now = time.time()
+    tasks: dict[str, str | None] = {f"cluster.wait_for_jobs[{i}]": "deferred" for i in range(2)}
+    finished = {name: np.array([now - 40] + [now - 10] * 9) for name in (TTBAR, HIGGS)}
+    listed = {"kubecon-demo-0": {TTBAR: 12}, "kubecon-demo-1": {HIGGS: 1000}}
+    seen = Snapshot(counted={TTBAR: 10, HIGGS: 10}, finished=finished)
+    assert run_state(airflow_run(tasks=tasks, listed=LISTED), seen, "")["slow"] == []
+    (slow,) = run_state(airflow_run(tasks=tasks, listed=listed), seen, "")["slow"]
+    assert (slow["cluster"], slow["dataset"], round(slow["eta"])) == ("kubecon-demo-1", HIGGS, 3300)

@@ -9,6 +9,8 @@ const shown = {}; // what each table was last filled with
 export function showTables(state, query) {
   if (state.chart && !state.chart.yields) once("entries", state.chart.channels, () => fillEntries(state.chart.channels));
   else if (state.chart) once("yields", state.chart.yields, () => fillYields(state.chart));
+  once("account", state.account, () => fillAccount(state.account));
+  once("remarks", [state.slow, state.stragglers], () => fillRemarks(state));
   once("failures", state.failures, () => fillFailures(state.failures));
   say(find("output"), state.output ?? "");
   keep(
@@ -46,6 +48,20 @@ function fillYields({ yields, window: [low, high], low: from, high: to, note, un
 function fillEntries(channels) {
   const rows = Object.entries(channels).map(([name, { data }]) => [name, count(data.counts.reduce((one, other) => one + other, 0))]);
   fillTable(find("yields"), "Entries of each histogram", ["Histogram", "Entries"], rows);
+}
+
+function fillAccount([head, ...rows]) {
+  find("account-box").hidden = !rows.length;
+  if (rows.length) fillTable(find("account"), "What the run should take, and what it took", head, rows);
+}
+
+/** Which datasets are slow, and which shards are the last. */
+function fillRemarks({ slow, stragglers }) {
+  const texts = [
+    ...slow.map((one) => `Slow: ${one.dataset} in ${one.cluster}, about ${Math.round(one.eta)} s to go`),
+    ...stragglers.map((one) => `Still without a result: ${one.shard} of ${one.dataset} in ${one.cluster}`),
+  ];
+  find("remarks").replaceChildren(...texts.map((text) => element("li", {}, text)));
 }
 
 function fillFailures({ count: all, shown: failures }) {

@@ -68,6 +68,13 @@ $(VENV)/physics: | setup
 bench-%: setup
 	@python -m bench $* $(BENCH)
 
+soak: setup  ## run campaigns while parts are killed at random (MINUTES=10 SEED=1)
+	@PYTHONPATH=plugins:include:tests python tests/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
+
+damaged: setup  ## read 200 damaged files, and plan 2,000 generated campaigns (`make test` takes fewer)
+	@DAMAGED_FILES=200 GENERATED=2000 python -m pytest tests/workload/test_damaged_files.py \
+	  tests/higgsdemo/operators/test_generated_runs.py
+
 lint: setup  ## check style, types and layers
 	@ruff check .
 	@ruff format --check .
@@ -104,4 +111,5 @@ lock: setup  ## pin the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --prerelease allow \
 	  --no-emit-index-url --constraint requirements.lock tests/requirements-root.in -o tests/requirements-root.txt
 
-.PHONY: help demo demo-open-data rehearsal up down status watch env root test-physics test unit test-cluster bench lint clean setup audit docs lock
+.PHONY: help demo demo-open-data rehearsal up down status watch env root test-physics test unit test-cluster bench soak \
+  damaged lint clean setup audit docs lock

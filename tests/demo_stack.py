@@ -112,6 +112,11 @@ class Stack:
             trust_env=False,
         )
 
+    def running_pods(self, cluster: str) -> int:
+        """The number of a cluster's pods that run."""
+        query = ("get", "pods", "-n", "higgs", "-o=name", "--field-selector=status.phase=Running")
+        return len(self.kubectl("--context", cluster, *query, "-l", "higgsdemo/dataset").split())
+
     def contexts(self) -> list[str]:
         """The clusters that run, by their contexts in the kubeconfig."""
         return self.kubectl("config", "get-contexts", "-o", "name").split()

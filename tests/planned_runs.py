@@ -30,8 +30,12 @@ def planned(
         "stages": ("create", "prepare", "submit", "cleanup"),
         "resume": False,
         "cleanup": "jobs",
+        "approve_delete": True,
         "tolerance": 0,
+        "dataset_tolerance": None,
         "incomplete": "fail",
+        "on_cancel": "stop",
+        "max_hours": None,
         "download_limit_kbps": None,
     }
     cluster_fields: dict[str, Any] = {

@@ -25,6 +25,8 @@ class ScriptedApi:
         self.script = list(script)
         self.tokens_given = 0
         self.tokens_used: list[str] = []
+        self.patches: list[tuple[str, dict[str, Any]]] = []
+        self.pending: list[dict[str, Any]] = []
         self.url = ""
 
     async def kubeconfig(self, request: web.Request) -> web.Response:
@@ -42,6 +44,15 @@ class ScriptedApi:
                 },
             }
         )
+
+    async def pods(self, request: web.Request) -> web.Response:
+        """The pending pods."""
+        return web.json_response({"kind": "PodList", "apiVersion": "v1", "items": self.pending})
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """Note what is to become of a Job."""
+        self.patches.append((request.match_info["name"], await request.json()))
+        return web.json_response({})
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
         """The next step of the script."""
@@ -69,6 +80,8 @@ async def scripted_api(*script: Step) -> AsyncIterator[ScriptedApi]:
     app = web.Application()
     app.router.add_get("/localkube/clusters/{name}", api.kubeconfig)
     app.router.add_get("/apis/batch/v1/namespaces/{namespace}/jobs", api.jobs)
+    app.router.add_get("/api/v1/namespaces/{namespace}/pods", api.pods)
+    app.router.add_patch("/apis/batch/v1/namespaces/{namespace}/jobs/{name}", api.patch)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -87,6 +87,23 @@ class Airflow:
         """End a run as failed, its tasks with it."""
         self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", body={"state": "failed"})
 
+    def mark(self, dag_id: str, run_id: str, task: TaskInstance, state: str) -> None:
+        """Mark one task instance as failed or success, whatever it does."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}"
+        at = f"/{task.map_index}" if task.map_index >= 0 else ""
+        self._request("PATCH", f"{path}{at}", body={"new_state": state})
+
+    def clear(self, dag_id: str, run_id: str, task: TaskInstance) -> None:
+        """Let a task instance, and what comes after it, run again."""
+        body = {
+            "dag_run_id": run_id,
+            "task_ids": [[task.task_id, task.map_index]],
+            "include_downstream": True,
+            "only_failed": False,
+            "dry_run": False,
+        }
+        self._request("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body=body)
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """The state of a run: queued, running, success or failed."""
         state: str = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"]

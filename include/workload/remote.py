@@ -75,6 +75,11 @@ class _Object:
             raise BadInput(self._changed(f"ETag {_bare(self._etag)}", f"ETag {_bare(etag)}"))
         self._size, self._etag = size, self._etag or etag
 
+    def _inside(self, start: int) -> None:
+        """Refuse a range that begins behind the end: only a damaged file sends its reader there."""
+        if self._size is not None and start >= self._size:
+            raise BadInput(f"{self.url}: damaged: it points to byte {start}, and has {self._size}")
+
     def _changed(self, then: str, now: str) -> str:
         return (
             f"{self.url} has changed since it was listed ({then} then, {now} now): list it again by a new run"
@@ -115,6 +120,7 @@ class StoredObject(_Object):
 
     def read(self, start: int, stop: int) -> bytes:
         """As `Remote.read`."""
+        self._inside(start)
         with self._explained():
             answer = obstore.get(self._store, self._key, options={"range": (start, stop)})
             self._check(answer.meta["size"], answer.meta["e_tag"])
@@ -140,6 +146,7 @@ class XrootdObject(_Object):
         """As `Remote.read`."""
         with self._explained():
             self._look_once()
+            self._inside(start)
             return self._count(bytes(self._files.cat_file(self._path, start=start, end=stop)))
 
     def content(self) -> tuple[int, Iterator[bytes]]:

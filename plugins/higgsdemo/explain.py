@@ -43,7 +43,10 @@ TASKS = {
         "analysis of one's own as `spectrum.png` and `spectrum.svg`, and tells those who wait for the "
         "asset of this campaign that a new spectrum is there."
     ),
-    "choose_cleanup": "Follows `keep` or `cleanup_jobs`, as the campaign or the trigger says.",
+    "choose_cleanup": (
+        "Follows `keep` or `cleanup_jobs`, as the campaign or the trigger says. Before clusters in which "
+        "shards still run are deleted, a run that was triggered by hand asks here (*Required Actions*)."
+    ),
     "keep": "Leaves jobs and clusters as they are.",
     "cleanup_jobs": "Removes what bears the labels of this campaign from the cluster, and nothing else.",
     "delete_clusters": "Deletes the cluster if this project made it and the campaign asks for it.",

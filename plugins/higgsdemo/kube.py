@@ -7,6 +7,7 @@ when it is not. A retried, cleared or repeated task therefore never doubles anyt
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -14,12 +15,23 @@ from typing import Any, NamedTuple
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
 
 from higgsdemo import labels
 
 Manifest = dict[str, Any]
 PAGE = 500
 LOG_BYTES = 16_000
+RETRY = Retry(
+    total=6,  # pauses of 0.5, 1, 2, 4 and 8 s, each up to 0.5 s longer, or what the server asks for
+    backoff_factor=0.5,
+    backoff_jitter=0.5,
+    backoff_max=30,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,  # every write is idempotent: what was made though its answer was lost is adopted
+    retry_after_max=60,
+    raise_on_status=False,
+)
 
 
 class KubeError(RuntimeError):
@@ -39,6 +51,7 @@ class KubeCluster:
     def __init__(self, name: str, namespace: str, api: ApiClient) -> None:
         self.name, self.namespace = name, namespace
         self._api = api
+        api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY
         self._core, self._batch, self._apps = CoreV1Api(api), BatchV1Api(api), AppsV1Api(api)
         self._network = NetworkingV1Api(api)
 
@@ -92,7 +105,32 @@ class KubeCluster:
     def stop_job(self, name: str) -> None:
         """Suspend a Job: its pods end, no further ones start, and its status stays to be read."""
         with explained(self.name, f"suspend Job {name}", ignore=(404, 422)):  # 422: it has ended
-            self._batch.patch_namespaced_job(name, self.namespace, {"spec": {"suspend": True}})
+            stopped = {"metadata": {"annotations": {labels.STOPPED: "true"}}, "spec": {"suspend": True}}
+            self._batch.patch_namespaced_job(name, self.namespace, stopped)
+
+    def jobs(self, selector: str) -> list[Manifest]:
+        """Return the Jobs that a label selector finds."""
+        with explained(self.name, "list Jobs"):
+            return list(
+                self._plain(self._batch.list_namespaced_job(self.namespace, label_selector=selector))["items"]
+            )
+
+    def owners(self) -> Counter[tuple[str, str]]:
+        """Count what of ours has pods in the namespace, by the values of the labels of campaign and run.
+
+        Secrets are not listed: whoever may list them may read them.
+        """
+        lists: dict[str, Callable[..., Any]] = {
+            "Jobs": self._batch.list_namespaced_job,
+            "DaemonSets": self._apps.list_namespaced_daemon_set,
+        }
+        found = Counter[tuple[str, str]]()
+        for kind, listed in lists.items():
+            with explained(self.name, f"list {kind}"):
+                objects = listed(self.namespace, label_selector=f"{labels.PART_OF}={labels.PROJECT}").items
+            marks = [thing.metadata.labels for thing in objects]
+            found.update((one[labels.CAMPAIGN], one[labels.RUN]) for one in marks if labels.RUN in one)
+        return found
 
     def failed_pods(self, selector: str) -> Iterator[Manifest]:
         """Yield the failed pods that a label selector finds, page by page."""

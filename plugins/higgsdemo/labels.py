@@ -14,6 +14,7 @@ CAMPAIGN = "higgsdemo/campaign"
 RUN = "higgsdemo/run"
 DATASET = "higgsdemo/dataset"
 SPEC_HASH = "higgsdemo/spec-hash"
+STOPPED = "higgsdemo/stopped"
 
 LABEL_LIMIT = 63
 

@@ -52,9 +52,10 @@ def job_progress(job: dict[str, Any]) -> Progress:
     status = job.get("status") or {}
 
     def shards(compressed: str | None) -> int:
-        return sum(min(per_pod, total - index * per_pod) for index in indexes(compressed))
+        return sum(max(min(per_pod, total - index * per_pod), 0) for index in indexes(compressed))
 
-    done, failed = shards(status.get("completedIndexes")), shards(status.get("failedIndexes"))
+    done = shards(status.get("completedIndexes"))
+    failed = min(shards(status.get("failedIndexes")), total - done)
     running = min(int(status.get("ready") or 0) * per_pod, total - done - failed)
     conditions = status.get("conditions") or []
     ended = {c["type"] for c in conditions if c["status"] == "True"} & {"Complete", "Failed"}

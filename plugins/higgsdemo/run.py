@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.campaign.fields import Incomplete, Read
+from higgsdemo.campaign.fields import Incomplete, OnCancel, Read
 from higgsdemo.campaign.model import Cluster
 
 Stage = Literal["create", "prepare", "submit", "cleanup"]
@@ -32,14 +33,18 @@ class Run(BaseModel):
     :param output: the run's folder, ``<output>/<campaign>/<name>``.
     :param output_connection: Airflow connection that writes it.
     :param pod_endpoint: endpoint of the output's store as pods see it; None for the connection's.
+    :param approve_delete: whether somebody is asked before clusters with running shards are deleted.
     :param tolerance: failed shards that a cluster may have: a count, or a fraction of its shards.
     :param read: how pods read shards.
     :param shard_events: files are cut into shards of about so many events; None: a file is one shard.
     :param pod_ca: PEM file, where this runs, of authorities that pods trust besides the public ones.
+    :param dataset_tolerance: the same for each dataset; None for no limit but the cluster's.
     :param histograms: what the results of an analysis of one's own hold; empty for the shipped workloads.
     :param live: Airflow connection of the Redis server that gets a copy of each result; None for none.
     :param listed: `plan` has listed the datasets and split them over the clusters.
     :param incomplete: what a dataset does whose listing is empty or not what the catalogue says.
+    :param on_cancel: what becomes of the Jobs of a task that somebody ends by hand.
+    :param max_hours: hours after its start that the run is ended; None for no limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,8 +62,12 @@ class Run(BaseModel):
     resume: bool
     listed: bool = False
     cleanup: Cleanup
+    approve_delete: bool
     tolerance: int | float
+    dataset_tolerance: int | float | None
     incomplete: Incomplete
+    on_cancel: OnCancel
+    max_hours: float | None
     download_limit_kbps: int | None
     read: Read = "stage-in"
     shard_events: int | None = None
@@ -67,8 +76,27 @@ class Run(BaseModel):
     live: str | None = None
 
     def allowed_failures(self, shards: int) -> int:
-        """Return how many of ``shards`` may fail."""
-        return int(self.tolerance * shards) if isinstance(self.tolerance, float) else self.tolerance
+        """Return how many of a cluster's ``shards`` may fail."""
+        return _allowed(self.tolerance, shards)
+
+    def allowed_in_dataset(self, shards: int) -> int:
+        """Return how many of a dataset's ``shards`` may fail."""
+        return shards if self.dataset_tolerance is None else _allowed(self.dataset_tolerance, shards)
+
+    def excess(self, failed: Mapping[str, int], shards: Mapping[str, int]) -> str | None:
+        """Say in which way more shards have failed than may; None when no more have.
+
+        :param failed: failed shards by dataset.
+        :param shards: all shards by dataset.
+        """
+        for dataset, count in failed.items():
+            allowed = self.allowed_in_dataset(shards[dataset])
+            if count > allowed:
+                return f"{count} of {shards[dataset]} shards of {dataset} have no result, {allowed} may fail"
+        count, total = sum(failed.values()), sum(shards.values())
+        if count > (allowed := self.allowed_failures(total)):
+            return f"{count} of {total} shards have no result, {allowed} may fail"
+        return None
 
     @property
     def plot(self) -> str:
@@ -87,6 +115,10 @@ class ClusterRun(BaseModel):
 
     run: Run
     cluster: Cluster
+
+
+def _allowed(tolerance: int | float, shards: int) -> int:
+    return int(tolerance * shards) if isinstance(tolerance, float) else tolerance
 
 
 def run_name(run_id: str, start: datetime) -> str:

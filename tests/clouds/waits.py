@@ -26,6 +26,9 @@ class EndOfJob(PollingTrigger):
         job = await AsyncBatchV1Api(api).read_namespaced_job_status(NAME, "default")
         return {"succeeded": job.status.succeeded} if job.status.completion_time else None
 
+    async def stop(self, api: ApiClient) -> None:
+        await AsyncBatchV1Api(api).delete_namespaced_job(NAME, "default")
+
 
 def wait_for_a_job(planned: ClusterRun, seconds: float, disturb: Callable[[], None] = lambda: None) -> Any:
     """Run a Job for some seconds, and give the event of a trigger that asks for it ten times a second.
@@ -36,6 +39,6 @@ def wait_for_a_job(planned: ClusterRun, seconds: float, disturb: Callable[[], No
     BatchV1Api(provider_of(planned).connect()).create_namespaced_job("default", job)
     disturbance = threading.Timer(seconds / 2, disturb)
     disturbance.start()
-    event = first_event(EndOfJob(planned.model_dump(mode="json"), 0.1))
+    event = first_event(EndOfJob(planned.model_dump(mode="json"), 0.1, None))
     disturbance.join()
     return event

@@ -246,7 +246,7 @@ async def waited(
         monkeypatch.setenv("AIRFLOW_CONN_TROUBLED", json.dumps(connection(api)))
         there = run.assignment.cluster.model_copy(update={"provider": "local", "connection": "troubled"})
         assignment = run.assignment.model_copy(update={"cluster": there}).model_dump(mode="json")
-        trigger = JobsTrigger(assignment, 0.2, sorted(submitted["jobs"]), 0)
+        trigger = JobsTrigger(assignment, 0.2, None, sorted(submitted["jobs"]))
         events = [event.payload async for event in trigger.run()]
     (payload,) = events
     return payload, api

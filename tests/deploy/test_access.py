@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,12 @@ from demo.settings import WORKLOAD_IMAGE
 from deploy.role import Right, right_for, rights, without
 from deploy.role_gate import RoleGate
 from higgsdemo.clusters.base import Provider
-from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood, connect
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.shards import Shard, dump, shards_key
 from higgsdemo.storage import ObjectStore
+from higgsdemo.triggers.jobs import JobsTrigger
 from localkube_server import IMAGES, Kube, Server
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
@@ -82,6 +84,9 @@ def campaign(s3: Kind) -> None:
         carry_out(PrepullImageOperator, by_keys)
         make(SubmitJobsOperator, by_identity).execute({})
         submitted = make(SubmitJobsOperator, by_keys).execute({})
+    jobs = sorted(submitted["jobs"])
+    asyncio.run(JobsTrigger(by_keys.model_dump(mode="json"), 0.1, None, jobs).on_kill())  # then it goes on
+    connect(by_keys).owners()
     with pytest.raises(TaskFailedForGood, match="1 of 1 shards have no result"):
         carry_out(WaitForJobsOperator, by_keys, submitted=submitted)
     make(CleanupJobsOperator, by_keys).execute({"dag_run": SimpleNamespace(conf={})})

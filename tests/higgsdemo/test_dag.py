@@ -67,6 +67,7 @@ def test_every_shipped_campaign_is_a_dag(shipped: dict[str, Any]) -> None:
         "dimuon",
         "higgs-full",
         "higgs-minimal",
+        "higgs_janitor",
     ]
 
 

@@ -13,6 +13,7 @@ from higgsdemo.campaign.values import (
     bucket_url,
     count,
     dataset,
+    hours,
     http_url,
     limit,
     nodes,
@@ -30,6 +31,7 @@ WorkloadName = Literal["nanoaod", "nanoaod-outreach", "aod", "own"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
 Read = Literal["stage-in", "stream"]
+OnCancel = Literal["stop", "release"]
 Stage = Literal["create", "prepare", "submit", "cleanup"]
 Split = Literal["by-bytes"]
 Dpath = Literal["/dev/shm", "/mnt/disks/ssd0", "/dev/null"]
@@ -45,6 +47,7 @@ Workload = Annotated[WorkloadName, choice(WorkloadName)]
 CleanupChoice = Annotated[Cleanup, choice(Cleanup)]
 IncompleteChoice = Annotated[Incomplete, choice(Incomplete)]
 ReadChoice = Annotated[Read, choice(Read)]
+OnCancelChoice = Annotated[OnCancel, choice(OnCancel)]
 StageChoice = Annotated[Stage, choice(Stage)]
 SplitChoice = Annotated[Split, choice(Split)]
 StageInPath = Annotated[Dpath, choice(Dpath)]
@@ -59,6 +62,14 @@ WholeOrAuto = Annotated[
     ),
 ]
 Count = Annotated[int, Rule("a whole number, 0 or more", count, {"type": "integer", "minimum": 0})]
+Hours = Annotated[
+    float,
+    Rule(
+        "a number of hours, more than 0 and at most 8760",
+        hours,
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 8760},
+    ),
+]
 Nodes = Annotated[
     int,
     Rule(

@@ -27,10 +27,12 @@ from higgsdemo.campaign.fields import (
     Connection,
     Endpoint,
     FilePath,
+    Hours,
     Image,
     IncompleteChoice,
     Line,
     Namespace,
+    OnCancelChoice,
     Prose,
     Provider,
     ReadChoice,
@@ -194,17 +196,43 @@ class Campaign(Model):
         title="Cleanup",
         description="What is removed at the end: `none`, the `jobs`, or the `clusters`.",
     )
+    approve_delete: bool = Field(
+        True,
+        title="Approval of deletion",
+        description="Whether a run that somebody has triggered asks in the web interface before it deletes "
+        "clusters in which shards still run; after an hour without an answer they are deleted.",
+    )
     tolerance: Tolerance = Field(
         0,
         title="Tolerance",
         description="Failed shards that a cluster may have: a number, or a fraction of its shards below 1.",
         examples=[0, 0.01],
     )
+    dataset_tolerance: Tolerance | None = Field(
+        None,
+        title="Tolerance of a dataset",
+        description="Failed shards that each dataset may have besides: a number, or a fraction of its shards "
+        "below 1; by default only those of the cluster are counted.",
+        examples=[5, 0.05],
+    )
     incomplete: IncompleteChoice = Field(
         "fail",
         title="Incomplete datasets",
         description="When a dataset's listing is empty, or has another number of files than the catalogue: "
         "`fail`, or `warn` and go on with what is there.",
+    )
+    max_hours: Hours | None = Field(
+        None,
+        title="Longest time",
+        description="Hours after its start that a run is ended: what it waits for is given up, its Jobs are "
+        "stopped, and cleanup follows; no limit by default.",
+        examples=[2],
+    )
+    on_cancel: OnCancelChoice = Field(
+        "stop",
+        title="When cancelled",
+        description="What becomes of the Jobs of a task that somebody marks as failed or successful: `stop` "
+        "them, to be gone on with when the task is cleared, or `release` them, to run to their end.",
     )
     download_limit_kbps: Whole | None = Field(
         None,

@@ -201,6 +201,13 @@ def dataset(value: Any) -> str:
     return source_url(value) if "://" in value else value
 
 
+def hours(value: Any) -> float:
+    """Check a number of hours, more than 0 and at most a year."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 8760:
+        raise ValueError
+    return value
+
+
 def count(value: Any) -> int:
     """Check a whole number that may be 0."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:

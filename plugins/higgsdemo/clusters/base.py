@@ -45,6 +45,14 @@ class State(NamedTuple):
     detail: str = ""
 
 
+class OurCluster(NamedTuple):
+    """A cluster that a campaign has made: its name, the value of its campaign label, its region or zone."""
+
+    name: str
+    campaign: str
+    location: str | None
+
+
 class Provider(ABC):
     """One cluster, through whoever runs it. The methods block; a trigger calls them in a thread.
 
@@ -79,6 +87,15 @@ class Provider(ABC):
 
         :returns: whether there is a deletion to wait for.
         """
+
+    @property
+    @abstractmethod
+    def marks(self) -> dict[str, str]:
+        """The labels or tags that say whose its clusters are."""
+
+    @abstractmethod
+    def found(self) -> list[OurCluster]:
+        """List the clusters that campaigns have made with this connection, in this location."""
 
     @abstractmethod
     def connect(self) -> ApiClient:

@@ -17,8 +17,16 @@ from airflow.providers.amazon.aws.utils.eks_get_token import fetch_access_token_
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from higgsdemo.campaign.providers import EksOptions
-from higgsdemo.clusters.base import ClusterError, Phase, State, Unreachable
-from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, check_shape, is_ours
+from higgsdemo.clusters.base import ClusterError, OurCluster, Phase, State, Unreachable
+from higgsdemo.clusters.shape import (
+    CAMPAIGN,
+    PART_OF,
+    PROJECT,
+    check_ours,
+    check_shape,
+    is_ours,
+    made_by_campaigns,
+)
 from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
 
 NODEGROUP = "campaign"
@@ -53,7 +61,7 @@ class EksProvider(TokenProvider):
         return self.cluster.eks or EksOptions()
 
     @cached_property
-    def tags(self) -> dict[str, str]:
+    def marks(self) -> dict[str, str]:
         """The tags that say whose the cluster is."""
         return {PART_OF: PROJECT, CAMPAIGN: self.campaign}
 
@@ -72,7 +80,7 @@ class EksProvider(TokenProvider):
             "name": self.cluster.name,
             "roleArn": options.cluster_role,
             "resourcesVpcConfig": network,
-            "tags": self.tags,
+            "tags": self.marks,
         }
         return request | ({"version": options.version} if options.version else {})
 
@@ -93,7 +101,7 @@ class EksProvider(TokenProvider):
             "capacityType": "SPOT" if options.spot else "ON_DEMAND",
             "nodeRole": options.node_role,
             "subnets": options.subnets,
-            "tags": self.tags,
+            "tags": self.marks,
         }
 
     def create(self) -> None:
@@ -102,7 +110,7 @@ class EksProvider(TokenProvider):
         if there is None:
             self._call("create the cluster", "create_cluster", **self.cluster_request())
             return
-        check_ours(self.cluster.name, there.get("tags") or {}, self.tags)
+        check_ours(self.cluster.name, there.get("tags") or {}, self.marks)
         phase = _phase(there)
         if phase == Phase.FAILED:
             self.delete()
@@ -126,7 +134,7 @@ class EksProvider(TokenProvider):
     def delete(self) -> bool:
         """Delete the node groups, and the control plane once there are none."""
         there = self._cluster()
-        if there is None or not is_ours(there.get("tags") or {}, self.tags):
+        if there is None or not is_ours(there.get("tags") or {}, self.marks):
             return False
         names = self._call("list the node groups", "list_nodegroups", clusterName=self.cluster.name)
         for name in names["nodegroups"]:
@@ -134,6 +142,19 @@ class EksProvider(TokenProvider):
         if not names["nodegroups"] and _phase(there) not in (Phase.DELETING, Phase.PROVISIONING):
             self._call("delete the cluster", "delete_cluster", name=self.cluster.name)
         return True
+
+    def found(self) -> list[OurCluster]:
+        """List the region's clusters; tags are told of one at a time."""
+        with self._explained("list the clusters"):
+            client: Any = self.hook.conn
+            pages = client.get_paginator("list_clusters").paginate()
+            names = [name for page in pages for name in page["clusters"]]
+        described = (
+            self._call("look up a cluster", "describe_cluster", absent_ok=True, name=name) for name in names
+        )
+        there = [answer["cluster"] for answer in described if answer]
+        region = self.hook.region_name
+        return made_by_campaigns((one["name"], one.get("tags") or {}, region) for one in there)
 
     def endpoint(self) -> Endpoint | None:
         """Return the API of the control plane."""

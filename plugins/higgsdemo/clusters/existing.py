@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
 
-from higgsdemo.clusters.base import ClusterError, Phase, Provider, State
+from higgsdemo.clusters.base import ClusterError, OurCluster, Phase, Provider, State
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -40,6 +40,15 @@ class ExistingProvider(Provider):
     def delete(self) -> bool:
         """Leave the cluster alone."""
         return False
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """None: it is not ours."""
+        return {}
+
+    def found(self) -> list[OurCluster]:
+        """None: no campaign makes such clusters."""
+        return []
 
     def connect(self) -> ApiClient:
         """Return the client of the Airflow connection."""

@@ -23,9 +23,17 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import Request
 from google.cloud import container_v1 as gke
 
-from higgsdemo.clusters.base import ClusterError, Phase, State, Unreachable
+from higgsdemo.clusters.base import ClusterError, OurCluster, Phase, State, Unreachable
 from higgsdemo.clusters.gke_request import cluster_request, label_value, shape
-from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, check_shape, is_ours
+from higgsdemo.clusters.shape import (
+    CAMPAIGN,
+    PART_OF,
+    PROJECT,
+    check_ours,
+    check_shape,
+    is_ours,
+    made_by_campaigns,
+)
 from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
 
 API_ENDPOINT = "gke_api_endpoint"  # extra of the Airflow connection: the API's host, where it is not Google's
@@ -52,7 +60,7 @@ class GkeProvider(TokenProvider):
     """A cluster of GKE."""
 
     @cached_property
-    def labels(self) -> dict[str, str]:
+    def marks(self) -> dict[str, str]:
         """The labels that say whose the cluster is."""
         return {PART_OF: PROJECT, CAMPAIGN: label_value(self.campaign)}
 
@@ -90,7 +98,7 @@ class GkeProvider(TokenProvider):
 
     def request(self) -> gke.Cluster:
         """Return the cluster as it is asked for."""
-        return cluster_request(self.cluster, self.project, self.labels)
+        return cluster_request(self.cluster, self.project, self.marks)
 
     def create(self) -> None:
         """Ask for the cluster; one that has failed is deleted, to be made anew."""
@@ -103,7 +111,7 @@ class GkeProvider(TokenProvider):
                 except errors.AlreadyExists:  # an answer was lost on its way
                     return
             return
-        check_ours(self.cluster.name, there.resource_labels, self.labels)
+        check_ours(self.cluster.name, there.resource_labels, self.marks)
         if _phase(there) == Phase.FAILED:
             self.delete()
         elif _phase(there) != Phase.DELETING:
@@ -124,7 +132,7 @@ class GkeProvider(TokenProvider):
         there = self._cluster()
         if there is None:
             return _runs(self._operation(), Operation.CREATE_CLUSTER)
-        if not is_ours(there.resource_labels, self.labels):
+        if not is_ours(there.resource_labels, self.marks):
             return False
         if _phase(there) in (Phase.RUNNING, Phase.FAILED):
             with self._explained("delete the cluster"):
@@ -133,6 +141,12 @@ class GkeProvider(TokenProvider):
                 except errors.NotFound:
                     return False
         return True
+
+    def found(self) -> list[OurCluster]:
+        """List the project's clusters, wherever they are."""
+        with self._explained("list the clusters"):
+            listed = self.client.list_clusters(parent=f"projects/{self.project}/locations/-", retry=RETRY)
+        return made_by_campaigns((one.name, one.resource_labels, one.location) for one in listed.clusters)
 
     def endpoint(self) -> Endpoint | None:
         """Return the API of the control plane."""

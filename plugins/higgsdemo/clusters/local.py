@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 import httpx
 from airflow.sdk import BaseHook
 
-from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, Phase, State, Unreachable
+from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, OurCluster, Phase, State, Unreachable
+from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, is_ours, made_by_campaigns
+from higgsdemo.labels import label_value
 
 DEFAULT_CONNECTION = "localkube_default"
 TIMEOUT = 30.0  # s
@@ -30,10 +32,14 @@ class LocalProvider(KubeconfigProvider):
             "nodes": cluster.nodes,
             "cpu": str(cluster.flavor_cpu),
             "memory": cluster.flavor_memory,
+            "labels": self.marks,
         }
         # A server that only rehearses says so in its connection: no campaign has to know.
         if simulate := BaseHook.get_connection(self._connection).extra_dejson.get("simulate"):
             shape["simulate"] = simulate
+        there = self._call("GET", f"/{cluster.name}", absent_ok=True)
+        if there is not None:
+            check_ours(cluster.name, there["labels"], self.marks)
         self._call("POST", "", json=shape)
 
     def state(self) -> State:
@@ -43,7 +49,20 @@ class LocalProvider(KubeconfigProvider):
 
     def delete(self) -> bool:
         """Delete the cluster with all that runs in it."""
+        there = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
+        if there is None or not is_ours(there["labels"], self.marks):
+            return False
         return self._call("DELETE", f"/{self.cluster.name}", absent_ok=True) is not None
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """The labels of the cluster, which its nodes bear, too."""
+        return {PART_OF: PROJECT, CAMPAIGN: label_value(self.campaign)}
+
+    def found(self) -> list[OurCluster]:
+        """List the server's clusters."""
+        there = self._call("GET", "") or {"items": []}
+        return made_by_campaigns((one["name"], one["labels"], None) for one in there["items"])
 
     def kubeconfig(self) -> dict[str, Any]:
         """Return the kubeconfig that the server keeps for this cluster."""

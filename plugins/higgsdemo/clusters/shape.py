@@ -6,10 +6,10 @@ run on twice the nodes, or to change a cluster that somebody works with, is nobo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from higgsdemo.clusters.base import ClusterError
+from higgsdemo.clusters.base import ClusterError, OurCluster
 
 PART_OF = "part-of"
 CAMPAIGN = "campaign"
@@ -37,6 +37,17 @@ def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) 
 def is_ours(marks: Mapping[str, str], ours: Mapping[str, str]) -> bool:
     """Whether this campaign has made the cluster that bears these labels or tags."""
     return all(marks.get(name) == value for name, value in ours.items())
+
+
+def made_by_campaigns(
+    clusters: Iterable[tuple[str, Mapping[str, str], str | None]],
+) -> list[OurCluster]:
+    """Return those of ``clusters`` (name, labels or tags, location) that a campaign of ours has made."""
+    return [
+        OurCluster(name, marks[CAMPAIGN], location)
+        for name, marks, location in clusters
+        if marks.get(PART_OF) == PROJECT and CAMPAIGN in marks
+    ]
 
 
 def check_shape(cluster: str, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from higgsdemo import deadline
 from higgsdemo.run import ClusterRun, Stage
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from higgsdemo.clusters import Provider
     from higgsdemo.kube import KubeCluster
     from higgsdemo.storage import ObjectStore
@@ -52,15 +55,33 @@ class ClusterOperator(BaseOperator):
         super().__init__(**kwargs)
         self.assignment = assignment
 
-    def begin(self) -> ClusterRun:
+    def begin(self, context: Context) -> ClusterRun:
         """Return the assignment.
 
         :raises AirflowSkipException: when the run leaves this task's stage out.
+        :raises TaskFailedForGood: when the run has no time left.
         """
         assignment = ClusterRun.model_validate(self.assignment)
         if self.stage not in assignment.run.stages:
             raise AirflowSkipException(f"this run has no stage {self.stage!r}")
+        if self.stage != "cleanup":
+            in_time(assignment, context)
         return assignment
+
+
+def end_of(assignment: ClusterRun, context: Context) -> float | None:
+    """Return the run's deadline in seconds since 1970."""
+    run = assignment.run
+    return None if run.max_hours is None else deadline.end(run, context["dag_run"].start_date)
+
+
+def in_time(assignment: ClusterRun, context: Context) -> None:
+    """Go on unless the run has no time left.
+
+    :raises TaskFailedForGood: when it has none.
+    """
+    if deadline.passed(end_of(assignment, context)):
+        raise TaskFailedForGood(f"cluster {assignment.cluster.name}: {deadline.too_late(assignment.run)}")
 
 
 def provider_of(assignment: ClusterRun) -> Provider:
@@ -89,8 +110,11 @@ def check(event: dict[str, Any] | None) -> dict[str, Any]:
     """Return a trigger's payload.
 
     :raises TaskFailed: when the trigger had to give up.
+    :raises TaskFailedForGood: when it had to, and would have to again.
     """
     payload = event or {"error": "the trigger ended without an event"}
+    if payload.get("final"):
+        raise TaskFailedForGood(payload["error"])
     if "error" in payload:
         raise TaskFailed(payload["error"])
     return payload

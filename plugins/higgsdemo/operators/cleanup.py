@@ -2,36 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseBranchOperator, BaseOperator
+from airflow.providers.standard.operators.hitl import HITLBranchOperator
+from airflow.sdk import BaseOperator
 
-from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.base import TaskFailed, connect, provider_of
 from higgsdemo.run import ClusterRun
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ChooseCleanupOperator(BaseBranchOperator):
-    """Follow ``keep`` or ``cleanup_jobs``, as the campaign says.
+DELETE, KEEP = "Delete the clusters", "Keep them"
+ANSWER_IN = timedelta(hours=1)  # then they are deleted: a cluster that nobody watches costs money
+
+
+class ChooseCleanupOperator(HITLBranchOperator):
+    """Follow ``keep`` or ``cleanup_jobs``, as the campaign says; ask before clusters that work are deleted.
+
+    Nobody is asked by a scheduled run, which nobody may be there for.
 
     :param assignments: what ``plan`` returned.
     """
 
-    template_fields = ("assignments",)
+    template_fields = (*HITLBranchOperator.template_fields, "assignments")
 
     def __init__(self, *, assignments: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            subject="Shards still run. Delete their clusters?",
+            options=[DELETE, KEEP],
+            options_mapping={DELETE: "cleanup_jobs", KEEP: "keep"},
+            defaults=DELETE,
+            response_timeout=ANSWER_IN,
+            **kwargs,
+        )
         self.assignments = assignments
 
-    def choose_branch(self, context: Context) -> str | Iterable[str]:
-        """Return the task to go on with."""
-        if not self.assignments:
-            return "keep"
-        run = ClusterRun.model_validate(self.assignments[0]).run
-        return "keep" if run.cleanup == "none" or "cleanup" not in run.stages else "cleanup_jobs"
+    def execute(self, context: Context) -> Any:
+        """Go on with one of the two, or wait for an answer."""
+        planned = [ClusterRun.model_validate(assignment) for assignment in self.assignments or []]
+        if not planned or planned[0].run.cleanup == "none" or "cleanup" not in planned[0].run.stages:
+            return self.do_branch(context, "keep")
+        run = planned[0].run
+        if run.cleanup == "clusters" and run.approve_delete and context["dag_run"].run_type == "manual":
+            busy = [f"* {line}" for line in map(self._busy, planned) if line]
+            if busy:
+                self.body = "\n".join([*busy, "", "Without an answer they are deleted after an hour."])
+                return super().execute(context)
+        return self.do_branch(context, "cleanup_jobs")
+
+    def _busy(self, assignment: ClusterRun) -> str | None:
+        """Say how many shards a cluster still works on, whoever's they are."""
+        from higgsdemo.clusters import ClusterError, Phase
+        from higgsdemo.kube import KubeError
+        from higgsdemo.labels import PART_OF, PROJECT
+        from higgsdemo.progress import job_progress
+
+        name = assignment.cluster.name
+        try:
+            if provider_of(assignment).state().phase != Phase.RUNNING:
+                return None
+            jobs = connect(assignment).jobs(f"{PART_OF}={PROJECT}")
+        except (ClusterError, KubeError) as error:
+            self.log.warning("%s; whether shards run there is not known", error)
+            return None
+        at_work = [job_progress(job) for job in jobs if not job["spec"].get("suspend")]
+        shards = sum(one.running + one.pending for one in at_work if not one.finished)
+        return f"{name}: {shards} shards" if shards else None
 
 
 class KeepOperator(BaseOperator):
@@ -46,10 +85,12 @@ class CampaignStatusOperator(BaseOperator):
     """Fail the run when a task has failed: cleanup, which runs after failures too, would hide it."""
 
     def execute(self, context: Context) -> None:
-        """Name the failed tasks."""
+        """Name the failed tasks; say so when somebody has ended the run, as tasks were skipped then."""
         ti, dag_run = context["ti"], context["dag_run"]
         states: dict[str, Any] = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])
         failed = sorted(task for task, state in states[dag_run.run_id].items() if state == "failed")
         if failed:
             raise TaskFailed(f"failed: {', '.join(failed)}; their logs say why")
+        if states[dag_run.run_id].get("choose_cleanup") == "skipped":
+            raise TaskFailed("the run was ended by hand before it was through; cleanup has been done")
         self.log.info("every task has done its part")

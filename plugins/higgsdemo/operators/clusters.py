@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import ClusterLink
-from higgsdemo.operators.base import ClusterOperator, TaskFailed, check, provider_of, told
+from higgsdemo.operators.base import ClusterOperator, TaskFailed, check, end_of, provider_of, told
 from higgsdemo.run import ClusterRun, Stage
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class LifeOperator(ClusterOperator):
     """Bring a cluster from one end of its life to the other, step by step, waiting in between."""
 
-    def defer_while_busy(self, provider: Provider, state: State) -> None:
+    def defer_while_busy(self, provider: Provider, state: State, deadline: float | None = None) -> None:
         """Defer to ``execute_complete``, until the provider has no more to do of itself.
 
         :raises TaskFailed: when the cluster has failed.
@@ -29,7 +29,7 @@ class LifeOperator(ClusterOperator):
 
         if state.phase == Phase.FAILED:
             raise TaskFailed(f"cluster {provider.cluster.name} has failed: {state.detail}")
-        trigger = ClusterTrigger(self.assignment, provider.poll_seconds)
+        trigger = ClusterTrigger(self.assignment, provider.poll_seconds, deadline)
         self.defer(trigger=trigger, method_name="execute_complete")
 
 
@@ -41,14 +41,14 @@ class CreateClusterOperator(LifeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask the provider for the cluster; defer until it runs."""
-        return self._step(self.begin())
+        return self._step(self.begin(context), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on with the next part, or with the cluster that runs."""
         check(event)
-        return self._step(ClusterRun.model_validate(self.assignment))
+        return self._step(ClusterRun.model_validate(self.assignment), context)
 
-    def _step(self, assignment: ClusterRun) -> dict[str, Any]:
+    def _step(self, assignment: ClusterRun, context: Context) -> dict[str, Any]:
         from higgsdemo.clusters import Phase
 
         cluster = assignment.cluster
@@ -57,7 +57,7 @@ class CreateClusterOperator(LifeOperator):
             provider.create()
             state = provider.state()
         if state.phase != Phase.RUNNING:
-            self.defer_while_busy(provider, state)
+            self.defer_while_busy(provider, state, end_of(assignment, context))
         self.log.info("cluster %s runs (%s)", cluster.name, cluster.provider)
         return {"cluster_name": cluster.name, "provider": cluster.provider}
 
@@ -69,7 +69,7 @@ class DeleteClusterOperator(LifeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask the provider to delete the cluster; defer until it is gone."""
-        assignment = self.begin()
+        assignment = self.begin(context)
         if assignment.run.cleanup != "clusters":
             raise AirflowSkipException(f"cleanup is {assignment.run.cleanup!r}: the cluster stays")
         if not self._step(assignment):

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from higgsdemo.links import PageLink
 from higgsdemo.operators.base import (
     ClusterOperator,
+    TaskFailed,
     TaskFailedForGood,
     check,
     connect,
+    end_of,
+    in_time,
     output_store,
     provider_of,
     told,
@@ -34,12 +40,13 @@ class SubmitJobsOperator(ClusterOperator):
     """Put one Indexed Job for each dataset into the cluster; what is there already is adopted."""
 
     stage: ClassVar[Stage] = "submit"
+    told_to_end = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the Jobs' names and the number of their shards."""
         from higgsdemo import jobs
 
-        assignment = self.begin()
+        assignment = self.begin(context)
         submitted: dict[str, int] = {}
         with told():
             cluster = connect(assignment)
@@ -56,6 +63,7 @@ class SubmitJobsOperator(ClusterOperator):
                     job = jobs.job(assignment, dataset, chunk, name, secret_name, environment)
                     self._submit(cluster, manifest, job)
                     submitted[job["metadata"]["name"]] = chunk.shards
+                    self._go_on(assignment, cluster, submitted, context)
         self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
         return {"cluster_name": assignment.cluster.name, "jobs": submitted}
 
@@ -68,6 +76,23 @@ class SubmitJobsOperator(ClusterOperator):
         to_do = sum(not shard.done for _, shards in listed for shard in shards)
         apart = WORKLOADS[assignment.run.workload].stages_in_apart
         return shards_per_pod(assignment.cluster, to_do, apart)
+
+    def on_kill(self) -> None:
+        """Note that the task is to end: the Jobs it has made are stopped before it makes another."""
+        self.told_to_end = True
+
+    def _go_on(
+        self, assignment: ClusterRun, cluster: KubeCluster, submitted: Iterable[str], context: Context
+    ) -> None:
+        """Stop what was submitted, and fail, when the task is to end or the run has no time left."""
+        try:
+            in_time(assignment, context)
+            if self.told_to_end and assignment.run.on_cancel == "stop":
+                raise TaskFailed("told to end: the Jobs are stopped")
+        except (TaskFailed, TaskFailedForGood):
+            for job in submitted:
+                cluster.stop_job(job)
+            raise
 
     def _submit(self, cluster: KubeCluster, manifest: Manifest, job: Manifest) -> None:
         cluster.apply(manifest)
@@ -120,51 +145,51 @@ class WaitForJobsOperator(ClusterOperator):
         """Defer until the Jobs have ended."""
         from higgsdemo.triggers.jobs import JobsTrigger
 
-        assignment = self.begin()
+        assignment = self.begin(context)
         jobs: dict[str, int] = self.submitted["jobs"]
         if jobs:
             with told():
                 poll_seconds = provider_of(assignment).poll_seconds
-            allowed = assignment.run.allowed_failures(sum(jobs.values()))
             self.defer(
-                trigger=JobsTrigger(self.assignment, poll_seconds, sorted(jobs), allowed),
+                trigger=JobsTrigger(self.assignment, poll_seconds, end_of(assignment, context), sorted(jobs)),
                 method_name="execute_complete",
             )
         return self._judge(assignment)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Judge the Jobs once they have ended, or stop them when too many shards have failed."""
+        """Judge the Jobs once they have ended, or were stopped."""
         assignment = ClusterRun.model_validate(self.assignment)
-        finished = check(event)["finished"]
-        with told():
-            if not finished:
-                self._stop(connect(assignment))
-            return self._judge(assignment)
+        event = event or {}
+        if event.get("final"):
+            self._note_failures(assignment)
+        check(event)
+        return self._judge(assignment)
 
     def _judge(self, assignment: ClusterRun) -> dict[str, Any]:
-        from higgsdemo.failures import failed_shards, failures_key
-
         run, name = assignment.run, assignment.cluster.name
-        with told():
-            output = output_store(assignment)
-            total, missing = _without_result(assignment, output)
-            failures = failed_shards(connect(assignment), assignment, missing) if missing else []
-            if failures:
-                output.write(failures_key(name), json.dumps(failures, indent=1).encode())
-        for failure in failures[:20]:
-            self.log.error("shard %(shard)s of %(dataset)s failed: %(reason)s", failure)
-        if len(missing) > run.allowed_failures(total):
-            raise TaskFailedForGood(
-                f"cluster {name}: {len(missing)} of {total} shards have no result, "
-                f"{run.allowed_failures(total)} may fail; see failures/{name}.json in {run.output}"
-            )
+        totals, missing = self._note_failures(assignment)
+        total = sum(totals.values())
+        if excess := run.excess(Counter(shard.dataset for shard in missing), totals):
+            raise TaskFailedForGood(f"cluster {name}: {excess}; see failures/{name}.json in {run.output}")
         self.log.info("cluster %s: %d of %d shards done", name, total - len(missing), total)
         return {"cluster_name": name, "shards": total, "done": total - len(missing), "failed": len(missing)}
 
-    def _stop(self, cluster: KubeCluster) -> None:
-        self.log.error("more shards have failed than the campaign tolerates: the Jobs are stopped")
-        for job in sorted(self.submitted["jobs"]):
-            cluster.stop_job(job)
+    def _note_failures(self, assignment: ClusterRun) -> tuple[dict[str, int], list[Shard]]:
+        """Keep why shards have no result in the run's folder.
+
+        :returns: the number of all shards by dataset, and those that have none.
+        """
+        from higgsdemo.failures import failed_shards, failures_key
+
+        with told():
+            output = output_store(assignment)
+            totals, missing = _without_result(assignment, output)
+            failures = failed_shards(connect(assignment), assignment, missing) if missing else []
+            if failures:
+                output.write(failures_key(assignment.cluster.name), json.dumps(failures, indent=1).encode())
+        for failure in failures[:20]:
+            self.log.error("shard %(shard)s of %(dataset)s failed: %(reason)s", failure)
+        return totals, missing
 
 
 class CleanupJobsOperator(ClusterOperator):
@@ -177,8 +202,10 @@ class CleanupJobsOperator(ClusterOperator):
         from higgsdemo.clusters import Phase
         from higgsdemo.labels import selector
 
-        assignment = self.begin()
+        assignment = self.begin(context)
         run, cluster = assignment.run, assignment.cluster
+        if run.cleanup == "none":
+            raise AirflowSkipException("cleanup is 'none': the Jobs stay")
         only = _only_run(run, dict(context["dag_run"].conf or {}))
         with told():
             if provider_of(assignment).state().phase == Phase.RUNNING:
@@ -202,16 +229,16 @@ def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[D
         yield datasets[name], of_dataset
 
 
-def _without_result(assignment: ClusterRun, output: ObjectStore) -> tuple[int, list[Shard]]:
-    """Return how many shards the cluster was to run, and those of them that have no result."""
+def _without_result(assignment: ClusterRun, output: ObjectStore) -> tuple[dict[str, int], list[Shard]]:
+    """Return how many shards of each dataset the cluster was to run, and those that have no result."""
     from higgsdemo.shards import done_shards
 
-    total = 0
+    totals = Counter[str]()
     missing: list[Shard] = []
     for dataset, shards in _by_dataset(assignment, output):
         done = done_shards(output, dataset.name)
         for shard in shards:
-            total += 1
+            totals[dataset.name] += 1
             if shard.name not in done:
                 missing.append(shard)
-    return total, missing
+    return totals, missing

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from higgsdemo.operators.base import ClusterOperator, output_store, told
+from higgsdemo.operators.base import ClusterOperator, in_time, output_store, told
 from higgsdemo.run import ClusterRun, Stage
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ class ListShardsOperator(ClusterOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return counts for each dataset; the shards themselves lie in ``shards/<cluster>.jsonl``."""
-        assignment = self.begin()
+        assignment = self.begin(context)
         cluster = assignment.cluster
         counts = self._count(assignment) if assignment.run.listed else self._list(assignment)
+        in_time(assignment, context)
         shards = sum(of_dataset["shards"] for of_dataset in counts.values())
         self.log.info("%d shards in %d datasets", shards, len(counts))
         return {"cluster_name": cluster.name, "datasets": counts}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from higgsdemo.operators.base import ClusterOperator, check, connect, provider_of, told
+from higgsdemo.operators.base import ClusterOperator, check, connect, end_of, provider_of, told
 from higgsdemo.run import ClusterRun, Stage
 
 if TYPE_CHECKING:
@@ -21,14 +21,16 @@ class PrepullImageOperator(ClusterOperator):
         from higgsdemo import jobs
         from higgsdemo.triggers.prepull import PrepullTrigger
 
-        assignment = self.begin()
+        assignment = self.begin(context)
         with told():
             cluster, manifest = connect(assignment), jobs.prepull(assignment)
             cluster.ensure_namespace()
             cluster.apply(manifest)
             poll_seconds = provider_of(assignment).poll_seconds
         self.defer(
-            trigger=PrepullTrigger(self.assignment, poll_seconds, manifest["metadata"]["name"]),
+            trigger=PrepullTrigger(
+                self.assignment, poll_seconds, end_of(assignment, context), manifest["metadata"]["name"]
+            ),
             method_name="execute_complete",
         )
 

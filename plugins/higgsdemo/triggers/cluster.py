@@ -10,6 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from higgsdemo.clusters import BUSY, ClusterError, Phase, State, Unreachable, provider_of
+from higgsdemo.deadline import passed, too_late
 from higgsdemo.run import ClusterRun
 
 PATIENCE = 900.0  # s without an answer until the provider is given up
@@ -21,18 +22,21 @@ class ClusterTrigger(BaseTrigger):
 
     :param assignment: a ClusterRun as JSON.
     :param poll_seconds: pause before each poll.
+    :param deadline: when to give up (seconds since 1970); None for never.
     """
 
-    def __init__(self, assignment: dict[str, Any], poll_seconds: float) -> None:
+    def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.assignment, self.poll_seconds = assignment, poll_seconds
-        self.provider = provider_of(ClusterRun.model_validate(assignment))
+        self.assignment, self.poll_seconds, self.deadline = assignment, poll_seconds, deadline
+        self.planned = ClusterRun.model_validate(assignment)
+        self.provider = provider_of(self.planned)
         self._told: State | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {"assignment": self.assignment, "poll_seconds": self.poll_seconds}
+        arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
+        return path, {"assignment": self.assignment, **arguments}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is something to do; an ``error`` in the event says why there never will be."""
@@ -40,6 +44,10 @@ class ClusterTrigger(BaseTrigger):
         start = last_answer = clock()
         while True:
             await asyncio.sleep(self.poll_seconds)
+            if passed(self.deadline):
+                late = f"cluster {self.provider.cluster.name}: {too_late(self.planned.run)}"
+                yield TriggerEvent({"error": late, "final": True})
+                return
             try:
                 # A thread for each: clouds answer in their own time, and a campaign may have many clusters.
                 state = await sync_to_async(self.provider.state, thread_sensitive=False)()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
-from higgsdemo.labels import DATASET, label_value, selector
+from higgsdemo.labels import DATASET, STOPPED, label_value, selector
 from higgsdemo.progress import Progress, job_progress, progress_document, progress_key, total_progress
 from higgsdemo.storage import ObjectStore, StorageError
-from higgsdemo.triggers.polling import PollingTrigger
+from higgsdemo.triggers.image_pull import ImagePull
+from higgsdemo.triggers.polling import PollingTrigger, passing_over
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
@@ -23,15 +25,21 @@ class JobsTrigger(PollingTrigger):
     """Poll the status of a run's Jobs until all have ended or too many shards have failed.
 
     :param jobs: names of the Jobs; others of the same run, from an earlier submission, are passed over.
-    :param allowed_failures: failed shards beyond which the wait ends at once.
     """
 
     def __init__(
-        self, assignment: dict[str, Any], poll_seconds: float, jobs: list[str], allowed_failures: int
+        self,
+        assignment: dict[str, Any],
+        poll_seconds: float,
+        deadline: float | None,
+        jobs: list[str],
     ) -> None:
-        super().__init__(assignment, poll_seconds)
+        super().__init__(assignment, poll_seconds, deadline)
         self.jobs = jobs
-        self.allowed_failures = allowed_failures
+        self._resumed = False
+        run = self.planned.run
+        pods = f"{selector(run.campaign, run.name)},{DATASET}"
+        self._pull = ImagePull(self.planned.cluster.namespace, pods)
         self._start: tuple[float, int] | None = None
         self._last: Progress | None = None
         self._left: tuple[float, dict[str, Any]] | None = None
@@ -39,10 +47,66 @@ class JobsTrigger(PollingTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
         path, arguments = super().serialize()
-        return path, arguments | {"jobs": self.jobs, "allowed_failures": self.allowed_failures}
+        return path, arguments | {"jobs": self.jobs}
 
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
-        """List the run's Jobs, a handful of objects, and count shards in their status."""
+        """Count shards in the status of the run's Jobs; stop them when too many have failed."""
+        mine = await self._mine(api)
+        if not self._resumed:
+            await self._resume(api, mine)
+        progress = total_progress(job_progress(job) for job in mine)
+        self._tell(progress)
+        await self._leave(mine, at_once=progress.finished)
+        if excess := self._excess(mine):
+            self.log.error("%s: the Jobs are stopped", excess)
+            await self._stop_those(api, mine)
+            return {"finished": False}
+        if progress.finished:
+            return {"finished": True}
+        return await self._unable_to_start(api, progress)
+
+    async def _unable_to_start(self, api: ApiClient, progress: Progress) -> dict[str, Any] | None:
+        """Give up when no pod can run for want of its image; nothing else is known to keep pods for ever."""
+        if progress.running or not progress.pending:
+            self._pull.moves()
+            return None
+        refusal = await self._pull.refusal(api)
+        if refusal is None:
+            return None
+        await self.stop(api)
+        return {"error": f"cluster {self.planned.cluster.name}: {refusal}", "final": True}
+
+    async def stop(self, api: ApiClient) -> None:
+        """Suspend the Jobs: their pods end, no further ones start, and their status stays to be read."""
+        await self._stop_those(api, await self._mine(api))
+
+    async def _stop_those(self, api: ApiClient, jobs: list[dict[str, Any]]) -> None:
+        for job in jobs:
+            if not job_progress(job).finished:
+                await self._suspend(api, job, suspend=True)
+
+    async def _resume(self, api: ApiClient, jobs: list[dict[str, Any]]) -> None:
+        """Go on with Jobs that an earlier wait has stopped; others may be suspended for reasons of theirs."""
+        for job in jobs:
+            if STOPPED in job["metadata"]["annotations"] and job.get("spec", {}).get("suspend"):
+                self.log.info("Job %s was stopped: it goes on", job["metadata"]["name"])
+                await self._suspend(api, job, suspend=False)
+        self._resumed = True
+
+    async def _suspend(self, api: ApiClient, job: dict[str, Any], *, suspend: bool) -> None:
+        from kubernetes_asyncio.client import BatchV1Api
+
+        patch = {
+            "metadata": {"annotations": {STOPPED: "true" if suspend else None}},
+            "spec": {"suspend": suspend},
+        }
+        with passing_over(404, 422):  # gone, or ended meanwhile
+            await BatchV1Api(api).patch_namespaced_job(
+                job["metadata"]["name"], self.planned.cluster.namespace, patch
+            )
+
+    async def _mine(self, api: ApiClient) -> list[dict[str, Any]]:
+        """List the run's Jobs: a handful of objects."""
         from kubernetes_asyncio.client import BatchV1Api
 
         run = self.planned.run
@@ -50,13 +114,15 @@ class JobsTrigger(PollingTrigger):
             self.planned.cluster.namespace, label_selector=selector(run.campaign, run.name)
         )
         plain = api.sanitize_for_serialization(found)["items"]
-        mine = [job for job in plain if job["metadata"]["name"] in self.jobs]
-        progress = total_progress(job_progress(job) for job in mine)
-        self._tell(progress)
-        await self._leave(mine, at_once=progress.finished)
-        if progress.failed > self.allowed_failures:
-            return {"finished": False}
-        return {"finished": True} if progress.finished else None
+        return [job for job in plain if job["metadata"]["name"] in self.jobs]
+
+    def _excess(self, jobs: list[dict[str, Any]]) -> str | None:
+        failed, total = Counter[str](), Counter[str]()
+        for job in jobs:
+            dataset, progress = job["metadata"]["labels"][DATASET], job_progress(job)
+            failed[dataset] += progress.failed
+            total[dataset] += progress.total
+        return self.planned.run.excess(failed, total)
 
     def _tell(self, progress: Progress) -> None:
         if progress == self._last:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import random
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from higgsdemo.clusters import ClusterError, Unreachable, provider_of
+from higgsdemo.deadline import passed, too_late
 from higgsdemo.run import ClusterRun
+from higgsdemo.triggers.cancelling import has_ended
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
@@ -25,6 +28,7 @@ PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # HTTP statuses that pass by
 EXPIRED = 401
 LONGEST_PAUSE = 60.0  # s
 ANSWER_IN = 60.0  # s: the client itself would wait for ever on a connection that has silently gone
+KILL_IN = 25.0  # s; Airflow gives a trigger 30 to stop its work
 PATIENCE = 900.0  # s without one good answer until the cluster is given up
 
 
@@ -33,23 +37,30 @@ class PollingTrigger(BaseTrigger):
 
     :param assignment: a ClusterRun as JSON.
     :param poll_seconds: pause between two polls.
+    :param deadline: when to give up (seconds since 1970); None for never.
     """
 
-    def __init__(self, assignment: dict[str, Any], poll_seconds: float) -> None:
+    def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.assignment = assignment
         self.poll_seconds = poll_seconds
+        self.deadline = deadline
         self.planned = ClusterRun.model_validate(assignment)
         self.provider = provider_of(self.planned)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {"assignment": self.assignment, "poll_seconds": self.poll_seconds}
+        arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
+        return path, {"assignment": self.assignment, **arguments}
 
     @abstractmethod
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
         """Ask once; return the event's payload when the wait is over, else None."""
+
+    @abstractmethod
+    async def stop(self, api: ApiClient) -> None:
+        """End what is waited for, since nobody will; doing it again changes nothing."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is an event; an ``error`` in its payload says why the wait had to be given up."""
@@ -63,20 +74,53 @@ class PollingTrigger(BaseTrigger):
                 async with self.provider.connect_async() as api:
                     while True:
                         async with asyncio.timeout(ANSWER_IN):
-                            payload = await self.poll(api)
+                            payload = await self.poll(api) or await self._out_of_time(api)
                         failures, last_answer = 0, clock()
                         if payload is not None:
                             yield TriggerEvent(payload)
                             return
                         await asyncio.sleep(self.poll_seconds)
             except (ApiException, ClientError, ClusterError, OSError) as error:
-                if _final(error, failures) or clock() - last_answer > PATIENCE:
+                if _final(error, failures) or clock() - last_answer > PATIENCE or passed(self.deadline):
                     yield TriggerEvent({"error": self._explain(error)})
                     return
                 failures += 1
                 pause = min(self.poll_seconds * 2**failures, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+                pause = max(pause, min(_asked_for(error), LONGEST_PAUSE))
                 self.log.warning("%s; asking again in %.0f s", self._explain(error), pause)
                 await asyncio.sleep(pause)
+
+    async def on_kill(self) -> None:
+        """Stop what was waited for when somebody has ended the task, unless the campaign releases it.
+
+        Airflow calls it when the task was marked, never when a triggerer stops; and cancels it with each of
+        its heartbeats, so that it would not live for a second if it minded.
+        """
+        stopping = asyncio.ensure_future(self._stop_if_ended())
+        while not stopping.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(stopping)
+
+    async def _stop_if_ended(self) -> None:
+        name = self.planned.cluster.name
+        try:
+            async with asyncio.timeout(KILL_IN):
+                if self.planned.run.on_cancel == "release" or not await has_ended(self.task_instance):
+                    return
+                async with self.provider.connect_async() as api:
+                    await self.stop(api)
+        except Exception as error:  # noqa: BLE001  # whatever it is, somebody has to know what goes on
+            self.log.error("cluster %s: cannot be told to stop, its pods run on: %s", name, error)
+        else:
+            self.log.warning("cluster %s: stopped, as the task was ended by hand", name)
+
+    async def _out_of_time(self, api: ApiClient) -> dict[str, Any] | None:
+        """Stop what is waited for, and say so, when the run has no time left."""
+        if not passed(self.deadline):
+            return None
+        await self.stop(api)
+        late = f"cluster {self.planned.cluster.name}: {too_late(self.planned.run)}"
+        return {"error": late, "final": True}
 
     def _explain(self, error: Exception) -> str:
         from kubernetes_asyncio.client.exceptions import ApiException
@@ -85,6 +129,25 @@ class PollingTrigger(BaseTrigger):
 
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
         return f"cluster {self.planned.cluster.name}: {cause}"
+
+
+def _asked_for(error: Exception) -> float:
+    """Return the seconds that a server wants to be left alone for (Retry-After)."""
+    headers = getattr(error, "headers", None) or {}
+    asked = str(headers.get("Retry-After", "0"))
+    return float(asked) if asked.isdecimal() else 0.0
+
+
+@contextmanager
+def passing_over(*statuses: int) -> Iterator[None]:
+    """Take the API's refusals of these HTTP statuses as answers."""
+    from kubernetes_asyncio.client.exceptions import ApiException
+
+    try:
+        yield
+    except ApiException as error:
+        if error.status not in statuses:
+            raise
 
 
 def _final(error: Exception, failures: int) -> bool:

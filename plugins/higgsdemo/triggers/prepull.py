@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from higgsdemo.labels import selector
+from higgsdemo.triggers.image_pull import ImagePull
 from higgsdemo.triggers.polling import PollingTrigger
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
-
-HOPELESS = {"InvalidImageName", "ErrImageNeverPull"}
-PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff"}
-PULL_TRIES = 5  # polls in a row that see a failed pull, before it is given up: registries stumble
 
 
 class PrepullTrigger(PollingTrigger):
@@ -20,11 +18,17 @@ class PrepullTrigger(PollingTrigger):
     :param daemon_set: its name.
     """
 
-    def __init__(self, assignment: dict[str, Any], poll_seconds: float, daemon_set: str) -> None:
-        super().__init__(assignment, poll_seconds)
+    def __init__(
+        self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None, daemon_set: str
+    ) -> None:
+        super().__init__(assignment, poll_seconds, deadline)
         self.daemon_set = daemon_set
         self._ready = -1
-        self._refused = 0
+        run = self.planned.run
+        component = "app.kubernetes.io/component=prepull"
+        self._pull = ImagePull(
+            self.planned.cluster.namespace, f"{selector(run.campaign, run.name)},{component}"
+        )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
@@ -43,31 +47,17 @@ class PrepullTrigger(PollingTrigger):
             return {"nodes": wanted}
         if ready != self._ready:
             self._ready = ready
+            self._pull.moves()
             self.log.info("image is on %d of %d nodes", ready, wanted)
             return None
-        refusal = await self._refusal(api)
-        self._refused = self._refused + 1 if refusal else 0
-        if refusal and (refusal[1] in HOPELESS or self._refused >= PULL_TRIES):
-            node, cause, message = refusal
-            return {"error": f"node {node} cannot pull {self.planned.run.image}: {cause} {message}".strip()}
-        return None
+        refusal = await self._pull.refusal(api)
+        return {"error": refusal} if refusal else None
 
-    async def _refusal(self, api: ApiClient) -> tuple[str, str, str] | None:
-        """Return node, reason and message of the first pod whose image cannot be pulled."""
-        from kubernetes_asyncio.client import CoreV1Api
-
-        from higgsdemo.labels import selector
+    async def stop(self, api: ApiClient) -> None:
+        """Remove the DaemonSet: its pods would hold the nodes for nothing."""
+        from kubernetes_asyncio.client import AppsV1Api
 
         run = self.planned.run
-        pods = await CoreV1Api(api).list_namespaced_pod(
-            self.planned.cluster.namespace,
-            label_selector=f"{selector(run.campaign, run.name)},app.kubernetes.io/component=prepull",
-            field_selector="status.phase=Pending",
-            limit=100,
+        await AppsV1Api(api).delete_collection_namespaced_daemon_set(
+            self.planned.cluster.namespace, label_selector=selector(run.campaign, run.name)
         )
-        for pod in pods.items:
-            for state in pod.status.init_container_statuses or []:
-                waiting: Any = state.state.waiting  # None once the image is there
-                if waiting and waiting.reason in HOPELESS | PULL_FAILURES:
-                    return pod.spec.node_name, waiting.reason, waiting.message or ""
-        return None

@@ -12,8 +12,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"mappings": []},
         ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are $schema, '
         "title, description, catalogue, workload, histograms, image, stage_in_image, namespace, storage, "
-        "schedule, growing, cleanup, tolerance, incomplete, download_limit_kbps, read, shard_events, "
-        "notifications, defaults, mapping, "
+        "schedule, growing, cleanup, approve_delete, tolerance, dataset_tolerance, incomplete, max_hours, "
+        "on_cancel, download_limit_kbps, read, shard_events, notifications, defaults, mapping, "
         "datasets, split)",
     ),
     "a credential": (
@@ -163,6 +163,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"tolerance": 1.0},
         ": tolerance is 1.0; it must be a number of shards (0 or more) or a fraction below 1: a "
         "number of shards is written without a point",
+    ),
+    "a time without end": (
+        {"max_hours": 0},
+        ": max_hours is 0; it must be a number of hours, more than 0 and at most 8760",
+    ),
+    "another way to end": (
+        {"on_cancel": "kill"},
+        ': on_cancel is "kill"; it must be "stop" or "release"',
     ),
     "a tolerance above one": (
         {"tolerance": 1.5},

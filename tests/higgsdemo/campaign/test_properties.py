@@ -1,6 +1,5 @@
 """Whatever JSON is thrown at it, a campaign is loaded or refused with a message; it never breaks."""
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -13,101 +12,9 @@ from jsonschema import Draft202012Validator
 from higgsdemo.campaign import CampaignError, RunOptions, apply_conf, load_campaign, parse_campaign
 from higgsdemo.campaign.override import CONF_KEYS
 from higgsdemo.campaign.schema import json_schema
+from written_campaigns import CONF, VALID, damaged, documents
 
 SCHEMA = Draft202012Validator(json_schema())
-DATASET = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
-OTHER = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20001"
-VALID: dict[str, Any] = {
-    "$schema": "./campaign.schema.json",
-    "title": "A campaign",
-    "description": "Some words.",
-    "catalogue": "cms-higgs",
-    "workload": "nanoaod",
-    "image": "registry.example.org/higgs:1",
-    "namespace": "higgs",
-    "storage": {
-        "input": "s3://higgs-demo",
-        "output": "s3://results/here",
-        "pod_endpoint": "http://10.0.0.1:9000",
-    },
-    "schedule": "0 3 * * *",
-    "cleanup": "jobs",
-    "tolerance": 0.01,
-    "download_limit_kbps": 50000,
-    "defaults": {"provider": "local", "flavor": "local-2", "resources": {"cpu": "900m", "memory": "1Gi"}},
-    "mapping": [
-        {
-            "name": "one",
-            "nodes": "22",
-            "dpath": "/dev/shm",
-            "datasets": [DATASET, {"url": "s3://elsewhere/a/b"}],
-        },
-        {
-            "provider": "gke",
-            "flavor": "n1-highmem-16",
-            "datasets": [f"min_datasets_s3/{OTHER}_file_index.txt"],
-        },
-    ],
-}
-CONF: dict[str, Any] = {
-    "run_name": "again",
-    "stages": ["create", "submit"],
-    "clusters": ["one"],
-    "resume": True,
-    "max_shards": 3,
-    "mapping": VALID["mapping"],
-    "storage": {"output": "s3://other-results"},
-    "image": "higgs:2",
-    "cleanup": "clusters",
-}
-
-numbers = st.one_of(st.integers(), st.floats(), st.sampled_from([0, 1, -1, 1.0, 0.999, 2**70, 10**400]))
-texts = st.one_of(
-    st.text(max_size=20),
-    st.sampled_from(
-        [
-            *("", " ", "\n", "\x00", "\ud800", "{{ x }}", "{% x %}", "22", DATASET),
-            *("../x", "/etc/passwd", "a/../b", "x_file_index.txt", "min_datasets/x.txt"),
-            *("s3://", "gs://x", "s3://b/..", "s3://user:secret@bucket", "http://[::1", "http://h:99999999"),
-            *("@daily", "* * * * *", "0 0 31 2 *", "*/0 * * * *", "1Gi", "1e3", "local-0", "local-3"),
-        ]
-    ),
-)
-documents = st.recursive(
-    st.one_of(st.none(), st.booleans(), numbers, texts),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4),
-        st.dictionaries(st.one_of(texts, st.sampled_from([*VALID, *VALID["mapping"][0]])), inner, max_size=5),
-    ),
-    max_leaves=20,
-)
-
-
-@st.composite
-def damaged(draw: st.DrawFn, valid: Any) -> Any:
-    """A valid document of which one or two parts are replaced, removed or added to."""
-    document = copy.deepcopy(valid)
-    for _ in range(draw(st.integers(1, 2))):
-        part = document
-        while True:
-            keys = list(part) if isinstance(part, dict) else list(range(len(part)))
-            if not keys:
-                break
-            key = draw(st.sampled_from(keys))
-            if isinstance(part[key], dict | list) and draw(st.booleans()):
-                part = part[key]
-                continue
-            match draw(st.sampled_from(["replace", "remove", "add"])):
-                case "replace":
-                    part[key] = draw(documents)
-                case "remove":
-                    del part[key]
-                case "add" if isinstance(part, dict):
-                    part[draw(texts)] = draw(documents)
-                case "add":
-                    part.append(draw(documents))
-            break
-    return document
 
 
 def check_message(message: str, source: str) -> None:

@@ -201,7 +201,7 @@ def test_what_passes_is_waited_out(amazon: Amazon) -> None:
     provider = provider_of(run())
     provider.create()
     amazon.faults += [(429, "ThrottlingException"), (503, "ServiceUnavailableException"), (500, "Oops")]
-    trigger = ClusterTrigger(run().model_dump(mode="json"), 0.01)
+    trigger = ClusterTrigger(run().model_dump(mode="json"), 0.01, None)
     assert first_event(trigger) == {"phase": "incomplete"}
     assert amazon.faults == []
 

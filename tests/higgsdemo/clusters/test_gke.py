@@ -211,7 +211,7 @@ def test_what_passes_later_is_waited_out(google: Google, monkeypatch: pytest.Mon
     monkeypatch.setattr("higgsdemo.clusters.gke.RETRY", quick_retry(0.01))
     provider_of(run()).create()
     google.faults = [grpc.StatusCode.DEADLINE_EXCEEDED] * 3 + [grpc.StatusCode.UNAVAILABLE] * 3
-    assert first_event(ClusterTrigger(run().model_dump(mode="json"), 0.01)) == {"phase": "running"}
+    assert first_event(ClusterTrigger(run().model_dump(mode="json"), 0.01, None)) == {"phase": "running"}
     assert google.faults == []
 
 
@@ -219,7 +219,7 @@ def test_an_operation_that_never_ends_is_given_up(google: Google, monkeypatch: p
     google.polls = 1000
     provider_of(run()).create()
     monkeypatch.setattr("higgsdemo.triggers.cluster.LONGEST", 0.1)
-    event = first_event(ClusterTrigger(run().model_dump(mode="json"), 0.05))
+    event = first_event(ClusterTrigger(run().model_dump(mode="json"), 0.05, None))
     assert event["error"].startswith(f"cluster {NAME} is still provisioning after")
     assert event["error"].endswith("PROVISIONING; working on it")
 

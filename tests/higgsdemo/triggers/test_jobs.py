@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
 
 from higgsdemo.labels import labels
-from higgsdemo.triggers import polling
+from higgsdemo.triggers import cancelling, polling
 from higgsdemo.triggers.jobs import JobsTrigger
 from planned_runs import planned
 from scripted_api import ScriptedApi, Step, scripted_api
 
-RUN = planned()
+RUN = planned({"max_hours": 2.0})
 
 
 @pytest.fixture(autouse=True)
@@ -21,11 +23,11 @@ def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.02)
 
 
-def job(name: str = "one", ended: bool = True, **status: Any) -> dict[str, Any]:
+def job(name: str = "one", ended: bool = True, dataset: str = "D", **status: Any) -> dict[str, Any]:
     conditions = [{"type": "Complete", "status": "True"}] if ended else []
     annotations = {"higgsdemo/shards": "10", "higgsdemo/shards-per-pod": "1"}
     return {
-        "metadata": {"name": name, "labels": labels(RUN.run, "D"), "annotations": annotations},
+        "metadata": {"name": name, "labels": labels(RUN.run, dataset), "annotations": annotations},
         "status": {"conditions": conditions, **status},
     }
 
@@ -34,19 +36,29 @@ def jobs(*items: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "JobList", "apiVersion": "batch/v1", "items": list(items)}
 
 
+STOP = {"metadata": {"annotations": {"higgsdemo/stopped": "true"}}, "spec": {"suspend": True}}
+GO_ON = {"metadata": {"annotations": {"higgsdemo/stopped": None}}, "spec": {"suspend": False}}
 DONE = jobs(job(completedIndexes="0-9"))
 RUNNING = jobs(job(ended=False, ready=3))
 
 
 async def waited(
-    monkeypatch: pytest.MonkeyPatch, *script: Step, names: tuple[str, ...] = ("one",), allowed: int = 0
+    monkeypatch: pytest.MonkeyPatch,
+    *script: Step,
+    names: tuple[str, ...] = ("one",),
+    deadline: float | None = None,
+    pending: tuple[dict[str, Any], ...] = (),
+    **run: Any,
 ) -> tuple[dict[str, Any], ScriptedApi]:
     """The payload of the trigger's event, and the API it asked."""
     async with scripted_api(*script) as api:
+        api.pending = list(pending)
         host, _, port = api.url.rpartition(":")
         connection = {"conn_type": "http", "host": host, "port": int(port), "password": "admin"}
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(connection))
-        trigger = JobsTrigger(RUN.model_dump(mode="json"), 0.01, list(names), allowed)
+        trigger = JobsTrigger(
+            planned({"max_hours": 2.0} | run).model_dump(mode="json"), 0.01, deadline, list(names)
+        )
         events = [event async for event in trigger.run()]
     (event,) = events
     return event.payload, api
@@ -67,9 +79,48 @@ async def test_jobs_of_an_earlier_submission_are_passed_over(monkeypatch: pytest
 async def test_too_many_failed_shards_end_the_wait_early(monkeypatch: pytest.MonkeyPatch) -> None:
     tolerated = jobs(job(ended=False, failedIndexes="0-1"))
     too_many = jobs(job(ended=False, failedIndexes="0-2"))
-    payload, api = await waited(monkeypatch, tolerated, too_many, allowed=2)
+    payload, api = await waited(monkeypatch, tolerated, too_many, tolerance=2)
     assert payload == {"finished": False}
     assert len(api.tokens_used) == 2
+    assert api.patches == [("one", STOP)]
+
+
+async def test_a_dataset_may_have_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    tolerated = jobs(job(ended=False, failedIndexes="0-1"), job("two", dataset="E", failedIndexes="0,3"))
+    too_many = jobs(job(ended=False, failedIndexes="0-1"), job("two", dataset="E", failedIndexes="0,3,5"))
+    payload, api = await waited(
+        monkeypatch, tolerated, too_many, names=("one", "two"), tolerance=0.5, dataset_tolerance=0.25
+    )
+    assert payload == {"finished": False}
+    assert api.patches == [("one", STOP)]  # the other one has ended
+
+
+async def test_jobs_whose_image_cannot_be_pulled_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = {"reason": "ErrImagePull", "message": "no such image"}
+    refused = {
+        "metadata": {"name": "p"},
+        "spec": {"nodeName": "node-0", "containers": []},
+        "status": {
+            "phase": "Pending",
+            "containerStatuses": [
+                {
+                    "name": "analysis",
+                    "image": "higgs:2",
+                    "imageID": "",
+                    "ready": False,
+                    "restartCount": 0,
+                    "state": {"waiting": waiting},
+                }
+            ],
+        },
+    }
+    payload, api = await waited(monkeypatch, jobs(job(ended=False, active=4)), pending=(refused,))
+    assert payload == {
+        "error": "cluster kubecon-demo-0: node node-0 cannot pull higgs:2: ErrImagePull no such image",
+        "final": True,
+    }
+    assert api.patches == [("one", STOP)]
+    assert len(api.tokens_used) == 6  # five looks at the Jobs, and one to stop them
 
 
 async def test_jobs_that_are_gone_count_as_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +162,76 @@ async def test_patience_with_a_cluster_ends(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_trigger_is_made_again_from_what_it_is_stored_as(monkeypatch: pytest.MonkeyPatch) -> None:
-    trigger = JobsTrigger(RUN.model_dump(mode="json"), 5.0, ["one"], 3)
+    trigger = JobsTrigger(RUN.model_dump(mode="json"), 5.0, 1.5e9, ["one"])
     path, arguments = trigger.serialize()
     assert path == "higgsdemo.triggers.jobs.JobsTrigger"
     assert JobsTrigger(**json.loads(json.dumps(arguments))).serialize() == (path, arguments)
+
+
+async def test_a_stopped_job_goes_on_when_it_is_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = job(ended=False)
+    stopped["metadata"]["annotations"]["higgsdemo/stopped"] = "true"
+    suspended = {"suspend": True, "template": {}}
+    stopped["spec"] = suspended
+    queued = job("two", ended=False) | {"spec": suspended}  # by Kueue, say
+    payload, api = await waited(monkeypatch, jobs(stopped, queued), stopped_no_more(), names=("one", "two"))
+    assert payload == {"finished": True}
+    assert api.patches == [("one", GO_ON)]
+
+
+def stopped_no_more() -> dict[str, Any]:
+    return jobs(job(completedIndexes="0-9"), job("two", completedIndexes="0-9"))
+
+
+async def test_jobs_are_stopped_when_the_run_has_no_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = job("two", completedIndexes="0-9")
+    running = jobs(job(ended=False, ready=3), ended)
+    payload, api = await waited(monkeypatch, running, names=("one", "two"), deadline=time.time())
+    assert payload == {
+        "error": "cluster kubecon-demo-0: the run has taken the 2 hours that its campaign allows (max_hours)",
+        "final": True,
+    }
+    assert api.patches == [("one", STOP)]
+
+
+async def test_a_cluster_that_is_away_is_not_waited_for_beyond_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    payload, api = await waited(monkeypatch, 503, deadline=time.time())
+    assert payload == {"error": "cluster kubecon-demo-0: 503 told to say 503"}
+    assert len(api.tokens_used) == 1
+
+
+async def killed(monkeypatch: pytest.MonkeyPatch, **run: Any) -> list[tuple[str, dict[str, Any]]]:
+    """What becomes of Jobs when Airflow kills their wait, and cancels that again with every heartbeat."""
+    async with scripted_api(RUNNING) as api:
+        host, _, port = api.url.rpartition(":")
+        connection = {"conn_type": "http", "host": host, "port": int(port), "password": "admin"}
+        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(connection))
+        trigger = JobsTrigger(planned(run).model_dump(mode="json"), 0.01, None, ["one"])
+        killing = asyncio.ensure_future(trigger.on_kill())
+        while not killing.done():
+            await asyncio.sleep(0.002)
+            killing.cancel()
+    return api.patches
+
+
+async def test_a_killed_wait_stops_its_jobs_though_it_is_cancelled_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert await killed(monkeypatch) == [("one", STOP)]
+
+
+async def test_a_killed_wait_may_release_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await killed(monkeypatch, on_cancel="release") == []
+
+
+@pytest.mark.parametrize(("state", "patches"), [("failed", 1), ("success", 1), ("deferred", 0), (None, 0)])
+async def test_a_wait_that_goes_on_elsewhere_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, state: str | None, patches: int
+) -> None:
+    async def ended(task_instance: Any) -> bool:
+        return state in cancelling.ENDED
+
+    monkeypatch.setattr(polling, "has_ended", ended)
+    assert len(await killed(monkeypatch)) == patches

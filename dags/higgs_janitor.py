@@ -1,0 +1,44 @@
+"""The DAG that finds, and on request removes, what campaigns have left behind on clusters and clouds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow.sdk import DAG, Param
+
+from higgsdemo.campaign import Campaign, CampaignError, config_files, load_campaign
+from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoversOperator
+
+CONFIG = Path(__file__).parent.parent / "include" / "config"
+
+campaigns: dict[str, Campaign] = {}
+for path in config_files(CONFIG):
+    try:
+        campaigns[path.stem] = load_campaign(path)
+    except CampaignError:  # shown as an import error of its own
+        continue
+
+with DAG(
+    dag_id="higgs_janitor",
+    dag_display_name="Higgs janitor",
+    description="Finds clusters and jobs that belong to no running campaign",
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "remove": Param(
+            False,
+            type="boolean",
+            title="Remove",
+            description="Remove what was found; else it is only listed.",
+        )
+    },
+    tags=["higgsdemo"],
+    doc_md="""\
+Looks for clusters, Jobs and DaemonSets that bear the labels of a campaign without a run
+that is queued or running. They are listed in the log of `look`, and removed only by a run that is triggered
+with **Remove**. What belongs to a campaign that this Airflow does not know is never removed.
+""",
+):
+    look = FindLeftoversOperator(task_id="look", campaigns=campaigns)
+    RemoveLeftoversOperator(task_id="remove", leftovers=look.output)

@@ -1,0 +1,35 @@
+"""Whether a task was ended by somebody, or goes on elsewhere, when Airflow takes its trigger away.
+
+Airflow calls ``on_kill`` of a trigger that it finds no longer wanted: its task was marked or cleared. It does
+so too when another triggerer has taken the trigger over, and a cleared task will soon wait for the same Jobs
+again. Work is therefore stopped only if the task itself says that it has ended.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+ENDED = {"success", "failed", "skipped", "upstream_failed", "removed", "absent"}
+
+
+async def has_ended(task_instance: Any) -> bool:
+    """Whether a trigger's task will not run on.
+
+    :param task_instance: the trigger's; None outside of Airflow, where nothing goes on.
+    """
+    return task_instance is None or await sync_to_async(_state)(task_instance) in ENDED
+
+
+def _state(task_instance: Any) -> str | None:
+    """Return the task's state; None when it has been cleared, "absent" when its run was deleted."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    run, index = task_instance.run_id, task_instance.map_index
+    found = RuntimeTaskInstance.get_task_states(
+        dag_id=task_instance.dag_id, task_ids=[task_instance.task_id], run_ids=[run], map_index=index
+    )
+    suffix = f"_{index}" if index >= 0 else ""  # Airflow's way to name a mapped task's instance
+    state: str | None = found.get(run, {}).get(f"{task_instance.task_id}{suffix}", "absent")
+    return state

@@ -1,0 +1,115 @@
+"""A real localkube and a real S3 server, each behind a proxy that injects faults, and a run on both."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from urllib3.util import Retry
+
+from fault_proxy import FaultProxy, fault_proxy, kubeconfig_through
+from generator.catalogue import demo_datasets
+from generator.events import simulate
+from generator.root_file import root_file
+from higgsdemo import kube
+from higgsdemo.run import ClusterRun
+from higgsdemo.shards import Shard, dump, shards_key
+from higgsdemo.storage import ObjectStore
+from higgsdemo.triggers import polling
+from localkube_server import Kube, Server
+from planned_runs import dataset, planned
+from pod_process import Pod
+from s3_server import Bucket, bucket, s3_endpoint
+
+__all__ = ["bucket", "s3_endpoint"]
+
+
+@dataclass
+class Site:
+    """A cluster and a bucket, each behind its proxy, and one cluster's part of a run that uses them."""
+
+    api: FaultProxy
+    store: FaultProxy
+    cluster: Kube
+    bucket: Bucket
+    run: ClusterRun
+
+
+@pytest.fixture(scope="package")
+def localkube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One localkube for all faults."""
+    server = Server(tmp_path_factory.mktemp("faults") / "localkube")
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    """A pod to be run."""
+    return Pod(tmp_path / "pod")
+
+
+@pytest.fixture(scope="session")
+def shard_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """500 simulated events."""
+    higgs = next(dataset for dataset in demo_datasets() if dataset.group == "higgs")
+    path = tmp_path_factory.mktemp("shards") / "higgs_000.root"
+    path.write_bytes(root_file(simulate(higgs, 0, 500, seed=1), 500, run=1, first_event=1))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same tries with shorter pauses."""
+    quick = kube.RETRY.new(backoff_factor=0.01, backoff_jitter=0.01)
+    assert isinstance(quick, Retry)
+    monkeypatch.setattr(kube, "RETRY", quick)
+    monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(polling, "ANSWER_IN", 1.0)
+
+
+@pytest.fixture
+def site(
+    localkube: Server, bucket: Bucket, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    name = f"c{abs(hash(request.node.nodeid)) % 10**9}"
+    cluster = localkube.create_cluster(name)
+    tls = ssl.create_default_context(cafile=localkube.state / "ca.crt")
+    with (
+        fault_proxy(f"https://127.0.0.1:{localkube.port}", tls) as api,
+        fault_proxy(bucket.environ["AWS_ENDPOINT_URL"]) as store,
+    ):
+        connect(monkeypatch, kubeconfig_through(api, cluster.kubeconfig), store.url)
+        yield Site(api, store, cluster, bucket, the_run(bucket))
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, kubeconfig: dict[str, Any], store: str) -> None:
+    theirs = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
+    extra = {"endpoint_url": store, "region_name": "us-east-1"}
+    keys = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(theirs))
+    monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(keys))
+
+
+def the_run(bucket: Bucket) -> ClusterRun:
+    """Three shards of one dataset, listed."""
+    url = f"s3://{bucket.name}"
+    run = planned(
+        {"output": f"{url}/out/one", "output_connection": "store", "image": "test/shell:1"},
+        {
+            "provider": "existing",
+            "connection": "theirs",
+            "flavor": None,
+            "input_connection": "store",
+            "datasets": [dataset("A", url=f"{url}/A/")],
+        },
+    )
+    shards = [Shard("A", str(number), f"{url}/A/{number}.root", 1) for number in range(3)]
+    ObjectStore(run.run.output, "store").write(shards_key(run.cluster.name), b"".join(map(dump, shards)))
+    return run

@@ -1,0 +1,140 @@
+"""What a fault of the Kubernetes API costs: tries where another may help, one clear line where none can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException
+
+from clouds.tasks import first_event, make
+from fault_proxy import HALF, LATE, LOST, RESET, Fault, refusal
+from faults.conftest import Site
+from higgsdemo.operators.jobs import SubmitJobsOperator
+from higgsdemo.triggers.jobs import JobsTrigger
+
+PASSING = [
+    pytest.param(refusal(429), id="429"),
+    pytest.param(refusal(429, Retry_After="1"), id="429-retry-after"),
+    pytest.param(refusal(500), id="500"),
+    pytest.param(refusal(502), id="502"),
+    pytest.param(refusal(503), id="503"),
+    pytest.param(refusal(504), id="504"),
+    pytest.param(RESET, id="reset"),
+    pytest.param(LATE, id="slow"),
+]
+FINAL = [400, 401, 403, 404, 410, 422]
+
+
+def submit(site: Site) -> dict[str, int]:
+    jobs: dict[str, int] = make(SubmitJobsOperator, site.run).execute({})["jobs"]
+    return jobs
+
+
+def jobs_there(site: Site) -> list[str]:
+    return [job.metadata.name for job in site.cluster.batch.list_namespaced_job("higgs").items]
+
+
+def trigger(site: Site, jobs: list[str], **changes: Any) -> JobsTrigger:
+    return JobsTrigger(site.run.model_dump(mode="json"), 0.01, None, jobs)
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_submission_outlasts_what_passes(site: Site, fault: Fault) -> None:
+    site.api.inject(fault, fault, into="POST /")
+    jobs = submit(site)
+    assert jobs_there(site) == list(jobs)
+    assert list(jobs.values()) == [3]
+
+
+@pytest.mark.parametrize("fault", [LOST, HALF], ids=["lost", "half"])
+def test_a_job_whose_answer_was_lost_is_adopted(site: Site, fault: Fault) -> None:
+    site.api.inject(fault, into="POST /clusters/" + site.cluster.url.rpartition("/")[2] + "/apis/batch")
+    jobs = submit(site)
+    assert jobs_there(site) == list(jobs)
+    assert submit(site) == jobs
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_a_submission_that_is_refused_fails_at_once_and_says_why(site: Site, status: int) -> None:
+    site.api.inject(*[refusal(status)] * 5, into="/jobs")
+    with pytest.raises(AirflowException, match=rf"cluster kubecon-demo-0: cannot .*: {status} injected"):
+        submit(site)
+    assert len([request for request in site.api.requests if "/jobs" in request]) == 1
+
+
+def test_a_submission_gives_up_in_the_end(site: Site) -> None:
+    site.api.inject(*[refusal(503)] * 50, into="/jobs")
+    with pytest.raises(AirflowException, match=r"cannot create Job .*: 503"):
+        submit(site)
+    assert len([request for request in site.api.requests if "/jobs" in request]) == 7
+
+
+def test_a_stranger_of_the_same_name_is_refused(site: Site) -> None:
+    jobs = submit(site)
+    site.cluster.batch.patch_namespaced_job(
+        next(iter(jobs)), "higgs", {"metadata": {"labels": {"app.kubernetes.io/part-of": "somebody"}}}
+    )
+    with pytest.raises(AirflowException, match="is there already with another owner"):
+        submit(site)
+
+
+@pytest.mark.parametrize(
+    "fault", [*PASSING, pytest.param(HALF, id="half"), pytest.param(refusal(410), id="410")]
+)
+def test_a_wait_outlasts_what_passes(site: Site, fault: Fault) -> None:
+    site.api.inject(fault, fault, into="GET /")
+    assert first_event(trigger(site, ["gone"])) == {"finished": True}
+    assert len(site.api.requests) == (1 if fault is LATE else 3)
+
+
+def test_a_wait_does_not_ask_before_the_time_it_was_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from higgsdemo.triggers import polling
+
+    pauses: list[float] = []
+    sleep = polling.asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(polling, "LONGEST_PAUSE", 60.0)
+    monkeypatch.setattr(polling.asyncio, "sleep", noted)
+    site.api.inject(refusal(429, Retry_After="7"), into="GET /")
+    assert first_event(trigger(site, ["gone"])) == {"finished": True}
+    assert 7.0 in pauses
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
+def test_a_wait_that_is_refused_ends_at_once_and_says_why(site: Site, status: int) -> None:
+    site.api.inject(*[refusal(status)] * 5, into="GET /")
+    assert first_event(trigger(site, ["gone"])) == {"error": f"cluster kubecon-demo-0: {status} injected"}
+    assert len(site.api.requests) == 1
+
+
+def test_expired_credentials_are_made_anew_once(site: Site) -> None:
+    site.api.inject(refusal(401), into="GET /")
+    assert first_event(trigger(site, ["gone"])) == {"finished": True}
+    site.api.inject(refusal(401), refusal(401), into="GET /")
+    assert first_event(trigger(site, ["gone"])) == {"error": "cluster kubecon-demo-0: 401 injected"}
+
+
+def test_a_connection_that_falls_silent_is_given_up_and_made_anew(site: Site) -> None:
+    site.api.inject(Fault("silent"), into="GET /")
+    assert first_event(trigger(site, ["gone"])) == {"finished": True}
+    assert len(site.api.requests) == 2
+
+
+def test_a_clock_that_is_wrong_by_a_day_changes_nothing(site: Site) -> None:
+    site.api.inject(*[Fault("dated", headers={"Date": "Mon, 23 Nov 2020 00:00:00 GMT"})] * 50)
+    jobs = submit(site)
+    assert first_event(trigger(site, ["gone"])) == {"finished": True}
+    assert jobs_there(site) == list(jobs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_run_through_a_bad_network_submits_each_job_once(site: Site, seed: int) -> None:
+    site.api.by_seed(seed, 0.25, refusal(500), refusal(429), RESET, LOST, HALF)
+    jobs = submit(site)
+    assert first_event(trigger(site, ["gone"])) == {"finished": True}
+    assert jobs_there(site) == list(jobs)

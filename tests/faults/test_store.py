@@ -1,0 +1,147 @@
+"""What a fault of the object store costs, for the tasks and for the pods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fault_proxy import HALF, LATE, RESET, SLOW_DOWN, Fault, refusal
+from faults.conftest import Site
+from higgsdemo.merge import Merge
+from higgsdemo.shards import done_shards
+from higgsdemo.storage import ObjectStore, StorageError
+from pod_process import Ended, Pod
+from result_documents import stored
+
+PASSING = [
+    pytest.param(SLOW_DOWN, id="slow-down"),
+    pytest.param(refusal(429), id="429"),
+    pytest.param(refusal(500), id="500"),
+    pytest.param(refusal(502), id="502"),
+    pytest.param(refusal(504), id="504"),
+    pytest.param(RESET, id="reset"),
+    pytest.param(LATE, id="slow"),
+]
+CONTENT = bytes(range(256)) * 400
+
+
+def store_of(site: Site) -> ObjectStore:
+    return ObjectStore(f"s3://{site.bucket.name}", "store")
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_objects_are_written_read_and_listed_though_requests_fail(site: Site, fault: Fault) -> None:
+    store = store_of(site)
+    site.store.inject(fault, fault, into="PUT")
+    store.write("results/A/1.json", CONTENT)
+    site.store.inject(fault, fault, into="GET")
+    assert store.read("results/A/1.json") == CONTENT
+    site.store.inject(fault, fault, into="GET")
+    assert done_shards(store, "A") == {"1"}
+
+
+def test_an_object_of_which_half_came_is_read_whole(site: Site) -> None:
+    store = store_of(site)
+    store.write("one", CONTENT)
+    site.store.inject(HALF, into="GET")
+    assert store.read("one") == CONTENT
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_store_that_refuses_is_not_asked_again_and_the_connection_is_named(site: Site, status: int) -> None:
+    site.store.inject(*[refusal(status)] * 5)
+    with pytest.raises(StorageError, match="check the Airflow connection 'store'"):
+        store_of(site).read("one")
+    assert len(site.store.requests) == 1
+
+
+def test_what_is_not_there_is_said_at_once(site: Site) -> None:
+    with pytest.raises(StorageError, match="there is no such bucket or object"):
+        store_of(site).read("absent")
+
+
+def without_the_end(page: bytes) -> bytes:
+    return page[: page.rindex(b"<Contents>")]
+
+
+@pytest.mark.parametrize("change", [without_the_end, lambda page: b""])
+def test_a_listing_that_is_cut_off_is_refused_not_believed(
+    site: Site, change: Callable[[bytes], bytes]
+) -> None:
+    store = store_of(site)
+    for number in range(3):
+        store.write(f"results/A/{number}.json", b"{}")
+    site.store.inject(*[Fault("changed", change=change)] * 20, into="list-type=2")
+    with pytest.raises(StorageError, match="cannot list"):
+        done_shards(store, "A")
+
+
+def test_an_object_that_a_listing_repeats_is_counted_once(site: Site) -> None:
+    store = store_of(site)
+    key, content = stored("A", "1")
+    store.write("results/A/1.json", content)
+
+    def repeated(page: bytes) -> bytes:
+        start, end = page.index(b"<Contents>"), page.rindex(b"</Contents>") + len(b"</Contents>")
+        return page[:end] + page[start:end] + page[end:]
+
+    site.store.inject(Fault("changed", change=repeated), into="list-type=2")
+    keys = [item.key for item in store.list("results/A")]
+    assert keys == ["results/A/1.json"] * 2
+    merge = Merge.of(store.read_all(keys))
+    assert (merge.datasets["A"].shards, merge.conflicts) == (1, {})
+    assert key.endswith(keys[0])
+
+
+def through_the_store(site: Site, pod: Pod, shard_file: Path) -> Ended:
+    """Run a pod that reads its shard, and leaves its result, through the proxy."""
+    site.bucket.client.put_object(Bucket=site.bucket.name, Key="in/a.root", Body=shard_file.read_bytes())
+    pod.environ |= site.bucket.environ | {"AWS_ENDPOINT_URL": site.store.url}
+    pod.environ["OUTPUT_URL"] = f"s3://{site.bucket.name}/results/A"
+    size = shard_file.stat().st_size
+    pod.give({"name": "a", "url": f"s3://{site.bucket.name}/in/a.root", "size": size})
+    return pod.run()
+
+
+@pytest.mark.parametrize(
+    "fault", [SLOW_DOWN, refusal(500), RESET, HALF], ids=["slow-down", "500", "reset", "half"]
+)
+def test_a_pod_outlasts_what_passes_and_leaves_one_result(
+    site: Site, pod: Pod, shard_file: Path, fault: Fault
+) -> None:
+    site.store.inject(fault, into="GET")
+    ended = through_the_store(site, pod, shard_file)
+    assert ended.code == 0, ended.stderr
+    assert site.bucket.keys("results/") == ["results/A/a.json"]
+    content = site.bucket.client.get_object(Bucket=site.bucket.name, Key="results/A/a.json")["Body"].read()
+    assert json.loads(content)["processed"] == 500
+
+
+def test_a_pod_that_may_not_read_is_tried_again_for_its_keys_may_be_renewed(
+    site: Site, pod: Pod, shard_file: Path
+) -> None:
+    site.store.inject(*[refusal(403)] * 20, into="GET")
+    assert through_the_store(site, pod, shard_file).code == 75
+
+
+def test_a_shard_that_vanishes_after_it_was_listed_is_bad_input(
+    site: Site, pod: Pod, shard_file: Path
+) -> None:
+    site.store.inject(refusal(404), into="GET")
+    ended = through_the_store(site, pod, shard_file)
+    assert ended.code == 65
+    assert "no such object" in ended.reason
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bad_network_loses_no_result(site: Site, seed: int) -> None:
+    site.store.by_seed(seed, 0.2, SLOW_DOWN, refusal(500), RESET, HALF)
+    store = store_of(site)
+    documents = {f"results/A/{number}.json": stored("A", str(number))[1] for number in range(40)}
+    for key, content in documents.items():
+        store.write(key, content)
+    found = dict(store.read_all(sorted(item.key for item in store.list("results/A"))))
+    assert found == documents

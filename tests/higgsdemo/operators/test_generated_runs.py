@@ -1,0 +1,47 @@
+"""However a campaign and its trigger's conf are written, the run is planned or refused in one message."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from higgsdemo.campaign import CampaignError, parse_campaign
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.plan import PlanOperator
+from higgsdemo.run import ClusterRun
+from written_campaigns import CONF, VALID, damaged
+
+EXAMPLES = int(os.environ.get("GENERATED", "100"))  # `make damaged` takes 2,000
+RUN = {
+    "dag_id": "any",
+    "run_id": "manual__1",
+    "run_after": datetime(2026, 1, 2, tzinfo=UTC),
+    "start_date": None,
+}
+
+
+class Plan(PlanOperator):
+    """The task ``plan``, which here keeps nothing in a bucket."""
+
+    def _keep(self, *_: Any) -> None:
+        pass
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(st.just(VALID), damaged(VALID)), st.one_of(st.just(CONF), st.just({}), damaged(CONF)))
+def test_any_campaign_and_conf_make_a_plan_or_one_clear_message(document: Any, conf: Any) -> None:
+    try:
+        campaign = parse_campaign(document, "any.json")
+        task = Plan(task_id="plan", campaign=campaign)
+        planned = task.execute({"dag_run": SimpleNamespace(**RUN, conf=conf)})  # type: ignore[typeddict-item]
+    except (CampaignError, TaskFailed, TaskFailedForGood) as error:
+        message = str(error)
+        assert message.startswith(("any.json", "trigger conf", "campaign"))
+        assert "Traceback" not in message
+        return
+    assert [ClusterRun.model_validate(assignment) for assignment in planned]

@@ -1,0 +1,103 @@
+"""Whatever an index file, a bucket's listing or a Job's status says, it is understood or refused in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from higgsdemo.campaign import parse_index
+from higgsdemo.progress import SHARDS, SHARDS_PER_POD, job_pods, job_progress
+from higgsdemo.results import parse_result
+from higgsdemo.shards import dump, list_shards, load
+from result_documents import document
+
+keys = st.one_of(
+    st.text(min_size=1, max_size=40),
+    st.sampled_from(
+        ["a b.root", "ä.root", "../x.root", "a/../b.root", "..root", "-.root", "x.ROOT", "a//b.root"]
+    ),
+    st.text(alphabet="ab/. \u00e9", min_size=1, max_size=12).map(lambda stem: f"{stem}.root"),
+)
+indexes = st.sets(st.integers(0, 30)).map(
+    lambda chosen: ",".join(map(str, sorted(chosen)))  # Kubernetes joins runs by a hyphen; both are allowed
+)
+numbers = st.one_of(st.none(), st.integers(0, 50))
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=80), st.lists(st.text(max_size=30)).map(lambda lines: "\n".join(lines).encode())
+    )
+)
+def test_any_index_file_names_objects_or_is_refused(content: bytes) -> None:
+    try:
+        urls = parse_index(content, "index.txt")
+    except ValueError as error:
+        refused = str(error)
+        urls = []
+    else:
+        refused = ""
+    assert urls or not content.decode(errors="replace").strip() or "index.txt" in refused
+    assert len(set(urls)) == len(urls)
+    assert all(re.match("(s3|gs)://[^/]+/.+", url) and ".." not in url.split("/") for url in urls)
+
+
+@given(st.lists(st.tuples(keys, st.one_of(st.none(), st.integers(0, 10))), unique_by=lambda item: item[0]))
+def test_any_listing_gives_each_shard_a_name_of_its_own_that_is_a_plain_file_name(
+    files: list[tuple[str, int | None]],
+) -> None:
+    skipped: list[str] = []
+    shards = list(list_shards("A", files, "s3://b/A", lambda key, why: skipped.append(key)))
+    names = [shard.name for shard in shards]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name) for name in names)
+    assert len(shards) + len(skipped) == len(files)
+    assert list(load(map(dump, shards))) == shards
+
+
+@given(
+    total=st.integers(1, 31),
+    per_pod=st.integers(1, 4),
+    completed=indexes,
+    failed=indexes,
+    status=st.fixed_dictionaries(
+        {}, optional={name: numbers for name in ("active", "ready", "succeeded", "failed")}
+    ),
+)
+def test_any_status_of_a_job_adds_up(
+    total: int, per_pod: int, completed: str, failed: str, status: dict[str, Any]
+) -> None:
+    annotations = {SHARDS: str(total), SHARDS_PER_POD: str(per_pod)}
+    status = status | {"completedIndexes": completed, "failedIndexes": failed}
+    job = {"metadata": {"annotations": annotations}, "status": status}
+    progress = job_progress(job)
+    parts = (progress.done, progress.failed, progress.running, progress.pending)
+    assert min(parts) >= 0
+    assert progress.done <= total
+    assert min(job_pods(job).values()) >= 0
+
+
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        ),
+        max_leaves=8,
+    ),
+    st.sampled_from(list(document("A"))),
+)
+def test_any_result_document_with_a_wrong_field_is_read_or_named(value: Any, field: str) -> None:
+    raw = json.dumps(document("A") | {field: value}).encode()
+    try:
+        parse_result("results/A/1.json", raw)
+    except ValueError as error:
+        refused = str(error)
+    else:
+        refused = "results/A/1.json: nothing"
+    assert refused.startswith("results/A/1.json: ")
+    assert "\n" not in refused

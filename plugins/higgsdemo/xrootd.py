@@ -26,7 +26,8 @@ class XrootdStore:
 
         self.url = url.rstrip("/")
         try:
-            self._files, path = fsspec.core.url_to_fs(self.url)
+            # What a directory held a minute ago says nothing of a file that is asked for now.
+            self._files, path = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except ImportError:
             raise StorageError(
                 f"cannot open {url}: Airflow needs the Python packages fsspec-xrootd and xrootd for it: "
@@ -55,7 +56,7 @@ class XrootdStore:
     def read(self, key: str) -> bytes:
         """Return one file."""
         with self._explained("read", key):
-            return bytes(self._files.cat_file(f"{self._path}/{key}"))
+            return bytes(self._files.cat_file(f"{self._path}/{key}", start=None, end=None))
 
     @contextmanager
     def open(self, stored: StoredObject) -> Iterator[PartsReader]:

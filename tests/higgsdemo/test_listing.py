@@ -141,6 +141,18 @@ def test_a_directory_of_an_xrootd_server_is_listed(
     assert {(shard.size, shard.etag) for shard in shards} == {(clustered_file.stat().st_size, "1")}
 
 
+def test_an_index_file_may_lie_on_an_xrootd_server(xrootd: XrootdStandIn, tmp_path: Path) -> None:
+    server = "root://eos.example.org//"
+    xrootd.pipe_file("/lists/mine_file_index.txt", f"{server}eos/a.root\n{server}eos/b.root".encode())
+    xrootd.pipe_file("/eos/a.root", b"x" * 7)
+    dataset = ref(server, index=f"{server}lists/mine_file_index.txt")
+    shards = listed(dataset, tmp_path, shard_events=None)[1]
+    assert [(shard.url, shard.size) for shard in shards] == [
+        (f"{server}eos/a.root", 7),
+        (f"{server}eos/b.root", None),
+    ]
+
+
 def test_a_server_whose_certificate_is_not_trusted_is_told_of(
     web_server: WebServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from higgsdemo.campaign import parse_index
 from higgsdemo.progress import SHARDS, SHARDS_PER_POD, job_pods, job_progress
 from higgsdemo.results import parse_result
-from higgsdemo.shards import dump, list_shards, load
+from higgsdemo.shards import File, dump, list_shards, load
 from result_documents import document
 
 keys = st.one_of(
@@ -51,7 +52,9 @@ def test_any_listing_gives_each_shard_a_name_of_its_own_that_is_a_plain_file_nam
     files: list[tuple[str, int | None]],
 ) -> None:
     skipped: list[str] = []
-    shards = list(list_shards("A", files, "s3://b/A", lambda key, why: skipped.append(key)))
+    shards = list(
+        list_shards("A", itertools.starmap(File, files), "s3://b/A/", lambda key, why: skipped.append(key))
+    )
     names = [shard.name for shard in shards]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name) for name in names)

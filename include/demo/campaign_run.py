@@ -27,6 +27,9 @@ _AWAY_SECONDS = 120
 _REST = 5
 """Times as long as a look took is rested after it: listing the results takes longer the more there are."""
 
+_LONGEST_REST = 15.0
+"""Seconds."""
+
 _LOG_LINES = 12
 """Lines shown of a failed task's log."""
 
@@ -93,7 +96,7 @@ class CampaignRun:
                 self._supervision.check()
                 if time.monotonic() - answered > _AWAY_SECONDS:
                     raise CampaignRunError(f"{error}; given up after {_AWAY_SECONDS} s") from error
-            time.sleep(max(1, _REST * (time.monotonic() - began)))
+            time.sleep(max(1.0, min(_REST * (time.monotonic() - began), _LONGEST_REST)))
         if progress.run_state == "failed":
             raise CampaignRunError(self._failure(follower))
 

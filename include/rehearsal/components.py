@@ -15,7 +15,7 @@ from rich.table import Table
 
 from demo.supervision import Supervision
 
-EVERY = 1.0  # s between two looks
+EVERY = 2.0  # s between two looks: the kernel adds up the memory of every process anew
 MB = 1e6
 AIRFLOW = ("scheduler", "workers", "dag-processor", "triggerer")
 """The components whose memory is added up; the web server is looked at apart."""

@@ -9,8 +9,9 @@ from higgsdemo.campaign import Campaign
 TASKS = {
     "plan": (
         "Applies what the run was triggered with to the campaign's file, finds the datasets in the "
-        "catalogue and keeps the outcome in `campaign.json` of the run's folder. It fails on a misspelt "
-        "key or an impossible mapping, before anything is made."
+        "catalogue and keeps the outcome in `campaign.json` of the run's folder, with what the run should "
+        "take. Datasets given for the whole campaign are listed and split over the clusters. It fails on a "
+        "misspelt key or an impossible mapping, before anything is made."
     ),
     "create_cluster": (
         "Asks the provider for the cluster and waits, without a worker, until it runs. One that is there "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from higgsdemo import jobs
 from higgsdemo.campaign import DatasetRef
-from higgsdemo.shards import Shard, cut
+from higgsdemo.shards import File, Shard, cut, list_shards
 from planned_runs import dataset, planned
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -117,6 +118,19 @@ def test_a_dataset_too_large_for_one_config_map_becomes_several_jobs() -> None:
     assert all(len(part.text.encode()) <= jobs.MANIFEST_BYTES for part in parts)
     lines = [line for part in parts for line in part.lines]
     assert [json.loads(line)["shards"][0]["name"] for line in lines] == [f"{i:04}" for i in range(20_000)]
+
+
+def test_listing_and_packing_take_the_same_memory_for_five_times_the_shards() -> None:
+    def peak(count: int) -> int:
+        files = (File(f"{number:08}.root", 1000) for number in range(count))
+        tracemalloc.start()
+        listed = list_shards("D", files, "s3://higgs-demo/D/", lambda key, why: None)
+        assert sum(chunk.shards for chunk in jobs.chunks(listed, 1)) == count
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(100_000) < 1.2 * peak(20_000)  # 20,000 are more than one chunk
 
 
 def test_no_shards_make_no_job() -> None:

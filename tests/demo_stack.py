@@ -39,6 +39,7 @@ class Stack:
         self.settings = self.supervision.settings
         self.airflow = airflow(self.settings)
         self.output = Bucket(self.settings, "higgs-results")
+        eventually(lambda: self.airflow.has_dag(DAG), "the campaign's DAG is parsed")
 
     def stop(self) -> None:
         """Stop all services."""

@@ -6,6 +6,7 @@ run by the commands that README tells them to type.
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
+from demo.bucket import Bucket
 from demo.settings import REPOSITORY
 from demo_stack import DAG, Stack, eventually
 from documents import below
@@ -159,3 +161,49 @@ def test_no_secret_of_the_deployment_is_in_a_log(deployed: Deployed) -> None:
     assert [
         path for path in logs if any(secret in path.read_text(errors="replace") for secret in secrets)
     ] == []
+
+
+def test_a_newcomer_runs_their_own_analysis_on_their_own_cluster(deployed: Deployed) -> None:
+    stack = deployed.stack
+    own_cluster(deployed)
+    muons = Bucket(stack.settings, "my-data")
+    for bucket in (muons, Bucket(stack.settings, "my-results")):
+        bucket.create()
+    source = stack.settings.state / "demo-data"
+    folder = deployed.home / "files"
+    for path in sorted(source.rglob("Run2012B_DoubleMuParked*/*.root"))[:6]:
+        (folder / "muons").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / "muons")
+    assert muons.upload(folder) == 6
+
+    on_this_machine, _build, start, trigger = below(README, OWN, "bash")
+    assert on_this_machine == "make demo CAMPAIGN=dimuon\n"
+    secrets = stack.settings.secrets
+    placeholders = {
+        "ACCESS_KEY": secrets.s3_access_key,
+        "SECRET_KEY": secrets.s3_secret_key,
+        "https://s3.example.org": stack.settings.s3_url,
+    }
+    deployed.shell(replaced(start, placeholders))
+    told = deployed.shell('eval "$(make env)"\n' + trigger)
+    assert "6 of 6 shards done" in told
+
+    results = Bucket(stack.settings, "my-results")
+    files = {key.rpartition("/")[2]: key for key, _ in results.objects("my-dimuon/")}
+    assert results.read(files["spectrum.png"]).startswith(b"\x89PNG\r\n")
+    summary = json.loads(results.read(files["summary.json"]))
+    assert summary["shards"] == {"expected": 6, "done": 6, "failed": 0, "missing": 0}
+    numbers = json.loads(results.read(files["spectrum.json"]))["channels"]["dimuon_mass"]["data"]["counts"]
+    assert sum(numbers) == summary["unassigned"]["muons"]["dimuon_mass"] > 10_000
+    highest = 60 + numbers.index(max(numbers))
+    assert highest <= 91.19 < highest + 1
+
+
+def own_cluster(deployed: Deployed) -> None:
+    """A cluster that is there already, and its kubeconfig where people have theirs."""
+    stack = deployed.stack
+    kubeconfig = deployed.home / ".kube" / "config"
+    kubeconfig.parent.mkdir(parents=True)
+    with stack.localkube() as admin:
+        made = admin.post("clusters", json={"name": "theirs", "nodes": 1, "cpu": "2", "memory": "4Gi"})
+        kubeconfig.write_text(json.dumps(made.raise_for_status().json()["kubeconfig"]))

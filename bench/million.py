@@ -117,7 +117,8 @@ def _carried_out(module: str, operator: str, assignment: dict[str, Any]) -> dict
     from importlib import import_module
 
     made = getattr(import_module(f"higgsdemo.operators.{module}"), operator)
-    returned = made(task_id=module, assignment=assignment).execute({})
+    context: Any = {"dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
+    returned = made(task_id=module, assignment=assignment).execute(context)
     if "jobs" in returned:
         return {"jobs": len(returned["jobs"])}
     return {"shards": sum(counts["shards"] for counts in returned["datasets"].values())}

@@ -6,6 +6,8 @@ first event; then the task is made anew and goes on with the event.
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk.exceptions import TaskDeferred
@@ -24,16 +26,21 @@ def make(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
 def carry_out(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
     """What the task returns in the end. Raises what it raises."""
     try:
-        return make(operator, planned, **arguments).execute({})
+        return make(operator, planned, **arguments).execute(_context())
     except TaskDeferred as deferred:
         waiting = deferred
     while True:
         event = first_event(waiting.trigger)
         task = make(operator, planned, **arguments)
         try:
-            return getattr(task, waiting.method_name)({}, event=event)
+            return getattr(task, waiting.method_name)(_context(), event=event)
         except TaskDeferred as deferred:
             waiting = deferred
+
+
+def _context() -> Any:
+    """What a task is told of its run: that it has just begun."""
+    return {"dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
 
 
 def first_event(trigger: BaseTrigger) -> Any:

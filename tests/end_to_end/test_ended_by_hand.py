@@ -1,0 +1,117 @@
+"""What somebody ends by hand leaves no work that nobody watches; what goes on elsewhere is not stopped."""
+
+import json
+import signal
+from typing import Any
+
+import psutil
+import pytest
+
+from demo.airflow_api import AirflowAwayError, TaskInstance
+from demo_stack import DAG, Stack, command_line, eventually
+from higgsdemo.progress import job_progress
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+WAIT = "cluster.wait_for_jobs"
+
+
+def held(stack: Stack, run: str) -> list[psutil.Process]:
+    """The pods of a run in which every cluster waits for its Jobs; they stand still."""
+
+    def all_wait() -> bool:
+        try:
+            return [task.state for task in waits(stack, run).values()] == ["deferred"] * 3
+        except AirflowAwayError:
+            return False
+
+    eventually(all_wait, "all clusters wait")
+    pods = eventually(lambda: pods if len(pods := stack.pods()) >= 4 else None, "a pod on each node")
+    for pod in pods:
+        pod.send_signal(signal.SIGSTOP)
+    return pods
+
+
+def go_on(pods: list[psutil.Process]) -> None:
+    """Let pods that stand still work on."""
+    for pod in pods:
+        if pod.is_running():
+            pod.send_signal(signal.SIGCONT)
+
+
+def waits(stack: Stack, run: str) -> dict[str, TaskInstance]:
+    """The tasks that wait for Jobs, by cluster."""
+    return {str(task.label): task for task in stack.airflow.tasks(DAG, run) if task.task_id == WAIT}
+
+
+def suspended(stack: Stack, cluster: str) -> set[bool]:
+    """Whether the Jobs of a cluster that have not ended are suspended: the values found."""
+    found = json.loads(stack.kubectl("--context", cluster, "-n", "higgs", "get", "jobs", "-o=json"))["items"]
+    return {job["spec"]["suspend"] for job in found if not job_progress(job).finished}
+
+
+def counted(stack: Stack, run: str) -> tuple[Any, Any]:
+    """Shards by state, and those with differing results."""
+    summary = stack.summary(run)
+    return summary["shards"], summary["conflicts"]
+
+
+EACH_ONCE = ({"expected": 76, "done": 76, "failed": 0, "missing": 0}, {})
+
+
+def test_a_wait_marked_as_failed_stops_its_jobs_and_goes_on_when_it_is_cleared(stack: Stack) -> None:
+    run = stack.trigger("marked", cleanup="none")
+    pods = held(stack, run)
+    stack.airflow.mark(DAG, run, waits(stack, run)["kubecon-demo-1"], "failed")
+    eventually(lambda: suspended(stack, "kubecon-demo-1") == {True}, "its Jobs are stopped")
+    eventually(lambda: stack.running_pods("kubecon-demo-1") == 0, "its pods have ended")
+    assert stack.running_pods("kubecon-demo-2") == 1
+    assert suspended(stack, "kubecon-demo-2") == {False}
+    go_on(pods)
+    assert stack.finish(run) == "failed"
+    assert stack.tasks(run)["wait_for_jobs kubecon-demo-2"] == "success"
+    stack.airflow.clear(DAG, run, waits(stack, run)["kubecon-demo-1"])
+    assert stack.finish(run) == "success"
+    assert counted(stack, run) == EACH_ONCE
+
+
+def test_a_cleared_wait_goes_on_with_the_jobs_that_run(stack: Stack) -> None:
+    run = stack.trigger("cleared", cleanup="none")
+    pods = held(stack, run)
+    wait = waits(stack, run)["kubecon-demo-2"]
+    stack.airflow.clear(DAG, run, wait)
+    eventually(
+        lambda: (
+            (now := waits(stack, run)["kubecon-demo-2"]).state == "deferred"
+            and now.try_number > wait.try_number
+        ),
+        "it waits again",
+    )
+    assert suspended(stack, "kubecon-demo-2") == {False}
+    assert all(pod.is_running() for pod in pods)
+    go_on(pods)
+    assert stack.finish(run) == "success"
+    assert counted(stack, run) == EACH_ONCE
+
+
+def test_a_triggerer_that_is_told_to_stop_leaves_the_jobs_alone(stack: Stack) -> None:
+    run = stack.trigger("restarted", cleanup="none")
+    pods = held(stack, run)
+    triggerer = stack.service("triggerer")
+    triggerer.terminate()
+    eventually(lambda: stack.service("triggerer").pid != triggerer.pid, "another triggerer")
+    go_on(pods)
+    assert stack.finish(run) == "success"
+    assert counted(stack, run) == EACH_ONCE
+    assert {pod.pid for pod in pods if pod.is_running() and "workload" in command_line(pod)} == set()
+
+
+def test_a_run_marked_as_failed_stops_its_jobs_cleans_up_and_ends_as_failed(stack: Stack) -> None:
+    run = stack.trigger("ended", cleanup="clusters")
+    pods = held(stack, run)
+    stack.airflow.fail(DAG, run)
+    assert stack.finish(run) == "failed"
+    assert stack.contexts() == []
+    tasks = stack.tasks(run)
+    assert tasks["merge_results"] == "skipped"
+    assert {state for name, state in tasks.items() if name.startswith(("cleanup", "delete"))} == {"success"}
+    assert not any(pod.is_running() and "workload" in command_line(pod) for pod in pods)

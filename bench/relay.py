@@ -43,6 +43,8 @@ class Relay:
 
     def __init__(self, target: int, tls: Tls | None) -> None:
         self.port = 0
+        self.delay = 0.0
+        """Seconds that each answer is held back: what a server that is far, or busy, takes longer."""
         self._target = target
         self._accept = self._connect = None
         if tls:
@@ -86,6 +88,8 @@ class Relay:
             nonlocal asking
             while block := await server.read(BLOCK):
                 self._seen.received += len(block)
+                if asking and self.delay:
+                    await asyncio.sleep(self.delay)
                 asking = False
                 answer.write(block)
                 await answer.drain()

@@ -58,6 +58,10 @@ class Localkube:
         self._url, self._state, self._process, self._counter = url, state, process, counter
         self.take = counter.take
 
+    def hold_back(self, seconds: float) -> None:
+        """Let every answer through the relay take so much longer."""
+        self._counter.delay = seconds
+
     def cluster(self, name: str, **shape: Any) -> dict[str, Any]:
         """Make a cluster and return its kubeconfig, which leads through the relay."""
         kubeconfig = self.uncounted(name, **shape)

@@ -88,14 +88,23 @@ class KubeCluster:
         with explained(self.name, f"update Secret {name}"):
             self._core.patch_namespaced_secret(name, self.namespace, {"stringData": manifest["stringData"]})
 
-    def own(self, manifest: Manifest, owner: Manifest, uid: str) -> None:
-        """Let the garbage collector remove a ConfigMap together with the Job, of that uid, that reads it."""
-        reference = {"apiVersion": "batch/v1", "kind": "Job", "name": owner["metadata"]["name"], "uid": uid}
-        name = manifest["metadata"]["name"]
-        with explained(self.name, f"patch ConfigMap {name}"):
-            self._core.patch_namespaced_config_map(
-                name, self.namespace, {"metadata": {"ownerReferences": [reference]}}
-            )
+    def submit(self, job: Manifest, manifest: Manifest) -> bool:
+        """Apply a Job and the ConfigMap that its pods read, which goes with it.
+
+        The Job comes first, for its uid makes it the owner; pods wait for a ConfigMap that is not there yet.
+
+        :returns: whether the Job was created.
+        """
+        there = self.apply(job)
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": there.uid}
+        owned = {"metadata": manifest["metadata"] | {"ownerReferences": [owner]}}
+        if not self.apply(manifest | owned).created:  # it may be of a Job that is gone, and go after it
+            name = manifest["metadata"]["name"]
+            with explained(self.name, f"patch ConfigMap {name}"):
+                self._core.patch_namespaced_config_map(
+                    name, self.namespace, {"metadata": {"ownerReferences": [owner]}}
+                )
+        return there.created
 
     def config_map(self, name: str) -> Manifest:
         """Return a ConfigMap."""

@@ -63,8 +63,7 @@ def within(cluster: KubeCluster, *objects: dict[str, Any]) -> list[dict[str, Any
 def submit(cluster: KubeCluster, command: str = "exit 0") -> dict[str, Any]:
     manifest, secret, job = within(cluster, *manifests(command))
     cluster.put_secret(secret)
-    cluster.apply(manifest)
-    cluster.own(manifest, job, cluster.apply(job).uid)
+    cluster.submit(job, manifest)
     return job
 
 

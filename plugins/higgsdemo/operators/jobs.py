@@ -95,11 +95,8 @@ class SubmitJobsOperator(ClusterOperator):
             raise
 
     def _submit(self, cluster: KubeCluster, manifest: Manifest, job: Manifest) -> None:
-        cluster.apply(manifest)
-        there = cluster.apply(job)
-        if not there.created:
+        if not cluster.submit(job, manifest):
             self.log.info("Job %s is there already: adopted", job["metadata"]["name"])
-        cluster.own(manifest, job, there.uid)
 
     def _give_access(self, assignment: ClusterRun, cluster: KubeCluster) -> tuple[str | None, dict[str, str]]:
         """Let the pods reach their buckets: by a Secret, or by an identity of the cloud and no secret at all.

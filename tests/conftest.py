@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="higgs-tests-airflow-"))
@@ -31,12 +33,17 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a process have whole files, whose tests share servers; and one process all that runs Airflow."""
-    for item in items:
-        airflow = item.get_closest_marker("end_to_end") is not None
-        item.add_marker(pytest.mark.xdist_group("end_to_end" if airflow else str(item.path)))
+class WholeFiles(LoadScopeScheduling):
+    """Gives a process whole files, whose tests share servers; and one process all that runs Airflow."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "Airflow" if file.startswith(("tests/end_to_end/", "tests/bench/")) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:
+    """Divide the tests among the processes, where there are several."""
+    return WholeFiles(config, log)
 
 
 def pytest_unconfigure() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -11,24 +12,24 @@ from demo.airflow_api import AirflowAwayError, TaskInstance
 from demo_stack import DAG, Stack, command_line, eventually
 from higgsdemo.progress import job_progress
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 WAIT = "cluster.wait_for_jobs"
 
 
 def held(stack: Stack, run: str) -> list[psutil.Process]:
     """The pods of a run in which every cluster waits for its Jobs; they stand still."""
 
-    def all_wait() -> bool:
-        try:
-            return [task.state for task in waits(stack, run).values()] == ["deferred"] * 3
-        except AirflowAwayError:
-            return False
+    def all_held() -> list[psutil.Process] | None:
+        pods = stack.pods()
+        for pod in pods:  # at once, for those of the first cluster may be through before the last one waits
+            with suppress(psutil.NoSuchProcess):
+                pod.send_signal(signal.SIGSTOP)
+        with suppress(AirflowAwayError):
+            all_wait = [task.state for task in waits(stack, run).values()] == ["deferred"] * 3
+            return pods if all_wait and len(pods) >= 4 else None
+        return None
 
-    eventually(all_wait, "all clusters wait")
-    pods = eventually(lambda: pods if len(pods := stack.pods()) >= 4 else None, "a pod on each node")
-    for pod in pods:
-        pod.send_signal(signal.SIGSTOP)
-    return pods
+    return eventually(all_held, "all clusters wait, with a pod on each node")
 
 
 def go_on(pods: list[psutil.Process]) -> None:
@@ -98,7 +99,13 @@ def test_a_triggerer_that_is_told_to_stop_leaves_the_jobs_alone(stack: Stack) ->
     pods = held(stack, run)
     triggerer = stack.service("triggerer")
     triggerer.terminate()
-    eventually(lambda: stack.service("triggerer").pid != triggerer.pid, "another triggerer")
+
+    def another() -> bool:
+        with suppress(psutil.NoSuchProcess):  # the supervisor has not seen it end yet
+            return stack.service("triggerer").pid != triggerer.pid
+        return False
+
+    eventually(another, "another triggerer")
     go_on(pods)
     assert stack.finish(run) == "success"
     assert counted(stack, run) == EACH_ONCE

@@ -69,7 +69,7 @@ def test_27_000_objects_give_the_26_920_shards_of_the_full_campaign(
 def split(run: Run, datasets: tuple[DatasetRef, ...], clusters: list[Cluster]) -> list[Cluster]:
     """The clusters with their parts of the datasets, as `plan` lists and splits them."""
     operator = PlanOperator(task_id="plan", campaign=load_campaign(CONFIG / "higgs-full.json"))
-    return operator._split(run, datasets, clusters, ObjectStore(run.output, "with_keys"))
+    return operator._split(run, datasets, clusters, ObjectStore(run.output, "with_keys"))[0]
 
 
 def full_campaign(kind: Kind) -> tuple[Campaign, RunOptions]:

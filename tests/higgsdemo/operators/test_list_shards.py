@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clouds.tasks import make
+from clouds.tasks import carry_out
 from gcs_server import gcs
 from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, apply_conf, load_campaign
 from higgsdemo.operators.base import TaskFailed
@@ -35,7 +35,7 @@ def run(kind: Kind, *datasets: dict[str, Any], **run: Any) -> ClusterRun:
 
 def listed(assignment: ClusterRun) -> tuple[dict[str, Any], list[Shard]]:
     """What the task returns, and the shards it leaves."""
-    returned = make(ListShardsOperator, assignment).execute({})
+    returned = carry_out(ListShardsOperator, assignment)
     store = ObjectStore(assignment.run.output, "with_keys")
     return returned["datasets"], list(cluster_shards(store, assignment.cluster.name))
 

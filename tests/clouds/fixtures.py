@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,13 +18,19 @@ WORKLOAD = {
 }
 
 
+def localkube_with_workload(folder: Path) -> Server:
+    """A localkube that runs, and has the image of our workload."""
+    localkube = Server(folder / "localkube")
+    localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD}))
+    localkube.start()
+    return localkube
+
+
 @pytest.fixture(scope="session")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     """A gate before a localkube, for all tests."""
     folder = tmp_path_factory.mktemp("clouds")
-    localkube = Server(folder / "localkube")
-    localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD}))
-    localkube.start()
+    localkube = localkube_with_workload(folder)
     gate = Gate(localkube, folder / "gate")
     # gRPC reads it once, when its first channel is opened.
     os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(gate.state / "ca.crt")

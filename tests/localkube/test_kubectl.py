@@ -1,12 +1,9 @@
 """What kubectl tells of what localkube has not; what it has is in the suite of clusters."""
 
-from collections.abc import Callable
-
 import pytest
 
+from kubectl_command import Kubectl
 from localkube_server import Kube, pod, pod_running
-
-Kubectl = Callable[..., str]
 
 
 @pytest.mark.parametrize(

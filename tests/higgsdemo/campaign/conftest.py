@@ -1,10 +1,12 @@
 """A valid campaign, and a way to spoil it."""
 
-import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+
+from campaign_changes import with_changes
 
 ELECTRONS = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
 VALID: dict[str, Any] = {
@@ -24,18 +26,4 @@ Change = Callable[[dict[str, Any]], dict[str, Any]]
 @pytest.fixture
 def changed() -> Change:
     """A function that gives a valid campaign with values at some paths replaced, or removed by `...`."""
-
-    def change(changes: dict[str, Any]) -> dict[str, Any]:
-        document = copy.deepcopy(VALID)
-        for path, value in changes.items():
-            *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-            part: Any = document
-            for parent in parents:
-                part = part[parent]
-            if value is ...:
-                del part[last]
-            else:
-                part[last] = value
-        return document
-
-    return change
+    return partial(with_changes, VALID)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from campaign_changes import with_changes
 from higgsdemo.campaign import CampaignError, apply_conf, parse_campaign
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -18,7 +19,7 @@ SPLIT: dict[str, Any] = {
 
 
 def test_the_datasets_are_the_campaigns_and_the_clusters_have_none(changed: Change) -> None:
-    campaign = parse_campaign(changed(copy.deepcopy(SPLIT)), "higgs.json")
+    campaign = parse_campaign(changed(SPLIT), "higgs.json")
     assert [dataset.name for dataset in campaign.shared_datasets()] == [ELECTRONS]
     assert [cluster.datasets for cluster in campaign.clusters()] == [(), ()]
 
@@ -94,23 +95,14 @@ def test_the_pods_that_fit_are_counted_by_cores_and_where_known_by_memory(change
     ],
 )
 def test_what_cannot_be_split_is_refused(changed: Change, changes: dict[str, Any], message: str) -> None:
-    document = changed(copy.deepcopy(SPLIT))
-    for path, value in changes.items():
-        *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-        part: Any = document
-        for parent in parents:
-            part = part[parent]
-        if value is ...:
-            del part[last]
-        else:
-            part[last] = value
+    document = with_changes(changed(SPLIT), changes)
     with pytest.raises(CampaignError) as refused:
         parse_campaign(document, "higgs.json")
     assert str(refused.value).startswith(f"higgs.json: {message}")
 
 
 def test_a_mapping_of_the_conf_with_datasets_of_its_own_takes_the_place_of_the_split(changed: Change) -> None:
-    campaign = parse_campaign(changed(copy.deepcopy(SPLIT)), "higgs.json")
+    campaign = parse_campaign(changed(SPLIT), "higgs.json")
     own, _ = apply_conf(campaign, {"mapping": [{"name": "mine", "datasets": [ELECTRONS]}]})
     assert [(c.name, len(c.datasets)) for c in own.clusters()] == [("mine", 1)]
     assert own.shared_datasets() == ()

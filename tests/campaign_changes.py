@@ -1,0 +1,21 @@
+"""Ways to spoil a campaign's document."""
+
+import copy
+from typing import Any
+
+Document = dict[str, Any]
+
+
+def with_changes(document: Document, changes: dict[str, Any]) -> Document:
+    """A copy with the values at some paths, such as ``mapping.0.nodes``, replaced, or removed by `...`."""
+    changed = copy.deepcopy(document)
+    for path, value in changes.items():
+        *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        part: Any = changed
+        for parent in parents:
+            part = part[parent]
+        if value is ...:
+            del part[last]
+        else:
+            part[last] = value
+    return changed

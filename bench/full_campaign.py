@@ -14,10 +14,10 @@ from typing import Any
 from bench.surroundings import BUCKET, CONNECTION
 from higgsdemo.campaign import DatasetRef, RunOptions, parse_campaign
 from higgsdemo.catalogue import load_catalogue
+from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
-from higgsdemo.shards import Shard, dump, shards_key
-from higgsdemo.storage import ObjectStore
+from higgsdemo.storage.object_store import ObjectStore
 
 CATALOGUE = "cms-higgs"
 FILES = 26_920

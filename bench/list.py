@@ -54,7 +54,11 @@ def run(options: argparse.Namespace, say: Say) -> Report:
 def _list_dataset_shards(assignment: ClusterRun) -> Callable[[], int]:
     from higgsdemo.operators.list_shards import ListShardsOperator
 
-    load("higgsdemo.connections", "higgsdemo.listing", "airflow.providers.amazon.aws.hooks.base_aws")
+    load(
+        "higgsdemo.storage.connections",
+        "higgsdemo.datasets.listing",
+        "airflow.providers.amazon.aws.hooks.base_aws",
+    )
     task = ListShardsOperator(task_id="list_dataset_shards", assignment=assignment.model_dump(mode="json"))
     return lambda: sum(counts["shards"] for counts in task.execute({})["datasets"].values())
 

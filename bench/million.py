@@ -81,7 +81,7 @@ def _plan_and_submit(bucket: str, cluster: str) -> Callable[[], tuple[int, int]]
     load(
         "higgsdemo.operators.jobs",
         "higgsdemo.operators.plan",
-        "higgsdemo.split",
+        "higgsdemo.datasets.split",
         "higgsdemo.clusters.existing",
     )
 

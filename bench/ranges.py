@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Report:
     """Read the same file in both ways."""
-    from higgsdemo.entry_ranges import entry_boundaries, entry_ranges
+    from higgsdemo.datasets.entry_ranges import entry_boundaries, entry_ranges
 
     path = options.folder / "large.root"
     say(f"Making a file of {options.events:,} events ...")

@@ -23,8 +23,8 @@ from bench.measure import BenchError, Cost, load, measure
 from bench.relay import Traffic
 from bench.report import COSTS, Report, Say, costs, number, ratio, table
 from bench.surroundings import Localkube, localkube, s3
+from higgsdemo.datasets.shards import Shard
 from higgsdemo.run import ClusterRun
-from higgsdemo.shards import Shard
 
 FEW = 1000
 GENUINE = 40  # ms: 1 s / 25 Jobs
@@ -112,7 +112,12 @@ def submit_jobs(assignment: ClusterRun, suspend: bool) -> Callable[[], dict[str,
     """Prepare the project's way for a cluster; the work returns the Jobs and their numbers of shards."""
     from higgsdemo.operators.jobs import SubmitJobsOperator
 
-    load("higgsdemo.clusters.existing", "higgsdemo.jobs", "higgsdemo.kube", "higgsdemo.storage")
+    load(
+        "higgsdemo.clusters.existing",
+        "higgsdemo.kubernetes.jobs",
+        "higgsdemo.kubernetes.api",
+        "higgsdemo.storage.object_store",
+    )
     load("airflow.providers.amazon.aws.hooks.base_aws", "kubernetes.config")
 
     class SubmitSuspended(SubmitJobsOperator):

@@ -16,9 +16,9 @@ WARM = (
     "obstore.store",
     "higgsdemo.clusters.local",
     "higgsdemo.dag",
-    "higgsdemo.jobs",
-    "higgsdemo.kube",
-    "higgsdemo.summary",
+    "higgsdemo.kubernetes.jobs",
+    "higgsdemo.kubernetes.api",
+    "higgsdemo.publication.summary",
 )
 """What the tasks of the campaign on local clusters import."""
 

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.model import Cluster
 from higgsdemo.campaign.values import quantity
-from higgsdemo.merge import Merge
-from higgsdemo.packing import PODS_A_SECOND, shards_per_pod
+from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
+from higgsdemo.kubernetes.workloads import WORKLOADS
+from higgsdemo.results.merge import Merge
 from higgsdemo.run import Run
-from higgsdemo.workloads import WORKLOADS
 
 STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
 

@@ -15,8 +15,8 @@ import pytest
 
 from clouds.tasks import carry_out, make
 from cluster.space import Space, python
-from higgsdemo import jobs
-from higgsdemo.labels import selector
+from higgsdemo.kubernetes import jobs
+from higgsdemo.kubernetes.labels import selector
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.run import ClusterRun

@@ -17,11 +17,11 @@ from clouds.tasks import carry_out, make
 from deploy.role import Right, right_for, rights, without
 from deploy.role_gate import RoleGate
 from higgsdemo.clusters.base import Provider
+from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood, connect
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
-from higgsdemo.shards import Shard, dump, shards_key
-from higgsdemo.storage import ObjectStore
+from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers.jobs import JobsTrigger
 from localkube_server import Kube
 from planned_runs import dataset, planned

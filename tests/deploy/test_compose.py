@@ -20,8 +20,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from higgsdemo.campaign import Campaign, load_campaign
-from higgsdemo.pods import USER
-from higgsdemo.workloads import WORKLOADS
+from higgsdemo.kubernetes.pods import USER
+from higgsdemo.kubernetes.workloads import WORKLOADS
 from ports import free_port
 from redis_server import redis_command
 

@@ -11,7 +11,7 @@ from collision_events import CHANNELS, mass_histogram, requires_collision_events
 from demo.airflow_api import AirflowError
 from demo.bucket import Bucket
 from demo_stack import DAG, Stack, eventually
-from higgsdemo.merge import Merge
+from higgsdemo.results.merge import Merge
 
 if TYPE_CHECKING:
     from conftest import DemoRun

@@ -10,7 +10,7 @@ import pytest
 
 from demo.airflow_api import AirflowAwayError, TaskInstance
 from demo_stack import DAG, Stack, command_line, eventually
-from higgsdemo.progress import job_progress
+from higgsdemo.kubernetes.progress import job_progress
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 WAIT = "cluster.wait_for_jobs"

@@ -11,7 +11,7 @@ import pytest
 
 from demo.settings import Settings
 from higgsdemo.campaign import load_campaign
-from higgsdemo.results import parse_result
+from higgsdemo.results.document import parse_result
 from pod_process import Ended
 from s3_server import Bucket, bucket, s3_endpoint
 

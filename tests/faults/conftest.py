@@ -13,10 +13,10 @@ import pytest
 from urllib3.util import Retry
 
 from fault_proxy import FaultProxy, fault_proxy, kubeconfig_through
-from higgsdemo import kube
+from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.kubernetes import api
 from higgsdemo.run import ClusterRun
-from higgsdemo.shards import Shard, dump, shards_key
-from higgsdemo.storage import ObjectStore
+from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers import polling
 from localkube_server import Kube, Server
 from planned_runs import dataset, planned
@@ -56,9 +56,9 @@ def pod(tmp_path: Path) -> Pod:
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same tries with shorter pauses."""
-    quick = kube.RETRY.new(backoff_factor=0.01, backoff_jitter=0.01)
+    quick = api.RETRY.new(backoff_factor=0.01, backoff_jitter=0.01)
     assert isinstance(quick, Retry)
-    monkeypatch.setattr(kube, "RETRY", quick)
+    monkeypatch.setattr(api, "RETRY", quick)
     monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
     monkeypatch.setattr(polling, "ANSWER_IN", 1.0)
 

@@ -10,9 +10,9 @@ import pytest
 
 from fault_proxy import HALF, LATE, RESET, SLOW_DOWN, Fault, refusal
 from faults.conftest import Site
-from higgsdemo.merge import Merge
-from higgsdemo.shards import done_shards
-from higgsdemo.storage import ObjectStore, StorageError
+from higgsdemo.datasets.shards import done_shards
+from higgsdemo.results.merge import Merge
+from higgsdemo.storage.object_store import ObjectStore, StorageError
 from pod_process import Ended, Pod
 from result_documents import stored
 

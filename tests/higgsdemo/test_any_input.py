@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from higgsdemo.campaign import parse_index
-from higgsdemo.progress import SHARDS, SHARDS_PER_POD, job_pods, job_progress
-from higgsdemo.results import parse_result
-from higgsdemo.shards import File, dump, list_shards, load
+from higgsdemo.datasets.shards import File, dump, list_shards, load
+from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD, job_pods, job_progress
+from higgsdemo.results.document import parse_result
 from result_documents import document
 
 keys = st.one_of(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from counting_experiment import counting
 from higgsdemo.catalogue import Catalogue, Sample, load_catalogue
-from higgsdemo.discovery import discover
-from higgsdemo.merge import Merge
-from higgsdemo.normalisation import Spectrum, normalise
+from higgsdemo.physics.discovery import discover
+from higgsdemo.physics.normalisation import Spectrum, normalise
+from higgsdemo.results.merge import Merge
 from result_documents import stored
 
 KNOWN = load_catalogue("cms-higgs")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from higgsdemo.campaign.model import Cluster
-from higgsdemo.merge import Merge
 from higgsdemo.prediction import Account, account_table, cost, predict, took
+from higgsdemo.results.merge import Merge
 from planned_runs import dataset, planned
 from result_documents import stored
 

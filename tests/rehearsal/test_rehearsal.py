@@ -20,12 +20,12 @@ from demo.services import SERVICES
 from demo.settings import Settings
 from higgsdemo.campaign import Campaign, load_campaign
 from higgsdemo.catalogue import load_catalogue
-from higgsdemo.merge import Merge
 from higgsdemo.operators.clusters import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.results import MergeResultsOperator
+from higgsdemo.results.merge import Merge
 from higgsdemo.run import ClusterRun
 from kube_client import eventually
 from rehearsal.__main__ import rehearsal_conf, stand_ins

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.pods import AOD_SCRIPT
-from higgsdemo.results import parse_result
+from higgsdemo.kubernetes.pods import AOD_SCRIPT
+from higgsdemo.results.document import parse_result
 from pod_process import Pod, shard
 
 TRY_AGAIN, BAD_INPUT, MISCONFIGURED = 75, 65, 78

@@ -31,7 +31,7 @@ class ExistingProvider(Provider):
         """Ask the cluster for its version, which proves that it runs and that we reach it."""
         from kubernetes.client import VersionApi
 
-        from higgsdemo.kube import explained
+        from higgsdemo.kubernetes.api import explained
 
         with explained(self.cluster.name, "read its version"):
             VersionApi(self.connect()).get_code()

@@ -14,7 +14,7 @@ from google.cloud import container_v1 as gke
 
 from higgsdemo.campaign.model import Cluster
 from higgsdemo.campaign.providers import GkeOptions
-from higgsdemo.labels import digest
+from higgsdemo.kubernetes.labels import digest
 from higgsdemo.run import dns_label
 
 NODE_POOL = "campaign"

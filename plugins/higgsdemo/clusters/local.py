@@ -13,7 +13,7 @@ from airflow.sdk import BaseHook
 
 from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, OurCluster, Phase, State, Unreachable
 from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, is_ours, made_by_campaigns
-from higgsdemo.labels import label_value
+from higgsdemo.kubernetes.labels import label_value
 
 DEFAULT_CONNECTION = "localkube_default"
 TIMEOUT = 30.0  # s

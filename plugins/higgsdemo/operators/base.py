@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from higgsdemo.clusters import Provider
-    from higgsdemo.kube import KubeCluster
-    from higgsdemo.storage import ObjectStore
+    from higgsdemo.kubernetes.api import KubeCluster
+    from higgsdemo.storage.object_store import ObjectStore
 
 
 class TaskFailed(AirflowException):
@@ -32,9 +32,9 @@ class TaskFailedForGood(AirflowFailException):
 def told() -> Iterator[None]:
     """Let the errors that explain themselves end the task without the chain of their causes."""
     from higgsdemo.clusters import ClusterError
-    from higgsdemo.kube import KubeError
-    from higgsdemo.shards import ListingError
-    from higgsdemo.storage import StorageError
+    from higgsdemo.datasets.shards import ListingError
+    from higgsdemo.kubernetes.api import KubeError
+    from higgsdemo.storage.object_store import StorageError
 
     try:
         yield
@@ -93,7 +93,7 @@ def provider_of(assignment: ClusterRun) -> Provider:
 
 def connect(assignment: ClusterRun) -> KubeCluster:
     """Return the assignment's cluster, connected."""
-    from higgsdemo.kube import KubeCluster
+    from higgsdemo.kubernetes.api import KubeCluster
 
     cluster = assignment.cluster
     return KubeCluster(cluster.name, cluster.namespace, provider_of(assignment).connect())
@@ -101,7 +101,7 @@ def connect(assignment: ClusterRun) -> KubeCluster:
 
 def output_store(assignment: ClusterRun) -> ObjectStore:
     """Return the run's folder in the output bucket."""
-    from higgsdemo.storage import ObjectStore
+    from higgsdemo.storage.object_store import ObjectStore
 
     return ObjectStore(assignment.run.output, assignment.run.output_connection)
 

@@ -56,9 +56,9 @@ class ChooseCleanupOperator(HITLBranchOperator):
     def _busy(self, assignment: ClusterRun) -> str | None:
         """Say how many shards a cluster still works on, whoever's they are."""
         from higgsdemo.clusters import ClusterError, Phase
-        from higgsdemo.kube import KubeError
-        from higgsdemo.labels import PART_OF, PROJECT
-        from higgsdemo.progress import job_progress
+        from higgsdemo.kubernetes.api import KubeError
+        from higgsdemo.kubernetes.labels import PART_OF, PROJECT
+        from higgsdemo.kubernetes.progress import job_progress
 
         name = assignment.cluster.name
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from higgsdemo.campaign import Campaign
-    from higgsdemo.leftovers import Leftover
+    from higgsdemo.clusters.leftovers import Leftover
 
 ACTIVE = ["queued", "running"]
 
@@ -33,7 +33,7 @@ class FindLeftoversOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the leftovers that may be removed; the log tells of those in use and of strangers, too."""
-        from higgsdemo.leftovers import look
+        from higgsdemo.clusters.leftovers import look
 
         free: list[Leftover] = []
         for leftover in look(_assignments(self.campaigns), self.log.warning):
@@ -63,8 +63,8 @@ class RemoveLeftoversOperator(BaseOperator):
     def execute(self, context: Context) -> list[str]:
         """Return what was removed: all of it that no run has taken up meanwhile."""
         from higgsdemo.clusters import ClusterError
-        from higgsdemo.kube import KubeError
-        from higgsdemo.leftovers import Leftover, remove
+        from higgsdemo.clusters.leftovers import Leftover, remove
+        from higgsdemo.kubernetes.api import KubeError
 
         if not context["params"]["remove"]:
             raise AirflowSkipException("nothing is removed unless the run is told to (remove)")

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from higgsdemo.campaign.model import DatasetRef
-    from higgsdemo.kube import KubeCluster
-    from higgsdemo.pods import Manifest
-    from higgsdemo.shards import Shard
-    from higgsdemo.storage import ObjectStore
+    from higgsdemo.datasets.shards import Shard
+    from higgsdemo.kubernetes.api import KubeCluster
+    from higgsdemo.kubernetes.pods import Manifest
+    from higgsdemo.storage.object_store import ObjectStore
 
 
 class SubmitJobsOperator(ClusterOperator):
@@ -44,7 +44,7 @@ class SubmitJobsOperator(ClusterOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the Jobs' names and the number of their shards."""
-        from higgsdemo import jobs
+        from higgsdemo.kubernetes import jobs
 
         assignment = self.begin(context)
         submitted: dict[str, int] = {}
@@ -68,8 +68,8 @@ class SubmitJobsOperator(ClusterOperator):
         return {"cluster_name": assignment.cluster.name, "jobs": submitted}
 
     def _shards_per_pod(self, assignment: ClusterRun, output: ObjectStore) -> int:
-        from higgsdemo.packing import shards_per_pod
-        from higgsdemo.workloads import WORKLOADS
+        from higgsdemo.datasets.packing import shards_per_pod
+        from higgsdemo.kubernetes.workloads import WORKLOADS
 
         chosen = assignment.cluster.shards_per_pod == "auto"  # only then it matters how many there are
         listed = _by_dataset(assignment, output) if chosen else ()
@@ -103,9 +103,9 @@ class SubmitJobsOperator(ClusterOperator):
 
         :returns: the Secret's name, and the variables that belong in the open.
         """
-        from higgsdemo import jobs
-        from higgsdemo.connections import PodStore, ca_environment, holds_secrets, pod_environment
-        from higgsdemo.live import live_environment
+        from higgsdemo.kubernetes import jobs
+        from higgsdemo.storage.connections import PodStore, ca_environment, holds_secrets, pod_environment
+        from higgsdemo.storage.live import live_environment
 
         run, there = assignment.run, assignment.cluster
         environment = pod_environment(
@@ -176,7 +176,7 @@ class WaitForJobsOperator(ClusterOperator):
 
         :returns: the number of all shards by dataset, and those that have none.
         """
-        from higgsdemo.failures import failed_shards, failures_key
+        from higgsdemo.kubernetes.failures import failed_shards, failures_key
 
         with told():
             output = output_store(assignment)
@@ -197,7 +197,7 @@ class CleanupJobsOperator(ClusterOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete Jobs with their pods, ConfigMaps, Secrets, NetworkPolicies and the prepull DaemonSet."""
         from higgsdemo.clusters import Phase
-        from higgsdemo.labels import selector
+        from higgsdemo.kubernetes.labels import selector
 
         assignment = self.begin(context)
         run, cluster = assignment.run, assignment.cluster
@@ -218,7 +218,7 @@ def _only_run(run: Run, conf: dict[str, Any]) -> str | None:
 
 def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[DatasetRef, Iterator[Shard]]]:
     """Yield the cluster's datasets with their listed shards, which are read meanwhile."""
-    from higgsdemo.shards import cluster_shards
+    from higgsdemo.datasets.shards import cluster_shards
 
     datasets = {dataset.name: dataset for dataset in assignment.cluster.datasets}
     shards = cluster_shards(output, assignment.cluster.name)
@@ -228,7 +228,7 @@ def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[D
 
 def _without_result(assignment: ClusterRun, output: ObjectStore) -> tuple[dict[str, int], list[Shard]]:
     """Return how many shards of each dataset the cluster was to run, and those that have no result."""
-    from higgsdemo.shards import done_shards
+    from higgsdemo.datasets.shards import done_shards
 
     totals = Counter[str]()
     missing: list[Shard] = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from higgsdemo.campaign.model import DatasetRef
-    from higgsdemo.listing import Listing
+    from higgsdemo.datasets.listing import Listing
     from higgsdemo.run import Run
 
 
@@ -38,7 +38,7 @@ class ListShardsOperator(ClusterOperator):
         return {"cluster_name": cluster.name, "datasets": counts}
 
     def _count(self, assignment: ClusterRun) -> dict[str, dict[str, int]]:
-        from higgsdemo.shards import cluster_shards
+        from higgsdemo.datasets.shards import cluster_shards
 
         counts = {ref.name: {"shards": 0, "bytes": 0, "done": 0} for ref in assignment.cluster.datasets}
         with told():
@@ -50,8 +50,8 @@ class ListShardsOperator(ClusterOperator):
         return counts
 
     def _list(self, assignment: ClusterRun) -> dict[str, dict[str, int]]:
-        from higgsdemo.listing import write_shards
-        from higgsdemo.shards import shards_key
+        from higgsdemo.datasets.listing import write_shards
+        from higgsdemo.datasets.shards import shards_key
 
         run, cluster = assignment.run, assignment.cluster
         with told(), TemporaryDirectory() as temporary:
@@ -71,9 +71,9 @@ def listed(
     :param warn: a logger's method.
     :raises ListingError: when one is not all there, and the campaign wants it so.
     """
-    from higgsdemo.listing import incomplete, list_datasets
-    from higgsdemo.shards import ListingError
-    from higgsdemo.storage import ObjectStore
+    from higgsdemo.datasets.listing import incomplete, list_datasets
+    from higgsdemo.datasets.shards import ListingError
+    from higgsdemo.storage.object_store import ObjectStore
 
     output = ObjectStore(run.output, run.output_connection)
     listings = list_datasets(run, datasets, connection, output, folder)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions
     from higgsdemo.prediction import Account
-    from higgsdemo.storage import ObjectStore
+    from higgsdemo.storage.object_store import ObjectStore
 
 
 class PlanOperator(BaseOperator):
@@ -76,7 +76,7 @@ class PlanOperator(BaseOperator):
 
     def _claim(self, run: Run, run_id: str) -> ObjectStore:
         """Return the run's folder, which must be new, or this DAG run's, or to be resumed."""
-        from higgsdemo.storage import ObjectStore
+        from higgsdemo.storage.object_store import ObjectStore
 
         output = ObjectStore(run.output, run.output_connection)
         if output.exists(RECORD) and not run.resume:
@@ -92,7 +92,7 @@ class PlanOperator(BaseOperator):
         self, run: Run, shared: Sequence[DatasetRef], clusters: Sequence[Cluster], output: ObjectStore
     ) -> tuple[list[Cluster], float | None]:
         """Return the clusters with their parts, and the mean size of a shard in bytes."""
-        from higgsdemo.split import mean_bytes, share_out
+        from higgsdemo.datasets.split import mean_bytes, share_out
 
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -119,7 +119,7 @@ class PlanOperator(BaseOperator):
 
 def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) -> Run:
     """Return the run that a campaign and the options of its trigger make."""
-    from higgsdemo.workloads import WORKLOADS
+    from higgsdemo.kubernetes.workloads import WORKLOADS
 
     storage = campaign.storage
     return Run(

@@ -18,7 +18,7 @@ class PrepullImageOperator(ClusterOperator):
 
     def execute(self, context: Context) -> None:
         """Create or adopt the DaemonSet; defer until it is ready."""
-        from higgsdemo import jobs
+        from higgsdemo.kubernetes import jobs
         from higgsdemo.triggers.prepull import PrepullTrigger
 
         assignment = self.begin(context)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from higgsdemo.catalogue import Catalogue
-    from higgsdemo.merge import Merge
-    from higgsdemo.normalisation import Spectrum
+    from higgsdemo.physics.normalisation import Spectrum
+    from higgsdemo.physics.spectra import OwnSpectra
     from higgsdemo.prediction import Account
-    from higgsdemo.spectra import OwnSpectra
-    from higgsdemo.storage import ObjectStore
+    from higgsdemo.results.merge import Merge
+    from higgsdemo.storage.object_store import ObjectStore
 
 SUMMARY = "summary.json"
 WORKSPACE = "workspace.json"
@@ -71,14 +71,14 @@ class MergeResultsOperator(ResultsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL and its counts of shards."""
-        from higgsdemo.chart import CHART, chart
-        from higgsdemo.discovery import discovery_in
-        from higgsdemo.merge import MERGED
-        from higgsdemo.normalisation import normalise
+        from higgsdemo.physics.discovery import discovery_in
+        from higgsdemo.physics.normalisation import normalise
+        from higgsdemo.physics.spectra import add_up
         from higgsdemo.prediction import account_table, took
-        from higgsdemo.spectra import add_up
-        from higgsdemo.spectra_plot import own_chart
-        from higgsdemo.summary import summarise, yields_table
+        from higgsdemo.publication.chart import CHART, chart
+        from higgsdemo.publication.spectra_plot import own_chart
+        from higgsdemo.publication.summary import summarise, yields_table
+        from higgsdemo.results.merge import MERGED
 
         planned = self.begin()
         run = planned[0].run
@@ -128,12 +128,12 @@ class PlotOperator(ResultsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the URLs of the pictures."""
-        from higgsdemo.discovery import Discovery
-        from higgsdemo.merge import MERGED, Merge
-        from higgsdemo.normalisation import normalise
-        from higgsdemo.plot import draw, render
-        from higgsdemo.spectra import add_up
-        from higgsdemo.spectra_plot import draw_own
+        from higgsdemo.physics.discovery import Discovery
+        from higgsdemo.physics.normalisation import normalise
+        from higgsdemo.physics.spectra import add_up
+        from higgsdemo.publication.plot import draw, render
+        from higgsdemo.publication.spectra_plot import draw_own
+        from higgsdemo.results.merge import MERGED, Merge
 
         planned = self.begin()
         with told():
@@ -178,7 +178,7 @@ def catalogue_of(planned: list[ClusterRun], simulated: bool) -> Catalogue:
 
 def _expected(store: ObjectStore, planned: list[ClusterRun]) -> dict[str, dict[str, list[str]]]:
     """Return the names of the listed shards by cluster and dataset; a cluster that listed none has none."""
-    from higgsdemo.shards import cluster_shards, shards_key
+    from higgsdemo.datasets.shards import cluster_shards, shards_key
 
     expected: dict[str, dict[str, list[str]]] = {}
     for assignment in planned:
@@ -203,7 +203,7 @@ def _counts(expected: dict[str, dict[str, list[str]]], planned: list[ClusterRun]
 
 def _merged(store: ObjectStore, expected: dict[str, dict[str, list[str]]], run: Run) -> Merge:
     """Read the results of the expected datasets, whatever is there."""
-    from higgsdemo.merge import Merge
+    from higgsdemo.results.merge import Merge
 
     datasets = sorted({dataset for listed in expected.values() for dataset in listed})
     keys = (stored.key for dataset in datasets for stored in store.list(f"results/{dataset}"))
@@ -212,8 +212,8 @@ def _merged(store: ObjectStore, expected: dict[str, dict[str, list[str]]], run: 
 
 def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any] | None) -> dict[str, bytes]:
     """Return the spectrum in the field's formats, by file name."""
-    from higgsdemo.hepdata import HEPDATA, submission
-    from higgsdemo.histograms import HISTOGRAMS, root_file
+    from higgsdemo.publication.hepdata import HEPDATA, submission
+    from higgsdemo.publication.histograms import HISTOGRAMS, root_file
 
     exports = {HISTOGRAMS: root_file(spectrum), HEPDATA: submission(spectrum, catalogue)}
     if workspace is not None:
@@ -231,7 +231,7 @@ def _predicted(store: ObjectStore) -> Account | None:
 
 def _failures(store: ObjectStore, planned: list[ClusterRun]) -> list[dict[str, Any]]:
     """Return what the clusters' tasks have noted of failed shards."""
-    from higgsdemo.failures import failures_key
+    from higgsdemo.kubernetes.failures import failures_key
 
     keys = [failures_key(assignment.cluster.name) for assignment in planned]
     return [failure for key in keys if store.exists(key) for failure in json.loads(store.read(key))]

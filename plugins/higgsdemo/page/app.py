@@ -24,7 +24,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from higgsdemo.page.airflow_run import AirflowRun, campaigns, read_campaign, read_run
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.state import campaign_list, run_state
-from higgsdemo.storage import ObjectStore, StorageError
+from higgsdemo.storage.object_store import ObjectStore, StorageError
 
 STATIC = Path(__file__).parent / "static"
 BASE = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")

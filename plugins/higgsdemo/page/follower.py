@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import CatalogueError
-from higgsdemo.chart import CHART, chart
-from higgsdemo.normalisation import NormalisationError, normalise
+from higgsdemo.datasets.shards import cluster_shards, shards_key
 from higgsdemo.operators.results import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.tally import Tally
+from higgsdemo.physics.normalisation import NormalisationError, normalise
+from higgsdemo.physics.spectra import add_up
 from higgsdemo.prediction import Account, account_rows
+from higgsdemo.publication.chart import CHART, chart
+from higgsdemo.publication.spectra_plot import own_chart
 from higgsdemo.run import RECORD
-from higgsdemo.shards import cluster_shards, shards_key
-from higgsdemo.spectra import add_up
-from higgsdemo.spectra_plot import own_chart
-from higgsdemo.storage import ObjectStore, StorageError
+from higgsdemo.storage.object_store import ObjectStore, StorageError
 
 FIRST = 64  # results in the first picture, which does not wait until all are listed
 BATCH = 256  # results read between two looks at the clock

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import numpy as np
 
+from higgsdemo.kubernetes.progress import PODS
 from higgsdemo.page.airflow_run import AirflowRun, Campaign, RunState, TaskState
 from higgsdemo.page.follower import Snapshot
-from higgsdemo.progress import PODS
 from higgsdemo.run import ClusterRun
 
 GROUP = "cluster"

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.results import ResultError, locate, parse_result
-from higgsdemo.storage import StoredObject
-from higgsdemo.sums import DatasetSum, Sum
+from higgsdemo.results.document import ResultError, locate, parse_result
+from higgsdemo.results.sums import DatasetSum, Sum
+from higgsdemo.storage.object_store import StoredObject
 
 
 class Tally:

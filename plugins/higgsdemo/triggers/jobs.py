@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
-from higgsdemo.labels import DATASET, STOPPED, label_value, selector
-from higgsdemo.progress import Progress, job_progress, progress_document, progress_key, total_progress
-from higgsdemo.storage import ObjectStore, StorageError
+from higgsdemo.kubernetes.labels import DATASET, STOPPED, label_value, selector
+from higgsdemo.kubernetes.progress import (
+    Progress,
+    job_progress,
+    progress_document,
+    progress_key,
+    total_progress,
+)
+from higgsdemo.storage.object_store import ObjectStore, StorageError
 from higgsdemo.triggers.image_pull import ImagePull
 from higgsdemo.triggers.polling import PollingTrigger, passing_over
 

@@ -125,7 +125,7 @@ class PollingTrigger(BaseTrigger):
     def _explain(self, error: Exception) -> str:
         from kubernetes_asyncio.client.exceptions import ApiException
 
-        from higgsdemo.kube import reason
+        from higgsdemo.kubernetes.api import reason
 
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
         return f"cluster {self.planned.cluster.name}: {cause}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from higgsdemo.labels import selector
+from higgsdemo.kubernetes.labels import selector
 from higgsdemo.triggers.image_pull import ImagePull
 from higgsdemo.triggers.polling import PollingTrigger
 

@@ -11,10 +11,10 @@ import pytest
 from clouds.fixtures import gate
 from clouds.gate import Gate
 from clouds.tasks import make
+from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator
 from higgsdemo.run import ClusterRun
-from higgsdemo.shards import Shard, dump, shards_key
-from higgsdemo.storage import ObjectStore
+from higgsdemo.storage.object_store import ObjectStore
 from localkube_server import Kube
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint

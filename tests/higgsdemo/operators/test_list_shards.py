@@ -11,12 +11,12 @@ import pytest
 from clouds.tasks import carry_out
 from gcs_server import gcs
 from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, apply_conf, load_campaign
+from higgsdemo.datasets.shards import Shard, cluster_shards, shard_name
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator, plan_run
 from higgsdemo.run import ClusterRun, Run
-from higgsdemo.shards import Shard, cluster_shards, shard_name
-from higgsdemo.storage import ObjectStore
+from higgsdemo.storage.object_store import ObjectStore
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
 from stores import Kind, gs, kind, s3

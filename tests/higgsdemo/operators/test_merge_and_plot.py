@@ -10,9 +10,9 @@ import pyhf
 import pytest
 
 from higgsdemo.catalogue import load_catalogue
+from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
 from higgsdemo.run import ClusterRun, Run
-from higgsdemo.shards import Shard, dump, shards_key
 from planned_runs import dataset, planned
 from result_documents import ALL, stored
 from s3_server import bucket, s3_endpoint
@@ -62,7 +62,7 @@ def left(kind: Kind) -> list[str]:
 
 
 def read(assignment: ClusterRun, name: str) -> Any:
-    from higgsdemo.storage import ObjectStore
+    from higgsdemo.storage.object_store import ObjectStore
 
     return json.loads(ObjectStore(assignment.run.output, "with_keys").read(name))
 

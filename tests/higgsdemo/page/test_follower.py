@@ -12,10 +12,10 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.page import follower
 from higgsdemo.page.follower import Followers, Snapshot
-from higgsdemo.shards import Shard, dump
-from higgsdemo.storage import ObjectStore, StoredObject
+from higgsdemo.storage.object_store import ObjectStore, StoredObject
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint
 

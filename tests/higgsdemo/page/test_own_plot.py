@@ -21,8 +21,8 @@ from browser import CHROMIUM, playwright
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.page.follower import Snapshot
 from higgsdemo.page.state import run_state
-from higgsdemo.spectra import OwnSpectra
-from higgsdemo.spectra_plot import own_chart
+from higgsdemo.physics.spectra import OwnSpectra
+from higgsdemo.publication.spectra_plot import own_chart
 from result_documents import NOTE, catalogue
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from higgsdemo.merge import Merge
 from higgsdemo.page.tally import Tally
-from higgsdemo.storage import StoredObject
+from higgsdemo.results.merge import Merge
+from higgsdemo.storage.object_store import StoredObject
 from result_documents import stored
 
 LUMI = {"stream": "mu_stream_2012", "value": 2.5}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.labels import labels
+from higgsdemo.kubernetes.labels import labels
 from higgsdemo.triggers import cancelling, polling
 from higgsdemo.triggers.jobs import JobsTrigger
 from planned_runs import planned

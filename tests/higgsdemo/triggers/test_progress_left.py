@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.labels import labels
+from higgsdemo.kubernetes.labels import labels
 from higgsdemo.triggers.jobs import JobsTrigger
 from planned_runs import dataset, planned
 from s3_server import Bucket, bucket, s3_endpoint

@@ -1,0 +1,127 @@
+"""What campaigns have left behind: clusters and objects of ours that belong to no run that goes on.
+
+A cluster bears the label of its campaign, and a campaign has one run at a time. Whatever belongs to a
+campaign with a run that is queued or running is therefore in use, its older runs' Jobs included: the next
+look finds those. What belongs to no campaign of this Airflow is a stranger's, and only told of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from higgsdemo.clusters import ClusterError, Phase, provider_of
+from higgsdemo.kubernetes.api import KubeCluster, KubeError
+from higgsdemo.kubernetes.labels import label_value, selector
+from higgsdemo.run import ClusterRun
+
+Warn = Callable[..., Any]
+GRACE = "; nothing is removed"
+
+
+class Leftover(BaseModel):
+    """Something of ours.
+
+    :param at: a ClusterRun whose campaign and cluster are those of the leftover; None for a stranger's.
+    :param run: value of the label of the run whose objects these are; None for the cluster itself.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["cluster", "objects"]
+    cluster: str
+    campaign: str
+    run: str | None = None
+    count: int = 1
+    at: ClusterRun | None = None
+
+    def __str__(self) -> str:
+        if self.kind == "cluster":
+            return f"cluster {self.cluster} of the campaign {self.campaign}"
+        return f"{self.count} objects of the run {self.run} of {self.campaign} in cluster {self.cluster}"
+
+
+def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
+    """Return all that bears our labels in the places that campaigns use.
+
+    :param assignments: every cluster of every campaign, as if it were to be run.
+    :param warn: a logger's method, told of places that do not answer.
+    """
+    planned = list(assignments)
+    campaigns = {assignment.run.campaign: assignment for assignment in planned}
+    found: dict[str, Leftover] = {}
+    for place in _places(planned):
+        for leftover in _clusters(place, campaigns.values(), warn):
+            found.setdefault(str(leftover), leftover)
+    reachable = [leftover.at for leftover in found.values() if leftover.at]
+    reachable += [assignment for assignment in planned if assignment.cluster.provider == "existing"]
+    for assignment in reachable:
+        for leftover in _objects(assignment, campaigns, warn):
+            found.setdefault(str(leftover), leftover)
+    return list(found.values())
+
+
+def remove(leftover: Leftover) -> bool:
+    """Ask for the removal of a leftover; return whether there was anything of ours.
+
+    :raises ClusterError: or KubeError, when it cannot be removed.
+    """
+    if leftover.at is None:
+        return False
+    if leftover.kind == "cluster":
+        return provider_of(leftover.at).delete()
+    _connect(leftover.at).remove(selector(leftover.at.run.campaign, leftover.run))
+    return True
+
+
+def _places(planned: list[ClusterRun]) -> Iterator[ClusterRun]:
+    """Yield one assignment for each connection and location of each provider."""
+    seen = set()
+    for assignment in planned:
+        cluster = assignment.cluster
+        place = (cluster.provider, cluster.connection, cluster.location)
+        if place not in seen:
+            seen.add(place)
+            yield assignment
+
+
+def _clusters(place: ClusterRun, campaigns: Iterable[ClusterRun], warn: Warn) -> Iterator[Leftover]:
+    try:
+        there = provider_of(place).found()
+    except ClusterError as error:
+        warn("%s%s", error, GRACE)
+        return
+    for name, mark, location in there:
+        home = {"name": name} | ({"location": location} if location else {})
+        bound = (_bound(place, one.run.campaign, home) for one in campaigns)
+        ours = next((one for one in bound if mark in provider_of(one).marks.values()), None)
+        campaign = ours.run.campaign if ours else mark
+        yield Leftover(kind="cluster", cluster=name, campaign=campaign, at=ours)
+
+
+def _bound(place: ClusterRun, campaign: str, home: dict[str, str]) -> ClusterRun:
+    run = place.run.model_copy(update={"campaign": campaign})
+    return place.model_copy(update={"run": run, "cluster": place.cluster.model_copy(update=home)})
+
+
+def _objects(assignment: ClusterRun, campaigns: dict[str, ClusterRun], warn: Warn) -> Iterator[Leftover]:
+    name = assignment.cluster.name
+    try:
+        if provider_of(assignment).state().phase != Phase.RUNNING:
+            return
+        owners = _connect(assignment).owners()
+    except (ClusterError, KubeError) as error:
+        warn("%s%s", error, GRACE)
+        return
+    by_label = {label_value(campaign): campaign for campaign in campaigns}
+    for (mark, run), count in sorted(owners.items()):
+        ours = _bound(assignment, by_label[mark], {}) if mark in by_label else None
+        campaign = by_label.get(mark, mark)
+        yield Leftover(kind="objects", cluster=name, campaign=campaign, run=run, count=count, at=ours)
+
+
+def _connect(assignment: ClusterRun) -> KubeCluster:
+    cluster = assignment.cluster
+    return KubeCluster(cluster.name, cluster.namespace, provider_of(assignment).connect())

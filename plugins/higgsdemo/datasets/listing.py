@@ -1,0 +1,197 @@
+"""Lists datasets side by side, each to a file of its own, so that memory does not grow with the shards.
+
+A listing is a chain of requests, each page naming the next: several datasets are listed at once. Their lists
+wait on the worker's disk until they can be put together in the order of the datasets.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from higgsdemo.campaign import parse_index, read_index
+from higgsdemo.campaign.model import DatasetRef
+from higgsdemo.catalogue import load_catalogue
+from higgsdemo.datasets.luminosity import Luminosities
+from higgsdemo.datasets.shards import File, ListingError, Shard, cut, done_shards, dump, list_shards
+from higgsdemo.run import Run
+from higgsdemo.storage.object_store import ObjectStore, StoredObject
+from higgsdemo.storage.xrootd import XrootdStore
+
+AT_ONCE = 8  # datasets
+FILES_AT_ONCE = 16  # of a dataset, that are looked into: a few small requests each
+Store = ObjectStore | XrootdStore
+NAMED = 20  # files of a dataset that were passed over
+
+
+@dataclass(slots=True)
+class Listing:
+    """What the listing of one dataset has found.
+
+    :param lines: the file with its shards, a JSON line each.
+    :param files: that the shards are of.
+    :param bytes: of all shards of which the size is known.
+    :param unsized: shards of which it is not.
+    :param done: shards that had their result already when the run was planned to resume.
+    :param passed_over: files that are no shards: the first ones by key, with the reason.
+    """
+
+    dataset: DatasetRef
+    lines: Path
+    files: int = 0
+    shards: int = 0
+    bytes: int = 0
+    unsized: int = 0
+    done: int = 0
+    passed_over: dict[str, str] = field(default_factory=dict)
+    passed_over_count: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts by name."""
+        return {"shards": self.shards, "bytes": self.bytes, "done": self.done}
+
+
+def list_datasets(
+    run: Run, datasets: Sequence[DatasetRef], connection: str, output: ObjectStore, folder: Path
+) -> list[Listing]:
+    """List datasets, in any number.
+
+    :param connection: the Airflow connection that reads them.
+    :param output: the run's folder: what a resumed run has done already.
+    :param folder: takes the lists.
+    :raises ListingError: when an index file is wrong.
+    :raises StorageError: when a bucket cannot be listed.
+    """
+    luminosities = Luminosities(load_catalogue(run.catalogue))
+    stores = _stores(datasets, connection)
+
+    def listing(dataset: DatasetRef) -> Listing:
+        done = done_shards(output, dataset.name) if run.resume else set()
+        return _listing(run, dataset, stores[dataset.url], done, luminosities, folder)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(listing, datasets))
+
+
+def _stores(datasets: Sequence[DatasetRef], connection: str) -> dict[str, Store]:
+    """Return the stores of datasets by their URL; the connection is asked only once."""
+    if datasets[0].url.startswith("root:"):
+        return {dataset.url: XrootdStore(dataset.base) for dataset in datasets}
+    first = ObjectStore(datasets[0].base, connection)
+    return {dataset.url: first.at(dataset.base) for dataset in datasets}
+
+
+def _listing(
+    run: Run,
+    dataset: DatasetRef,
+    store: Store,
+    done: set[str],
+    luminosities: Luminosities,
+    folder: Path,
+) -> Listing:
+    listing = Listing(dataset, folder / f"{dataset.name}.jsonl")
+
+    def pass_over(key: str, why: str) -> None:
+        listing.passed_over_count += 1
+        if len(listing.passed_over) < NAMED:
+            listing.passed_over[key] = why
+
+    def whole_files() -> Iterator[Shard]:
+        for shard in list_shards(dataset.name, _files(dataset, store), dataset.base, pass_over):
+            listing.files += 1
+            yield shard
+
+    found = _streamed(run, dataset, store, whole_files()) if run.read == "stream" else whole_files()
+    with listing.lines.open("wb") as file:
+        for shard in islice(found, dataset.max_shards):
+            listing.shards += 1
+            listing.bytes += shard.bytes or 0
+            listing.unsized += shard.size is None
+            listing.done += shard.name in done
+            key = "" if dataset.is_file else shard.url.removeprefix(dataset.url)
+            lumi = luminosities.of(dataset.name, key, shard.share)
+            file.write(dump(replace(shard, done=shard.name in done, lumi=lumi)))
+    return listing
+
+
+def _streamed(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shard]) -> Iterator[Shard]:
+    """Yield shards as pods stream them: with the version of their file, and cut if the campaign says so."""
+
+    def looked_into(shard: Shard) -> list[Shard]:
+        key = shard.url.removeprefix(dataset.base)
+        stored = StoredObject(key, shard.size, shard.etag) if shard.size is not None else store.look_up(key)
+        if stored is None:  # the pod says so, and the campaign's tolerance judges it
+            return [shard]
+        shard = replace(shard, size=stored.size, etag=stored.etag)
+        return list(cut(shard, _ranges(store, stored, run.shard_events))) if run.shard_events else [shard]
+
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        while batch := list(islice(shards, FILES_AT_ONCE)):
+            for parts in pool.map(looked_into, batch):
+                yield from parts
+
+
+def _ranges(store: Store, stored: StoredObject, about: int) -> list[tuple[int, int]]:
+    """Return where a file is cut; nowhere when it cannot be read, so that its pod says what is wrong."""
+    from higgsdemo.datasets.entry_ranges import entry_boundaries, entry_ranges
+
+    with store.open(stored) as file:
+        boundaries = entry_boundaries(file)
+    return entry_ranges(boundaries, about) if boundaries else []
+
+
+def write_shards(output: ObjectStore, key: str, parts: Iterable[Path], folder: Path) -> None:
+    """Write the lists of several datasets as one object."""
+    whole = folder / "whole.jsonl"
+    with whole.open("wb") as file:
+        for part in parts:
+            with part.open("rb") as lines:
+                shutil.copyfileobj(lines, file)
+    output.upload(key, whole)
+    whole.unlink()
+
+
+def incomplete(listing: Listing, connection: str) -> str | None:
+    """Say in which way a dataset is not all there."""
+    dataset, found = listing.dataset, listing.files
+    if not found:
+        asked = f"are the URL and the Airflow connection {connection!r}" if connection else "is the URL"
+        where = f"at {dataset.url[:-1]}" if dataset.is_file else f"below {dataset.url}"
+        return f"dataset {dataset.name}: no .root file {where}; {asked} right?"
+    if dataset.files is not None and dataset.max_shards is None and found != dataset.files:
+        return (
+            f"dataset {dataset.name}: {found} files below {dataset.url}, the catalogue says {dataset.files}"
+        )
+    return None
+
+
+def _files(dataset: DatasetRef, store: Store) -> Iterator[File]:
+    """Yield a dataset's files: from its index file, which gives names alone, or from the store."""
+    if dataset.is_file:
+        stored = store.look_up(dataset.url[:-1].removeprefix(dataset.base))
+        if stored is not None:
+            yield File(stored.key, stored.size, stored.etag)
+        return
+    if dataset.index is None:
+        for stored in store.list():
+            yield File(stored.key, stored.size, stored.etag)
+        return
+    try:
+        if dataset.index.startswith(dataset.url):
+            content = store.read(dataset.index.removeprefix(dataset.url))
+            urls = parse_index(content, dataset.index)
+        else:
+            urls = read_index(dataset.index)
+    except ValueError as error:
+        raise ListingError(f"dataset {dataset.name} {error}") from None
+    for url in urls:
+        if not url.startswith(dataset.url):
+            raise ListingError(
+                f"dataset {dataset.name}: {dataset.index} names {url}, which is not below {dataset.url}"
+            )
+        yield File(url.removeprefix(dataset.url))

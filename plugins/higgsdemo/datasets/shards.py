@@ -1,0 +1,154 @@
+"""The shards of a cluster: made from a bucket's listing, kept as one JSON line each in the run's folder.
+
+The list is written once and read by all that follows (submit, merge, resume), so a dataset that grows
+meanwhile changes nothing, and XCom carries counts instead of 27,000 names. It is written and read line by
+line: a list of a million shards takes no more memory than one of a thousand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+from higgsdemo.storage.object_store import ObjectStore
+
+
+class ListingError(RuntimeError):
+    """A dataset cannot be run as listed; the message names the dataset and where it was looked for."""
+
+
+class File(NamedTuple):
+    """A file by its key, with size in bytes and ETag where they are known."""
+
+    key: str
+    size: int | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file of a dataset, or some of its events.
+
+    :param name: names its result; unique within the dataset.
+    :param size: bytes of the file; None where an index file names it, which gives no sizes.
+    :param etag: tells, with the size, which version of the file was listed; None where the store has none.
+    :param entries: the first event and the one after the last; None for all.
+    :param events: of the whole file; None where it was not cut.
+    :param lumi: integrated luminosity of a data shard: its ``stream`` and ``value`` in 1/ub.
+    :param done: its result was there already when the run was planned to resume.
+    """
+
+    dataset: str
+    name: str
+    url: str
+    size: int | None
+    etag: str | None = None
+    entries: tuple[int, int] | None = None
+    events: int | None = None
+    done: bool = False
+    lumi: dict[str, Any] | None = None
+
+    @property
+    def share(self) -> float:
+        """The part of the file's events."""
+        if self.entries is None or not self.events:
+            return 1.0
+        return (self.entries[1] - self.entries[0]) / self.events
+
+    @property
+    def bytes(self) -> int | None:
+        """The same part of the file's bytes; None where its size is not known."""
+        return None if self.size is None else round(self.size * self.share)
+
+
+def list_shards(
+    dataset: str,
+    files: Iterable[File],
+    base_url: str,
+    pass_over: Callable[[str, str], None],
+) -> Iterator[Shard]:
+    """Turn the files below a URL into shards, in their order.
+
+    :param files: by their keys relative to ``base_url``, which has a slash at its end.
+    :param pass_over: told the key of each file that is no shard, and the reason.
+    """
+    for file in files:
+        if reason := _unfit(file.key, file.size):
+            pass_over(file.key, reason)
+        else:
+            yield Shard(dataset, shard_name(file.key), f"{base_url}{file.key}", file.size, file.etag)
+
+
+def cut(shard: Shard, ranges: Sequence[tuple[int, int]]) -> Iterator[Shard]:
+    """Cut the shard that is a whole file into ranges of its events, which follow each other from the first.
+
+    Each is named by its range: the same file cut at the same places gives the same names, in their order.
+
+    >>> [part.name for part in cut(Shard("A", "mu", "s3://b/A/mu.root", 9), [(0, 60), (60, 120)])]
+    ['mu_000-060', 'mu_060-120']
+    """
+    if len(ranges) < 2:
+        yield shard
+        return
+    events = ranges[-1][1]
+    digits = len(str(events))
+    for start, stop in ranges:
+        name = f"{shard.name}_{start:0{digits}}-{stop:0{digits}}"
+        yield replace(shard, name=name, entries=(start, stop), events=events)
+
+
+def shard_name(key: str) -> str:
+    """Return the key's path below the dataset without its ending, in characters that every store takes.
+
+    A key of other characters, as the slash, has eight digits of its hash added: two keys never share a name,
+    and no list of the names that are taken has to be kept.
+
+    >>> shard_name("0A1B-2C.root"), shard_name("20000/0A1B.root")
+    ('0A1B-2C', '20000-0A1B-ede7945e')
+    """
+    path = key.removesuffix(".root")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path).strip(".-")
+    if name == path and name:
+        return name
+    return f"{name or 'shard'}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def dump(shard: Shard) -> bytes:
+    """Return the line of a shard in ``shards/<cluster>.jsonl``."""
+    said = {name: value for name, value in asdict(shard).items() if value is not None}
+    return json.dumps(said).encode() + b"\n"
+
+
+def load(lines: Iterable[bytes]) -> Iterator[Shard]:
+    """Yield the shards of the lines of ``shards/<cluster>.jsonl``."""
+    for line in lines:
+        said = {"size": None} | json.loads(line)
+        if entries := said.get("entries"):
+            said["entries"] = tuple(entries)
+        yield Shard(**said)
+
+
+def cluster_shards(output: ObjectStore, cluster: str) -> Iterator[Shard]:
+    """Yield the shards of a cluster from the run's folder, those of a dataset one after the other."""
+    return load(output.lines(shards_key(cluster)))
+
+
+def shards_key(cluster: str) -> str:
+    """Return the key, in the run's folder, of a cluster's list of shards."""
+    return f"shards/{cluster}.jsonl"
+
+
+def done_shards(output: ObjectStore, dataset: str) -> set[str]:
+    """Return the names of the shards of ``dataset`` that have their result."""
+    prefix = f"results/{dataset}"
+    return {stored.key.rpartition("/")[2].removesuffix(".json") for stored in output.list(prefix)}
+
+
+def _unfit(key: str, size: int | None) -> str | None:
+    if not key.endswith(".root"):
+        return "is no .root file"
+    return "is empty" if size == 0 else None

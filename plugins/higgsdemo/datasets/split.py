@@ -1,0 +1,103 @@
+"""Shares the shards of a campaign out over its clusters, in proportion to what each can do.
+
+The shards stay in the order of the datasets and of their keys, and each cluster takes one piece of that row.
+A dataset is therefore cut only where a cluster's piece ends, and there are at most as many Jobs more than
+datasets as there are clusters. The same listing and the same clusters always give the same pieces, so that a
+run that is repeated or resumed finds every shard where it was.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
+from pathlib import Path
+
+from higgsdemo.campaign.model import Cluster, DatasetRef
+from higgsdemo.datasets.listing import Listing
+from higgsdemo.datasets.shards import load, shards_key
+from higgsdemo.storage.object_store import ObjectStore
+
+
+def pieces(sizes: Iterable[float], total: float, capacities: Sequence[float]) -> Iterator[int]:
+    """Yield for each shard of a row the position of its cluster, in ascending order.
+
+    Cluster i owns the part of the row's bytes that corresponds to its part of all capacity; a shard goes to
+    the cluster that its middle byte falls to, so no cluster is off its share by more than one shard.
+
+    :param sizes: bytes of each shard.
+    :param total: their sum.
+    :param capacities: of the clusters, in any unit.
+    """
+    scale = total / sum(capacities)
+    ends = [end * scale for end in accumulate(capacities)]
+    position, before = 0, 0.0
+    for size in sizes:
+        middle = before + size / 2
+        while position < len(ends) - 1 and middle >= ends[position]:
+            position += 1
+        before += size
+        yield position
+
+
+def share_out(
+    listings: Sequence[Listing], clusters: Sequence[Cluster], output: ObjectStore, folder: Path
+) -> list[Cluster]:
+    """Write the list of each cluster's shards to the run's folder.
+
+    :param folder: takes a cluster's list until it is written.
+    :returns: the clusters with the datasets, or parts of them, that they got.
+    """
+    counts: list[Counter[str]] = [Counter() for _ in clusters]
+    part = folder / "part.jsonl"
+    row = zip(
+        pieces(_sizes(listings), _total(listings), [c.capacity or 1 for c in clusters]),
+        _rows(listings),
+        strict=True,
+    )
+    waiting = list(range(len(clusters)))
+    for position, of_cluster in groupby(row, key=lambda placed: placed[0]):
+        with part.open("wb") as file:
+            for _, (dataset, line) in of_cluster:
+                counts[position][dataset] += 1
+                file.write(line)
+        output.upload(shards_key(clusters[position].name), part)
+        waiting.remove(position)
+    for position in waiting:  # more clusters than shards
+        output.write(shards_key(clusters[position].name), b"")
+    refs = {listing.dataset.name: listing.dataset for listing in listings}
+    return [
+        cluster.model_copy(update={"datasets": tuple(_part(refs[name], n) for name, n in got.items())})
+        for cluster, got in zip(clusters, counts, strict=True)
+    ]
+
+
+def _part(dataset: DatasetRef, shards: int) -> DatasetRef:
+    return dataset.model_copy(update={"files": shards, "max_shards": None})
+
+
+def _rows(listings: Sequence[Listing]) -> Iterator[tuple[str, bytes]]:
+    """Yield dataset and line of each shard."""
+    for listing in listings:
+        with listing.lines.open("rb") as lines:
+            for line in lines:
+                yield listing.dataset.name, line
+
+
+def _sizes(listings: Sequence[Listing]) -> Iterator[float]:
+    """Yield the bytes of each shard; one of unknown size counts as the mean of the others."""
+    mean = mean_bytes(listings) or 1.0
+    for _, line in _rows(listings):
+        size = next(load([line])).bytes
+        yield mean if size is None else size
+
+
+def _total(listings: Sequence[Listing]) -> float:
+    mean = mean_bytes(listings) or 1.0
+    return sum(listing.bytes + listing.unsized * mean for listing in listings)
+
+
+def mean_bytes(listings: Sequence[Listing]) -> float | None:
+    """Return the mean size of the shards of which it is known; None where it is of none."""
+    sized = sum(listing.shards - listing.unsized for listing in listings)
+    return sum(listing.bytes for listing in listings) / sized if sized else None

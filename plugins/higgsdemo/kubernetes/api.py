@@ -1,0 +1,234 @@
+"""Putting our objects into a cluster, finding them again and taking them away, with errors people can act on.
+
+Every write is idempotent: what is there already is adopted when it is ours and the same, and refused by name
+when it is not. A retried, cleared or repeated task therefore never doubles anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
+
+from higgsdemo.kubernetes import labels
+
+Manifest = dict[str, Any]
+PAGE = 500
+LOG_BYTES = 16_000
+RETRY = Retry(
+    total=6,  # pauses of 0.5, 1, 2, 4 and 8 s, each up to 0.5 s longer, or what the server asks for
+    backoff_factor=0.5,
+    backoff_jitter=0.5,
+    backoff_max=30,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,  # every write is idempotent: what was made though its answer was lost is adopted
+    retry_after_max=60,
+    raise_on_status=False,
+)
+
+
+class KubeError(RuntimeError):
+    """A cluster refused or cannot be reached; the message names the cluster, the action and the reason."""
+
+
+class Applied(NamedTuple):
+    """An object that is in the cluster: its uid, and whether it was created now."""
+
+    uid: str
+    created: bool
+
+
+class KubeCluster:
+    """The objects of ours in one cluster, within one namespace."""
+
+    def __init__(self, name: str, namespace: str, api: ApiClient) -> None:
+        self.name, self.namespace = name, namespace
+        self._api = api
+        api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY
+        self._core, self._batch, self._apps = CoreV1Api(api), BatchV1Api(api), AppsV1Api(api)
+        self._network = NetworkingV1Api(api)
+
+    def ensure_namespace(self) -> None:
+        """Create the namespace unless it is there, or is not ours to create."""
+        body = {"metadata": {"name": self.namespace, "labels": {labels.PART_OF: labels.PROJECT}}}
+        with explained(self.name, f"create namespace {self.namespace}", ignore=(403, 409)):
+            self._core.create_namespace(body)
+
+    def apply(self, manifest: Manifest) -> Applied:
+        """Create an object; adopt the one that is there if it is ours and the same.
+
+        :raises KubeError: when another object has that name, or the cluster refuses.
+        """
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        create, read = self._verbs(kind)
+        with explained(self.name, f"create {kind} {name}", ignore=(409,)):
+            return Applied(create(self.namespace, manifest).metadata.uid, created=True)
+        with explained(self.name, f"read {kind} {name}"):
+            there = self._plain(read(name, self.namespace))
+        if difference := _difference(manifest, there):
+            raise KubeError(
+                f"cluster {self.name}: {kind} {name} in namespace {self.namespace} is there already with "
+                f"{difference}; remove it (stage 'cleanup'), or give the run another run_name"
+            )
+        return Applied(there["metadata"]["uid"], created=False)
+
+    def put_secret(self, manifest: Manifest) -> None:
+        """Create a Secret, or give the one that is there the present credentials."""
+        name = manifest["metadata"]["name"]
+        with explained(self.name, f"create Secret {name}", ignore=(409,)):
+            self._core.create_namespaced_secret(self.namespace, manifest)
+            return
+        with explained(self.name, f"update Secret {name}"):
+            self._core.patch_namespaced_secret(name, self.namespace, {"stringData": manifest["stringData"]})
+
+    def submit(self, job: Manifest, manifest: Manifest) -> bool:
+        """Apply a Job and the ConfigMap that its pods read, which goes with it.
+
+        The Job comes first, for its uid makes it the owner; pods wait for a ConfigMap that is not there yet.
+
+        :returns: whether the Job was created.
+        """
+        there = self.apply(job)
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": there.uid}
+        owned = {"metadata": manifest["metadata"] | {"ownerReferences": [owner]}}
+        if not self.apply(manifest | owned).created:  # it may be of a Job that is gone, and go after it
+            name = manifest["metadata"]["name"]
+            with explained(self.name, f"patch ConfigMap {name}"):
+                self._core.patch_namespaced_config_map(
+                    name, self.namespace, {"metadata": {"ownerReferences": [owner]}}
+                )
+        return there.created
+
+    def config_map(self, name: str) -> Manifest:
+        """Return a ConfigMap."""
+        with explained(self.name, f"read ConfigMap {name}"):
+            return self._plain(self._core.read_namespaced_config_map(name, self.namespace))
+
+    def stop_job(self, name: str) -> None:
+        """Suspend a Job: its pods end, no further ones start, and its status stays to be read."""
+        with explained(self.name, f"suspend Job {name}", ignore=(404, 422)):  # 422: it has ended
+            stopped = {"metadata": {"annotations": {labels.STOPPED: "true"}}, "spec": {"suspend": True}}
+            self._batch.patch_namespaced_job(name, self.namespace, stopped)
+
+    def jobs(self, selector: str) -> list[Manifest]:
+        """Return the Jobs that a label selector finds."""
+        with explained(self.name, "list Jobs"):
+            return list(
+                self._plain(self._batch.list_namespaced_job(self.namespace, label_selector=selector))["items"]
+            )
+
+    def owners(self) -> Counter[tuple[str, str]]:
+        """Count what of ours has pods in the namespace, by the values of the labels of campaign and run.
+
+        Secrets are not listed: whoever may list them may read them.
+        """
+        lists: dict[str, Callable[..., Any]] = {
+            "Jobs": self._batch.list_namespaced_job,
+            "DaemonSets": self._apps.list_namespaced_daemon_set,
+        }
+        found = Counter[tuple[str, str]]()
+        for kind, listed in lists.items():
+            with explained(self.name, f"list {kind}"):
+                objects = listed(self.namespace, label_selector=f"{labels.PART_OF}={labels.PROJECT}").items
+            marks = [thing.metadata.labels for thing in objects]
+            found.update((one[labels.CAMPAIGN], one[labels.RUN]) for one in marks if labels.RUN in one)
+        return found
+
+    def failed_pods(self, selector: str) -> Iterator[Manifest]:
+        """Yield the failed pods that a label selector finds, page by page."""
+        token = None
+        while True:
+            with explained(self.name, "list failed pods"):
+                page = self._core.list_namespaced_pod(
+                    self.namespace,
+                    label_selector=selector,
+                    field_selector="status.phase=Failed",
+                    limit=PAGE,
+                    _continue=token,
+                )
+            yield from self._plain(page)["items"]
+            if not (token := page.metadata._continue):
+                return
+
+    def log_end(self, pod: str, container: str, lines: int) -> list[str]:
+        """Return the last lines of a container's log; none when the log is gone with its pod or node."""
+        with explained(self.name, f"read the log of pod {pod}", ignore=(400, 404, 500)):
+            # Undecoded: version 36 of the client makes "b'...'" of a text, older ones parse what is JSON.
+            answer = self._core.read_namespaced_pod_log(
+                pod,
+                self.namespace,
+                container=container,
+                tail_lines=lines,
+                limit_bytes=LOG_BYTES,
+                _preload_content=False,
+            )
+            return str(answer.data.decode(errors="replace")).splitlines()
+        return []
+
+    def remove(self, selector: str) -> None:
+        """Delete everything of ours that a label selector finds, pods with their Jobs."""
+        deletions: dict[str, Callable[..., Any]] = {
+            "Jobs": self._batch.delete_collection_namespaced_job,
+            "DaemonSets": self._apps.delete_collection_namespaced_daemon_set,
+            "ConfigMaps": self._core.delete_collection_namespaced_config_map,
+            "Secrets": self._core.delete_collection_namespaced_secret,
+            "NetworkPolicies": self._network.delete_collection_namespaced_network_policy,
+        }
+        for kind, delete in deletions.items():
+            with explained(self.name, f"delete {kind}", ignore=(404,)):
+                delete(self.namespace, label_selector=selector, propagation_policy="Background")
+
+    def _verbs(self, kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Return what creates and what reads an object of a kind."""
+        api, noun = {
+            "ServiceAccount": (self._core, "service_account"),
+            "ConfigMap": (self._core, "config_map"),
+            "NetworkPolicy": (self._network, "network_policy"),
+            "Job": (self._batch, "job"),
+            "DaemonSet": (self._apps, "daemon_set"),
+        }[kind]
+        return getattr(api, f"create_namespaced_{noun}"), getattr(api, f"read_namespaced_{noun}")
+
+    def _plain(self, model: Any) -> Manifest:
+        """Return a client model as the API's JSON: field names as in manifests, times as text."""
+        plain: Manifest = self._api.sanitize_for_serialization(model)
+        return plain
+
+
+@contextmanager
+def explained(cluster: str, action: str, ignore: tuple[int, ...] = ()) -> Iterator[None]:
+    """Turn the client's errors into a KubeError of one line; pass over the statuses in ``ignore``."""
+    try:
+        yield
+    except ApiException as error:
+        if error.status not in ignore:
+            raise KubeError(f"cluster {cluster}: cannot {action}: {reason(error)}") from error
+    except (HTTPError, OSError) as error:
+        raise KubeError(f"cluster {cluster}: cannot {action}: no answer from its API ({error})") from error
+
+
+def reason(error: Any) -> str:
+    """Return what an API error says, in one line; for the errors of both clients."""
+    try:
+        message = json.loads(error.body)["message"]
+    except (TypeError, ValueError, KeyError):
+        message = error.reason or "no reason given"
+    return f"{error.status} {message}"
+
+
+def _difference(ours: Manifest, there: Manifest) -> str | None:
+    if (there["metadata"].get("labels") or {}).get(labels.PART_OF) != labels.PROJECT:
+        return "another owner"
+    expected = (ours["metadata"].get("annotations") or {}).get(labels.SPEC_HASH)
+    if expected != (there["metadata"].get("annotations") or {}).get(labels.SPEC_HASH):
+        return "another content"
+    if "data" in ours and ours["data"] != there.get("data"):
+        return "another content"
+    return None

@@ -1,0 +1,233 @@
+"""The Kubernetes objects of a campaign: for each dataset one Indexed Job and the manifest its pods read.
+
+Whole manifests as plain dictionaries, rendered from a run and nothing else, so that the same run always gives
+the same names and the same content: submitting again finds what is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from higgsdemo.campaign.model import DatasetRef
+from higgsdemo.datasets.shards import Shard
+from higgsdemo.kubernetes import labels as names
+from higgsdemo.kubernetes.pods import (
+    MANIFEST_FILE,
+    POD_ACCOUNT,
+    Manifest,
+    container_security,
+    failure_policy,
+    pod_security,
+    pod_spec,
+)
+from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD
+from higgsdemo.kubernetes.workloads import NOOP, WORKLOADS
+from higgsdemo.run import ClusterRun
+
+MANIFEST_BYTES = 900_000  # a ConfigMap holds 1 MiB in all; the rest is room for its metadata
+KEEP_FINISHED = 24 * 3600  # s: long enough to look at a failed pod the next morning
+PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The part of a dataset that one Job works off: a line of its manifest is one completion index.
+
+    :param shards: in all of them.
+    :param shards_per_pod: in each of them but the last.
+    """
+
+    lines: tuple[str, ...]
+    shards: int
+    shards_per_pod: int = 1
+
+    @property
+    def text(self) -> str:
+        """The manifest file."""
+        return "".join(f"{line}\n" for line in self.lines)
+
+
+def chunks(shards: Iterable[Shard], shards_per_pod: int) -> Iterator[Chunk]:
+    """Cut shards into completion indexes of ``shards_per_pod``, and these into manifests below 1 MiB."""
+    lines: list[str] = []
+    size = count = 0
+    for group in _batched(shards, shards_per_pod):
+        line = json.dumps({"shards": [_entry(shard) for shard in group]})
+        if lines and size + len(line) + 1 > MANIFEST_BYTES:
+            yield Chunk(tuple(lines), count, shards_per_pod)
+            lines, size, count = [], 0, 0
+        lines.append(line)
+        size += len(line) + 1
+        count += len(group)
+    if lines:
+        yield Chunk(tuple(lines), count, shards_per_pod)
+
+
+def _entry(shard: Shard) -> Manifest:
+    entry: Manifest = {
+        "name": shard.name,
+        "url": shard.url,
+        "size": shard.size,
+        "etag": shard.etag,
+        "entries": shard.entries,
+        "lumi": shard.lumi,
+    }
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def config_map(assignment: ClusterRun, dataset: DatasetRef, chunk: Chunk) -> Manifest:
+    """Return the ConfigMap with the manifest of one chunk of ``dataset``."""
+    run, data = assignment.run, {MANIFEST_FILE: chunk.text}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(assignment, names.object_name(run, [dataset.name, data]), dataset.name),
+        "data": data,
+        "immutable": True,
+    }
+
+
+def secret(assignment: ClusterRun, environment: dict[str, str]) -> Manifest:
+    """Return the Secret with which the pods reach the store."""
+    name = f"{names.object_name(assignment.run, 'storage')}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(assignment, name),
+        "type": "Opaque",
+        "stringData": environment,
+    }
+
+
+def service_account(assignment: ClusterRun) -> Manifest:
+    """Return the service account that gives the pods their cloud identity.
+
+    Its name is the same in every run, as the cloud's side of the bond names it, so no run removes it.
+    """
+    identity = assignment.cluster.pod_identity or ""
+    bond = "eks.amazonaws.com/role-arn" if identity.startswith("arn:") else "iam.gke.io/gcp-service-account"
+    annotations = {bond: identity}
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {
+            "name": POD_ACCOUNT,
+            "namespace": assignment.cluster.namespace,
+            "labels": {names.PART_OF: names.PROJECT},
+            "annotations": annotations | {names.SPEC_HASH: names.digest(annotations)},
+        },
+        "automountServiceAccountToken": False,
+    }
+
+
+def network_policy(assignment: ClusterRun, egress: Sequence[str]) -> Manifest:
+    """Return the NetworkPolicy that lets the run's pods reach name servers and ``egress``, and nobody them.
+
+    :param egress: address ranges in CIDR notation.
+    """
+    spec: Manifest = {
+        "podSelector": {"matchLabels": names.labels(assignment.run)},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [
+            {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
+            {"to": [{"ipBlock": {"cidr": cidr}} for cidr in egress]},
+        ],
+    }
+    metadata = _metadata(assignment, names.object_name(assignment.run, ["network", spec]))
+    metadata["annotations"] = {names.SPEC_HASH: names.digest(spec)}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+def job(
+    assignment: ClusterRun,
+    dataset: DatasetRef,
+    chunk: Chunk,
+    manifest_name: str,
+    secret_name: str | None,
+    environment: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Return the Indexed Job that runs one chunk of ``dataset``.
+
+    :param secret_name: the Secret with which the pods reach the stores; None when they need none.
+    :param environment: what they need to know of the stores besides.
+    """
+    run, cluster = assignment.run, assignment.cluster
+    completions = len(chunk.lines)
+    spec: Manifest = {
+        "completionMode": "Indexed",
+        "completions": completions,
+        "parallelism": min(cluster.parallelism or completions, completions),
+        "backoffLimitPerIndex": cluster.backoff_limit_per_index,
+        "maxFailedIndexes": min(
+            run.allowed_failures(chunk.shards), run.allowed_in_dataset(chunk.shards), completions
+        ),
+        "ttlSecondsAfterFinished": KEEP_FINISHED,
+        "podFailurePolicy": failure_policy(assignment),
+        "template": {
+            "metadata": {"labels": names.labels(run, dataset.name)},
+            "spec": pod_spec(assignment, dataset, manifest_name, secret_name, environment or {}),
+        },
+    }
+    metadata = _metadata(assignment, names.object_name(run, [cluster.name, dataset.name, spec]), dataset.name)
+    metadata["annotations"] = {
+        SHARDS: str(chunk.shards),
+        SHARDS_PER_POD: str(chunk.shards_per_pod),
+        "higgsdemo/dataset": dataset.name,
+        names.SPEC_HASH: names.digest(spec),
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def prepull(assignment: ClusterRun) -> Manifest:
+    """Return the DaemonSet that pulls the run's images on every node; ready on a node means it is there."""
+    run = assignment.run
+    images = {"pull": run.image}
+    if WORKLOADS[run.workload].stages_in_apart:
+        images["pull-stage-in"] = run.stage_in_image
+    pod_labels = names.labels(run) | {"app.kubernetes.io/component": "prepull"}
+    same = {"imagePullPolicy": "IfNotPresent", "securityContext": container_security()}
+    spec: Manifest = {
+        "selector": {"matchLabels": pod_labels},
+        "template": {
+            "metadata": {"labels": pod_labels},
+            "spec": {
+                "automountServiceAccountToken": False,
+                "securityContext": pod_security(),
+                "terminationGracePeriodSeconds": 0,
+                "initContainers": [
+                    {"name": name, "image": image, "command": [NOOP], **same}
+                    for name, image in images.items()
+                ],
+                "containers": [{"name": "pause", "image": PAUSE_IMAGE, **same}],
+            },
+        },
+    }
+    metadata = _metadata(assignment, names.object_name(run, ["prepull", spec]))
+    metadata["annotations"] = {names.SPEC_HASH: names.digest(spec)}
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec}
+
+
+def _metadata(assignment: ClusterRun, name: str, dataset: str | None = None) -> Manifest:
+    return {
+        "name": name,
+        "namespace": assignment.cluster.namespace,
+        "labels": names.labels(assignment.run, dataset),
+    }
+
+
+def _batched(shards: Iterable[Shard], size: int) -> Iterator[Sequence[Shard]]:
+    batch: list[Shard] = []
+    for shard in shards:
+        batch.append(shard)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

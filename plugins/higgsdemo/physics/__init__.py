@@ -1,0 +1,1 @@
+"""From sums of counts to physics: luminosity, weights, spectra, significance."""

@@ -1,0 +1,41 @@
+"""The spectra as a ROOT file, which the field's own tools open: `histograms.root`.
+
+It holds a TH1D for each group, by year and channel: `2012/4mu/higgs`, with the sums of squared weights as
+ROOT keeps them (fSumw2), and in `all` what they add up to over the years, and over the channels too.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import uproot
+
+from higgsdemo.physics.normalisation import GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from higgsdemo.physics.normalisation import Groups, Histogram, Spectrum
+
+HISTOGRAMS = "histograms.root"
+ALL = "all"
+
+
+def root_file(spectrum: Spectrum) -> bytes:
+    """The file's content. Files of equal spectra differ in a date and an identifier, as ROOT files do."""
+    content = io.BytesIO()
+    with uproot.recreate(content) as file:
+        for path, histogram in _histograms(spectrum):
+            file[path] = histogram
+        return content.getvalue()  # before uproot closes the buffer; it has nothing left to write
+
+
+def _histograms(spectrum: Spectrum) -> Iterator[tuple[str, Histogram]]:
+    years: list[tuple[int | str, Groups]] = [*spectrum.years.items(), (ALL, spectrum.groups)]
+    for year, groups in years:
+        for group in GROUPS:
+            for channel, histogram in groups[group].items():
+                yield f"{year}/{channel}/{group}", histogram
+    for group in GROUPS:
+        yield f"{ALL}/{ALL}/{group}", spectrum.combined(group)

@@ -1,0 +1,228 @@
+"""The four-lepton mass plot: the data over the stack of what is expected, as in the published figure.
+
+Colours, order, labels and range follow the plot of the CMS example HiggsExample20112012 (CERN Open Data
+record 5500); the style is mplhep's, with its own fonts, so it is drawn the same on every machine and offline.
+
+The plot makes no claim that its numbers do not: a catalogue's note (of simulated data, say) stands in the
+place of "CMS Open Data", and a partial campaign shows its own luminosity and the part of the shards computed.
+Below stand the significance of the Higgs boson and its strength, where they are known.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from hist.intervals import poisson_interval
+
+from higgsdemo.physics.discovery import Discovery, in_words
+from higgsdemo.physics.exposure import Exposure
+from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.results.document import BINS, HIGH, LOW
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from higgsdemo.catalogue import Catalogue
+
+ENERGY_TEV = {2011: 7, 2012: 8}
+"""Centre-of-mass energy of the LHC's proton collisions, by year."""
+
+BACKGROUNDS = {
+    "ttbar": (r"$t\bar{t}$", "#b9b9bd"),
+    "dy": (r"Z/$\gamma^{*}$ + X", "#669966"),
+    "zz": (r"ZZ $\to$ 4$\ell$", "#99ccff"),
+}
+"""Label and colour of the filled part of the stack, from the bottom up."""
+
+HIGGS_LABEL, HIGGS_COLOUR = r"$m_{H}$ = 125 GeV", "#e8112d"
+ERROR_LABEL = "Stat. uncertainty"
+NOTE_COLOUR = "#b4111f"
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 22,
+    "axes.linewidth": 1.5,
+    "legend.fontsize": 20,
+    "svg.hashsalt": "higgsdemo",
+    "svg.fonttype": "path",
+    "hatch.linewidth": 0.6,
+}
+
+
+class Covered(Protocol):
+    """Spectra of a campaign of which parts may be missing."""
+
+    @property
+    def coverage(self) -> float:
+        """The computed part of the expected shards, 0 to 1."""
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Samples of which there are no events."""
+
+
+def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None = None) -> Figure:
+    """The plot of all channels together, 10 by 10 inches, not yet rendered.
+
+    It is made without pyplot, which would keep the figure and ask for a display.
+    """
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(10, 10))
+        axes = figure.add_axes((0.12, 0.105, 0.845, 0.835))
+        highest = max(_draw_stack(axes, spectrum), _draw_data(axes, spectrum, _data_label(catalogue)))
+        axes.set_xlabel(r"$m_{4\ell}$ [GeV]")
+        axes.set_ylabel(f"Events / {(HIGH - LOW) / BINS:g} GeV")
+        _write_legend(axes, catalogue)
+        free = min(_write_headline(axes, spectrum, catalogue, discovery), 0.645)
+        axes.set(xlim=(LOW, HIGH), ylim=(0, highest / free if highest else 1))
+        axes.text(
+            1, 1.012, luminosity_text(spectrum.exposures), transform=axes.transAxes, ha="right", size=19
+        )
+    return figure
+
+
+def render(figure: Figure) -> dict[str, bytes]:
+    """The figure as `png` and `svg`; the same bytes for the same figure."""
+    with style():
+        return {
+            "png": _saved(figure, "png", {"Software": None}),
+            "svg": _saved(figure, "svg", {"Date": None, "Creator": None}),
+        }
+
+
+def luminosity_text(exposures: tuple[Exposure, ...]) -> str:
+    """Covered luminosity by year, as `2.3 fb⁻¹ (7 TeV) + 11.6 fb⁻¹ (8 TeV)`.
+
+    Where channels cover different parts of a year it is given as from-to; years without any are left out.
+    """
+    parts = []
+    for year in sorted({exposure.year for exposure in exposures}):
+        covered = [exposure.covered_pb / 1000 for exposure in exposures if exposure.year == year]
+        ends = [f"{value:.1f}" if value >= 0.95 else f"{value:.2g}" for value in (min(covered), max(covered))]
+        energy = f"{ENERGY_TEV[year]} TeV" if year in ENERGY_TEV else str(year)
+        if max(covered):
+            parts.append(rf"{'–'.join(dict.fromkeys(ends))} fb$^{{-1}}$ ({energy})")
+    return " + ".join(parts)
+
+
+def coverage_text(spectrum: Covered) -> str | None:
+    """How much of the campaign is in the plot: `98.7% of the shards`, rounded down; None if all of it is."""
+    lines = []
+    if spectrum.coverage < 1:
+        lines.append(f"{math.floor(1000 * spectrum.coverage) / 10:.1f}% of the shards")
+    if spectrum.absent:
+        lines.append(f"{len(spectrum.absent)} sample{'s' if len(spectrum.absent) > 1 else ''} missing")
+    return "\n".join(lines) or None
+
+
+def _draw_stack(axes: Axes, spectrum: Spectrum) -> float:
+    """The backgrounds filled, the Higgs boson on them as an open line; gives the highest bin in events."""
+    import mplhep
+
+    stack = {group: spectrum.combined(group) for group in (*BACKGROUNDS, "higgs")}
+    edges = stack["higgs"].axes[0].edges
+    mplhep.histplot(
+        [stack[group] for group in BACKGROUNDS],
+        ax=axes,
+        stack=True,
+        histtype="fill",
+        color=[colour for _, colour in BACKGROUNDS.values()],
+        label=[label for label, _ in BACKGROUNDS.values()],
+        edgecolor="black",
+        linewidth=1,
+        zorder=2,
+    )
+    total = np.sum([histogram.values() for histogram in stack.values()], axis=0)
+    error = np.sqrt(np.sum([histogram.variances() for histogram in stack.values()], axis=0))
+    # Under the filled backgrounds: the line shows only where it rises above them.
+    axes.stairs(total, edges, color=HIGGS_COLOUR, linewidth=2.5, label=HIGGS_LABEL, zorder=1)
+    band: dict[str, Any] = {"color": "none", "edgecolor": "#555555", "linewidth": 0, "hatch": "/////"}
+    axes.stairs(total + error, edges, baseline=total - error, fill=True, label=ERROR_LABEL, zorder=3, **band)
+    return float(np.max(total + error))
+
+
+def _draw_data(axes: Axes, spectrum: Spectrum, label: str) -> float:
+    """Points with Poisson (Garwood) intervals of 68%, none for empty bins; gives the highest end of one."""
+    histogram = spectrum.combined("data")
+    counts = np.asarray(histogram.values())
+    low, high = poisson_interval(counts)
+    filled = counts > 0
+    axes.errorbar(
+        histogram.axes[0].centers[filled],
+        counts[filled],
+        yerr=np.stack([counts - low, high - counts])[:, filled],
+        fmt="o",
+        color="black",
+        markersize=7,
+        elinewidth=1.5,
+        label=label,
+        zorder=5,
+    )
+    return float(np.max(high[filled], initial=0))
+
+
+def _data_label(catalogue: Catalogue) -> str:
+    return "Pseudo-data" if catalogue.note else "Data"
+
+
+def _write_legend(axes: Axes, catalogue: Catalogue) -> None:
+    """The legend from the data down the stack."""
+    handles, labels = axes.get_legend_handles_labels()
+    known = dict(zip(labels, handles, strict=True))
+    order = [HIGGS_LABEL, *(label for label, _ in reversed(BACKGROUNDS.values())), ERROR_LABEL]
+    if (data := _data_label(catalogue)) in known:
+        order.insert(0, data)
+    axes.legend(
+        [known[label] for label in order], order, loc="upper right", borderaxespad=0.7, labelspacing=0.35
+    )
+
+
+def _write_headline(
+    axes: Axes, spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None
+) -> float:
+    """What the data are, in the upper left; below it, what is missing of them, and what they say.
+
+    Gives the part of the axes' height that is free below.
+    """
+    text = catalogue.note or "CMS Open Data"
+    size, width = (25, 20) if len(text) <= 60 else (17, 30)
+    lines = textwrap.wrap(text, width)
+    colour = NOTE_COLOUR if catalogue.note else "black"
+    place: dict[str, Any] = {"transform": axes.transAxes, "ha": "left", "va": "top", "parse_math": False}
+    axes.text(
+        0.04, 0.965, "\n".join(lines), weight="bold", size=size, color=colour, linespacing=1.15, **place
+    )
+    below = 0.955 - 0.00195 * size * len(lines)
+    if missing := coverage_text(spectrum):
+        axes.text(0.04, below, missing, size=19, style="italic", **place)
+        below -= 0.01 + 0.00195 * 19 * len(missing.splitlines())
+    if discovery is not None and discovery.expected_significance is not None:
+        found = replace(discovery, statement=None)
+        axes.text(0.04, below, "\n".join(in_words(found)), size=15, linespacing=1.3, **place)
+        below -= 0.075
+    return below
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The CMS style for what is drawn and rendered inside."""
+    import matplotlib
+    import mplhep
+
+    with matplotlib.rc_context(mplhep.style.CMS), matplotlib.rc_context(_STYLE):
+        yield
+
+
+def _saved(figure: Figure, format: str, metadata: dict[str, str | None]) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format=format, dpi=120, metadata=metadata)
+    return content.getvalue()

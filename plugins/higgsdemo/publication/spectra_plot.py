@@ -1,0 +1,78 @@
+"""The plots of an analysis of one's own: one panel a histogram, and the same numbers for the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hist.intervals import poisson_interval
+
+from higgsdemo.publication.plot import NOTE_COLOUR, coverage_text, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from higgsdemo.campaign.analysis import HistogramSpec
+    from higgsdemo.catalogue import Catalogue
+    from higgsdemo.physics.spectra import OwnSpectra
+
+FILL, LINE = "#99ccff", "#1f4e79"
+
+
+def own_chart(spectra: OwnSpectra, catalogue: Catalogue) -> dict[str, Any]:
+    """The histograms as JSON values, in the form of `chart`: a channel each, with its own axis."""
+    return {
+        "title": catalogue.title,
+        "note": catalogue.note,
+        "luminosity": "",
+        "channels": {histogram.name: _channel(histogram, spectra) for histogram in spectra.histograms},
+        "coverage": spectra.coverage,
+        "absent": [],
+    }
+
+
+def draw_own(spectra: OwnSpectra, title: str, note: str | None) -> Figure:
+    """One panel a histogram, 10 by 7 inches each, not yet rendered."""
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(10, 7 * len(spectra.histograms)), layout="constrained")
+        panels = figure.subplots(len(spectra.histograms), squeeze=False)[:, 0]
+        for axes, histogram in zip(panels, spectra.histograms, strict=True):
+            _draw_panel(axes, histogram, spectra)
+        panels[0].set_title(title or "", loc="left", size=21, weight="bold", parse_math=False)
+        if lines := [line for line in (note, coverage_text(spectra)) if line]:
+            panels[0].set_title("\n".join(lines), loc="right", size=15, color=NOTE_COLOUR, parse_math=False)
+    return figure
+
+
+def _draw_panel(axes: Axes, histogram: HistogramSpec, spectra: OwnSpectra) -> None:
+    counts = spectra.total(histogram)
+    edges = np.linspace(histogram.low, histogram.high, histogram.bins + 1)
+    axes.stairs(counts, edges, fill=True, color=FILL)
+    axes.stairs(counts, edges, color=LINE, linewidth=1.5)
+    centres, errors = (edges[:-1] + edges[1:]) / 2, np.sqrt(counts)
+    axes.errorbar(centres, counts, yerr=errors, fmt="none", ecolor=LINE, elinewidth=1)
+    highest = float(np.max(counts + errors, initial=0))
+    axes.set(xlim=(histogram.low, histogram.high), ylim=(0, 1.15 * highest if highest else 1))
+    axes.set_xlabel(histogram.axis, parse_math=False)
+    axes.set_ylabel(f"Entries / {(histogram.high - histogram.low) / histogram.bins:g}")
+
+
+def _channel(histogram: HistogramSpec, spectra: OwnSpectra) -> dict[str, Any]:
+    counts = spectra.total(histogram)
+    low, high = poisson_interval(counts)
+    return {
+        "label": histogram.axis,
+        "low": histogram.low,
+        "high": histogram.high,
+        "bins": histogram.bins,
+        "data": {"counts": counts.tolist(), "low": _rounded(low), "high": _rounded(high)},
+        "stack": {},
+        "error": [0] * histogram.bins,
+    }
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(float(value), 5) for value in np.nan_to_num(values)]

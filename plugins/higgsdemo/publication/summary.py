@@ -1,0 +1,354 @@
+"""The summary of a run, `summary.json`: what was asked for, what came of it, and the yields.
+
+It is made for people and programs that have nothing but this file: counts are exact, names of shards are
+listed up to a limit, and everything that came from outside is printable text on one line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Annotated, Any
+
+import numpy as np
+from hist.intervals import poisson_interval
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.discovery import Discovery, in_words
+from higgsdemo.physics.exposure import Exposure
+from higgsdemo.physics.normalisation import WINDOW, Spectrum, Yield, Yields
+from higgsdemo.physics.spectra import OwnSpectra
+from higgsdemo.prediction import Account
+from higgsdemo.results.document import HIGH, LOW, locate, printable
+from higgsdemo.results.merge import Merge, Names
+from higgsdemo.results.sums import DatasetSum
+
+FAILURES_LISTED = 1000
+"""How many failed shards, and corrupt objects, a summary lists with their reasons."""
+
+MISSING_LISTED = 100
+"""Missing shards that a summary lists by name, of each dataset."""
+
+Text = Annotated[str, AfterValidator(printable)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShardCounts(_Part):
+    """Shards of a run, a cluster or a dataset: `expected` = `done` + `failed` + `missing`."""
+
+    expected: int
+    done: int
+    """Those with a result that is counted."""
+    failed: int
+    """Those without one of which a reason is known."""
+    missing: int
+    """Those without one of which nothing is known: never started, or not ended when the run was merged."""
+
+
+class FailedShard(_Part):
+    """A shard without a result: where it ran, why it failed, and the end of its log if there is one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    cluster: Text
+    dataset: Text
+    shard: Text
+    url: Text | None = None
+    reason: Text
+    log: tuple[Text, ...] = ()
+
+
+class Work(_Part):
+    """What the pods did: events read, bytes staged in, and wall-clock seconds of stage-in and selection."""
+
+    events: int
+    bytes: int
+    stage_in_seconds: float
+    compute_seconds: float
+    test_mode_shards: int
+    """Shards that were downloaded and thrown away: done, but in no yield."""
+
+
+class DataIntervals(_Part):
+    """Poisson (Garwood) intervals of 68% of the data's yields: the means for which they are no surprise."""
+
+    total: tuple[float, float]
+    window: tuple[float, float]
+
+
+class DatasetSummary(_Part):
+    """One dataset: its sample and group in the catalogue, if it has one, its shards and the work done."""
+
+    sample: str | None
+    group: str | None
+    shards: ShardCounts
+    work: Work
+
+
+class Summary(_Part):
+    """The content of summary.json."""
+
+    campaign: str
+    run: str
+    catalogue: str
+    title: str
+    note: str | None
+    """What must be said wherever the numbers are shown, as that the data are simulated."""
+    started: AwareDatetime | None
+    finished: AwareDatetime | None
+    shards: ShardCounts
+    coverage: float
+    """Computed part of the expected shards, 0 to 1."""
+    work: Work
+    yields: Yields
+    """By group and channel; channel `all` is their sum."""
+    yields_by_year: dict[int, Yields]
+    data_intervals: dict[str, DataIntervals]
+    """By channel."""
+    discovery: Discovery | None
+    """None of an analysis of one's own."""
+    higgs_peak_gev: tuple[float, float] | None
+    """Edges of the highest bin of the Higgs group."""
+    luminosity: tuple[Exposure, ...]
+    """Of each year and channel, all there is and what the merged data cover."""
+    stated_luminosity_pb: dict[str, float]
+    """By stream, the sum that the data shards state themselves: a check on the above."""
+    weights: dict[str, dict[str, float]]
+    """By simulated sample and channel, the weight of one event."""
+    absent_samples: list[str]
+    """Samples that were asked for and of which no event was processed."""
+    unassigned: dict[Text, dict[str, int]]
+    """By dataset and channel, events selected of the datasets that are in no group."""
+    clusters: dict[str, ShardCounts]
+    datasets: dict[Text, DatasetSummary]
+    failures: list[FailedShard]
+    missing: dict[Text, list[Text]]
+    conflicts: dict[Text, list[Text]]
+    """Shards of which differing results were found; one of them is counted."""
+    unexpected: dict[Text, list[Text]]
+    """Shards that have a result, which is counted, but were not expected."""
+    corrupt: dict[Text, Text]
+    """Objects among the results that are no result documents: why, by key."""
+    predicted: Account | None = None
+    """What the run should take, as said when it was planned."""
+    took: Account | None = None
+    """What it took, as its results tell."""
+
+    def to_json(self) -> bytes:
+        """The file's content."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+def summarise(
+    campaign: str,
+    run: str,
+    catalogue: Catalogue,
+    merge: Merge,
+    spectrum: Spectrum | OwnSpectra,
+    expected: Mapping[str, Names],
+    failures: Iterable[FailedShard | Mapping[str, Any]] = (),
+    discovery: Discovery | None = None,
+    started: AwareDatetime | None = None,
+    finished: AwareDatetime | None = None,
+    predicted: Account | None = None,
+    took: Account | None = None,
+) -> Summary:
+    """The summary of a run.
+
+    `expected` are the names of the shards each cluster was to run, by cluster and dataset; shards that the
+    spectrum expects beyond those were never listed, and are missing from the run as a whole. A shard with a
+    result is done whatever is said in `failures`; one whose result is no valid document is failed.
+    """
+    datasets = {
+        dataset: {shard for names in expected.values() for shard in names.get(dataset, ())}
+        for dataset in sorted({dataset for names in expected.values() for dataset in names})
+    }
+    failed = _failures(merge, expected, failures)
+    lost = {(failure.dataset, failure.shard) for failure in failed}
+    sums = merge.datasets
+    yields = spectrum.yields()
+    missing = {
+        dataset: [shard for shard in shards if (dataset, shard) not in lost]
+        for dataset, shards in merge.missing(datasets).items()
+    }
+    return Summary(
+        campaign=campaign,
+        run=run,
+        catalogue=catalogue.name,
+        title=catalogue.title,
+        note=catalogue.note,
+        started=started,
+        finished=finished,
+        shards=_whole(_count(datasets, merge, lost), spectrum),
+        coverage=spectrum.coverage,
+        work=_work(sums.values()),
+        yields=yields,
+        yields_by_year=spectrum.yields_by_year(),
+        data_intervals={channel: _intervals(found) for channel, found in yields.get("data", {}).items()},
+        discovery=discovery,
+        higgs_peak_gev=spectrum.peak("higgs"),
+        luminosity=spectrum.exposures,
+        stated_luminosity_pb=_stated_luminosity(sums.values()),
+        weights=spectrum.weights,
+        absent_samples=list(spectrum.absent),
+        unassigned={
+            dataset: {channel: int(counts.sum()) for channel, counts in sums[dataset].counts.items()}
+            for dataset in spectrum.unassigned
+        },
+        clusters={cluster: _count(names, merge, lost) for cluster, names in expected.items()},
+        datasets={
+            dataset: _dataset_summary(
+                dataset, catalogue, _count({dataset: shards}, merge, lost), sums.get(dataset)
+            )
+            for dataset, shards in datasets.items()
+        },
+        failures=failed[:FAILURES_LISTED],
+        missing={dataset: shards[:MISSING_LISTED] for dataset, shards in missing.items() if shards},
+        conflicts=merge.conflicts,
+        unexpected=merge.unexpected(datasets),
+        corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
+        predicted=predicted,
+        took=took,
+    )
+
+
+def yields_table(summary: Summary) -> str:
+    """The yields as plain text, one group a line, below what must be known to read them.
+
+    Of an analysis of one's own, the entries of each histogram.
+    """
+    if not summary.yields:
+        return "\n".join([*_remarks(summary), *_entries(summary)])
+    expected = {group: channels["all"] for group, channels in summary.yields.items() if group in _LABELS}
+    data, interval = summary.yields["data"]["all"], summary.data_intervals["all"]
+    rows = [
+        ("Events", f"{LOW:g} to {HIGH:g} GeV", f"{WINDOW[0]:g} to {WINDOW[1]:g} GeV"),
+        (
+            "Pseudo-data" if summary.note else "Data",
+            _counted(data.total, interval.total),
+            _counted(data.window, interval.window),
+        ),
+        ("Expected", *_cells(Yield.sum(expected.values()))),
+        *((f"  {_LABELS[group]}", *_cells(value)) for group, value in expected.items()),
+    ]
+    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = (f"{row[0]:<{left}}  {row[1]:>{right[0]}}  {row[2]:>{right[1]}}" for row in rows)
+    found = in_words(summary.discovery) if summary.discovery else []
+    return "\n".join([*_remarks(summary), *lines, *found])
+
+
+def _entries(summary: Summary) -> list[str]:
+    totals = Counter[str]()
+    for histograms in summary.unassigned.values():
+        totals.update(histograms)
+    width = max(map(len, totals), default=0)
+    return [f"{name:<{width}}  {entries} entries" for name, entries in totals.items()]
+
+
+_LABELS = {"higgs": "Higgs (125 GeV)", "zz": "ZZ", "dy": "Drell-Yan", "ttbar": "ttbar"}
+
+
+def _remarks(summary: Summary) -> list[str]:
+    n = summary.shards
+    remarks = [summary.note] if summary.note else []
+    if n.done < n.expected:
+        remarks.append(f"{n.done} of {n.expected} shards done, {n.failed} failed, {n.missing} missing")
+    if test := summary.work.test_mode_shards:
+        remarks.append(f"{test} shard{'s' if test > 1 else ''} run in test mode: no events were read")
+    if summary.absent_samples:
+        remarks.append(f"No events of {', '.join(summary.absent_samples)}")
+    return remarks
+
+
+def _intervals(counted: Yield) -> DataIntervals:
+    low, high = poisson_interval(np.array([counted.total, counted.window]))
+    return DataIntervals(total=(low[0], high[0]), window=(low[1], high[1]))
+
+
+def _counted(events: float, interval: tuple[float, float]) -> str:
+    return f"{events:.0f} +{interval[1] - events:.1f} −{events - interval[0]:.1f}"
+
+
+def _cells(value: Yield) -> tuple[str, str]:
+    return (
+        f"{value.total:.2f} ± {value.total_error:.2f}",
+        f"{value.window:.2f} ± {value.window_error:.2f}",
+    )
+
+
+def _failures(
+    merge: Merge, expected: Mapping[str, Names], failures: Iterable[FailedShard | Mapping[str, Any]]
+) -> list[FailedShard]:
+    """The failures of shards without a result, each once, in the order of cluster, dataset and shard."""
+    homes = {
+        (dataset, shard): cluster
+        for cluster, names in expected.items()
+        for dataset, shards in names.items()
+        for shard in shards
+    }
+    corrupt = (
+        FailedShard(cluster=homes[place], dataset=place[0], shard=place[1], reason=reason)
+        for key, reason in merge.corrupt.items()
+        if (place := locate(key)) in homes
+    )
+    done = merge.shards
+    found: dict[tuple[str, str], FailedShard] = {}
+    for failure in (*map(FailedShard.model_validate, failures), *corrupt):
+        if failure.shard not in done.get(failure.dataset, ()):
+            found[failure.dataset, failure.shard] = failure
+    return sorted(found.values(), key=lambda failure: (failure.cluster, failure.dataset, failure.shard))
+
+
+def _count(expected: Names, merge: Merge, lost: set[tuple[str, str]]) -> ShardCounts:
+    remaining = [(dataset, shard) for dataset, shards in merge.missing(expected).items() for shard in shards]
+    failed = sum(shard in lost for shard in remaining)
+    total = sum(len(set(shards)) for shards in expected.values())
+    return ShardCounts(
+        expected=total, done=total - len(remaining), failed=failed, missing=len(remaining) - failed
+    )
+
+
+def _whole(listed: ShardCounts, spectrum: Spectrum | OwnSpectra) -> ShardCounts:
+    """The run's counts: the listed shards, and those of datasets that were never listed."""
+    unlisted = max(spectrum.shards_expected - listed.expected, 0)
+    return listed.model_copy(
+        update={"expected": listed.expected + unlisted, "missing": listed.missing + unlisted}
+    )
+
+
+def _dataset_summary(
+    name: str, catalogue: Catalogue, counts: ShardCounts, total: DatasetSum | None
+) -> DatasetSummary:
+    dataset = catalogue.datasets.get(name)
+    return DatasetSummary(
+        sample=dataset.sample.name if dataset else None,
+        group=dataset.sample.group if dataset else None,
+        shards=counts,
+        work=_work([total] if total else []),
+    )
+
+
+def _work(sums: Iterable[DatasetSum]) -> Work:
+    parts = list(sums)
+    return Work(
+        events=sum(part.processed for part in parts),
+        bytes=sum(part.bytes for part in parts),
+        stage_in_seconds=math.fsum(part.seconds["stage_in"] for part in parts),
+        compute_seconds=math.fsum(part.seconds["compute"] for part in parts),
+        test_mode_shards=sum(part.shards - part.computed for part in parts),
+    )
+
+
+def _stated_luminosity(sums: Iterable[DatasetSum]) -> dict[str, float]:
+    """1/pb by stream; the shards state it in 1/ub."""
+    stated = [(stream, value) for part in sums for stream, value in part.luminosity.items()]
+    return {
+        stream: math.fsum(value for name, value in stated if name == stream) / 1e6
+        for stream in sorted({name for name, _ in stated})
+    }

@@ -1,0 +1,141 @@
+"""What results add up to, exactly: the same to the last bit in whatever order they are added.
+
+Counts are integers. Seconds, luminosities and weights are added as fractions (every float is one) and rounded
+to a float once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from higgsdemo.results.document import Document, ResultDocument
+
+
+@dataclass(frozen=True)
+class WeightSum:
+    """The sums of events' weights."""
+
+    processed: float
+    """Of all events read."""
+    sums: dict[str, NDArray[np.float64]]
+    """Of the selected events in the bins, by channel or histogram."""
+    squares: dict[str, NDArray[np.float64]]
+    """The same of the weights squared."""
+
+
+@dataclass(frozen=True)
+class DatasetSum:
+    """What the merged shards of one dataset add up to."""
+
+    shards: int
+    """Shards merged, those in test mode included."""
+    computed: int
+    """Shards whose events were really read: not those run in test mode."""
+    processed: int
+    """Events read."""
+    counts: dict[str, NDArray[np.int64]]
+    """Selected events in the 37 bins, by channel; of an own analysis the entries by histogram. Unweighted."""
+    weights: WeightSum
+    """The same with the events' own weights, which are 1 unless a result says otherwise."""
+    luminosity: dict[str, float]
+    """Luminosity in 1/ub that the shards state, by stream."""
+    bytes: int
+    """Bytes staged in."""
+    seconds: dict[str, float]
+    """Seconds of pods' wall-clock time in `stage_in` and `compute`."""
+
+
+class Sum:
+    """A running sum of results."""
+
+    def __init__(self) -> None:
+        self.shards = 0
+        self._computed = 0
+        self._processed = 0
+        self._bytes = 0
+        self._counts: dict[str, NDArray[np.int64]] = {}
+        self._weights: dict[str, _Exact] | None = None  # None while every event weighs 1
+        self._squares: dict[str, _Exact] = {}
+        self._weight_processed = Fraction(0)
+        self._luminosity: dict[str, Fraction] = defaultdict(Fraction)
+        self._stage_in = Fraction(0)
+        self._compute = Fraction(0)
+
+    @classmethod
+    def of(cls, documents: Iterable[Document]) -> Self:
+        """The sum of some results."""
+        total = cls()
+        for document in documents:
+            total.add(document)
+        return total
+
+    def add(self, document: Document) -> None:
+        """Add one result."""
+        counts = {name: np.array(values, np.int64) for name, values in document.counts.items()}
+        self._add_weights(document, counts)
+        _add(self._counts, counts)
+        self.shards += 1
+        self._computed += not document.test_mode
+        self._processed += document.processed
+        self._bytes += document.bytes
+        self._stage_in += Fraction(document.seconds.stage_in)
+        self._compute += Fraction(document.seconds.compute)
+        if document.lumi is not None and not document.test_mode:
+            self._luminosity[document.lumi.stream] += Fraction(document.lumi.value)
+
+    def _add_weights(self, document: Document, counts: dict[str, NDArray[np.int64]]) -> None:
+        own = document.weights if isinstance(document, ResultDocument) else None
+        self._weight_processed += Fraction(document.processed if own is None else own.processed)
+        if own is None and self._weights is None:
+            return
+        if self._weights is None:  # so far every event has counted as one
+            self._weights, self._squares = (
+                {n: v.astype(object) for n, v in self._counts.items()} for _ in "ws"
+            )
+        _add(self._weights, counts if own is None else _exact(own.sums))
+        _add(self._squares, counts if own is None else _exact(own.squares))
+
+    def total(self) -> DatasetSum:
+        """What has been added so far."""
+        weighted = self._weights is not None
+        return DatasetSum(
+            shards=self.shards,
+            computed=self._computed,
+            processed=self._processed,
+            counts={name: values.copy() for name, values in self._counts.items()},
+            weights=WeightSum(
+                processed=float(self._weight_processed),
+                sums=_rounded(self._weights or self._counts),
+                squares=_rounded(self._squares if weighted else self._counts),
+            ),
+            luminosity={stream: float(value) for stream, value in sorted(self._luminosity.items())},
+            bytes=self._bytes,
+            seconds={"stage_in": float(self._stage_in), "compute": float(self._compute)},
+        )
+
+
+_Exact = NDArray[Any]
+"""Integers or fractions."""
+
+
+def _add(total: dict[str, _Exact], part: Mapping[str, _Exact]) -> None:
+    for name, values in part.items():
+        total[name] = total[name] + values if name in total else values
+
+
+def _exact(histograms: Mapping[Any, Sequence[float]]) -> dict[str, _Exact]:
+    return {
+        name: np.array([Fraction(value) if value else 0 for value in values], object)
+        for name, values in histograms.items()
+    }
+
+
+def _rounded(histograms: Mapping[str, _Exact]) -> dict[str, NDArray[np.float64]]:
+    return {name: values.astype(np.float64) for name, values in histograms.items()}

@@ -1,0 +1,207 @@
+"""One object store for S3, GCS and web servers, opened with the credentials of an Airflow connection.
+
+The connection says how the bucket is reached; obstore moves the bytes. So every task lists, reads and writes
+alike, whichever cloud the bucket lies in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+
+from higgsdemo.storage.connections import Access, StorageError, access, scheme_of
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+    from obstore.store import ObjectStore as Backend
+
+__all__ = ["ObjectStore", "StorageError", "StoredObject"]
+
+PAGE = 1000  # keys a request: the most that S3 and GCS return at once
+CONCURRENT_READS = 32
+SMALLEST_READ = 4096  # bytes of an object that is read in parts
+READ_AHEAD = 1 << 20  # bytes of an object that is read line by line
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object of a listing: its key relative to the store's URL, its size in bytes, and its ETag if any."""
+
+    key: str
+    size: int
+    etag: str | None = None
+
+
+class PartsReader:
+    """A file to read parts of, where what goes wrong in the store is told from what is wrong in the file."""
+
+    def __init__(self, file: Any, explained: Callable[[], AbstractContextManager[None]]) -> None:
+        self._file = file
+        self._explained = explained
+
+    def seek(self, position: int) -> int:
+        """Go to a position, in bytes from the beginning."""
+        with self._explained():
+            return int(self._file.seek(position))
+
+    def read(self, size: int) -> bytes:
+        """Return the next so many bytes. StorageError when they cannot be had."""
+        with self._explained():
+            return bytes(self._file.read(size))
+
+
+class ObjectStore:
+    """The objects below one ``s3://``, ``gs://`` or ``https://`` URL; keys are relative to that URL."""
+
+    def __init__(self, url: str, connection: str, reached: Access | None = None) -> None:
+        """Open it.
+
+        :param reached: how the connection reaches it, where that has been found out.
+        """
+        self.url = url.rstrip("/")
+        self.connection = connection
+        with self._explained("open"):
+            self._reached = reached or access(self.url, connection)
+            self._backend = _backend(self.url, self._reached)
+
+    def at(self, url: str) -> ObjectStore:
+        """Return the objects below another URL, without asking the connection again."""
+        alike = scheme_of(url) == scheme_of(self.url)
+        return ObjectStore(url, self.connection, self._reached if alike else None)
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Yield what lies below ``prefix``, page by page, in the order of the keys."""
+        with self._explained("list", prefix):
+            for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
+                for meta in page:
+                    yield StoredObject(meta["path"], meta["size"], meta["e_tag"])
+
+    def folder(self) -> tuple[StoredObject, ...]:
+        """Return what lies directly below the URL, folders and their content left out."""
+        with self._explained("list"):
+            found = obstore.list_with_delimiter(self._backend)
+            return tuple(StoredObject(meta["path"], meta["size"]) for meta in found["objects"])
+
+    def read(self, key: str) -> bytes:
+        """Return one object; StorageError when there is none."""
+        with self._explained("read", key):
+            return bytes(obstore.get(self._backend, key).bytes())
+
+    def look_up(self, key: str) -> StoredObject | None:
+        """Return what a listing would say of one object; None when there is none."""
+        try:
+            with self._explained("look up", key):
+                meta = obstore.head(self._backend, key)
+        except StorageError as error:
+            if isinstance(error.__cause__, NotFoundError | FileNotFoundError):
+                return None
+            raise
+        return StoredObject(key, meta["size"], meta["e_tag"])
+
+    @contextmanager
+    def open(self, stored: StoredObject) -> Iterator[PartsReader]:
+        """Open an object to read parts of it, each by a request of its own."""
+        explained = partial(self._explained, "read", stored.key)
+        with explained():
+            opened = obstore.open_reader(
+                self._backend, stored.key, buffer_size=SMALLEST_READ, size=stored.size
+            )
+        yield PartsReader(opened, explained)
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Yield the lines of one object as they arrive, without their ends; StorageError as `read` does."""
+        rest = b""
+        with self._explained("read", key):
+            for chunk in obstore.get(self._backend, key).stream(min_chunk_size=READ_AHEAD):
+                *lines, rest = (rest + bytes(chunk)).split(b"\n")
+                yield from lines
+        if rest:
+            yield rest
+
+    def read_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield ``(key, content)`` of many objects, in the order of ``keys``, several requests at a time."""
+        pending = iter(keys)
+        with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+            while batch := [key for _, key in zip(range(PAGE), pending, strict=False)]:
+                yield from zip(batch, pool.map(self.read, batch), strict=True)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object of that key."""
+        return self.look_up(key) is not None
+
+    def write(self, key: str, content: bytes) -> str:
+        """Write one object with a single PUT and return its URL."""
+        with self._explained("write", key):
+            obstore.put(self._backend, key, content)
+        return f"{self.url}/{key}"
+
+    def upload(self, key: str, file: Path) -> None:
+        """Write a file, of any size, as one object that is there whole or not at all."""
+        with self._explained("write", key):
+            obstore.put(self._backend, key, file)
+
+    @contextmanager
+    def _explained(self, verb: str, key: str = "") -> Iterator[None]:
+        target = f"{self.url}/{key}".rstrip("/")
+        try:
+            yield
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            raise StorageError(
+                f"cannot {verb} {target}: access denied"
+                + (f"; check the Airflow connection {self.connection!r}" if self.connection else "")
+            ) from error
+        except (NotFoundError, FileNotFoundError) as error:
+            raise StorageError(f"cannot {verb} {target}: there is no such bucket or object") from error
+        except _connection_errors() as error:
+            raise StorageError(
+                f"cannot {verb} {target}: the Airflow connection {self.connection!r} cannot be used: "
+                f"{_first_line(error)}"
+            ) from error
+        except BaseError as error:
+            if "NoSuchBucket" in str(error):  # a listing's 404 has no exception of its own
+                raise StorageError(f"cannot {verb} {target}: there is no such bucket") from error
+            raise StorageError(
+                f"cannot {verb} {target}"
+                + (f" with the Airflow connection {self.connection!r}" if self.connection else "")
+                + f": {_first_line(error)}"
+            ) from error
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """Return what the hooks raise when a connection is not there, or gives no credentials."""
+    from airflow.sdk.exceptions import AirflowException
+    from botocore.exceptions import BotoCoreError
+    from google.auth.exceptions import GoogleAuthError
+
+    return AirflowException, BotoCoreError, GoogleAuthError
+
+
+def _backend(url: str, reached: Access) -> Backend:
+    from obstore.store import GCSStore, HTTPStore, S3Store
+
+    if scheme_of(url) == "https":
+        return HTTPStore.from_url(url)
+    endpoint = reached.settings.get("endpoint") or reached.settings.get("base_url") or ""
+    options: ClientConfig = {
+        "allow_http": endpoint.startswith("http://"),
+        "default_headers": reached.headers,
+    }
+    store: Any = GCSStore if scheme_of(url) == "gs" else S3Store
+    backend: Backend = store.from_url(
+        url, client_options=options, credential_provider=reached.provider, **reached.settings
+    )
+    return backend
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    unknown = any("UnknownIssuer" in line for line in lines)  # in the dump that follows the first line
+    return lines[0] + (": its certificate is not trusted (SSL_CERT_FILE names those that are)" * unknown)

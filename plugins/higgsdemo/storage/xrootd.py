@@ -1,0 +1,80 @@
+"""Files on an XRootD server, as CERN's EOS: listed and read as those of a bucket are.
+
+fsspec speaks to it where the packages fsspec-xrootd and xrootd are installed, which are an extra
+(``include/workload/requirements-xrootd.txt``). There are no ETags: the time of a file's last change stands
+for it, here and in the pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from higgsdemo.storage.connections import StorageError
+from higgsdemo.storage.object_store import PartsReader, StoredObject
+
+NOT_FOUND = "[3011]"  # kXR_NotFound, which its client has no exception of its own for
+
+
+class XrootdStore:
+    """The files below one ``root://`` URL; keys are relative to that URL."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.url = url.rstrip("/")
+        try:
+            # What a directory held a minute ago says nothing of a file that is asked for now.
+            self._files, path = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        except ImportError:
+            raise StorageError(
+                f"cannot open {url}: Airflow needs the Python packages fsspec-xrootd and xrootd for it: "
+                "pip install -r include/workload/requirements-xrootd.txt"
+            ) from None
+        self._path = path.rstrip("/")
+
+    def list(self) -> Iterator[StoredObject]:
+        """Yield all files, in the order of the keys."""
+        with self._explained("list"):
+            found: dict[str, dict[str, Any]] = self._files.find(self._path, detail=True)
+        for path, information in sorted(found.items()):
+            yield _stored(path.removeprefix(f"{self._path}/"), information)
+
+    def look_up(self, key: str) -> StoredObject | None:
+        """Return what a listing would say of one file; None when there is none."""
+        try:
+            return _stored(key, self._files.info(f"{self._path}/{key}"))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if NOT_FOUND in str(error):
+                return None
+            raise StorageError(f"cannot look up {self.url}/{key}: {error}") from error
+
+    def read(self, key: str) -> bytes:
+        """Return one file."""
+        with self._explained("read", key):
+            return bytes(self._files.cat_file(f"{self._path}/{key}", start=None, end=None))
+
+    @contextmanager
+    def open(self, stored: StoredObject) -> Iterator[PartsReader]:
+        """Open a file to read parts of it."""
+        explained = partial(self._explained, "read", stored.key)
+        with explained():
+            opened = self._files.open(f"{self._path}/{stored.key}", cache_type="none")
+        with opened:
+            yield PartsReader(opened, explained)
+
+    @contextmanager
+    def _explained(self, verb: str, key: str = "") -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"cannot {verb} {self.url}/{key}: {error}") from error
+
+
+def _stored(key: str, information: dict[str, Any]) -> StoredObject:
+    changed = information.get("mtime")
+    return StoredObject(key, information["size"], None if changed is None else str(changed))

@@ -1,0 +1,81 @@
+"""The luminosity of each data file: its own where it is known, else its share of the sample's."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from higgsdemo.catalogue import DATASETS_DIR, CatalogueError, load_catalogue
+from higgsdemo.datasets.luminosity import Luminosities
+
+DATA = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
+KEY = "eos/opendata/cms/Run2012C/DoubleElectron/AOD/22Jan2013-v1/20000/a.root"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The catalogues, with a place for luminosities of the CMS one."""
+    shutil.copytree(DATASETS_DIR, tmp_path / "datasets")
+    (tmp_path / "datasets" / "cms-higgs" / "lumi").mkdir()
+    return tmp_path / "datasets"
+
+
+def luminosities(root: Path = DATASETS_DIR) -> Luminosities:
+    return Luminosities(load_catalogue("cms-higgs", root), root)
+
+
+def test_the_files_of_a_stream_add_up_to_its_luminosity() -> None:
+    catalogue = load_catalogue("cms-higgs")
+    totals: dict[str, float] = {}
+    for dataset in catalogue.datasets.values():
+        if found := luminosities().of(dataset.name, "any.root"):
+            totals[found["stream"]] = totals.get(found["stream"], 0) + found["value"] * dataset.files
+    assert {stream: round(value / 1e6, 1) for stream, value in totals.items()} == {
+        "mu_stream_2011": 2333.3,
+        "el_stream_2011": 2333.3,
+        "mu_stream_2012": 11568.7,
+        "el_stream_2012": 11606.1,
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"root://eospublic.cern.ch//{KEY}", f"s3/higgs-demo/{KEY}", f"gs://copy/{KEY}", KEY],
+)
+def test_a_files_own_luminosity_wins_wherever_the_file_lies(root: Path, url: str) -> None:
+    (root / "cms-higgs/lumi/run2012c.json").write_text(json.dumps({url: 178306109.36}))
+    assert luminosities(root).of(DATA, "a.root") == {"stream": "el_stream_2012", "value": 178306109.36}
+    share = luminosities(root).of(DATA, "b.root")
+    assert share == {"stream": "el_stream_2012", "value": pytest.approx(7169.6e6 / 2389)}
+
+
+def test_simulation_and_strange_data_have_none() -> None:
+    zz = "CMS_MonteCarlo2012_Summer12_DR53X_ZZTo4mu_8TeV-powheg-pythia6_AODSIM_PU_RD1_START53_V7N-v1_20000"
+    assert luminosities().of(zz, "a.root") is None
+    assert luminosities().of("somebodys", "a.root") is None
+    demo = load_catalogue("demo")
+    assert Luminosities(demo).of("Simulated_Run2012B_DoubleElectron", "a.root") is None
+
+
+@pytest.mark.parametrize("content", ["[1]", "{", '{"a.root": "much"}'])
+def test_a_file_of_another_form_is_refused(root: Path, content: str) -> None:
+    (root / "cms-higgs/lumi/wrong.json").write_text(content)
+    with pytest.raises(CatalogueError, match=r"lumi/wrong.json must be JSON of the form \{"):
+        luminosities(root)
+
+
+def test_a_stream_of_simulation_is_refused(root: Path) -> None:
+    path = root / "cms-higgs/catalogue.json"
+    path.write_text(path.read_text().replace("cms_run2011a_doublemu_aod", "cms_run2011a_doublemuon_aod"))
+    with pytest.raises(CatalogueError, match=r"streams.mu_stream_2011 names .* which is no data sample"):
+        load_catalogue("cms-higgs", root)
+
+
+def test_the_parts_of_a_file_share_its_luminosity_by_their_events() -> None:
+    luminosities = Luminosities(load_catalogue("cms-open-data-2012"))
+    whole = luminosities.of("Run2012C_DoubleMuParked", "")
+    assert whole == {"stream": "mu_stream_2012", "value": 7132.2e6}
+    part = luminosities.of("Run2012C_DoubleMuParked", "", 0.25)
+    assert part == {"stream": "mu_stream_2012", "value": 7132.2e6 / 4}
+    assert luminosities.of("ZZTo4mu", "", 0.25) is None

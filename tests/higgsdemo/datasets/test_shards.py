@@ -1,0 +1,89 @@
+"""What a listing becomes: shards with names that are unique, safe, and the same each time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import pytest
+
+from higgsdemo.datasets.shards import File, Shard, cut, dump, list_shards, load, shard_name
+
+BUCKET = "s3://higgs-demo/eos/Run2012C"
+
+
+def listed(*keys: str) -> list[Shard]:
+    return found([File(key, 7) for key in keys])[0]
+
+
+def found(files: Iterable[File]) -> tuple[list[Shard], dict[str, str]]:
+    """The shards among files, and what is passed over."""
+    passed_over: dict[str, str] = {}
+    shards = list(list_shards("D", files, f"{BUCKET}/", passed_over.__setitem__))
+    return shards, passed_over
+
+
+def test_a_shard_is_named_by_its_path_below_the_dataset() -> None:
+    assert listed("0A1B-2C.root") == [Shard("D", "0A1B-2C", f"{BUCKET}/0A1B-2C.root", 7)]
+
+
+@pytest.mark.parametrize(
+    ("key", "safe"),
+    [
+        ("20000/0A1B.root", "20000-0A1B"),
+        ("a b/ü.root", "a-b"),
+        ("../../etc/passwd.root", "etc-passwd"),
+        ("…root", "root"),
+        ("....root", "shard"),
+    ],
+)
+def test_a_name_is_safe_whatever_the_key(key: str, safe: str) -> None:
+    name, _, digits = shard_name(key).rpartition("-")
+    assert (name, len(digits)) == (safe, 8)
+
+
+def test_keys_that_differ_only_in_unsafe_characters_keep_apart() -> None:
+    keys = ["a-b.root", "a b.root", "a+b.root", "a/b.root", "a//b.root", ".a-b.root", "-a-b.root"]
+    names = [shard.name for shard in listed(*keys)]
+    assert names[0] == "a-b"
+    assert all(name.startswith("a-b-") for name in names[1:])
+    assert len(set(names)) == len(keys)
+    assert [shard.name for shard in listed(*reversed(keys))] == names[::-1]
+
+
+def test_what_is_no_data_is_passed_over_with_its_reason() -> None:
+    files = [File("a.root", 1), File("of-unknown-size.root"), File("empty.root", 0), File("README", 9)]
+    shards, passed_over = found(files)
+    assert [shard.name for shard in shards] == ["a", "of-unknown-size"]
+    assert passed_over == {"empty.root": "is empty", "README": "is no .root file"}
+
+
+def test_shards_are_made_as_they_are_asked_for() -> None:
+    endless = (File(f"{number}.root", 1) for number in itertools.count())
+    shards = list_shards("D", endless, BUCKET, lambda *_: None)
+    assert [shard.name for shard in itertools.islice(shards, 2)] == ["0", "1"]
+
+
+def test_a_file_is_cut_into_shards_that_share_it() -> None:
+    whole = Shard("D", "mu", f"{BUCKET}/mu.root", 1000, '"etag"')
+    parts = list(cut(whole, [(0, 90), (90, 100), (100, 120)]))
+    assert [part.name for part in parts] == ["mu_000-090", "mu_090-100", "mu_100-120"]
+    assert [part.entries for part in parts] == [(0, 90), (90, 100), (100, 120)]
+    assert {(part.url, part.size, part.etag, part.events) for part in parts} == {
+        (whole.url, 1000, '"etag"', 120)
+    }
+    assert [part.bytes for part in parts] == [750, 83, 167]
+    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert list(load(map(dump, parts))) == parts
+
+
+@pytest.mark.parametrize("ranges", [[], [(0, 120)]])
+def test_a_file_that_is_not_cut_stays_itself(ranges: list[tuple[int, int]]) -> None:
+    whole = Shard("D", "mu", f"{BUCKET}/mu.root", 1000)
+    assert list(cut(whole, ranges)) == [whole]
+    assert (whole.share, whole.bytes) == (1.0, 1000)
+
+
+def test_the_kept_list_gives_the_same_shards() -> None:
+    shards = [Shard("D", "a", f"{BUCKET}/a.root", 1), Shard("D", "b", f"{BUCKET}/ü b.root", None, done=True)]
+    assert list(load(map(dump, shards))) == shards

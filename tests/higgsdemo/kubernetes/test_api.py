@@ -1,0 +1,180 @@
+"""What we put into a cluster, on a real API server: nothing doubled, nothing of others touched."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiClient
+from kubernetes.config import new_client_from_config_dict
+
+from higgsdemo.datasets.shards import Shard
+from higgsdemo.kubernetes import jobs
+from higgsdemo.kubernetes.api import KubeCluster, KubeError
+from higgsdemo.kubernetes.labels import selector
+from localkube_server import SHELL, Kube, Server, eventually
+from planned_runs import dataset, planned
+
+RUN = planned(run={"image": SHELL}, cluster={"resources": {"cpu": "0.1", "memory": "64Mi"}})
+ALL = selector(RUN.run.campaign)
+
+
+@pytest.fixture(scope="module")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
+    server = Server(tmp_path_factory.mktemp("kube") / "state")
+    server.start()
+    yield server.create_cluster("kube", nodes=1, cpu="4", memory="8Gi")
+    server.end()
+
+
+@pytest.fixture
+def cluster(kube: Kube, request: pytest.FixtureRequest) -> Iterator[KubeCluster]:
+    """The cluster with a namespace for each test."""
+    namespace = request.node.name.replace("_", "-")[:50].rstrip("-")
+    ours = KubeCluster("kube", namespace, kube.client)
+    ours.ensure_namespace()
+    yield ours
+    kube.core.delete_namespace(namespace)
+
+
+def manifests(command: str = "exit 0") -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """ConfigMap, Secret and Job of a dataset with two shards."""
+    shards = [Shard("D", name, f"s3://bucket/{name}.root", 1) for name in "ab"]
+    (chunk,) = jobs.chunks(shards, 1)
+    manifest = jobs.config_map(RUN, dataset("D"), chunk)
+    secret = jobs.secret(RUN, {"AWS_REGION": "eu-west-1"})
+    job = jobs.job(RUN, dataset("D"), chunk, manifest["metadata"]["name"], secret["metadata"]["name"])
+    job["spec"]["template"]["spec"]["containers"][0]["args"] = [command]
+    job["spec"]["backoffLimitPerIndex"] = 0
+    job["spec"]["maxFailedIndexes"] = 2
+    return manifest, secret, job
+
+
+def within(cluster: KubeCluster, *objects: dict[str, Any]) -> list[dict[str, Any]]:
+    """The manifests, in the test's namespace."""
+    placed = copy.deepcopy(list(objects))
+    for manifest in placed:
+        manifest["metadata"]["namespace"] = cluster.namespace
+    return placed
+
+
+def submit(cluster: KubeCluster, command: str = "exit 0") -> dict[str, Any]:
+    manifest, secret, job = within(cluster, *manifests(command))
+    cluster.put_secret(secret)
+    cluster.submit(job, manifest)
+    return job
+
+
+def test_what_is_there_already_is_adopted(cluster: KubeCluster) -> None:
+    manifest, _, job = within(cluster, *manifests())
+    assert [cluster.apply(manifest).created, cluster.apply(job).created] == [True, True]
+    assert [cluster.apply(manifest).created, cluster.apply(job).created] == [False, False]
+
+
+def test_an_object_of_another_owner_is_refused(cluster: KubeCluster, kube: Kube) -> None:
+    (manifest,) = within(cluster, manifests()[0])
+    stranger = copy.deepcopy(manifest)
+    stranger["metadata"]["labels"] = {}
+    kube.core.create_namespaced_config_map(cluster.namespace, stranger)
+    with pytest.raises(KubeError, match=r"^cluster kube: ConfigMap .* is there already with another owner;"):
+        cluster.apply(manifest)
+
+
+def test_our_object_with_another_content_is_refused(cluster: KubeCluster) -> None:
+    manifest, _, job = within(cluster, *manifests())
+    cluster.apply(manifest)
+    cluster.apply(job)
+    manifest["data"]["shards.jsonl"] = "other"
+    job["metadata"]["annotations"]["higgsdemo/spec-hash"] = "other"
+    for changed in (manifest, job):
+        with pytest.raises(KubeError, match="is there already with another content; remove it"):
+            cluster.apply(changed)
+
+
+def test_a_secret_takes_the_present_credentials(cluster: KubeCluster, kube: Kube) -> None:
+    (secret,) = within(cluster, manifests()[1])
+    cluster.put_secret(secret)
+    cluster.put_secret(secret | {"stringData": {"AWS_REGION": "us-west-2"}})
+    stored = kube.core.read_namespaced_secret(secret["metadata"]["name"], cluster.namespace)
+    assert stored.data == {"AWS_REGION": "dXMtd2VzdC0y"}
+
+
+def test_a_manifest_goes_with_the_job_that_reads_it(cluster: KubeCluster, kube: Kube) -> None:
+    job = submit(cluster)
+    kube.batch.delete_namespaced_job(
+        job["metadata"]["name"], cluster.namespace, propagation_policy="Background"
+    )
+    eventually(lambda: names(kube.core.list_namespaced_config_map(cluster.namespace)) <= {"kube-root-ca.crt"})
+
+
+def test_cleanup_removes_ours_and_leaves_a_strangers_job(cluster: KubeCluster, kube: Kube) -> None:
+    job = submit(cluster, "sleep 60")
+    (daemon_set,) = within(cluster, jobs.prepull(RUN))
+    cluster.apply(daemon_set)
+    stranger = copy.deepcopy(job)
+    stranger["metadata"] = {"name": "stranger", "namespace": cluster.namespace}
+    stranger["spec"]["template"]["metadata"] = {}
+    kube.batch.create_namespaced_job(cluster.namespace, stranger)
+    cluster.remove(ALL)
+    eventually(lambda: names(kube.batch.list_namespaced_job(cluster.namespace)) == {"stranger"})
+    assert names(kube.apps.list_namespaced_daemon_set(cluster.namespace)) == set()
+    assert names(kube.core.list_namespaced_secret(cluster.namespace)) == set()
+    eventually(lambda: owners(kube, cluster) == ["stranger", "stranger"])
+
+
+def test_cleanup_of_one_run_leaves_the_others(cluster: KubeCluster, kube: Kube) -> None:
+    job = submit(cluster, "sleep 60")
+    cluster.remove(selector(RUN.run.campaign, "another-run"))
+    assert names(kube.batch.list_namespaced_job(cluster.namespace)) == {job["metadata"]["name"]}
+
+
+def test_failed_pods_are_found_with_their_index(cluster: KubeCluster) -> None:
+    submit(cluster, 'test "$JOB_COMPLETION_INDEX" = 0 || exit 65')
+    failed = eventually(lambda: list(cluster.failed_pods(ALL)))
+    assert [pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] for pod in failed] == ["1"]
+
+
+def test_a_stopped_job_starts_nothing_more(cluster: KubeCluster, kube: Kube) -> None:
+    job = submit(cluster, "sleep 60")
+    eventually(lambda: pods(kube, cluster) == 2)
+    cluster.stop_job(job["metadata"]["name"])
+    eventually(lambda: pods(kube, cluster) == 0)
+    cluster.stop_job("a-job-that-is-gone")
+
+
+def test_an_unreachable_cluster_is_named(kube: Kube) -> None:
+    away = KubeCluster("kube", "n", reached_with(kube, server="https://127.0.0.1:1"))
+    with pytest.raises(KubeError, match=r"^cluster kube: cannot create namespace n: no answer from its API"):
+        away.ensure_namespace()
+
+
+def test_refused_credentials_are_named(kube: Kube) -> None:
+    stranger = KubeCluster("kube", "n", reached_with(kube, token="wrong"))
+    with pytest.raises(KubeError, match=r"^cluster kube: cannot create namespace n: 401 Unauthorized"):
+        stranger.ensure_namespace()
+
+
+def reached_with(kube: Kube, **changes: str) -> ApiClient:
+    """A client whose kubeconfig has another server or token."""
+    kubeconfig = copy.deepcopy(kube.kubeconfig)
+    for part in (kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]):
+        part.update({key: value for key, value in changes.items() if key in part})
+    client: ApiClient = new_client_from_config_dict(kubeconfig)
+    client.configuration.retries = 0
+    return client
+
+
+def names(listed: Any) -> set[str]:
+    return {item.metadata.name for item in listed.items}
+
+
+def owners(kube: Kube, cluster: KubeCluster) -> list[str]:
+    """The Jobs of all pods."""
+    found = kube.core.list_namespaced_pod(cluster.namespace).items
+    return [pod.metadata.labels["batch.kubernetes.io/job-name"] for pod in found]
+
+
+def pods(kube: Kube, cluster: KubeCluster) -> int:
+    return len(kube.core.list_namespaced_pod(cluster.namespace).items)

@@ -1,0 +1,232 @@
+"""The manifests of a campaign, compared whole with files that people have read."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign import DatasetRef
+from higgsdemo.datasets.shards import File, Shard, cut, list_shards
+from higgsdemo.kubernetes import jobs
+from planned_runs import dataset, planned
+
+MANIFESTS = Path(__file__).parents[1] / "manifests"
+
+
+def shards(count: int, size: int | None = 1000) -> list[Shard]:
+    return [Shard("D", f"{i:04}", f"s3://higgs-demo/D/{i:04}.root", size) for i in range(count)]
+
+
+def expected(name: str) -> Any:
+    return json.loads((MANIFESTS / f"{name}.json").read_text())
+
+
+def rendered_job(**changes: Any) -> dict[str, Any]:
+    chunk = next(jobs.chunks(shards(5), changes.get("cluster", {}).get("shards_per_pod", 1)))
+    return jobs.job(planned(**changes), dataset(), chunk, "the-manifest", "the-secret")
+
+
+def test_the_job_is_the_reviewed_one() -> None:
+    assert rendered_job() == expected("job")
+
+
+def test_a_packed_limited_tolerant_job_is_the_reviewed_one() -> None:
+    job = rendered_job(
+        run={"tolerance": 0.4, "download_limit_kbps": 50_000},
+        cluster={"shards_per_pod": 2, "parallelism": 1, "dpath": "/mnt/disks/ssd0"},
+    )
+    assert job == expected("job-packed")
+
+
+def test_the_config_map_is_the_reviewed_one() -> None:
+    chunk = next(jobs.chunks(shards(3), 2))
+    assert jobs.config_map(planned(), dataset(), chunk) == expected("config-map")
+
+
+def test_the_secret_is_the_reviewed_one() -> None:
+    assert jobs.secret(planned(), {"AWS_REGION": "eu-west-1"}) == expected("secret")
+
+
+def test_the_prepull_daemon_set_is_the_reviewed_one() -> None:
+    assert jobs.prepull(planned()) == expected("prepull")
+
+
+def test_the_network_policy_is_the_reviewed_one() -> None:
+    assert jobs.network_policy(planned(), ["10.20.0.0/16", "fd00::/8"]) == expected("network-policy")
+
+
+def test_the_outreach_rules_are_the_same_image_told_another_selection() -> None:
+    def of(workload: str) -> dict[str, str]:
+        (container,) = rendered_job(run={"workload": workload})["spec"]["template"]["spec"]["containers"]
+        return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+
+    assert of("nanoaod-outreach").items() - of("nanoaod").items() == {("SELECTION", "outreach")}
+
+
+def test_the_same_run_gives_the_same_names() -> None:
+    assert rendered_job()["metadata"] == rendered_job()["metadata"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"run": {"image": "higgsdemo/nanoaod:2"}},
+        {"run": {"name": "another"}},
+        {"run": {"campaign": "another"}},
+        {"cluster": {"name": "kubecon-demo-1"}},
+        {"cluster": {"resources": {"cpu": "2", "memory": "6Gi"}}},
+    ],
+)
+def test_another_job_has_another_name(changes: dict[str, Any]) -> None:
+    assert rendered_job(**changes)["metadata"]["name"] != rendered_job()["metadata"]["name"]
+
+
+def test_names_leave_room_for_those_of_the_pods() -> None:
+    long = planned(run={"campaign": "c" * 200, "name": "n" * 60})
+    name = jobs.job(long, dataset("d" * 300), jobs.Chunk(("{}",), 1), "m", "s")["metadata"]["name"]
+    assert len(f"{name}-99999-x7k2p") <= 63
+
+
+def test_long_dataset_names_make_valid_and_distinct_labels() -> None:
+    first, second = (
+        jobs.job(planned(), dataset(name), jobs.Chunk(("{}",), 1), "m", "s")["metadata"]["labels"]
+        for name in ("d" * 80 + "1", "d" * 80 + "2")
+    )
+    assert first["higgsdemo/dataset"] != second["higgsdemo/dataset"]
+    assert len(first["higgsdemo/dataset"]) == 63
+
+
+def test_shards_are_packed_in_order_and_the_last_index_takes_the_rest() -> None:
+    (chunk,) = jobs.chunks(shards(5), 2)
+    packed = [[shard["name"] for shard in json.loads(line)["shards"]] for line in chunk.lines]
+    assert packed == [["0000", "0001"], ["0002", "0003"], ["0004"]]
+    assert chunk.shards == 5
+
+
+def test_an_unknown_size_is_left_out_of_the_manifest() -> None:
+    (chunk,) = jobs.chunks(shards(1, size=None), 1)
+    assert json.loads(chunk.lines[0]) == {"shards": [{"name": "0000", "url": "s3://higgs-demo/D/0000.root"}]}
+
+
+def test_a_dataset_too_large_for_one_config_map_becomes_several_jobs() -> None:
+    parts = list(jobs.chunks(shards(20_000), 1))
+    assert len(parts) > 1
+    assert all(len(part.text.encode()) <= jobs.MANIFEST_BYTES for part in parts)
+    lines = [line for part in parts for line in part.lines]
+    assert [json.loads(line)["shards"][0]["name"] for line in lines] == [f"{i:04}" for i in range(20_000)]
+
+
+def test_listing_and_packing_take_the_same_memory_for_five_times_the_shards() -> None:
+    def peak(count: int) -> int:
+        files = (File(f"{number:08}.root", 1000) for number in range(count))
+        tracemalloc.start()
+        listed = list_shards("D", files, "s3://higgs-demo/D/", lambda key, why: None)
+        assert sum(chunk.shards for chunk in jobs.chunks(listed, 1)) == count
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(100_000) < 1.2 * peak(20_000)  # 20,000 are more than one chunk
+
+
+def test_no_shards_make_no_job() -> None:
+    assert list(jobs.chunks([], 1)) == []
+
+
+DATA = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
+SAMPLE = "cms_run2012c_doubleelectron_aod_22jan2013-v1"
+AOD = {"workload": "aod", "image": "lukasheinrich/cms-higgs-4l-full"}
+
+
+def aod_job(of: DatasetRef, **cluster: Any) -> dict[str, Any]:
+    chunk = next(jobs.chunks(shards(3), 1))
+    return jobs.job(planned(run=AOD, cluster=cluster), of, chunk, "the-manifest", "the-secret")
+
+
+def test_the_job_of_the_cmssw_image_is_the_reviewed_one() -> None:
+    assert aod_job(dataset(DATA, sample=SAMPLE, datatype="data")) == expected("job-aod")
+
+
+def test_simulation_has_another_configuration_and_no_certified_luminosity() -> None:
+    zz = dataset("ZZ", sample="sm12_dr53x_zzto4mu_8tev-pw-py6", datatype="mc")
+    analysis = aod_job(zz)["spec"]["template"]["spec"]["initContainers"][1]
+    environment = {variable["name"]: variable["value"] for variable in analysis["env"]}
+    assert environment["CMS_CONFIG"] == "/configs/demoanalyzer_cfg_level4MC.py"
+    assert "CMS_JSON" not in environment
+
+
+def test_data_of_2011_has_its_own_certified_luminosity() -> None:
+    data = dataset("D", sample="cms_run2011a_doublemu_aod_12oct2013-v1", datatype="data")
+    analysis = aod_job(data)["spec"]["template"]["spec"]["initContainers"][1]
+    assert analysis["env"][-1] == {
+        "name": "CMS_JSON",
+        "value": "/json_files/Cert_160404-180252_7TeV_ReRecoNov08_Collisions11_JSON.txt",
+    }
+
+
+def test_the_cmssw_image_sees_no_credentials() -> None:
+    analysis = aod_job(dataset(DATA, sample=SAMPLE))["spec"]["template"]["spec"]["initContainers"][1]
+    assert "envFrom" not in analysis
+
+
+def test_in_test_mode_our_image_does_the_work_of_the_cmssw_image() -> None:
+    job = aod_job(dataset(DATA, sample=SAMPLE), dpath="/dev/null")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert (container["name"], container["image"]) == ("analysis", "higgsdemo/nanoaod:1")
+    assert job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["containerName"] == "analysis"
+
+
+def test_both_images_of_an_aod_campaign_are_pulled() -> None:
+    pod = jobs.prepull(planned(run=AOD))["spec"]["template"]["spec"]
+    assert [(one["name"], one["image"]) for one in pod["initContainers"]] == [
+        ("pull", "lukasheinrich/cms-higgs-4l-full"),
+        ("pull-stage-in", "higgsdemo/nanoaod:1"),
+    ]
+
+
+def test_a_job_with_an_identity_of_the_cloud_and_no_secret_is_the_reviewed_one() -> None:
+    cluster = {"pod_identity": "arn:aws:iam::123456789012:role/pods"}
+    chunk = next(jobs.chunks(shards(5), 1))
+    environment = {"AWS_REGION": "eu-west-1"}
+    job = jobs.job(planned(cluster=cluster), dataset(), chunk, "the-manifest", None, environment)
+    assert job == expected("job-identity")
+
+
+@pytest.mark.parametrize(
+    ("identity", "name"),
+    [
+        ("arn:aws:iam::123456789012:role/pods", "service-account-eks"),
+        ("pods@cms-open-data.iam.gserviceaccount.com", "service-account-gke"),
+    ],
+)
+def test_the_service_account_is_the_reviewed_one(identity: str, name: str) -> None:
+    assert jobs.service_account(planned(cluster={"pod_identity": identity})) == expected(name)
+
+
+def test_the_luminosity_of_a_shard_is_in_its_manifest() -> None:
+    shard = Shard("D", "1", "s3://b/1.root", 7, lumi={"stream": "el_stream_2012", "value": 3.0})
+    (chunk,) = jobs.chunks([shard], 1)
+    assert json.loads(chunk.lines[0])["shards"][0]["lumi"] == {"stream": "el_stream_2012", "value": 3.0}
+
+
+def test_a_part_of_a_file_is_told_with_its_events_and_the_version_of_the_file() -> None:
+    whole = Shard("D", "mu", "s3://higgs-demo/D/mu.root", 1000, '"etag"')
+    chunk = next(jobs.chunks(cut(whole, [(0, 60), (60, 120)]), 2))
+    file = {"url": "s3://higgs-demo/D/mu.root", "size": 1000, "etag": '"etag"'}
+    assert [json.loads(line) for line in chunk.lines] == [
+        {
+            "shards": [
+                {"name": "mu_000-060", **file, "entries": [0, 60]},
+                {"name": "mu_060-120", **file, "entries": [60, 120]},
+            ]
+        }
+    ]
+
+
+def test_pods_that_stream_are_told_so() -> None:
+    (container,) = rendered_job(run={"read": "stream"})["spec"]["template"]["spec"]["containers"]
+    assert {"name": "READ", "value": "stream"} in container["env"]

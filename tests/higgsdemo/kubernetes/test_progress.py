@@ -1,0 +1,75 @@
+"""Shards are counted from the status of Indexed Jobs, whose conditions say something else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from higgsdemo.kubernetes.progress import Progress, indexes, job_progress, progress_document, total_progress
+
+
+def job(total: int, per_pod: int, **status: Any) -> dict[str, Any]:
+    annotations = {"higgsdemo/shards": str(total), "higgsdemo/shards-per-pod": str(per_pod)}
+    return {"metadata": {"annotations": annotations}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("compressed", "expected"),
+    [(None, []), ("", []), ("3", [3]), ("0-2", [0, 1, 2]), ("0,2-4,9", [0, 2, 3, 4, 9])],
+)
+def test_compressed_indexes_are_read(compressed: str | None, expected: list[int]) -> None:
+    assert list(indexes(compressed)) == expected
+
+
+def test_a_job_without_a_status_is_all_pending() -> None:
+    progress = job_progress(job(10, 3))
+    assert progress == Progress(total=10, done=0, failed=0, running=0, finished=False)
+    assert progress.pending == 10
+
+
+def test_the_last_index_counts_only_the_shards_it_has() -> None:
+    assert job_progress(job(10, 3, completedIndexes="0-3")).done == 10
+    assert job_progress(job(10, 3, completedIndexes="3")).done == 1
+
+
+def test_running_pods_count_as_their_shards() -> None:
+    progress = job_progress(job(10, 3, completedIndexes="0", failedIndexes="1", ready=2))
+    assert progress == Progress(total=10, done=3, failed=3, running=4, finished=False)
+
+
+def test_a_failed_job_keeps_the_shards_it_has_done() -> None:
+    conditions = [{"type": "Failed", "status": "True"}]
+    progress = job_progress(job(4, 1, completedIndexes="0,2-3", failedIndexes="1", conditions=conditions))
+    assert progress == Progress(total=4, done=3, failed=1, running=0, finished=True)
+
+
+def test_a_job_that_is_about_to_fail_has_not_finished() -> None:
+    assert not job_progress(job(4, 1, conditions=[{"type": "FailureTarget", "status": "True"}])).finished
+
+
+def test_a_withdrawn_condition_does_not_end_a_job() -> None:
+    assert not job_progress(job(4, 1, conditions=[{"type": "Complete", "status": "False"}])).finished
+
+
+def test_the_total_has_finished_when_all_its_parts_have() -> None:
+    ended = Progress(total=3, done=3, failed=0, running=0, finished=True)
+    running = Progress(total=5, done=1, failed=1, running=2, finished=False)
+    assert total_progress([ended, running]) == Progress(total=8, done=4, failed=1, running=2, finished=False)
+    assert total_progress([ended, ended]).finished
+    assert str(running) == "1 of 5 shards done, 1 failed, 2 running, 1 pending"
+
+
+def test_what_a_watcher_is_told_is_by_dataset_over_all_its_jobs() -> None:
+    one = job(4, 1, active=3, ready=1, succeeded=1, failed=2, completedIndexes="0")
+    two = job(2, 1, active=0, succeeded=2, completedIndexes="0-1")
+    assert progress_document([("A", one), ("A", two), ("B", two)]) == {
+        "A": {
+            "shards": {"total": 6, "done": 3, "failed": 0, "running": 1},
+            "pods": {"pending": 2, "running": 1, "succeeded": 3, "failed": 2},
+        },
+        "B": {
+            "shards": {"total": 2, "done": 2, "failed": 0, "running": 0},
+            "pods": {"pending": 0, "running": 0, "succeeded": 2, "failed": 0},
+        },
+    }

@@ -1,0 +1,278 @@
+"""The fit's numbers, against closed forms worked out without pyhf, and against toys.
+
+In a model of one bin with s signal and b background events, n observed:
+
+- b known: q0 = 2 (n ln(n / b) - n + b), the significance of a counting experiment (Cowan, Cranmer, Gross,
+  Vitells, Eur. Phys. J. C 71 (2011) 1554, eq. 52; its Asimov value is eq. 97);
+- b with a relative error d: the factor of the bin γ, Gaussian about 1, is profiled. Without signal
+  n / γ - b - (γ - 1) / d² = 0, a quadratic equation; with signal γ = 1, and the strength is (n - b) / s.
+"""
+
+from math import erfc, exp, factorial, log, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+
+from counting_experiment import counting
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.discovery import Discovery, discover, discovery_in
+from higgsdemo.physics.normalisation import Spectrum, normalise
+from higgsdemo.physics.workspace import workspace
+from higgsdemo.results.merge import Merge
+from result_documents import catalogue, sample, stored
+
+SIGNAL, BACKGROUND, OBSERVED = 8.20, 4.65, 12
+"""Higgs, and ZZ with Drell-Yan, in the published yields of 121 to 130 GeV, and the data's events there."""
+
+
+def closed_form(n: float, b: float, d: float = 0.0) -> float:
+    """√q0 of n observed events over a background b with the relative error d."""
+    if n <= b:
+        return 0.0
+    if not d:
+        return sqrt(2 * (n * log(n / b) - n + b))
+    half = (b * d**2 - 1) / 2
+    gamma = -half + sqrt(half**2 + n * d**2)
+    return sqrt(2 * (n * log(n / (b * gamma)) - n + b * gamma) + (gamma - 1) ** 2 / d**2)
+
+
+@pytest.mark.parametrize("n", [3, 5, 8, 12, 30])
+def test_the_significance_of_a_counting_experiment_is_the_closed_form(n: int) -> None:
+    found = discover(counting(SIGNAL, BACKGROUND, n))
+    assert found.observed_significance == pytest.approx(closed_form(n, BACKGROUND), abs=2e-3)
+    assert found.expected_significance == pytest.approx(
+        closed_form(SIGNAL + BACKGROUND, BACKGROUND), abs=1e-4
+    )
+    assert found.signal_strength == pytest.approx(max(n - BACKGROUND, 0.0) / SIGNAL, abs=2e-3)
+
+
+def test_the_published_counts_are_an_excess_of_2_8_standard_deviations() -> None:
+    """In the window alone, of which 3.1 are expected: √(2 (12 ln(12 / 4.65) - 7.35)) = 2.84."""
+    found = discover(counting(SIGNAL, BACKGROUND, OBSERVED))
+    assert found.observed_significance == pytest.approx(2.84, abs=0.01)
+    assert found.expected_significance == pytest.approx(3.12, abs=0.01)
+    assert found.signal_strength == pytest.approx(0.896, abs=0.001)
+
+
+@pytest.mark.parametrize("error", [0.02, 0.1, 0.4])
+@pytest.mark.parametrize("n", [3, 6, 12, 30])
+def test_an_uncertain_background_is_profiled_as_in_the_closed_form(n: int, error: float) -> None:
+    found = discover(counting(SIGNAL, BACKGROUND, n, error))
+    assert found.observed_significance == pytest.approx(closed_form(n, BACKGROUND, error), abs=2e-3)
+
+
+def test_the_interval_is_where_the_likelihood_falls_by_one_half() -> None:
+    """-2 ln λ(mu) = 2 (mu s + b - n + n ln(n / (mu s + b))) of a known background."""
+    found = discover(counting(SIGNAL, BACKGROUND, OBSERVED))
+    assert found.signal_strength_interval is not None
+    for mu in found.signal_strength_interval:
+        mean = mu * SIGNAL + BACKGROUND
+        fall = 2 * (mean - OBSERVED + OBSERVED * log(OBSERVED / mean))
+        assert fall == pytest.approx(1.0, abs=0.01)
+    low, high = found.signal_strength_interval
+    assert low < (OBSERVED - BACKGROUND) / SIGNAL < high
+
+
+def test_fewer_events_than_background_are_no_signal_at_all() -> None:
+    found = discover(counting(SIGNAL, BACKGROUND, 2))
+    assert (found.observed_significance, found.signal_strength) == pytest.approx((0.0, 0.0), abs=1e-3)
+    assert found.signal_strength_interval is not None
+    assert found.signal_strength_interval[0] == 0.0
+
+
+def test_toys_are_as_rare_as_the_significance_says() -> None:
+    """100,000 counts of the background alone: as often as their fits say, they exceed the observed count.
+
+    Counts are whole numbers, so the asymptotic p-value lies between those of at least and more than n.
+    """
+    counts = np.random.default_rng(125).poisson(BACKGROUND, 100_000)
+    values, times = np.unique(counts, return_counts=True)
+    fitted = {int(n): discover(counting(SIGNAL, BACKGROUND, int(n))).observed_significance for n in values}
+    q0 = np.repeat([fitted[int(n)] or 0.0 for n in values], times)
+    for n in (8, 10, OBSERVED):
+        seen = fitted[n]
+        assert seen is not None
+        at_least, more = float(np.mean(q0 > seen - 1e-3)), float(np.mean(q0 > seen + 1e-3))
+        asymptotic = erfc(seen / sqrt(2)) / 2
+        spread = 4 * sqrt(asymptotic / len(q0))
+        assert more - spread < asymptotic < at_least + spread
+        tail = 1 - sum(exp(-BACKGROUND) * BACKGROUND**k / factorial(k) for k in range(n))
+        assert at_least == pytest.approx(tail, abs=4 * sqrt(tail / len(q0)))
+
+
+def known(**uncertainty: float) -> Catalogue:
+    simulated = (sample(group, group, files=1) for group in ("higgs", "zz"))
+    found = catalogue(sample("data", "data", files=1), *simulated)
+    return found.model_copy(
+        update={"luminosity_uncertainty": {int(y[1:]): d for y, d in uncertainty.items()}}
+    )
+
+
+def spectrum(catalogue: Catalogue, **events: dict[str, dict[int, int]]) -> Spectrum:
+    """The spectrum of one shard of each dataset, of 1000 events of which some are selected: weight 1."""
+    merge = Merge.of(stored(name, "x", 1000, counts) for name, counts in events.items())
+    assert merge.corrupt == {}
+    return normalise(merge, catalogue, {name: 1 for name in catalogue.datasets})
+
+
+def test_a_spectrum_of_one_bin_is_a_counting_experiment() -> None:
+    """25 expected of ZZ, each with weight 1: the error is 5, the luminosity is taken as known."""
+    whole = known()
+    found, fitted = discovery_in(
+        spectrum(whole, DATA={"4mu": {18: 40}}, HIGGS={"4mu": {18: 16}}, ZZ={"4mu": {18: 25}}), whole
+    )
+    assert fitted is not None
+    assert found.signal_strength == pytest.approx(15 / 16, abs=2e-3)
+    # The factor of the bin is common to signal and background, with the error √(16 + 25) / 41 of both.
+    assert found.observed_significance == pytest.approx(closed_form(40, 25, sqrt(41) / 41), abs=2e-3)
+
+
+def test_an_uncertain_luminosity_makes_a_signal_less_significant() -> None:
+    events = {"DATA": {"4mu": {18: 990}}, "HIGGS": {"4mu": {18: 150}}, "ZZ": {"4mu": {18: 800}}}
+    found = [
+        discovery_in(spectrum(these, **events), these)[0].observed_significance or 0.0
+        for these in (known(), known(y2012=0.026), known(y2012=0.1))
+    ]
+    assert found[0] > found[1] > found[2] > 0
+
+
+def test_simulation_alone_has_an_expected_significance() -> None:
+    alone = known()
+    events = {"HIGGS": {"4mu": {18: 16}}, "ZZ": {"4mu": {18: 25}}}
+    merge = Merge.of(stored(name, "x", 1000, counts) for name, counts in events.items())
+    found, _ = discovery_in(normalise(merge, alone, {"HIGGS": 1, "ZZ": 1}), alone)
+    assert found.expected_significance == pytest.approx(closed_form(41, 25, sqrt(41) / 41), abs=2e-3)
+    assert found == Discovery(
+        expected_significance=found.expected_significance, statement="no event of data was analysed"
+    )
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_fit_that_cannot_converge_is_told_and_not_fatal() -> None:
+    """Weights of a generator may add up to less than nothing where few events are selected."""
+    whole = known()
+    good = spectrum(whole, DATA=FULL, HIGGS=FULL, ZZ={"4mu": {18: 9, 20: 1}})
+    good.years[2012]["zz"]["4mu"].view()["value"][20] = -3.0
+    found, fitted = discovery_in(good, whole)
+    assert fitted is not None
+    assert (found.observed_significance, found.expected_significance, found.signal_strength) == (None,) * 3
+    assert found.statement is not None
+    assert found.statement.startswith("the fit has not converged (")
+
+
+FULL = {"4mu": {18: 9}}
+
+
+@pytest.mark.parametrize(
+    ("events", "statement"),
+    [
+        ({"HIGGS": FULL, "ZZ": FULL}, "no luminosity is covered: no shard of data has been analysed"),
+        ({}, "no luminosity is covered: no shard of data has been analysed"),
+        (
+            {"DATA": FULL, "HIGGS": FULL},
+            "the expectation is not complete: no event of zz was processed",
+        ),
+        (
+            {"DATA": FULL, "ZZ": FULL},
+            "the expectation is not complete: no event of higgs was processed",
+        ),
+        (
+            {"DATA": FULL, "ZZ": FULL, "HIGGS": {}},
+            "no event of a simulated Higgs boson is selected: there is no signal to fit",
+        ),
+        (
+            {"DATA": {"4mu": {13: 1}, "4e": {14: 1}}, "ZZ": FULL, "HIGGS": {"4e": {29: 1, 30: 1}}},
+            "too few simulated events: no background is expected in bins that hold data or signal "
+            "(4mu at 109 GeV, 4e at 112 GeV, 4e at 157 GeV)",
+        ),
+        (
+            {"DATA": {}, "ZZ": {}, "HIGGS": {"4e": {n: 1 for n in range(13, 18)}}},
+            "too few simulated events: no background is expected in bins that hold data or signal "
+            "(4e at 109 GeV, 4e at 112 GeV, 4e at 115 GeV and 2 more)",
+        ),
+    ],
+)
+def test_where_nothing_can_be_fitted_a_statement_says_why(
+    events: dict[str, dict[str, dict[int, int]]], statement: str
+) -> None:
+    whole = known()
+    assert discovery_in(spectrum(whole, **events), whole) == (Discovery(statement=statement), None)
+
+
+def test_data_without_an_event_in_the_fitted_bins_can_be_fitted() -> None:
+    whole = known(y2012=0.026)
+    found, _ = discovery_in(spectrum(whole, DATA={}, HIGGS=FULL, ZZ=FULL), whole)
+    assert (found.observed_significance, found.signal_strength) == pytest.approx((0.0, 0.0), abs=1e-3)
+    assert found.statement is None
+
+
+def test_the_workspace_is_the_spectrum() -> None:
+    two = catalogue(
+        sample("d11", "data", 2011, channels=("4mu",), files=1),
+        sample("d12", "data", 2012, channels=("4mu", "4e"), files=1),
+        sample("h11", "higgs", 2011, channels=("4mu",), files=1),
+        sample("h12", "higgs", 2012, channels=("4mu", "4e"), files=1),
+        sample("z11", "zz", 2011, channels=("4mu",), files=1),
+        sample("z12", "zz", 2012, channels=("4mu", "4e"), files=1),
+        luminosity_pb={2011: 500.0, 2012: 1000.0},
+    ).model_copy(update={"luminosity_uncertainty": {2011: 0.022, 2012: 0.026}})
+    z = {"4mu": {12: 7, 13: 4, 29: 9, 30: 5}, "4e": {13: 1}}
+    found = workspace(
+        spectrum(two, D11={"4mu": {13: 2}}, D12={"4mu": {13: 3}}, H11={"4mu": {29: 4}}, H12={}, Z11=z, Z12=z),
+        two,
+    )
+
+    def events(first: float, last: float = 0.0) -> list[float]:
+        return [first, *[0.0] * 15, last]
+
+    def modifiers(channel: str, year: int, errors: list[float], *more: Any) -> list[dict[str, Any]]:
+        hi, lo = {2011: (1.022, 0.978), 2012: (1.026, 0.974)}[year]
+        return [
+            {"name": f"statistics_{channel}", "type": "staterror", "data": errors},
+            {"name": f"luminosity_{year}", "type": "normsys", "data": {"hi": hi, "lo": lo}},
+            *more,
+        ]
+
+    strength = {"name": "signal_strength", "type": "normfactor", "data": None}
+    assert found == {
+        "version": "1.0.0",
+        "channels": [
+            {
+                "name": "4mu",
+                "samples": [
+                    {
+                        "name": "higgs_2011",
+                        "data": events(0.0, 2.0),
+                        "modifiers": modifiers("4mu", 2011, events(0.0, 1.0), strength),
+                    },
+                    {
+                        "name": "zz_2011",
+                        "data": events(2.0, 4.5),
+                        "modifiers": modifiers("4mu", 2011, events(1.0, 1.5)),
+                    },
+                    {
+                        "name": "zz_2012",
+                        "data": events(4.0, 9.0),
+                        "modifiers": modifiers("4mu", 2012, events(2.0, 3.0)),
+                    },
+                ],
+            },
+            {
+                "name": "4e",
+                "samples": [
+                    {"name": "zz_2012", "data": events(1.0), "modifiers": modifiers("4e", 2012, events(1.0))}
+                ],
+            },
+        ],
+        "observations": [{"name": "4mu", "data": events(5.0)}, {"name": "4e", "data": events(0.0)}],
+        "measurements": [
+            {
+                "name": "higgs",
+                "config": {
+                    "poi": "signal_strength",
+                    "parameters": [{"name": "signal_strength", "bounds": [[0.0, 15.0]]}],
+                },
+            }
+        ],
+    }

@@ -1,0 +1,355 @@
+"""Weights, yields and the luminosity of partial campaigns, against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from higgsdemo.catalogue import Catalogue, load_catalogue
+from higgsdemo.physics.normalisation import NormalisationError, Spectrum, Yield, normalise
+from higgsdemo.results.merge import Merge
+from result_documents import ALL, catalogue, histogram, sample, stored
+
+PUBLISHED_DATA = [
+    *(0, 0, 0, 1, 2, 8, 16, 12, 8, 1, 3, 0, 0, 2, 1, 0, 3, 3, 7, 2),
+    *(0, 0, 2, 2, 4, 3, 1, 1, 2, 2, 3, 3, 0, 1, 3, 3, 3),
+]
+"""Events in each of the 37 bins of the published figure (CERN Open Data record 5500)."""
+
+PUBLISHED_YIELDS = {"higgs": 9.73, "zz": 80.08, "dy": 3.85, "ttbar": 0.07}
+
+SIMULATION_ALONE: dict[str, int] = {}
+"""A campaign that asks for no data is normalised to the whole luminosity."""
+
+
+def complete(known: Catalogue) -> dict[str, int]:
+    return {name: dataset.files for name, dataset in known.datasets.items()}
+
+
+def spectrum_of(
+    known: Catalogue, *objects: tuple[str, bytes], expected: dict[str, int] | None = None
+) -> Spectrum:
+    merge = Merge.of(objects)
+    assert merge.corrupt == {}
+    return normalise(merge, known, complete(known) if expected is None else expected)
+
+
+def covered(spectrum: Spectrum) -> dict[tuple[int, str], float]:
+    return {(e.year, e.channel): e.covered_pb for e in spectrum.exposures}
+
+
+def test_the_weight_is_luminosity_times_cross_section_times_scale_factor_over_processed() -> None:
+    known = catalogue(sample("h", "higgs", cross_section_pb=0.5, scale_factor=1.2))
+    found = spectrum_of(
+        known, stored("H", "x", 100, {"4mu": {18: 1}}), stored("H", "y", 300, {"4mu": {18: 3}})
+    )
+    assert found.weights == {"h": dict.fromkeys(ALL, 1.5)}  # 1000 / pb * 0.5 pb * 1.2 / 400
+    assert found.groups["higgs"]["4mu"].values().tolist() == [float(n) for n in histogram({18: 6})]
+    assert found.groups["higgs"]["4mu"].variances().tolist() == [float(n) for n in histogram({18: 9})]
+    assert found.yields()["higgs"]["all"] == Yield(6.0, 3.0, 6.0, 3.0)
+    assert found.yields()["higgs"]["4e"] == Yield(0.0, 0.0, 0.0, 0.0)
+
+
+def test_data_are_not_weighted() -> None:
+    known = catalogue(sample("d", "data"), luminosity_pb={2012: 123.0})
+    found = spectrum_of(known, stored("D", "x", 1000, {"4mu": {0: 4, 18: 5}}), stored("D", "y", 1000))
+    assert found.groups["data"]["4mu"].values().tolist() == histogram({0: 4, 18: 5})
+    assert found.groups["data"]["4mu"].variances().tolist() == histogram({0: 4, 18: 5})
+    assert found.yields()["data"]["all"] == Yield(9.0, 3.0, 5.0, 5**0.5)
+
+
+def test_a_sample_fills_only_its_own_channels() -> None:
+    known = catalogue(
+        sample("mu", "data", channels=("4mu", "2e2mu")),
+        sample("e", "data", channels=("4e",)),
+        sample("zz", "zz", channels=("4e",)),
+    )
+    every = {"4mu": {1: 1}, "4e": {2: 1}, "2e2mu": {3: 1}}
+    found = spectrum_of(known, *(stored(name, shard, 10, every) for name in known.datasets for shard in "xy"))
+    assert found.combined("data").values().tolist() == histogram({1: 2, 2: 2, 3: 2})
+    assert found.combined("zz").values().nonzero()[0].tolist() == [2]
+    assert list(found.weights["zz"]) == ["4e"]
+
+
+def test_the_published_spectrum_gives_the_published_yields_of_data() -> None:
+    known = catalogue(sample("d", "data", files=1))
+    counts = {"4mu": dict(enumerate(PUBLISHED_DATA))}
+    found = spectrum_of(known, stored("D", "x", 1000, counts)).yields()["data"]["all"]
+    assert (found.total, found.window) == (102.0, 12.0)
+
+
+@pytest.mark.parametrize(("bin", "inside"), [(0, 0), (16, 0), (17, 1), (18, 1), (19, 1), (20, 0), (36, 0)])
+def test_the_window_is_121_to_130_gev(bin: int, inside: int) -> None:
+    found = spectrum_of(catalogue(sample("d", "data", files=1)), stored("D", "x", 10, {"4e": {bin: 1}}))
+    assert found.yields()["data"]["all"].window == inside
+    assert found.peak("data") == (70 + 3 * bin, 73 + 3 * bin)
+
+
+def test_the_weights_of_the_full_campaign() -> None:
+    """Luminosity, cross section, scale factor and generated events as in the CMS example's macro."""
+    known = load_catalogue("cms-higgs")
+    weights = spectrum_of(known, *_campaign(known, {}), expected=SIMULATION_ALONE).weights
+    expected = {
+        "sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6": 11580 * 0.0065 / 299973,
+        "sm11legdr_smhiggstozzto4l_m-125_7tev-pw15-j3-py6": 2330 * 0.0057 / 299683,
+        "sm12_dr53x_zzto4mu_8tev-pw-py6": 11580 * 0.077 * 1.386 / 1499064,
+        "sm12_dr53x_zzto4e_8tev-pw-py6": 11580 * 0.077 * 1.386 / 1499093,
+        "sm12_dr53x_zzto2e2mu_8tev-pw-py6": 11580 * 0.18 * 1.386 / 1497445,
+        "sm11legdr_zzto4mu_mll4_7tev-pw-py6": 2330 * 0.067 * 1.386 / 1447136,
+        "sm11legdr_zzto4e_mll4_7tev-pw-py6": 2330 * 0.067 * 1.386 / 1493308,
+        "sm11legdr_zzto2e2mu_mll4_7tev-pw-py6": 2330 * 0.15 * 1.386 / 1479879,
+        "sm11legdr_ttto2l2nu2b_7tev-pw-py6": 2330 * 177.31 * 0.11 / 9771205,
+        "sm12_dr53x_ttbar_8tev-madspin_amcatnlo-herwig": 11580 * 200 / 6423106,
+        "sm11legdr_dyjetstoll_m-10to50_tunez2_7tev-py6": 2330 * 9507 * 1.12 / 39909640,
+        "sm11legdr_dyjetstoll_m-50_7tev-madgraph-py6-tauola": 2330 * 2475 * 1.12 / 36408225,
+        "sm12_dr53x_dyjetstoll_m-10to50_ht-200to400_tz2_8tev-mgt": 11580 * 10.742 * 1.12 / 6462290,
+        "sm12_dr53x_dyjetstoll_m-10to50_ht-400toinf_tz2_8tev-mgt": 11580 * 10.742 * 1.12 / 6462290,
+        "sm12_dr53x_dyjetstoll_m-50_tz2_8tev-mgtt-taupolaroff": 11580 * 2955 * 1.12 / 29426492,
+    }
+    assert {name: max(channels.values()) for name, channels in weights.items()} == pytest.approx(
+        expected, rel=1e-12
+    )
+    assert {name: min(channels.values()) for name, channels in weights.items()} == pytest.approx(
+        expected, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("group", PUBLISHED_YIELDS)
+def test_the_published_yield_follows_from_the_selected_events_it_implies(group: str) -> None:
+    """The published table has yields only; one efficiency for all samples of a group fixes the counts."""
+    known = load_catalogue("cms-higgs")
+    samples = [s for s in known.samples.values() if s.group == group]
+    produced = {s.name: known.luminosity_pb[s.year] * s.cross_section_pb * s.scale_factor for s in samples}
+    slices = "sm12_dr53x_dyjetstoll_m-10to50_ht-400toinf_tz2_8tev-mgt"
+    efficiency = PUBLISHED_YIELDS[group] / sum(n for name, n in produced.items() if name != slices)
+    selected = {s.name: round(efficiency * _generated(s.name, known)) for s in samples}
+    found = spectrum_of(known, *_campaign(known, selected), expected=SIMULATION_ALONE)
+    rounding = sum(0.5 * max(found.weights[s.name].values()) for s in samples)
+    assert found.yields()[group]["all"].total == pytest.approx(PUBLISHED_YIELDS[group], abs=rounding)
+
+
+def _generated(name: str, known: Catalogue) -> int:
+    """Generated events; of the two HT slices of one process, in proportion to their files."""
+    one = known.samples[name]
+    files = sum(s.files for s in known.samples.values() if s.generated_events == one.generated_events)
+    return round(one.generated_events * one.files / files)
+
+
+def _campaign(known: Catalogue, selected: dict[str, int]) -> list[tuple[str, bytes]]:
+    """All generated events of each simulated sample, as one shard of the first of its datasets."""
+    homes = {dataset.sample.name: name for name, dataset in reversed(known.datasets.items())}
+    return [
+        stored(
+            homes[one.name],
+            "0",
+            _generated(one.name, known),
+            {one.channels[0]: {18: selected.get(one.name, 0)}},
+        )
+        for one in known.samples.values()
+        if one.datatype == "mc"
+    ]
+
+
+def test_slices_of_one_process_share_its_cross_section() -> None:
+    both = {"cross_section_pb": 2.0, "generated_events": 500}
+    known = catalogue(sample("low", "dy", **both), sample("high", "dy", **both), sample("other", "dy"))
+    found = spectrum_of(known, stored("LOW", "x", 300), stored("HIGH", "x", 200), stored("OTHER", "x", 100))
+    assert {name: channels["4mu"] for name, channels in found.weights.items()} == {
+        "low": 4.0,  # 1000 / pb * 2 pb / 500
+        "high": 4.0,
+        "other": 10.0,
+    }
+
+
+def test_processes_of_different_channels_do_not_share_a_cross_section() -> None:
+    alike = {"cross_section_pb": 1.0, "generated_events": 100}
+    known = catalogue(
+        sample("mu", "zz", channels=("4mu",), **alike), sample("e", "zz", channels=("4e",), **alike)
+    )
+    found = spectrum_of(known, stored("MU", "x", 100), stored("E", "x", 100))
+    assert found.weights == {"mu": {"4mu": 10.0}, "e": {"4e": 10.0}}
+
+
+def test_the_weights_of_a_generator_stand_for_its_events() -> None:
+    """Three events of +1.5 and one of -0.5 in a bin, of a sample whose weights add up to 50."""
+    sums = {channel: [0.0] * 37 for channel in ALL}
+    weights = {
+        "processed": 50.0,
+        "sums": sums | {"4mu": [float(n) for n in histogram({18: 4})]},
+        "squares": sums | {"4mu": [float(n) for n in histogram({18: 7})]},
+    }
+    known = catalogue(sample("tt", "ttbar", files=1, cross_section_pb=0.1))
+    found = spectrum_of(known, stored("TT", "x", 100, {"4mu": {18: 4}}, weights=weights))
+    assert found.weights == {"tt": dict.fromkeys(ALL, 2.0)}  # 1000 / pb * 0.1 pb / 50
+    assert found.combined("ttbar").values()[18] == 8.0
+    assert found.combined("ttbar").variances()[18] == 28.0
+
+
+def test_years_are_kept_apart_and_add_up() -> None:
+    known = catalogue(
+        sample("d11", "data", 2011),
+        sample("d12", "data", 2012),
+        luminosity_pb={2011: 100.0, 2012: 1000.0},
+    )
+    found = spectrum_of(known, stored("D11", "x", 9, {"4e": {3: 2}}), stored("D12", "x", 9, {"4e": {3: 5}}))
+    assert {year: groups["data"]["4e"].values()[3] for year, groups in found.years.items()} == {
+        2011: 2.0,
+        2012: 5.0,
+    }
+    assert found.groups["data"]["4e"].values().tolist() == histogram({3: 7})
+    by_year = found.yields_by_year()
+    assert (by_year[2011]["data"]["all"].total, by_year[2012]["data"]["4e"].total) == (2.0, 5.0)
+
+
+def test_missing_simulated_shards_change_the_weight_and_not_the_yield() -> None:
+    known = catalogue(sample("h", "higgs"))
+    whole = [stored("H", shard, 100, {"4mu": {18: 4}}) for shard in "xy"]
+    assert spectrum_of(known, *whole).yields()["higgs"]["all"].total == 40.0
+    assert spectrum_of(known, *whole[:1]).yields()["higgs"]["all"].total == 40.0
+
+
+def test_simulation_is_scaled_to_the_luminosity_its_channel_covers() -> None:
+    known = catalogue(
+        sample("mu", "data", channels=("4mu", "2e2mu"), files=4),
+        sample("e", "data", channels=("4e",), files=2),
+        sample("h", "higgs", files=1),
+    )
+    found = spectrum_of(known, stored("MU", "x"), stored("E", "x"), stored("E", "y"), stored("H", "x", 1000))
+    assert covered(found) == {(2012, "4mu"): 250.0, (2012, "4e"): 1000.0, (2012, "2e2mu"): 250.0}
+    assert found.weights == {"h": {"4mu": 0.25, "4e": 1.0, "2e2mu": 0.25}}
+    assert (found.shards_computed, found.shards_expected, found.coverage) == (4, 7, 4 / 7)
+
+
+def test_the_luminosity_of_a_year_is_all_its_files_also_when_a_campaign_asks_for_few() -> None:
+    known = catalogue(sample("d", "data", files=100))
+    found = spectrum_of(known, stored("D", "x"), stored("D", "y"), expected={"D": 2})
+    assert covered(found)[2012, "4mu"] == 20.0
+    assert found.coverage == 1.0
+
+
+def test_a_bucket_with_more_files_than_the_catalogue_is_covered_by_all_of_them() -> None:
+    known = catalogue(sample("d", "data", files=1))
+    assert covered(spectrum_of(known, stored("D", "x"), expected={"D": 4}))[2012, "4e"] == 250.0
+
+
+def streamed(known: Catalogue, **pb: float) -> Catalogue:
+    return known.model_copy(update={"streams": {"stream": pb}})
+
+
+def stating(dataset: str, shard: str, pb: float) -> tuple[str, bytes]:
+    return stored(dataset, shard, lumi={"stream": "stream", "value": pb * 1e6})
+
+
+def test_luminosity_is_what_the_shards_state_where_the_streams_are_known() -> None:
+    known = streamed(
+        catalogue(
+            sample("b", "data", channels=("4mu", "2e2mu"), files=2),
+            sample("c", "data", channels=("4mu", "2e2mu"), files=2),
+            sample("e", "data", channels=("4e",), files=2),
+        ),
+        b=100.0,
+        c=300.0,
+        e=400.0,
+    )
+    found = spectrum_of(known, stating("B", "x", 70.0), stating("C", "y", 130.0), stating("E", "x", 100.0))
+    assert covered(found) == {(2012, "4mu"): 500.0, (2012, "4e"): 250.0, (2012, "2e2mu"): 500.0}
+
+
+def test_parts_of_files_bear_parts_of_the_luminosity_also_when_a_campaign_asks_for_few() -> None:
+    known = streamed(catalogue(sample("d", "data", files=1)), d=400.0)
+    found = spectrum_of(known, *(stating("D", f"part-{n}", 10.0) for n in range(2)), expected={"D": 2})
+    assert covered(found)[2012, "4mu"] == 50.0
+
+
+def test_shards_that_state_no_luminosity_are_counted() -> None:
+    known = streamed(catalogue(sample("d", "data", files=4), sample("e", "data", files=4)), d=400.0, e=400.0)
+    assert covered(spectrum_of(known, stating("D", "x", 10.0), stored("E", "x")))[2012, "4mu"] == 250.0
+
+
+def test_years_are_covered_apart() -> None:
+    known = catalogue(
+        sample("d11", "data", 2011, files=2),
+        sample("d12", "data", 2012, files=4),
+        sample("h11", "higgs", 2011),
+        sample("h12", "higgs", 2012),
+        luminosity_pb={2011: 100.0, 2012: 1000.0},
+    )
+    found = spectrum_of(
+        known, stored("D11", "x"), stored("D12", "x"), stored("H11", "x", 50), stored("H12", "x", 50)
+    )
+    assert (covered(found)[2011, "4mu"], covered(found)[2012, "4mu"]) == (50.0, 250.0)
+    assert (found.weights["h11"]["4mu"], found.weights["h12"]["4mu"]) == (1.0, 5.0)
+
+
+def test_a_campaign_without_data_predicts_the_whole_luminosity() -> None:
+    known = catalogue(sample("d", "data"), sample("h", "higgs"))
+    found = spectrum_of(known, stored("H", "x", 1000, {"4mu": {18: 7}}), expected={"H": 2})
+    assert covered(found)[2012, "4mu"] == 1000.0
+    assert found.combined("higgs").values()[18] == 7.0
+
+
+def test_a_campaign_whose_data_failed_predicts_nothing() -> None:
+    known = catalogue(sample("d", "data"), sample("h", "higgs"))
+    found = spectrum_of(known, stored("H", "x", 1000, {"4mu": {18: 7}}))
+    assert covered(found) == {(2012, channel): 0.0 for channel in ALL}
+    assert found.combined("higgs").values().tolist() == histogram()
+
+
+def test_shards_in_test_mode_cover_no_luminosity() -> None:
+    known = catalogue(sample("d", "data"))
+    found = spectrum_of(known, stored("D", "x"), stored("D", "y", 0, test_mode=True))
+    assert covered(found)[2012, "4mu"] == 500.0
+    assert found.coverage == 0.5
+
+
+def test_results_nobody_asked_for_cover_no_more_than_all() -> None:
+    known = catalogue(sample("d", "data"), sample("h", "higgs"))
+    objects = [stored("D", "x"), stored("D", "y"), stored("H", "x")]
+    assert spectrum_of(known, *objects, expected={"D": 1, "H": 2}).coverage == 2 / 3
+
+
+def test_datasets_outside_the_catalogue_are_kept_apart() -> None:
+    known = catalogue(sample("d", "data"))
+    found = spectrum_of(known, stored("MY-OWN", "x", 10, {"4e": {5: 2}}), expected={"D": 2, "MY-OWN": 1})
+    assert list(found.unassigned) == ["MY-OWN"]
+    assert found.unassigned["MY-OWN"]["4e"].values().tolist() == histogram({5: 2})
+    assert found.combined("data").values().tolist() == histogram()
+    assert (found.shards_computed, found.shards_expected) == (1, 3)
+
+
+def test_samples_without_events_are_named() -> None:
+    known = catalogue(sample("h", "higgs"), sample("zz", "zz"), sample("dy", "dy"), sample("tt", "ttbar"))
+    found = spectrum_of(
+        known, stored("H", "x", 10), stored("ZZ", "x", 0), expected={"H": 1, "ZZ": 1, "DY": 1}
+    )
+    assert found.absent == ("dy", "zz")
+    assert list(found.weights) == ["h"]
+
+
+def test_the_peak_is_the_highest_bin_of_all_channels_together() -> None:
+    known = catalogue(sample("h", "higgs", files=1))
+    found = spectrum_of(
+        known, stored("H", "x", 100, {"4mu": {17: 3, 18: 2}, "4e": {18: 2}, "2e2mu": {19: 3}})
+    )
+    assert found.peak("higgs") == (124.0, 127.0)
+    assert found.peak("data") is None
+
+
+def test_the_histograms_have_37_bins_of_3_gev() -> None:
+    edges = spectrum_of(catalogue(sample("d", "data"))).combined("data").axes[0].edges
+    assert edges.tolist() == np.arange(70, 182, 3).tolist()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"cross_section_pb": None}, "catalogue small: sample h has no cross_section_pb"),
+        (
+            {"year": 2015},
+            "catalogue small: no luminosity for 2015, the year of sample h; luminosity_pb has 2012",
+        ),
+    ],
+)
+def test_a_sample_that_cannot_be_weighted_is_named(fields: dict[str, object], message: str) -> None:
+    known = catalogue(sample("h", "higgs", **fields))  # type: ignore[arg-type]
+    with pytest.raises(NormalisationError) as caught:
+        spectrum_of(known, stored("H", "x"))
+    assert str(caught.value) == message

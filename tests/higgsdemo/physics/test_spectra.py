@@ -1,0 +1,128 @@
+"""The results of an analysis of one's own: checked, added up, drawn and summed up without any weight."""
+
+import json
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.page.tally import Tally
+from higgsdemo.physics.spectra import OwnSpectra, add_up
+from higgsdemo.publication.plot import render
+from higgsdemo.publication.spectra_plot import draw_own, own_chart
+from higgsdemo.publication.summary import summarise, yields_table
+from higgsdemo.results.document import ResultError, parse_result
+from higgsdemo.results.merge import Merge
+from result_documents import NOTE, catalogue
+
+PAIRS = HistogramSpec(name="pairs", bins=3, low=60, high=120, label="Mass [GeV]")
+PT = HistogramSpec(name="pt", bins=2, low=0, high=100)
+BOTH = (PAIRS, PT)
+EXPECTED = {"A": 2, "B": 2}
+
+
+def stored(dataset: str, shard: str, pairs: list[int], pt: list[int], /, **more: Any) -> tuple[str, bytes]:
+    document = {
+        "samplename": dataset,
+        "processed": 5,
+        "histograms": {"pairs": pairs, "pt": pt, "extra": [1]},
+        **more,
+    }
+    return f"out/run/results/{dataset}/{shard}.json", json.dumps(document).encode()
+
+
+OBJECTS = [
+    stored("A", "1", [1, 2, 3], [4, 5]),
+    stored("A", "2", [10, 0, 0], [0, 9]),
+    stored("B", "1", [0, 7, 0], [0, 0]),
+]
+
+
+@pytest.fixture
+def merge() -> Merge:
+    return Merge.of(OBJECTS, BOTH)
+
+
+def spectra(merge: Merge) -> OwnSpectra:
+    return add_up(merge, BOTH, EXPECTED)
+
+
+def test_histograms_are_added_up_over_shards_and_datasets(merge: Merge) -> None:
+    made = spectra(merge)
+    assert [made.total(histogram).tolist() for histogram in BOTH] == [[11, 9, 3], [4, 14]]
+    assert made.coverage == 0.75
+    assert {dataset: total.processed for dataset, total in merge.datasets.items()} == {"A": 10, "B": 5}
+
+
+def test_a_merge_is_read_again_as_it_was_saved(merge: Merge) -> None:
+    again = Merge.from_bytes(merge.to_bytes())
+    assert again == merge
+    assert spectra(again).total(PAIRS).tolist() == [11, 9, 3]
+
+
+def test_the_page_counts_as_the_merge_does(merge: Merge) -> None:
+    tally = Tally(BOTH)
+    for key, raw in (*OBJECTS, OBJECTS[0]):
+        tally.add(key, raw)
+    counted = add_up(tally, BOTH, EXPECTED)
+    assert own_chart(counted, catalogue()) == own_chart(spectra(merge), catalogue())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"histograms": {"pairs": [1, 2, 3]}}, "histograms.pt is missing"),
+        ({"histograms": {"pairs": [1, 2], "pt": [1, 2]}}, "histograms.pairs has 2 bins, not 3"),
+        ({"histograms": {"pairs": [1, 2, -1], "pt": [1, 2]}}, "histograms.pairs[2] is -1, below 0"),
+        ({"histograms": [1]}, "histograms is not a JSON object"),
+        ({"processed": None}, "processed is not a number"),
+        ({"shard": "7"}, "the document is of shard A/7"),
+    ],
+)
+def test_what_is_no_document_of_the_campaign_is_refused(change: dict[str, Any], message: str) -> None:
+    key, raw = stored("A", "1", [1, 2, 3], [4, 5], **change)
+    with pytest.raises(ResultError) as refused:
+        parse_result(key, raw, BOTH)
+    assert str(refused.value) == f"{key}: {message}"
+
+
+def test_the_page_gets_a_channel_for_each_histogram(merge: Merge) -> None:
+    numbers = own_chart(spectra(merge), catalogue(note=NOTE))
+    assert (numbers["note"], numbers["coverage"]) == (NOTE, 0.75)
+    assert list(numbers["channels"]) == ["pairs", "pt"]
+    pairs = numbers["channels"]["pairs"]
+    assert {name: pairs[name] for name in ("label", "low", "high", "bins", "stack", "error")} == {
+        "label": "Mass [GeV]",
+        "low": 60.0,
+        "high": 120.0,
+        "bins": 3,
+        "stack": {},
+        "error": [0, 0, 0],
+    }
+    assert pairs["data"]["counts"] == [11, 9, 3]
+    assert pairs["data"]["low"][0] < 11 < pairs["data"]["high"][0]
+    assert numbers["channels"]["pt"]["label"] == "pt"
+
+
+def test_the_summary_says_how_many_entries_there_are(merge: Merge) -> None:
+    summary = summarise(
+        "mine", "run", catalogue(), merge, spectra(merge), {"c": {"A": ["1", "2"], "B": ["1"]}}
+    )
+    assert summary.unassigned == {"A": {"pairs": 16, "pt": 18}, "B": {"pairs": 7, "pt": 0}}
+    assert summary.shards.model_dump() == {"expected": 4, "done": 3, "failed": 0, "missing": 1}
+    assert yields_table(summary).splitlines() == [
+        "3 of 4 shards done, 0 failed, 1 missing",
+        "pairs  23 entries",
+        "pt     18 entries",
+    ]
+
+
+def test_the_plot_has_a_panel_for_each_histogram(merge: Merge) -> None:
+    figure = draw_own(spectra(merge), "mine", NOTE)
+    assert [panel.get_xlabel() for panel in figure.axes] == ["Mass [GeV]", "pt"]
+    assert [panel.get_xlim() for panel in figure.axes] == [(60, 120), (0, 100)]
+    assert figure.axes[0].get_title(loc="right") == f"{NOTE}\n75.0% of the shards"
+    bars = figure.axes[0].patches[0].get_data()
+    assert bars.values.tolist() == [11, 9, 3]
+    pictures = render(figure)
+    assert pictures["png"].startswith(b"\x89PNG")

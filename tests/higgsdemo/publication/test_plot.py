@@ -1,0 +1,234 @@
+"""The plot shows the numbers of the spectrum, says what they are, and is the same file every time."""
+
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
+from matplotlib.text import Text
+
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.discovery import Discovery
+from higgsdemo.physics.exposure import Exposure
+from higgsdemo.physics.normalisation import Spectrum, normalise
+from higgsdemo.publication.plot import HIGGS_LABEL, coverage_text, draw, luminosity_text, render
+from higgsdemo.results.merge import Merge
+from result_documents import NOTE, catalogue, histogram, sample, stored
+
+FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384))
+DATA = {0: 1, 7: 16, 18: 7, 36: 3}
+
+
+def known(note: str | None = None) -> Catalogue:
+    groups = ("higgs", "zz", "dy", "ttbar")
+    return catalogue(
+        sample("data", "data", files=2),
+        *(sample(group, group, files=1) for group in groups),
+        note=note,
+        luminosity_pb={2012: 11580.0},
+    )
+
+
+def spectrum(data_shards: str = "xy", missing: str = "") -> Spectrum:
+    """Data of 27 events in the first shard; each of the simulated groups fills two bins."""
+    events = [stored("DATA", shard, 1000, {"4mu": DATA} if shard == "x" else {}) for shard in data_shards]
+    simulated = {"HIGGS": {18: 4, 17: 1}, "ZZ": {7: 15, 36: 2}, "DY": {7: 2, 10: 1}, "TTBAR": {7: 1, 30: 1}}
+    events += [
+        stored(name, "x", 11580, {"2e2mu": counts}) for name, counts in simulated.items() if name != missing
+    ]
+    merge = Merge.of(events)
+    assert merge.corrupt == {}
+    return normalise(merge, known(), {"DATA": 2, "HIGGS": 1, "ZZ": 1, "DY": 1, "TTBAR": 1})
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]  # type: ignore[attr-defined]
+
+
+def axes_of(figure: Figure) -> Axes:
+    (axes,) = figure.axes
+    return axes
+
+
+def test_real_data_are_called_cms_open_data() -> None:
+    shown = texts(draw(spectrum(), known()))
+    assert "CMS Open Data" in shown
+    assert "11.6 fb$^{-1}$ (8 TeV)" in shown
+    assert {r"$m_{4\ell}$ [GeV]", "Events / 3 GeV"} <= set(shown)
+
+
+def test_the_note_stands_in_the_place_of_cms_open_data() -> None:
+    shown = texts(draw(spectrum(), known(NOTE)))
+    assert "Simulated data, not\nCMS collisions" in shown
+    assert "Pseudo-data" in shown
+    assert not {"CMS Open Data", "Data"} & set(shown)
+
+
+@pytest.mark.parametrize("note", [None, NOTE])
+def test_no_plot_bears_the_label_of_the_collaboration(note: str | None) -> None:
+    assert not [
+        text for text in texts(draw(spectrum(), known(note))) if text.strip() in ("CMS", "CMS Preliminary")
+    ]
+
+
+def test_the_legend_goes_from_the_data_down_the_stack() -> None:
+    legend = axes_of(draw(spectrum(), known())).get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "Data",
+        r"$m_{H}$ = 125 GeV",
+        r"ZZ $\to$ 4$\ell$",
+        r"Z/$\gamma^{*}$ + X",
+        r"$t\bar{t}$",
+        "Stat. uncertainty",
+    ]
+
+
+def test_the_stack_adds_up_to_the_expected_events() -> None:
+    (line,) = [
+        patch for patch in axes_of(draw(spectrum(), known())).patches if patch.get_label() == HIGGS_LABEL
+    ]
+    assert isinstance(line, StepPatch)
+    drawn = line.get_data()
+    assert drawn.values.tolist() == histogram({7: 18, 10: 1, 17: 1, 18: 4, 30: 1, 36: 2})
+    assert drawn.edges.tolist() == list(range(70, 182, 3))
+
+
+def test_data_are_points_with_garwood_intervals_and_empty_bins_are_left_out() -> None:
+    """Central 68.27% intervals: 1 event 0.173 to 3.300, 3 events 1.367 to 5.918 (PDG, Statistics)."""
+    (points,) = [c for c in axes_of(draw(spectrum(), known())).containers if isinstance(c, ErrorbarContainer)]
+    x, y = points.lines[0].get_data()
+    assert list(zip(x, y, strict=True)) == [(71.5, 1), (92.5, 16), (125.5, 7), (179.5, 3)]
+    segments = points.lines[2][0].get_segments()
+    ends = [(segment[0][1], segment[1][1]) for segment in segments]
+    assert ends[0] == pytest.approx((0.173, 3.300), abs=5e-4)
+    assert ends[3] == pytest.approx((1.367, 5.918), abs=5e-4)
+
+
+def test_a_partial_campaign_shows_its_luminosity_and_coverage() -> None:
+    partial = spectrum(data_shards="x", missing="TTBAR")
+    shown = texts(draw(partial, known()))
+    assert "66.6% of the shards\n1 sample missing" in shown
+    assert "5.8 fb$^{-1}$ (8 TeV)" in shown
+
+
+def test_a_complete_campaign_says_nothing_of_coverage() -> None:
+    assert coverage_text(spectrum()) is None
+    assert not [text for text in texts(draw(spectrum(), known())) if "shards" in text]
+
+
+@pytest.mark.parametrize(
+    ("covered", "text"),
+    [
+        ({(2011, "4mu"): 2330, (2012, "4mu"): 11580}, "2.3 fb$^{-1}$ (7 TeV) + 11.6 fb$^{-1}$ (8 TeV)"),
+        ({(2012, "4mu"): 11580, (2012, "4e"): 11000}, "11.0–11.6 fb$^{-1}$ (8 TeV)"),
+        ({(2012, "4mu"): 11580, (2012, "4e"): 11579}, "11.6 fb$^{-1}$ (8 TeV)"),
+        ({(2011, "4mu"): 0, (2012, "4mu"): 23.4}, "0.023 fb$^{-1}$ (8 TeV)"),
+        ({(2016, "4mu"): 1000}, "1.0 fb$^{-1}$ (2016)"),
+        ({(2012, "4mu"): 0}, ""),
+    ],
+)
+def test_luminosity_is_given_by_year_as_far_as_it_is_covered(
+    covered: dict[tuple[int, str], float], text: str
+) -> None:
+    exposures = tuple(Exposure(year, channel, 11580.0, pb) for (year, channel), pb in covered.items())
+    assert luminosity_text(exposures) == text
+
+
+@pytest.mark.parametrize("note", [None, NOTE, NOTE + ", made for this demo", f"{NOTE}. " * 5])
+def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
+    figure = draw(spectrum(data_shards="x", missing="DY"), known(note), FOUND)
+    render(figure)
+    axes = axes_of(figure)
+    legend = axes.get_legend()
+    assert legend is not None
+    boxes = [text.get_window_extent() for text in axes.texts] + [legend.get_window_extent()]
+    for index, box in enumerate(boxes):
+        assert not [other for other in boxes[:index] if box.overlaps(other)]
+        assert figure.bbox.containsx(box.x0)
+        assert figure.bbox.containsx(box.x1)
+        assert figure.bbox.containsy(box.y1)
+    (points,) = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    ends = [segment[:, 1].max() for segment in points.lines[2][0].get_segments()]
+    tallest = axes.transData.transform((0, max(ends)))[1]
+    assert tallest < min(box.y0 for box in boxes)
+
+
+def test_the_significance_and_the_strength_of_the_signal_are_told_where_they_are_known() -> None:
+    assert "Significance: 12.6σ observed, 13.7σ expected\nSignal strength: 0.95 +0.43 −0.35" in texts(
+        draw(spectrum(), known(), FOUND)
+    )
+    assert "Significance: 13.7σ expected" in texts(
+        draw(spectrum(), known(), Discovery(expected_significance=13.7, statement="no event of data"))
+    )
+    shown = texts(draw(spectrum(), known(), Discovery(statement="too few simulated events")))
+    assert shown == texts(draw(spectrum(), known()))
+
+
+def test_an_empty_campaign_is_drawn_empty() -> None:
+    nothing = normalise(Merge(), known(NOTE), {"DATA": 2})
+    figure = draw(nothing, known(NOTE))
+    assert "0.0% of the shards\n1 sample missing" in texts(figure)
+    assert axes_of(figure).get_ylim() == (0, 1)
+    assert set(render(figure)) == {"png", "svg"}
+
+
+def test_the_files_are_a_png_and_an_svg_without_dates() -> None:
+    files = render(draw(spectrum(), known()))
+    assert files["png"][:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", files["png"][16:24]) == (1200, 1200)
+    assert ElementTree.fromstring(files["svg"]).tag == "{http://www.w3.org/2000/svg}svg"
+    assert b"dc:date" not in files["svg"]
+    assert b"Matplotlib" not in files["png"] + files["svg"]
+
+
+DIGEST = """
+import hashlib, sys
+sys.path[:0] = {path!r}
+import test_plot
+files = test_plot.render(test_plot.draw(test_plot.spectrum(), test_plot.known(test_plot.NOTE)))
+print(*(hashlib.sha256(files[kind]).hexdigest() for kind in ("png", "svg")))
+"""
+
+
+def test_the_same_spectrum_gives_the_same_bytes_in_every_process() -> None:
+    files = render(draw(spectrum(), known(NOTE)))
+    here = " ".join(hashlib.sha256(files[kind]).hexdigest() for kind in ("png", "svg"))
+    script = DIGEST.format(path=[os.path.dirname(__file__), *sys.path])
+    there = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "MPLBACKEND": "TkAgg"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo"))
+    ]
+    assert there == [here, here]
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
+    before = dict(matplotlib.rcParams)
+    render(draw(spectrum(), known()))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_matplotlib_is_imported_only_to_draw() -> None:
+    script = (
+        "import sys, higgsdemo.publication.plot; "
+        "print([name for name in sys.modules if name.startswith('matplotlib')])"
+    )
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    found = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,210 @@
+"""A result document is checked in full, and what is refused is named in one line."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from higgsdemo.results.document import ResultDocument, ResultError, locate, parse_result, printable
+from result_documents import document, histogram
+
+KEY = "out/run/results/DS/a.json"
+GOOD = document("DS", 10, {"4mu": {18: 3}})
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=40) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=60,
+)
+
+
+def refusal(content: bytes | dict[str, Any], key: str = KEY) -> str:
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    with pytest.raises(ResultError) as caught:
+        parse_result(key, raw)
+    return str(caught.value)
+
+
+def test_the_document_of_2019_is_enough() -> None:
+    original = {**document("DS", 7, {"2e2mu": {0: 2}}), "lumi": {"stream": "mu_stream_2012", "value": 1.5}}
+    result = parse_result(KEY, json.dumps(original).encode())
+    assert (result.processed, result.bytes, result.test_mode) == (7, 0, False)
+    assert result.lumi is not None
+    assert (result.lumi.stream, result.lumi.value) == ("mu_stream_2012", 1.5)
+    assert result.counts == {
+        "4mu": tuple(histogram()),
+        "4e": tuple(histogram()),
+        "2e2mu": tuple(histogram({0: 2})),
+    }
+
+
+def test_the_document_that_our_workload_writes_is_read_whole() -> None:
+    from workload.manifest import Shard
+    from workload.result import Analysis, result_document
+
+    shard = Shard("a", "s3://in/DS/a.root", 123, {"stream": "mu_stream_2012", "value": 2.0})
+    counts = {channel: np.array(histogram({18: 3})) for channel in ("4mu", "4e", "2e2mu")}
+    written = result_document(
+        shard, "DS", Analysis(10, counts), received=120, stage_in=1.5, compute=2.5, test_mode=False
+    )
+    result = parse_result(KEY, json.dumps(written).encode())
+    assert (result.shard, result.url, result.size) == ("a", "s3://in/DS/a.root", 123)
+    assert (result.bytes, result.seconds.stage_in, result.seconds.compute) == (120, 1.5, 2.5)
+    assert result.finished is not None
+    assert result.finished.isoformat() == written["finished"]
+    assert result.counts["4e"] == tuple(histogram({18: 3}))
+
+
+def weights(**changed: Any) -> dict[str, Any]:
+    channels = {channel: [0.0] * 37 for channel in ("4mu", "4e", "2e2mu")}
+    return {**GOOD, "weights": {"processed": 9.5, "sums": channels, "squares": channels, **changed}}
+
+
+def test_events_may_have_weights() -> None:
+    found = parse_result(KEY, json.dumps(weights()).encode())
+    assert isinstance(found, ResultDocument)
+    assert found.weights is not None
+    assert (found.weights.processed, found.weights.sums["4e"]) == (9.5, (0.0,) * 37)
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"processed": "9"}, "weights.processed is not a number"),
+        ({"sums": {}}, "weights.sums does not have the channels 4mu, 4e, 2e2mu"),
+        ({"squares": {"4mu": [1.0], "4e": [], "2e2mu": []}}, "weights.squares.4mu has 1 bins, not 37"),
+        ({"squares": {"4mu": [-1.0] * 37}}, "weights.squares.4mu[0] is -1.0, below 0.0"),
+        ({"sums": {"5mu": [1.0] * 37}}, "weights.sums.5mu.[key] is not valid (literal_error)"),
+    ],
+)
+def test_wrong_weights_are_named(changed: dict[str, Any], fault: str) -> None:
+    assert refusal(weights(**changed)) == f"{KEY}: {fault}"
+
+
+def test_whole_numbers_may_be_written_as_floats_as_root_does() -> None:
+    floats = {**GOOD, "processed": 10.0, "mass4mu_8TeV_low": [float(n) for n in histogram({18: 3})]}
+    assert parse_result(KEY, json.dumps(floats).encode()) == parse_result(KEY, json.dumps(GOOD).encode())
+
+
+def test_a_later_workload_may_add_fields() -> None:
+    assert parse_result(KEY, json.dumps({**GOOD, "sumw2": [1.0]}).encode()).processed == 10
+
+
+BROKEN: list[tuple[bytes, str]] = [
+    (b"", "the object is empty"),
+    (b"{", "not JSON (EOF while parsing an object at line 1 column 1)"),
+    (json.dumps(GOOD).encode()[:-20], "not JSON (EOF while parsing a value at line 1 column 431)"),
+    (b"\xff\xfe", "not JSON (expected value at line 1 column 1)"),
+    (b"[" * 100_000, "not JSON (recursion limit exceeded at line 1 column 202)"),
+    (b"x" * (2 << 20), "the object has 2097152 bytes, a result document at most 1048576"),
+    (b"null", "not a JSON object"),
+    (b"[]", "not a JSON object"),
+    (b'"3"', "not a JSON object"),
+    (b"{}", "samplename is missing"),
+]
+
+
+@pytest.mark.parametrize(("raw", "reason"), BROKEN)
+def test_what_is_no_document_is_refused(raw: bytes, reason: str) -> None:
+    assert refusal(raw) == f"{KEY}: {reason}"
+
+
+FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"samplename": ""}, "samplename is not a name of 1 to 1024 characters"),
+    ({"samplename": None}, "samplename is not a name of 1 to 1024 characters"),
+    ({"processed": 100, "entries": [0, 120]}, "100 events processed, of the 120 from 0 to 120"),
+    ({"processed": -1}, "processed is -1, below 0"),
+    ({"processed": 3.5}, "processed is 3.5, not a whole number"),
+    ({"processed": True}, "processed is not a number"),
+    ({"processed": "3"}, "processed is not a number"),
+    ({"processed": None}, "processed is not a number"),
+    ({"processed": float("nan")}, "processed is nan, not a whole number"),
+    ({"processed": float("inf")}, "processed is inf, not a whole number"),
+    ({"processed": 10**13}, "processed is 10000000000000, above 1000000000000"),
+    ({"processed": 2}, "3 events selected in 4mu, of 2 processed"),
+    ({"mass4mu_8TeV_low": [0] * 36}, "mass4mu_8TeV_low has 36 bins, not 37"),
+    ({"mass4mu_8TeV_low": [0] * 38}, "mass4mu_8TeV_low has 38 bins, not 37"),
+    ({"mass4e_8TeV_low": 5}, "mass4e_8TeV_low is not a list of 37 counts"),
+    ({"mass4e_8TeV_low": {"0": 1}}, "mass4e_8TeV_low is not a list of 37 counts"),
+    ({"mass4e_8TeV_low": "0" * 37}, "mass4e_8TeV_low is not a list of 37 counts"),
+    ({"mass4e_8TeV_low": [0] * 36 + [-1]}, "mass4e_8TeV_low[36] is -1, below 0"),
+    ({"mass4e_8TeV_low": [0] * 36 + [11]}, "11 events selected in 4e, of 10 processed"),
+    ({"mass2mu2e_8TeV_low": [None] * 37}, "mass2mu2e_8TeV_low[0] is not a number"),
+    ({"mass2mu2e_8TeV_low": [0, 0.5] + [0] * 35}, "mass2mu2e_8TeV_low[1] is 0.5, not a whole number"),
+    ({"mass2mu2e_8TeV_low": [float("nan")] * 37}, "mass2mu2e_8TeV_low[0] is nan, not a whole number"),
+    ({"lumi": 3}, "lumi is not a JSON object"),
+    ({"lumi": {"stream": "mu"}}, "lumi.value is missing"),
+    ({"lumi": {"stream": "", "value": 1}}, "lumi.stream is not a name of 1 to 1024 characters"),
+    ({"lumi": {"stream": "mu", "value": -1}}, "lumi.value is -1, below 0.0"),
+    ({"lumi": {"stream": "mu", "value": "1"}}, "lumi.value is not a number"),
+    ({"lumi": {"stream": "mu", "value": float("inf")}}, "lumi.value is inf, not a finite number"),
+    ({"lumi": {"stream": "mu", "value": float("nan")}}, "lumi.value is nan, not a finite number"),
+    ({"bytes": -1}, "bytes is -1, below 0"),
+    ({"seconds": []}, "seconds is not a JSON object"),
+    ({"seconds": {"compute": -0.5}}, "seconds.compute is -0.5, below 0.0"),
+    ({"test_mode": "yes"}, "test_mode is not true or false"),
+    ({"finished": "yesterday"}, "finished is not a time with its zone"),
+    ({"finished": "2019-05-21T09:00:00"}, "finished is not a time with its zone"),
+    ({"shard": "b"}, "the document is of shard DS/b"),
+    ({"shard": "a", "samplename": "other"}, "the document is of shard other/a"),
+    ({"shard": "b\x1b[2J\n"}, "the document is of shard DS/b\\u001b[2J\\u000a"),
+]
+
+
+@pytest.mark.parametrize(("fields", "reason"), FAULTS)
+def test_a_fault_is_named_with_its_field(fields: dict[str, Any], reason: str) -> None:
+    assert refusal({**GOOD, **fields}) == f"{KEY}: {reason}"
+
+
+@pytest.mark.parametrize(("processed", "test_mode"), [(120, False), (0, True)])
+def test_a_part_of_a_file_is_of_all_its_events_or_of_none_in_test_mode(
+    processed: int, test_mode: bool
+) -> None:
+    of_part = document("DS", processed, entries=[60, 180], test_mode=test_mode)
+    assert parse_result(KEY, json.dumps(of_part).encode()).entries == (60, 180)
+
+
+@pytest.mark.parametrize("field", ["samplename", "processed", "mass4mu_8TeV_low", "mass2mu2e_8TeV_low"])
+def test_a_missing_field_is_named(field: str) -> None:
+    assert refusal({name: GOOD[name] for name in GOOD if name != field}) == f"{KEY}: {field} is missing"
+
+
+@pytest.mark.parametrize("key", ["", "a.json", "/a.json", "results/DS/.json"])
+def test_a_key_without_dataset_and_shard_is_refused(key: str) -> None:
+    assert refusal(GOOD, key) == f"{key}: the key names no shard: it should end in <dataset>/<shard>.json"
+
+
+def test_a_refusal_stays_on_one_line_whatever_the_key() -> None:
+    message = refusal(b"", "results/DS/a\n\x1b[31m\u202eb" + "c" * 1000)
+    assert message.startswith("results/DS/a\\u000a\\u001b[31m\\u202eb")
+    assert message.isprintable()
+    assert len(message) < 600
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_reading(raw: bytes) -> None:
+    assert refusal(raw).isprintable()
+
+
+@given(st.sampled_from(sorted(GOOD)), JSON_VALUES)
+def test_a_document_is_either_refused_in_one_line_or_sound(field: str, value: Any) -> None:
+    try:
+        result = parse_result(KEY, json.dumps({**GOOD, field: value}).encode())
+    except ResultError as error:
+        refused = str(error)
+    else:
+        refused = f"{KEY}: "
+        assert all(0 <= sum(counts) <= result.processed for counts in result.counts.values())
+    assert refused.startswith(f"{KEY}: ")
+    assert refused.isprintable()
+
+
+def test_a_shard_is_located_by_the_end_of_its_key() -> None:
+    assert locate("any/where/results/DS/a.b.json") == ("DS", "a.b")
+
+
+def test_text_from_outside_is_cut_and_escaped() -> None:
+    assert printable("tab\there é") == "tab\\u0009here é"
+    assert printable("x" * 11, limit=10) == "x" * 9 + "…"

@@ -1,0 +1,175 @@
+"""What pods are told of their buckets, out of Airflow connections."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from higgsdemo.storage.connections import (
+    Access,
+    PodStore,
+    StorageError,
+    access,
+    ca_environment,
+    holds_secrets,
+    pod_environment,
+)
+
+S3 = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_ENDPOINT_URL": "https://s3.cern.ch",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "secret-key",
+}
+KEY = {"type": "service_account", "client_email": "a@b.iam.gserviceaccount.com", "private_key": "-----"}
+ROLE = "arn:aws:iam::123456789012:role/pods"
+ACCOUNT = "pods@project.iam.gserviceaccount.com"
+
+
+@pytest.fixture(autouse=True)
+def connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"endpoint_url": "https://s3.cern.ch", "region_name": "eu-west-1"}
+    amazon = {"conn_type": "aws", "login": "key", "password": "secret-key", "extra": extra}
+    public = {"region_name": "us-east-1", "config_kwargs": {"signature_version": "unsigned"}}
+    paid = {"request_payer": True, "server_side_encryption": "aws:kms", "sse_kms_key_id": "alias/higgs"}
+    documents: dict[str, Any] = {
+        "AMAZON": amazon,
+        "PUBLIC": {"conn_type": "aws", "extra": public},
+        "PAID": amazon | {"extra": extra | {"service_config": {"s3": paid}}},
+        "TEMPORARY": amazon | {"extra": extra | {"aws_session_token": "for-an-hour"}},
+        "GOOGLE": {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": KEY}},
+        "GOOGLE_PUBLIC": {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True}},
+        "KEYLESS": {"conn_type": "google_cloud_platform", "extra": {"quota_project_id": "who-pays-for-it"}},
+    }
+    for name, document in documents.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(document))
+
+
+def s3(connection: str = "amazon", **more: Any) -> PodStore:
+    return PodStore("s3://data", connection, **more)
+
+
+def gs(connection: str = "google", **more: Any) -> PodStore:
+    return PodStore("gs://data", connection, **more)
+
+
+def test_pods_get_the_keys_of_the_connection() -> None:
+    assert pod_environment(s3(), s3()) == S3
+
+
+def test_pods_may_see_the_store_at_another_address() -> None:
+    inside = s3(endpoint="http://s3.default.svc:9000")
+    assert pod_environment(inside, inside) == S3 | {"AWS_ENDPOINT_URL": "http://s3.default.svc:9000"}
+
+
+def test_pods_get_the_key_of_a_service_account() -> None:
+    assert pod_environment(gs(), gs()) == {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(KEY)}
+
+
+def test_the_key_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = {"conn_type": "google_cloud_platform", "extra": {"key_path": str(tmp_path / "key.json")}}
+    monkeypatch.setenv("AIRFLOW_CONN_FILE", json.dumps(document))
+    with pytest.raises(StorageError, match=r"key.json, which cannot be read: No such file"):
+        pod_environment(gs("file"), gs("file"))
+    (tmp_path / "key.json").write_text("the key")
+    assert pod_environment(gs("file"), gs("file")) == {"GOOGLE_SERVICE_ACCOUNT_KEY": "the key"}
+
+
+def test_two_kinds_of_store_stand_side_by_side() -> None:
+    assert pod_environment(gs(), s3()) == S3 | {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(KEY)}
+
+
+def test_two_stores_of_one_kind_are_told_apart() -> None:
+    environment = pod_environment(s3("public"), s3())
+    assert environment == {
+        "INPUT_AWS_REGION": "us-east-1",
+        "INPUT_AWS_SKIP_SIGNATURE": "true",
+        **{f"OUTPUT_{name}": value for name, value in S3.items()},
+    }
+    assert holds_secrets(environment)
+
+
+def test_a_public_bucket_needs_no_secret() -> None:
+    environment = pod_environment(gs("google_public"), gs("google_public"))
+    assert environment == {"GOOGLE_SKIP_SIGNATURE": "true"}
+    assert not holds_secrets(environment)
+
+
+@pytest.mark.parametrize(
+    ("store", "expected"),
+    [
+        (s3(identity=ROLE), {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://s3.cern.ch"}),
+        (gs(identity=ACCOUNT), {}),
+        (gs("keyless", identity=ACCOUNT), {"GOOGLE_USER_PROJECT": "who-pays-for-it"}),
+    ],
+)
+def test_pods_with_an_identity_of_the_cloud_get_no_keys(store: PodStore, expected: dict[str, str]) -> None:
+    environment = pod_environment(store, store)
+    assert environment == expected
+    assert not holds_secrets(environment)
+
+
+def test_an_identity_of_one_cloud_opens_no_store_of_the_other() -> None:
+    environment = pod_environment(gs(identity=ROLE), s3(identity=ROLE))
+    assert sorted(environment) == ["AWS_ENDPOINT_URL", "AWS_REGION", "GOOGLE_SERVICE_ACCOUNT_KEY"]
+
+
+def test_a_connection_without_a_key_is_told_what_to_do() -> None:
+    with pytest.raises(StorageError) as refused:
+        pod_environment(gs("keyless"), s3())
+    assert str(refused.value) == (
+        "the Airflow connection 'keyless' has no key that pods could read gs://data with: give it one, or "
+        "the cluster a pod_identity"
+    )
+
+
+def test_the_connections_word_on_payment_and_encryption_reaches_both_clients() -> None:
+    expected = {"request_payer": True, "server_side_encryption": "aws:kms", "sse_kms_key_id": "alias/higgs"}
+    assert access("s3://data", "paid").settings.items() >= expected.items()
+    assert pod_environment(s3("paid"), s3("paid")) == S3 | {
+        "AWS_REQUEST_PAYER": "true",
+        "AWS_SERVER_SIDE_ENCRYPTION": "aws:kms",
+        "AWS_SSE_KMS_KEY_ID": "alias/higgs",
+    }
+
+
+def test_temporary_keys_are_asked_for_again_and_again() -> None:
+    reached = access("s3://data", "temporary")
+    assert reached == Access({"region": "eu-west-1", "endpoint": "https://s3.cern.ch"}, reached.provider)
+    assert reached.provider()["token"] == "for-an-hour"
+    assert pod_environment(s3("temporary"), s3("temporary")) == S3 | {"AWS_SESSION_TOKEN": "for-an-hour"}
+
+
+@pytest.mark.parametrize("url", ["https://data.example.org/A", "root://eos.example.org//A"])
+def test_servers_that_are_open_to_everybody_need_no_connection(url: str) -> None:
+    assert access(url, "") == Access({})
+    assert pod_environment(PodStore(url, ""), PodStore("s3://results", "amazon")) == S3
+
+
+def test_pods_are_handed_the_certificates_of_a_sites_own_authority(tmp_path: Path) -> None:
+    path = tmp_path / "site.pem"
+    path.write_text("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n")
+    assert ca_environment(str(path)) == {"CA_CERTIFICATES": path.read_text()}
+    assert ca_environment(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "which cannot be read: .*No such file"),
+        (b"\xff\xfe", "which cannot be read: "),
+        (b"a key", "which has no PEM certificate"),
+        (b"-----BEGIN CERTIFICATE-----\n" * 3000, "of 84000 bytes; 65536 are allowed"),
+    ],
+)
+def test_what_are_no_certificates_for_pods_is_refused(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "site.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StorageError, match=rf"^storage\.pod_ca names {path},? {reason}"):
+        ca_environment(str(path))

@@ -1,0 +1,147 @@
+"""The object store on a real S3 server and on an emulator of GCS, reached through Airflow connections."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from gcs_server import Gcs, gcs
+from higgsdemo.storage.object_store import ObjectStore, StorageError
+from s3_server import bucket, s3_endpoint
+from stores import Kind, connect, gs, kind, s3
+
+__all__ = ["bucket", "gcs", "gs", "kind", "s3", "s3_endpoint"]
+
+
+@pytest.fixture
+def store(kind: Kind) -> ObjectStore:
+    return ObjectStore(f"{kind.url}/some/folder/", "with_keys")
+
+
+def test_what_is_written_is_read_at_its_url(store: ObjectStore, kind: Kind) -> None:
+    assert store.write("a/b.json", b"{}") == f"{kind.url}/some/folder/a/b.json"
+    assert kind.keys() == ["some/folder/a/b.json"]
+    assert store.read("a/b.json") == b"{}"
+
+
+def test_a_listing_pages_through_everything_below_a_prefix(store: ObjectStore) -> None:
+    for number in range(1203):
+        store.write(f"many/{number:04}", b"x" * (number % 7))
+    store.write("other/one", b"")
+    listed = list(store.list("many"))
+    assert [stored.key for stored in listed] == [f"many/{number:04}" for number in range(1203)]
+    assert [stored.size for stored in listed] == [number % 7 for number in range(1203)]
+
+
+def test_a_prefix_ends_at_a_path_segment(store: ObjectStore) -> None:
+    store.write("results/A/1", b"")
+    store.write("results/AB/1", b"")
+    assert [stored.key for stored in store.list("results/A")] == ["results/A/1"]
+
+
+def test_a_folder_is_listed_without_what_lies_deeper(store: ObjectStore) -> None:
+    store.write("one", b"1")
+    store.write("deeper/two", b"2")
+    assert [stored.key for stored in store.folder()] == ["one"]
+
+
+def test_many_objects_are_read_in_the_order_asked_for(store: ObjectStore) -> None:
+    keys = [f"{number}" for number in range(50)]
+    for key in keys:
+        store.write(key, key.encode())
+    assert list(store.read_all(reversed(keys))) == [(key, key.encode()) for key in reversed(keys)]
+
+
+def test_an_object_exists_once_it_is_written(store: ObjectStore) -> None:
+    assert not store.exists("a")
+    store.write("a", b"")
+    assert store.exists("a")
+
+
+def test_what_is_written_again_is_replaced(store: ObjectStore) -> None:
+    store.write("a", b"long ago")
+    store.write("a", b"now")
+    assert store.read("a") == b"now"
+    assert [(stored.key, stored.size) for stored in store.list()] == [("a", 3)]
+
+
+def test_keys_with_spaces_and_unicode_come_back_as_they_are(store: ObjectStore) -> None:
+    store.write("a b/ü+%.root", b"1")
+    assert [stored.key for stored in store.list()] == ["a b/ü+%.root"]
+    assert store.read("a b/ü+%.root") == b"1"
+
+
+def test_a_large_object_comes_back_line_by_line(store: ObjectStore, tmp_path: Path) -> None:
+    lines = [b"%07d" % number * (number % 40) for number in range(20_000)]
+    file = tmp_path / "lines"
+    for end in (b"\n", b""):
+        file.write_bytes(b"\n".join(lines) + end)
+        store.upload("lines", file)
+        assert list(store.lines("lines")) == lines
+
+
+def test_the_lines_of_a_missing_object_are_an_error(store: ObjectStore) -> None:
+    with pytest.raises(StorageError, match=r"^cannot read (s3|gs)://.*/some/folder/absent: there is no such"):
+        list(store.lines("absent"))
+
+
+def test_a_missing_object_is_named(store: ObjectStore) -> None:
+    with pytest.raises(StorageError, match=r"^cannot read (s3|gs)://.*/some/folder/absent: there is no such"):
+        store.read("absent")
+
+
+def test_a_missing_bucket_is_named(kind: Kind) -> None:
+    url = f"{kind.url}-is-not-there/x"
+    with pytest.raises(StorageError, match=rf"^cannot list {url}: there is no such bucket"):
+        list(ObjectStore(url, "with_keys").list())
+
+
+def test_a_public_bucket_is_read_without_keys(store: ObjectStore, kind: Kind) -> None:
+    store.write("public", b"1")
+    kind.make_public("some/folder/public")
+    anonymous = ObjectStore(f"{kind.url}/some/folder", "anonymous")
+    assert anonymous.read("public") == b"1"
+
+
+def test_what_is_not_public_is_denied_to_who_has_no_keys(gcs: Gcs, gs: Kind) -> None:
+    with pytest.raises(StorageError, match=r"access denied; check the Airflow connection 'anonymous'"):
+        ObjectStore(gs.url, "anonymous").read("a")
+
+
+def test_the_requester_pays_where_the_connection_says_so(
+    gcs: Gcs, gs: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payer = json.loads(gcs.connection(quota_project_id="who-pays-for-it"))
+    connect(monkeypatch, payer=payer)
+    gcs.payers.clear()
+    ObjectStore(gs.url, "payer").write("a", b"")
+    assert gcs.payers == ["who-pays-for-it"]
+
+
+def test_a_token_that_ends_is_renewed(gcs: Gcs, gs: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ObjectStore(gs.url, "with_keys")
+    monkeypatch.setattr(gcs.tokens, "seconds", 1.0)
+    before = len(gcs.tokens.given)
+    store.write("a", b"1")
+    time.sleep(1.1)
+    assert store.read("a") == b"1"
+    assert len(gcs.tokens.given) > before + 1
+
+
+def test_a_connection_that_is_not_there_is_named(kind: Kind) -> None:
+    with pytest.raises(StorageError, match="'nowhere'"):
+        ObjectStore(kind.url, "nowhere")
+
+
+def test_a_store_that_does_not_answer_is_named(kind: Kind) -> None:
+    store = ObjectStore(kind.url, "unreachable")
+    with pytest.raises(StorageError, match=rf"^cannot read {kind.url}/a with .* 'unreachable'"):
+        store.read("a")
+
+
+def test_another_scheme_is_refused() -> None:
+    with pytest.raises(StorageError, match=r"^ftp://x is no bucket URL: s3://"):
+        ObjectStore("ftp://x", "with_keys")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from higgsdemo.campaign.model import DatasetRef
     from higgsdemo.datasets.shards import Shard
     from higgsdemo.kubernetes.api import KubeCluster
+    from higgsdemo.kubernetes.jobs import Chunk
     from higgsdemo.kubernetes.pods import Manifest
     from higgsdemo.storage.object_store import ObjectStore
+
+AT_ONCE = 4  # Jobs, each with a manifest of up to 1 MB: as many connections, of which the client keeps 5 a core
 
 
 class SubmitJobsOperator(ClusterOperator):
@@ -55,17 +59,31 @@ class SubmitJobsOperator(ClusterOperator):
                 cluster.apply(jobs.network_policy(assignment, assignment.cluster.egress))
             secret_name, environment = self._give_access(assignment, cluster)
             output = output_store(assignment)
-            per_pod = self._shards_per_pod(assignment, output)
-            for dataset, shards in _by_dataset(assignment, output):
-                for chunk in jobs.chunks((shard for shard in shards if not shard.done), per_pod):
-                    manifest = jobs.config_map(assignment, dataset, chunk)
-                    name = manifest["metadata"]["name"]
-                    job = jobs.job(assignment, dataset, chunk, name, secret_name, environment)
-                    self._submit(cluster, manifest, job)
-                    submitted[job["metadata"]["name"]] = chunk.shards
+            parts = self._parts(assignment, output)
+
+            def submit(part: tuple[DatasetRef, Chunk]) -> tuple[str, int]:
+                dataset, chunk = part
+                manifest = jobs.config_map(assignment, dataset, chunk)
+                name = manifest["metadata"]["name"]
+                job = jobs.job(assignment, dataset, chunk, name, secret_name, environment)
+                self._submit(cluster, manifest, job)
+                return job["metadata"]["name"], chunk.shards
+
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                while batch := list(islice(parts, AT_ONCE)):
+                    submitted |= threads.map(submit, batch)
                     self._go_on(assignment, cluster, submitted, context)
         self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
         return {"cluster_name": assignment.cluster.name, "jobs": submitted}
+
+    def _parts(self, assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[DatasetRef, Chunk]]:
+        """Yield what is to do: for each dataset one part a Job."""
+        from higgsdemo.kubernetes.jobs import chunks
+
+        per_pod = self._shards_per_pod(assignment, output)
+        for dataset, shards in _by_dataset(assignment, output):
+            for chunk in chunks((shard for shard in shards if not shard.done), per_pod):
+                yield dataset, chunk
 
     def _shards_per_pod(self, assignment: ClusterRun, output: ObjectStore) -> int:
         from higgsdemo.datasets.packing import shards_per_pod
@@ -78,7 +96,7 @@ class SubmitJobsOperator(ClusterOperator):
         return shards_per_pod(assignment.cluster, to_do, apart)
 
     def on_kill(self) -> None:
-        """Note that the task is to end: the Jobs it has made are stopped before it makes another."""
+        """Note that the task is to end: the Jobs it has made are stopped before it makes more."""
         self.told_to_end = True
 
     def _go_on(

@@ -16,7 +16,8 @@ from demo.supervision import Supervision
 from demo.view import View
 from higgsdemo.campaign import Campaign, apply_conf
 from higgsdemo.prediction import account_table
-from higgsdemo.publication.summary import Summary, yields_table
+from higgsdemo.publication.summary import Summary
+from higgsdemo.publication.yields_table import yields_table
 
 _PARSE_SECONDS = 90
 """Seconds the dag processor gets to find a DAG."""

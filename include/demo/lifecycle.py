@@ -10,8 +10,9 @@ import httpx
 
 from demo.airflow_api import Airflow, AirflowAwayError
 from demo.demo_data import fill_bucket, generate, make_buckets, reads_bucket
+from demo.ports import ports_to_choose
 from demo.services import AIRFLOW, FOUNDATIONS
-from demo.settings import USER, Settings, ports_to_choose
+from demo.settings import USER, Settings
 from demo.supervision import ServiceError, Supervision
 from higgsdemo.campaign import Campaign
 

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from demo.settings import HOST, REPOSITORY, USER, Settings
+from demo.ports import HOST
+from demo.settings import REPOSITORY, USER, Settings
 
 
 @dataclass(frozen=True)

@@ -6,22 +6,19 @@ good between two starts.
 """
 
 import base64
-import fcntl
 import json
 import os
 import secrets
-import socket
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-HOST = "127.0.0.1"
+from demo.ports import HOST, Ports
+
 REGION = "us-east-1"
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKLOAD_IMAGE = "higgsdemo/nanoaod:1"
@@ -34,16 +31,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _LONGEST_SOCKET_PATH = 90
 """Bytes. A Unix socket path ends at 104 (macOS) or 108 (Linux); the supervisor first binds a longer one."""
-
-
-class Ports(BaseModel):
-    """TCP ports on the loopback interface. The defaults are taken when nobody else has them."""
-
-    model_config = ConfigDict(frozen=True)
-
-    ui: int = 8080
-    s3: int = 9000
-    localkube: int = 7443
 
 
 class Secrets(BaseModel):
@@ -115,12 +102,7 @@ class Settings(BaseModel):
 
         To be called only while the services are down, or their own ports look taken.
         """
-        taken: set[int] = set()
-        chosen: dict[str, int] = {}
-        for name, port in self.ports.model_dump().items():
-            chosen[name] = port if port not in taken and _is_free(port) else _free_port(taken)
-            taken.add(chosen[name])
-        ports = Ports(**chosen)
+        ports = self.ports.free()
         write_private(self.state / "ports.json", ports.model_dump_json(indent=2))
         return self.model_copy(update={"ports": ports})
 
@@ -302,33 +284,3 @@ def _remembered(model: type[Model], path: Path) -> Model:
         raise ValueError(
             f"{path} cannot be read ({field}: {fault['msg']}); remove it, and it is made anew"
         ) from None
-
-
-@contextmanager
-def ports_to_choose() -> Iterator[None]:
-    """Keep another checkout of this user from choosing ports until those chosen here are listened on."""
-    with Path(tempfile.gettempdir(), f"higgs-demo-{os.getuid()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as caller:
-        if caller.connect_ex((HOST, port)) == 0:
-            return False
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port(taken: set[int]) -> int:
-    while True:
-        with socket.socket() as listener:
-            listener.bind((HOST, 0))
-            port: int = listener.getsockname()[1]
-        if port not in taken:
-            return port

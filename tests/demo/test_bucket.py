@@ -6,7 +6,8 @@ import pytest
 
 from demo.bucket import Bucket
 from demo.demo_data import bucket_name, fill_bucket, make_buckets, reads_bucket
-from demo.settings import Ports, Settings, write_private
+from demo.ports import Ports
+from demo.settings import Settings, write_private
 from higgsdemo.campaign import load_campaign
 
 

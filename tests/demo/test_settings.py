@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.settings import Ports, Settings, ports_to_choose, write_private
+from demo.ports import Ports, ports_to_choose
+from demo.settings import Settings, write_private
 
 
 def test_secrets_are_random_remembered_and_readable_by_their_owner_alone(tmp_path: Path) -> None:

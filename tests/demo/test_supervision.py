@@ -8,8 +8,9 @@ import httpx
 import psutil
 import pytest
 
+from demo.ports import Ports
 from demo.session import Session, is_alive
-from demo.settings import Ports, Settings, write_private
+from demo.settings import Settings, write_private
 from demo.supervision import ServiceError, Supervision
 from demo_stack import eventually, kill
 

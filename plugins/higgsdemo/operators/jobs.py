@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from higgsdemo.kubernetes.pods import Manifest
     from higgsdemo.storage.object_store import ObjectStore
 
-AT_ONCE = 4  # Jobs, each with a manifest of up to 1 MB: as many connections, of which the client keeps 5 a core
+AT_ONCE = 4  # Jobs, each with a manifest of up to 1 MB; the client keeps 5 connections a core
 
 
 class SubmitJobsOperator(ClusterOperator):

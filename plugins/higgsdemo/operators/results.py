@@ -77,7 +77,8 @@ class MergeResultsOperator(ResultsOperator):
         from higgsdemo.prediction import account_table, took
         from higgsdemo.publication.chart import CHART, chart
         from higgsdemo.publication.spectra_plot import own_chart
-        from higgsdemo.publication.summary import summarise, yields_table
+        from higgsdemo.publication.summary import summarise
+        from higgsdemo.publication.yields_table import yields_table
         from higgsdemo.results.merge import MERGED
 
         planned = self.begin()

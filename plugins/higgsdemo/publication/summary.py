@@ -7,7 +7,6 @@ listed up to a limit, and everything that came from outside is printable text on
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Annotated, Any
@@ -17,12 +16,12 @@ from hist.intervals import poisson_interval
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.physics.discovery import Discovery, in_words
+from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.exposure import Exposure
-from higgsdemo.physics.normalisation import WINDOW, Spectrum, Yield, Yields
+from higgsdemo.physics.normalisation import Spectrum, Yield, Yields
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.prediction import Account
-from higgsdemo.results.document import HIGH, LOW, locate, printable
+from higgsdemo.results.document import locate, printable
 from higgsdemo.results.merge import Merge, Names
 from higgsdemo.results.sums import DatasetSum
 
@@ -218,68 +217,9 @@ def summarise(
     )
 
 
-def yields_table(summary: Summary) -> str:
-    """The yields as plain text, one group a line, below what must be known to read them.
-
-    Of an analysis of one's own, the entries of each histogram.
-    """
-    if not summary.yields:
-        return "\n".join([*_remarks(summary), *_entries(summary)])
-    expected = {group: channels["all"] for group, channels in summary.yields.items() if group in _LABELS}
-    data, interval = summary.yields["data"]["all"], summary.data_intervals["all"]
-    rows = [
-        ("Events", f"{LOW:g} to {HIGH:g} GeV", f"{WINDOW[0]:g} to {WINDOW[1]:g} GeV"),
-        (
-            "Pseudo-data" if summary.note else "Data",
-            _counted(data.total, interval.total),
-            _counted(data.window, interval.window),
-        ),
-        ("Expected", *_cells(Yield.sum(expected.values()))),
-        *((f"  {_LABELS[group]}", *_cells(value)) for group, value in expected.items()),
-    ]
-    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = (f"{row[0]:<{left}}  {row[1]:>{right[0]}}  {row[2]:>{right[1]}}" for row in rows)
-    found = in_words(summary.discovery) if summary.discovery else []
-    return "\n".join([*_remarks(summary), *lines, *found])
-
-
-def _entries(summary: Summary) -> list[str]:
-    totals = Counter[str]()
-    for histograms in summary.unassigned.values():
-        totals.update(histograms)
-    width = max(map(len, totals), default=0)
-    return [f"{name:<{width}}  {entries} entries" for name, entries in totals.items()]
-
-
-_LABELS = {"higgs": "Higgs (125 GeV)", "zz": "ZZ", "dy": "Drell-Yan", "ttbar": "ttbar"}
-
-
-def _remarks(summary: Summary) -> list[str]:
-    n = summary.shards
-    remarks = [summary.note] if summary.note else []
-    if n.done < n.expected:
-        remarks.append(f"{n.done} of {n.expected} shards done, {n.failed} failed, {n.missing} missing")
-    if test := summary.work.test_mode_shards:
-        remarks.append(f"{test} shard{'s' if test > 1 else ''} run in test mode: no events were read")
-    if summary.absent_samples:
-        remarks.append(f"No events of {', '.join(summary.absent_samples)}")
-    return remarks
-
-
 def _intervals(counted: Yield) -> DataIntervals:
     low, high = poisson_interval(np.array([counted.total, counted.window]))
     return DataIntervals(total=(low[0], high[0]), window=(low[1], high[1]))
-
-
-def _counted(events: float, interval: tuple[float, float]) -> str:
-    return f"{events:.0f} +{interval[1] - events:.1f} −{events - interval[0]:.1f}"
-
-
-def _cells(value: Yield) -> tuple[str, str]:
-    return (
-        f"{value.total:.2f} ± {value.total_error:.2f}",
-        f"{value.window:.2f} ± {value.window_error:.2f}",
-    )
 
 
 def _failures(

@@ -10,7 +10,8 @@ from higgsdemo.page.tally import Tally
 from higgsdemo.physics.spectra import OwnSpectra, add_up
 from higgsdemo.publication.plot import render
 from higgsdemo.publication.spectra_plot import draw_own, own_chart
-from higgsdemo.publication.summary import summarise, yields_table
+from higgsdemo.publication.summary import summarise
+from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.document import ResultError, parse_result
 from higgsdemo.results.merge import Merge
 from result_documents import NOTE, catalogue

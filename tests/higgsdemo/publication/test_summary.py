@@ -14,8 +14,8 @@ from higgsdemo.publication.summary import (
     FailedShard,
     Summary,
     summarise,
-    yields_table,
 )
+from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.merge import Merge, Names
 from result_documents import NOTE, catalogue, sample, stored
 

@@ -1,0 +1,91 @@
+"""A cluster of a campaign with everything filled in: what tasks are handed, and how much fits on it."""
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from higgsdemo.campaign.datasets import DatasetRef
+from higgsdemo.campaign.entries import Resources
+from higgsdemo.campaign.fields import Dpath, Provider
+from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
+from higgsdemo.campaign.providers import EksOptions, GkeOptions
+from higgsdemo.campaign.values import quantity
+
+_ZONES_OF_A_REGION = 3  # that GKE picks when it is told none
+
+
+class Cluster(BaseModel):
+    """A cluster and what it runs, ready to be made; small enough to travel through XCom.
+
+    :param nodes: number of nodes; on GKE in each zone.
+    :param cores: of a node; None where nobody knows.
+    :param price_per_node_hour: in any currency.
+    :param dpath: what backs a shard's stage-in directory.
+    :param parallelism: pods of a job that run at once; None for as many as fit.
+    :param input_connection: Airflow connection that reads the datasets; empty for servers that need none.
+    :param pod_endpoint: endpoint of the datasets' store as pods see it; None for the connection's.
+    :param pod_identity: the cloud identity of the pods; None where they get the connection's keys.
+    :param egress: address ranges (CIDR) that pods may reach; None for any.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    provider: Provider
+    connection: str
+    location: str | None = None
+    flavor: str | None = None
+    nodes: int = 1
+    cores: int | None = None
+    price_per_node_hour: int | float | None = None
+    dpath: Dpath = "/dev/shm"
+    parallelism: int | None = None
+    shards_per_pod: int | Literal["auto"] = 1
+    resources: Resources = Resources()
+    backoff_limit_per_index: int = 5
+    namespace: str = "higgs"
+    input_connection: str
+    pod_endpoint: str | None = None
+    pod_identity: str | None = None
+    egress: tuple[str, ...] | None = None
+    gke: GkeOptions | None = None
+    eks: EksOptions | None = None
+    datasets: tuple[DatasetRef, ...]
+
+    @property
+    def flavor_cpu(self) -> str | None:
+        """Cores of a node, as a Kubernetes quantity; None where only the provider knows."""
+        cores = cores_of("local", self.flavor)
+        return str(cores) if cores else None
+
+    @property
+    def flavor_memory(self) -> str | None:
+        """Memory of a node, as a Kubernetes quantity; None where only the provider knows."""
+        return f"{GIB_A_LOCAL_CORE * int(self.flavor_cpu)}Gi" if self.flavor_cpu else None
+
+    @property
+    def all_nodes(self) -> int:
+        """Nodes in all zones."""
+        if self.gke is None or re.search("-[a-z]$", self.location or ""):
+            return self.nodes
+        return self.nodes * len(self.gke.zones or range(_ZONES_OF_A_REGION))
+
+    @property
+    def capacity(self) -> int | None:
+        """Cores of all nodes; None where nobody knows."""
+        return self.all_nodes * self.cores if self.cores else None
+
+    @property
+    def slots(self) -> int | None:
+        """Pods that fit at once; None where nobody knows.
+
+        By cores, and by memory where the flavor tells it: floor(cores of a node / cores of a pod) a node. The
+        few per cent of a node that its system takes are left out of the account.
+        """
+        if not self.cores:
+            return None
+        fit = int(self.cores / quantity(self.resources.cpu))
+        if self.flavor_memory:
+            fit = min(fit, int(quantity(self.flavor_memory) / quantity(self.resources.memory)))
+        return self.all_nodes * max(fit, 1)

@@ -1,0 +1,78 @@
+"""Where a campaign's shards and results are, and which Airflow connections lead there."""
+
+from pydantic import Field
+
+from higgsdemo.campaign.clusters import STORE_CONNECTIONS
+from higgsdemo.campaign.fields import BucketUrl, Connection, Endpoint, FilePath, SourceUrl
+from higgsdemo.campaign.rule import Model
+
+
+def _store_connection(url: object) -> str:
+    return STORE_CONNECTIONS.get(str(url).partition("://")[0], "")
+
+
+class Storage(Model):
+    """Where shards are read and results are written."""
+
+    input: SourceUrl = Field(
+        title="Input",
+        description="What the catalogue's prefixes are in: a bucket, or a web or XRootD server that anybody "
+        "may read.",
+        examples=["s3://higgs-demo", "gs://higgs-demo", "https://opendata.cern.ch"],
+    )
+    output: BucketUrl = Field(
+        title="Output",
+        description="The bucket, or prefix, that results are written to.",
+        examples=["s3://higgs-results"],
+    )
+    connection: Connection = Field(
+        default_factory=lambda values: _store_connection(values.get("input")),
+        title="Connection",
+        description="Airflow connection that reads the input; by default `aws_default` or "
+        "`google_cloud_default`.",
+    )
+    output_connection: Connection | None = Field(
+        None,
+        title="Output connection",
+        description="Airflow connection that writes the output; the input's by default, or that of the "
+        "other store.",
+    )
+    pod_endpoint: Endpoint | None = Field(
+        None,
+        title="Endpoint in pods",
+        description="Endpoint of the store as pods see it, where that differs from the connection's.",
+    )
+    output_pod_endpoint: Endpoint | None = Field(
+        None,
+        title="Output endpoint in pods",
+        description="The same of the output's store, where that has another connection than the input.",
+    )
+
+    pod_ca: FilePath | None = Field(
+        None,
+        title="Certificates for pods",
+        description="A PEM file, where Airflow's workers run, of authorities that pods trust besides the "
+        "public ones, for stores of a site's own. Airflow itself trusts what its SSL_CERT_FILE names.",
+        examples=["/etc/ssl/certs/our-site.pem"],
+    )
+
+    live: Connection | None = Field(
+        None,
+        title="Live copy",
+        description="Airflow connection of the Redis server that gets a copy of each result at once, in the "
+        "hash `<dag id>/<run>`, as the plot of 2019 was drawn from. Pods go on without it.",
+        examples=["redis_default"],
+    )
+
+    @property
+    def writes_with(self) -> str:
+        """Airflow connection that writes the output."""
+        same_store = self.output.partition("://")[0] == self.input.partition("://")[0]
+        usual = self.connection if same_store else _store_connection(self.output)
+        return self.output_connection or usual
+
+    @property
+    def writes_at(self) -> str | None:
+        """Endpoint of the output's store as pods see it; None for the connection's."""
+        same_store = self.writes_with == self.connection
+        return self.output_pod_endpoint or (self.pod_endpoint if same_store else None)

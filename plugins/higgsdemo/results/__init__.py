@@ -1,0 +1,1 @@
+"""What pods write, and its sum: every shard counted exactly once."""

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Listing:
     :param bytes: of all shards of which the size is known.
     :param unsized: shards of which it is not.
     :param done: shards that had their result already when the run was planned to resume.
+    :param outdated: shards, not among these, that have a result older than their file.
     :param passed_over: files that are no shards: the first ones by key, with the reason.
     """
 
@@ -47,6 +49,7 @@ class Listing:
     bytes: int = 0
     unsized: int = 0
     done: int = 0
+    outdated: list[str] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
     passed_over_count: int = 0
 
@@ -71,7 +74,7 @@ def list_datasets(
     stores = _stores(datasets, connection)
 
     def listing(dataset: DatasetRef) -> Listing:
-        done = done_shards(output, dataset.name) if run.resume else set()
+        done = done_shards(output, dataset.name) if run.resume else {}
         return _listing(run, dataset, stores[dataset.url], done, luminosities, folder)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -90,11 +93,19 @@ def _listing(
     run: Run,
     dataset: DatasetRef,
     store: Store,
-    done: set[str],
+    done: dict[str, datetime | None],
     luminosities: Luminosities,
     folder: Path,
 ) -> Listing:
     listing = Listing(dataset, folder / f"{dataset.name}.jsonl")
+    changes: dict[str, datetime] = {}  # of the files that are newer than any result, by URL: most often none
+    first_result = min(filter(None, done.values()), default=None)
+
+    def files() -> Iterator[File]:
+        for file in _files(dataset, store):
+            if first_result and file.modified and file.modified > first_result:
+                changes[f"{dataset.base}{file.key}"] = file.modified
+            yield file
 
     def pass_over(key: str, why: str) -> None:
         listing.passed_over_count += 1
@@ -102,7 +113,7 @@ def _listing(
             listing.passed_over[key] = why
 
     def whole_files() -> Iterator[Shard]:
-        for shard in list_shards(dataset.name, _files(dataset, store), dataset.base, pass_over):
+        for shard in list_shards(dataset.name, files(), dataset.base, pass_over):
             listing.files += 1
             yield shard
 
@@ -112,6 +123,10 @@ def _listing(
             listing.shards += 1
             listing.bytes += shard.bytes or 0
             listing.unsized += shard.size is None
+            written = done.get(shard.name)
+            if written and written < changes.get(shard.url, written):
+                listing.outdated.append(shard.name)
+                del done[shard.name]
             listing.done += shard.name in done
             key = "" if dataset.is_file else shard.url.removeprefix(dataset.url)
             lumi = luminosities.of(dataset.name, key, shard.share)
@@ -175,11 +190,11 @@ def _files(dataset: DatasetRef, store: Store) -> Iterator[File]:
     if dataset.is_file:
         stored = store.look_up(dataset.url[:-1].removeprefix(dataset.base))
         if stored is not None:
-            yield File(stored.key, stored.size, stored.etag)
+            yield File(stored.key, stored.size, stored.etag, stored.modified)
         return
     if dataset.index is None:
         for stored in store.list():
-            yield File(stored.key, stored.size, stored.etag)
+            yield File(stored.key, stored.size, stored.etag, stored.modified)
         return
     try:
         if dataset.index.startswith(dataset.url):

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from higgsdemo.storage.object_store import ObjectStore
@@ -22,11 +23,12 @@ class ListingError(RuntimeError):
 
 
 class File(NamedTuple):
-    """A file by its key, with size in bytes and ETag where they are known."""
+    """A file by its key, with size in bytes, ETag and time of its last change where they are known."""
 
     key: str
     size: int | None = None
     etag: str | None = None
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +144,15 @@ def shards_key(cluster: str) -> str:
     return f"shards/{cluster}.jsonl"
 
 
-def done_shards(output: ObjectStore, dataset: str) -> set[str]:
-    """Return the names of the shards of ``dataset`` that have their result."""
-    prefix = f"results/{dataset}"
-    return {stored.key.rpartition("/")[2].removesuffix(".json") for stored in output.list(prefix)}
+def done_shards(output: ObjectStore, dataset: str) -> dict[str, datetime | None]:
+    """Return the names of the shards of ``dataset`` that have their result, and when it was written."""
+    found = output.list(f"results/{dataset}")
+    return {stored.key.rpartition("/")[2].removesuffix(".json"): stored.modified for stored in found}
+
+
+def result_key(dataset: str, shard: str) -> str:
+    """Return the key, in the run's folder, of a shard's result."""
+    return f"results/{dataset}/{shard}.json"
 
 
 def _unfit(key: str, size: int | None) -> str | None:

@@ -67,12 +67,14 @@ def listed(
 ) -> list[Listing]:
     """List datasets, and tell what was passed over and which of them are not all there.
 
+    Results that are older than their files are removed: pods would take them for done.
+
     :param folder: takes the lists.
     :param warn: a logger's method.
     :raises ListingError: when one is not all there, and the campaign wants it so.
     """
     from higgsdemo.datasets.listing import incomplete, list_datasets
-    from higgsdemo.datasets.shards import ListingError
+    from higgsdemo.datasets.shards import ListingError, result_key
     from higgsdemo.storage.object_store import ObjectStore
 
     output = ObjectStore(run.output, run.output_connection)
@@ -88,4 +90,9 @@ def listed(
             raise ListingError(f'{problem}; set "incomplete" to "warn" to run with what is there')
         if problem:
             warn(problem)
+    for listing in listings:
+        if listing.outdated:
+            name, number = listing.dataset.name, len(listing.outdated)
+            warn("dataset %s: %d files have changed since their result: they are run again", name, number)
+            output.remove([result_key(name, shard) for shard in listing.outdated])
     return listings

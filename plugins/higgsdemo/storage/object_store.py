@@ -6,10 +6,11 @@ alike, whichever cloud the bucket lies in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +34,16 @@ READ_AHEAD = 1 << 20  # bytes of an object that is read line by line
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object of a listing: its key relative to the store's URL, its size in bytes, and its ETag if any."""
+    """An object of a listing: its key relative to the store's URL, its size in bytes, and its version.
+
+    :param etag: None where the store has none.
+    :param modified: when it was last written; None where the store does not say.
+    """
 
     key: str
     size: int
     etag: str | None = None
+    modified: datetime | None = None
 
 
 class PartsReader:
@@ -82,7 +88,7 @@ class ObjectStore:
         with self._explained("list", prefix):
             for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
                 for meta in page:
-                    yield StoredObject(meta["path"], meta["size"], meta["e_tag"])
+                    yield StoredObject(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"])
 
     def folder(self) -> tuple[StoredObject, ...]:
         """Return what lies directly below the URL, folders and their content left out."""
@@ -104,7 +110,7 @@ class ObjectStore:
             if isinstance(error.__cause__, NotFoundError | FileNotFoundError):
                 return None
             raise
-        return StoredObject(key, meta["size"], meta["e_tag"])
+        return StoredObject(key, meta["size"], meta["e_tag"], meta["last_modified"])
 
     @contextmanager
     def open(self, stored: StoredObject) -> Iterator[PartsReader]:
@@ -147,6 +153,11 @@ class ObjectStore:
         """Write a file, of any size, as one object that is there whole or not at all."""
         with self._explained("write", key):
             obstore.put(self._backend, key, file)
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Delete objects, in any number."""
+        with self._explained("delete objects in"):
+            obstore.delete(self._backend, keys)
 
     @contextmanager
     def _explained(self, verb: str, key: str = "") -> Iterator[None]:

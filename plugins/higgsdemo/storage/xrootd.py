@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -77,4 +78,6 @@ class XrootdStore:
 
 def _stored(key: str, information: dict[str, Any]) -> StoredObject:
     changed = information.get("mtime")
-    return StoredObject(key, information["size"], None if changed is None else str(changed))
+    if changed is None:
+        return StoredObject(key, information["size"])
+    return StoredObject(key, information["size"], str(changed), datetime.fromtimestamp(changed, UTC))

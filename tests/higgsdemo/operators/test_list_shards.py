@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from clouds.tasks import carry_out
 from gcs_server import gcs
 from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, apply_conf, load_campaign
-from higgsdemo.datasets.shards import Shard, cluster_shards, shard_name
+from higgsdemo.datasets.shards import Shard, cluster_shards, done_shards, shard_name
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator, plan_run
@@ -165,6 +166,18 @@ def test_of_a_dataset_that_has_grown_only_the_new_files_are_left_to_do(s3: Kind)
     s3.put_all([("out/run/results/A/1.json", b"{}"), ("A/0.root", b"0"), ("A/2.root", b"2")])
     assert listed(growing)[0]["A"] == {"shards": 3, "bytes": 3, "done": 1}
     assert [shard.name for shard in listed(growing)[1] if not shard.done] == ["0", "2"]
+
+
+def test_a_file_that_has_changed_since_its_result_is_left_to_do(s3: Kind) -> None:
+    growing = run(s3, {"name": "A"}, resume=True)
+    s3.put_all([("A/1.root", b"1"), ("A/2.root", b"2")])
+    s3.put_all([("out/run/results/A/1.json", b"{}"), ("out/run/results/A/2.json", b"{}")])
+    time.sleep(1.1)  # a store tells times in whole seconds
+    s3.put_all([("A/2.root", b"new")])
+    datasets, shards = listed(growing)
+    assert datasets["A"] == {"shards": 2, "bytes": 4, "done": 1}
+    assert [(shard.name, shard.done) for shard in shards] == [("1", True), ("2", False)]
+    assert list(done_shards(ObjectStore(f"{s3.url}/out/run", "with_keys"), "A")) == ["1"]
 
 
 def test_data_files_bear_their_luminosity(s3: Kind) -> None:

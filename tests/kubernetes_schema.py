@@ -27,6 +27,7 @@ QUANTITIES = {
     "EmptyDirVolumeSource.sizeLimit",
     "ResourceFieldSelector.divisor",
 }
+NEEDED = {"PodTemplateSpec.spec"}  # which the API requires of Jobs and DaemonSets, but the client does not
 ENCODED = {"Secret.data", "ConfigMap.binaryData"}
 SIMPLE = {
     "str": "string",
@@ -49,7 +50,7 @@ def schema() -> dict[str, dict[str, str]]:
         types[name] = {}
         for attribute, field in sorted(model.attribute_map.items(), key=lambda item: item[1]):
             kind, referred = field_type(f"{name}.{field}", model.openapi_types[attribute])
-            types[name][field] = kind + ("!" if required(model, attribute) else "")
+            types[name][field] = kind + ("!" if f"{name}.{field}" in NEEDED or required(model, attribute) else "")
             todo += referred
     return {name: types[name] for name in sorted(types)}
 

@@ -2,15 +2,12 @@
 
 import uuid
 
-from localkube import errors
-from localkube.defaults import job_selector, with_defaults
-from localkube.errors import ApiError, Problem, forbidden, invalid, required
-from localkube.field_rules import name_problem
-from localkube.objects import Obj, containers_of, deleting, name_of, with_metadata
+from localkube.defaults import generated_name, job_selector, with_defaults
+from localkube.errors import ApiError, conflict, not_found, refused
+from localkube.objects import Json, Obj, containers_of, contents_of
 from localkube.resources import Resource
+from localkube.rules import Problem, forbidden, invalid, name_problems, unprocessable
 from localkube.schema import Decoder
-from localkube.spec_rules import Problems, data_problems
-from localkube.store import generated_name
 
 _SERVER_SET = (
     *("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"),
@@ -23,164 +20,150 @@ _JOB_IMMUTABLE = (
     *("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "podReplacementPolicy"),
     *("selector", "template"),
 )
+_LARGEST_DATA = 1 << 20  # bytes in a ConfigMap or Secret
 
 
 class Admission:
     """Admits the object of one request; `warnings` is what the client is to be told besides."""
 
     def __init__(self, resource: Resource, field_validation: str = "") -> None:
-        supported = ("", "Ignore", "Strict", "Warn")
-        if field_validation not in supported:
-            raise ApiError(
-                400,
-                f'fieldValidation: Unsupported value: "{field_validation}": supported values: '
-                '"Ignore", "Strict", "Warn"',
-            )
+        supported = ("Warn", "Ignore", "Strict")
         self._resource, self._unknown_fields = resource, field_validation or "Warn"
+        if self._unknown_fields not in supported:
+            message = f'Unsupported value: "{field_validation}": supported values: {", ".join(supported)}'
+            raise ApiError(400, f"fieldValidation: {message}")
         self.warnings: list[str] = []
 
-    def new(self, sent: Obj, namespace: str) -> Obj:
+    def new(self, sent: Json, namespace: str) -> Obj:
         """The object to create. Raises ApiError 400 or 422."""
         resource = self._resource
         obj, problems = self._read(sent)
         given = obj.get("metadata", {})
         if resource.namespaced and given.get("namespace", namespace) != namespace:
-            raise ApiError(
-                400, "the namespace of the provided object does not match the namespace sent on the request"
-            )
+            message = "the namespace of the provided object does not match the namespace sent on the request"
+            raise ApiError(400, message)
         unset = (*_SERVER_SET, *_NEVER_TAKEN, "resourceVersion")
-        meta: Obj = {key: value for key, value in given.items() if key not in unset}
+        meta: Json = {key: value for key, value in given.items() if key not in unset}
         meta |= {"namespace": namespace} if resource.namespaced else {}
         if prefix := given.get("generateName"):
             meta = {"generateName": prefix, "name": generated_name(prefix)} | meta
         meta |= {"uid": str(uuid.uuid4())} | ({"generation": 1} if resource.plural in _WITH_SPEC else {})
-        return self._checked({**obj, "metadata": meta}, None, problems)
+        return self._checked(obj | {"metadata": {"name": ""} | meta}, None, problems)
 
-    def changed(self, sent: Obj, old: Obj) -> Obj:
+    def changed(self, sent: Json, old: Obj) -> Obj:
         """The object to store in place of the old one; its status stays. Raises ApiError 400, 409 or 422."""
         self._same_object(sent, old)
         obj, problems = self._read(sent)
-        taken = {
-            key: value for key, value in obj["metadata"].items() if key not in (*_SERVER_SET, *_NEVER_TAKEN)
-        }
-        kept = {key: old["metadata"][key] for key in _SERVER_SET if key in old["metadata"]}
-        obj = self._checked({**obj, "metadata": taken | kept}, old, problems)
-        if "generation" in kept and obj.get("spec") != old.get("spec"):
-            obj = with_metadata(obj, generation=kept["generation"] + 1)
-        return obj
+        unset = (*_SERVER_SET, *_NEVER_TAKEN)
+        meta = {key: value for key, value in obj["metadata"].items() if key not in unset}
+        meta |= {key: old["metadata"][key] for key in _SERVER_SET if key in old["metadata"]}
+        admitted = self._checked(obj | {"metadata": meta}, old, problems)
+        if "generation" in meta and admitted.get("spec") != old.get("spec"):
+            return admitted.with_metadata(generation=meta["generation"] + 1)
+        return admitted
 
-    def changed_status(self, sent: Obj, old: Obj) -> Obj:
+    def changed_status(self, sent: Json, old: Obj) -> Obj:
         """The old object with the status that was sent. Raises ApiError 400 or 409."""
         given = self._same_object(sent, old)
-        decoder = Decoder(self._resource.kind)
-        status = decoder.decode({"metadata": given, "status": sent.get("status") or {}})["status"]
-        return with_metadata({**old, "status": status}, resourceVersion=given.get("resourceVersion"))
+        read = Decoder(self._resource.kind).decode({"metadata": given, "status": sent.get("status") or {}})
+        return old.replaced(status=read["status"]).with_metadata(resourceVersion=given.get("resourceVersion"))
 
-    def _same_object(self, sent: Obj, old: Obj) -> Obj:
+    def _same_object(self, sent: Json, old: Obj) -> Json:
         given = sent.get("metadata")
-        if not isinstance(given, dict) or given.get("name") != name_of(old):
+        if not isinstance(given, dict) or given.get("name") != old.name:
             raise ApiError(400, "the name of the object does not match the name on the URL")
-        if given.get("uid") not in (None, old["metadata"]["uid"]):
-            raise errors.conflict(self._resource.plural, name_of(old))
+        if given.get("uid") not in (None, old.uid):
+            raise conflict(self._resource.plural, old.name)
         return given
 
-    def _read(self, sent: Obj) -> tuple[Obj, list[tuple[str, Problem]]]:
+    def _read(self, sent: Json) -> tuple[Json, list[Problem]]:
         """The object in its schema's shape, without status, and what is wrong with its fields."""
-        named = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
-        kind, version = sent.get("kind", named["kind"]), sent.get("apiVersion", named["apiVersion"])
-        if {"apiVersion": version, "kind": kind} != named:
-            raise ApiError(
-                400,
-                f"{kind} in version {version!r} cannot be handled as a {named['kind']} of "
-                f"{named['apiVersion']}",
-            )
-        decoder = Decoder(kind)
-        blank: Obj = {"spec": {}} if self._resource.plural in _WITH_SPEC else {}
-        obj = decoder.decode(named | blank | {key: value for key, value in sent.items() if key != "status"})
+        own, group_version = self._resource.kind, self._resource.api_version
+        kind, version = sent.get("kind", own), sent.get("apiVersion", group_version)
+        cannot = f'{kind} in version "{version}" cannot be handled as a {own} of {group_version}'
+        if (kind, version) != (own, group_version):
+            raise ApiError(400, cannot)
+        decoder = Decoder(own)
+        blank: Json = {"apiVersion": version, "kind": kind}
+        blank |= {"spec": {}} if self._resource.plural in _WITH_SPEC else {}
+        obj = decoder.decode(blank | {key: value for key, value in sent.items() if key != "status"})
         unknown = [f'unknown field "{path}"' for path in decoder.unknown]
         if unknown and self._unknown_fields == "Strict":
-            raise ApiError(
-                400,
-                f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding '
-                f"error: {', '.join(unknown)}",
-            )
+            raise ApiError(400, f"{cannot}: strict decoding error: {', '.join(unknown)}")
         self.warnings += unknown if self._unknown_fields == "Warn" else []
         return obj, decoder.problems
 
-    def _checked(self, obj: Obj, old: Obj | None, problems: list[tuple[str, Problem]]) -> Obj:
+    def _checked(self, given: Json, old: Obj | None, problems: list[Problem]) -> Obj:
         """The object with its defaults. Raises ApiError 422."""
-        resource = self._resource
+        resource, obj = self._resource, Obj(given)
         if not problems:
             obj = with_defaults(resource.plural, obj)
-            problems = list(_problems(resource, obj, old))
+            problems = [*name_problems(obj.name, resource.plural == "namespaces")]
+            problems += _CHECKS.get(resource.plural, _unchecked)(obj, old or Obj())
         if problems:
-            name = obj["metadata"].get("name", "")
-            raise errors.unprocessable(resource.kind, name, problems, group=resource.group)
-        kept = {"status": old["status"]} if old is not None and "status" in old else {}
-        return obj | kept
+            raise unprocessable(resource.kind, obj.name, problems, group=resource.group)
+        return obj.replaced(status=old["status"]) if old is not None and "status" in old else obj
 
 
-def _problems(resource: Resource, obj: Obj, old: Obj | None) -> Problems:
-    """What is wrong with an object that has its defaults, and with its change."""
-    name = obj["metadata"].get("name")
-    if not name:
-        yield "metadata.name", required("name or generateName is required")
-    elif problem := name_problem(name, of_namespace=resource.plural == "namespaces"):
-        yield "metadata.name", problem
-    spec, was = obj.get("spec") or {}, old.get("spec") or {} if old else {}
-    match resource.plural:
-        case "configmaps" | "secrets":
-            yield from data_problems(obj, old)
-        case "pods" if old and _frozen(spec) != _frozen(was):
-            yield (
-                "spec",
-                forbidden(
-                    "pod updates may not change fields other than `spec.containers[*].image`,"
-                    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations`"
-                ),
-            )
-        case "daemonsets" if old and spec["selector"] != was["selector"]:
-            yield "spec.selector", invalid(spec["selector"], "field is immutable")
-        case "jobs":
-            yield from _job_problems(obj, was)
+def _unchecked(obj: Obj, old: Obj) -> list[Problem]:
+    return []
 
 
-def _frozen(spec: Obj) -> Obj:
+def _data(obj: Obj, old: Obj) -> list[Problem]:
+    """Of a ConfigMap or Secret."""
+    if sum(map(len, contents_of(obj).values())) > _LARGEST_DATA:
+        return [Problem("data", "FieldValueTooLong", f"Too long: may not be more than {_LARGEST_DATA} bytes")]
+    fields = ("data", "binaryData", "immutable") if old.get("immutable") else ()
+    changed = [field for field in fields if obj.get(field) != old.get(field)]
+    return [forbidden(field, "field is immutable when `immutable` is set") for field in changed]
+
+
+def _pod(pod: Obj, old: Obj) -> list[Problem]:
+    if not old or _frozen(pod["spec"]) == _frozen(old["spec"]):
+        return []
+    mutable = ("containers[*].image", "initContainers[*].image", "activeDeadlineSeconds", "tolerations")
+    listed = ",".join(f"`spec.{field}`" for field in mutable)
+    return [forbidden("spec", f"pod updates may not change fields other than {listed}")]
+
+
+def _frozen(spec: Json) -> Json:
     """A pod's spec without what may change."""
-    frozen: Obj = {key: value for key, value in spec.items() if key not in _POD_MUTABLE}
-    return {
-        **frozen,
-        "initContainers": 0,
-        "containers": [{**one, "image": ""} for one in containers_of(spec)],
-    }
+    images = {"initContainers": 0, "containers": [{**one, "image": ""} for one in containers_of(spec)]}
+    return {key: value for key, value in spec.items() if key not in _POD_MUTABLE} | images
 
 
-def _job_problems(job: Obj, was: Obj) -> Problems:
-    spec, name = job["spec"], job["metadata"].get("name") or ""
-    longest = f"{name}-{max(spec['completions'] - 1, 0)}" if spec["completionMode"] == "Indexed" else name
+def _daemon_set(owner: Obj, old: Obj) -> list[Problem]:
+    return _unchanged(owner["spec"], old["spec"], "selector") if old else []
+
+
+def _job(job: Obj, old: Obj) -> list[Problem]:
+    spec, problems = job["spec"], []
+    indexed = spec["completionMode"] == "Indexed"
+    longest = f"{job.name}-{max(spec['completions'] - 1, 0)}" if indexed else job.name
     if len(longest) > 63:
         detail = f"must be short enough for the host name of a pod, {longest} (63 characters)"
-        yield "metadata.name", invalid(name, detail)
-    if not was and spec["selector"] != job_selector(job):
-        yield "spec.selector", invalid(spec["selector"], "`selector` not auto-generated")
-    for field in _JOB_IMMUTABLE if was else ():
-        if spec.get(field) != was.get(field):
-            yield f"spec.{field}", invalid(spec.get(field), "field is immutable")
-    grown = spec["completionMode"] == "Indexed" and spec.get("completions") == spec["parallelism"]
-    if was and spec.get("completions") != was.get("completions") and not grown:
-        yield "spec.completions", invalid(spec.get("completions"), "field is immutable")
+        problems.append(invalid("metadata.name", job.name, detail))
+    if not old and spec["selector"] != job_selector(job):
+        problems.append(invalid("spec.selector", spec["selector"], "`selector` not auto-generated"))
+    grown = indexed and spec["completions"] == spec["parallelism"]
+    fields = _JOB_IMMUTABLE if grown else (*_JOB_IMMUTABLE, "completions")
+    return problems + (_unchanged(spec, old["spec"], *fields) if old else [])
+
+
+def _unchanged(spec: Json, was: Json, *fields: str) -> list[Problem]:
+    changed = [field for field in fields if spec.get(field) != was.get(field)]
+    return [invalid(f"spec.{field}", spec.get(field), "field is immutable") for field in changed]
+
+
+_CHECKS = {"configmaps": _data, "secrets": _data, "pods": _pod, "daemonsets": _daemon_set, "jobs": _job}
 
 
 def check_namespace(resource: str, obj: Obj, namespace: Obj | None) -> None:
     """Refuse to create in a namespace that is missing or going. Raises ApiError 403 or 404."""
-    name = obj["metadata"]["namespace"]
     if namespace is None:
-        raise errors.not_found("namespaces", name)
-    if deleting(namespace):
-        why = f"unable to create new content in namespace {name} because it is being terminated"
-        cause = {
-            "reason": "NamespaceTerminating",
-            "field": "metadata.namespace",
-            "message": f"namespace {name} is being terminated",
-        }
-        raise errors.refused(resource, obj["metadata"].get("name", ""), why, causes=[cause])
+        raise not_found("namespaces", obj.namespace)
+    if namespace.deleting:
+        why = f"namespace {obj.namespace} is being terminated"
+        cause = {"reason": "NamespaceTerminating", "field": "metadata.namespace", "message": why}
+        told = f"unable to create new content in namespace {obj.namespace} because it is being terminated"
+        raise refused(resource, obj.name, told, causes=[cause])

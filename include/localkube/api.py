@@ -8,13 +8,13 @@ from collections import OrderedDict
 
 from aiohttp import web
 
-from localkube import errors, watching
+from localkube import watching
 from localkube.admission import Admission, check_namespace
 from localkube.cluster import Cluster
-from localkube.errors import ApiError
+from localkube.errors import ApiError, conflict, not_allowed
 from localkube.garbage import delete
 from localkube.logs import stream_log
-from localkube.objects import Obj, finished, key_of, name_of, set_condition, with_status
+from localkube.objects import Json, Obj
 from localkube.patch import apply_patch
 from localkube.requests import (
     Target,
@@ -68,10 +68,7 @@ class Api:
             case "GET", "log":
                 return await stream_log(request, self._cluster, target.namespace, target.name)
             case "POST", "eviction":
-                options = (await object_body(request)).get("deleteOptions") or {}
-                pod = self._disrupted(target)
-                self._delete_one(target, pod, options)
-                return await self._answer(_success(target, pod), code=201)
+                return await self._evict(request, target)
             case "POST", "collection":
                 return await self._create(request, target)
             case "PUT", "object" | "status":
@@ -84,33 +81,29 @@ class Api:
                 return await self._delete(request, target)
             case "DELETE", "collection" if target.plural != "namespaces":
                 return await self._delete_collection(request, target)
-        raise errors.not_allowed(request.method)
+        raise not_allowed(request.method)
 
-    def _page(self, request: web.Request, target: Target) -> tuple[list[Record], Obj]:
+    def _page(self, request: web.Request, target: Target) -> tuple[list[Record], Json]:
         """One page and the list's metadata; later pages are of the same moment as the first."""
         start, selected = 0, selection(request, target.resource)
         if token := request.query.get("continue"):
             identity, start = _continued(token)
             if identity not in self._snapshots:
-                raise ApiError(
-                    410,
-                    "The provided continue parameter is too old to display a consistent list result. "
-                    "You must start a new list without the continue parameter.",
-                )
+                why = "too old to display a consistent list result; start a new list without it"
+                raise ApiError(410, f"The provided continue parameter is {why}.")
             records, revision = self._snapshots[identity]
         else:
             identity, revision = secrets.token_hex(8), self._store.revision
             records = self._store.records(target.plural, target.namespace)
             if selected:
                 records = [record for record in records if selected(record.data)]
-        meta: Obj = {"resourceVersion": str(revision)}
+        meta: Json = {"resourceVersion": str(revision)}
         end = start + (number(request, "limit") or len(records))
         if end < len(records):
             self._snapshots[identity] = (records, revision)
             while len(self._snapshots) > _SNAPSHOTS:
                 self._snapshots.popitem(last=False)
-            token = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
-            meta["continue"] = token
+            meta["continue"] = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
             if not selected:  # Kubernetes tells the rest of whole lists only
                 meta["remainingItemCount"] = len(records) - end
         return records[start:end], meta
@@ -123,7 +116,7 @@ class Api:
         made = self._store.create(target.plural, obj, dry_run(request))
         return await self._answer(made, admission.warnings, 201)
 
-    async def _replace(self, request: web.Request, target: Target, sent: Obj) -> web.Response:
+    async def _replace(self, request: web.Request, target: Target, sent: Json) -> web.Response:
         old = self._store.record(target.plural, target.namespace, target.name).data
         admission = Admission(target.resource, request.query.get("fieldValidation", ""))
         obj = admission.changed_status(sent, old) if target.subresource else admission.changed(sent, old)
@@ -135,41 +128,41 @@ class Api:
         obj = self._store.record(target.plural, target.namespace, target.name).data
         wanted = options.get("preconditions") or {}
         if any(wanted.get(key) not in (None, obj["metadata"][key]) for key in ("uid", "resourceVersion")):
-            raise errors.conflict(target.plural, target.name)
+            raise conflict(target.plural, target.name)
         if dry_run(request, options):
             return json_response(obj)
-        left = self._delete_one(target, obj, options)
-        if target.plural != "pods" and self._store.get(*key_of(target.plural, obj)) is None:
+        left: Json = self._delete_one(target, obj, options)
+        if target.plural != "pods" and self._store.current(target.plural, obj) is None:
             left = _success(target, obj)
         warn = target.plural == "jobs" and not options.get("propagationPolicy")
         return await self._answer(left, [_JOB_WARNING] if warn else [])
 
-    def _delete_one(self, target: Target, obj: Obj, options: Obj) -> Obj:
+    def _delete_one(self, target: Target, obj: Obj, options: Json) -> Obj:
         policy, grace = options.get("propagationPolicy"), options.get("gracePeriodSeconds")
         return delete(self._store, target.plural, obj, policy, grace)
+
+    async def _evict(self, request: web.Request, target: Target) -> web.Response:
+        """Delete a pod; if it still runs, with the condition that says why."""
+        options = (await object_body(request)).get("deleteOptions") or {}
+        pod = self._store.record("pods", target.namespace, target.name).data
+        if not pod.finished:
+            why = ("EvictionByEvictionAPI", "Eviction API: evicting")
+            pod = self._store.update("pods", pod.with_condition("DisruptionTarget", True, *why))
+        self._delete_one(target, pod, options)
+        return await self._answer(_success(target, pod), code=201)
 
     async def _delete_collection(self, request: web.Request, target: Target) -> web.Response:
         options = await delete_options(request)
         records, meta = self._page(request, target)
         for n, record in enumerate([] if dry_run(request, options) else records):
-            current = self._store.get(*key_of(target.plural, record.data))
-            if current is not None:
+            if current := self._store.current(target.plural, record.data):
                 self._delete_one(target, current, options)
             if n % 100 == 99:
                 await asyncio.sleep(0)  # let others have a turn
         return await self._answer(View(request, target.resource).many(records, meta))
 
-    def _disrupted(self, target: Target) -> Obj:
-        """The pod that is to be evicted; if it still runs, with the condition that says so."""
-        pod = self._store.record("pods", target.namespace, target.name).data
-        if finished(pod):
-            return pod
-        told = (True, "EvictionByEvictionAPI", "Eviction API: evicting")
-        conditions = set_condition(pod["status"].get("conditions"), "DisruptionTarget", *told)
-        return self._store.update("pods", with_status(pod, conditions=conditions))
-
     async def _answer(
-        self, document: Obj | bytes, warnings: list[str] | None = None, code: int = 200
+        self, document: Json | bytes, warnings: list[str] | None = None, code: int = 200
     ) -> web.Response:
         """The answer to a change, given once the change is committed."""
         await self._cluster.durable()
@@ -188,7 +181,7 @@ def _continued(token: str) -> tuple[str, int]:
         raise ApiError(400, "continue key is not valid") from None
 
 
-def _success(target: Target, obj: Obj) -> Obj:
-    about = {"name": name_of(obj), "kind": target.plural, "uid": obj["metadata"]["uid"]}
+def _success(target: Target, obj: Obj) -> Json:
+    about = {"name": obj.name, "kind": target.plural, "uid": obj.uid}
     about |= {"group": target.resource.group} if target.resource.group else {}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about}

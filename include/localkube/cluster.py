@@ -7,17 +7,19 @@ import base64
 import secrets
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from localkube.controller import Controller, Events
+from localkube.controller import Controller
 from localkube.daemonsets import DaemonSetController
 from localkube.database import Database
 from localkube.errors import ApiError, not_found
+from localkube.events import Events
 from localkube.garbage import GarbageCollector
 from localkube.images import Images
 from localkube.jobs import JobController
 from localkube.kubelet import Kubelet, node_object, set_ready
-from localkube.objects import Obj, name_of
+from localkube.objects import Json
 from localkube.pki import write_private
 from localkube.process import Reaper
 from localkube.runtime import Machine
@@ -41,17 +43,29 @@ class Host:
     reaper: Reaper
     backoff: float
 
+    def machine(self, spec: ClusterSpec) -> Machine:
+        """What the nodes of a cluster share of it."""
+        memory, simulate = memory_root(self.state), spec.simulate
+        return Machine(
+            directory=self.state / "clusters" / spec.name,
+            memory=memory / spec.name if memory else None,
+            images=self.images,
+            reaper=self.reaper,
+            service_env={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.port)},
+            backoff=self.backoff,
+            simulation=Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None,
+        )
+
 
 class Cluster:
     """A running cluster."""
 
     def __init__(self, host: Host, spec: ClusterSpec, token: str, revision: int = 0) -> None:
         self.spec, self.token, self.phase, self.closing = spec, token, "Provisioning", False
-        self._host, self.machine = host, _machine(host, spec)
+        self._host, self.machine = host, host.machine(spec)
         self._tasks: list[asyncio.Task[None]] = []
-        database = host.database
-        self.store = Store(lambda key, data, version: database.write(spec.name, key, data, version), revision)
-        self.store.load(database.objects(spec.name))
+        self.store = Store(partial(host.database.write, spec.name), revision)
+        self.store.load(host.database.objects(spec.name))
         events = Events(self.store)
         self._garbage = GarbageCollector(self.store, events, (host.state / "ca.crt").read_text())
         self._kubelet = Kubelet(self.store, events, self.machine)
@@ -70,7 +84,7 @@ class Cluster:
             for number in range(self.spec.nodes):
                 self.store.create("nodes", node_object(self.spec, number))
         for node in self.store.objects("nodes"):
-            set_ready(self.store, name_of(node), True)
+            set_ready(self.store, node.name, True)
         loops = [*(controller.run() for controller in self._controllers), self._kubelet.watch_over()]
         self._tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
         self.phase = "Running"
@@ -109,19 +123,6 @@ class Cluster:
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
 
-def _machine(host: Host, spec: ClusterSpec) -> Machine:
-    memory, simulate = memory_root(host.state), spec.simulate
-    return Machine(
-        directory=host.state / "clusters" / spec.name,
-        memory=memory / spec.name if memory else None,
-        images=host.images,
-        reaper=host.reaper,
-        service_env={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(host.port)},
-        backoff=host.backoff,
-        simulation=Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None,
-    )
-
-
 class Clusters:
     """All clusters by name, in the order they were made."""
 
@@ -152,8 +153,7 @@ class Clusters:
         existing = self._clusters.get(spec.name)
         if existing is not None:
             if existing.phase == "Deleting":
-                message = f"cluster {spec.name} is being deleted; try again when it is gone"
-                raise ApiError(409, message)
+                raise ApiError(409, f"cluster {spec.name} is being deleted; try again when it is gone")
             existing.spec.check_same(spec)
             return False
         token = secrets.token_urlsafe(32)
@@ -179,19 +179,18 @@ class Clusters:
         for cluster in self._clusters.values():
             cluster.stop()
 
-    def document(self, name: str) -> Obj:
+    def document(self, name: str) -> Json:
         """What the admin API says of a cluster."""
         cluster = self.get(name)
         return {"phase": cluster.phase, **cluster.spec.document(), "kubeconfig": self._kubeconfig([cluster])}
 
-    def _kubeconfig(self, clusters: list[Cluster]) -> Obj:
-        base = f"https://127.0.0.1:{self._host.port}/clusters"
-        document: Obj = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
+    def _kubeconfig(self, clusters: list[Cluster]) -> Json:
+        document: Json = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
         document |= {"clusters": [], "users": [], "contexts": []}
         document["current-context"] = clusters[0].spec.name if clusters else ""
         for one in clusters:
-            name = one.spec.name
-            server = {"server": f"{base}/{name}", "certificate-authority-data": self._authority}
+            name, trust = one.spec.name, {"certificate-authority-data": self._authority}
+            server = trust | {"server": f"https://127.0.0.1:{self._host.port}/clusters/{name}"}
             document["clusters"].append({"name": name, "cluster": server})
             document["users"].append({"name": name, "user": {"token": one.token}})
             document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})

@@ -11,14 +11,15 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from localkube.objects import Key, Obj
+from localkube.objects import Json, Key
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS clusters (
-    name TEXT PRIMARY KEY, position INTEGER, spec TEXT, token TEXT, revision INTEGER);
+_PREPARE = """
+PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;
+CREATE TABLE IF NOT EXISTS clusters (name TEXT PRIMARY KEY, spec TEXT, token TEXT, revision INTEGER);
 CREATE TABLE IF NOT EXISTS objects (cluster TEXT, resource TEXT, namespace TEXT, name TEXT, data BLOB,
     PRIMARY KEY (cluster, resource, namespace, name)) WITHOUT ROWID;
 """
+_DELETE = "DELETE FROM objects WHERE cluster = ? AND resource = ? AND namespace = ? AND name = ?"
 _DELAY = 0.05
 _GAP = 100_000  # versions handed out since the last commit are never handed out again
 
@@ -28,24 +29,20 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.executescript(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;" + _TABLES
-        )
+        self._connection.executescript(_PREPARE)
         self._dirty: dict[tuple[str, *Key], bytes | None] = {}
         self._revisions: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._commit: asyncio.Future[None] | None = None
 
-    def clusters(self) -> list[tuple[str, Obj, str, int]]:
+    def clusters(self) -> list[tuple[str, Json, str, int]]:
         """Name, spec, token and first unused version of each cluster, in the order they were made."""
-        rows = self._connection.execute("SELECT name, spec, token, revision FROM clusters ORDER BY position")
+        rows = self._connection.execute("SELECT name, spec, token, revision FROM clusters ORDER BY rowid")
         return [(name, json.loads(spec), token, revision + _GAP) for name, spec, token, revision in rows]
 
-    def add_cluster(self, name: str, spec: Obj, token: str) -> None:
-        self._connection.execute(
-            "INSERT INTO clusters SELECT ?, coalesce(max(position), 0) + 1, ?, ?, 0 FROM clusters",
-            (name, json.dumps(spec), token),
-        )
+    def add_cluster(self, name: str, spec: Json, token: str) -> None:
+        insert = "INSERT INTO clusters (name, spec, token, revision) VALUES (?, ?, ?, 0)"
+        self._connection.execute(insert, (name, json.dumps(spec), token))
 
     def drop_cluster(self, name: str) -> None:
         self.flush()
@@ -53,9 +50,8 @@ class Database:
         self._connection.execute("DELETE FROM clusters WHERE name = ?", (name,))
 
     def objects(self, cluster: str) -> Iterator[tuple[str, bytes]]:
-        yield from self._connection.execute(
-            "SELECT resource, data FROM objects WHERE cluster = ?", (cluster,)
-        )
+        query = "SELECT resource, data FROM objects WHERE cluster = ?"
+        yield from self._connection.execute(query, (cluster,))
 
     def write(self, cluster: str, key: Key, data: bytes | None, revision: int) -> None:
         """Have the object written with the next commit; None removes it."""
@@ -79,20 +75,15 @@ class Database:
             self._timer.cancel()
         self._timer, waiting, self._commit = None, self._commit, None
         dirty, self._dirty = self._dirty, {}
-        execute = self._connection.execute
-        execute("BEGIN")
-        self._connection.executemany(
-            "REPLACE INTO objects VALUES (?, ?, ?, ?, ?)",
-            [(*key, data) for key, data in dirty.items() if data is not None],
-        )
-        self._connection.executemany(
-            "DELETE FROM objects WHERE cluster = ? AND resource = ? AND namespace = ? AND name = ?",
-            [key for key, data in dirty.items() if data is None],
-        )
-        for cluster, revision in self._revisions.items():
-            execute("UPDATE clusters SET revision = ? WHERE name = ?", (revision, cluster))
-        execute("COMMIT")
-        self._revisions.clear()
+        revisions, self._revisions = self._revisions, {}
+        kept = [(*key, data) for key, data in dirty.items() if data is not None]
+        gone = [key for key, data in dirty.items() if data is None]
+        latest = [(revision, name) for name, revision in revisions.items()]
+        self._connection.execute("BEGIN")
+        self._connection.executemany("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", kept)
+        self._connection.executemany(_DELETE, gone)
+        self._connection.executemany("UPDATE clusters SET revision = ? WHERE name = ?", latest)
+        self._connection.execute("COMMIT")
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 

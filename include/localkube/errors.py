@@ -1,10 +1,7 @@
 """What the API refuses, as the Status objects a Kubernetes client understands."""
 
-import json
-from collections.abc import Iterable
 from typing import Any
 
-Problem = tuple[str, str]  # reason and message of a cause: what is wrong with one field
 _REASONS = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -51,11 +48,8 @@ def not_allowed(method: str) -> ApiError:
 
 def conflict(kind: str, name: str) -> ApiError:
     """409 on a stale write."""
-    message = (
-        f'Operation cannot be fulfilled on {kind} "{name}": the object has been '
-        "modified; please apply your changes to the latest version and try again"
-    )
-    return ApiError(409, message, name=name, kind=kind)
+    why = "the object has been modified; please apply your changes to the latest version and try again"
+    return ApiError(409, f'Operation cannot be fulfilled on {kind} "{name}": {why}', name=name, kind=kind)
 
 
 def refused(kind: str, name: str, why: str, **more: Any) -> ApiError:
@@ -66,44 +60,5 @@ def refused(kind: str, name: str, why: str, **more: Any) -> ApiError:
 def unsupported_media_type(given: str) -> ApiError:
     """415; kubectl's own generators send protobuf, which only files given to it avoid."""
     advice = "; pipe `kubectl create ... --dry-run=client -o yaml` to `kubectl create -f -`"
-    message = (
-        f"the body of the request was in an unknown format: {given}; accepted media types include: "
-        f"application/json{advice if 'protobuf' in given else ''}"
-    )
-    return ApiError(415, message)
-
-
-def unprocessable(kind: str, name: str, problems: Iterable[tuple[str, Problem]], group: str = "") -> ApiError:
-    """422 with one cause for each field that has a problem."""
-    causes = [{"reason": why, "message": text, "field": field} for field, (why, text) in problems]
-    sentences = [f"{cause['field']}: {cause['message']}" for cause in causes]
-    listed = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
-    about = {"name": name, "kind": kind, **({"group": group} if group else {})}
-    qualified = f"{kind}.{group}" if group else kind
-    return ApiError(422, f'{qualified} "{name}" is invalid: {listed}', **about, causes=causes)
-
-
-def required(detail: str = "") -> Problem:
-    """A field that is missing or empty."""
-    return "FieldValueRequired", "Required value" + (f": {detail}" if detail else "")
-
-
-def invalid(value: Any, detail: str) -> Problem:
-    """A value that is not right; the detail says what is."""
-    return "FieldValueInvalid", f"Invalid value: {json.dumps(value)}: {detail}"
-
-
-def unsupported(value: Any, allowed: Iterable[str]) -> Problem:
-    """A value that is none of those there are."""
-    listed = ", ".join(json.dumps(one) for one in allowed)
-    return "FieldValueNotSupported", f"Unsupported value: {json.dumps(value)}: supported values: {listed}"
-
-
-def forbidden(detail: str) -> Problem:
-    """A field that may not be set."""
-    return "FieldValueForbidden", f"Forbidden: {detail}"
-
-
-def duplicate(value: Any) -> Problem:
-    """A name that is there twice."""
-    return "FieldValueDuplicate", f"Duplicate value: {json.dumps(value)}"
+    message = f"the body of the request was in an unknown format: {given}; accepted media types include: "
+    return ApiError(415, f"{message}application/json{advice if 'protobuf' in given else ''}")

@@ -53,9 +53,8 @@ class Images:
                 return
             images: dict[str, Image] = {}
             for name, entry in msgspec.json.decode(self._path.read_bytes(), type=dict[str, Any]).items():
-                where = (
-                    f"images file {self._path}: {name}: an object with {', '.join(Image.__struct_fields__)}"
-                )
+                fields = ", ".join(Image.__struct_fields__)
+                where = f"images file {self._path}: {name}: an object with {fields}"
                 images[name] = msgspec.convert(entry, Image)
         except (OSError, msgspec.MsgspecError) as error:
             raise ImageFileError(f"{where}: {error}") from None

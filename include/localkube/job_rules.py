@@ -1,22 +1,16 @@
-"""One Job: what a failed pod means for it, when it is over and why, which index is next, what a pod is."""
+"""One Job: what a failed pod means for it, when it is over and why, and which index is next."""
 
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from localkube.defaults import JOB_FINALIZER, admitted, pod_of
-from localkube.objects import (
-    Obj,
-    annotations_of,
-    deleting,
-    finished,
-    is_true,
-    lookup,
-    name_of,
-    namespace_of,
-    seconds,
-)
-from localkube.store import generated_name
+from localkube.defaults import admitted
+from localkube.objects import Json, Obj, lookup, seconds
+
+FINALIZER = "batch.kubernetes.io/job-tracking"
+INDEX = "batch.kubernetes.io/job-completion-index"
+FAILURES = "batch.kubernetes.io/job-index-failure-count"
+_LONGEST_BACKOFF = 600.0
 
 
 @dataclass(frozen=True)
@@ -28,22 +22,19 @@ class Verdict:
     message: str
 
 
-def announced(conditions: Iterable[Obj]) -> Verdict | None:
+def announced(job: Obj) -> Verdict | None:
     """The verdict that the conditions of a Job tell of."""
-    for one in conditions:
-        if one["type"] in ("FailureTarget", "SuccessCriteriaMet") and one["status"] == "True":
-            return Verdict(one["type"], one.get("reason", ""), one.get("message", ""))
+    for kind in ("FailureTarget", "SuccessCriteriaMet"):
+        if job.is_true(kind):
+            told = job.condition(kind)
+            return Verdict(kind, told.get("reason", ""), told.get("message", ""))
     return None
 
 
-def decide(job: Obj, status: Obj, failed_indexes: int, active: list[Obj]) -> Verdict | None:
+def decide(job: Obj, status: Json, failed_indexes: int, active: list[Obj]) -> Verdict | None:
     """The verdict on a Job with this status and these active pods, or None while it goes on."""
-    spec, succeeded, wanted = job["spec"], status.get("succeeded", 0), job["spec"].get("completions")
-    start, deadline, most = (
-        status.get("startTime"),
-        spec.get("activeDeadlineSeconds"),
-        spec.get("maxFailedIndexes"),
-    )
+    spec, succeeded, start = job["spec"], status.get("succeeded", 0), status.get("startTime")
+    wanted, deadline, most = map(spec.get, ("completions", "activeDeadlineSeconds", "maxFailedIndexes"))
     if deadline is not None and start and not spec["suspend"] and time.time() - seconds(start) >= deadline:
         return Verdict("FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
     if status.get("failed", 0) > spec["backoffLimit"] or _restarted_too_often(spec, active):
@@ -59,7 +50,7 @@ def decide(job: Obj, status: Obj, failed_indexes: int, active: list[Obj]) -> Ver
     return None
 
 
-def _restarted_too_often(spec: Obj, active: list[Obj]) -> bool:
+def _restarted_too_often(spec: Json, active: list[Obj]) -> bool:
     """With restartPolicy OnFailure the restarts of containers count against the backoff limit."""
     if spec["template"]["spec"]["restartPolicy"] != "OnFailure":
         return False
@@ -67,9 +58,9 @@ def _restarted_too_often(spec: Obj, active: list[Obj]) -> bool:
     return bool(restarts > 0 and restarts >= spec["backoffLimit"])
 
 
-def _statuses(pod: Obj) -> list[Obj]:
+def _statuses(pod: Obj) -> list[Json]:
     kinds = ("initContainerStatuses", "containerStatuses")
-    return [one for kind in kinds for one in lookup(pod, f"status.{kind}") or ()]
+    return [one for kind in kinds for one in pod.at(f"status.{kind}") or ()]
 
 
 def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
@@ -77,16 +68,16 @@ def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
 
     Count where none does.
     """
-    for n, rule in enumerate(lookup(job, "spec.podFailurePolicy.rules") or ()):
+    for n, rule in enumerate(job.at("spec.podFailurePolicy.rules") or ()):
         matched = _exit_code(rule["onExitCodes"], pod) if "onExitCodes" in rule else _condition(rule, pod)
         if matched:
             subject, what = matched
-            where = f"{subject} {namespace_of(pod)}/{name_of(pod)}"
+            where = f"{subject} {pod.namespace}/{pod.name}"
             return rule["action"], f"{where} {what} matching {rule['action']} rule at index {n}"
     return "Count", ""
 
 
-def _exit_code(wanted: Obj, pod: Obj) -> tuple[str, str] | None:
+def _exit_code(wanted: Json, pod: Obj) -> tuple[str, str] | None:
     for one in _statuses(pod):
         code = lookup(one, "state.terminated.exitCode")
         if not code or wanted.get("containerName") not in (None, one["name"]):
@@ -96,17 +87,16 @@ def _exit_code(wanted: Obj, pod: Obj) -> tuple[str, str] | None:
     return None
 
 
-def _condition(rule: Obj, pod: Obj) -> tuple[str, str] | None:
-    conditions = [(one["type"], one["status"]) for one in lookup(pod, "status.conditions") or ()]
+def _condition(rule: Json, pod: Obj) -> tuple[str, str] | None:
     for pattern in rule["onPodConditions"]:
-        if (pattern["type"], pattern["status"]) in conditions:
+        if pod.condition(pattern["type"]).get("status") == pattern["status"]:
             return "Pod", f"has condition {pattern['type']}"
     return None
 
 
 def has_ended(job: Obj) -> bool:
     """Whether the Job has its last condition."""
-    return is_true(job, "Complete") or is_true(job, "Failed")
+    return job.is_true("Complete") or job.is_true("Failed")
 
 
 def compress(indexes: Iterable[int]) -> str:
@@ -129,19 +119,25 @@ def expand(text: str | None) -> set[int]:
     return indexes
 
 
-INDEX = "batch.kubernetes.io/job-completion-index"
-FAILURES = "batch.kubernetes.io/job-index-failure-count"
-_LONGEST_BACKOFF = 600.0
-
-
 def uncounted(pod: Obj) -> bool:
     """Whether the pod still bears the finalizer that says it is not counted."""
-    return JOB_FINALIZER in (pod["metadata"].get("finalizers") or ())
+    return FINALIZER in pod.finalizers
 
 
 def index_of(pod: Obj) -> int:
     """The completion index, -1 for a pod that has none."""
-    return int(annotations_of(pod).get(INDEX, -1))
+    return int(pod.annotations.get(INDEX, -1))
+
+
+def pod_spec(job: Obj) -> Json:
+    """The spec that the pods of a Job share; with indexes, containers learn theirs from an annotation."""
+    spec = admitted(job["spec"]["template"]["spec"])
+    field_path = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
+    variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": field_path}}
+    for kind in ("initContainers", "containers"):
+        if kind in spec and job["spec"]["completionMode"] == "Indexed":
+            spec[kind] = [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]
+    return spec
 
 
 @dataclass
@@ -149,7 +145,7 @@ class Progress:
     """The state of one Job; -1 stands for the Job as a whole where others are indexes."""
 
     uid: str
-    spec: Obj  # that its pods share
+    spec: Json  # that its pods share
     completed: set[int]
     failed_indexes: set[int]
     pods: dict[str, Obj] = field(default_factory=dict)  # not counted yet, by name
@@ -159,13 +155,12 @@ class Progress:
 
     def take(self, pod: Obj, gone: bool = False) -> None:
         """Take note of a pod as it is now."""
-        name = name_of(pod)
-        self.pods.pop(name, None)
-        self.terminating.discard(name)
+        self.pods.pop(pod.name, None)
+        self.terminating.discard(pod.name)
         if not gone and uncounted(pod):
-            self.pods[name] = pod
-        if not gone and deleting(pod) and not finished(pod):
-            self.terminating.add(name)
+            self.pods[pod.name] = pod
+        if not gone and pod.deleting and not pod.finished:
+            self.terminating.add(pod.name)
 
     def fail(self, index: int, backoff: float) -> int:
         """Count a failure and set when the next attempt may begin; returns the failures so far."""
@@ -198,26 +193,3 @@ class Progress:
 
     def _wait(self, index: int) -> float:
         return self._not_before.get(index, 0.0) - time.time()
-
-
-def new_pod(job: Obj, progress: Progress, index: int) -> Obj:
-    """A pod for this index, or without one (-1)."""
-    prefix, spec = f"{name_of(job)}-", progress.spec
-    more: Obj = {"finalizers": [JOB_FINALIZER]}
-    if index >= 0:
-        prefix, spec = f"{prefix}{index}-", {**spec, "hostname": f"{prefix}{index}"}
-        more |= {"labels": {INDEX: str(index)}, "annotations": {INDEX: str(index)}}
-        if job["spec"].get("backoffLimitPerIndex") is not None:
-            more["annotations"][FAILURES] = str(progress.failures.get(index, 0))
-    return pod_of(job["spec"]["template"], job, prefix, generated_name(prefix), spec, **more)
-
-
-def pod_spec(job: Obj) -> Obj:
-    """The spec that the pods of a Job share; with indexes, containers learn theirs from an annotation."""
-    spec = admitted(job["spec"]["template"]["spec"])
-    field_path = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
-    variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": field_path}}
-    for kind in ("initContainers", "containers"):
-        if kind in spec and job["spec"]["completionMode"] == "Indexed":
-            spec[kind] = [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]
-    return spec

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from contextlib import suppress
 
 import psutil
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 _PERIOD = 1.0
 
 
-async def hold_limits(workers: Callable[[], Iterable[PodWorker]]) -> None:
+async def hold_limits(workers: Collection[PodWorker]) -> None:
     """Kill containers over their memory limit, evict pods over the size of a volume, for ever."""
     while True:
         await asyncio.sleep(_PERIOD)
         try:
-            await _hold_memory(list(workers()))
-            for worker in list(workers()):
+            await _hold_memory(list(workers))
+            for worker in list(workers):
                 await _hold_volumes(worker)
         except Exception:
             log.exception("limits could not be looked at")
@@ -36,7 +36,7 @@ async def _hold_memory(workers: list[PodWorker]) -> None:
         for worker in workers
         for container in containers_of(worker.pod["spec"])
         if (process := worker.processes.get(container["name"]))
-        and (limit := (lookup(container, "resources.limits") or {}).get("memory"))
+        and (limit := lookup(container, "resources.limits.memory"))
     }
     limits = {session: limit for session, (_, _, limit) in limited.items()}
     for session in await asyncio.to_thread(_over, limits) if limits else ():
@@ -50,28 +50,27 @@ def _over(limits: dict[int, float]) -> list[int]:
 
     The resident size is quickly had, but counts pages that processes share for each of them.
     """
-    resident: dict[int, list[psutil.Process]] = defaultdict(list)
+    members: dict[int, list[psutil.Process]] = defaultdict(list)
     for process in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError):
-            resident[os.getsid(process.pid)].append(process)
+            members[os.getsid(process.pid)].append(process)
     return [
         session
         for session, limit in limits.items()
-        if sum(map(_resident, resident[session])) > limit and sum(map(_own, resident[session])) > limit
+        if _size(members[session], shared=True) > limit and _size(members[session], shared=False) > limit
     ]
 
 
-def _resident(process: psutil.Process) -> int:
-    with suppress(psutil.Error):  # ended meanwhile
-        return int(process.memory_info().rss)
-    return 0
-
-
-def _own(process: psutil.Process) -> int:
-    with suppress(psutil.Error):
-        found = process.memory_full_info()
-        return int(getattr(found, "pss", found.uss))  # shared pages are divided among those who share them
-    return 0
+def _size(processes: list[psutil.Process], shared: bool) -> int:
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error):  # ended meanwhile
+            if shared:
+                total += process.memory_info().rss
+            else:
+                found = process.memory_full_info()
+                total += getattr(found, "pss", found.uss)  # a shared page counts in parts
+    return total
 
 
 async def _hold_volumes(worker: PodWorker) -> None:

@@ -1,13 +1,14 @@
 """The log of a container, whole, its end, or as it grows."""
 
 import asyncio
+from collections import deque
 from pathlib import Path
 
 from aiohttp import web
 
 from localkube.cluster import Cluster
 from localkube.errors import ApiError
-from localkube.objects import Obj, containers_of, finished, key_of, lookup
+from localkube.objects import Json, Obj, containers_of, lookup
 from localkube.requests import flag, number
 
 _POLL = 0.1
@@ -20,9 +21,8 @@ async def stream_log(request: web.Request, cluster: Cluster, namespace: str, nam
     pod = cluster.store.record("pods", namespace, name).data
     for parameter in _REFUSED:
         if request.query.get(parameter) not in (None, "", "false"):
-            raise ApiError(
-                501, f"localkube does not implement {parameter} for logs: lines are kept without their times"
-            )
+            why = "lines are kept without their times"
+            raise ApiError(501, f"localkube does not implement {parameter} for logs: {why}")
     container = _container(pod, request.query.get("container", ""))
     status = _status(pod, container)
     run = int(status.get("restartCount", 0)) - flag(request, "previous")
@@ -38,7 +38,7 @@ async def stream_log(request: web.Request, cluster: Cluster, namespace: str, nam
     await response.prepare(request)
     while True:
         ended = not flag(request, "follow") or cluster.closing or _over(cluster, pod, container, run)
-        chunk = await asyncio.to_thread(_read, path, position, left)
+        chunk = await asyncio.to_thread(_read, path, position, _CHUNK if left is None else min(left, _CHUNK))
         position += len(chunk)
         left = None if left is None else left - len(chunk)
         if chunk:
@@ -52,55 +52,40 @@ async def stream_log(request: web.Request, cluster: Cluster, namespace: str, nam
 def _container(pod: Obj, name: str) -> str:
     names = [one["name"] for one in containers_of(pod["spec"])]
     main = [one["name"] for one in pod["spec"]["containers"]]
-    pod_name = pod["metadata"]["name"]
     if not name and len(main) > 1:
-        listed = " ".join(names)
-        raise ApiError(
-            400, f"a container name must be specified for pod {pod_name}, choose one of: [{listed}]"
-        )
+        choice = f"choose one of: [{' '.join(names)}]"
+        raise ApiError(400, f"a container name must be specified for pod {pod.name}, {choice}")
     if name and name not in names:
-        raise ApiError(400, f"container {name} is not valid for pod {pod_name}")
+        raise ApiError(400, f"container {name} is not valid for pod {pod.name}")
     return name or str(main[0])
 
 
-def _status(pod: Obj, container: str) -> Obj:
-    for kind in ("initContainerStatuses", "containerStatuses"):
-        for one in lookup(pod, f"status.{kind}") or ():
-            if one["name"] == container:
-                return dict(one)
-    return {"state": {"waiting": {"reason": "ContainerCreating"}}}
+def _status(pod: Obj, container: str) -> Json:
+    kinds = ("initContainerStatuses", "containerStatuses")
+    known = {one["name"]: one for kind in kinds for one in pod.at(f"status.{kind}") or ()}
+    return dict(known.get(container) or {"state": {"waiting": {"reason": "ContainerCreating"}}})
 
 
 def _over(cluster: Cluster, pod: Obj, container: str, run: int) -> bool:
     """Whether this run of the container has ended."""
-    current = cluster.store.get(*key_of("pods", pod))
-    if current is None or current["metadata"]["uid"] != pod["metadata"]["uid"]:
-        return True
-    status = _status(current, container)
-    return finished(current) or "terminated" in status["state"] or status.get("restartCount", 0) > run
+    current = cluster.store.current("pods", pod)
+    status = _status(current or pod, container)
+    ended = "terminated" in status["state"] or status.get("restartCount", 0) > run
+    return current is None or current.finished or ended
 
 
-def _read(path: Path, position: int, most: int | None) -> bytes:
+def _read(path: Path, position: int, most: int) -> bytes:
     if not path.exists():  # not begun, or simulated
         return b""
     with path.open("rb") as log:
         log.seek(position)
-        return log.read(_CHUNK if most is None else min(most, _CHUNK))
+        return log.read(most)
 
 
 def _tail(path: Path, lines: int) -> int:
-    """Where the last lines begin; a line end at the very end of the log begins no new line."""
+    """Where the last lines begin."""
     if not path.exists():
         return 0
     with path.open("rb") as log:
-        position = size = log.seek(0, 2)
-        while position > 0:
-            end, position = position, max(position - _CHUNK, 0)
-            log.seek(position)
-            chunk = log.read(end - position)
-            at = len(chunk) - (end == size and chunk.endswith(b"\n"))
-            while lines > 0 and (at := chunk.rfind(b"\n", 0, at)) >= 0:
-                lines -= 1
-            if lines <= 0:
-                return position + at + 1
-    return 0
+        last = deque((len(line) for line in log), maxlen=lines)
+        return log.tell() - sum(last)

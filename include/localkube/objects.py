@@ -1,10 +1,6 @@
-"""What every Kubernetes object has in common: metadata, owners, conditions, times and quantities.
+"""What every Kubernetes object has in common: metadata, owners, conditions, times and quantities."""
 
-Stored objects are shared between the store, the watch history and the controllers, and the pods of one Job
-share their spec: an object is never changed in place, a changed one is a new dictionary along the changed
-path.
-"""
-
+import base64
 import re
 import time
 from collections.abc import Sequence
@@ -12,12 +8,154 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-Obj = dict[str, Any]
+Json = dict[str, Any]
 Key = tuple[str, str, str]  # resource, namespace ("" for none) and name
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)")
 _SUFFIX = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _SUFFIX |= {f"{s}i": 1024.0**n for n, s in enumerate("KMGTPE", 1)}
+
+
+def lookup(obj: object, path: str) -> Any:
+    """The value at a dotted path, or None where any part is missing."""
+    for part in path.split("."):
+        if not isinstance(obj, dict):
+            return None
+        obj = obj.get(part)
+    return obj
+
+
+class Obj(Json):
+    """An object of the API.
+
+    It is shared between the store, the watch history and the controllers, and the pods of one Job share their
+    spec: it is never changed in place, a changed one is a new one along the changed path.
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return str(self["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """The namespace, or "" for what has none."""
+        return str(self["metadata"].get("namespace", ""))
+
+    @property
+    def uid(self) -> str:
+        return str(self["metadata"]["uid"])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self["metadata"].get("labels") or {}
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        return self["metadata"].get("annotations") or {}
+
+    @property
+    def finalizers(self) -> list[str]:
+        return self["metadata"].get("finalizers") or []
+
+    @property
+    def owners(self) -> list[Json]:
+        return self["metadata"].get("ownerReferences") or []
+
+    @property
+    def controller(self) -> Json:
+        """The owner reference that says controller: true; empty when there is none."""
+        return next((owner for owner in self.owners if owner.get("controller")), {})
+
+    @property
+    def reference(self) -> Json:
+        """What an owner reference or an event says of its object."""
+        named = {"apiVersion": self["apiVersion"], "kind": self["kind"]}
+        return named | {"name": self.name, "uid": self.uid}
+
+    @property
+    def deleting(self) -> bool:
+        """Whether deletion was asked for."""
+        return "deletionTimestamp" in self["metadata"]
+
+    @property
+    def finished(self) -> bool:
+        """Whether this pod has ended for good."""
+        return self.at("status.phase") in ("Succeeded", "Failed")
+
+    def key(self, resource: str) -> Key:
+        """Its key in the store."""
+        return resource, self.namespace, self.name
+
+    def at(self, path: str) -> Any:
+        """The value at a dotted path, or None where any part is missing."""
+        return lookup(self, path)
+
+    def replaced(self, **parts: Any) -> "Obj":
+        """The object with these parts in place of its own."""
+        return Obj({**self, **parts})
+
+    def with_metadata(self, **fields: Any) -> "Obj":
+        """The object with these metadata fields set; a field given as None is left out."""
+        return self._with("metadata", fields)
+
+    def with_status(self, **fields: Any) -> "Obj":
+        """The object with these status fields set; a field given as None is left out."""
+        return self._with("status", fields)
+
+    def _with(self, part: str, fields: Json) -> "Obj":
+        merged = {**(self.get(part) or {}), **fields}
+        return self.replaced(**{part: {key: value for key, value in merged.items() if value is not None}})
+
+    def without_finalizer(self, finalizer: str) -> "Obj":
+        """The object without one of its finalizers."""
+        return self.with_metadata(finalizers=[one for one in self.finalizers if one != finalizer] or None)
+
+    def condition(self, kind: str) -> Json:
+        """The condition of that type; empty when there is none."""
+        return next((one for one in self.at("status.conditions") or () if one["type"] == kind), {})
+
+    def is_true(self, kind: str) -> bool:
+        """Whether the condition of that type is True."""
+        return self.condition(kind).get("status") == "True"
+
+    def with_condition(self, kind: str, status: bool, reason: str = "", message: str = "") -> "Obj":
+        """The object with one condition replaced or appended."""
+        return self.with_status(
+            conditions=set_condition(self.at("status.conditions"), kind, status, reason, message)
+        )
+
+
+def set_condition(
+    conditions: Sequence[Json] | None, kind: str, status: bool, reason: str = "", message: str = ""
+) -> list[Json]:
+    """The conditions with one replaced or appended; the transition time moves only with the status."""
+    known = list(conditions or ())
+    place = next((n for n, old in enumerate(known) if old["type"] == kind), len(known))
+    old = known[place] if place < len(known) else {}
+    since = old["lastTransitionTime"] if old.get("status") == str(status) else now()
+    return [*known[:place], _condition(kind, str(status), since, reason, message), *known[place + 1 :]]
+
+
+@lru_cache(maxsize=1024)
+def _condition(kind: str, status: str, since: str, reason: str, message: str) -> Json:
+    """A condition; the many pods that say the same share it."""
+    entry: Json = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": since}
+    return entry | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})
+
+
+def containers_of(spec: Json) -> list[Json]:
+    """The containers of a pod spec, in the order in which they start."""
+    return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+
+
+def contents_of(obj: Json) -> dict[str, bytes]:
+    """What a ConfigMap or Secret holds, by key."""
+    contents = {key: base64.b64decode(text) for key, text in (obj.get("binaryData") or {}).items()}
+    for key, text in (obj.get("data") or {}).items():
+        contents[key] = base64.b64decode(text) if obj["kind"] == "Secret" else text.encode()
+    return contents
 
 
 @lru_cache(maxsize=4096, typed=True)
@@ -47,114 +185,3 @@ def seconds(timestamp: str) -> float:
     if moment.tzinfo is None:
         raise ValueError(f"{timestamp!r} has no time zone")
     return moment.timestamp()
-
-
-def namespace_of(obj: Obj) -> str:
-    """The namespace, or "" for what has none."""
-    return str(obj["metadata"].get("namespace", ""))
-
-
-def name_of(obj: Obj) -> str:
-    """The name."""
-    return str(obj["metadata"]["name"])
-
-
-def key_of(resource: str, obj: Obj) -> Key:
-    """The key of an object in the store."""
-    return resource, namespace_of(obj), name_of(obj)
-
-
-def labels_of(obj: Obj) -> dict[str, str]:
-    """The labels."""
-    return obj["metadata"].get("labels") or {}
-
-
-def annotations_of(obj: Obj) -> dict[str, str]:
-    """The annotations."""
-    return obj["metadata"].get("annotations") or {}
-
-
-def containers_of(spec: Obj) -> list[Obj]:
-    """The containers of a pod spec, in the order in which they start."""
-    return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-
-
-def lookup(obj: object, path: str) -> Any:
-    """The value at a dotted path, or None where any part is missing."""
-    for part in path.split("."):
-        if not isinstance(obj, dict):
-            return None
-        obj = obj.get(part)
-    return obj
-
-
-def _with(obj: Obj, part: str, fields: Obj) -> Obj:
-    merged = {**(obj.get(part) or {}), **fields}
-    return {**obj, part: {key: value for key, value in merged.items() if value is not None}}
-
-
-def with_metadata(obj: Obj, **fields: Any) -> Obj:
-    """The object with these metadata fields set; a field given as None is left out."""
-    return _with(obj, "metadata", fields)
-
-
-def with_status(obj: Obj, **fields: Any) -> Obj:
-    """The object with these status fields set; a field given as None is left out."""
-    return _with(obj, "status", fields)
-
-
-def without_finalizer(obj: Obj, finalizer: str) -> Obj:
-    """The object without one of its finalizers."""
-    left = [one for one in obj["metadata"].get("finalizers") or () if one != finalizer]
-    return with_metadata(obj, finalizers=left or None)
-
-
-def deleting(obj: Obj) -> bool:
-    """Whether deletion was asked for."""
-    return "deletionTimestamp" in obj["metadata"]
-
-
-def finished(pod: Obj) -> bool:
-    """Whether the pod has ended for good."""
-    return lookup(pod, "status.phase") in ("Succeeded", "Failed")
-
-
-def controller_of(obj: Obj) -> Obj:
-    """The owner reference that says controller: true; empty when there is none."""
-    owners = obj["metadata"].get("ownerReferences") or ()
-    return next((owner for owner in owners if owner.get("controller")), {})
-
-
-def reference(obj: Obj) -> Obj:
-    """What an owner reference or an event says of its object."""
-    return {key: obj[key] for key in ("apiVersion", "kind")} | {
-        key: obj["metadata"][key] for key in ("name", "uid")
-    }
-
-
-def condition(obj: Obj, kind: str) -> Obj:
-    """The condition of that type; empty when there is none."""
-    return next((one for one in lookup(obj, "status.conditions") or () if one["type"] == kind), {})
-
-
-def is_true(obj: Obj, kind: str) -> bool:
-    """Whether the condition of that type is True."""
-    return condition(obj, kind).get("status") == "True"
-
-
-def set_condition(
-    conditions: Sequence[Obj] | None, kind: str, status: bool, reason: str = "", message: str = ""
-) -> list[Obj]:
-    """The conditions with one replaced or appended; the transition time moves only with the status."""
-    known = list(conditions or ())
-    place = next((n for n, old in enumerate(known) if old["type"] == kind), len(known))
-    old = known[place] if place < len(known) else {}
-    since = old["lastTransitionTime"] if old.get("status") == str(status) else now()
-    return [*known[:place], _condition(kind, str(status), since, reason, message), *known[place + 1 :]]
-
-
-@lru_cache(maxsize=1024)
-def _condition(kind: str, status: str, since: str, reason: str, message: str) -> Obj:
-    """A condition; the many pods that say the same share it."""
-    entry: Obj = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": since}
-    return entry | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})

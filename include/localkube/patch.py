@@ -6,7 +6,7 @@ import jsonpatch
 from jsonpointer import JsonPointerException
 
 from localkube.errors import ApiError, unsupported_media_type
-from localkube.objects import Obj
+from localkube.objects import Json
 
 # patchMergeKey of the lists that strategic merge patches element by element; all other lists are replaced.
 _MERGE_KEYS = {
@@ -19,7 +19,7 @@ _MERGE_KEYS = {
 } | dict.fromkeys(("containers", "initContainers", "env", "volumes", "imagePullSecrets", "secrets"), "name")
 
 
-def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
+def apply_patch(kind: str, obj: Json, patch: Any) -> Json:
     """The patched object; kind is the request's content type. Raises ApiError 400, 415 or 422."""
     if kind == "application/json-patch+json":
         return _json_patch(obj, patch)
@@ -32,7 +32,7 @@ def apply_patch(kind: str, obj: Obj, patch: Any) -> Obj:
     raise unsupported_media_type(kind)
 
 
-def _json_patch(obj: Obj, patch: Any) -> Obj:
+def _json_patch(obj: Json, patch: Any) -> Json:
     if not isinstance(patch, list) or not all(isinstance(operation, dict) for operation in patch):
         raise ApiError(400, "a JSON patch must be a list of operations")
     try:
@@ -77,8 +77,8 @@ def strategic(target: Any, patch: Any) -> Any:
     return result
 
 
-def _merge_list(target: list[Obj], patch: list[Obj], merge_key: str) -> list[Obj]:
-    if any("$patch" in entry and entry["$patch"] == "replace" for entry in patch):
+def _merge_list(target: list[Json], patch: list[Json], merge_key: str) -> list[Json]:
+    if any(entry.get("$patch") == "replace" for entry in patch):
         return [entry for entry in patch if "$patch" not in entry]
     result = {entry.get(merge_key): entry for entry in target}
     for entry in patch:

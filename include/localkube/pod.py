@@ -4,17 +4,31 @@ import asyncio
 import signal
 import time
 from contextlib import suppress
+from typing import Protocol
 
 from localkube.images import Image
-from localkube.objects import Obj, at, name_of, namespace_of, now
-from localkube.pod_status import ContainerStatus, End, Node, pod_status
+from localkube.objects import Json, Obj, at, now
+from localkube.pod_status import ContainerStatus, End, pod_status
 from localkube.process import Process
-from localkube.runtime import ConfigError, Machine, Runtime
-from localkube.volumes import MountError
+from localkube.runtime import Machine, Runtime
+from localkube.simulation import Simulation
+from localkube.store import Store
+from localkube.volumes import NotReady
 
 _RETRY = 2.0  # seconds until a volume or a container is tried again
 _LONGEST_BACKOFF = 300.0
 _STABLE = 600.0  # a container that ran so long is restarted without delay again
+
+
+class Node(Protocol):
+    """What a pod needs of the kubelet of its node."""
+
+    @property
+    def store(self) -> Store: ...
+
+    def publish(self, pod: Obj, status: Json) -> Obj: ...
+
+    def tell(self, about: Obj, reason: str, message: str, warning: bool = False) -> None: ...
 
 
 class PodWorker:
@@ -26,7 +40,7 @@ class PodWorker:
         self.runtime = Runtime(machine, node.store, pod)
         self._stop = asyncio.Event()
         self._end: End | None = None
-        self._started = (pod.get("status") or {}).get("startTime") or now()
+        self._started = pod.at("status.startTime") or now()
         self._init = [ContainerStatus(one, pod, init=True) for one in pod["spec"].get("initContainers") or ()]
         self._main = [ContainerStatus(one, pod) for one in pod["spec"]["containers"]]
         self.processes: dict[str, Process] = {}  # by name of the container
@@ -78,7 +92,7 @@ class PodWorker:
             try:
                 self.runtime.mount()
                 return True
-            except (MountError, OSError) as error:
+            except (NotReady, OSError) as error:
                 self._event("FailedMount", str(error), warning=True)
             await self._pause(_RETRY)
         return False
@@ -106,8 +120,8 @@ class PodWorker:
         wait = self._backoff.get(one.name, 0.0)
         self._backoff[one.name] = min(wait * 2 or self._machine.backoff, _LONGEST_BACKOFF)
         if wait and not self._stop.is_set():
-            pod = f"{name_of(self.pod)}_{namespace_of(self.pod)}"
             one.restarting()
+            pod = f"{self.pod.name}_{self.pod.namespace}"
             text = f"back-off {wait:g}s restarting failed container={one.name} pod={pod}"
             self._waiting(one, "CrashLoopBackOff", text)
             text = f"Back-off restarting failed container {one.name} in pod {pod}"
@@ -143,7 +157,7 @@ class PodWorker:
                 process = self.runtime.start(one, image)
                 self._event("Created", f"Created container: {one.name}")
                 return process
-            except ConfigError as error:
+            except NotReady as error:
                 self._waiting(one, "CreateContainerConfigError", str(error))
                 self._event("Failed", f"Error: {error}", warning=True)
             except OSError as error:
@@ -173,7 +187,7 @@ class PodWorker:
             wait = min(wait * 2, _LONGEST_BACKOFF)
         return None
 
-    async def _pause(self, wait: float) -> None:
+    async def _pause(self, wait: float | None) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), wait)
 
@@ -189,3 +203,25 @@ class PodWorker:
 
     def _event(self, reason: str, message: str, warning: bool = False) -> None:
         self._node.tell(self.pod, reason, message, warning)
+
+
+class SimulatedPod(PodWorker):
+    """A pod that only looks as if it ran; one that restarts always runs until it is stopped."""
+
+    def __init__(self, node: Node, machine: Machine, pod: Obj, simulation: Simulation) -> None:
+        super().__init__(node, machine, pod)
+        self._simulation = simulation
+
+    async def run(self) -> None:
+        began = now()
+        for one in self._init:
+            one.terminated(0, "Completed", "", began)
+        for one in self._main:
+            one.running("simulated://")
+        self._publish()
+        forever = self.pod["spec"]["restartPolicy"] == "Always"
+        await self._pause(None if forever else self._simulation.seconds)
+        code = 143 if self._stop.is_set() else await self._simulation.exit_code(self.pod)
+        for one in self._main:
+            one.terminated(code, "Error" if code else "Completed", "", began)
+        self._publish("Failed" if code else "Succeeded")

@@ -2,24 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from localkube.objects import Obj, lookup, now, set_condition
-from localkube.store import Store
+from localkube.objects import Json, Obj, now
 
 ADDRESS = "127.0.0.1"
 _KINDS = ("containerStatuses", "initContainerStatuses")
-
-
-class Node(Protocol):
-    """What a pod needs of the kubelet of its node."""
-
-    @property
-    def store(self) -> Store: ...
-
-    def publish(self, pod: Obj, status: Obj) -> Obj: ...
-
-    def tell(self, about: Obj, reason: str, message: str, warning: bool = False) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -34,18 +21,18 @@ class End:
 class ContainerStatus:
     """What one container is doing, in the words of the API."""
 
-    def __init__(self, container: Obj, pod: Obj, init: bool = False) -> None:
+    def __init__(self, container: Json, pod: Obj, init: bool = False) -> None:
         self.container, self._init = container, init
         self.name: str = container["name"]
         self.exit_code: int | None = None
         self.ever_ran = False
-        kept = lookup(pod, f"status.{_KINDS[init]}") or ()
-        before: Obj = next((one for one in kept if one["name"] == self.name), {"state": {"waiting": {}}})
+        kept = pod.at(f"status.{_KINDS[init]}") or ()
+        before: Json = next((one for one in kept if one["name"] == self.name), {"state": {"waiting": {}}})
         self.restarts = 0 if "waiting" in before["state"] else before["restartCount"] + 1
-        self._id: Obj = {}
-        self._last: Obj = {}
+        self._id: Json = {}
+        self._last: Json = {}
         first = init or not pod["spec"].get("initContainers")
-        self._state: Obj = {"waiting": {"reason": "ContainerCreating" if first else "PodInitializing"}}
+        self._state: Json = {"waiting": {"reason": "ContainerCreating" if first else "PodInitializing"}}
 
     def waiting(self, reason: str, message: str) -> None:
         self._state = {"waiting": {"reason": reason, "message": message}}
@@ -69,7 +56,7 @@ class ContainerStatus:
     def ready(self) -> bool:
         return self.exit_code == 0 if self._init else "running" in self._state
 
-    def document(self) -> Obj:
+    def document(self) -> Json:
         image = self.container["image"]
         return {
             "name": self.name,
@@ -90,17 +77,16 @@ def pod_status(
     started: str,
     init: Sequence[ContainerStatus],
     main: Sequence[ContainerStatus],
-    end: End | None = None,
-) -> Obj:
+    end: End | None,
+) -> Json:
     """The whole status; end says why the pod was made to fail."""
-    conditions = lookup(pod, "status.conditions")
     if end and end.disruption:
-        conditions = set_condition(conditions, "DisruptionTarget", True, end.disruption, end.message)
+        pod = pod.with_condition("DisruptionTarget", True, end.disruption, end.message)
     initialized = phase == "Succeeded" or all(one.exit_code == 0 for one in init)
     ready = phase == "Running" and all(one.ready for one in main)
-    status: Obj = {
+    status: Json = {
         "phase": phase,
-        "conditions": _readiness(conditions, initialized, ready, phase),
+        "conditions": _readiness(pod, initialized, ready, phase)["status"]["conditions"],
         "qosClass": pod["status"]["qosClass"],
         "startTime": started,
         "hostIP": ADDRESS,
@@ -113,30 +99,31 @@ def pod_status(
     return status | ({"reason": end.reason, "message": end.message} if end else {})
 
 
-def _readiness(conditions: Sequence[Obj] | None, initialized: bool, ready: bool, phase: str) -> list[Obj]:
-    """The conditions PodScheduled (kept), Initialized, Ready and ContainersReady of a pod in this phase."""
+def _readiness(pod: Obj, initialized: bool, ready: bool, phase: str) -> Obj:
+    """The pod with the conditions Initialized, Ready and ContainersReady of this phase."""
     not_ready = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
-    why = "" if initialized else "ContainersNotInitialized"
-    conditions = set_condition(conditions, "Initialized", initialized, why)
+    pod = pod.with_condition("Initialized", initialized, "" if initialized else "ContainersNotInitialized")
     for kind in ("Ready", "ContainersReady"):
-        conditions = set_condition(conditions, kind, ready, "" if ready else not_ready)
-    return conditions
+        pod = pod.with_condition(kind, ready, "" if ready else not_ready)
+    return pod
 
 
 def began(pod: Obj) -> bool:
     """Whether any container of the pod has run."""
-    return any("waiting" not in one["state"] for kind in _KINDS for one in pod["status"].get(kind) or ())
+    return any("waiting" not in one["state"] for kind in _KINDS for one in pod.at(f"status.{kind}") or ())
 
 
-def lost_status(pod: Obj) -> Obj:
-    """The status of a pod whose processes ended with the server before this one."""
+def lost(pod: Obj) -> Obj:
+    """The pod as it is when its processes have ended with the server before this one."""
     message = "localkube was restarted: the containers of this pod ended with the process before it."
-    lost = "The container could not be located when the pod was terminated"
-    gone = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": lost}
+    told = "The container could not be located when the pod was terminated"
+    gone = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": told}
     over = {"ready": False, "started": False, "state": {"terminated": gone}}
-    status: Obj = {**pod["status"], "phase": "Failed", "reason": "NodeLost", "message": message}
-    for kind in _KINDS:
-        if kind in status:
-            status[kind] = [{**one, **over} if "running" in one["state"] else one for one in status[kind]]
-    conditions = set_condition(status.get("conditions"), "DisruptionTarget", True, "NodeLost", message)
-    return status | {"conditions": _readiness(conditions, True, False, "Failed")}
+    statuses = {
+        kind: [{**one, **over} if "running" in one["state"] else one for one in pod["status"][kind]]
+        for kind in _KINDS
+        if kind in pod["status"]
+    }
+    pod = pod.with_condition("DisruptionTarget", True, "NodeLost", message)
+    pod = pod.with_status(phase="Failed", reason="NodeLost", message=message, **statuses)
+    return _readiness(pod, True, False, "Failed")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localkube.errors import unsupported_media_type
-from localkube.objects import Obj
+from localkube.objects import Json
 
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\0"
@@ -50,7 +50,7 @@ _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
 # fmt: on
 
 
-def decode(body: bytes) -> Obj:
+def decode(body: bytes) -> Json:
     """The object that was sent. Raises ApiError 415 for what is not known here, or is no protobuf."""
     try:
         if not body.startswith(_MAGIC):
@@ -61,8 +61,8 @@ def decode(body: bytes) -> Obj:
         raise unsupported_media_type(CONTENT_TYPE) from None
 
 
-def _message(kind: str, data: bytes) -> Obj:
-    found: Obj = {}
+def _message(kind: str, data: bytes) -> Json:
+    found: Json = {}
     for number, value in _fields(data):
         name, declared = _MESSAGES[kind][number]
         if declared == _DEFAULTS:

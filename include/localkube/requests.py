@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from localkube import errors, protobuf
-from localkube.errors import ApiError
-from localkube.objects import Obj
+from localkube import protobuf
+from localkube.errors import ApiError, no_such_path, unsupported_media_type
+from localkube.objects import Json
 from localkube.resources import RESOURCES, Resource
 from localkube.selectors import Match, field_selector, label_selector
 from localkube.store import Record, encode
@@ -35,18 +35,17 @@ class Target:
 
 def target_of(path: str) -> Target:
     """What a path below the cluster's root names. Raises ApiError 404."""
-    parts = path.strip("/").split("/")
-    root, rest, namespace = "/".join(parts[: 2 if parts[0] == "api" else 3]), parts[3:], ""
-    if parts[0] == "api":
-        rest = parts[2:]
+    parts, namespace = path.strip("/").split("/"), ""
+    depth = 2 if parts[0] == "api" else 3
+    root, rest = "/".join(parts[:depth]), parts[depth:]
     if rest[:1] == ["namespaces"] and len(rest) > 2 and rest[2] != "status":
         namespace, rest = rest[1], rest[2:]
     plural, name, subresource, *more = [*rest, "", "", ""]
     resource = RESOURCES.get(plural)
     if resource is None or resource.root != root or any(more):
-        raise errors.no_such_path()
+        raise no_such_path()
     if (namespace and not resource.namespaced) or (name and resource.namespaced and not namespace):
-        raise errors.no_such_path()
+        raise no_such_path()
     return Target(resource, namespace, name, subresource)
 
 
@@ -64,7 +63,7 @@ class View:
             return encode(table(self._resource.plural, [record.data], self._include, version))
         return encode(metadata_only(record.data)) if self._form else record.raw
 
-    def many(self, records: Iterable[Record], meta: Obj) -> bytes:
+    def many(self, records: Iterable[Record], meta: Json) -> bytes:
         """A list with its metadata."""
         if self._form == "Table":
             objects = (record.data for record in records)
@@ -75,7 +74,7 @@ class View:
         head = encode({"kind": kind, "apiVersion": version, "metadata": meta})[:-1]
         return head + b',"items":[' + b",".join(self.one(record) for record in records) + b"]}"
 
-    def nothing(self, meta: Obj) -> Obj:
+    def nothing(self, meta: Json) -> Json:
         """The object of a bookmark."""
         if self._form == "Table":
             return table(self._resource.plural, [], "None", meta)
@@ -116,7 +115,7 @@ def number(request: web.Request, name: str) -> int | None:
     return int(text) if text else None
 
 
-def dry_run(request: web.Request, options: Obj | None = None) -> bool:
+def dry_run(request: web.Request, options: Json | None = None) -> bool:
     """Whether nothing is to be stored. Raises ApiError 400."""
     asked = request.query.getall("dryRun", []) or (options or {}).get("dryRun") or []
     if any(one != "All" for one in asked):
@@ -128,7 +127,7 @@ async def json_body(request: web.Request) -> Any:
     """Whatever was sent, in JSON or in protobuf. Raises ApiError 400, 413 or 415."""
     in_protobuf = request.content_type == protobuf.CONTENT_TYPE
     if not in_protobuf and "json" not in request.content_type:
-        raise errors.unsupported_media_type(request.content_type)
+        raise unsupported_media_type(request.content_type)
     try:
         body = await request.read()
         return protobuf.decode(body) if in_protobuf else msgspec.json.decode(body)
@@ -138,7 +137,7 @@ async def json_body(request: web.Request) -> Any:
         raise ApiError(400, f"the body is no JSON: {error}") from None
 
 
-async def object_body(request: web.Request) -> Obj:
+async def object_body(request: web.Request) -> Json:
     """The JSON object that was sent. Raises ApiError 400, 413 or 415."""
     body = await json_body(request)
     if not isinstance(body, dict):
@@ -146,7 +145,7 @@ async def object_body(request: web.Request) -> Obj:
     return body
 
 
-async def delete_options(request: web.Request) -> Obj:
+async def delete_options(request: web.Request) -> Json:
     """DeleteOptions from body and query, where the query wins. Raises ApiError 400, 413 or 415."""
     options = await object_body(request) if request.body_exists and await request.read() else {}
     if "propagationPolicy" in request.query:

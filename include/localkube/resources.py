@@ -6,16 +6,16 @@ What is not in this table does not exist for a client (404), as on a cluster wit
 from dataclasses import dataclass
 
 from localkube import __version__
-from localkube.objects import Obj
+from localkube.objects import Json
 
 # fmt: off
-VERSION: Obj = {
+VERSION: Json = {
     "major": "1", "minor": "36", "gitVersion": f"v1.36.0+localkube.{__version__}", "gitCommit": "",
     "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "python",
     "platform": "linux/amd64",
 }
 # fmt: on
-_BELOW: dict[str, Obj] = {
+_BELOW: dict[str, Json] = {
     "status": {"verbs": ["get", "patch", "update"]},
     "log": {"verbs": ["get"]},
     "eviction": {"verbs": ["create"], "kind": "Eviction", "group": "policy", "version": "v1"},
@@ -72,10 +72,10 @@ RESOURCES = {resource.plural: resource for resource in _ALL}
 _ROOTS = {resource.root: resource.group for resource in _ALL}
 
 
-def discovery(path: str) -> Obj | None:
+def discovery(path: str) -> Json | None:
     """The discovery document at a path below the cluster's root, or None."""
     groups = [_group(group) for group in _ROOTS.values() if group]
-    fixed: dict[str, Obj] = {
+    fixed: dict[str, Json] = {
         "version": VERSION,
         "api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups},
@@ -89,15 +89,15 @@ def discovery(path: str) -> Obj | None:
     return fixed.get(path)
 
 
-def _group(group: str) -> Obj:
+def _group(group: str) -> Json:
     version = {"groupVersion": f"{group}/v1", "version": "v1"}
     return {"name": group, "versions": [version], "preferredVersion": version}
 
 
-def _entries(one: Resource) -> list[Obj]:
-    common: Obj = {"namespaced": one.namespaced, "kind": one.kind}
+def _entries(one: Resource) -> list[Json]:
+    common: Json = {"namespaced": one.namespaced, "kind": one.kind}
     entry = common | {"name": one.plural, "singularName": one.kind.lower(), "verbs": _VERBS}
     entry |= {"shortNames": [one.short]} if one.short else {}
     entry |= {"categories": ["all"]} if one.plural in ("pods", "jobs", "daemonsets") else {}
-    below: Obj = {"singularName": "", **common}
+    below: Json = {"singularName": "", **common}
     return [entry, *(below | _BELOW[sub] | {"name": f"{one.plural}/{sub}"} for sub in one.subresources)]

@@ -9,22 +9,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import islice
 
-from localkube.controller import Controller, Events
-from localkube.objects import (
-    Key,
-    Obj,
-    deleting,
-    finished,
-    is_true,
-    key_of,
-    labels_of,
-    lookup,
-    name_of,
-    namespace_of,
-    quantity,
-    set_condition,
-    with_status,
-)
+from localkube.controller import Controller
+from localkube.events import Events
+from localkube.objects import Json, Key, Obj, lookup, quantity
 from localkube.selectors import expressions_hold
 from localkube.store import Event, Store
 
@@ -44,13 +31,28 @@ class Load:
     used: Counter[str] = field(default_factory=Counter)
 
     def add(self, uid: str, requests: Requests) -> None:
-        self.pods[uid] = requests
-        self.used.update(requests)
+        if uid not in self.pods:
+            self.pods[uid] = requests
+            self.used.update(requests)
 
     def drop(self, uid: str) -> None:
         self.used.subtract(self.pods.pop(uid, {}))
         if not self.pods:
             self.used.clear()  # of what rounding left
+
+    def lacks(self, wanted: Requests, room: dict[str, str]) -> str | None:
+        """Why a node with so much room cannot take such a pod as well."""
+        if len(self.pods) + 1 > quantity(room.get("pods", 0)):
+            return "Too many pods"
+        for name, amount in wanted.items():
+            if amount and self.used[name] + amount > quantity(room.get(name, 0)) + 1e-6:
+                return f"Insufficient {name}"
+        return None
+
+    def rank(self, room: dict[str, str]) -> tuple[float, int]:
+        """The larger, the fuller."""
+        shares = (self.used[kind] / max(quantity(room.get(kind, 0)), 1e-9) for kind in ("cpu", "memory"))
+        return max(shares), len(self.pods)
 
 
 class Scheduler(Controller):
@@ -61,9 +63,7 @@ class Scheduler(Controller):
     def __init__(self, store: Store, events: Events) -> None:
         super().__init__(store, events)
         self._waiting: dict[str, dict[str, Key]] = defaultdict(dict)  # shape -> uid -> key
-        self._untold: dict[str, dict[str, Key]] = defaultdict(
-            dict
-        )  # those who do not know that they must wait
+        self._untold: dict[str, dict[str, Key]] = defaultdict(dict)  # who do not know that they must wait
         self._shapes: dict[str, str] = {}  # uid -> shape
         self._loads: dict[str, Load] = defaultdict(Load)
         for pod in store.objects("pods"):
@@ -72,18 +72,17 @@ class Scheduler(Controller):
         store.subscribe("nodes", self._note_node)
 
     def _take(self, pod: Obj, gone: bool = False) -> None:
-        uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
-        if node and not (gone or finished(pod)):
-            if uid not in self._loads[node].pods:
-                self._loads[node].add(uid, requests_of(pod["spec"]))
+        uid, node, over = pod.uid, pod["spec"].get("nodeName"), gone or pod.finished
+        if node and not over:
+            self._loads[node].add(uid, requests_of(pod["spec"]))
         elif node:
             self._loads[node].drop(uid)
             self.enqueue(_ROUND)
-        elif gone or deleting(pod) or finished(pod):
+        elif over or pod.deleting:
             self._forget(uid)
         elif uid not in self._shapes:
             shape = self._shapes[uid] = _shape(pod["spec"])
-            self._waiting[shape][uid] = self._untold[shape][uid] = key_of("pods", pod)
+            self._waiting[shape][uid] = self._untold[shape][uid] = pod.key("pods")
             self.enqueue(_ROUND)
 
     def _forget(self, uid: str) -> None:
@@ -93,11 +92,11 @@ class Scheduler(Controller):
 
     def _note_node(self, event: Event) -> None:
         if event.type == "DELETED":
-            self._loads.pop(name_of(event.new), None)
+            self._loads.pop(event.new.name, None)
         self.enqueue(_ROUND)
 
     def sync(self, key: Key) -> None:
-        nodes, left = self._store.objects("nodes"), _BATCH
+        nodes, left = self.store.objects("nodes"), _BATCH
         for shape in list(self._waiting):
             if self._waiting[shape]:
                 left -= self._place(shape, nodes, left)
@@ -115,39 +114,25 @@ class Scheduler(Controller):
         suitable = [node for node, problem in problems if problem is None]
         reasons = Counter(problem for _, problem in problems if problem is not None)
         for done, (uid, key) in enumerate(waiting):
-            node, full = self._emptiest(requests, suitable)
-            if node is None:
-                listed = ", ".join(f"{count} {reason}" for reason, count in sorted((reasons + full).items()))
+            rooms = {node.name: node["status"]["allocatable"] for node in suitable}
+            lacks = {name: self._loads[name].lacks(requests, room) for name, room in rooms.items()}
+            free = [(self._loads[name].rank(rooms[name]), name) for name in rooms if not lacks[name]]
+            if not free:
+                reasons.update(lack for lack in lacks.values() if lack)
+                listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
                 why = f"0/{len(nodes)} nodes are available" + (f": {listed}." if listed else ".")
                 return done + self._tell(shape, why, most - done)
             self._forget(uid)
-            self._bind(self._pod(key), name_of(node))
+            self._bind(self._pod(key), min(free)[1])
         return len(waiting)
 
     def _pod(self, key: Key) -> Obj:
-        return self._store.record(*key).data
-
-    def _emptiest(self, wanted: Requests, nodes: list[Obj]) -> tuple[Obj | None, Counter[str]]:
-        """The node with the most room left, or why there is none."""
-        full: Counter[str] = Counter()
-        ranked: list[tuple[float, int, str, Obj]] = []
-        for node in nodes:
-            room, load = node["status"]["allocatable"], self._loads[name_of(node)]
-            if problem := _full(wanted, room, load):
-                full[problem] += 1
-            else:
-                shares = (
-                    load.used[kind] / max(quantity(room.get(kind, 0)), 1e-9) for kind in ("cpu", "memory")
-                )
-                ranked.append((max(shares), len(load.pods), name_of(node), node))
-        return min(ranked)[3] if ranked else None, full
+        return self.store.record(*key).data
 
     def _bind(self, pod: Obj, node: str) -> None:
-        pod = {**pod, "spec": {**pod["spec"], "nodeName": node}}
-        conditions = set_condition(pod["status"].get("conditions"), "PodScheduled", True)
-        pod = self._store.update("pods", with_status(pod, conditions=conditions))
-        message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {node}"
-        self.tell(pod, "Scheduled", message)
+        bound = pod.replaced(spec={**pod["spec"], "nodeName": node}).with_condition("PodScheduled", True)
+        bound = self.store.update("pods", bound)
+        self.tell(bound, "Scheduled", f"Successfully assigned {pod.namespace}/{pod.name} to {node}")
 
     def _tell(self, shape: str, why: str, most: int) -> int:
         """Tell pods of this shape why they wait, each of them once; returns how many were told."""
@@ -155,14 +140,12 @@ class Scheduler(Controller):
         for uid, key in told:
             del self._untold[shape][uid]
             pod = self._pod(key)
-            conditions = pod["status"].get("conditions")
-            conditions = set_condition(conditions, "PodScheduled", False, "Unschedulable", why)
             self.tell(pod, "FailedScheduling", why, warning=True)
-            self._store.update("pods", with_status(pod, conditions=conditions))
+            self.store.update("pods", pod.with_condition("PodScheduled", False, "Unschedulable", why))
         return len(told)
 
 
-def requests_of(spec: Obj) -> Requests:
+def requests_of(spec: Json) -> Requests:
     """What a pod asks for: the sum of its containers, or one init container if that asks for more."""
 
     def asked(kind: str, name: str) -> list[float]:
@@ -174,12 +157,12 @@ def requests_of(spec: Obj) -> Requests:
     }
 
 
-def suits(spec: Obj, node: Obj) -> bool:
+def suits(spec: Json, node: Obj) -> bool:
     """Whether a pod may run on a node, room and readiness aside."""
-    return spec.get("nodeName") in (None, "", name_of(node)) and _unsuitable(spec, node) is None
+    return spec.get("nodeName") in (None, "", node.name) and _unsuitable(spec, node) is None
 
 
-def tied_to(spec: Obj, node: str) -> Obj:
+def tied_to(spec: Json, node: str) -> Json:
     """The spec of a pod that may run on this node only."""
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     terms = [{**one, **term} for one in lookup(spec, _REQUIRED_TERMS) or [{}]]
@@ -187,24 +170,24 @@ def tied_to(spec: Obj, node: str) -> Obj:
     return {**spec, "affinity": {**(spec.get("affinity") or {}), "nodeAffinity": required}}
 
 
-def node_of(spec: Obj) -> str:
+def node_of(spec: Json) -> str:
     """The node that a pod is bound or tied to."""
     return str(spec.get("nodeName") or lookup(spec, _REQUIRED_TERMS)[0]["matchFields"][0]["values"][0])
 
 
-def _shape(spec: Obj) -> str:
+def _shape(spec: Json) -> str:
     parts = [spec.get(part) for part in ("nodeSelector", "affinity", "tolerations")]
     return json.dumps([requests_of(spec), *parts])
 
 
-def _unsuitable(spec: Obj, node: Obj) -> str | None:
-    labels, terms = labels_of(node), lookup(spec, _REQUIRED_TERMS)
-    selected = all(labels.get(key) == value for key, value in (spec.get("nodeSelector") or {}).items())
+def _unsuitable(spec: Json, node: Obj) -> str | None:
+    terms = lookup(spec, _REQUIRED_TERMS)
+    selected = (spec.get("nodeSelector") or {}).items() <= node.labels.items()
     if not selected or (terms is not None and not any(_term_holds(term, node) for term in terms)):
         return "node(s) didn't match Pod's node affinity/selector"
-    if lookup(node, "spec.unschedulable") and not _tolerated(_UNSCHEDULABLE, spec):
+    if node.at("spec.unschedulable") and not _tolerated(_UNSCHEDULABLE, spec):
         return "node(s) were unschedulable"
-    for taint in lookup(node, "spec.taints") or ():
+    for taint in node.at("spec.taints") or ():
         if taint["effect"] != "PreferNoSchedule" and not _tolerated(taint, spec):
             return f"node(s) had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
     return None
@@ -212,27 +195,18 @@ def _unsuitable(spec: Obj, node: Obj) -> str | None:
 
 def _not_ready(node: Obj) -> str | None:
     reason = "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
-    return None if is_true(node, "Ready") else reason
+    return None if node.is_true("Ready") else reason
 
 
-def _term_holds(term: Obj, node: Obj) -> bool:
-    by_label = expressions_hold(term.get("matchExpressions") or (), labels_of(node))
-    return by_label and expressions_hold(term.get("matchFields") or (), {"metadata.name": name_of(node)})
+def _term_holds(term: Json, node: Obj) -> bool:
+    by_label = expressions_hold(term.get("matchExpressions") or (), node.labels)
+    return by_label and expressions_hold(term.get("matchFields") or (), {"metadata.name": node.name})
 
 
-def _tolerated(taint: Obj, spec: Obj) -> bool:
+def _tolerated(taint: Json, spec: Json) -> bool:
     return any(
         one.get("effect") in (None, "", taint["effect"])
         and one.get("key") in (None, "", taint["key"])
         and (one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", ""))
         for one in spec.get("tolerations") or ()
     )
-
-
-def _full(wanted: Requests, room: dict[str, str], load: Load) -> str | None:
-    if len(load.pods) + 1 > quantity(room.get("pods", 0)):
-        return "Too many pods"
-    for name, amount in wanted.items():
-        if amount and load.used[name] + amount > quantity(room.get(name, 0)) + 1e-6:
-            return f"Insufficient {name}"
-    return None

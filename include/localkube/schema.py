@@ -10,21 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localkube.errors import ApiError, Problem, required
-from localkube.field_rules import Rule
-from localkube.objects import Obj, quantity, seconds
-from localkube.spec_rules import RULES
+from localkube.errors import ApiError
+from localkube.objects import Json, quantity, seconds
+from localkube.rules import RULES, Problem, required
 
-
-def _field(kind: str, name: str, declared: str) -> tuple[str, bool, Rule | None]:
-    rule = RULES.get(f"{kind}.{name}") or RULES.get(f"{kind}:{declared}")
-    return declared.rstrip("!"), declared.endswith("!"), rule
-
-
-_TYPES = {
-    kind: {name: _field(kind, name, declared) for name, declared in fields.items()}
-    for kind, fields in json.loads(Path(__file__).with_name("schema.json").read_bytes()).items()
-}
+_TYPES: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("schema.json").read_bytes())
 _JSON_NAMES = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 _ACCEPTED: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -36,10 +26,7 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
 _PARSERS: dict[str, tuple[Callable[[str], object], str]] = {
     "base64": (lambda text: base64.b64decode(text, validate=True), "illegal base64 data"),
     "time": (seconds, "not a time such as 2006-01-02T15:04:05Z"),
-    "quantity": (
-        quantity,
-        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-    ),
+    "quantity": (quantity, "quantities must be such as 500m, 2 or 6Gi"),
 }
 
 
@@ -49,28 +36,26 @@ class Decoder:
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self.unknown: list[str] = []
-        self.problems: list[tuple[str, Problem]] = []
+        self.problems: list[Problem] = []
 
-    def decode(self, obj: Obj) -> Obj:
+    def decode(self, obj: Json) -> Json:
         """The object without unknown fields and nulls. Raises ApiError 400 for a value of the wrong type."""
-        return dict(self._object(self._kind, obj, ""))
+        return self._object(self._kind, obj, "")
 
-    def _object(self, kind: str, value: Any, path: str) -> Obj:
-        if not isinstance(value, dict):
-            raise self._mismatch(value, path, kind)
+    def _object(self, kind: str, value: Json, path: str) -> Json:
         fields, result, prefix = _TYPES[kind], {}, f"{path}." if path else ""
         for name, given in value.items():
             if name not in fields:
                 self.unknown.append(f"{prefix}{name}")
             elif given is not None:
-                declared, _, rule = fields[name]
-                before = len(self.problems)
+                before, declared = len(self.problems), fields[name].rstrip("!")
                 result[name] = self._value(declared, given, f"{prefix}{name}")
+                rule = RULES.get(f"{kind}.{name}") or RULES.get(f"{kind}:{declared}")
                 if rule is not None and len(self.problems) == before:  # a rule may rely on what is inside
-                    self.problems += [(f"{prefix}{name}{part}", why) for part, why in rule(result[name])]
-        for name, (_, is_required, _) in fields.items():
-            if is_required and name not in result:
-                self.problems.append((f"{prefix}{name}", required()))
+                    found = rule(result[name])
+                    self.problems += [one._replace(field=f"{prefix}{name}{one.field}") for one in found]
+        missing = [name for name in fields if fields[name].endswith("!") and name not in result]
+        self.problems += [required(f"{prefix}{name}") for name in missing]
         return result
 
     def _value(self, declared: str, value: Any, path: str) -> Any:
@@ -80,25 +65,18 @@ class Decoder:
             return [self._value(declared[2:], one, f"{path}[{n}]") for n, one in enumerate(value)]
         if declared.startswith("{}") and isinstance(value, dict):
             return {key: self._value(declared[2:], one, path) for key, one in value.items()}
-        if declared in _TYPES:
+        if declared in _TYPES and isinstance(value, dict):
             return self._object(declared, value, path)
         if declared in _PARSERS and isinstance(value, str):
-            self._parse(declared, value, path)
+            parse, expected = _PARSERS[declared]
+            try:
+                parse(value)
+            except ValueError:
+                raise self._refusal(f"{path}: {value!r}: {expected}") from None
         elif type(value) not in _ACCEPTED.get(declared, ()):
-            raise self._mismatch(value, path, declared)
+            found, field = _JSON_NAMES.get(type(value), "null"), f"{self._kind}.{path} of type {declared}"
+            raise self._refusal(f"json: cannot unmarshal {found} into Go struct field {field}")
         return str(value) if declared == "quantity" else value
-
-    def _parse(self, declared: str, value: str, path: str) -> None:
-        parse, expected = _PARSERS[declared]
-        try:
-            parse(value)
-        except ValueError:
-            raise self._refusal(f"{path}: {value!r}: {expected}") from None
-
-    def _mismatch(self, value: Any, path: str, declared: str) -> ApiError:
-        found = _JSON_NAMES.get(type(value), "null")
-        into = f"Go struct field {self._kind}.{path} of type {declared}"
-        return self._refusal(f"json: cannot unmarshal {found} into {into}")
 
     def _refusal(self, why: str) -> ApiError:
         return ApiError(400, f'{self._kind} in version "v1" cannot be handled as a {self._kind}: {why}')

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from localkube.errors import ApiError
-from localkube.objects import Obj, labels_of, lookup
+from localkube.objects import Json, Obj
 
 Match = Callable[[Obj], bool]
 Labels = Mapping[str, str]
@@ -37,16 +37,14 @@ def _requirement(text: str) -> tuple[str, str, list[str]]:
         return found["key"], "NotIn" if found["op"] == "!=" else "In", [found["values"]]
     if found := _EXISTS.fullmatch(text):
         return found["key"], "DoesNotExist" if found["op"] else "Exists", []
-    raise ApiError(
-        400,
-        f'unable to parse requirement: "{text}" is no label selector such as app=x, app in (x, y) or !app',
-    )
+    advice = "is no label selector such as app=x, app in (x, y) or !app"
+    raise ApiError(400, f'unable to parse requirement: "{text}" {advice}')
 
 
 def label_selector(text: str) -> Match | None:
     """The test a labelSelector parameter stands for; None when it is empty."""
     wanted = [_requirement(part.strip()) for part in _PART.findall(text) if part.strip()]
-    return (lambda obj: all(_holds(labels_of(obj), *one) for one in wanted)) if wanted else None
+    return (lambda obj: all(_holds(obj.labels, *one) for one in wanted)) if wanted else None
 
 
 def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
@@ -57,32 +55,30 @@ def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
         if found is None:
             raise ApiError(400, f'invalid selector: "{part}"; can\'t understand it')
         if found["key"] not in allowed:
-            supported = ", ".join(allowed)
-            raise ApiError(400, f"field label not supported: {found['key']}; supported here: {supported}")
+            supported = f"supported here: {', '.join(allowed)}"
+            raise ApiError(400, f"field label not supported: {found['key']}; {supported}")
         wanted.append((found["key"], found["op"] != "!=", found["values"]))
-
-    def matches(obj: Obj) -> bool:
-        return all((_field(obj, path) == value) is same for path, same, value in wanted)
-
-    return matches if wanted else None
+    if not wanted:
+        return None
+    return lambda obj: all((_field(obj, path) == value) is same for path, same, value in wanted)
 
 
 def _field(obj: Obj, path: str) -> str:
     """The field as text; `status.successful` is what selectors call the number of a Job's succeeded pods."""
     if path == "status.successful":
-        return str(lookup(obj, "status.succeeded") or 0)
-    value = lookup(obj, path)
+        return str(obj.at("status.succeeded") or 0)
+    value = obj.at(path)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def selects(selector: Obj | None, labels: Labels) -> bool:
+def selects(selector: Json | None, labels: Labels) -> bool:
     """Whether a LabelSelector (matchLabels, matchExpressions) selects these labels; None selects nothing."""
     if selector is None:
         return False
-    same = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    same = (selector.get("matchLabels") or {}).items() <= labels.items()
     return same and expressions_hold(selector.get("matchExpressions") or (), labels)
 
 
-def expressions_hold(expressions: Iterable[Obj], labels: Labels) -> bool:
+def expressions_hold(expressions: Iterable[Json], labels: Labels) -> bool:
     """Whether all matchExpressions hold for these labels."""
     return all(_holds(labels, one["key"], one["operator"], one.get("values") or []) for one in expressions)

@@ -8,10 +8,9 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from localkube import errors
 from localkube.api import Api
 from localkube.cluster import Cluster, Clusters
-from localkube.errors import ApiError
+from localkube.errors import ApiError, no_such_path, not_allowed
 from localkube.requests import LARGEST_BODY, json_body, json_response
 from localkube.spec import ClusterSpec
 
@@ -64,7 +63,7 @@ class Server:
         if area == "localkube" and name == "clusters":
             _authorize(request, self._admin_token)
             return await self._admin(request, [part for part in rest[0].split("/") if part])
-        raise errors.no_such_path()
+        raise no_such_path()
 
     async def _admin(self, request: web.Request, parts: list[str]) -> web.Response:
         match request.method, parts:
@@ -86,8 +85,8 @@ class Server:
                 await cluster.durable()
                 return json_response({"node": node, "pods": count}, 202)
             case _, [] | [_]:
-                raise errors.not_allowed(request.method)
-        raise errors.no_such_path()
+                raise not_allowed(request.method)
+        raise no_such_path()
 
 
 def _authorize(request: web.Request, token: str) -> None:

@@ -1,4 +1,4 @@
-"""Pods of simulated nodes: they finish after a set time, without a process, to rehearse large campaigns.
+"""How the pods of simulated nodes end: after a set time, without a process, to rehearse large campaigns.
 
 One process may stand in for what the containers of all of them would have done. `LOCALKUBE_SIMULATION` in
 the server's environment is its command; it is told each pod that has run its time, and says how that ended.
@@ -13,18 +13,16 @@ import logging
 import os
 import shlex
 from asyncio.subprocess import PIPE, Process
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
-from localkube.objects import Obj, labels_of, name_of, now
-from localkube.pod_status import ContainerStatus, End, Node, pod_status
+from localkube.objects import Obj
 
 log = logging.getLogger(__name__)
 COMMAND = "LOCALKUBE_SIMULATION"
 _LOST = 137  # exit code of pods whose stand-in ends before it has answered, as of killed containers
 
 
-@dataclass(eq=False)
 class StandIn:
     """The process that stands in for containers.
 
@@ -32,12 +30,13 @@ class StandIn:
     order. It ends when its input does, which is with the server; should it end before, it is started again.
     """
 
-    command: list[str]
-    _process: Process | None = None
-    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _waiting: dict[int, asyncio.Future[int]] = field(default_factory=dict)
-    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
-    _listener: asyncio.Task[None] | None = None
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._starting = asyncio.Lock()
+        self._process: Process | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._waiting: dict[int, asyncio.Future[int]] = {}
+        self._numbers = itertools.count()
 
     async def exit_code(self, cluster: str, pod: Obj) -> int:
         """What the containers of a pod would have ended with."""
@@ -45,14 +44,14 @@ class StandIn:
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            line = json.dumps({"id": number, "cluster": cluster, "pod": pod}).encode() + b"\n"
-            stdin = (await self._running()).stdin
-            if stdin is not None:
-                stdin.write(line)
-                await stdin.drain()
+            process = await self._running()
+            if process.stdin is not None:
+                line = json.dumps({"id": number, "cluster": cluster, "pod": pod})
+                process.stdin.write(line.encode() + b"\n")
+                await process.stdin.drain()
             return await answer
         except OSError as error:
-            log.error("%s cannot be asked: %s", shlex.join(self.command), error)
+            log.error("%s cannot be asked: %s", shlex.join(self._command), error)
             return _LOST
         finally:
             self._waiting.pop(number, None)
@@ -60,7 +59,7 @@ class StandIn:
     async def _running(self) -> Process:
         async with self._starting:
             if self._process is None or self._process.returncode is not None:
-                self._process = await asyncio.create_subprocess_exec(*self.command, stdin=PIPE, stdout=PIPE)
+                self._process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)
                 self._listener = asyncio.create_task(self._listen(self._process))
             return self._process
 
@@ -68,12 +67,14 @@ class StandIn:
         if process.stdout is not None:
             async for line in process.stdout:
                 said = json.loads(line)
-                if (answer := self._waiting.get(said["id"])) and not answer.done():
-                    answer.set_result(int(said["exitCode"]))
-        log.error("%s has ended with %d", shlex.join(self.command), await process.wait())
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_result(_LOST)
+                self._answer(said["id"], int(said["exitCode"]))
+        log.error("%s has ended with %d", shlex.join(self._command), await process.wait())
+        for number in list(self._waiting):
+            self._answer(number, _LOST)
+
+    def _answer(self, number: int, code: int) -> None:
+        if (answer := self._waiting.get(number)) and not answer.done():
+            answer.set_result(code)
 
 
 @cache
@@ -99,65 +100,10 @@ class Simulation:
         return await standing_in.exit_code(self.seed, pod) if standing_in else 0
 
     def fails(self, pod: Obj) -> bool:
-        annotations = pod["metadata"].get("annotations") or {}
-        index = annotations.get("batch.kubernetes.io/job-completion-index")
-        who = (
-            name_of(pod)
-            if index is None
-            else "/".join(
-                (
-                    labels_of(pod).get("batch.kubernetes.io/job-name", ""),
-                    index,
-                    annotations.get("batch.kubernetes.io/job-index-failure-count", "0"),
-                )
-            )
-        )
+        """Whether this pod, or this attempt at an index of a Job, is one of the share that fails."""
+        prefix = "batch.kubernetes.io/job-"
+        job, index = pod.labels.get(f"{prefix}name", ""), pod.annotations.get(f"{prefix}completion-index")
+        failures = pod.annotations.get(f"{prefix}index-failure-count", 0)
+        who = pod.name if index is None else f"{job}/{index}/{failures}"
         digest = hashlib.sha256(f"{self.seed}/{who}".encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64 < self.failure_rate
-
-
-class SimulatedPod:
-    """A pod that only looks as if it ran; one that restarts always runs until it is stopped."""
-
-    def __init__(self, node: Node, pod: Obj, simulation: Simulation) -> None:
-        self.pod, self._node, self._simulation = pod, node, simulation
-        self._stopped = asyncio.Event()
-        self._end: End | None = None
-        self._started = now()
-        spec = pod["spec"]
-        self._init = [ContainerStatus(one, pod, init=True) for one in spec.get("initContainers") or ()]
-        self._main = [ContainerStatus(one, pod) for one in spec["containers"]]
-
-    def stop(self, grace: float, end: End | None = None) -> None:
-        self._end = end or self._end
-        self._stopped.set()
-
-    async def run(self) -> None:
-        began = now()
-        for one in self._init:
-            one.terminated(0, "Completed", "", began)
-        for one in self._main:
-            one.running("simulated://")
-        self._publish("Running")
-        forever = self.pod["spec"]["restartPolicy"] == "Always"
-        try:
-            await asyncio.wait_for(self._stopped.wait(), None if forever else self._simulation.seconds)
-            code = 143
-        except TimeoutError:
-            code = await self._simulation.exit_code(self.pod)
-        for one in self._main:
-            one.terminated(code, "Error" if code else "Completed", "", began)
-        self._publish("Failed" if code else "Succeeded")
-
-    def _publish(self, phase: str) -> None:
-        self.pod = self._node.publish(
-            self.pod,
-            pod_status(
-                self.pod,
-                phase,
-                self._started,
-                self._init,
-                self._main,
-                self._end if phase != "Running" else None,
-            ),
-        )

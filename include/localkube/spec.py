@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from localkube.errors import ApiError
-from localkube.objects import Obj, quantity
+from localkube.objects import Json, quantity
 
 
 class Simulate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,31 +27,30 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: dict[str, str] = {}
     simulate: Simulate | None = None
 
+    def __post_init__(self) -> None:
+        for field in ("cpu", "memory"):
+            try:
+                quantity(getattr(self, field))
+            except ValueError as error:
+                raise ValueError(f"{field}: {error}") from None
+
     @classmethod
     def parse(cls, document: object) -> Self:
         """Check a request; raises ApiError 400 that names the field and what is allowed."""
         try:
-            spec = msgspec.convert(document, cls)
+            return msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
             allowed = ", ".join(cls.__struct_fields__)
             raise ApiError(400, f"a cluster is an object with {allowed}: {error}") from None
-        for field in ("cpu", "memory"):
-            try:
-                quantity(getattr(spec, field))
-            except ValueError as error:
-                raise ApiError(400, f"{field}: {error}") from None
-        return spec
 
-    def document(self) -> Obj:
+    def document(self) -> Json:
         found: Any = msgspec.to_builtins(self)
         return dict(found)
 
     def check_same(self, other: Self) -> None:
         """Raise ApiError 409 naming what differs, if anything does."""
-        mine, theirs = self.document(), other.document()
-        differing = [
-            f"{key} is {mine[key]!r}, not {theirs[key]!r}" for key in mine if mine[key] != theirs[key]
-        ]
+        pairs = [(key, value, getattr(other, key)) for key, value in msgspec.structs.asdict(self).items()]
+        differing = [f"{key} is {mine!r}, not {asked!r}" for key, mine, asked in pairs if mine != asked]
         if differing:
             message = f"cluster {self.name} exists with another shape: {'; '.join(differing)}"
             raise ApiError(409, message, "AlreadyExists", name=self.name, kind="clusters")

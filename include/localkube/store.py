@@ -6,38 +6,38 @@ being deleted goes as soon as its last finalizer is gone and, for a pod, its gra
 """
 
 import asyncio
-import secrets
 import uuid
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
-from localkube import errors
-from localkube.errors import ApiError
-from localkube.objects import Key, Obj, deleting, key_of, name_of, now, with_metadata
+from localkube.errors import ApiError, conflict, not_found
+from localkube.objects import Json, Key, Obj, now
 
 _HISTORY = 4_000  # events kept for each resource; older watches get 410
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of generated names, as in Kubernetes: no vowels, no look-alikes
 
 Persist = Callable[[Key, bytes | None, int], None]
 
 
+def encode(data: object) -> bytes:
+    """Compact JSON."""
+    return msgspec.json.encode(data)
+
+
+@dataclass
 class Record:
     """One version of an object, and its JSON once somebody has asked for it."""
 
-    __slots__ = ("_raw", "data", "revision")
+    data: Obj
+    revision: int
 
-    def __init__(self, data: Obj, revision: int, raw: bytes | None = None) -> None:
-        self.data, self.revision, self._raw = data, revision, raw
-
-    @property
+    @cached_property
     def raw(self) -> bytes:
-        if self._raw is None:
-            self._raw = encode(self.data)
-        return self._raw
+        return encode(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +54,33 @@ class Event:
 
 
 class History:
-    """The last events of one resource, and who waits for the next."""
+    """The last events of one resource, for those who watch it."""
 
     def __init__(self, floor: int) -> None:
-        self.events: list[Event] = []
-        self.dropped = 0  # events forgotten so far: absolute position of events[0]
-        self.floor = floor  # version up to which events are forgotten
-        self.changed = asyncio.Event()
+        self._events: list[Event] = []
+        self._floor = floor  # version up to which events are forgotten
+        self._changed = asyncio.Event()
 
     def append(self, event: Event) -> None:
-        self.events.append(event)
-        if len(self.events) > _HISTORY * 3 // 2:
-            excess = len(self.events) - _HISTORY
-            self.floor = self.events[excess - 1].record.revision
-            self.dropped += excess
-            del self.events[:excess]
-        self.changed.set()
-        self.changed = asyncio.Event()
+        self._events.append(event)
+        if len(self._events) > _HISTORY * 3 // 2:
+            self._floor = self._events[-_HISTORY - 1].record.revision
+            del self._events[:-_HISTORY]
+        self._changed.set()
+        self._changed = asyncio.Event()
 
-
-class Watch:
-    """A reader's place in the history of one resource."""
-
-    def __init__(self, history: History, since: int) -> None:
-        if since < history.floor:
-            raise ApiError(410, f"too old resource version: {since} ({history.floor})")
-        seen = bisect_right(history.events, since, key=lambda event: event.record.revision)
-        self._history, self._next = history, history.dropped + seen
-
-    async def events(self, timeout: float) -> list[Event]:
-        """The next events, at most 500, or none after the timeout. Raises ApiError 410 for a slow reader."""
-        history = self._history
-        if self._next >= history.dropped + len(history.events):
+    async def after(self, revision: int, timeout: float) -> list[Event]:
+        """The events after a version, at most 500, or none when the time is over. Raises ApiError 410."""
+        while True:
+            if revision < self._floor:
+                raise ApiError(410, f"too old resource version: {revision} ({self._floor})")
+            start = bisect_right(self._events, revision, key=lambda event: event.record.revision)
+            if start < len(self._events):
+                return self._events[start : start + 500]
             try:
-                await asyncio.wait_for(history.changed.wait(), timeout)
+                await asyncio.wait_for(self._changed.wait(), timeout)
             except TimeoutError:
                 return []
-        start = self._next - history.dropped
-        if start < 0:
-            raise ApiError(410, "too old resource version: the watch could not keep up")
-        batch = history.events[start : start + 500]
-        self._next += len(batch)
-        return batch
 
 
 class Store:
@@ -113,25 +98,30 @@ class Store:
     def load(self, objects: Iterable[tuple[str, bytes]]) -> None:
         """Take in what an earlier process left; no event is told."""
         for resource, raw in objects:
-            data = msgspec.json.decode(raw)
-            self._place(key_of(resource, data), Record(data, int(data["metadata"]["resourceVersion"]), raw))
+            data = Obj(msgspec.json.decode(raw))
+            self._place(data.key(resource), Record(data, int(data["metadata"]["resourceVersion"])))
 
     def subscribe(self, resource: str, note: Callable[[Event], None]) -> None:
         self._subscribers[resource].append(note)
 
-    def watch(self, resource: str, since: int) -> Watch:
-        return Watch(self._history(resource), since)
+    def history(self, resource: str) -> History:
+        return self._histories.setdefault(resource, History(self._floor))
 
     def record(self, resource: str, namespace: str, name: str) -> Record:
         """Raises ApiError 404."""
         found = self._items[resource][namespace].get(name)
         if found is None:
-            raise errors.not_found(resource, name)
+            raise not_found(resource, name)
         return found
 
     def get(self, resource: str, namespace: str, name: str) -> Obj | None:
         found = self._items[resource][namespace].get(name)
         return found.data if found else None
+
+    def current(self, resource: str, obj: Obj) -> Obj | None:
+        """The same object as it is now, if it is still there; not another of its name."""
+        found = self.get(*obj.key(resource))
+        return found if found and found.uid == obj.uid else None
 
     def records(self, resource: str, namespace: str = "") -> list[Record]:
         """The records in key order, of one namespace or ("") of all."""
@@ -144,45 +134,42 @@ class Store:
 
     def dependents(self, owner: Obj) -> list[tuple[str, Obj]]:
         """What names this object among its owners, with its resource."""
-        keys = sorted(self.owned.get(owner["metadata"]["uid"], ()))
+        keys = sorted(self.owned.get(owner.uid, ()))
         return [(key[0], obj) for key in keys if (obj := self.get(*key)) is not None]
 
-    def create(self, resource: str, obj: Obj, dry_run: bool = False) -> Obj:
+    def create(self, resource: str, given: Json, dry_run: bool = False) -> Obj:
         """Store a new object, which gets its uid unless it has one. Raises ApiError 409."""
-        key = key_of(resource, obj)
+        obj = Obj(given)
+        key = obj.key(resource)
         if self.get(*key) is not None:
-            raise ApiError(
-                409, f'{resource} "{key[2]}" already exists', "AlreadyExists", name=key[2], kind=resource
-            )
+            message = f'{resource} "{obj.name}" already exists'
+            raise ApiError(409, message, "AlreadyExists", name=obj.name, kind=resource)
         made = {"uid": str(uuid.uuid4()), **obj["metadata"], "creationTimestamp": now()}
-        obj = {**obj, "metadata": made}
+        obj = obj.replaced(metadata=made)
         return obj if dry_run else self._commit("ADDED", key, obj, None)
 
     def update(self, resource: str, obj: Obj, dry_run: bool = False) -> Obj:
         """Replace the object; a resourceVersion that is not the stored one is a conflict."""
-        key = key_of(resource, obj)
+        key = obj.key(resource)
         old = self.record(*key).data
         stored, given = old["metadata"]["resourceVersion"], obj["metadata"].get("resourceVersion")
         if given and given != stored:
-            raise errors.conflict(resource, name_of(obj))
+            raise conflict(resource, obj.name)
         if not given:
-            obj = with_metadata(obj, resourceVersion=stored)
+            obj = obj.with_metadata(resourceVersion=stored)
         if obj == old or dry_run:
             return obj
-        meta = obj["metadata"]
-        held = meta.get("finalizers") or meta.get("deletionGracePeriodSeconds") or resource == "namespaces"
-        return self._commit("DELETED" if deleting(obj) and not held else "MODIFIED", key, obj, old)
+        grace = obj["metadata"].get("deletionGracePeriodSeconds")
+        gone = obj.deleting and not (obj.finalizers or grace or resource == "namespaces")
+        return self._commit("DELETED" if gone else "MODIFIED", key, obj, old)
 
     def remove(self, resource: str, obj: Obj) -> Obj:
         """Take the object out, whatever its finalizers say."""
-        return self._commit("DELETED", key_of(resource, obj), obj, obj)
-
-    def _history(self, resource: str) -> History:
-        return self._histories.setdefault(resource, History(self._floor))
+        return self._commit("DELETED", obj.key(resource), obj, obj)
 
     def _commit(self, kind: str, key: Key, obj: Obj, old: Obj | None) -> Obj:
         self.revision += 1
-        obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.revision)}}
+        obj = obj.with_metadata(resourceVersion=str(self.revision))
         record = Record(obj, self.revision)
         if old is not None:
             self._displace(key, old)
@@ -190,7 +177,7 @@ class Store:
             self._place(key, record)
         self._persist(key, None if kind == "DELETED" else record.raw, self.revision)
         event = Event(kind, record, old)
-        self._history(key[0]).append(event)
+        self.history(key[0]).append(event)
         for note in self._subscribers[key[0]]:
             note(event)
         return obj
@@ -198,25 +185,15 @@ class Store:
     def _place(self, key: Key, record: Record) -> None:
         resource, namespace, name = key
         self._items[resource][namespace][name] = record
-        self.uids[record.data["metadata"]["uid"]] = key
-        for owner in record.data["metadata"].get("ownerReferences") or ():
+        self.uids[record.data.uid] = key
+        for owner in record.data.owners:
             self.owned[owner["uid"]].add(key)
 
     def _displace(self, key: Key, obj: Obj) -> None:
         resource, namespace, name = key
         del self._items[resource][namespace][name]
-        self.uids.pop(obj["metadata"]["uid"], None)
-        for owner in obj["metadata"].get("ownerReferences") or ():
+        self.uids.pop(obj.uid, None)
+        for owner in obj.owners:
             self.owned[owner["uid"]].discard(key)
             if not self.owned[owner["uid"]]:
                 del self.owned[owner["uid"]]
-
-
-def encode(data: object) -> bytes:
-    """Compact JSON."""
-    return msgspec.json.encode(data)
-
-
-def generated_name(prefix: str) -> str:
-    """A name from metadata.generateName, as the API server makes it: the prefix and five characters."""
-    return prefix[:58] + "".join(secrets.choice(_ALPHABET) for _ in range(5))

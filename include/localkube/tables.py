@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from localkube.objects import Obj, is_true, labels_of, lookup, name_of, seconds
+from localkube.objects import Json, Obj, lookup, seconds
 
 
 def _duration(elapsed: float) -> str:
@@ -22,75 +22,78 @@ def _duration(elapsed: float) -> str:
 
 def _since(path: str) -> Callable[[Obj], str]:
     def read(obj: Obj) -> str:
-        then = lookup(obj, path)
+        then = obj.at(path)
         return _duration(time.time() - seconds(then)) if then else "<unknown>"
 
     return read
 
 
-def _joined(obj: Obj, path: str) -> str:
-    return ",".join(f"{key}={value}" for key, value in (lookup(obj, path) or {}).items()) or "<none>"
+def _joined(path: str) -> Callable[[Obj], str]:
+    def read(obj: Obj) -> str:
+        return ",".join(f"{key}={value}" for key, value in (obj.at(path) or {}).items()) or "<none>"
+
+    return read
 
 
-def _containers(obj: Obj, key: str) -> str:
-    return ",".join(one[key] for one in obj["spec"]["template"]["spec"]["containers"])
+def _containers(key: str) -> Callable[[Obj], str]:
+    return lambda obj: ",".join(one[key] for one in obj["spec"]["template"]["spec"]["containers"])
+
+
+def _reason(one: Json) -> Any:
+    return lookup(one, "state.waiting.reason") or lookup(one, "state.terminated.reason")
 
 
 def _pod_status(pod: Obj) -> str:
     """The STATUS column: the phase, or the more telling reason of a container."""
-    status = pod.get("status") or {}
-    text = status.get("reason") or status.get("phase", "Unknown")
-    initial = status.get("initContainerStatuses") or []
-    if "deletionTimestamp" in pod["metadata"] and status.get("phase") not in ("Succeeded", "Failed"):
+    initial = pod.at("status.initContainerStatuses") or []
+    if pod.deleting and not pod.finished:
         return "Terminating"
     for n, one in enumerate(initial):
         if lookup(one, "state.terminated.exitCode") != 0:
-            reason = lookup(one, "state.waiting.reason") or lookup(one, "state.terminated.reason")
+            reason = _reason(one)
             return f"Init:{n}/{len(initial)}" if reason in (None, "PodInitializing") else f"Init:{reason}"
-    for one in reversed(status.get("containerStatuses") or []):
-        text = lookup(one, "state.waiting.reason") or lookup(one, "state.terminated.reason") or text
-    return str(text)
+    telling = filter(None, map(_reason, pod.at("status.containerStatuses") or ()))
+    return str(next(telling, None) or pod.at("status.reason") or pod.at("status.phase") or "Unknown")
 
 
 def _ready(pod: Obj) -> str:
-    statuses = lookup(pod, "status.containerStatuses") or []
+    statuses = pod.at("status.containerStatuses") or []
     return f"{sum(bool(one.get('ready')) for one in statuses)}/{len(pod['spec']['containers'])}"
 
 
 def _restarts(pod: Obj) -> str:
-    return str(sum(one.get("restartCount", 0) for one in lookup(pod, "status.containerStatuses") or []))
+    return str(sum(one.get("restartCount", 0) for one in pod.at("status.containerStatuses") or []))
 
 
 def _node_status(node: Obj) -> str:
-    cordoned = ",SchedulingDisabled" if lookup(node, "spec.unschedulable") else ""
-    return ("Ready" if is_true(node, "Ready") else "NotReady") + cordoned
+    cordoned = ",SchedulingDisabled" if node.at("spec.unschedulable") else ""
+    return ("Ready" if node.is_true("Ready") else "NotReady") + cordoned
 
 
 def _roles(node: Obj) -> str:
     prefix = "node-role.kubernetes.io/"
-    return ",".join(key.removeprefix(prefix) for key in labels_of(node) if key.startswith(prefix)) or "<none>"
+    return ",".join(key.removeprefix(prefix) for key in node.labels if key.startswith(prefix)) or "<none>"
 
 
 def _internal_address(node: Obj) -> str:
-    addresses = lookup(node, "status.addresses") or ()
+    addresses = node.at("status.addresses") or ()
     return next((one["address"] for one in addresses if one["type"] == "InternalIP"), "<none>")
 
 
 def _job_status(job: Obj) -> str:
     kinds = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
-    running = "Terminating" if "deletionTimestamp" in job["metadata"] else "Running"
-    return next((kind for kind in kinds if is_true(job, kind)), running)
+    return next((kind for kind in kinds if job.is_true(kind)), "Terminating" if job.deleting else "Running")
 
 
 def _job_completions(job: Obj) -> str:
-    done, spec = lookup(job, "status.succeeded") or 0, job["spec"]
+    done, spec = job.at("status.succeeded") or 0, job["spec"]
     if spec.get("completions") is not None:
         return f"{done}/{spec['completions']}"
     return f"{done}/1" + (f" of {spec['parallelism']}" if spec["parallelism"] > 1 else "")
 
 
 def _job_duration(job: Obj) -> str:
-    start, end = lookup(job, "status.startTime"), lookup(job, "status.completionTime")
+    start, end = job.at("status.startTime"), job.at("status.completionTime")
     return _duration((seconds(end) if end else time.time()) - seconds(start)) if start else ""
 
 
@@ -102,49 +105,54 @@ def _about(event: Obj) -> str:
     return f"{event['involvedObject'].get('kind', '').lower()}/{event['involvedObject'].get('name')}"
 
 
+def _count(path: str) -> Callable[[Obj], int]:
+    return lambda obj: obj.at(path) or 0
+
+
 # Title -> path of the value, or what makes it of the object; one that ends in "+" is for -o wide only.
 Columns = dict[str, str | Callable[[Obj], Any]]
+_NAME = "metadata.name"
 _AGE: Columns = {"Age": _since("metadata.creationTimestamp")}
 _TEMPLATE: Columns = {
-    "Containers+": lambda obj: _containers(obj, "name"),
-    "Images+": lambda obj: _containers(obj, "image"),
-    "Selector+": lambda obj: _joined(obj, "spec.selector.matchLabels"),
+    "Containers+": _containers("name"),
+    "Images+": _containers("image"),
+    "Selector+": _joined("spec.selector.matchLabels"),
 }
 # fmt: off
 _COLUMNS: dict[str, Columns] = {
-    "namespaces": {"Name": name_of, "Status": "status.phase", **_AGE},
+    "namespaces": {"Name": _NAME, "Status": "status.phase", **_AGE},
     "nodes": {
-        "Name": name_of, "Status": _node_status, "Roles": _roles, **_AGE,
+        "Name": _NAME, "Status": _node_status, "Roles": _roles, **_AGE,
         "Version": "status.nodeInfo.kubeletVersion", "Internal-IP+": _internal_address,
         "External-IP+": "status.externalIP", "OS-Image+": "status.nodeInfo.osImage",
         "Kernel-Version+": "status.nodeInfo.kernelVersion",
         "Container-Runtime+": "status.nodeInfo.containerRuntimeVersion",
     },
     "pods": {
-        "Name": name_of, "Ready": _ready, "Status": _pod_status, "Restarts": _restarts, **_AGE,
+        "Name": _NAME, "Ready": _ready, "Status": _pod_status, "Restarts": _restarts, **_AGE,
         "IP+": "status.podIP", "Node+": "spec.nodeName", "Nominated Node+": "status.nominatedNodeName",
         "Readiness Gates+": "spec.readinessGates",
     },
-    "configmaps": {"Name": name_of, "Data": _data, **_AGE},
-    "secrets": {"Name": name_of, "Type": "type", "Data": _data, **_AGE},
-    "serviceaccounts": {"Name": name_of, "Secrets": lambda obj: len(obj.get("secrets") or ()), **_AGE},
+    "configmaps": {"Name": _NAME, "Data": _data, **_AGE},
+    "secrets": {"Name": _NAME, "Type": "type", "Data": _data, **_AGE},
+    "serviceaccounts": {"Name": _NAME, "Secrets": lambda obj: len(obj.get("secrets") or ()), **_AGE},
     "events": {
         "Last Seen": _since("lastTimestamp"), "Type": "type", "Reason": "reason", "Object": _about,
         "Source+": "source.component", "Message": "message", "First Seen+": _since("firstTimestamp"),
-        "Count+": "count", "Name+": name_of,
+        "Count+": "count", "Name+": _NAME,
     },
     "daemonsets": {
-        "Name": name_of, "Desired": "status.desiredNumberScheduled",
+        "Name": _NAME, "Desired": "status.desiredNumberScheduled",
         "Current": "status.currentNumberScheduled", "Ready": "status.numberReady",
-        "Up-to-date": lambda obj: lookup(obj, "status.updatedNumberScheduled") or 0,
-        "Available": lambda obj: lookup(obj, "status.numberAvailable") or 0,
-        "Node Selector": lambda obj: _joined(obj, "spec.template.spec.nodeSelector"), **_AGE, **_TEMPLATE,
+        "Up-to-date": _count("status.updatedNumberScheduled"),
+        "Available": _count("status.numberAvailable"),
+        "Node Selector": _joined("spec.template.spec.nodeSelector"), **_AGE, **_TEMPLATE,
     },
     "networkpolicies": {
-        "Name": name_of, "Pod-Selector": lambda obj: _joined(obj, "spec.podSelector.matchLabels"), **_AGE,
+        "Name": _NAME, "Pod-Selector": _joined("spec.podSelector.matchLabels"), **_AGE,
     },
     "jobs": {
-        "Name": name_of, "Status": _job_status, "Completions": _job_completions, "Duration": _job_duration,
+        "Name": _NAME, "Status": _job_status, "Completions": _job_completions, "Duration": _job_duration,
         **_AGE, **_TEMPLATE,
     },
 }
@@ -154,21 +162,21 @@ _COLUMNS: dict[str, Columns] = {
 def _cell(obj: Obj, column: str | Callable[[Obj], Any]) -> Any:
     if not isinstance(column, str):
         return column(obj)
-    value = lookup(obj, column)
+    value = obj.at(column)
     return "<none>" if value is None else value
 
 
-def _head(title: str) -> Obj:
+def _head(title: str) -> Json:
     name, wide = title.rstrip("+"), title.endswith("+")
     form = "name" if name == "Name" else ""
     return {"name": name, "type": "string", "format": form, "description": "", "priority": int(wide)}
 
 
-def table(resource: str, objects: Iterable[Obj], include: str, metadata: Obj) -> Obj:
+def table(resource: str, objects: Iterable[Obj], include: str, metadata: Json) -> Json:
     """A meta.k8s.io/v1 Table; include (Metadata, Object or None) says what goes with each row."""
     columns = _COLUMNS[resource]
     heads = [_head(title) for title in columns]
-    rows: list[Obj] = []
+    rows: list[Json] = []
     for obj in objects:
         shown = {} if include == "None" else {"object": obj if include == "Object" else metadata_only(obj)}
         rows.append({"cells": [_cell(obj, column) for column in columns.values()], **shown})
@@ -176,6 +184,6 @@ def table(resource: str, objects: Iterable[Obj], include: str, metadata: Obj) ->
     return {**named, "columnDefinitions": heads, "rows": rows}
 
 
-def metadata_only(obj: Obj) -> Obj:
+def metadata_only(obj: Obj) -> Json:
     """The object as PartialObjectMetadata."""
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from localkube.errors import ApiError
-from localkube.objects import Obj, namespace_of
 from localkube.requests import Target, View, flag, number, selection
+from localkube.selectors import Match
 from localkube.store import Event, Store, encode
 
 _LONGEST = 3600
@@ -20,37 +20,41 @@ async def stream(
     """Answer a watch; raises ApiError 400 or 410 before it begins."""
     view, selected = View(request, target.resource), selection(request, target.resource)
     since, everything = request.query.get("resourceVersion", ""), flag(request, "sendInitialEvents")
+    until = time.monotonic() + (number(request, "timeoutSeconds") or _LONGEST)
     lines: list[bytes] = []
     if since in ("", "0") or everything:
         initial = store.records(target.plural, target.namespace)
         lines = [_line("ADDED", view.one(one)) for one in initial if not selected or selected(one.data)]
         since = str(store.revision)
     if everything:
-        lines.append(_bookmark(view, store.revision, annotations={"k8s.io/initial-events-end": "true"}))
+        lines.append(_bookmark(view, store.revision, {"k8s.io/initial-events-end": "true"}))
     if not since.isdigit():
         raise ApiError(400, f'resourceVersion: Invalid value: "{since}": must be a whole number')
-    watch = store.watch(target.plural, int(since))
-    until = time.monotonic() + (number(request, "timeoutSeconds") or _LONGEST)
+    history, seen = store.history(target.plural), int(since)
+    events = await history.after(seen, 0)
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    while (left := until - time.monotonic()) > 0 and not closing():
+    while True:
+        told = ((_kind(event, target.namespace, selected), event.record) for event in events)
+        lines += [_line(kind, view.one(record)) for kind, record in told if kind]
         if lines:
             await response.write(b"".join(lines))
+        left = until - time.monotonic()
+        if left <= 0 or closing():
+            return response
+        seen = events[-1].record.revision if events else seen
         try:
-            events = await watch.events(min(left, _BOOKMARK))
+            events = await history.after(seen, min(left, _BOOKMARK))
         except ApiError as error:
             await response.write(_line("ERROR", encode(error.status())))
-            break
-        told = ((_kind(event, target.namespace, selected), event.record) for event in events)
-        lines = [_line(kind, view.one(record)) for kind, record in told if kind]
-        if not events and flag(request, "allowWatchBookmarks"):
-            lines.append(_bookmark(view, store.revision))
-    return response
+            return response
+        due = not events and flag(request, "allowWatchBookmarks")
+        lines = [_bookmark(view, store.revision)] if due else []
 
 
-def _kind(event: Event, namespace: str, selected: Callable[[Obj], bool] | None) -> str:
+def _kind(event: Event, namespace: str, selected: Match | None) -> str:
     """What the event is to a watcher of this selection; "" for nothing. Coming to match is to be added."""
-    if namespace and namespace_of(event.new) != namespace:
+    if namespace and event.new.namespace != namespace:
         return ""
     if selected is None:
         return event.type
@@ -63,6 +67,6 @@ def _line(kind: str, raw: bytes) -> bytes:
     return b'{"type":"%s","object":%s}\n' % (kind.encode(), raw)
 
 
-def _bookmark(view: View, revision: int, **more: Obj) -> bytes:
-    meta = {"resourceVersion": str(revision), "creationTimestamp": None, **more}
+def _bookmark(view: View, revision: int, annotations: dict[str, str] | None = None) -> bytes:
+    meta = {"resourceVersion": str(revision), "creationTimestamp": None, "annotations": annotations or {}}
     return _line("BOOKMARK", encode(view.nothing(meta)))

@@ -3,6 +3,7 @@
 import pytest
 
 from localkube.errors import ApiError
+from localkube.objects import Obj
 from localkube.selectors import field_selector, label_selector, selects
 
 LABELS = {"app": "higgs", "tier": "2", "example.org/x": ""}
@@ -29,7 +30,7 @@ LABELS = {"app": "higgs", "tier": "2", "example.org/x": ""}
 def test_a_label_selector_holds(selector: str, holds: bool) -> None:
     matches = label_selector(selector)
     assert matches is not None
-    assert matches({"metadata": {"labels": LABELS}}) is holds
+    assert matches(Obj(metadata={"labels": LABELS})) is holds
 
 
 @pytest.mark.parametrize("selector", ["app=a=b", "a b", "=x", "app in", "app in a", "(x)"])
@@ -63,5 +64,5 @@ def test_an_expression_holds(expression: dict[str, object], holds: bool) -> None
 def test_fields_are_compared_as_text() -> None:
     matches = field_selector("spec.unschedulable=true", {"spec.unschedulable": "spec.unschedulable"})
     assert matches is not None
-    assert matches({"spec": {"unschedulable": True}})
-    assert not matches({"spec": {}})
+    assert matches(Obj(spec={"unschedulable": True}))
+    assert not matches(Obj(spec={}))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from localkube.objects import Obj
 from localkube.simulation import Simulation
 from localkube_server import Server, container, eventually, indexed_job, job_ended
 
@@ -50,7 +51,7 @@ def test_the_same_pods_fail_each_time(server: Server) -> None:
 @pytest.mark.parametrize(("rate", "least", "most"), [(0.0, 0, 0), (0.3, 200, 400), (1.0, 1000, 1000)])
 def test_about_so_many_fail_as_the_rate_says(rate: float, least: int, most: int) -> None:
     simulation = Simulation(1.0, rate, "seed")
-    failing = sum(simulation.fails({"metadata": {"name": f"pod-{number}"}}) for number in range(1000))
+    failing = sum(simulation.fails(Obj(metadata={"name": f"pod-{number}"})) for number in range(1000))
     assert least <= failing <= most
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -73,8 +74,6 @@ def gs(gcs: Gcs, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         unreachable=json.loads(gcs.connection(gcs_api_endpoint="http://127.0.0.1:1")),
     )
 
-    def put_all(objects: Iterable[tuple[str, bytes]]) -> None:
-        for key, content in objects:
-            gcs.put(name, key, content)
-
-    return Kind(f"gs://{name}", lambda: gcs.keys(name), lambda _: gcs.public.add(name), put_all)
+    return Kind(
+        f"gs://{name}", lambda: gcs.keys(name), lambda _: gcs.public.add(name), partial(gcs.put_all, name)
+    )

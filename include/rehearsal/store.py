@@ -50,6 +50,12 @@ class Bucket:
             insort(self.keys, key)
         self.objects[key] = stored
 
+    def write(self, key: str, content: bytes) -> str:
+        """Keep an object with that content, and return its ETag."""
+        etag = _etag(content)
+        self.put(key, Stored(len(content), content, etag, datetime.now(UTC)))
+        return etag
+
 
 class Store:
     """The buckets; one is there as soon as somebody writes to it, or asks for it to be made."""
@@ -95,7 +101,7 @@ class Store:
         if upload := request.query.get("uploadId"):
             self._uploads[upload][int(request.query["partNumber"])] = content
             return web.Response(headers={"ETag": _etag(content)})
-        return web.Response(headers={"ETag": _keep(bucket, key, content)})
+        return web.Response(headers={"ETag": bucket.write(key, content)})
 
     def _multipart(self, request: web.Request, bucket: Bucket, key: str) -> web.Response:
         if "uploads" in request.query:
@@ -103,15 +109,9 @@ class Store:
             body = f"<UploadId>{number}</UploadId><Key>{escape(key)}</Key><Bucket>b</Bucket>"
             return _xml(f"<InitiateMultipartUploadResult {NAMESPACE}>{body}</InitiateMultipartUploadResult>")
         parts = self._uploads.pop(request.query["uploadId"], {})
-        etag = _keep(bucket, key, b"".join(parts[number] for number in sorted(parts)))
+        etag = bucket.write(key, b"".join(parts[number] for number in sorted(parts)))
         body = f"<Key>{escape(key)}</Key><ETag>{escape(etag)}</ETag>"
         return _xml(f"<CompleteMultipartUploadResult {NAMESPACE}>{body}</CompleteMultipartUploadResult>")
-
-
-def _keep(bucket: Bucket, key: str, content: bytes) -> str:
-    etag = _etag(content)
-    bucket.put(key, Stored(len(content), content, etag, datetime.now(UTC)))
-    return etag
 
 
 def _get(request: web.Request, bucket: Bucket, key: str) -> web.Response:
@@ -178,8 +178,11 @@ async def serve(store: Store, host: str, port: int) -> None:
     app.router.add_route("*", "/{path:.*}", store.answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, host, port, backlog=1024).start()
-    await asyncio.Event().wait()
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Reads a run's folder in the bucket piece by piece, in a thread, for as long as somebody looks at the run.
 
-No request waits for the bucket: it is answered with what has been read so far. A pass lists only the datasets
-of which results are still to come, and fetches only results that it has not counted before. Once a run is
-merged, two files tell everything, however many results it has.
+A request is answered with what has been read so far; only the first one waits a moment, so that it mostly has
+a picture to tell of. A pass lists only the datasets of which results are still to come, and fetches only what
+it has not counted before. Once a run is merged, two files tell everything, however many results it has.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from higgsdemo.storage.object_store import ObjectStore, StorageError
 FIRST = 64  # results in the first picture, which does not wait until all are listed
 BATCH = 256  # results read between two looks at the clock
 LISTED = 1000  # objects that a store lists at a time
+FIRST_SECONDS = 0.2  # that a request waits for the first picture
 PUBLISH_SECONDS = 0.5  # between two pictures of a long read
 PAUSE_SECONDS = 1.0  # between two passes, at least
 PAUSE_ENDED_SECONDS = 5.0  # the same once the run has ended
@@ -89,6 +90,7 @@ class Follower:
         self._run: AirflowRun | None = None
         self._tally = Tally(histograms)
         self._snapshot = Snapshot()
+        self._told = threading.Event()
         self._store: ObjectStore | None = None
         self._opened = 0.0
         self._merge: tuple[object, ...] | None = None
@@ -96,7 +98,10 @@ class Follower:
         self._account: tuple[list[str], ...] = ()
 
     def look(self, run: AirflowRun) -> Snapshot:
-        """What has been read so far; goes on reading in the background."""
+        """What has been read so far; goes on reading in the background.
+
+        Where nothing has been told yet, it waits `FIRST_SECONDS` for it.
+        """
         with self._lock:
             self._run = run
             self._asked = time.monotonic()
@@ -105,7 +110,8 @@ class Follower:
                     target=self._follow, name=f"follow {run.run.run_id}", daemon=True
                 )
                 self._thread.start()
-            return self._snapshot
+        self._told.wait(FIRST_SECONDS)
+        return self._snapshot
 
     def _follow(self) -> None:
         try:
@@ -121,10 +127,16 @@ class Follower:
     def _look(self, run: AirflowRun) -> None:
         try:
             for snapshot in self._pass(run):
-                self._snapshot = snapshot
+                self._tell(snapshot)
+                if not self._wanted():
+                    return
         except (StorageError, CatalogueError, NormalisationError) as error:
             self._store = None
-            self._snapshot = replace(self._snapshot, error=str(error))
+            self._tell(replace(self._snapshot, error=str(error)))
+
+    def _tell(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._told.set()
 
     def _wanted(self) -> AirflowRun | None:
         """The run to read; None when nobody has asked for it lately."""

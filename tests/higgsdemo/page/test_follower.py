@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import ClassVar
@@ -113,21 +114,21 @@ def test_many_results_are_shown_while_they_are_read_and_read_once(
     bucket: Bucket, folder: str, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower, "PUBLISH_SECONDS", 0.0)
-    fill(bucket, 1500)
-    listed = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 1500}}
+    fill(bucket, 600)
+    listed = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 600}}
     followers, run = Followers(), airflow_run(listed=listed, output=folder)
     first = looked(lambda: followers.look(run), lambda seen: seen.read > 0)
-    assert first.read < 1500
+    assert first.read < 600
     assert first.chart
     assert not first.complete
     part = looked(lambda: followers.look(run), lambda seen: seen.read < seen.found)
-    assert part.found == 1500
+    assert part.found == 600
     assert not part.complete
     whole = looked(lambda: followers.look(run), lambda seen: seen.complete)
-    assert whole.counted[HIGGS] == whole.read == 1500
+    assert whole.counted[HIGGS] == whole.read == 600
     time.sleep(0.3)
-    assert followers.look(run).read == 1500
-    assert len(reads) == len(set(reads)) == 1500
+    assert followers.look(run).read == 600
+    assert len(reads) == len(set(reads)) == 600
 
 
 def test_the_first_picture_waits_for_no_listing_of_27000_results(
@@ -152,6 +153,46 @@ def test_the_first_picture_waits_for_no_listing_of_27000_results(
     assert (pictures[0].read, pictures[0].complete) == (follower.FIRST, False)
     assert pictures[0].chart
     assert pictures[0].chart["channels"]["4mu"]["stack"]["higgs"][18] > 0
+
+
+def test_the_first_look_waits_a_moment_for_a_picture_and_no_longer(
+    bucket: Bucket, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100, {"4mu": {18: 7}}))
+    run, listed = airflow_run(listed=LISTED, output=folder), threading.Event()
+
+    class HeldStore(ObjectStore):
+        """The real store, which lists results only when it is told to."""
+
+        def list(self, prefix: str = "") -> Iterator[StoredObject]:
+            assert listed.wait(20)
+            return super().list(prefix)
+
+    with monkeypatch.context() as held:
+        held.setattr(follower, "ObjectStore", HeldStore)
+        followers = Followers()
+        assert followers.look(run) == Snapshot()
+        listed.set()
+        looked(lambda: followers.look(run), lambda seen: seen.complete)
+    monkeypatch.setattr(follower, "FIRST_SECONDS", 20.0)
+    assert Followers().look(run).read == 1
+
+
+def test_a_long_read_ends_when_nobody_looks_any_more_and_goes_on_when_somebody_does(
+    bucket: Bucket, folder: str, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "PUBLISH_SECONDS", 0.0)
+    monkeypatch.setattr(follower, "IDLE_SECONDS", 0.05)
+    fill(bucket, 600)
+    followers, run = Followers(), airflow_run(listed={"kubecon-demo-1": {HIGGS: 600}}, output=folder)
+    others = set(threading.enumerate())
+    followers.look(run)
+    (reading,) = (thread for thread in set(threading.enumerate()) - others if thread.name == "follow one")
+    reading.join(20)
+    assert len(reads) < 600
+    monkeypatch.setattr(follower, "IDLE_SECONDS", 5.0)
+    looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert len(reads) == len(set(reads)) == 600
 
 
 def test_of_27000_merged_results_none_is_read(bucket: Bucket, folder: str, reads: list[str]) -> None:

@@ -9,6 +9,7 @@ import { followTheme } from "./theme.js";
 
 const LIVE = 1000; // milliseconds between two looks at a run that goes on
 const ENDED = 10000; // at one that has ended: somebody may clear a task
+const SOON = 100; // at one that is not drawn yet
 const LOST = 3000; // after an answer that was none
 
 const NONE = { run_id: "", state: "has not run yet" };
@@ -58,6 +59,7 @@ async function lookAtRun(dagId, runId) {
   }
   tell(latest.reading.error ?? "");
   showElapsed();
+  if (!latest.chart && latest.clusters.length && !latest.reading.error) return SOON;
   return latest.run.ended_all && latest.reading.complete ? ENDED : LIVE;
 }
 
@@ -88,15 +90,15 @@ function showRuns(campaign, runId) {
   });
 }
 
-async function showCampaign(dagId) {
+async function showCampaign(dagId, named) {
   const { content: campaign } = await ask("campaign", { dag_id: dagId });
-  const runId = asked.get("run_id") ?? campaign.runs[0]?.run_id;
+  const runId = named ?? campaign.runs[0]?.run_id;
   if (!runId) {
     tell(`${campaign.title} has not run yet: trigger its DAG.`);
     return LOST;
   }
   showRuns(campaign, runId);
-  again(() => lookAtRun(dagId, runId));
+  if (!named) again(() => lookAtRun(dagId, runId));
   return null;
 }
 
@@ -127,4 +129,6 @@ function link(campaign, run) {
 wireAirflowLink(find("run-link"));
 preparePlot();
 followTheme(recolour);
-again(() => (asked.get("dag_id") ? showCampaign(asked.get("dag_id")) : showCampaigns()));
+const [dag, run] = [asked.get("dag_id"), asked.get("run_id")];
+if (dag && run) again(() => lookAtRun(dag, run));
+again(() => (dag ? showCampaign(dag, run) : showCampaigns()));

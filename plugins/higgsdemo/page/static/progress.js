@@ -15,20 +15,19 @@ const OPEN_CLUSTERS = 4; // more than these come with their datasets folded
 
 export function showProgress(state) {
   const { total } = state;
+  const over = state.run.ended_all && state.reading.complete; // what is not read yet may still be done
   showSteps(find("stages"), state.stages);
   if (!find("total").firstChild) find("total").append(makeBar("All shards"));
-  updateBar(find("total").firstChild, total, state.run.ended_all);
-  showFigures(state);
+  updateBar(find("total").firstChild, total, over);
+  showFigures(state, over);
   keep(
     find("clusters"), state.clusters, (cluster) => cluster.name,
     (cluster) => makeCluster(cluster, state.clusters.length <= OPEN_CLUSTERS),
-    (card, cluster) => updateCluster(card, cluster, state.run.ended_all),
+    (card, cluster) => updateCluster(card, cluster, over),
   );
 }
 
-function showFigures(state) {
-  const { total, pods, reading } = state;
-  const ended = state.run.ended_all;
+function showFigures({ total, pods, reading }, ended) {
   const known = total.total !== null;
   const figures = [
     ["Done", known ? `${count(total.done)} of ${count(total.total)}` : count(total.done)],
@@ -41,7 +40,7 @@ function showFigures(state) {
       ["Pods running", count(pods.running)],
       ["Pods pending", count(pods.pending)],
     ]),
-    ...(reading.complete || !reading.found ? [] : [["Results read", `${count(reading.read)} of ${count(reading.found)}`]]),
+    ...(reading.complete || !reading.found ? [] : [["Results read", reading.found > reading.read ? `${count(reading.read)} of ${count(reading.found)}` : count(reading.read)]]),
   ];
   keep(
     find("figures"), figures, ([name]) => name,

@@ -1,0 +1,138 @@
+"""How soon the page draws a run of 27,000 results that are not merged, in a real browser and real Airflow."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+import httpx
+import pytest
+
+from browser import Browser, browser_for
+from demo.airflow_api import AirflowAwayError
+from demo.settings import USER
+from demo_stack import DAG, Stack, eventually
+from ports import free_port
+from rehearsal.store import Bucket, Store, serve
+from result_documents import document
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
+
+RESULTS = 27_000
+DATASETS = {"Many_Higgs": "simulated_smhiggstozzto4l_8tev", "Many_ZZ": "simulated_zzto4mu_8tev"}
+RUNS = ("many-0", "many-1", "many-2")
+BOUND = 1000.0
+"""Milliseconds until the first chart, and for any one request."""
+TIMES = """() => ({
+  chart: performance.getEntriesByName("first chart")[0].startTime,
+  requests: performance.getEntriesByType("resource").map(({ name, duration }) => [duration, name]),
+})"""
+
+
+@pytest.fixture(scope="module")
+def browser(stack: Stack) -> Iterator[Browser]:
+    with browser_for(stack.settings) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def full_store() -> Iterator[str]:
+    """The URL of an S3 server with 27,000 files, and their results in the folder of each run."""
+    bucket = Bucket()
+    names = [f"{name}/{number:05}" for name in DATASETS for number in range(RESULTS // len(DATASETS))]
+    documents = {name: json.dumps(document(name, 100, {"4mu": {18: 1}})).encode() for name in DATASETS}
+    for name in names:
+        bucket.write(f"in/{name}.root", b"x")
+    for run in RUNS:
+        for name in names:
+            bucket.write(f"out/{DAG}/{run}/results/{name}.json", documents[name.partition("/")[0]])
+    store, port, loop = Store(), free_port(), asyncio.new_event_loop()
+    store.buckets["many"] = bucket
+    serving = loop.create_task(serve(store, "127.0.0.1", port))
+    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([serving])))
+    thread.start()
+    yield f"http://127.0.0.1:{port}"
+    loop.call_soon_threadsafe(serving.cancel)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def unmerged_runs(stack: Stack, full_store: str) -> tuple[str, ...]:
+    """Runs that were ended by hand once their shards were listed, with all of their results in the bucket."""
+    connect(stack, "many", full_store)
+    datasets = [
+        {"url": f"s3://many/in/{name}/", "name": name, "sample": sample} for name, sample in DATASETS.items()
+    ]
+    conf = {
+        "stages": ["submit"],
+        "storage": {"output": "s3://many/out", "connection": "many"},
+        "mapping": [{"name": "away", "provider": "existing", "connection": "nowhere", "datasets": datasets}],
+    }
+    for run in RUNS:
+        stack.trigger(run, **conf)
+        eventually(
+            lambda run=run: stack.tasks(run).get("list_dataset_shards away") == "success", "shards are listed"
+        )
+        eventually(lambda run=run: end(stack, run), "the run is ended")
+        assert stack.finish(run) == "failed"
+    return RUNS
+
+
+def end(stack: Stack, run: str) -> bool:
+    """End a run by hand; not at once while SQLite is busy with the scheduler's tasks."""
+    try:
+        stack.airflow.fail(DAG, run)
+    except AirflowAwayError:
+        return False
+    return True
+
+
+def connect(stack: Stack, name: str, url: str) -> None:
+    """Make an Airflow connection to an S3 server."""
+    settings = stack.settings
+    login = {"username": USER, "password": settings.secrets.ui_password}
+    token = httpx.post(f"{settings.ui_url}/auth/token", json=login, timeout=60).json()["access_token"]
+    made = {
+        "connection_id": name,
+        "conn_type": "aws",
+        "login": "tests",
+        "password": "tests-secret",
+        "extra": json.dumps({"endpoint_url": url, "region_name": "us-east-1"}),
+    }
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{settings.ui_url}/api/v2/connections", json=made, headers=headers, timeout=60)
+    assert answer.is_success, answer.text
+
+
+def first_draw(browser: Browser, run: str) -> dict[str, Any]:
+    """What the browser has measured of one visit, from the navigation to the last result."""
+    with browser.page() as watched:
+        page = watched.page
+        page.goto(f"/higgs/?dag_id={DAG}&run_id={run}")
+        eventually(
+            lambda: page.evaluate("performance.getEntriesByName('first chart').length"), "a chart is there"
+        )
+        drawn = page.locator("#figures").inner_text()
+        page.locator("#figures div", has_text="Results read").wait_for(state="detached", timeout=300_000)
+        assert page.locator("#figures div", has_text="Done").locator("dd").inner_text() == "27,000 of 27,000"
+        times: dict[str, Any] = page.evaluate(TIMES)
+        print(
+            f"{run}: chart after {times['chart']:.0f} ms, slowest request {max(times['requests'])[0]:.0f} ms"
+        )
+        assert watched.complaints == []
+        return times | {"early": "Results read" in drawn}
+
+
+def test_27_000_unmerged_results_are_drawn_within_a_second_and_read_by_quick_requests(
+    stack: Stack, browser: Browser, unmerged_runs: tuple[str, ...]
+) -> None:
+    with browser.page() as watched:  # the server loads its modules with the first request
+        watched.page.goto("/higgs/")
+        watched.page.get_by_role("heading", name="Campaigns").wait_for()
+    visits = [first_draw(browser, run) for run in unmerged_runs]
+    assert all(visit["early"] for visit in visits), "drawn before all results were read"
+    assert median(visit["chart"] for visit in visits) < BOUND
+    assert median(max(visit["requests"])[0] for visit in visits) < BOUND

@@ -5,10 +5,11 @@ import base64
 import json
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from aiohttp import web
 
-from localkube import watching
+from localkube import requests, watching
 from localkube.admission import Admission, check_namespace
 from localkube.cluster import Cluster
 from localkube.errors import ApiError, conflict, not_allowed
@@ -16,21 +17,8 @@ from localkube.garbage import delete
 from localkube.logs import stream_log
 from localkube.objects import Json, Obj
 from localkube.patch import apply_patch
-from localkube.requests import (
-    Target,
-    View,
-    delete_options,
-    dry_run,
-    flag,
-    json_body,
-    json_response,
-    number,
-    object_body,
-    selection,
-    target_of,
-)
+from localkube.requests import Target, View, dry_run, flag, json_response
 from localkube.resources import discovery
-from localkube.store import Record
 
 _SNAPSHOTS = 100  # paged lists under way; the oldest expires first
 _JOB_WARNING = (
@@ -44,7 +32,7 @@ class Api:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster, self._store = cluster, cluster.store
-        self._snapshots: OrderedDict[str, tuple[list[Record], int]] = OrderedDict()
+        self._snapshots: OrderedDict[str, tuple[list[Obj], int]] = OrderedDict()
 
     async def handle(self, request: web.Request, path: str) -> web.StreamResponse:
         """The answer to a request for a path below the cluster's root. Raises ApiError."""
@@ -54,28 +42,27 @@ class Api:
             return web.Response(content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         if document := discovery(path):
             return json_response(document)
-        target = target_of(path)
+        target = requests.target_of(path)
         if target.subresource not in ("", *target.resource.subresources):
             raise ApiError(501, f"localkube does not implement {target.plural}/{target.subresource}")
+        view = View(request, target.resource)
         match request.method, target.subresource or ("object" if target.name else "collection"):
             case "GET", "object" | "status":
-                record = self._store.record(target.plural, target.namespace, target.name)
-                return json_response(View(request, target.resource).one(record))
+                return json_response(view.one(self._existing(target)))
             case "GET", "collection" if flag(request, "watch"):
                 return await watching.stream(request, target, self._store, lambda: self._cluster.closing)
             case "GET", "collection":
-                return json_response(View(request, target.resource).many(*self._page(request, target)))
+                return json_response(view.many(*self._page(request, target)))
             case "GET", "log":
-                return await stream_log(request, self._cluster, target.namespace, target.name)
+                return await stream_log(request, self._cluster, self._existing(target))
             case "POST", "eviction":
                 return await self._evict(request, target)
             case "POST", "collection":
                 return await self._create(request, target)
             case "PUT", "object" | "status":
-                return await self._replace(request, target, await object_body(request))
+                return await self._replace(request, target, await requests.object_body(request))
             case "PATCH", "object" | "status":
-                patch = await json_body(request)
-                old = self._store.record(target.plural, target.namespace, target.name).data
+                patch, old = await requests.json_body(request), self._existing(target)
                 return await self._replace(request, target, apply_patch(request.content_type, old, patch))
             case "DELETE", "object":
                 return await self._delete(request, target)
@@ -83,49 +70,50 @@ class Api:
                 return await self._delete_collection(request, target)
         raise not_allowed(request.method)
 
-    def _page(self, request: web.Request, target: Target) -> tuple[list[Record], Json]:
+    def _existing(self, target: Target) -> Obj:
+        return self._store.existing(target.plural, target.namespace, target.name)
+
+    def _page(self, request: web.Request, target: Target) -> tuple[list[Obj], Json]:
         """One page and the list's metadata; later pages are of the same moment as the first."""
-        start, selected = 0, selection(request, target.resource)
+        start, selected = 0, requests.selection(request, target.resource)
         if token := request.query.get("continue"):
             identity, start = _continued(token)
             if identity not in self._snapshots:
                 why = "too old to display a consistent list result; start a new list without it"
                 raise ApiError(410, f"The provided continue parameter is {why}.")
-            records, revision = self._snapshots[identity]
+            objects, revision = self._snapshots[identity]
         else:
             identity, revision = secrets.token_hex(8), self._store.revision
-            records = self._store.records(target.plural, target.namespace)
-            if selected:
-                records = [record for record in records if selected(record.data)]
+            objects = self._store.objects(target.plural, target.namespace)
+            objects = [obj for obj in objects if selected(obj)] if selected else objects
         meta: Json = {"resourceVersion": str(revision)}
-        end = start + (number(request, "limit") or len(records))
-        if end < len(records):
-            self._snapshots[identity] = (records, revision)
+        end = start + (requests.number(request, "limit") or len(objects))
+        if end < len(objects):
+            self._snapshots[identity] = (objects, revision)
             while len(self._snapshots) > _SNAPSHOTS:
                 self._snapshots.popitem(last=False)
             meta["continue"] = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
             if not selected:  # Kubernetes tells the rest of whole lists only
-                meta["remainingItemCount"] = len(records) - end
-        return records[start:end], meta
+                meta["remainingItemCount"] = len(objects) - end
+        return objects[start:end], meta
 
     async def _create(self, request: web.Request, target: Target) -> web.Response:
         admission = Admission(target.resource, request.query.get("fieldValidation", ""))
-        obj = admission.new(await object_body(request), target.namespace)
+        obj = admission.new(await requests.object_body(request), target.namespace)
         if target.resource.namespaced:
             check_namespace(target.plural, obj, self._store.get("namespaces", "", target.namespace))
         made = self._store.create(target.plural, obj, dry_run(request))
         return await self._answer(made, admission.warnings, 201)
 
     async def _replace(self, request: web.Request, target: Target, sent: Json) -> web.Response:
-        old = self._store.record(target.plural, target.namespace, target.name).data
+        old = self._existing(target)
         admission = Admission(target.resource, request.query.get("fieldValidation", ""))
         obj = admission.changed_status(sent, old) if target.subresource else admission.changed(sent, old)
         changed = self._store.update(target.plural, obj, dry_run(request))
         return await self._answer(changed, admission.warnings)
 
     async def _delete(self, request: web.Request, target: Target) -> web.Response:
-        options = await delete_options(request)
-        obj = self._store.record(target.plural, target.namespace, target.name).data
+        options, obj = await requests.delete_options(request), self._existing(target)
         wanted = options.get("preconditions") or {}
         if any(wanted.get(key) not in (None, obj["metadata"][key]) for key in ("uid", "resourceVersion")):
             raise conflict(target.plural, target.name)
@@ -137,37 +125,37 @@ class Api:
         warn = target.plural == "jobs" and not options.get("propagationPolicy")
         return await self._answer(left, [_JOB_WARNING] if warn else [])
 
-    def _delete_one(self, target: Target, obj: Obj, options: Json) -> Obj:
-        policy, grace = options.get("propagationPolicy"), options.get("gracePeriodSeconds")
-        return delete(self._store, target.plural, obj, policy, grace)
+    async def _delete_collection(self, request: web.Request, target: Target) -> web.Response:
+        options = await requests.delete_options(request)
+        objects, meta = self._page(request, target)
+        for n, obj in enumerate([] if dry_run(request, options) else objects):
+            if current := self._store.current(target.plural, obj):
+                self._delete_one(target, current, options)
+            if n % 100 == 99:
+                await asyncio.sleep(0)  # let others have a turn
+        return await self._answer(View(request, target.resource).many(objects, meta))
 
     async def _evict(self, request: web.Request, target: Target) -> web.Response:
         """Delete a pod; if it still runs, with the condition that says why."""
-        options = (await object_body(request)).get("deleteOptions") or {}
-        pod = self._store.record("pods", target.namespace, target.name).data
+        options = (await requests.object_body(request)).get("deleteOptions") or {}
+        pod = self._existing(target)
         if not pod.finished:
             why = ("EvictionByEvictionAPI", "Eviction API: evicting")
             pod = self._store.update("pods", pod.with_condition("DisruptionTarget", True, *why))
         self._delete_one(target, pod, options)
         return await self._answer(_success(target, pod), code=201)
 
-    async def _delete_collection(self, request: web.Request, target: Target) -> web.Response:
-        options = await delete_options(request)
-        records, meta = self._page(request, target)
-        for n, record in enumerate([] if dry_run(request, options) else records):
-            if current := self._store.current(target.plural, record.data):
-                self._delete_one(target, current, options)
-            if n % 100 == 99:
-                await asyncio.sleep(0)  # let others have a turn
-        return await self._answer(View(request, target.resource).many(records, meta))
+    def _delete_one(self, target: Target, obj: Obj, options: Json) -> Obj:
+        policy, grace = options.get("propagationPolicy"), options.get("gracePeriodSeconds")
+        return delete(self._store, target.plural, obj, policy, grace)
 
     async def _answer(
-        self, document: Json | bytes, warnings: list[str] | None = None, code: int = 200
+        self, document: Json, warnings: list[str] | None = None, code: int = 200
     ) -> web.Response:
         """The answer to a change, given once the change is committed."""
         await self._cluster.durable()
         response = json_response(document, code)
-        for text in warnings or ():
+        for text in warnings:
             quoted = text.replace("\\", "\\\\").replace('"', '\\"')
             response.headers.add("Warning", f'299 - "{quoted}"')
         return response

@@ -94,7 +94,7 @@ class Cluster:
 
     def preempt(self, name: str) -> int:
         """Take a node away and give it back without its pods; how many those were. Raises ApiError 404."""
-        self.store.record("nodes", "", name)
+        self.store.existing("nodes", "", name)
         set_ready(self.store, name, False)
         count, ended = self._kubelet.preempt(name)
 

@@ -134,7 +134,7 @@ class GarbageCollector(Controller):
             for obj in self.store.objects(resource, namespace.name):
                 if not obj.deleting:
                     delete(self.store, resource, obj, "Background")
-        if not any(self.store.records(resource, namespace.name) for resource in _NAMESPACED):
+        if not any(self.store.objects(resource, namespace.name) for resource in _NAMESPACED):
             self.store.remove("namespaces", namespace)
 
 

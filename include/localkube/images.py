@@ -9,9 +9,18 @@ from typing import Any
 
 import msgspec
 
+from localkube.volumes import NotReady
+
 
 class ImageFileError(ValueError):
     """The images file cannot be used; the message names the file and what is wrong."""
+
+
+class NotPulled(NotReady):
+    """There is no such image."""
+
+    waiting = "ImagePullBackOff"
+    events = ("Failed", "BackOff")
 
 
 class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,12 +45,17 @@ class Images:
         self._images: dict[str, Image] = {}
         self._reload()
 
-    def get(self, name: str) -> Image | None:
-        """The image of that name; pause images are built in."""
+    def get(self, name: str) -> Image:
+        """The image of that name; pause images are built in. Raises NotPulled."""
         with suppress(ImageFileError):  # what was read before stays in use while the file is being edited
             self._reload()
         is_pause = name.rpartition("/")[2].partition(":")[0] == "pause"
-        return self._images.get(name) or (_PAUSE if is_pause else None)
+        image = self._images.get(name) or (_PAUSE if is_pause else None)
+        if image is None:
+            raise NotPulled(
+                f'Failed to pull image "{name}": not found; add it to the images file of localkube'
+            )
+        return image
 
     def _reload(self) -> None:
         if self._path is None:

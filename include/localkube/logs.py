@@ -16,9 +16,8 @@ _CHUNK = 1 << 16
 _REFUSED = ("timestamps", "sinceSeconds", "sinceTime")
 
 
-async def stream_log(request: web.Request, cluster: Cluster, namespace: str, name: str) -> web.StreamResponse:
+async def stream_log(request: web.Request, cluster: Cluster, pod: Obj) -> web.StreamResponse:
     """GET pods/NAME/log with container, follow, previous, tailLines and limitBytes; raises ApiError."""
-    pod = cluster.store.record("pods", namespace, name).data
     for parameter in _REFUSED:
         if request.query.get(parameter) not in (None, "", "false"):
             why = "lines are kept without their times"
@@ -28,9 +27,9 @@ async def stream_log(request: web.Request, cluster: Cluster, namespace: str, nam
     run = int(status.get("restartCount", 0)) - flag(request, "previous")
     waiting = lookup(status, "state.waiting.reason")
     if run < 0:
-        raise ApiError(400, f'previous terminated container "{container}" in pod "{name}" not found')
+        raise ApiError(400, f'previous terminated container "{container}" in pod "{pod.name}" not found')
     if waiting and not lookup(status, "lastState.terminated"):
-        raise ApiError(400, f'container "{container}" in pod "{name}" is waiting to start: {waiting}')
+        raise ApiError(400, f'container "{container}" in pod "{pod.name}" is waiting to start: {waiting}')
     path = cluster.machine.pod_directory(pod) / container / f"{run}.log"
     lines, left = number(request, "tailLines"), number(request, "limitBytes")
     position = 0 if lines is None else await asyncio.to_thread(_tail, path, lines)

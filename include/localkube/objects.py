@@ -48,6 +48,11 @@ class Obj(Json):
         return str(self["metadata"]["uid"])
 
     @property
+    def revision(self) -> int:
+        """Its resourceVersion."""
+        return int(self["metadata"]["resourceVersion"])
+
+    @property
     def labels(self) -> dict[str, str]:
         return self["metadata"].get("labels") or {}
 

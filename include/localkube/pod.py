@@ -6,7 +6,6 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
-from localkube.images import Image
 from localkube.objects import Json, Obj, at, now
 from localkube.pod_status import ContainerStatus, End, pod_status
 from localkube.process import Process
@@ -76,7 +75,7 @@ class PodWorker:
             end = End("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
             timer = asyncio.get_running_loop().call_later(deadline, self.stop, grace, end)
         try:
-            if await self._mount() and await self._run_init():
+            if await self._run_init():
                 await asyncio.gather(*(self._keep_running(one) for one in self._main))
         finally:
             if timer:
@@ -85,17 +84,6 @@ class PodWorker:
         succeeded = all(one.exit_code == 0 for one in self._main)
         self._publish("Succeeded" if succeeded and not self._end else "Failed")
         await asyncio.to_thread(self.runtime.clear)
-
-    async def _mount(self) -> bool:
-        """Whether the volumes are there; tried until then, or until the pod is told to stop."""
-        while not self._stop.is_set():
-            try:
-                self.runtime.mount()
-                return True
-            except (NotReady, OSError) as error:
-                self._event("FailedMount", str(error), warning=True)
-            await self._pause(_RETRY)
-        return False
 
     async def _run_init(self) -> bool:
         for one in self._init:
@@ -130,8 +118,7 @@ class PodWorker:
 
     async def _run_once(self, one: ContainerStatus) -> None:
         """One run of a container, from its image to its last words."""
-        image = await self._pull(one)
-        process = await self._start(one, image) if image else None
+        process = await self._start(one)
         if process is None:
             return
         self.processes[one.name] = process
@@ -149,42 +136,28 @@ class PodWorker:
         if not self._stop.is_set():
             self._publish()
 
-    async def _start(self, one: ContainerStatus, image: Image) -> Process | None:
+    async def _start(self, one: ContainerStatus) -> Process | None:
         """The container's process; None when it cannot start, or the pod was told to stop before."""
         one.restarting()
         while not self._stop.is_set():
             try:
-                process = self.runtime.start(one, image)
-                self._event("Created", f"Created container: {one.name}")
-                return process
+                process = self.runtime.start(one)
             except NotReady as error:
-                self._waiting(one, "CreateContainerConfigError", str(error))
-                self._event("Failed", f"Error: {error}", warning=True)
+                self._waiting(one, error.waiting, str(error))
+                for reason in error.events:
+                    self._event(reason, str(error), warning=True)
+                await self._pause(_RETRY)
             except OSError as error:
                 text = f"failed to create containerd task: {error}"
                 one.terminated(128, "StartError", text, None)
                 self._event("Failed", f"Error: {text}", warning=True)
                 return None
-            await self._pause(_RETRY)
-        return None
-
-    async def _pull(self, one: ContainerStatus) -> Image | None:
-        """The image, as soon as there is one; None when the pod was told to stop before."""
-        name, wait = one.container["image"], self._machine.backoff
-        while not self._stop.is_set():
-            image = self._machine.images.get(name)
-            if image is not None:
+            else:
                 if not one.restarts:
-                    self._event("Pulled", f'Container image "{name}" already present on machine')
-                return image
-            text = f'Failed to pull image "{name}": not found; add it to the images file of localkube'
-            self._waiting(one, "ErrImagePull", text)
-            self._event("Failed", text, warning=True)
-            await self._pause(min(wait, _RETRY))
-            self._waiting(one, "ImagePullBackOff", f'Back-off pulling image "{name}"')
-            self._event("BackOff", f'Back-off pulling image "{name}"')
-            await self._pause(wait)
-            wait = min(wait * 2, _LONGEST_BACKOFF)
+                    told = f'Container image "{one.container["image"]}" already present on machine'
+                    self._event("Pulled", told)
+                self._event("Created", f"Created container: {one.name}")
+                return process
         return None
 
     async def _pause(self, wait: float | None) -> None:

@@ -1,6 +1,5 @@
 """What a request asks for: the resource it is about, the representation, selection, options and body."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +8,10 @@ from aiohttp import web
 
 from localkube import protobuf
 from localkube.errors import ApiError, no_such_path, unsupported_media_type
-from localkube.objects import Json
+from localkube.objects import Json, Obj
 from localkube.resources import RESOURCES, Resource
 from localkube.selectors import Match, field_selector, label_selector
-from localkube.store import Record, encode
+from localkube.store import encode
 from localkube.tables import metadata_only, table
 
 LARGEST_BODY = 3 << 20
@@ -56,28 +55,28 @@ class View:
         self._resource, self._form = resource, _form(request)
         self._include = request.query.get("includeObject", "Metadata")
 
-    def one(self, record: Record) -> bytes:
+    def one(self, obj: Obj) -> Json:
         """A single object."""
         if self._form == "Table":
-            version = {"resourceVersion": str(record.revision)}
-            return encode(table(self._resource.plural, [record.data], self._include, version))
-        return encode(metadata_only(record.data)) if self._form else record.raw
+            return self._table([obj], {"resourceVersion": str(obj.revision)})
+        return metadata_only(obj) if self._form else obj
 
-    def many(self, records: Iterable[Record], meta: Json) -> bytes:
+    def many(self, objects: list[Obj], meta: Json) -> Json:
         """A list with its metadata."""
         if self._form == "Table":
-            objects = (record.data for record in records)
-            return encode(table(self._resource.plural, objects, self._include, meta))
-        kind, version = f"{self._resource.kind}List", self._resource.api_version
+            return self._table(objects, meta)
+        named = {"kind": f"{self._resource.kind}List", "apiVersion": self._resource.api_version}
         if self._form:
-            kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
-        head = encode({"kind": kind, "apiVersion": version, "metadata": meta})[:-1]
-        return head + b',"items":[' + b",".join(self.one(record) for record in records) + b"]}"
+            named = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+        return {**named, "metadata": meta, "items": [self.one(obj) for obj in objects]}
+
+    def _table(self, objects: list[Obj], meta: Json) -> Json:
+        return table(self._resource.plural, objects, self._include, meta)
 
     def nothing(self, meta: Json) -> Json:
         """The object of a bookmark."""
         if self._form == "Table":
-            return table(self._resource.plural, [], "None", meta)
+            return self._table([], meta)
         return {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": meta}
 
 
@@ -159,7 +158,6 @@ async def delete_options(request: web.Request) -> Json:
     return options
 
 
-def json_response(document: Any, code: int = 200) -> web.Response:
+def json_response(document: Json, code: int = 200) -> web.Response:
     """An answer with a JSON document."""
-    body = document if isinstance(document, bytes) else encode(document)
-    return web.Response(body=body, status=code, content_type="application/json")
+    return web.Response(body=encode(document), status=code, content_type="application/json")

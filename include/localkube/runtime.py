@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localkube.environment import Mounts, expand, variables_of
-from localkube.images import Image, Images
+from localkube.images import Images
 from localkube.objects import Obj
 from localkube.pod_status import ContainerStatus
 from localkube.process import Process, Reaper
@@ -47,16 +47,15 @@ class Runtime:
         self._memory = machine.memory / pod.uid if machine.memory else None
         self.volumes: dict[str, Path] = {}
 
-    def mount(self) -> None:
-        """Set up the volumes. Raises NotReady and OSError."""
-        node = self._machine.directory / "nodes" / str(self._pod["spec"]["nodeName"])
-        self.volumes = Volumes(self._store, self._directory, node, self._memory).mount(self._pod)
-
-    def start(self, one: ContainerStatus, image: Image) -> Process:
+    def start(self, one: ContainerStatus) -> Process:
         """Start a container. Raises NotReady for what may still come and OSError for what cannot work.
 
         What the image brings is meant for this machine already, wherever the pod mounts its volumes.
         """
+        if not self.volumes:
+            node = self._machine.directory / "nodes" / str(self._pod["spec"]["nodeName"])
+            self.volumes = Volumes(self._store, self._directory, node, self._memory).mount(self._pod)
+        image = self._machine.images.get(one.container["image"])
         scratch, message = self._directory / "scratch" / one.name, self._file(one, "message")
         for directory in (scratch, message.parent):
             directory.mkdir(parents=True, exist_ok=True)

@@ -127,7 +127,7 @@ class Scheduler(Controller):
         return len(waiting)
 
     def _pod(self, key: Key) -> Obj:
-        return self.store.record(*key).data
+        return self.store.existing(*key)
 
     def _bind(self, pod: Obj, node: str) -> None:
         bound = pod.replaced(spec={**pod["spec"], "nodeName": node}).with_condition("PodScheduled", True)

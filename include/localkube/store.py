@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import msgspec
 
@@ -28,29 +27,13 @@ def encode(data: object) -> bytes:
     return msgspec.json.encode(data)
 
 
-@dataclass
-class Record:
-    """One version of an object, and its JSON once somebody has asked for it."""
-
-    data: Obj
-    revision: int
-
-    @cached_property
-    def raw(self) -> bytes:
-        return encode(self.data)
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change: ADDED, MODIFIED or DELETED, the record after it and the object before it."""
+    """A change: ADDED, MODIFIED or DELETED, the object after it and before it."""
 
     type: str
-    record: Record
+    new: Obj
     old: Obj | None
-
-    @property
-    def new(self) -> Obj:
-        return self.record.data
 
 
 class History:
@@ -64,7 +47,7 @@ class History:
     def append(self, event: Event) -> None:
         self._events.append(event)
         if len(self._events) > _HISTORY * 3 // 2:
-            self._floor = self._events[-_HISTORY - 1].record.revision
+            self._floor = self._events[-_HISTORY - 1].new.revision
             del self._events[:-_HISTORY]
         self._changed.set()
         self._changed = asyncio.Event()
@@ -74,7 +57,7 @@ class History:
         while True:
             if revision < self._floor:
                 raise ApiError(410, f"too old resource version: {revision} ({self._floor})")
-            start = bisect_right(self._events, revision, key=lambda event: event.record.revision)
+            start = bisect_right(self._events, revision, key=lambda event: event.new.revision)
             if start < len(self._events):
                 return self._events[start : start + 500]
             try:
@@ -90,7 +73,7 @@ class Store:
         self.revision = self._floor = revision
         self.uids: dict[str, Key] = {}
         self.owned: dict[str, set[Key]] = defaultdict(set)  # owner uid -> what it owns
-        self._items: dict[str, dict[str, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+        self._items: dict[str, dict[str, dict[str, Obj]]] = defaultdict(lambda: defaultdict(dict))
         self._histories: dict[str, History] = {}
         self._subscribers: dict[str, list[Callable[[Event], None]]] = defaultdict(list)
         self._persist = persist
@@ -98,8 +81,8 @@ class Store:
     def load(self, objects: Iterable[tuple[str, bytes]]) -> None:
         """Take in what an earlier process left; no event is told."""
         for resource, raw in objects:
-            data = Obj(msgspec.json.decode(raw))
-            self._place(data.key(resource), Record(data, int(data["metadata"]["resourceVersion"])))
+            obj = Obj(msgspec.json.decode(raw))
+            self._place(obj.key(resource), obj)
 
     def subscribe(self, resource: str, note: Callable[[Event], None]) -> None:
         self._subscribers[resource].append(note)
@@ -107,30 +90,26 @@ class Store:
     def history(self, resource: str) -> History:
         return self._histories.setdefault(resource, History(self._floor))
 
-    def record(self, resource: str, namespace: str, name: str) -> Record:
+    def get(self, resource: str, namespace: str, name: str) -> Obj | None:
+        return self._items[resource][namespace].get(name)
+
+    def existing(self, resource: str, namespace: str, name: str) -> Obj:
         """Raises ApiError 404."""
-        found = self._items[resource][namespace].get(name)
+        found = self.get(resource, namespace, name)
         if found is None:
             raise not_found(resource, name)
         return found
-
-    def get(self, resource: str, namespace: str, name: str) -> Obj | None:
-        found = self._items[resource][namespace].get(name)
-        return found.data if found else None
 
     def current(self, resource: str, obj: Obj) -> Obj | None:
         """The same object as it is now, if it is still there; not another of its name."""
         found = self.get(*obj.key(resource))
         return found if found and found.uid == obj.uid else None
 
-    def records(self, resource: str, namespace: str = "") -> list[Record]:
-        """The records in key order, of one namespace or ("") of all."""
+    def objects(self, resource: str, namespace: str = "") -> list[Obj]:
+        """In key order, of one namespace or ("") of all."""
         spaces = self._items[resource]
         wanted = [spaces.get(namespace, {})] if namespace else [spaces[one] for one in sorted(spaces)]
         return [space[name] for space in wanted for name in sorted(space)]
-
-    def objects(self, resource: str, namespace: str = "") -> list[Obj]:
-        return [record.data for record in self.records(resource, namespace)]
 
     def dependents(self, owner: Obj) -> list[tuple[str, Obj]]:
         """What names this object among its owners, with its resource."""
@@ -151,7 +130,7 @@ class Store:
     def update(self, resource: str, obj: Obj, dry_run: bool = False) -> Obj:
         """Replace the object; a resourceVersion that is not the stored one is a conflict."""
         key = obj.key(resource)
-        old = self.record(*key).data
+        old = self.existing(*key)
         stored, given = old["metadata"]["resourceVersion"], obj["metadata"].get("resourceVersion")
         if given and given != stored:
             raise conflict(resource, obj.name)
@@ -170,23 +149,22 @@ class Store:
     def _commit(self, kind: str, key: Key, obj: Obj, old: Obj | None) -> Obj:
         self.revision += 1
         obj = obj.with_metadata(resourceVersion=str(self.revision))
-        record = Record(obj, self.revision)
         if old is not None:
             self._displace(key, old)
         if kind != "DELETED":
-            self._place(key, record)
-        self._persist(key, None if kind == "DELETED" else record.raw, self.revision)
-        event = Event(kind, record, old)
+            self._place(key, obj)
+        self._persist(key, None if kind == "DELETED" else encode(obj), self.revision)
+        event = Event(kind, obj, old)
         self.history(key[0]).append(event)
         for note in self._subscribers[key[0]]:
             note(event)
         return obj
 
-    def _place(self, key: Key, record: Record) -> None:
+    def _place(self, key: Key, obj: Obj) -> None:
         resource, namespace, name = key
-        self._items[resource][namespace][name] = record
-        self.uids[record.data.uid] = key
-        for owner in record.data.owners:
+        self._items[resource][namespace][name] = obj
+        self.uids[obj.uid] = key
+        for owner in obj.owners:
             self.owned[owner["uid"]].add(key)
 
     def _displace(self, key: Key, obj: Obj) -> None:

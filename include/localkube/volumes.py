@@ -15,6 +15,16 @@ _SHARED_MEMORY = Path("/dev/shm")
 class NotReady(Exception):
     """Something that a pod needs is not there yet; the message says what."""
 
+    waiting = "CreateContainerConfigError"  # the reason that its container gives
+    events: tuple[str, ...] = ("Failed",)  # the reasons of what is told
+
+
+class NotMounted(NotReady):
+    """A volume is not there yet."""
+
+    waiting = "ContainerCreating"
+    events = ("FailedMount",)
+
 
 def data_of(store: Store, namespace: str, resource: str, name: str, optional: bool) -> dict[str, bytes]:
     """What a ConfigMap or Secret holds, by key. Raises NotReady."""
@@ -41,14 +51,14 @@ class Volumes:
     memory: Path | None
 
     def mount(self, pod: Obj) -> dict[str, Path]:
-        """The directory of each volume by name. Raises NotReady and OSError."""
+        """The directory of each volume by name. Raises NotMounted."""
         mounted = {}
         for volume in pod["spec"].get("volumes") or ():
             try:
                 mounted[volume["name"]] = self._volume(pod, volume)
-            except NotReady as error:
+            except (NotReady, OSError) as error:
                 where = f'MountVolume.SetUp failed for volume "{volume["name"]}"'
-                raise NotReady(f"{where} : {error}") from None
+                raise NotMounted(f"{where} : {error}") from None
         return mounted
 
     def _volume(self, pod: Obj, volume: Json) -> Path:

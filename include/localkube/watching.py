@@ -6,6 +6,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from localkube.errors import ApiError
+from localkube.objects import Json
 from localkube.requests import Target, View, flag, number, selection
 from localkube.selectors import Match
 from localkube.store import Event, Store, encode
@@ -23,8 +24,8 @@ async def stream(
     until = time.monotonic() + (number(request, "timeoutSeconds") or _LONGEST)
     lines: list[bytes] = []
     if since in ("", "0") or everything:
-        initial = store.records(target.plural, target.namespace)
-        lines = [_line("ADDED", view.one(one)) for one in initial if not selected or selected(one.data)]
+        initial = store.objects(target.plural, target.namespace)
+        lines = [_line("ADDED", view.one(one)) for one in initial if not selected or selected(one)]
         since = str(store.revision)
     if everything:
         lines.append(_bookmark(view, store.revision, {"k8s.io/initial-events-end": "true"}))
@@ -35,18 +36,18 @@ async def stream(
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     while True:
-        told = ((_kind(event, target.namespace, selected), event.record) for event in events)
-        lines += [_line(kind, view.one(record)) for kind, record in told if kind]
+        told = ((_kind(event, target.namespace, selected), event.new) for event in events)
+        lines += [_line(kind, view.one(obj)) for kind, obj in told if kind]
         if lines:
             await response.write(b"".join(lines))
         left = until - time.monotonic()
         if left <= 0 or closing():
             return response
-        seen = events[-1].record.revision if events else seen
+        seen = events[-1].new.revision if events else seen
         try:
             events = await history.after(seen, min(left, _BOOKMARK))
         except ApiError as error:
-            await response.write(_line("ERROR", encode(error.status())))
+            await response.write(_line("ERROR", error.status()))
             return response
         due = not events and flag(request, "allowWatchBookmarks")
         lines = [_bookmark(view, store.revision)] if due else []
@@ -63,10 +64,10 @@ def _kind(event: Event, namespace: str, selected: Match | None) -> str:
     return "MODIFIED" if after and before else "ADDED" if after else "DELETED" if before else ""
 
 
-def _line(kind: str, raw: bytes) -> bytes:
-    return b'{"type":"%s","object":%s}\n' % (kind.encode(), raw)
+def _line(kind: str, obj: Json) -> bytes:
+    return encode({"type": kind, "object": obj}) + b"\n"
 
 
 def _bookmark(view: View, revision: int, annotations: dict[str, str] | None = None) -> bytes:
     meta = {"resourceVersion": str(revision), "creationTimestamp": None, "annotations": annotations or {}}
-    return _line("BOOKMARK", encode(view.nothing(meta)))
+    return _line("BOOKMARK", view.nothing(meta))

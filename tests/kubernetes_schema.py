@@ -50,7 +50,8 @@ def schema() -> dict[str, dict[str, str]]:
         types[name] = {}
         for attribute, field in sorted(model.attribute_map.items(), key=lambda item: item[1]):
             kind, referred = field_type(f"{name}.{field}", model.openapi_types[attribute])
-            types[name][field] = kind + ("!" if f"{name}.{field}" in NEEDED or required(model, attribute) else "")
+            needed = f"{name}.{field}" in NEEDED or required(model, attribute)
+            types[name][field] = kind + ("!" if needed else "")
             todo += referred
     return {name: types[name] for name in sorted(types)}
 

@@ -149,9 +149,7 @@ class Api:
         policy, grace = options.get("propagationPolicy"), options.get("gracePeriodSeconds")
         return delete(self._store, target.plural, obj, policy, grace)
 
-    async def _answer(
-        self, document: Json, warnings: list[str] | None = None, code: int = 200
-    ) -> web.Response:
+    async def _answer(self, document: Json, warnings: Iterable[str] = (), code: int = 200) -> web.Response:
         """The answer to a change, given once the change is committed."""
         await self._cluster.durable()
         response = json_response(document, code)

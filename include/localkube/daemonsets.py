@@ -58,7 +58,7 @@ class DaemonSetController(Controller):
         revision = hashlib.sha256(encode(owner["spec"]["template"])).hexdigest()[:10]
         self._place(owner, wanted, placed, revision)
         kept = [pod for node in wanted for pod in placed[node] if not pod.finished]
-        self._roll(owner, len(wanted), kept, revision)
+        self._roll(owner, kept, revision)
         self._report(owner, wanted, placed, revision)
 
     def _place(self, owner: Obj, wanted: dict[str, Json], placed: Placed, revision: str) -> None:
@@ -81,15 +81,13 @@ class DaemonSetController(Controller):
         delete(self.store, "pods", pod)
         self.tell(owner, "SuccessfulDelete", f"Deleted pod: {pod.name}")
 
-    def _roll(self, owner: Obj, wanted: int, pods: list[Obj], revision: str) -> None:
+    def _roll(self, owner: Obj, pods: list[Obj], revision: str) -> None:
         """Replace pods of an older template, at most maxUnavailable at a time."""
         strategy = owner["spec"]["updateStrategy"]
         if strategy["type"] != "RollingUpdate":
             return
-        most = strategy["rollingUpdate"]["maxUnavailable"]
-        if isinstance(most, str):
-            most = max(1, -(-int(most.rstrip("%")) * wanted // 100))
-        left = most - sum(pod.deleting or not pod.is_true("Ready") for pod in pods)
+        left = strategy["rollingUpdate"]["maxUnavailable"]
+        left -= sum(pod.deleting or not pod.is_true("Ready") for pod in pods)
         for pod in pods:
             if pod.labels.get(_HASH) != revision and not pod.deleting:
                 left -= pod.is_true("Ready")

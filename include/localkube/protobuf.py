@@ -8,6 +8,10 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
+
 from localkube.errors import unsupported_media_type
 from localkube.objects import Json
 
@@ -57,7 +61,7 @@ def decode(body: bytes) -> Json:
             raise ValueError("no Kubernetes protobuf")
         sent = _message("Unknown", body[len(_MAGIC) :])
         return {**sent["type"], **_message(sent["type"]["kind"], sent["raw"])}
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, DecodeError):
         raise unsupported_media_type(CONTENT_TYPE) from None
 
 
@@ -97,28 +101,6 @@ def _value(declared: str, value: Any) -> Any:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and value of each field: a whole number or bytes."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        value, at = _varint(data, at)
-        if key & 7 == 2:
-            end = at + value
-            if end > len(data):
-                raise ValueError("cut short")
-            yield key >> 3, data[at:end]
-            at = end
-        elif key & 7 == 0:
-            yield key >> 3, value
-        else:
-            raise ValueError("no field of Kubernetes")
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if not byte & 0x80:
-            return value, at
+    """Number and value of each field: a whole number or bytes. Raises DecodeError."""
+    fields: Any = UnknownFieldSet(Empty.FromString(data))  # to Empty every field is an unknown one
+    return ((one.field_number, one.data) for one in fields)

@@ -106,7 +106,7 @@ def _label_names(value: dict[str, str]) -> list[Problem]:
 
 def _labels(value: dict[str, str]) -> list[Problem]:
     wrong = [text for text in value.values() if not _LABEL_VALUE.fullmatch(text)]
-    return _label_names(value) + [invalid("", text, _LABEL_VALUE_RULE) for text in wrong]
+    return [*_label_names(value), *(invalid("", text, _LABEL_VALUE_RULE) for text in wrong)]
 
 
 def _data_keys(value: dict[str, str]) -> list[Problem]:
@@ -125,38 +125,29 @@ def _expressions(value: list[Json]) -> Iterator[Problem]:
 
 def _pod(spec: Json) -> Iterator[Problem]:
     volumes = [volume["name"] for volume in spec.get("volumes") or ()]
-    names: list[str] = []
-    for kind in ("initContainers", "containers"):
-        for n, container in enumerate(spec.get(kind) or ()):
-            here = f".{kind}[{n}]"
-            yield from _container(container, volumes, here)
-            if container["name"] in names:
-                yield _duplicate(f"{here}.name", container["name"])
-            names.append(container["name"])
-    for n, volume in enumerate(spec.get("volumes") or ()):
-        if volume["name"] in volumes[:n]:
-            yield _duplicate(f".volumes[{n}].name", volume["name"])
-        if len(volume) > 2:
-            yield forbidden(f".volumes[{n}]", "may not specify more than 1 volume type")
-
-
-def _duplicate(field: str, name: str) -> Problem:
-    return Problem(field, "FieldValueDuplicate", f"Duplicate value: {json.dumps(name)}")
+    seen: set[tuple[bool, str]] = set()
+    for kind in ("volumes", "initContainers", "containers"):
+        for n, one in enumerate(spec.get(kind) or ()):
+            here, name = f".{kind}[{n}]", (kind == "volumes", one["name"])
+            if name in seen:
+                yield Problem(f"{here}.name", "FieldValueDuplicate", f'Duplicate value: "{one["name"]}"')
+            seen.add(name)
+            if kind != "volumes":
+                yield from _container(one, volumes, here)
+            elif len(one) > 2:
+                yield forbidden(here, "may not specify more than 1 volume type")
 
 
 def _container(container: Json, volumes: list[str], here: str) -> Iterator[Problem]:
     if not container.get("image"):
         yield required(f"{here}.image")
-    for n, variable in enumerate(container.get("env") or ()):
-        if variable.get("value") and variable.get("valueFrom"):
-            yield invalid(f"{here}.env[{n}].valueFrom", "", "may not be specified when `value` is not empty")
     for n, mount in enumerate(container.get("volumeMounts") or ()):
         if mount["name"] not in volumes:
-            message = f'Not found: "{mount["name"]}"'
-            yield Problem(f"{here}.volumeMounts[{n}].name", "FieldValueNotFound", message)
+            missing = f'Not found: "{mount["name"]}"'
+            yield Problem(f"{here}.volumeMounts[{n}].name", "FieldValueNotFound", missing)
     limits = lookup(container, "resources.limits") or {}
     for name, amount in (lookup(container, "resources.requests") or {}).items():
-        if name in limits and quantity(amount) > quantity(limits[name]):
+        if quantity(amount) > quantity(limits.get(name, amount)):
             detail = f"must be less than or equal to {name} limit of {limits[name]}"
             yield invalid(f"{here}.resources.requests", amount, detail)
 
@@ -206,8 +197,6 @@ _relative = _must(
     lambda path: not path.startswith("/") and ".." not in path.split("/"),
     "must be a relative path without '..'",
 )
-_share = _must(lambda value: re.fullmatch(r"\d+%?", str(value)), "must be a whole number or such as 10%")
-
 RULES: dict[str, Rule] = {
     "ObjectMeta.labels": _labels,
     "ObjectMeta.annotations": _label_names,
@@ -235,7 +224,7 @@ RULES: dict[str, Rule] = {
     "LabelSelectorRequirement.operator": _one_of(*_OPERATORS),
     "DaemonSet.spec": _daemon_set,
     "DaemonSetUpdateStrategy.type": _one_of("RollingUpdate", "OnDelete"),
-    "RollingUpdateDaemonSet.maxUnavailable": _share,
+    "RollingUpdateDaemonSet.maxUnavailable": _must(lambda most: type(most) is int, "must be a number"),
     "Job.spec": _job,
     **{f"JobSpec.{field}": _not_negative for field in (*_COUNTS, *_SECONDS)},
     "JobSpec.completionMode": _one_of("Indexed", "NonIndexed"),

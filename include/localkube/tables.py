@@ -56,13 +56,9 @@ def _pod_status(pod: Obj) -> str:
     return str(next(telling, None) or pod.at("status.reason") or pod.at("status.phase") or "Unknown")
 
 
-def _ready(pod: Obj) -> str:
-    statuses = pod.at("status.containerStatuses") or []
-    return f"{sum(bool(one.get('ready')) for one in statuses)}/{len(pod['spec']['containers'])}"
-
-
-def _restarts(pod: Obj) -> str:
-    return str(sum(one.get("restartCount", 0) for one in pod.at("status.containerStatuses") or []))
+def _sum(pod: Obj, field: str) -> int:
+    """Over the containers of a pod."""
+    return sum(one.get(field, 0) for one in pod.at("status.containerStatuses") or ())
 
 
 def _node_status(node: Obj) -> str:
@@ -97,22 +93,11 @@ def _job_duration(job: Obj) -> str:
     return _duration((seconds(end) if end else time.time()) - seconds(start)) if start else ""
 
 
-def _data(obj: Obj) -> int:
-    return len(obj.get("data") or {}) + len(obj.get("binaryData") or {})
-
-
-def _about(event: Obj) -> str:
-    return f"{event['involvedObject'].get('kind', '').lower()}/{event['involvedObject'].get('name')}"
-
-
-def _count(path: str) -> Callable[[Obj], int]:
-    return lambda obj: obj.at(path) or 0
-
-
 # Title -> path of the value, or what makes it of the object; one that ends in "+" is for -o wide only.
 Columns = dict[str, str | Callable[[Obj], Any]]
 _NAME = "metadata.name"
 _AGE: Columns = {"Age": _since("metadata.creationTimestamp")}
+_DATA: Columns = {"Data": lambda obj: len((obj.get("data") or {}) | (obj.get("binaryData") or {})), **_AGE}
 _TEMPLATE: Columns = {
     "Containers+": _containers("name"),
     "Images+": _containers("image"),
@@ -129,23 +114,25 @@ _COLUMNS: dict[str, Columns] = {
         "Container-Runtime+": "status.nodeInfo.containerRuntimeVersion",
     },
     "pods": {
-        "Name": _NAME, "Ready": _ready, "Status": _pod_status, "Restarts": _restarts, **_AGE,
+        "Name": _NAME, "Ready": lambda pod: f"{_sum(pod, 'ready')}/{len(pod['spec']['containers'])}",
+        "Status": _pod_status, "Restarts": lambda pod: _sum(pod, "restartCount"), **_AGE,
         "IP+": "status.podIP", "Node+": "spec.nodeName", "Nominated Node+": "status.nominatedNodeName",
         "Readiness Gates+": "spec.readinessGates",
     },
-    "configmaps": {"Name": _NAME, "Data": _data, **_AGE},
-    "secrets": {"Name": _NAME, "Type": "type", "Data": _data, **_AGE},
+    "configmaps": {"Name": _NAME, **_DATA},
+    "secrets": {"Name": _NAME, "Type": "type", **_DATA},
     "serviceaccounts": {"Name": _NAME, "Secrets": lambda obj: len(obj.get("secrets") or ()), **_AGE},
     "events": {
-        "Last Seen": _since("lastTimestamp"), "Type": "type", "Reason": "reason", "Object": _about,
+        "Last Seen": _since("lastTimestamp"), "Type": "type", "Reason": "reason",
+        "Object": lambda obj: f"{obj.at('involvedObject.kind')}/{obj.at('involvedObject.name')}".lower(),
         "Source+": "source.component", "Message": "message", "First Seen+": _since("firstTimestamp"),
         "Count+": "count", "Name+": _NAME,
     },
     "daemonsets": {
         "Name": _NAME, "Desired": "status.desiredNumberScheduled",
         "Current": "status.currentNumberScheduled", "Ready": "status.numberReady",
-        "Up-to-date": _count("status.updatedNumberScheduled"),
-        "Available": _count("status.numberAvailable"),
+        "Up-to-date": lambda obj: obj.at("status.updatedNumberScheduled") or 0,
+        "Available": lambda obj: obj.at("status.numberAvailable") or 0,
         "Node Selector": _joined("spec.template.spec.nodeSelector"), **_AGE, **_TEMPLATE,
     },
     "networkpolicies": {

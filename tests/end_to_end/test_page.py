@@ -98,6 +98,11 @@ def test_a_past_run_is_shown_with_a_handful_of_requests(
             "102",
             "12",
         ]
+        assert page.locator("#discovery").inner_text().split("\n") == [
+            *("Observed", "3.6σ"),
+            *("Expected", "3.7σ"),
+            *("Signal strength", "0.95 +0.43 −0.35"),
+        ]
         page.screenshot(path=screenshots / "past-run.png", full_page=True)
         assert len(watched.requests) <= 20
         assert (watched.complaints, watched.strangers) == ([], [])

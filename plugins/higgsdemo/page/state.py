@@ -58,6 +58,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
             "error": seen.error,
         },
         "chart": seen.chart,
+        "discovery": seen.summary.get("discovery") if seen.summary else None,
         "account": list(seen.account),
         "slow": _slow(clusters),
         "stragglers": list(seen.stragglers),

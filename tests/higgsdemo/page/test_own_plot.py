@@ -1,56 +1,26 @@
-"""The page of an analysis of one's own, in a real browser: its histograms, each with an axis of its own.
-
-The page's files are served as they are; the state it asks for is made here from real spectra, since no
-Airflow is needed to draw them.
-"""
+"""The page of an analysis of one's own, in a real browser: its histograms, each with an axis of its own."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from airflow_runs import airflow_run
-from browser import CHROMIUM, playwright
+from browser import CHROMIUM
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.page.follower import Snapshot
 from higgsdemo.page.state import run_state
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.publication.spectra_plot import own_chart
+from page_alone import shown
 from result_documents import NOTE, catalogue
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 MASS = HistogramSpec(name="dimuon_mass", bins=60, low=60, high=120, label="Dimuon mass [GeV]")
 FRACTION = HistogramSpec(name="fraction", bins=3, low=0, high=0.3)
-
-
-class PageFiles(SimpleHTTPRequestHandler):
-    """Serves the page's files below the path they have in Airflow."""
-
-    def translate_path(self, path: str) -> str:
-        return super().translate_path(path.replace("/static/", "/", 1))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def address(repository: Path) -> Iterator[str]:
-    """Where the page's files are."""
-    files = repository / "plugins/higgsdemo/page/static"
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(PageFiles, directory=str(files)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
 
 
 def state() -> dict[str, Any]:
@@ -65,25 +35,11 @@ def state() -> dict[str, Any]:
     return run_state(airflow_run(), seen, "")
 
 
-def test_each_histogram_is_drawn_read_out_and_listed(address: str) -> None:
-    complaints: list[str] = []
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = chromium.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        told = {
-            "campaign": {"dag_id": "mine", "title": "Mine", "runs": [{"run_id": "r", "state": "running"}]},
-            "run": state(),
-        }
-        page.route(
-            lambda url: "/api/" in url,
-            lambda route: route.fulfill(
-                json=told[route.request.url.partition("/api/")[2].partition("?")[0]], headers={"ETag": "one"}
-            ),
-        )
-        page.goto(f"{address}/index.html?dag_id=mine&run_id=r")
+def test_each_histogram_is_drawn_read_out_and_listed() -> None:
+    with shown(state()) as page:
         canvas, readout, title = (page.locator(f"#{name}") for name in ("canvas", "readout", "plot-title"))
         page.get_by_text("dimuon_mass").first.wait_for()
+        assert page.locator("#discovery-box").is_hidden()
         assert title.inner_text() == "Dimuon mass [GeV]"
         assert canvas.get_attribute("aria-label") == (
             "Histogram of Dimuon mass [GeV]: 69 entries, most of them at 90 to 91."
@@ -101,5 +57,3 @@ def test_each_histogram_is_drawn_read_out_and_listed(address: str) -> None:
         canvas.focus()
         page.keyboard.press("ArrowRight")
         assert readout.inner_text() == "0.2 to 0.3: 3 entries"
-        chromium.close()
-    assert complaints == []

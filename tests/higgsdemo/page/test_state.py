@@ -70,6 +70,12 @@ def test_the_results_of_a_split_dataset_are_shared_out_as_its_jobs_say() -> None
     assert [counts["done"] for counts in shards(whole)] == [3, 10]
 
 
+def test_the_significance_is_that_of_the_summary_once_there_is_one() -> None:
+    run, found = airflow_run("success"), {"observed_significance": 3.6}
+    assert run_state(run, Snapshot(summary={"discovery": found}), "")["discovery"] == found
+    assert run_state(run, Snapshot(), "")["discovery"] is None
+
+
 def test_what_a_cluster_was_last_seen_doing_is_forgotten_once_its_wait_is_over() -> None:
     over = airflow_run(tasks={"cluster.wait_for_jobs[1]": "failed"}, listed=LISTED)
     reason = {"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "s", "reason": "exit code 65"}

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from higgsdemo.results import merge as merge_module
-from higgsdemo.results.merge import Merge
 from higgsdemo.results.document import ResultError
+from higgsdemo.results.merge import Merge
 from result_documents import histogram, stored
 
 

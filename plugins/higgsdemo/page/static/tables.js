@@ -9,6 +9,7 @@ const shown = {}; // what each table was last filled with
 export function showTables(state, query) {
   if (state.chart && !state.chart.yields) once("entries", state.chart.channels, () => fillEntries(state.chart.channels));
   else if (state.chart) once("yields", state.chart.yields, () => fillYields(state.chart));
+  once("discovery", state.discovery, () => fillDiscovery(state.discovery));
   once("account", state.account, () => fillAccount(state.account));
   once("remarks", [state.slow, state.stragglers], () => fillRemarks(state));
   once("failures", state.failures, () => fillFailures(state.failures));
@@ -42,6 +43,22 @@ function fillYields({ yields, window: [low, high], low: from, high: to, note, un
       return [`${dataset} (not normalised)`, count(all), "–"];
     }),
   ]);
+}
+
+/** What `summary.json` says of the Higgs boson: an own analysis has nothing to say of it. */
+function fillDiscovery(found) {
+  find("discovery-box").hidden = !found;
+  if (!found) return;
+  const { signal_strength: strength, signal_strength_interval: interval } = found;
+  const spread = interval && ` +${(interval[1] - strength).toFixed(2)} −${(strength - interval[0]).toFixed(2)}`;
+  const figures = [
+    ["Observed", found.observed_significance, (sigma) => `${sigma.toFixed(1)}σ`],
+    ["Expected", found.expected_significance, (sigma) => `${sigma.toFixed(1)}σ`],
+    ["Signal strength", strength, (value) => `${value.toFixed(2)}${spread ?? ""}`],
+  ].filter(([, value]) => typeof value === "number");
+  find("discovery").replaceChildren(...figures.map(([name, value, text]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, text(value)))));
+  say(find("undecided"), found.statement ? `No observed significance: ${found.statement}` : "");
 }
 
 /** What an own analysis has instead of yields. */

@@ -70,6 +70,8 @@ function showRun(state, query) {
   say(find("state"), words(state.run.state));
   find("state").dataset.state = state.run.state;
   find("run-link").href = state.run.url;
+  const [chosen] = find("runs").selectedOptions;
+  if (chosen) say(chosen, `${state.run.run_id} (${state.run.state})`);
   showProgress(state);
   if (state.chart) showPlot(state.chart);
   showTables(state, query);

@@ -57,7 +57,7 @@ function fillDiscovery(found) {
     ["Signal strength", strength, (value) => `${value.toFixed(2)}${spread ?? ""}`],
   ].filter(([, value]) => typeof value === "number");
   find("discovery").replaceChildren(...figures.map(([name, value, text]) =>
-    element("div", {}, element("dt", {}, name), element("dd", {}, text(value)))));
+    element("div", { class: value === strength && "wide" }, element("dt", {}, name), element("dd", {}, text(value)))));
   say(find("undecided"), found.statement ? `No observed significance: ${found.statement}` : "");
 }
 

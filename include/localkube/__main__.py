@@ -13,11 +13,12 @@ import sys
 import time
 from pathlib import Path
 
-from localkube.cluster import Clusters, Host
+from localkube.cluster import Clusters
 from localkube.database import Database
 from localkube.images import ImageFileError, Images
 from localkube.pki import server_context, write_private
 from localkube.process import Reaper
+from localkube.runtime import Machine
 from localkube.server import Server
 from localkube.volumes import memory_root
 
@@ -62,23 +63,21 @@ def _options() -> argparse.Namespace:
 
 async def _serve(state: Path, port: int, images: Path | None, backoff: float) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = _lock(state)
-    known = Images(images)
-    tls = server_context(state)
+    lock, known = _lock(state), Images(images)
+    tls, memory = server_context(state), memory_root(state)
     try:
         database = Database(state / "localkube.db")
     except sqlite3.Error as error:
         raise StartError(f"{state / 'localkube.db'}: {error}") from None
-    host = Host(state, port, database, known, Reaper(lock, memory_root(state)), backoff)
-    clusters = Clusters(host)
+    authority = (state / "ca.crt").read_text()
+    machine = Machine(state / "clusters", memory, known, Reaper(lock, memory), port, authority, backoff)
+    clusters = Clusters(state, machine, database)
     server = Server(clusters, _admin_token(state / "admin.token"))
     try:
         await server.listen(port, tls)
     except OSError as error:
-        raise StartError(
-            f"cannot listen on 127.0.0.1:{port}: {error.strerror}; is another server using it? "
-            "Choose another with --port"
-        ) from None
+        advice = "is another server using it? Choose another with --port"
+        raise StartError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}; {advice}") from None
     clusters.restore()
     log.info("serving %s on https://127.0.0.1:%d", state, port)
     stop = asyncio.Event()
@@ -100,9 +99,8 @@ def _lock(state: Path) -> int:
             return descriptor
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise StartError(
-                    f"another localkube serves {state}; stop it or choose another --state"
-                ) from None
+                advice = "stop it or choose another --state"
+                raise StartError(f"another localkube serves {state}; {advice}") from None
             time.sleep(0.05)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import secrets
 import shutil
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,62 +15,38 @@ from localkube.database import Database
 from localkube.errors import ApiError, not_found
 from localkube.events import Events
 from localkube.garbage import GarbageCollector
-from localkube.images import Images
 from localkube.jobs import JobController
 from localkube.kubelet import Kubelet, node_object, set_ready
 from localkube.objects import Json
 from localkube.pki import write_private
-from localkube.process import Reaper
 from localkube.runtime import Machine
 from localkube.scheduler import Scheduler
 from localkube.simulation import Simulation
 from localkube.spec import ClusterSpec
 from localkube.store import Store, encode
-from localkube.volumes import memory_root
 
 _NODE_RETURNS = 1.0  # seconds after the last pod of a preempted node
-
-
-@dataclass(frozen=True)
-class Host:
-    """What the clusters of one server share."""
-
-    state: Path
-    port: int
-    database: Database
-    images: Images
-    reaper: Reaper
-    backoff: float
-
-    def machine(self, spec: ClusterSpec) -> Machine:
-        """What the nodes of a cluster share of it."""
-        memory, simulate = memory_root(self.state), spec.simulate
-        return Machine(
-            directory=self.state / "clusters" / spec.name,
-            memory=memory / spec.name if memory else None,
-            images=self.images,
-            reaper=self.reaper,
-            service_env={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.port)},
-            backoff=self.backoff,
-            simulation=Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None,
-        )
 
 
 class Cluster:
     """A running cluster."""
 
-    def __init__(self, host: Host, spec: ClusterSpec, token: str, revision: int = 0) -> None:
+    def __init__(
+        self, machine: Machine, database: Database, spec: ClusterSpec, token: str, revision: int = 0
+    ) -> None:
         self.spec, self.token, self.phase, self.closing = spec, token, "Provisioning", False
-        self._host, self.machine = host, host.machine(spec)
+        simulate = spec.simulate
+        simulation = Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None
+        self.machine, self._database = machine.of(spec.name, simulation), database
         self._tasks: list[asyncio.Task[None]] = []
-        self.store = Store(partial(host.database.write, spec.name), revision)
-        self.store.load(host.database.objects(spec.name))
+        self.store = Store(partial(database.write, spec.name), revision)
+        self.store.load(database.objects(spec.name))
         events = Events(self.store)
-        self._garbage = GarbageCollector(self.store, events, (host.state / "ca.crt").read_text())
+        self._garbage = GarbageCollector(self.store, events, machine.authority)
         self._kubelet = Kubelet(self.store, events, self.machine)
         self._controllers: list[Controller] = [
             self._garbage,
-            JobController(self.store, events, host.backoff),
+            JobController(self.store, events, machine.backoff),
             DaemonSetController(self.store, events),
             Scheduler(self.store, events),
             self._kubelet,
@@ -90,7 +65,7 @@ class Cluster:
         self.phase = "Running"
 
     async def durable(self) -> None:
-        await self._host.database.durable()
+        await self._database.durable()
 
     def preempt(self, name: str) -> int:
         """Take a node away and give it back without its pods; how many those were. Raises ApiError 404."""
@@ -117,7 +92,7 @@ class Cluster:
         self.phase = "Deleting"
         self.stop()
         await self._kubelet.end()
-        self._host.database.drop_cluster(self.spec.name)
+        self._database.drop_cluster(self.spec.name)
         for directory in (self.machine.directory, self.machine.memory):
             if directory is not None:
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
@@ -126,17 +101,17 @@ class Cluster:
 class Clusters:
     """All clusters by name, in the order they were made."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._authority = base64.b64encode((host.state / "ca.crt").read_bytes()).decode()
+    def __init__(self, state: Path, machine: Machine, database: Database) -> None:
+        self._kubeconfig_file, self._machine, self._database = state / "kubeconfig", machine, database
         self._clusters: dict[str, Cluster] = {}
         self._going: dict[str, asyncio.Task[None]] = {}
 
     def restore(self) -> None:
         """Start what an earlier process left."""
-        for name, spec, token, revision in self._host.database.clusters():
-            self._clusters[name] = Cluster(self._host, ClusterSpec.parse(spec), token, revision)
-            self._clusters[name].start(new=False)
+        for name, spec, token, revision in self._database.clusters():
+            found = Cluster(self._machine, self._database, ClusterSpec.parse(spec), token, revision)
+            self._clusters[name] = found
+            found.start(new=False)
         self._write_kubeconfig()
 
     def names(self) -> list[str]:
@@ -157,8 +132,8 @@ class Clusters:
             existing.spec.check_same(spec)
             return False
         token = secrets.token_urlsafe(32)
-        self._host.database.add_cluster(spec.name, spec.document(), token)
-        cluster = self._clusters[spec.name] = Cluster(self._host, spec, token)
+        self._database.add_cluster(spec.name, spec.document(), token)
+        cluster = self._clusters[spec.name] = Cluster(self._machine, self._database, spec, token)
         cluster.start(new=True)
         await cluster.durable()
         self._write_kubeconfig()
@@ -188,9 +163,10 @@ class Clusters:
         document: Json = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
         document |= {"clusters": [], "users": [], "contexts": []}
         document["current-context"] = clusters[0].spec.name if clusters else ""
+        trust = {"certificate-authority-data": base64.b64encode(self._machine.authority.encode()).decode()}
         for one in clusters:
-            name, trust = one.spec.name, {"certificate-authority-data": self._authority}
-            server = trust | {"server": f"https://127.0.0.1:{self._host.port}/clusters/{name}"}
+            name = one.spec.name
+            server = trust | {"server": f"https://127.0.0.1:{self._machine.port}/clusters/{name}"}
             document["clusters"].append({"name": name, "cluster": server})
             document["users"].append({"name": name, "user": {"token": one.token}})
             document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
@@ -198,4 +174,4 @@ class Clusters:
 
     def _write_kubeconfig(self) -> None:
         document = self._kubeconfig(list(self._clusters.values()))
-        write_private(self._host.state / "kubeconfig", encode(document))
+        write_private(self._kubeconfig_file, encode(document))

@@ -4,6 +4,7 @@ A namespace is given its default service account and the cluster's authority, an
 """
 
 import time
+from functools import partial
 
 from localkube.controller import Controller
 from localkube.defaults import with_defaults
@@ -56,9 +57,9 @@ class GarbageCollector(Controller):
         super().__init__(store, events)
         self._authority = authority
         for resource in RESOURCES:
-            store.subscribe(resource, lambda event, resource=resource: self._note(resource, event))  # type: ignore[misc]
+            store.subscribe(resource, partial(self._note, resource))
             for obj in store.objects(resource):
-                self._consider(obj.key(resource), obj, fresh=True)
+                self.enqueue(obj.key(resource))
 
     def found(self) -> None:
         """Make the namespaces of a new cluster."""
@@ -68,27 +69,13 @@ class GarbageCollector(Controller):
 
     def _note(self, resource: str, event: Event) -> None:
         obj = event.new
-        if event.type != "DELETED":
-            return self._consider(obj.key(resource), obj, fresh=event.type == "ADDED")
-        for key in self.store.owned.get(obj.uid, ()):
-            self.enqueue(key)
-        for owner in obj.owners:  # that may wait for this one
-            if owner["uid"] in self.store.uids:
-                self.enqueue(self.store.uids[owner["uid"]])
-        self._look_at_namespace(obj.namespace, furnish=resource in ("serviceaccounts", "configmaps"))
-
-    def _consider(self, key: Key, obj: Obj, fresh: bool) -> None:
-        if obj.deleting or (fresh and obj.owners) or key[0] == "namespaces":
-            self.enqueue(key)
-        if key[0] == "jobs" and (expiry := _expiry(obj)) is not None:
-            self.enqueue(key, after=max(expiry - time.time(), 0.001))
-        if fresh:
-            self._look_at_namespace(key[1])
-
-    def _look_at_namespace(self, name: str, furnish: bool = False) -> None:
-        namespace = self.store.get("namespaces", "", name)
-        if namespace is not None and (furnish or namespace.deleting):
-            self.enqueue(("namespaces", "", name))
+        self.enqueue(obj.key(resource))
+        self.enqueue(("namespaces", "", obj.namespace))
+        if event.type == "DELETED":
+            owners = [owner["uid"] for owner in obj.owners]  # they may wait for this one
+            waiting = [self.store.uids[uid] for uid in owners if uid in self.store.uids]
+            for key in (*waiting, *self.store.owned.get(obj.uid, ())):
+                self.enqueue(key)
 
     def sync(self, key: Key) -> None:
         obj, resource = self.store.get(*key), key[0]
@@ -97,11 +84,13 @@ class GarbageCollector(Controller):
         if resource == "namespaces":
             self._empty(obj) if obj.deleting else self._furnish(obj.name)
         elif not obj.deleting:
-            expiry = _expiry(obj) if resource == "jobs" else None
             if obj.owners and not any(owner["uid"] in self.store.uids for owner in obj.owners):
                 delete(self.store, resource, obj, "Background")
-            elif expiry is not None and expiry <= time.time():
-                delete(self.store, resource, obj, "Foreground")
+            elif resource == "jobs" and (left := _time_to_live(obj)) is not None:
+                if left > 0:
+                    self.enqueue(key, after=left)
+                else:
+                    delete(self.store, resource, obj, "Foreground")
         elif "orphan" in obj.finalizers:
             self._orphan(obj)
             self.store.update(resource, obj.without_finalizer("orphan"))
@@ -138,10 +127,10 @@ class GarbageCollector(Controller):
             self.store.remove("namespaces", namespace)
 
 
-def _expiry(job: Obj) -> float | None:
-    """When a finished Job with a time to live is to go, in seconds since the epoch."""
+def _time_to_live(job: Obj) -> float | None:
+    """Seconds that are left of a finished Job with a time to live."""
     ttl = job["spec"].get("ttlSecondsAfterFinished")
     last = job.condition("Complete") or job.condition("Failed")
-    if ttl is None or job.deleting or last.get("status") != "True":
+    if ttl is None or last.get("status") != "True":
         return None
-    return seconds(last["lastTransitionTime"]) + float(ttl)
+    return seconds(last["lastTransitionTime"]) + float(ttl) - time.time()

@@ -3,7 +3,6 @@
 import base64
 import re
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -126,21 +125,12 @@ class Obj(Json):
         return self.condition(kind).get("status") == "True"
 
     def with_condition(self, kind: str, status: bool, reason: str = "", message: str = "") -> "Obj":
-        """The object with one condition replaced or appended."""
-        return self.with_status(
-            conditions=set_condition(self.at("status.conditions"), kind, status, reason, message)
-        )
-
-
-def set_condition(
-    conditions: Sequence[Json] | None, kind: str, status: bool, reason: str = "", message: str = ""
-) -> list[Json]:
-    """The conditions with one replaced or appended; the transition time moves only with the status."""
-    known = list(conditions or ())
-    place = next((n for n, old in enumerate(known) if old["type"] == kind), len(known))
-    old = known[place] if place < len(known) else {}
-    since = old["lastTransitionTime"] if old.get("status") == str(status) else now()
-    return [*known[:place], _condition(kind, str(status), since, reason, message), *known[place + 1 :]]
+        """The object with one condition replaced or appended; its time moves only with its status."""
+        old, known = self.condition(kind), list(self.at("status.conditions") or ())
+        since = old["lastTransitionTime"] if old.get("status") == str(status) else now()
+        place = known.index(old) if old else len(known)
+        known[place : place + 1] = [_condition(kind, str(status), since, reason, message)]
+        return self.with_status(conditions=known)
 
 
 @lru_cache(maxsize=1024)

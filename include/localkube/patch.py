@@ -23,13 +23,12 @@ def apply_patch(kind: str, obj: Json, patch: Any) -> Json:
     """The patched object; kind is the request's content type. Raises ApiError 400, 415 or 422."""
     if kind == "application/json-patch+json":
         return _json_patch(obj, patch)
+    merges = {"application/merge-patch+json": merge, "application/strategic-merge-patch+json": strategic}
+    if kind not in merges:
+        raise unsupported_media_type(kind)
     if not isinstance(patch, dict):
         raise ApiError(400, "the patch must be a JSON object")
-    if kind == "application/merge-patch+json":
-        return dict(merge(obj, patch))
-    if kind == "application/strategic-merge-patch+json":
-        return dict(strategic(obj, patch))
-    raise unsupported_media_type(kind)
+    return dict(merges[kind](obj, patch))
 
 
 def _json_patch(obj: Json, patch: Any) -> Json:

@@ -5,8 +5,9 @@ begins with a mountPath, the directory of this machine that backs the volume is 
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from localkube.environment import Mounts, expand, variables_of
 from localkube.images import Images
@@ -23,15 +24,21 @@ _LONGEST_FALLBACK = (2048, 80)  # bytes and lines of a log that stand in for a m
 
 @dataclass(frozen=True)
 class Machine:
-    """What all nodes of a cluster share of this machine."""
+    """What the nodes of a cluster, or of all clusters of a server, share of this machine."""
 
     directory: Path
     memory: Path | None
     images: Images
     reaper: Reaper
-    service_env: dict[str, str]
+    port: int
+    authority: str
     backoff: float
-    simulation: Simulation | None
+    simulation: Simulation | None = None
+
+    def of(self, cluster: str, simulation: Simulation | None) -> Self:
+        """The part of one cluster."""
+        memory = self.memory / cluster if self.memory else None
+        return replace(self, directory=self.directory / cluster, memory=memory, simulation=simulation)
 
     def pod_directory(self, pod: Obj) -> Path:
         """Where the logs of a pod are, and its volumes while it runs."""
@@ -69,7 +76,8 @@ class Runtime:
         argv = command + arguments if command else [*image.Entrypoint, *(arguments or image.Cmd)]
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": self._host_name()}
         env |= {"HOME": str(scratch), "TMPDIR": str(scratch), "TERMINATION_MESSAGE_PATH": str(message)}
-        env |= self._machine.service_env | dict(line.partition("=")[::2] for line in image.Env)
+        env |= {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self._machine.port)}
+        env |= dict(line.partition("=")[::2] for line in image.Env)
         env |= {name: translate(value) for name, value in variables.items()}
         if not argv:
             raise FileNotFoundError("no command specified")

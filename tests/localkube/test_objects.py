@@ -1,8 +1,10 @@
 """Quantities and conditions, as kubernetes.io/docs/reference/kubernetes-api/common-definitions has them."""
 
+from typing import Any
+
 import pytest
 
-from localkube.objects import quantity, set_condition
+from localkube.objects import Obj, quantity
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,12 @@ def test_a_condition_keeps_its_place_and_its_time_until_its_status_changes() -> 
         {"type": "A", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z"},
         {"type": "B", "status": "False", "lastTransitionTime": "2020-01-01T00:00:00Z"},
     ]
-    same = set_condition(old, "A", True, "Why", "text")
+    obj = Obj(status={"conditions": old})
+
+    def conditions(*condition: Any) -> Any:
+        return obj.with_condition(*condition)["status"]["conditions"]
+
+    same = conditions("A", True, "Why", "text")
     assert same[0] == {
         "type": "A",
         "status": "True",
@@ -44,6 +51,6 @@ def test_a_condition_keeps_its_place_and_its_time_until_its_status_changes() -> 
         "message": "text",
     }
     assert same[1] is old[1]
-    changed = set_condition(old, "B", True)
+    changed = conditions("B", True)
     assert changed[1]["lastTransitionTime"] > "2020-01-01T00:00:00Z"
-    assert [one["type"] for one in set_condition(old, "C", True)] == ["A", "B", "C"]
+    assert [one["type"] for one in conditions("C", True)] == ["A", "B", "C"]

@@ -2,7 +2,7 @@
 
 import uuid
 
-from localkube.defaults import generated_name, job_selector, with_defaults
+from localkube.defaults import complete, generated_name, job_selector
 from localkube.errors import ApiError, conflict, not_found, refused
 from localkube.objects import Json, Obj, containers_of, contents_of
 from localkube.resources import Resource
@@ -97,7 +97,7 @@ class Admission:
         """The object with its defaults. Raises ApiError 422."""
         resource, obj = self._resource, Obj(given)
         if not problems:
-            obj = with_defaults(resource.plural, obj)
+            obj = complete(obj)
             problems = [*name_problems(obj.name, resource.plural == "namespaces")]
             problems += _CHECKS.get(resource.plural, _unchecked)(obj, old or Obj())
         if problems:

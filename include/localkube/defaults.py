@@ -1,63 +1,70 @@
 """What the API server fills in when a client leaves it out."""
 
 import base64
-import copy
 import secrets
+from typing import Any
 
 from localkube.objects import Json, Obj, containers_of, lookup
 
-_POD: Json = {
-    "restartPolicy": "Always",
-    "terminationGracePeriodSeconds": 30,
-    "dnsPolicy": "ClusterFirst",
-    "securityContext": {},
-    "schedulerName": "default-scheduler",
-    "enableServiceLinks": True,
-}
-_CONTAINER: Json = {
-    "terminationMessagePath": "/dev/termination-log",
-    "terminationMessagePolicy": "File",
-    "resources": {},
-}
-_JOB: Json = {"parallelism": 1, "completionMode": "NonIndexed", "suspend": False}
+_ROLLING = {"maxSurge": 0, "maxUnavailable": 1}
 _DAEMON_COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of generated names: no vowels, no look-alikes
+# Of the fields of a type, those that depend on no other; called where each object gets its own.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "PodSpec": {
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": dict,
+        "schedulerName": "default-scheduler",
+        "enableServiceLinks": True,
+    },
+    "Container": {
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "resources": dict,
+    },
+    "ObjectFieldSelector": {"apiVersion": "v1"},
+    "ConfigMapVolumeSource": {"defaultMode": 0o644},
+    "SecretVolumeSource": {"defaultMode": 0o644},
+    "JobSpec": {"completionMode": "NonIndexed", "suspend": False},
+    "PodFailurePolicyOnPodConditionsPattern": {"status": "True"},
+    "DaemonSet": {"status": lambda: dict.fromkeys(_DAEMON_COUNTS, 0)},
+    "DaemonSetSpec": {"revisionHistoryLimit": 10, "updateStrategy": lambda: {"type": "RollingUpdate"}},
+    "DaemonSetUpdateStrategy": {"type": "RollingUpdate"},
+    "RollingUpdateDaemonSet": _ROLLING,
+    "Job": {"status": dict},
+    "Node": {"spec": dict},
+    "Secret": {"type": "Opaque"},
+}
 _OUTAGE = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
 _TOLERATIONS = [_OUTAGE | {"key": f"node.kubernetes.io/{key}"} for key in ("not-ready", "unreachable")]
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of generated names: no vowels, no look-alikes
+
+
+def complete(obj: Obj) -> Obj:
+    """Fill in what depends on other fields, in place; a Job's selector is made of its uid."""
+    match obj["kind"]:
+        case "Pod":
+            _pod_spec(obj["spec"])
+            return new_pod(obj["metadata"], admitted(obj["spec"]))
+        case "Job":
+            _job(obj)
+        case "DaemonSet":
+            _pod_spec(obj["spec"]["template"]["spec"])
+            if obj["spec"]["updateStrategy"]["type"] == "RollingUpdate":
+                obj["spec"]["updateStrategy"].setdefault("rollingUpdate", _ROLLING)
+        case "Namespace":
+            obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj.name
+            obj |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+        case "Secret":
+            for key, value in obj.pop("stringData", {}).items():
+                obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
+    return obj
 
 
 def generated_name(prefix: str) -> str:
     """A name from metadata.generateName, as the API server makes it: the prefix and five characters."""
     return prefix[:58] + "".join(secrets.choice(_ALPHABET) for _ in range(5))
-
-
-def with_defaults(resource: str, given: Obj) -> Obj:
-    """The object completed; its uid must be set already, because a Job's selector is made of it."""
-    obj: Obj = copy.deepcopy(given)
-    match resource:
-        case "pods":
-            _pod_spec(obj["spec"])
-            return new_pod(obj["metadata"], admitted(obj["spec"]))
-        case "jobs":
-            _job(obj)
-        case "daemonsets":
-            strategy = obj["spec"].setdefault("updateStrategy", {})
-            if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
-                rolling = {"maxSurge": 0, "maxUnavailable": 1} | (strategy.get("rollingUpdate") or {})
-                strategy["rollingUpdate"] = rolling
-            obj["spec"].setdefault("revisionHistoryLimit", 10)
-            obj["status"] = dict.fromkeys(_DAEMON_COUNTS, 0)
-            _pod_spec(obj["spec"]["template"]["spec"])
-        case "namespaces":
-            obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj.name
-            obj |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
-        case "nodes":
-            obj.setdefault("spec", {})
-        case "secrets":
-            for key, value in (obj.pop("stringData", None) or {}).items():
-                obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
-            obj.setdefault("type", "Opaque")
-    return obj
 
 
 def new_pod(metadata: Json, spec: Json) -> Obj:
@@ -78,36 +85,19 @@ def job_selector(job: Obj) -> Json:
     return {"matchLabels": {"batch.kubernetes.io/controller-uid": job.uid}}
 
 
-def _complete(obj: Json, defaults: Json) -> None:
-    for key, value in defaults.items():
-        obj.setdefault(key, copy.copy(value))
-
-
 def _pod_spec(spec: Json) -> None:
-    _complete(spec, _POD)
     if "serviceAccount" in spec:
         spec.setdefault("serviceAccountName", spec["serviceAccount"])
     for container in containers_of(spec):
-        _container(container)
-    for volume in spec.get("volumes") or ():
-        for kind in ("configMap", "secret"):
-            if kind in volume:
-                volume[kind].setdefault("defaultMode", 0o644)
+        image, resources = container["image"], container["resources"]
+        tagless = ":" not in image.rpartition("/")[2] and "@" not in image
+        latest = tagless or image.endswith(":latest")
+        container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
+        if resources.get("limits"):
+            resources["requests"] = resources["limits"] | resources.get("requests", {})
+    for volume in spec.get("volumes", ()):
         if len(volume) == 1:
             volume["emptyDir"] = {}
-
-
-def _container(container: Json) -> None:
-    _complete(container, _CONTAINER)
-    image, resources = container["image"], container["resources"]
-    tagless = ":" not in image.rpartition("/")[2] and "@" not in image
-    latest = tagless or image.endswith(":latest")
-    container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
-    if resources.get("limits"):
-        resources["requests"] = dict(resources["limits"]) | (resources.get("requests") or {})
-    for variable in container.get("env") or ():
-        if field := lookup(variable, "valueFrom.fieldRef"):
-            field.setdefault("apiVersion", "v1")
 
 
 def _qos_class(spec: Json) -> str:
@@ -124,15 +114,11 @@ def _job(job: Obj) -> None:
     spec, template = job["spec"], job["spec"]["template"]
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1
-    _complete(spec, _JOB)
+    spec.setdefault("parallelism", 1)
     spec.setdefault("backoffLimit", 2**31 - 1 if "backoffLimitPerIndex" in spec else 6)
     spec.setdefault("podReplacementPolicy", "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
-    for rule in lookup(spec, "podFailurePolicy.rules") or ():
-        for pattern in rule.get("onPodConditions") or ():
-            pattern.setdefault("status", "True")
     _pod_spec(template["spec"])
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     for prefix in ("batch.kubernetes.io/", ""):
         labels |= {f"{prefix}controller-uid": job.uid, f"{prefix}job-name": job.name}
     spec.setdefault("selector", job_selector(job))
-    job["status"] = {}

@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 from localkube.controller import Controller
-from localkube.defaults import with_defaults
+from localkube.defaults import complete
 from localkube.errors import refused
 from localkube.events import Events
 from localkube.objects import Key, Obj, now, seconds
@@ -65,7 +65,7 @@ class GarbageCollector(Controller):
         """Make the namespaces of a new cluster."""
         for name in FIRST_NAMESPACES:
             namespace = Obj(apiVersion="v1", kind="Namespace", metadata={"name": name})
-            self.store.create("namespaces", with_defaults("namespaces", namespace))
+            self.store.create("namespaces", complete(namespace))
 
     def _note(self, resource: str, event: Event) -> None:
         obj = event.new

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from localkube.defaults import admitted
 from localkube.objects import Json, Obj, lookup, seconds
@@ -69,51 +70,38 @@ def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
     Count where none does.
     """
     for n, rule in enumerate(job.at("spec.podFailurePolicy.rules") or ()):
-        matched = _exit_code(rule["onExitCodes"], pod) if "onExitCodes" in rule else _condition(rule, pod)
-        if matched:
-            subject, what = matched
-            where = f"{subject} {pod.namespace}/{pod.name}"
-            return rule["action"], f"{where} {what} matching {rule['action']} rule at index {n}"
+        if why := _match(rule, pod):
+            return rule["action"], f"{why} matching {rule['action']} rule at index {n}"
     return "Count", ""
 
 
-def _exit_code(wanted: Json, pod: Obj) -> tuple[str, str] | None:
-    for one in _statuses(pod):
-        code = lookup(one, "state.terminated.exitCode")
-        if not code or wanted.get("containerName") not in (None, one["name"]):
-            continue
-        if (code in wanted["values"]) is (wanted["operator"] == "In"):
-            return f"Container {one['name']} for pod", f"failed with exit code {code}"
-    return None
-
-
-def _condition(rule: Json, pod: Obj) -> tuple[str, str] | None:
-    for pattern in rule["onPodConditions"]:
+def _match(rule: Json, pod: Obj) -> str:
+    """What of a pod matches a rule, if anything does."""
+    for pattern in rule.get("onPodConditions") or ():
         if pod.condition(pattern["type"]).get("status") == pattern["status"]:
-            return "Pod", f"has condition {pattern['type']}"
-    return None
-
-
-def has_ended(job: Obj) -> bool:
-    """Whether the Job has its last condition."""
-    return job.is_true("Complete") or job.is_true("Failed")
+            return f"Pod {pod.namespace}/{pod.name} has condition {pattern['type']}"
+    wanted = rule.get("onExitCodes") or {}
+    for one in _statuses(pod) if wanted else ():
+        code, name = lookup(one, "state.terminated.exitCode"), one["name"]
+        meant = code and wanted.get("containerName") in (None, name)
+        if meant and (code in wanted["values"]) is (wanted["operator"] == "In"):
+            return f"Container {name} for pod {pod.namespace}/{pod.name} failed with exit code {code}"
+    return ""
 
 
 def compress(indexes: Iterable[int]) -> str:
     """Completion indexes as ranges, "0-3,5,9"; two neighbours have a comma between them, as in Kubernetes."""
-    runs: list[list[int]] = []
-    for index in sorted(indexes):
-        if runs and index == runs[-1][-1] + 1:
-            runs[-1] = [runs[-1][0], index]
-        else:
-            runs.append([index])
-    return ",".join(("," if run[-1] == run[0] + 1 else "-").join(map(str, run)) for run in runs)
+    parts: list[str] = []
+    for _, group in groupby(enumerate(sorted(indexes)), lambda pair: pair[1] - pair[0]):
+        run = [str(index) for _, index in group]
+        parts += run if len(run) < 3 else [f"{run[0]}-{run[-1]}"]
+    return ",".join(parts)
 
 
 def expand(text: str | None) -> set[int]:
     """The set of indexes that `compress` wrote."""
     indexes: set[int] = set()
-    for part in (text or "").split(",") if text else ():
+    for part in text.split(",") if text else ():
         first, _, last = part.partition("-")
         indexes.update(range(int(first), int(last or first) + 1))
     return indexes

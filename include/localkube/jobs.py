@@ -57,7 +57,7 @@ class JobController(Controller):
 
     def sync(self, key: Key) -> None:
         obj = self.store.get(*key)
-        if obj is None or rules.has_ended(obj):
+        if obj is None or obj.is_true("Complete") or obj.is_true("Failed"):
             return
         if key[0] == "pods":
             return self._let_go(obj)

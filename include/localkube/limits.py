@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 import psutil
@@ -16,49 +16,42 @@ from localkube.volumes import used
 
 log = logging.getLogger(__name__)
 _PERIOD = 1.0
+Sessions = dict[int, list[psutil.Process]]
 
 
 async def hold_limits(workers: Collection[PodWorker]) -> None:
     """Kill containers over their memory limit, evict pods over the size of a volume, for ever."""
     while True:
         await asyncio.sleep(_PERIOD)
+        running = [worker for worker in workers if worker.processes]
         try:
-            await _hold_memory(list(workers))
-            for worker in list(workers):
-                await _hold_volumes(worker)
+            for worker, container, end in await asyncio.to_thread(_excess, running) if running else ():
+                if end:
+                    worker.stop(0, end)
+                elif container in worker.processes:
+                    worker.kill_for_memory(container)
         except Exception:
             log.exception("limits could not be looked at")
 
 
-async def _hold_memory(workers: list[PodWorker]) -> None:
-    limited = {
-        process.pid: (worker, container["name"], quantity(limit))
-        for worker in workers
-        for container in containers_of(worker.pod["spec"])
-        if (process := worker.processes.get(container["name"]))
-        and (limit := lookup(container, "resources.limits.memory"))
-    }
-    limits = {session: limit for session, (_, _, limit) in limited.items()}
-    for session in await asyncio.to_thread(_over, limits) if limits else ():
-        worker, container, _ = limited[session]
-        if container in worker.processes:
-            worker.kill_for_memory(container)
-
-
-def _over(limits: dict[int, float]) -> list[int]:
-    """The sessions that use more bytes than their limit.
-
-    The resident size is quickly had, but counts pages that processes share for each of them.
-    """
-    members: dict[int, list[psutil.Process]] = defaultdict(list)
-    for process in psutil.process_iter():
+def _excess(workers: list[PodWorker]) -> list[tuple[PodWorker, str, End | None]]:
+    """The containers that use too much memory, and the ends of pods that use too much of a volume."""
+    sessions: Sessions = defaultdict(list)
+    for one in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError):
-            members[os.getsid(process.pid)].append(process)
-    return [
-        session
-        for session, limit in limits.items()
-        if _size(members[session], shared=True) > limit and _size(members[session], shared=False) > limit
-    ]
+            sessions[os.getsid(one.pid)].append(one)
+    greedy = [(worker, name, None) for worker in workers for name in _greedy(worker, sessions)]
+    return greedy + [(worker, "", end) for worker in workers for end in _overfull(worker)]
+
+
+def _greedy(worker: PodWorker, sessions: Sessions) -> Iterator[str]:
+    """Resident size is quickly had, but counts pages that processes share for each of them."""
+    for container in containers_of(worker.pod["spec"]):
+        limit, process = lookup(container, "resources.limits.memory"), worker.processes.get(container["name"])
+        if limit and process:
+            members, most = sessions[process.pid], quantity(limit)
+            if _size(members, shared=True) > most and _size(members, shared=False) > most:
+                yield container["name"]
 
 
 def _size(processes: list[psutil.Process], shared: bool) -> int:
@@ -73,9 +66,9 @@ def _size(processes: list[psutil.Process], shared: bool) -> int:
     return total
 
 
-async def _hold_volumes(worker: PodWorker) -> None:
+def _overfull(worker: PodWorker) -> Iterator[End]:
     for volume in worker.pod["spec"].get("volumes") or ():
         size, path = lookup(volume, "emptyDir.sizeLimit"), worker.runtime.volumes.get(volume["name"])
-        if size and path and await asyncio.to_thread(used, path) > quantity(size):
+        if size and path and used(path) > quantity(size):
             text = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{size}". '
-            worker.stop(0, End("Evicted", text))
+            yield End("Evicted", text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from localkube.reaper import kill
 
 _START = 'echo "+$$" >&0 && exec "$@" </dev/null'  # standard input is the reaper's pipe at first
-_POLL = 0.05
+_POLL = 0.03  # seconds
 
 
 class Reaper:
@@ -21,40 +21,31 @@ class Reaper:
     """
 
     def __init__(self, lock: int, memory: Path | None) -> None:
-        self._lock, self._memory = lock, memory
+        self._lock, self._memory = lock, [str(memory)] if memory else []
         self._running: set[int] = set()
-        self._begin()
+        self._process = self._begin()
         self._replacing = asyncio.get_running_loop().create_task(self._replace())
 
-    def _begin(self) -> None:
+    def _begin(self) -> "subprocess.Popen[bytes]":
         reading, self._pipe = os.pipe()
-        program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))]
-        program += [str(self._memory)] if self._memory else []
-        self._process = subprocess.Popen(
-            program, stdin=reading, start_new_session=True, pass_fds=[self._lock]
-        )
+        program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py")), *self._memory]
+        begun = subprocess.Popen(program, stdin=reading, start_new_session=True, pass_fds=[self._lock])
         os.close(reading)
         os.write(self._pipe, b"".join(b"+%d\n" % pid for pid in self._running))
+        return begun
 
     async def _replace(self) -> None:
         while True:
             await _ended(self._process)
-            self._process.wait()
             os.close(self._pipe)
-            self._begin()
+            self._process = self._begin()
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> "Process":
         """Start a container; it is known to the reaper before its command runs. Raises OSError."""
         command = ["/bin/sh", "-c", _START, "sh", *argv]
-        with log.open("ab") as output:
+        with log.open("ab") as out:
             popen = subprocess.Popen(
-                command,
-                stdin=self._pipe,
-                stdout=output,
-                stderr=output,
-                env=env,
-                cwd=cwd,
-                start_new_session=True,
+                command, stdin=self._pipe, stdout=out, stderr=out, env=env, cwd=cwd, start_new_session=True
             )
         self._running.add(popen.pid)
         return Process(popen, self)
@@ -80,25 +71,14 @@ class Process:
                 os.killpg(self.pid, number)
 
     async def wait(self) -> int:
-        """The exit code, 128 + n after signal n; whatever else of the session still runs is killed first."""
-        await _ended(self._popen)
+        """The exit code, 128 + n after signal n; whatever else of the session still runs is killed."""
+        code = await _ended(self._popen)
         kill({self.pid})
         self._reaper.forget(self.pid)
-        code = self._popen.wait()
         return code if code >= 0 else 128 - code
 
 
-async def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait without reaping, so that the group's number cannot be given to another meanwhile."""
-    if not hasattr(os, "pidfd_open"):  # not Linux
-        while process.poll() is None:
-            await asyncio.sleep(_POLL)
-        return
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    descriptor = os.pidfd_open(process.pid)
-    loop.add_reader(descriptor, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
+async def _ended(process: subprocess.Popen[bytes]) -> int:
+    while (code := process.poll()) is None:
+        await asyncio.sleep(_POLL)
+    return code

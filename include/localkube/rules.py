@@ -1,7 +1,6 @@
 """What the fields of an object must be, and what those of pods, Jobs and DaemonSets must be to one another.
 
-A rule belongs to a field of a type and sees a value whose own fields are in order, as the client sent it:
-without defaults.
+A rule belongs to a field of a type and sees a value whose own fields are in order and have their defaults.
 """
 
 import json
@@ -153,9 +152,8 @@ def _container(container: Json, volumes: list[str], here: str) -> Iterator[Probl
 
 
 def _job(spec: Json) -> Iterator[Problem]:
-    inside, completions = spec["template"].get("spec") or {}, spec.get("completions")
-    indexed, per_index = spec.get("completionMode") == "Indexed", spec.get("backoffLimitPerIndex")
-    restart, most = inside.get("restartPolicy", "Always"), spec.get("maxFailedIndexes")
+    restart, indexed = spec["template"]["spec"]["restartPolicy"], spec["completionMode"] == "Indexed"
+    completions, per_index, most = map(spec.get, ("completions", "backoffLimitPerIndex", "maxFailedIndexes"))
     if restart == "Always":
         yield required(".template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
     if restart == "OnFailure" and (per_index is not None or "podFailurePolicy" in spec):
@@ -181,7 +179,7 @@ def _job(spec: Json) -> Iterator[Problem]:
 
 def _daemon_set(spec: Json) -> Iterator[Problem]:
     labels = lookup(spec, "template.metadata.labels") or {}
-    restart = lookup(spec, "template.spec.restartPolicy") or "Always"
+    restart = spec["template"]["spec"]["restartPolicy"]
     if restart != "Always":
         yield unsupported(".template.spec.restartPolicy", restart, ["Always"])
     if not spec["selector"] or not selects(spec["selector"], labels):

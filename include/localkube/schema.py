@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from localkube.defaults import DEFAULTS
 from localkube.errors import ApiError
 from localkube.objects import Json, quantity, seconds
 from localkube.rules import RULES, Problem, required
@@ -39,7 +40,7 @@ class Decoder:
         self.problems: list[Problem] = []
 
     def decode(self, obj: Json) -> Json:
-        """The object without unknown fields and nulls. Raises ApiError 400 for a value of the wrong type."""
+        """The object with defaults and without unknown fields. Raises ApiError 400 for a wrong type."""
         return self._object(self._kind, obj, "")
 
     def _object(self, kind: str, value: Json, path: str) -> Json:
@@ -54,6 +55,8 @@ class Decoder:
                 if rule is not None and len(self.problems) == before:  # a rule may rely on what is inside
                     found = rule(result[name])
                     self.problems += [one._replace(field=f"{prefix}{name}{one.field}") for one in found]
+        for name, default in DEFAULTS.get(kind, {}).items():
+            result.setdefault(name, default() if callable(default) else default)
         missing = [name for name in fields if fields[name].endswith("!") and name not in result]
         self.problems += [required(f"{prefix}{name}") for name in missing]
         return result

@@ -163,7 +163,6 @@ def check_namespace(resource: str, obj: Obj, namespace: Obj | None) -> None:
     if namespace is None:
         raise not_found("namespaces", obj.namespace)
     if namespace.deleting:
-        why = f"namespace {obj.namespace} is being terminated"
+        why = f"unable to create new content in namespace {obj.namespace} because it is being terminated"
         cause = {"reason": "NamespaceTerminating", "field": "metadata.namespace", "message": why}
-        told = f"unable to create new content in namespace {obj.namespace} because it is being terminated"
-        raise refused(resource, obj.name, told, causes=[cause])
+        raise refused(resource, obj.name, why, causes=[cause])

@@ -53,15 +53,9 @@ def decide(job: Obj, status: Json, failed_indexes: int, active: list[Obj]) -> Ve
 
 def _restarted_too_often(spec: Json, active: list[Obj]) -> bool:
     """With restartPolicy OnFailure the restarts of containers count against the backoff limit."""
-    if spec["template"]["spec"]["restartPolicy"] != "OnFailure":
-        return False
-    restarts = sum(one["restartCount"] for pod in active for one in _statuses(pod))
-    return bool(restarts > 0 and restarts >= spec["backoffLimit"])
-
-
-def _statuses(pod: Obj) -> list[Json]:
-    kinds = ("initContainerStatuses", "containerStatuses")
-    return [one for kind in kinds for one in pod.at(f"status.{kind}") or ()]
+    restarts = sum(one["restartCount"] for pod in active for one in pod.container_statuses)
+    in_place = spec["template"]["spec"]["restartPolicy"] == "OnFailure"
+    return bool(in_place and restarts > 0 and restarts >= spec["backoffLimit"])
 
 
 def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
@@ -81,7 +75,7 @@ def _match(rule: Json, pod: Obj) -> str:
         if pod.condition(pattern["type"]).get("status") == pattern["status"]:
             return f"Pod {pod.namespace}/{pod.name} has condition {pattern['type']}"
     wanted = rule.get("onExitCodes") or {}
-    for one in _statuses(pod) if wanted else ():
+    for one in pod.container_statuses if wanted else ():
         code, name = lookup(one, "state.terminated.exitCode"), one["name"]
         meant = code and wanted.get("containerName") in (None, name)
         if meant and (code in wanted["values"]) is (wanted["operator"] == "In"):

@@ -60,8 +60,7 @@ def _container(pod: Obj, name: str) -> str:
 
 
 def _status(pod: Obj, container: str) -> Json:
-    kinds = ("initContainerStatuses", "containerStatuses")
-    known = {one["name"]: one for kind in kinds for one in pod.at(f"status.{kind}") or ()}
+    known = {one["name"]: one for one in pod.container_statuses}
     return dict(known.get(container) or {"state": {"waiting": {"reason": "ContainerCreating"}}})
 
 

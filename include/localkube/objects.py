@@ -88,6 +88,12 @@ class Obj(Json):
         """Whether this pod has ended for good."""
         return self.at("status.phase") in ("Succeeded", "Failed")
 
+    @property
+    def container_statuses(self) -> list[Json]:
+        """Of this pod, in the order in which its containers start."""
+        kinds = ("initContainerStatuses", "containerStatuses")
+        return [one for kind in kinds for one in self.at(f"status.{kind}") or ()]
+
     def key(self, resource: str) -> Key:
         """Its key in the store."""
         return resource, self.namespace, self.name

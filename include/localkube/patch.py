@@ -6,7 +6,7 @@ import jsonpatch
 from jsonpointer import JsonPointerException
 
 from localkube.errors import ApiError, unsupported_media_type
-from localkube.objects import Json
+from localkube.objects import Json, lookup
 
 # patchMergeKey of the lists that strategic merge patches element by element; all other lists are replaced.
 _MERGE_KEYS = {
@@ -60,12 +60,12 @@ def strategic(target: Any, patch: Any) -> Any:
     kept = patch.get("$retainKeys")
     result = {key: value for key, value in (target or {}).items() if kept is None or key in kept}
     for key, value in patch.items():
-        if key.startswith("$deleteFromPrimitiveList/"):
-            name = key.partition("/")[2]
+        directive, _, name = key.partition("/")
+        if directive == "$deleteFromPrimitiveList":
             result[name] = [entry for entry in result.get(name) or () if entry not in value]
         elif key.startswith("$"):
             continue  # $setElementOrder only orders, $retainKeys is done
-        elif value is None or (isinstance(value, dict) and value.get("$patch") == "delete"):
+        elif value is None or lookup(value, "$patch") == "delete":
             result.pop(key, None)
         elif key == "finalizers":
             result[key] = list(dict.fromkeys([*(result.get(key) or ()), *value]))

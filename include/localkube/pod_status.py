@@ -26,8 +26,8 @@ class ContainerStatus:
         self.name: str = container["name"]
         self.exit_code: int | None = None
         self.ever_ran = False
-        kept = pod.at(f"status.{_KINDS[init]}") or ()
-        before: Json = next((one for one in kept if one["name"] == self.name), {"state": {"waiting": {}}})
+        kept = (one for one in pod.container_statuses if one["name"] == self.name)
+        before: Json = next(kept, {"state": {"waiting": {}}})
         self.restarts = 0 if "waiting" in before["state"] else before["restartCount"] + 1
         self._id: Json = {}
         self._last: Json = {}
@@ -110,7 +110,7 @@ def _readiness(pod: Obj, initialized: bool, ready: bool, phase: str) -> Obj:
 
 def began(pod: Obj) -> bool:
     """Whether any container of the pod has run."""
-    return any("waiting" not in one["state"] for kind in _KINDS for one in pod.at(f"status.{kind}") or ())
+    return any("waiting" not in one["state"] for one in pod.container_statuses)
 
 
 def lost(pod: Obj) -> Obj:

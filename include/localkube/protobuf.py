@@ -1,7 +1,7 @@
 """Bodies in protobuf, which `kubectl create configmap` and its like send in place of JSON.
 
-Only the kinds and fields that they send are known, numbered as in the generated.proto files of k8s.io/api.
-Any other is refused, never dropped.
+Only the kinds and fields that they set are known, numbered as in the generated.proto files of k8s.io/api.
+Any other that says something is refused, never dropped.
 """
 
 import base64
@@ -17,19 +17,17 @@ from localkube.objects import Json
 
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\0"
-_DEFAULTS = "default"  # the type of a field that is sent though nobody set it
 
 # Number, name and type of the fields of a message; a type in brackets is of each element or value.
 # fmt: off
 _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
-    "Unknown": {1: ("type", "TypeMeta"), 2: ("raw", "raw"), 3: ("", _DEFAULTS), 4: ("", _DEFAULTS)},
+    "Unknown": {1: ("type", "TypeMeta"), 2: ("raw", "raw")},
     "TypeMeta": {1: ("apiVersion", "text"), 2: ("kind", "text")},
     "ObjectMeta": {
         1: ("name", "text"), 2: ("generateName", "text"), 3: ("namespace", "text"),
         11: ("labels", "{text}"), 12: ("annotations", "{text}"),
-        **dict.fromkeys(range(4, 9), ("", _DEFAULTS)),
     },
-    "Namespace": {1: ("metadata", "ObjectMeta"), 2: ("", _DEFAULTS), 3: ("", _DEFAULTS)},
+    "Namespace": {1: ("metadata", "ObjectMeta")},
     "ServiceAccount": {1: ("metadata", "ObjectMeta")},
     "ConfigMap": {
         1: ("metadata", "ObjectMeta"), 2: ("data", "{text}"), 3: ("binaryData", "{base64}"),
@@ -39,17 +37,11 @@ _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
         1: ("metadata", "ObjectMeta"), 2: ("data", "{base64}"), 3: ("type", "text"),
         4: ("stringData", "{text}"), 5: ("immutable", "flag"),
     },
-    "Job": {1: ("metadata", "ObjectMeta"), 2: ("spec", "JobSpec"), 3: ("", _DEFAULTS)},
+    "Job": {1: ("metadata", "ObjectMeta"), 2: ("spec", "JobSpec")},
     "JobSpec": {6: ("template", "PodTemplateSpec")},
     "PodTemplateSpec": {1: ("metadata", "ObjectMeta"), 2: ("spec", "PodSpec")},
-    "PodSpec": {
-        2: ("containers", "[Container]"), 3: ("restartPolicy", "text"),
-        **dict.fromkeys((6, 8, 9, 10, 11, 12, 13, 16, 17, 19, 24), ("", _DEFAULTS)),
-    },
-    "Container": {
-        1: ("name", "text"), 2: ("image", "text"), 3: ("command", "[text]"), 4: ("args", "[text]"),
-        **dict.fromkeys((5, 8, 13, 14, 16, 17, 18, 20), ("", _DEFAULTS)),
-    },
+    "PodSpec": {2: ("containers", "[Container]"), 3: ("restartPolicy", "text")},
+    "Container": {1: ("name", "text"), 2: ("image", "text"), 3: ("command", "[text]"), 4: ("args", "[text]")},
 }
 # fmt: on
 
@@ -68,8 +60,8 @@ def decode(body: bytes) -> Json:
 def _message(kind: str, data: bytes) -> Json:
     found: Json = {}
     for number, value in _fields(data):
-        name, declared = _MESSAGES[kind][number]
-        if declared == _DEFAULTS:
+        name, declared = _MESSAGES[kind].get(number, ("", ""))
+        if not name:
             if not _says_nothing(value):
                 raise ValueError(f"{kind}.{number}")
         elif declared.startswith("["):

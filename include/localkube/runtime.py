@@ -16,7 +16,7 @@ from localkube.pod_status import ContainerStatus
 from localkube.process import Process, Reaper
 from localkube.simulation import Simulation
 from localkube.store import Store
-from localkube.volumes import Volumes, mounts_of
+from localkube.volumes import mount, mounts_of
 
 _LONGEST_MESSAGE = 4096
 _LONGEST_FALLBACK = (2048, 80)  # bytes and lines of a log that stand in for a message
@@ -61,7 +61,8 @@ class Runtime:
         """
         if not self.volumes:
             node = self._machine.directory / "nodes" / str(self._pod["spec"]["nodeName"])
-            self.volumes = Volumes(self._store, self._directory, node, self._memory).mount(self._pod)
+            disk = self._directory / "volumes"
+            self.volumes = mount(self._store, self._pod, disk, self._memory or disk, node)
         image = self._machine.images.get(one.container["image"])
         scratch, message = self._directory / "scratch" / one.name, self._file(one, "message")
         for directory in (scratch, message.parent):

@@ -108,11 +108,11 @@ class Scheduler(Controller):
     def _place(self, shape: str, nodes: list[Obj], most: int) -> int:
         """Bind pods of this shape while there is room, then tell the others; how many were bound or told."""
         waiting = list(islice(self._waiting[shape].items(), most))
-        spec = self._pod(waiting[0][1])["spec"]
+        spec = self.store.existing(*waiting[0][1])["spec"]
         requests = requests_of(spec)
-        problems = [(node, _unsuitable(spec, node) or _not_ready(node)) for node in nodes]
-        suitable = [node for node, problem in problems if problem is None]
-        reasons = Counter(problem for _, problem in problems if problem is not None)
+        problems = {node.name: _unsuitable(spec, node, ready=True) for node in nodes}
+        suitable = [node for node in nodes if problems[node.name] is None]
+        reasons = Counter(problem for problem in problems.values() if problem is not None)
         for done, (uid, key) in enumerate(waiting):
             rooms = {node.name: node["status"]["allocatable"] for node in suitable}
             lacks = {name: self._loads[name].lacks(requests, room) for name, room in rooms.items()}
@@ -123,11 +123,8 @@ class Scheduler(Controller):
                 why = f"0/{len(nodes)} nodes are available" + (f": {listed}." if listed else ".")
                 return done + self._tell(shape, why, most - done)
             self._forget(uid)
-            self._bind(self._pod(key), min(free)[1])
+            self._bind(self.store.existing(*key), min(free)[1])
         return len(waiting)
-
-    def _pod(self, key: Key) -> Obj:
-        return self.store.existing(*key)
 
     def _bind(self, pod: Obj, node: str) -> None:
         bound = pod.replaced(spec={**pod["spec"], "nodeName": node}).with_condition("PodScheduled", True)
@@ -139,7 +136,7 @@ class Scheduler(Controller):
         told = list(islice(self._untold[shape].items(), most))
         for uid, key in told:
             del self._untold[shape][uid]
-            pod = self._pod(key)
+            pod = self.store.existing(*key)
             self.tell(pod, "FailedScheduling", why, warning=True)
             self.store.update("pods", pod.with_condition("PodScheduled", False, "Unschedulable", why))
         return len(told)
@@ -180,7 +177,8 @@ def _shape(spec: Json) -> str:
     return json.dumps([requests_of(spec), *parts])
 
 
-def _unsuitable(spec: Json, node: Obj) -> str | None:
+def _unsuitable(spec: Json, node: Obj, ready: bool = False) -> str | None:
+    """Why a pod may not run on a node, that is to be ready as well if so asked."""
     terms = lookup(spec, _REQUIRED_TERMS)
     selected = (spec.get("nodeSelector") or {}).items() <= node.labels.items()
     if not selected or (terms is not None and not any(_term_holds(term, node) for term in terms)):
@@ -190,12 +188,9 @@ def _unsuitable(spec: Json, node: Obj) -> str | None:
     for taint in node.at("spec.taints") or ():
         if taint["effect"] != "PreferNoSchedule" and not _tolerated(taint, spec):
             return f"node(s) had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
+    if ready and not node.is_true("Ready"):
+        return "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
     return None
-
-
-def _not_ready(node: Obj) -> str | None:
-    reason = "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
-    return None if node.is_true("Ready") else reason
 
 
 def _term_holds(term: Json, node: Obj) -> bool:

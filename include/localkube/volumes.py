@@ -3,10 +3,9 @@
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from localkube.objects import Json, Obj, contents_of
+from localkube.objects import Json, Obj, contents_of, lookup
 from localkube.store import Store
 
 _SHARED_MEMORY = Path("/dev/shm")
@@ -41,53 +40,44 @@ def memory_root(state: Path) -> Path | None:
     return _SHARED_MEMORY / f"localkube-{os.getuid()}-{state.stat().st_ino}"
 
 
-@dataclass(frozen=True)
-class Volumes:
-    """Where volumes lie: those of the pod, the hostPath volumes of its node, and those in memory."""
+def mount(store: Store, pod: Obj, disk: Path, memory: Path, node: Path) -> dict[str, Path]:
+    """The directory of each volume by name: on disk, in memory or on the node. Raises NotMounted."""
+    mounted = {}
+    for volume in pod["spec"].get("volumes") or ():
+        try:
+            if "hostPath" in volume:
+                mounted[volume["name"]] = _host_path(volume["hostPath"], node)
+            else:
+                place = memory if lookup(volume, "emptyDir.medium") == "Memory" else disk
+                mounted[volume["name"]] = _volume(store, pod.namespace, volume, place / volume["name"])
+        except (NotReady, OSError) as error:
+            where = f'MountVolume.SetUp failed for volume "{volume["name"]}"'
+            raise NotMounted(f"{where} : {error}") from None
+    return mounted
 
-    store: Store
-    directory: Path
-    node: Path
-    memory: Path | None
 
-    def mount(self, pod: Obj) -> dict[str, Path]:
-        """The directory of each volume by name. Raises NotMounted."""
-        mounted = {}
-        for volume in pod["spec"].get("volumes") or ():
-            try:
-                mounted[volume["name"]] = self._volume(pod, volume)
-            except (NotReady, OSError) as error:
-                where = f'MountVolume.SetUp failed for volume "{volume["name"]}"'
-                raise NotMounted(f"{where} : {error}") from None
-        return mounted
+def _volume(store: Store, namespace: str, volume: Json, path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kinds = ("configMap", "configmaps", "name"), ("secret", "secrets", "secretName")
+    for kind, resource, name in kinds:
+        if source := volume.get(kind):
+            optional = source.get("optional", False)
+            _write(source, data_of(store, namespace, resource, source.get(name, ""), optional), path)
+    return path
 
-    def _volume(self, pod: Obj, volume: Json) -> Path:
-        if "hostPath" in volume:
-            return self._host_path(volume["hostPath"])
-        in_memory = (volume.get("emptyDir") or {}).get("medium") == "Memory"
-        place = self.memory if in_memory and self.memory else self.directory / "volumes"
-        path = place / str(volume["name"])
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kinds = ("configMap", "configmaps", "name"), ("secret", "secrets", "secretName")
-        for kind, resource, name in kinds:
-            if source := volume.get(kind):
-                optional = source.get("optional", False)
-                data = data_of(self.store, pod.namespace, resource, source.get(name, ""), optional)
-                _write(source, data, path)
-        return path
 
-    def _host_path(self, wanted: Json) -> Path:
-        path, kind = self.node / str(wanted["path"]).lstrip("/"), wanted.get("type") or ""
-        if not path.resolve().is_relative_to(self.node.resolve()):
-            raise NotReady(f"{wanted['path']} leaves the node")
-        if kind in ("", "DirectoryOrCreate"):
-            path.mkdir(parents=True, exist_ok=True)
-        elif kind == "FileOrCreate":
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        elif not {"Directory": path.is_dir, "File": path.is_file}.get(kind, bool)():
-            raise NotReady(f"hostPath type check failed: {wanted['path']} is not a {kind}")
-        return path
+def _host_path(wanted: Json, node: Path) -> Path:
+    path, kind = node / str(wanted["path"]).lstrip("/"), wanted.get("type") or ""
+    if not path.resolve().is_relative_to(node.resolve()):
+        raise NotReady(f"{wanted['path']} leaves the node")
+    if kind in ("", "DirectoryOrCreate"):
+        path.mkdir(parents=True, exist_ok=True)
+    elif kind == "FileOrCreate":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    elif not {"Directory": path.is_dir, "File": path.is_file}.get(kind, bool)():
+        raise NotReady(f"hostPath type check failed: {wanted['path']} is not a {kind}")
+    return path
 
 
 def _write(source: Json, data: dict[str, bytes], path: Path) -> None:

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from localkube.objects import Json, Obj, containers_of, lookup, quantity
+from localkube.objects import Json, Obj, containers_of, contents_of, lookup, quantity
 from localkube.store import Store
-from localkube.volumes import NotReady, data_of
+from localkube.volumes import NotReady, source_of
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][\w.-]*)\)")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
@@ -42,7 +42,8 @@ def variables_of(pod: Obj, container: Json, store: Store) -> dict[str, str]:
         prefix = source.get("prefix", "")
         for kind, resource in (("configMapRef", "configmaps"), ("secretRef", "secrets")):
             if kind in source:
-                variables |= {prefix + key: text for key, text in _texts(pod, resource, source[kind], store)}
+                texts = _texts(pod, resource, source[kind], store)
+                variables |= {prefix + key: text for key, text in texts.items()}
     for variable in container.get("env") or ():
         value: str | None = expand(variable.get("value", ""), variables)
         if "valueFrom" in variable:
@@ -52,12 +53,11 @@ def variables_of(pod: Obj, container: Json, store: Store) -> dict[str, str]:
     return variables
 
 
-def _texts(pod: Obj, resource: str, wanted: Json, store: Store) -> list[tuple[str, str]]:
+def _texts(pod: Obj, resource: str, wanted: Json, store: Store) -> dict[str, str]:
     """What a ConfigMap or Secret holds but for binaryData, which never becomes a variable."""
-    name, optional = wanted.get("name", ""), wanted.get("optional", False)
-    data = data_of(store, pod.namespace, resource, name, optional)
-    texts = lookup(store.get(resource, pod.namespace, name), "data") or {}
-    return [(key, data[key].decode(errors="replace")) for key in texts]
+    found = source_of(store, pod.namespace, resource, wanted)
+    contents = contents_of({**found, "binaryData": {}})
+    return {key: value.decode(errors="replace") for key, value in contents.items()}
 
 
 def _value_from(pod: Obj, container: Json, source: Json, store: Store) -> str | None:
@@ -68,7 +68,7 @@ def _value_from(pod: Obj, container: Json, source: Json, store: Store) -> str | 
     for kind, resource in (("configMapKeyRef", "configmaps"), ("secretKeyRef", "secrets")):
         if kind in source:
             key, wanted = source[kind]["key"], source[kind]
-            texts = dict(_texts(pod, resource, wanted, store))
+            texts = _texts(pod, resource, wanted, store)
             if key not in texts and not wanted.get("optional"):
                 where = f"{resource[:-1]} {pod.namespace}/{wanted.get('name', '')}"
                 raise NotReady(f"couldn't find key {key} in {where}")

@@ -7,6 +7,7 @@ of them does, so freed capacity costs a look at each shape and not at each pod.
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from localkube.controller import Controller
@@ -21,6 +22,7 @@ _BATCH = 200  # pods bound or told in one round, so that a large Job does not ho
 _UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _REQUIRED_TERMS = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 Requests = dict[str, float]
+Rank = tuple[tuple[float, int], str]  # how full a node is, and its name
 
 
 @dataclass
@@ -49,8 +51,8 @@ class Load:
                 return f"Insufficient {name}"
         return None
 
-    def rank(self, room: dict[str, str]) -> tuple[float, int]:
-        """The larger, the fuller."""
+    def fullness(self, room: dict[str, str]) -> tuple[float, int]:
+        """The larger share of CPU and memory that is asked for, and the number of pods."""
         shares = (self.used[kind] / max(quantity(room.get(kind, 0)), 1e-9) for kind in ("cpu", "memory"))
         return max(shares), len(self.pods)
 
@@ -58,7 +60,7 @@ class Load:
 class Scheduler(Controller):
     """One round looks at every shape of waiting pods; a pod or node that changes asks for a round."""
 
-    component = "default-scheduler"
+    component, period = "default-scheduler", 0.02  # for a round has a look at every node
 
     def __init__(self, store: Store, events: Events) -> None:
         super().__init__(store, events)
@@ -111,20 +113,27 @@ class Scheduler(Controller):
         spec = self.store.existing(*waiting[0][1])["spec"]
         requests = requests_of(spec)
         problems = {node.name: _unsuitable(spec, node, ready=True) for node in nodes}
-        suitable = [node for node in nodes if problems[node.name] is None]
-        reasons = Counter(problem for problem in problems.values() if problem is not None)
+        rooms = {node.name: node["status"]["allocatable"] for node in nodes if problems[node.name] is None}
+        free = [found for name, room in rooms.items() if (found := self._rank(name, requests, room))]
+        heapify(free)
         for done, (uid, key) in enumerate(waiting):
-            rooms = {node.name: node["status"]["allocatable"] for node in suitable}
-            lacks = {name: self._loads[name].lacks(requests, room) for name, room in rooms.items()}
-            free = [(self._loads[name].rank(rooms[name]), name) for name in rooms if not lacks[name]]
             if not free:
-                reasons.update(lack for lack in lacks.values() if lack)
-                listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+                problems |= {name: self._loads[name].lacks(requests, room) for name, room in rooms.items()}
+                reasons = sorted(Counter(filter(None, problems.values())).items())
+                listed = ", ".join(f"{count} {reason}" for reason, count in reasons)
                 why = f"0/{len(nodes)} nodes are available" + (f": {listed}." if listed else ".")
                 return done + self._tell(shape, why, most - done)
+            _, node = heappop(free)
             self._forget(uid)
-            self._bind(self.store.existing(*key), min(free)[1])
+            self._bind(self.store.existing(*key), node)
+            if found := self._rank(node, requests, rooms[node]):
+                heappush(free, found)
         return len(waiting)
+
+    def _rank(self, node: str, requests: Requests, room: dict[str, str]) -> Rank | None:
+        """The smaller, the emptier; None for a node that has no room for such a pod."""
+        load = self._loads[node]
+        return None if load.lacks(requests, room) else (load.fullness(room), node)
 
     def _bind(self, pod: Obj, node: str) -> None:
         bound = pod.replaced(spec={**pod["spec"], "nodeName": node}).with_condition("PodScheduled", True)

@@ -25,12 +25,13 @@ class NotMounted(NotReady):
     events = ("FailedMount",)
 
 
-def data_of(store: Store, namespace: str, resource: str, name: str, optional: bool) -> dict[str, bytes]:
-    """What a ConfigMap or Secret holds, by key. Raises NotReady."""
+def source_of(store: Store, namespace: str, resource: str, wanted: Json) -> Json:
+    """The ConfigMap or Secret that a pod refers to; empty where it may be missing. Raises NotReady."""
+    name = wanted.get("name") or wanted.get("secretName") or ""
     found = store.get(resource, namespace, name)
-    if found is None and not optional:
+    if found is None and not wanted.get("optional"):
         raise NotReady(f'{resource[:-1]} "{name}" not found')
-    return contents_of(found or {})
+    return found or {}
 
 
 def memory_root(state: Path) -> Path | None:
@@ -58,11 +59,9 @@ def mount(store: Store, pod: Obj, disk: Path, memory: Path, node: Path) -> dict[
 
 def _volume(store: Store, namespace: str, volume: Json, path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    kinds = ("configMap", "configmaps", "name"), ("secret", "secrets", "secretName")
-    for kind, resource, name in kinds:
-        if source := volume.get(kind):
-            optional = source.get("optional", False)
-            _write(source, data_of(store, namespace, resource, source.get(name, ""), optional), path)
+    for kind, resource in (("configMap", "configmaps"), ("secret", "secrets")):
+        if wanted := volume.get(kind):
+            _write(wanted, contents_of(source_of(store, namespace, resource, wanted)), path)
     return path
 
 

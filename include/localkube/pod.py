@@ -76,7 +76,8 @@ class PodWorker:
             timer = asyncio.get_running_loop().call_later(deadline, self.stop, grace, end)
         try:
             if await self._run_init():
-                await asyncio.gather(*(self._keep_running(one) for one in self._main))
+                policy = self.pod["spec"]["restartPolicy"]
+                await asyncio.gather(*(self._keep_running(one, policy) for one in self._main))
         finally:
             if timer:
                 timer.cancel()
@@ -86,17 +87,14 @@ class PodWorker:
         await asyncio.to_thread(self.runtime.clear)
 
     async def _run_init(self) -> bool:
+        policy = "Never" if self.pod["spec"]["restartPolicy"] == "Never" else "OnFailure"
         for one in self._init:
-            await self._run_once(one)
-            while one.exit_code != 0 and not self._stop.is_set():
-                if self.pod["spec"]["restartPolicy"] == "Never":
-                    return False
-                await self._back_off(one)
-                await self._run_once(one)
+            await self._keep_running(one, policy)
+            if one.exit_code != 0:
+                return False
         return not self._stop.is_set()
 
-    async def _keep_running(self, one: ContainerStatus) -> None:
-        policy = self.pod["spec"]["restartPolicy"]
+    async def _keep_running(self, one: ContainerStatus, policy: str) -> None:
         while not self._stop.is_set():
             await self._run_once(one)
             if policy == "Never" or (policy == "OnFailure" and one.exit_code == 0):

@@ -55,7 +55,7 @@ def _options() -> argparse.Namespace:
     ports, text = range(1, 65536), "port on 127.0.0.1 (default 7443)"
     option("--port", type=int, default=7443, choices=ports, metavar="1..65535", help=text)
     option("--images", type=Path, help="JSON file: image name -> OCI image configuration")
-    text = "first delay before a failed pod, container or pull is tried again (default 10, as Kubernetes)"
+    text = "first delay before a failed pod or container is tried again (default 10, as Kubernetes)"
     option("--backoff", type=float, default=10.0, metavar="SECONDS", help=text)
     option("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()

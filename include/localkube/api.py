@@ -48,11 +48,11 @@ class Api:
         view = View(request, target.resource)
         match request.method, target.subresource or ("object" if target.name else "collection"):
             case "GET", "object" | "status":
-                return json_response(view.one(self._existing(target)))
+                return await self._answer(view.one(self._existing(target)))
             case "GET", "collection" if flag(request, "watch"):
                 return await watching.stream(request, target, self._store, lambda: self._cluster.closing)
             case "GET", "collection":
-                return json_response(view.many(*self._page(request, target)))
+                return await self._answer(view.many(*self._page(request, target)))
             case "GET", "log":
                 return await stream_log(request, self._cluster, self._existing(target))
             case "POST", "eviction":
@@ -150,7 +150,7 @@ class Api:
         return delete(self._store, target.plural, obj, policy, grace)
 
     async def _answer(self, document: Json, warnings: Iterable[str] = (), code: int = 200) -> web.Response:
-        """The answer to a change, given once the change is committed."""
+        """The answer, given once all that it tells of is committed."""
         await self._cluster.durable()
         response = json_response(document, code)
         for text in warnings:

@@ -160,17 +160,18 @@ class Clusters:
         return {"phase": cluster.phase, **cluster.spec.document(), "kubeconfig": self._kubeconfig([cluster])}
 
     def _kubeconfig(self, clusters: list[Cluster]) -> Json:
-        document: Json = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
-        document |= {"clusters": [], "users": [], "contexts": []}
-        document["current-context"] = clusters[0].spec.name if clusters else ""
+        names = [one.spec.name for one in clusters]
         trust = {"certificate-authority-data": base64.b64encode(self._machine.authority.encode()).decode()}
-        for one in clusters:
-            name = one.spec.name
-            server = trust | {"server": f"https://127.0.0.1:{self._machine.port}/clusters/{name}"}
-            document["clusters"].append({"name": name, "cluster": server})
-            document["users"].append({"name": name, "user": {"token": one.token}})
-            document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
-        return document
+        servers = f"https://127.0.0.1:{self._machine.port}/clusters"
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "preferences": {},
+            "clusters": [{"name": one, "cluster": trust | {"server": f"{servers}/{one}"}} for one in names],
+            "users": [{"name": one.spec.name, "user": {"token": one.token}} for one in clusters],
+            "contexts": [{"name": one, "context": {"cluster": one, "user": one}} for one in names],
+            "current-context": names[0] if names else "",
+        }
 
     def _write_kubeconfig(self) -> None:
         document = self._kubeconfig(list(self._clusters.values()))

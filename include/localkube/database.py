@@ -1,8 +1,8 @@
 """SQLite below the stores: clusters and their objects survive a restart, also a kill -9.
 
-Writes are collected and committed together. An API request that changes something is answered only after its
-commit (`durable`); what controllers change follows within a twentieth of a second. WAL with
-synchronous=NORMAL loses nothing when the process dies; losing power may cost the last moments.
+Writes are collected and committed together, within a twentieth of a second. A request is answered only after
+the commit (`durable`) of what it changes or tells of. WAL with synchronous=NORMAL loses nothing when the
+process dies; losing power may cost the last moments.
 """
 
 import asyncio

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import secrets
-from collections import OrderedDict
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -18,9 +17,9 @@ from localkube.logs import stream_log
 from localkube.objects import Json, Obj
 from localkube.patch import apply_patch
 from localkube.requests import Target, View, dry_run, flag, json_response
-from localkube.resources import discovery
+from localkube.resources import DISCOVERY
 
-_SNAPSHOTS = 100  # paged lists under way; the oldest expires first
+_PAGED = 100  # lists under way; the oldest expires first
 _JOB_WARNING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to "
     "remove them or set propagationPolicy=Orphan to suppress this warning"
@@ -31,8 +30,7 @@ class Api:
     """Answers the requests below /clusters/<name>/ of one cluster."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster, self._store = cluster, cluster.store
-        self._snapshots: OrderedDict[str, tuple[list[Obj], int]] = OrderedDict()
+        self._cluster, self._store, self._pages = cluster, cluster.store, cluster.pages
 
     async def handle(self, request: web.Request, path: str) -> web.StreamResponse:
         """The answer to a request for a path below the cluster's root. Raises ApiError."""
@@ -40,7 +38,7 @@ class Api:
             return web.Response(text="ok")
         if path == "/openapi/v2":  # an empty document (in protobuf): kubectl leaves the checks to the server
             return web.Response(content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-        if document := discovery(path):
+        if document := DISCOVERY.get(path.strip("/")):
             return json_response(document)
         target = requests.target_of(path)
         if target.subresource not in ("", *target.resource.subresources):
@@ -78,10 +76,10 @@ class Api:
         start, selected = 0, requests.selection(request, target.resource)
         if token := request.query.get("continue"):
             identity, start = _continued(token)
-            if identity not in self._snapshots:
+            if identity not in self._pages:
                 why = "too old to display a consistent list result; start a new list without it"
                 raise ApiError(410, f"The provided continue parameter is {why}.")
-            objects, revision = self._snapshots[identity]
+            objects, revision = self._pages[identity]
         else:
             identity, revision = secrets.token_hex(8), self._store.revision
             objects = self._store.objects(target.plural, target.namespace)
@@ -89,9 +87,9 @@ class Api:
         meta: Json = {"resourceVersion": str(revision)}
         end = start + (requests.number(request, "limit") or len(objects))
         if end < len(objects):
-            self._snapshots[identity] = (objects, revision)
-            while len(self._snapshots) > _SNAPSHOTS:
-                self._snapshots.popitem(last=False)
+            self._pages[identity] = (objects, revision)
+            while len(self._pages) > _PAGED:
+                del self._pages[next(iter(self._pages))]
             meta["continue"] = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
             if not selected:  # Kubernetes tells the rest of whole lists only
                 meta["remainingItemCount"] = len(objects) - end

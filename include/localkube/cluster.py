@@ -17,7 +17,7 @@ from localkube.events import Events
 from localkube.garbage import GarbageCollector
 from localkube.jobs import JobController
 from localkube.kubelet import Kubelet, node_object, set_ready
-from localkube.objects import Json
+from localkube.objects import Json, Obj
 from localkube.pki import write_private
 from localkube.runtime import Machine
 from localkube.scheduler import Scheduler
@@ -38,6 +38,7 @@ class Cluster:
         simulate = spec.simulate
         simulation = Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None
         self.machine, self._database = machine.of(spec.name, simulation), database
+        self.pages: dict[str, tuple[list[Obj], int]] = {}  # lists under way, and their versions
         self._tasks: list[asyncio.Task[None]] = []
         self.store = Store(partial(database.write, spec.name), revision)
         self.store.load(database.objects(spec.name))

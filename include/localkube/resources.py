@@ -69,29 +69,6 @@ _ALL = (
     Resource("jobs", "Job", "", "batch", subresources=_STATUS, fields=("status.successful",)),
 )
 RESOURCES = {resource.plural: resource for resource in _ALL}
-_ROOTS = {resource.root: resource.group for resource in _ALL}
-
-
-def discovery(path: str) -> Json | None:
-    """The discovery document at a path below the cluster's root, or None."""
-    groups = [_group(group) for group in _ROOTS.values() if group]
-    fixed: dict[str, Json] = {
-        "version": VERSION,
-        "api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
-        "apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups},
-        **{f"apis/{group['name']}": {"kind": "APIGroup", "apiVersion": "v1", **group} for group in groups},
-    }
-    path = path.strip("/")
-    if path in _ROOTS:
-        listed = [entry for one in _ALL if one.root == path for entry in _entries(one)]
-        version = next(one.api_version for one in _ALL if one.root == path)
-        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": listed}
-    return fixed.get(path)
-
-
-def _group(group: str) -> Json:
-    version = {"groupVersion": f"{group}/v1", "version": "v1"}
-    return {"name": group, "versions": [version], "preferredVersion": version}
 
 
 def _entries(one: Resource) -> list[Json]:
@@ -101,3 +78,22 @@ def _entries(one: Resource) -> list[Json]:
     entry |= {"categories": ["all"]} if one.plural in ("pods", "jobs", "daemonsets") else {}
     below: Json = {"singularName": "", **common}
     return [entry, *(below | _BELOW[sub] | {"name": f"{one.plural}/{sub}"} for sub in one.subresources)]
+
+
+def _discovery() -> dict[str, Json]:
+    documents: dict[str, Json] = {"version": VERSION}
+    documents["api"] = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+    groups: list[Json] = []
+    for root, of_root in {one.root: one for one in _ALL}.items():
+        version = of_root.api_version
+        listed = [entry for one in _ALL if one.root == root for entry in _entries(one)]
+        document = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version}
+        documents[root] = document | {"resources": listed}
+        if group := of_root.group:
+            served = {"groupVersion": version, "version": "v1"}
+            groups.append({"name": group, "versions": [served], "preferredVersion": served})
+            documents[f"apis/{group}"] = {"kind": "APIGroup", "apiVersion": "v1", **groups[-1]}
+    return documents | {"apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}}
+
+
+DISCOVERY = _discovery()  # document by path below the cluster's root

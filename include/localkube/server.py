@@ -4,12 +4,11 @@ import asyncio
 import hmac
 import logging
 import ssl
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from localkube.api import Api
-from localkube.cluster import Cluster, Clusters
+from localkube.cluster import Clusters
 from localkube.errors import ApiError, no_such_path, not_allowed
 from localkube.requests import LARGEST_BODY, json_body, json_response
 from localkube.spec import ClusterSpec
@@ -24,7 +23,6 @@ class Server:
 
     def __init__(self, clusters: Clusters, admin_token: str) -> None:
         self._clusters, self._admin_token = clusters, admin_token
-        self._apis: WeakKeyDictionary[Cluster, Api] = WeakKeyDictionary()
         self._runner: web.AppRunner | None = None
 
     async def listen(self, port: int, tls: ssl.SSLContext) -> None:
@@ -57,9 +55,7 @@ class Server:
         if area == "clusters":
             cluster = self._clusters.get(name)
             _authorize(request, cluster.token)
-            if cluster not in self._apis:
-                self._apis[cluster] = Api(cluster)
-            return await self._apis[cluster].handle(request, f"/{rest[0].rstrip('/')}")
+            return await Api(cluster).handle(request, f"/{rest[0].rstrip('/')}")
         if area == "localkube" and name == "clusters":
             _authorize(request, self._admin_token)
             return await self._admin(request, [part for part in rest[0].split("/") if part])

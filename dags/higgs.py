@@ -6,19 +6,16 @@ repository.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from airflow.sdk import get_parsing_context
 
-from higgsdemo.campaign import CampaignError, config_files, load_campaign
+from higgsdemo.campaign import CampaignError, config_files, config_folder, load_campaign
 from higgsdemo.dag import build
 from higgsdemo.invalid import InvalidCampaign
 
-CONFIG = Path(os.environ.get("HIGGS_CONFIG") or Path(__file__).parent.parent / "include" / "config")
-
 wanted = get_parsing_context().dag_id  # in a task's process: the one DAG that is run
-for path in config_files(CONFIG):
+for path in config_files(config_folder(Path(__file__).parent)):
     if wanted is None or path.stem == wanted:
         try:
             build(path.stem, load_campaign(path))

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
-from higgsdemo.campaign import Campaign, CampaignError, config_files, load_campaign
+from higgsdemo.campaign import Campaign, CampaignError, config_files, config_folder, load_campaign
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoversOperator
 
-CONFIG = Path(__file__).parent.parent / "include" / "config"
-
 campaigns: dict[str, Campaign] = {}
-for path in config_files(CONFIG):
+for path in config_files(config_folder(Path(__file__).parent)):
     try:
         campaigns[path.stem] = load_campaign(path)
     except CampaignError:  # shown as an import error of its own

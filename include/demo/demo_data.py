@@ -1,6 +1,6 @@
 """The simulated demo datasets: generated once into the state folder, and copied to the local S3 server.
 
-The server keeps its objects in memory, so the copy is made anew after every start; the files stay.
+Both outlive a restart; what is there is neither generated nor copied again.
 """
 
 import subprocess

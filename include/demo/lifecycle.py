@@ -32,12 +32,13 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: 
     """
     with supervision.alone(), ports_to_choose():
         fresh = not supervision.states()
+        went_down = supervision.session_file.exists()  # with the machine: `stop` would have removed it
         began = datetime.now(UTC)
         if fresh:
             supervision.start_supervisor()
         try:
             _bring_up(supervision, campaign, say, with_data)
-            if fresh:
+            if fresh and not went_down:
                 _give_up_runs(supervision.settings, began)
         except BaseException:
             if fresh:
@@ -63,9 +64,9 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
 
 
 def _give_up_runs(settings: Settings, before: datetime) -> None:
-    """Fail the runs that an earlier stop cut short: their shards were lost with the S3 server's memory.
+    """Fail the runs that somebody has stopped with the services: they would hold up the campaign's next one.
 
-    They would hold up the next run of their campaign for nothing.
+    Those that the machine's end cut short go on.
     """
     session = airflow(settings)
     try:

@@ -18,13 +18,13 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from demo.ports import HOST, Ports
+from higgsdemo.campaign import config_folder
 
 REGION = "us-east-1"
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKLOAD_IMAGE = "higgsdemo/nanoaod:1"
 USER = "admin"
 
-CONFIG = "HIGGS_CONFIG"  # environment variable: another folder of campaigns than include/config
 DATABASE = "HIGGS_DATABASE"  # environment variable: another database for Airflow than SQLite, as a URL
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -49,14 +49,14 @@ class Secrets(BaseModel):
 class StandIns(BaseModel):
     """What stands in for a cloud.
 
-    :param s3: module and arguments of the S3 server.
+    :param s3: module and arguments of the S3 server, which runs in the state folder.
     :param simulate: how localkube simulates the nodes of its clusters; None for pods that really run.
     :param pods: module and arguments of what then stands in for the pods' containers.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    s3: tuple[str, ...] = ("moto.server",)
+    s3: tuple[str, ...] = ("demo.store", "--file", "s3.sqlite")
     simulate: dict[str, float] | None = None
     pods: tuple[str, ...] = ()
 
@@ -259,7 +259,7 @@ class Settings(BaseModel):
 
 def campaign_file(dag_id: str) -> Path:
     """The file of a campaign: in `include/config`, or in the folder that `HIGGS_CONFIG` names."""
-    return Path(os.environ.get(CONFIG) or REPOSITORY / "include" / "config") / f"{dag_id}.json"
+    return config_folder(REPOSITORY / "dags") / f"{dag_id}.json"
 
 
 def write_private(path: Path, text: str) -> None:

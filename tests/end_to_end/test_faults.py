@@ -1,5 +1,6 @@
 """Whatever is killed in the middle of a campaign, every shard is counted once."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 
+from demo.lifecycle import bring_up
 from demo.session import Session, is_alive
 from demo.settings import REPOSITORY, Settings
 from demo.supervision import Supervision
@@ -24,6 +27,14 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 def shards_done(stack: Stack, run: str) -> int:
     """The number of results so far."""
     return sum(1 for _ in stack.output.objects(f"{DAG}/{run}/results/"))
+
+
+def results(stack: Stack, run: str, wanted: int = 0) -> set[str]:
+    """The keys of the results so far; none while the store is away, or before there are so many."""
+    with contextlib.suppress(BotoCoreError, ClientError):
+        found = {key for key, _ in stack.output.objects(f"{DAG}/{run}/results/")}
+        return found if len(found) >= wanted else set()
+    return set()
 
 
 def physics(stack: Stack, run: str) -> object:
@@ -62,6 +73,35 @@ def test_the_other_components_of_airflow_and_localkube_are_replaced_as_well(
         kill(process)
     assert stack.finish(run) == "success"
     assert not any(is_alive(process) for process in killed)
+    assert shards_done(stack, run) == 76
+    assert physics(stack, run) == physics(stack, demo_run.name)
+
+
+def test_the_store_killed_twice_in_the_middle_loses_no_result(stack: Stack, demo_run: "DemoRun") -> None:
+    run = stack.trigger("store-killed")
+    for wanted in (5, 30):
+        there = eventually(lambda wanted=wanted: results(stack, run, wanted), f"{wanted} shards are done")
+        store = stack.service("s3")
+        kill(store)
+        eventually(lambda there=there: there <= results(stack, run), "what was there is there again")
+        assert not is_alive(store)
+    assert stack.finish(run) == "success"
+    assert shards_done(stack, run) == 76
+    assert physics(stack, run) == physics(stack, demo_run.name)
+
+
+def test_a_run_goes_on_after_everything_was_killed_at_once(stack: Stack, demo_run: "DemoRun") -> None:
+    run = stack.trigger("machine-down")
+    eventually(lambda: shards_done(stack, run) >= 5, "the first shards are done")
+    session = Session.remembered(stack.supervision.session_file)
+    assert session
+    while members := session.members():
+        for process in members:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                kill(process)
+    bring_up(stack.supervision, stack.campaign, print)
+    stack.supervision.keep()
+    assert stack.finish(run) == "success"
     assert shards_done(stack, run) == 76
     assert physics(stack, run) == physics(stack, demo_run.name)
 

@@ -6,6 +6,7 @@ bucket `higgs-demo` in S3 for index files below `..._s3/` and else in GCS, stage
 node's local SSD where no `dpath` is given.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,17 @@ from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.wording import given
 
+CONFIG = "HIGGS_CONFIG"
 SCHEMA_SUFFIX = ".schema.json"
 DAG_ID = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,198}[A-Za-z0-9])?"
+
+
+def config_folder(dags: Path) -> Path:
+    """Give the folder of campaigns: `include/config` beside the folder of DAGs, or what `HIGGS_CONFIG` names.
+
+    It may be that of a ConfigMap, say, or of a team's own repository.
+    """
+    return Path(os.environ.get(CONFIG) or dags.parent / "include" / "config")
 
 
 def config_files(directory: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """The demo's S3 server has, after it was killed, all that it had said to have written."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from demo.settings import REPOSITORY
 from demo_stack import eventually
 from ports import free_port
 
@@ -46,9 +48,9 @@ def restart(tmp_path: Path, address: str) -> Iterator[Restart]:
         kill()
         where = ("--file", str(tmp_path / "s3.sqlite"), "--port", address.rpartition(":")[2])
         with (tmp_path / "s3.log").open("ab") as log:
-            running.append(
-                subprocess.Popen([sys.executable, "-m", "demo.store", *where], stdout=log, stderr=log)
-            )
+            command = [sys.executable, "-m", "demo.store", *where]
+            environment = {**os.environ, "PYTHONPATH": "plugins:include"}
+            running.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log))
         eventually(answers, "the S3 server answers", 60)
 
     restart()

@@ -55,12 +55,12 @@ class Stack:
         self.airflow.trigger(DAG, run, {"run_name": run, **conf})
         return run
 
-    def finish(self, run: str) -> str:
+    def finish(self, run: str, dag: str = DAG) -> str:
         """The state in which a run ends."""
 
         def ended() -> str | None:
             try:
-                state = self.airflow.run_state(DAG, run)
+                state = self.airflow.run_state(dag, run)
             except AirflowAwayError:
                 return None
             return state if state in FINISHED else None

@@ -1,6 +1,8 @@
 """One set of real services for all end-to-end tests, and one undisturbed run of the demo to compare with."""
 
+import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from clouds.fixtures import gate
 from clouds.gate import Gate
 from demo.settings import REPOSITORY
-from demo_stack import Stack
+from demo_stack import DAG, Stack
 
 __all__ = ["gate"]
 
@@ -26,10 +28,27 @@ class DemoRun(NamedTuple):
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Stack]:
-    """Airflow, the S3 server and localkube, running; `gate` tells Airflow which certificate clouds have."""
-    stack = Stack(tmp_path_factory.mktemp("stack") / ".run")
-    yield stack
-    stack.stop()
+    """Airflow, the S3 server and localkube, running; `gate` tells Airflow which certificate clouds have.
+
+    Beside the shipped campaigns there is `released`, a small one whose Jobs go on when nobody waits for them.
+    """
+    folder = tmp_path_factory.mktemp("stack")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HIGGS_CONFIG", str(written(folder / "config")))
+        stack = Stack(folder / ".run")
+        yield stack
+        stack.stop()
+
+
+def written(config: Path) -> Path:
+    """A folder of campaigns."""
+    shutil.copytree(REPOSITORY / "include" / "config", config)
+    document = json.loads((config / f"{DAG}.json").read_text())
+    (entry,) = [entry for entry in document["mapping"] if entry["name"] == "kubecon-demo-1"]
+    entry |= {"name": "released-0", "datasets": entry["datasets"][:1], "max_shards": 1}
+    released = document | {"on_cancel": "release", "mapping": [entry]}
+    (config / "released.json").write_text(json.dumps(released))
+    return config
 
 
 @pytest.fixture(scope="session")

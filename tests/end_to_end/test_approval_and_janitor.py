@@ -1,0 +1,125 @@
+"""Who is asked before clusters are deleted, and what the janitor finds and removes, on real Airflow."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+
+import httpx
+import psutil
+import pytest
+
+from demo.settings import USER
+from demo_stack import Stack, eventually
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+
+JANITOR = "higgs_janitor"
+CLUSTER = "released-0"
+
+
+@pytest.fixture
+def ask(stack: Stack) -> Iterator[httpx.Client]:
+    """A logged in client of Airflow's REST API."""
+    login = {"username": USER, "password": stack.settings.secrets.ui_password}
+    token = httpx.post(f"{stack.settings.ui_url}/auth/token", json=login, timeout=60).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"{stack.settings.ui_url}/api/v2", headers=headers, timeout=30) as client:
+        yield client
+
+
+class Campaign:
+    """The campaign whose Jobs nobody stops, and the janitor, as somebody at the web interface has them."""
+
+    def __init__(self, stack: Stack, ask: httpx.Client, dag: str) -> None:
+        self.stack, self.ask, self.dag = stack, ask, dag
+
+    def trigger(self, run: str, **conf: object) -> str:
+        """Start a run."""
+        self.stack.airflow.trigger(self.dag, run, {"run_name": run, **conf})
+        return run
+
+    def finish(self, run: str) -> str:
+        """The state in which a run ends."""
+        return self.stack.finish(run, self.dag)
+
+    def task(self, run: str, task_id: str) -> str | None:
+        """The state of a task."""
+        found = self.stack.airflow.tasks(self.dag, run)
+        return next((task.state for task in found if task.task_id == task_id), None)
+
+    def asked(self, run: str) -> dict[str, object]:
+        """The question that a run waits to be answered."""
+        question = f"/dags/{self.dag}/dagRuns/{run}/taskInstances/choose_cleanup/-1/hitlDetails"
+        there = eventually(
+            lambda: found if (found := self.ask.get(question)).is_success else None, "somebody is asked", 120
+        )
+        return dict(there.json())
+
+    def answer(self, run: str, choice: str) -> None:
+        """Answer it."""
+        question = f"/dags/{self.dag}/dagRuns/{run}/taskInstances/choose_cleanup/-1/hitlDetails"
+        answer = {"chosen_options": [choice], "params_input": {}}
+        self.ask.patch(question, json=answer).raise_for_status()
+
+
+def janitor(stack: Stack, ask: httpx.Client, run: str, remove: bool) -> list[str]:
+    """What the janitor finds to be left over, by kind and cluster."""
+    stack.airflow.trigger(JANITOR, run, {"remove": remove})
+    assert stack.finish(run, JANITOR) == "success"
+    path = f"/dags/{JANITOR}/dagRuns/{run}/taskInstances/look/xcomEntries/return_value"
+    value = ask.get(path, params={"deserialize": False}).raise_for_status().json()["value"]
+    found = json.loads(value) if isinstance(value, str) else value
+    return sorted(f"{one['kind']} {one['cluster']}" for one in found)
+
+
+def held(campaign: Campaign, run: str) -> psutil.Process:
+    """The only pod of a run, which stands still, when its cluster is waited for."""
+
+    def waited_for() -> psutil.Process | None:
+        pods = campaign.stack.pods()
+        for pod in pods:
+            with suppress(psutil.NoSuchProcess):
+                pod.send_signal(signal.SIGSTOP)
+        return pods[0] if pods and campaign.task(run, "cluster.wait_for_jobs") == "deferred" else None
+
+    return eventually(waited_for, "the cluster is waited for, with a pod")
+
+
+def test_clusters_that_work_are_deleted_when_somebody_agrees_and_leftovers_by_the_janitor(
+    stack: Stack, ask: httpx.Client
+) -> None:
+    campaign = Campaign(stack, ask, "released")
+    eventually(
+        lambda: stack.airflow.has_dag(JANITOR) and stack.airflow.has_dag("released"), "both DAGs are parsed"
+    )
+    run = campaign.trigger("kept")
+    pod = held(campaign, run)
+    wait = next(
+        task for task in stack.airflow.tasks("released", run) if task.task_id == "cluster.wait_for_jobs"
+    )
+    stack.airflow.mark("released", run, wait, "failed")
+    question = campaign.asked(run)
+    assert question["options"] == ["Delete the clusters", "Keep them"]
+    assert f"* {CLUSTER}: 1 shards" in str(question["body"])
+    assert janitor(stack, ask, "while-it-runs", remove=True) == []
+    assert (stack.contexts(), pod.is_running()) == ([CLUSTER], True)
+
+    campaign.answer(run, "Keep them")
+    assert campaign.finish(run) == "failed"
+    assert (campaign.task(run, "keep"), campaign.task(run, "cleanup_jobs")) == ("success", "skipped")
+    assert (stack.contexts(), pod.is_running()) == ([CLUSTER], True)
+    assert janitor(stack, ask, "lists", remove=False) == [f"cluster {CLUSTER}", f"objects {CLUSTER}"]
+    assert (stack.contexts(), pod.is_running()) == ([CLUSTER], True)
+
+    cleaned = campaign.trigger("deleted", stages=["cleanup"])
+    campaign.asked(cleaned)
+    campaign.answer(cleaned, "Delete the clusters")
+    assert campaign.finish(cleaned) == "success"
+    assert (stack.contexts(), pod.is_running()) == ([], False)
+
+    assert campaign.finish(campaign.trigger("left", stages=["create"])) == "success"
+    assert stack.contexts() == [CLUSTER]
+    assert janitor(stack, ask, "removes", remove=True) == [f"cluster {CLUSTER}"]
+    assert stack.contexts() == []
+    assert janitor(stack, ask, "finds-nothing", remove=True) == []

@@ -29,6 +29,7 @@ __all__ = ["ObjectStore", "StorageError", "StoredObject"]
 PAGE = 1000  # keys a request: the most that S3 and GCS return at once
 CONCURRENT_READS = 32
 SMALLEST_READ = 4096  # bytes of an object that is read in parts
+NO_OBJECT = ".no-object-has-this-name"
 READ_AHEAD = 1 << 20  # bytes of an object that is read line by line
 
 
@@ -85,10 +86,14 @@ class ObjectStore:
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield what lies below ``prefix``, page by page, in the order of the keys."""
+        empty = True
         with self._explained("list", prefix):
             for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
                 for meta in page:
+                    empty = False
                     yield StoredObject(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"])
+        if empty and self.exists(NO_OBJECT):  # the web page of a proxy reads like a listing of nothing
+            raise StorageError(self._no_store("list", f"{self.url}/{prefix}".rstrip("/")))
 
     def folder(self) -> tuple[StoredObject, ...]:
         """Return what lies directly below the URL, folders and their content left out."""
@@ -177,6 +182,8 @@ class ObjectStore:
                 f"{_first_line(error)}"
             ) from error
         except BaseError as error:
+            if "invalid list response" in str(error):
+                raise StorageError(self._no_store(verb, target)) from error
             if "NoSuchBucket" in str(error):  # a listing's 404 has no exception of its own
                 raise StorageError(f"cannot {verb} {target}: there is no such bucket") from error
             raise StorageError(
@@ -184,6 +191,15 @@ class ObjectStore:
                 + (f" with the Airflow connection {self.connection!r}" if self.connection else "")
                 + f": {_first_line(error)}"
             ) from error
+
+    def _no_store(self, verb: str, target: str) -> str:
+        asked = (
+            f"the endpoint of the Airflow connection {self.connection!r}" if self.connection else "the URL"
+        )
+        return (
+            f"cannot {verb} {target}: what answers there is no object store; is {asked} right, "
+            "or does a proxy ask for a login?"
+        )
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:

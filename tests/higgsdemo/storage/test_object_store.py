@@ -10,10 +10,11 @@ import pytest
 
 from gcs_server import Gcs, gcs
 from higgsdemo.storage.object_store import ObjectStore, StorageError
+from portal_server import Portal, portal
 from s3_server import bucket, s3_endpoint
 from stores import Kind, connect, gs, kind, s3
 
-__all__ = ["bucket", "gcs", "gs", "kind", "s3", "s3_endpoint"]
+__all__ = ["bucket", "gcs", "gs", "kind", "portal", "s3", "s3_endpoint"]
 
 
 @pytest.fixture
@@ -34,6 +35,31 @@ def test_a_listing_pages_through_everything_below_a_prefix(store: ObjectStore) -
     listed = list(store.list("many"))
     assert [stored.key for stored in listed] == [f"many/{number:04}" for number in range(1203)]
     assert [stored.size for stored in listed] == [number % 7 for number in range(1203)]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html><body>Please log in</body></html>",
+        b"<!DOCTYPE html><p>Please log in<br></p>",
+        b'{"ok": true}',
+        b"",
+    ],
+)
+def test_a_web_page_is_no_empty_listing(portal: Portal, monkeypatch: pytest.MonkeyPatch, page: bytes) -> None:
+    extra = {"endpoint_url": portal.url, "region_name": "us-east-1"}
+    connect(monkeypatch, astray={"conn_type": "aws", "login": "a", "password": "b", "extra": extra})
+    portal.page = page
+    with pytest.raises(StorageError) as refused:
+        list(ObjectStore("s3://higgs-demo/some", "astray").list("folder"))
+    assert str(refused.value) == (
+        "cannot list s3://higgs-demo/some/folder: what answers there is no object store; is the endpoint of "
+        "the Airflow connection 'astray' right, or does a proxy ask for a login?"
+    )
+
+
+def test_a_folder_without_objects_is_an_empty_listing(store: ObjectStore) -> None:
+    assert list(store.list("nothing")) == []
 
 
 def test_a_prefix_ends_at_a_path_segment(store: ObjectStore) -> None:

@@ -25,20 +25,20 @@ Say = Callable[[str], None]
 def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: bool = True) -> None:
     """Start what does not run yet, and make and fill the campaign's buckets.
 
-    Without data they are only made: the S3 server has its own.
+    Without data they are only made: the S3 server has its own, and forgets results when it ends.
 
     Generating data and making Airflow's database go on while the services start. Raises ServiceError or
     DataError; services that were started for nothing are stopped again.
     """
     with supervision.alone(), ports_to_choose():
         fresh = not supervision.states()
-        went_down = supervision.session_file.exists()  # with the machine: `stop` would have removed it
+        goes_on = with_data and supervision.session_file.exists()  # no `stop` removed it: the machine ended
         began = datetime.now(UTC)
         if fresh:
             supervision.start_supervisor()
         try:
             _bring_up(supervision, campaign, say, with_data)
-            if fresh and not went_down:
+            if fresh and not goes_on:
                 _give_up_runs(supervision.settings, began)
         except BaseException:
             if fresh:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from higgsdemo.campaign import CampaignError, config_files, load_campaign
+from higgsdemo.campaign import CampaignError, config_files, config_folder, load_campaign
 from higgsdemo.catalogue import load_catalogue
 
 
@@ -152,6 +152,12 @@ def test_schemas_hidden_files_and_others_are_no_campaigns(tmp_path: Path) -> Non
     for name in ("b.json", "a.json", "campaign.schema.json", ".a.json", "a.json~", "notes.md"):
         (tmp_path / name).touch()
     assert config_files(tmp_path) == [tmp_path / "a.json", tmp_path / "b.json"]
+
+
+def test_campaigns_lie_beside_the_dags_or_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_folder(Path("/some/dags")) == Path("/some/include/config")
+    monkeypatch.setenv("HIGGS_CONFIG", "/of/a/team")
+    assert config_folder(Path("/some/dags")) == Path("/of/a/team")
 
 
 def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:

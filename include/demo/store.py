@@ -2,7 +2,7 @@
 
 A campaign must not lose a result when the store is killed. Before a writing request is answered, its effect
 is in an SQLite file, which a process that is killed at any moment leaves whole; the next one begins with what
-is in there. Kept are buckets and objects with their ETags; not a bucket's settings, and no upload in parts
+is in there. Kept are buckets, and objects with ETag and time; not a bucket's settings, and no upload in parts
 before its end.
 
     python -m demo.store --file .run/s3.sqlite --host 127.0.0.1 --port 9000
@@ -11,6 +11,7 @@ before its end.
 import argparse
 import sqlite3
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -29,7 +30,7 @@ PRAGMA journal_mode = wal;
 PRAGMA synchronous = normal;  -- outlives the process without a wait for the disk
 CREATE TABLE IF NOT EXISTS buckets (bucket TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS objects (
-  bucket TEXT, key TEXT, etag TEXT, content BLOB, PRIMARY KEY (bucket, key)
+  bucket TEXT, key TEXT, etag TEXT, modified TEXT, content BLOB, PRIMARY KEY (bucket, key)
 );
 """
 
@@ -45,8 +46,9 @@ class Store:
         self._one_writes = Lock()
         for (bucket,) in self._kept.execute("SELECT bucket FROM buckets"):
             self._s3.create_bucket(bucket, REGION)
-        for bucket, key, etag, content in self._kept.execute("SELECT * FROM objects"):
-            self._s3.put_object(bucket, key, content, etag=etag)
+        for bucket, key, etag, modified, content in self._kept.execute("SELECT * FROM objects"):
+            stored = self._s3.put_object(bucket, key, content, etag=etag)
+            stored.last_modified = datetime.fromisoformat(modified)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request; a writing one when its effect is in the file."""
@@ -71,8 +73,8 @@ class Store:
             gone = [(bucket, key) for (key,) in rows if self._s3.get_object(bucket, key) is None]
             self._kept.executemany("DELETE FROM objects WHERE bucket = ? AND key = ?", gone)
         elif stored := self._s3.get_object(bucket, key):
-            row = (bucket, key, stored.etag.strip('"'), stored.value)
-            self._kept.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row)
+            of_it = (stored.etag.strip('"'), stored.last_modified.isoformat(), stored.value)
+            self._kept.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (bucket, key, *of_it))
         else:
             self._kept.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key))
 

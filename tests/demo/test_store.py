@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 
@@ -71,10 +72,10 @@ def s3(address: str) -> "boto3.client":
     )
 
 
-def listed(s3: "boto3.client", bucket: str) -> list[tuple[str, str, int]]:
-    """Key, ETag and size of each object."""
+def listed(s3: "boto3.client", bucket: str) -> list[tuple[str, str, int, datetime]]:
+    """Key, ETag, size and time of each object."""
     found = s3.list_objects_v2(Bucket=bucket).get("Contents", ())
-    return [(item["Key"], item["ETag"], item["Size"]) for item in found]
+    return [(item["Key"], item["ETag"], item["Size"], item["LastModified"]) for item in found]
 
 
 def test_all_is_there_again_after_it_was_killed(restart: Restart, s3: "boto3.client") -> None:
@@ -97,7 +98,7 @@ def test_all_is_there_again_after_it_was_killed(restart: Restart, s3: "boto3.cli
     s3.delete_objects(Bucket="emptied", Delete={"Objects": [{"Key": "two"}, {"Key": "three"}]})
     s3.delete_bucket(Bucket="removed")
     before = listed(s3, "kept")
-    assert [key for key, _, _ in before] == ["a b/ä%2F+.json", "copy", "large"]
+    assert [key for key, *_ in before] == ["a b/ä%2F+.json", "copy", "large"]
     for _ in range(2):
         restart()
         assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"emptied", "kept"}

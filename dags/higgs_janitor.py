@@ -31,12 +31,20 @@ with DAG(
             description="Remove what was found; else it is only listed.",
         )
     },
-    tags=["higgsdemo"],
+    tags=["upkeep"],
     doc_md="""\
 Looks for clusters, Jobs and DaemonSets that bear the labels of a campaign without a run
 that is queued or running. They are listed in the log of `look`, and removed only by a run that is triggered
 with **Remove**. What belongs to a campaign that this Airflow does not know is never removed.
 """,
 ):
-    look = FindLeftoversOperator(task_id="look", campaigns=campaigns)
-    RemoveLeftoversOperator(task_id="remove", leftovers=look.output)
+    look = FindLeftoversOperator(
+        task_id="look",
+        campaigns=campaigns,
+        doc_md="Looks for what bears the labels of a campaign, on every cluster and cloud. Removes nothing.",
+    )
+    RemoveLeftoversOperator(
+        task_id="remove",
+        leftovers=look.output,
+        doc_md="Removes what `look` has found and no run has taken up since, if the run was told to.",
+    )

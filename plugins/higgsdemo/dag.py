@@ -93,6 +93,7 @@ def _cluster_group() -> Any:
     @task_group(
         group_id="cluster",
         tooltip=CLUSTER,
+        ui_color="#99ccff",
         default_args={"map_index_template": CLUSTER_NAME},
     )
     def cluster(assignment: Any) -> None:

@@ -73,6 +73,9 @@ def test_people_who_are_not_logged_in_are_led_to_the_login_and_back(browser: Bro
 
 
 def test_only_runs_of_campaigns_and_their_own_files_are_shown(ask: httpx.Client, demo_run: "DemoRun") -> None:
+    listed = {campaign["dag_id"] for campaign in ask.get("/campaigns").json()}
+    assert DAG in listed
+    assert "higgs_janitor" not in listed
     assert ask.get("/campaign", params={"dag_id": "no-such-dag"}).status_code == 404
     assert ask.get("/run", params={"dag_id": DAG, "run_id": "no-such-run"}).status_code == 404
     of_the_run = {"dag_id": DAG, "run_id": demo_run.name}

@@ -26,6 +26,10 @@ print(json.dumps({
     "import_errors": bag.import_errors,
     "errors": errors,
     "dags": {dag.dag_id: sorted(dag.task_ids) for dag in bag.dags.values()},
+    "unexplained": [
+        f"{dag.dag_id}.{task.task_id}" for dag in bag.dags.values() for task in dag.tasks
+        if not (dag.doc_md and task.doc_md)
+    ],
     "schedules": {dag.dag_id: dag.schedule for dag in bag.dags.values()},
     "modules": sorted(set(sys.modules) - before),
 }))
@@ -87,6 +91,10 @@ def test_a_dag_has_the_tasks_of_the_design(shipped: dict[str, Any]) -> None:
         "plan",
         "plot",
     ]
+
+
+def test_every_dag_and_every_task_explains_itself(shipped: dict[str, Any]) -> None:
+    assert shipped["unexplained"] == []
 
 
 def test_parsing_imports_no_provider(shipped: dict[str, Any]) -> None:

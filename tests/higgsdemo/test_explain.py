@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TaskGroup
 
 from higgsdemo.campaign import load_campaign
 from higgsdemo.dag import build
-from higgsdemo.explain import TASKS
+from higgsdemo.explain import CLUSTER, TASKS
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,17 @@ def test_the_dag_tells_what_the_campaign_is_and_where_to_look(dag: DAG) -> None:
     assert dag.doc_md is not None
     assert dag.doc_md.startswith("The whole campaign on this machine: 76 files of **simulated** data")
     assert "The tab **Campaign**" in dag.doc_md
+
+
+def test_the_tasks_of_a_cluster_are_a_group_that_says_what_it_is(dag: DAG) -> None:
+    group = dag.task_group.children["cluster"]
+    assert isinstance(group, TaskGroup)
+    assert (group.tooltip, group.ui_color) == (CLUSTER, "#99ccff")
+    submit, clean, merge, plot = (
+        dag.get_task(name).ui_color
+        for name in ("cluster.submit_jobs", "cleanup_jobs", "merge_results", "plot")
+    )
+    assert submit == clean != merge == plot
 
 
 def test_the_plot_announces_a_new_spectrum(dag: DAG) -> None:

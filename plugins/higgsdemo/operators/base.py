@@ -50,6 +50,7 @@ class ClusterOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("assignment",)
     stage: ClassVar[Stage]
+    ui_color = "#d6e8fb"
 
     def __init__(self, *, assignment: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -39,6 +39,7 @@ class ResultsOperator(BaseOperator):
     """
 
     template_fields = ("assignments",)
+    ui_color = "#fbd6db"
 
     def __init__(self, *, assignments: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

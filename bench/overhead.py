@@ -4,8 +4,9 @@ Three clusters are made, their images pulled, their files listed, one Job of one
 merged and everything removed, in one real Airflow as `make demo` starts it. The other chain is written with
 the providers' operators, `KubernetesJobOperator` above all, deferrable and polling once a second as this
 project does; what has no operator is a plain task. Seconds are from the trigger to the run's success: the
-best and the median of several runs in turn. The stock chain does less: it does not wait until the image is on
-every node, draws nothing, and trusts that a cluster is gone. A task costs about a second, so its length counts.
+best and the median of several runs in turn. The stock chain does less: it does not wait until the image is
+on every node, draws nothing, and trusts that a cluster is gone. A task costs about a second, so its length
+counts.
 """
 
 from __future__ import annotations

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import httpx
 import pytest
+from airflow.api_fastapi.app import create_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.api_fastapi.core_api.security import get_user
 
 import higgs_page
 
@@ -43,6 +47,20 @@ def test_dag_run_and_menu_have_a_view_each() -> None:
 async def test_a_program_that_is_not_logged_in_is_refused(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json()) == (401, {"detail": "Not authenticated"})
+
+
+@pytest.mark.usefixtures("airflow_database")
+@pytest.mark.parametrize(
+    "path", ["campaign?dag_id=a", "run?dag_id=a&run_id=b", "file?dag_id=a&run_id=b&name=higgs.png"]
+)
+@pytest.mark.parametrize(("role", "status"), [(None, 403), ("VIEWER", 404)])
+async def test_who_may_not_read_the_dag_is_refused(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str, role: str | None, status: int
+) -> None:
+    create_auth_manager()
+    user = SimpleAuthManagerUser(username="somebody", role=role)
+    monkeypatch.setitem(import_module("higgsdemo.page.app").app.dependency_overrides, get_user, lambda: user)
+    assert (await client.get(f"/api/{path}")).status_code == status
 
 
 async def test_a_person_who_is_not_logged_in_is_led_to_the_login(client: httpx.AsyncClient) -> None:

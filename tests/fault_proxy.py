@@ -2,7 +2,7 @@
 
 It passes requests on and answers back, except where a fault is due: a refusal (an HTTP status, with headers
 and body if wanted), a broken answer, a slow one, or one that is changed on its way. What stands behind it is
-a real Kubernetes API or S3 server, which knows nothing of it.
+a real Kubernetes API, an S3 server or a GCS, which knows nothing of it.
 """
 
 from __future__ import annotations

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from fault_proxy import HALF, LATE, RESET, SLOW_DOWN, Fault, refusal
+from fault_proxy import HALF, LATE, RESET, SLOW_DOWN, Fault, FaultProxy, fault_proxy, refusal
 from faults.conftest import Site
+from gcs_server import Gcs, gcs
 from higgsdemo.datasets.shards import done_shards
 from higgsdemo.results.merge import Merge
 from higgsdemo.storage.object_store import ObjectStore, StorageError
 from pod_process import Ended, Pod
 from result_documents import stored
+
+__all__ = ["gcs"]
 
 PASSING = [
     pytest.param(SLOW_DOWN, id="slow-down"),
@@ -28,39 +33,58 @@ PASSING = [
 CONTENT = bytes(range(256)) * 400
 
 
-def store_of(site: Site) -> ObjectStore:
-    return ObjectStore(f"s3://{site.bucket.name}", "store")
+@dataclass
+class Faulty:
+    """A bucket behind a proxy that injects faults."""
+
+    store: ObjectStore
+    proxy: FaultProxy
+
+
+@pytest.fixture(params=["s3", "gs"])
+def faulty(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faulty]:
+    """An empty bucket of S3, and of GCS."""
+    if request.param == "s3":
+        site: Site = request.getfixturevalue("site")
+        yield Faulty(ObjectStore(f"s3://{site.bucket.name}", "store"), site.store)
+        return
+    gcs: Gcs = request.getfixturevalue("gcs")
+    name = f"faults-{abs(hash(request.node.nodeid)) % 10**12}-{os.getpid()}"
+    gcs.make_bucket(name)
+    with fault_proxy(gcs.url) as proxy:
+        monkeypatch.setenv("AIRFLOW_CONN_STORE", gcs.connection(gcs_api_endpoint=proxy.url))
+        yield Faulty(ObjectStore(f"gs://{name}", "store"), proxy)
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_objects_are_written_read_and_listed_though_requests_fail(site: Site, fault: Fault) -> None:
-    store = store_of(site)
-    site.store.inject(fault, fault, into="PUT")
-    store.write("results/A/1.json", CONTENT)
-    site.store.inject(fault, fault, into="GET")
-    assert store.read("results/A/1.json") == CONTENT
-    site.store.inject(fault, fault, into="GET")
-    assert list(done_shards(store, "A")) == ["1"]
+def test_objects_are_written_read_and_listed_though_requests_fail(faulty: Faulty, fault: Fault) -> None:
+    faulty.proxy.inject(fault, fault, into="PUT")
+    faulty.store.write("results/A/1.json", CONTENT)
+    faulty.proxy.inject(fault, fault, into="GET")
+    assert faulty.store.read("results/A/1.json") == CONTENT
+    faulty.proxy.inject(fault, fault, into="GET")
+    assert list(done_shards(faulty.store, "A")) == ["1"]
 
 
-def test_an_object_of_which_half_came_is_read_whole(site: Site) -> None:
-    store = store_of(site)
-    store.write("one", CONTENT)
-    site.store.inject(HALF, into="GET")
-    assert store.read("one") == CONTENT
+def test_an_object_of_which_half_came_is_read_whole(faulty: Faulty) -> None:
+    faulty.store.write("one", CONTENT)
+    faulty.proxy.inject(HALF, into="GET")
+    assert faulty.store.read("one") == CONTENT
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_store_that_refuses_is_not_asked_again_and_the_connection_is_named(site: Site, status: int) -> None:
-    site.store.inject(*[refusal(status)] * 5)
+def test_a_store_that_refuses_is_not_asked_again_and_the_connection_is_named(
+    faulty: Faulty, status: int
+) -> None:
+    faulty.proxy.inject(*[refusal(status)] * 5)
     with pytest.raises(StorageError, match="check the Airflow connection 'store'"):
-        store_of(site).read("one")
-    assert len(site.store.requests) == 1
+        faulty.store.read("one")
+    assert len(faulty.proxy.requests) == 1
 
 
-def test_what_is_not_there_is_said_at_once(site: Site) -> None:
+def test_what_is_not_there_is_said_at_once(faulty: Faulty) -> None:
     with pytest.raises(StorageError, match="there is no such bucket or object"):
-        store_of(site).read("absent")
+        faulty.store.read("absent")
 
 
 def without_the_end(page: bytes) -> bytes:
@@ -69,18 +93,17 @@ def without_the_end(page: bytes) -> bytes:
 
 @pytest.mark.parametrize("change", [without_the_end, lambda page: b""])
 def test_a_listing_that_is_cut_off_is_refused_not_believed(
-    site: Site, change: Callable[[bytes], bytes]
+    faulty: Faulty, change: Callable[[bytes], bytes]
 ) -> None:
-    store = store_of(site)
     for number in range(3):
-        store.write(f"results/A/{number}.json", b"{}")
-    site.store.inject(*[Fault("changed", change=change)] * 20, into="list-type=2")
+        faulty.store.write(f"results/A/{number}.json", b"{}")
+    faulty.proxy.inject(*[Fault("changed", change=change)] * 20, into="list-type=2")
     with pytest.raises(StorageError, match="cannot list"):
-        done_shards(store, "A")
+        done_shards(faulty.store, "A")
 
 
-def test_an_object_that_a_listing_repeats_is_counted_once(site: Site) -> None:
-    store = store_of(site)
+def test_an_object_that_a_listing_repeats_is_counted_once(faulty: Faulty) -> None:
+    store = faulty.store
     key, content = stored("A", "1")
     store.write("results/A/1.json", content)
 
@@ -88,7 +111,7 @@ def test_an_object_that_a_listing_repeats_is_counted_once(site: Site) -> None:
         start, end = page.index(b"<Contents>"), page.rindex(b"</Contents>") + len(b"</Contents>")
         return page[:end] + page[start:end] + page[end:]
 
-    site.store.inject(Fault("changed", change=repeated), into="list-type=2")
+    faulty.proxy.inject(Fault("changed", change=repeated), into="list-type=2")
     keys = [item.key for item in store.list("results/A")]
     assert keys == ["results/A/1.json"] * 2
     merge = Merge.of(store.read_all(keys))
@@ -137,9 +160,9 @@ def test_a_shard_that_vanishes_after_it_was_listed_is_bad_input(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_bad_network_loses_no_result(site: Site, seed: int) -> None:
-    site.store.by_seed(seed, 0.2, SLOW_DOWN, refusal(500), RESET, HALF)
-    store = store_of(site)
+def test_a_bad_network_loses_no_result(faulty: Faulty, seed: int) -> None:
+    faulty.proxy.by_seed(seed, 0.2, SLOW_DOWN, refusal(500), RESET, HALF)
+    store = faulty.store
     documents = {f"results/A/{number}.json": stored("A", str(number))[1] for number in range(40)}
     for key, content in documents.items():
         store.write(key, content)

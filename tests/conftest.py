@@ -15,6 +15,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
+WITH_THEIR_OWN = ("test_deployment.py", "test_rehearsal.py")  # Airflow
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="higgs-tests-airflow-"))
 
 for _name in list(os.environ):
@@ -34,11 +35,12 @@ settings.load_profile("patient")
 
 
 class WholeFiles(LoadScopeScheduling):
-    """Gives a process whole files, whose tests share servers; and one process all that runs Airflow."""
+    """Gives a process whole files, whose tests share servers; and one process those that share an Airflow."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "Airflow" if file.startswith(("tests/end_to_end/", "tests/bench/")) else file
+        shared = file.startswith("tests/end_to_end/") and not file.endswith(WITH_THEIR_OWN)
+        return "Airflow" if shared else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:

@@ -11,7 +11,7 @@ from kubernetes.client import ApiClient
 from kubernetes.config import new_client_from_config_dict
 
 from higgsdemo.datasets.shards import Shard
-from higgsdemo.kubernetes import jobs
+from higgsdemo.kubernetes import api, jobs
 from higgsdemo.kubernetes.api import KubeCluster, KubeError
 from higgsdemo.kubernetes.labels import selector
 from localkube_server import SHELL, Kube, Server, eventually
@@ -144,7 +144,8 @@ def test_a_stopped_job_starts_nothing_more(cluster: KubeCluster, kube: Kube) -> 
     cluster.stop_job("a-job-that-is-gone")
 
 
-def test_an_unreachable_cluster_is_named(kube: Kube) -> None:
+def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "RETRY", api.RETRY.new(total=1))  # all six tries take half a minute
     away = KubeCluster("kube", "n", reached_with(kube, server="https://127.0.0.1:1"))
     with pytest.raises(KubeError, match=r"^cluster kube: cannot create namespace n: no answer from its API"):
         away.ensure_namespace()

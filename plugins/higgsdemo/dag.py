@@ -48,13 +48,14 @@ def build(dag_id: str, campaign: Campaign) -> DAG:
         schedule=campaign.schedule,
         catchup=False,
         max_active_runs=1,  # two runs of one campaign would create and delete the same clusters
-        params={name: Param(**schema) for name, schema in param_schemas(campaign).items()},
         default_args=RETRIES,
         on_success_callback=[*on_success(campaign.notifications)] or None,
         on_failure_callback=[*on_failure(campaign.notifications)] or None,
         tags=["higgsdemo", campaign.catalogue],
     ) as dag:
         _wire(campaign, spectrum_asset(dag_id))
+    # Last: every task made after it would get a copy, whose JSON Schemas Airflow checks again at each parse.
+    dag.params.update({name: Param(**schema) for name, schema in param_schemas(campaign).items()})
     return dag
 
 

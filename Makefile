@@ -11,7 +11,7 @@ CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
 IN_PARALLEL ?= --numprocesses auto --maxprocesses 4
-BENCHES := submit watch list overhead parse analysis ranges million localkube
+BENCHES := submit watch list overhead page parse analysis ranges million localkube
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

@@ -15,7 +15,10 @@ from bench.measure import BenchError
 from bench.report import RESULTS, keep, show
 from bench.surroundings import own_airflow
 
-BENCHES = ("submit", "watch", "list", "overhead", "parse", "analysis", "ranges", "million", "localkube")
+BENCHES = (
+    *("submit", "watch", "list", "overhead", "page"),
+    *("parse", "analysis", "ranges", "million", "localkube"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,21 +13,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from bench.measure import BenchError
 from bench.report import Report, Say, number, ratio, table
+from bench.services import copy_of_project, services, until
 from bench.surroundings import REPOSITORY
 from demo.airflow_api import FINISHED, Airflow
-from demo.lifecycle import airflow
 from demo.settings import Settings
 
 OURS, STOCK = "bench-campaign", "bench-stock"
@@ -51,7 +48,6 @@ CAMPAIGN = {
         {"name": "ours-2", "datasets": ["Simulated_ZZTo2e2mu_8TeV"]},
     ],
 }
-PATIENCE = 300.0  # s for a run to end, and for Airflow to find a DAG
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +62,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     say("Starting Airflow, an S3 server and localkube ...")
     with _services(options.folder) as session:
         for dag in seconds:
-            _until(partial(session.has_dag, dag), f"Airflow finds the DAG {dag}")
+            until(partial(session.has_dag, dag), f"Airflow finds the DAG {dag}")
         for turn in range(options.runs):
             for dag, times in seconds.items():
                 times.append(_run(session, dag, f"run-{turn}"))
@@ -84,7 +80,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
 def _run(session: Airflow, dag: str, run_id: str) -> float:
     started = time.perf_counter()
     session.trigger(dag, run_id, {"run_name": run_id} if dag == OURS else {})
-    _until(lambda: session.run_state(dag, run_id) in FINISHED, f"{dag} ends")
+    until(lambda: session.run_state(dag, run_id) in FINISHED, f"{dag} ends")
     seconds = time.perf_counter() - started
     if session.run_state(dag, run_id) != "success":
         failed = [task.task_id for task in session.tasks(dag, run_id) if task.state == "failed"]
@@ -92,41 +88,20 @@ def _run(session: Airflow, dag: str, run_id: str) -> float:
     return seconds
 
 
-def _until(done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        if time.monotonic() > deadline:
-            raise BenchError(f"not within {PATIENCE:g} s: {what}")
-        time.sleep(0.1)
-
-
 @contextmanager
 def _services(folder: Path) -> Iterator[Airflow]:
-    """The services of `make demo`, started from a copy of the project that has the bench's DAGs too."""
-    copy = folder / "project"
-    for part in ("dags", "plugins", "include"):
-        shutil.copytree(REPOSITORY / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(REPOSITORY / "requirements.lock", copy)
-    (copy / "include" / "config" / f"{OURS}.json").write_text(json.dumps(CAMPAIGN))
+    """The services with the DAGs of both chains, and an image that does nothing."""
+    copy = copy_of_project(folder, OURS, CAMPAIGN)
     shutil.copy(REPOSITORY / "bench" / "overhead_dag.py", copy / "dags" / "stock.py")
     settings = Settings.load(copy / ".run")
-    environment = os.environ | {"PYTHONPATH": f"{copy / 'plugins'}{os.pathsep}{copy / 'include'}"}
-    for cluster in range(3):
-        extra = {"kube_config_path": str(settings.kubeconfig), "cluster_context": f"stock-{cluster}"}
-        document = {"conn_type": "kubernetes", "extra": extra}
-        environment[f"AIRFLOW_CONN_STOCK_{cluster}"] = json.dumps(document)
-    command = [sys.executable, "-m", "demo", "--state", str(settings.state)]
-    try:
-        started = subprocess.run(
-            [*command, "up"], env=environment, cwd=copy, capture_output=True, text=True, check=False
-        )
-        if started.returncode:
-            raise BenchError(f"the services do not start:\n{started.stderr}")
-        settings = Settings.load(settings.state)
+    connections = {
+        f"stock_{cluster}": {
+            "conn_type": "kubernetes",
+            "extra": {"kube_config_path": str(settings.kubeconfig), "cluster_context": f"stock-{cluster}"},
+        }
+        for cluster in range(3)
+    }
+    with services(copy, settings, connections) as session:
         images = json.loads(settings.images.read_text())
         settings.images.write_text(json.dumps(images | {IMAGE: {"Entrypoint": ["/bin/true"]}}))
-        session = airflow(settings)
         yield session
-        session.close()
-    finally:
-        subprocess.run([*command, "down"], env=environment, cwd=copy, capture_output=True, check=False)

@@ -12,6 +12,7 @@ TINY = {
     "watch": ("--files", "80"),
     "list": ("--datasets", "3"),
     "overhead": ("--runs", "1"),
+    "page": ("--many", "200", "--visits", "1"),
     "parse": ("--configs", "1"),
     "analysis": ("--events", "2000", "--repeats", "1"),
     "ranges": ("--events", "200000", "--ranges", "2"),
@@ -20,7 +21,7 @@ TINY = {
 }
 
 
-STARTS_AIRFLOW = {"overhead"}
+STARTS_AIRFLOW = {"overhead", "page"}
 BENCHES = [
     pytest.param(bench, marks=[pytest.mark.end_to_end] if bench in STARTS_AIRFLOW else []) for bench in TINY
 ]

@@ -1,0 +1,165 @@
+"""Open the page on a run with 27,000 unmerged results, and on one with 100.
+
+A real Chromium opens the page of a real Airflow, as `make demo` starts it, on runs whose shards are listed and
+whose results all lie in the bucket, but which were ended before the merge. The browser itself measures, from
+the navigation on: until the first chart can be seen, and the slowest of all requests until every result is
+counted. The server has served the page before, but has not seen the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from bench.measure import BenchError
+from bench.relay import HOST
+from bench.report import Report, Say, number, ratio, table
+from bench.services import services, until
+from bench.surroundings import REPOSITORY, free_port
+from demo.airflow_api import Airflow, AirflowAwayError
+from demo.settings import USER, Settings
+from rehearsal.store import Bucket, Store, serve
+
+DAG, CONNECTION = "demo-local", "many_results"
+SAMPLES = {"Many_Higgs": "simulated_smhiggstozzto4l_8tev", "Many_ZZ": "simulated_zzto4mu_8tev"}
+HISTOGRAMS = ("mass4mu_8TeV_low", "mass4e_8TeV_low", "mass2mu2e_8TeV_low")
+FEW = 100
+PATIENCE = 120_000  # ms for all results of a run to be read
+CHART = "performance.getEntriesByName('first chart')[0]?.startTime"
+SLOWEST = "Math.max(...performance.getEntriesByType('resource').map((one) => one.duration))"
+Visit = tuple[float, float]
+"""Milliseconds until the first chart, and of the slowest request."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the bench can be told."""
+    parser.add_argument("--many", type=int, default=27_000, help="results of a large run (default 27,000)")
+    parser.add_argument("--visits", type=int, default=5, help="runs of each size that are opened (default 5)")
+
+
+def run(options: argparse.Namespace, say: Say) -> Report:
+    """Open runs of both sizes in turn."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        raise BenchError("there is no Chromium: install Debian's package chromium")
+    runs = {f"results-{size}-{turn}": size for turn in range(options.visits) for size in (options.many, FEW)}
+    visits: dict[int, list[Visit]] = {options.many: [], FEW: []}
+    say("Starting Airflow, an S3 server and localkube ...")
+    with _full_store(runs) as connection:
+        settings = Settings.load(options.folder / "state")
+        with services(REPOSITORY, settings, {CONNECTION: connection}) as session:
+            for run_id, size in runs.items():
+                say(f"Listing the shards of {run_id} ...")
+                _leave_unmerged(session, run_id, size)
+            with _browser(chromium, Settings.load(settings.state)) as page:
+                for run_id, size in runs.items():
+                    visits[size].append(_visit(page, run_id, size))
+                    say(f"{run_id}: first chart after {visits[size][-1][0]:.0f} ms")
+    return _report(visits)
+
+
+def _report(visits: dict[int, list[Visit]]) -> Report:
+    found = table("Results of the run", "visits", "first chart ms", "at most", "slowest request ms")
+    charts = {size: [chart for chart, _ in of_size] for size, of_size in visits.items()}
+    for size, of_size in visits.items():
+        requests = median(slowest for _, slowest in of_size)
+        row = (number(median(charts[size])), number(max(charts[size])), number(requests))
+        found.add_row(f"{size:,}", str(len(of_size)), *row)
+    most, few = (median(of_size) for of_size in charts.values())
+    finding = f"{next(iter(visits)):,} results take {ratio(few, most)} the time of {FEW} to the first chart."
+    return Report(__doc__.partition("\n")[2], found, (finding,), packages=("apache-airflow", "playwright"))
+
+
+@contextmanager
+def _full_store(runs: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """An S3 server with the files and results of these runs; yields the Airflow connection to it."""
+    port = free_port()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port, runs), daemon=True)
+    process.start()
+    extra = {"endpoint_url": f"http://{HOST}:{port}", "region_name": "us-east-1"}
+    try:
+        yield {"conn_type": "aws", "login": "bench", "password": "bench-secret", "extra": extra}
+    finally:
+        process.kill()
+
+
+def _serve(port: int, runs: dict[str, int]) -> None:
+    store, bucket = Store(), Bucket()
+    store.buckets["many"] = bucket
+    documents = {dataset: json.dumps(_result(dataset)).encode() for dataset in SAMPLES}
+    for run_id, size in runs.items():
+        for dataset in SAMPLES:
+            for shard in range(size // len(SAMPLES)):
+                bucket.write(f"in/{size}/{dataset}/{shard:05}.root", b"x")
+                bucket.write(f"out/{DAG}/{run_id}/results/{dataset}/{shard:05}.json", documents[dataset])
+    asyncio.run(serve(store, HOST, port))
+
+
+def _result(dataset: str) -> dict[str, Any]:
+    """A result document with one event in each channel."""
+    histograms = {name: [int(index == 18) for index in range(37)] for name in HISTOGRAMS}
+    return {"samplename": dataset, "processed": 100, **histograms, "lumi": None}
+
+
+def _leave_unmerged(session: Airflow, run_id: str, size: int) -> None:
+    """A run that has ended once its shards were listed."""
+    datasets = [
+        {"url": f"s3://many/in/{size}/{dataset}/", "name": dataset, "sample": sample}
+        for dataset, sample in SAMPLES.items()
+    ]
+    away = {"name": "away", "provider": "existing", "connection": "nowhere", "datasets": datasets}
+    storage = {"output": "s3://many/out", "connection": CONNECTION}
+    conf = {"run_name": run_id, "stages": ["submit"], "storage": storage, "mapping": [away]}
+    until(lambda: session.has_dag(DAG), f"Airflow finds the DAG {DAG}")
+    session.trigger(DAG, run_id, conf)
+    until(lambda: _listed(session, run_id), f"the shards of {run_id} are listed")
+    until(lambda: _ended(session, run_id), f"{run_id} is ended")
+
+
+def _listed(session: Airflow, run_id: str) -> bool:
+    tasks = session.tasks(DAG, run_id)
+    return any(task.task_id == "cluster.list_dataset_shards" and task.state == "success" for task in tasks)
+
+
+def _ended(session: Airflow, run_id: str) -> bool:
+    """End a run by hand; not at once while SQLite is busy with the scheduler's tasks."""
+    try:
+        session.fail(DAG, run_id)
+    except AirflowAwayError:
+        return False
+    return session.run_state(DAG, run_id) == "failed"
+
+
+@contextmanager
+def _browser(chromium: str, settings: Settings) -> Iterator[Page]:
+    """A page that is logged in, of a server that has served the campaign page before."""
+    with (
+        sync_playwright() as started,
+        started.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
+    ):
+        page = browser.new_page(base_url=settings.ui_url)
+        page.goto("/higgs/")
+        page.locator("input[name=username]").fill(USER)
+        page.locator("input[name=password]").fill(settings.secrets.ui_password)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/higgs/**")
+        page.get_by_role("heading", name="Campaigns").wait_for()
+        yield page
+
+
+def _visit(page: Page, run_id: str, size: int) -> Visit:
+    """What the browser has measured of one visit, from the navigation to the last result."""
+    page.goto(f"/higgs/?dag_id={DAG}&run_id={run_id}")
+    page.wait_for_function(f"{CHART} !== undefined")
+    page.get_by_text(f"{size:,} of {size:,}").first.wait_for(timeout=PATIENCE)
+    chart, slowest = page.evaluate(f"[{CHART}, {SLOWEST}]")
+    return chart, slowest

@@ -1,0 +1,61 @@
+"""The services of `make demo`, for the benches that need a whole Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.measure import BenchError
+from bench.surroundings import REPOSITORY
+from demo.airflow_api import Airflow
+from demo.lifecycle import airflow
+from demo.settings import Settings
+
+PATIENCE = 300.0  # s for a run to end, and for Airflow to find a DAG
+
+
+def copy_of_project(folder: Path, dag: str, campaign: dict[str, Any]) -> Path:
+    """Copy what the services need, with one more campaign; returns the copy's folder."""
+    copy = folder / "project"
+    for part in ("dags", "plugins", "include"):
+        shutil.copytree(REPOSITORY / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "requirements.lock", copy)
+    (copy / "include" / "config" / f"{dag}.json").write_text(json.dumps(campaign))
+    return copy
+
+
+@contextmanager
+def services(copy: Path, settings: Settings, connections: dict[str, dict[str, Any]]) -> Iterator[Airflow]:
+    """Airflow, an S3 server and localkube of a copy of the project, with more connections."""
+    environment = os.environ | {"PYTHONPATH": f"{copy / 'plugins'}{os.pathsep}{copy / 'include'}"}
+    for name, document in connections.items():
+        environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(document)
+    command = [sys.executable, "-m", "demo", "--state", str(settings.state)]
+    try:
+        started = subprocess.run(
+            [*command, "up"], env=environment, cwd=copy, capture_output=True, text=True, check=False
+        )
+        if started.returncode:
+            raise BenchError(f"the services do not start:\n{started.stderr}")
+        session = airflow(Settings.load(settings.state))
+        yield session
+        session.close()
+    finally:
+        subprocess.run([*command, "down"], env=environment, cwd=copy, capture_output=True, check=False)
+
+
+def until(done: Callable[[], object], what: str) -> None:
+    """Wait until something is so. Raises BenchError when that takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > deadline:
+            raise BenchError(f"not within {PATIENCE:g} s: {what}")
+        time.sleep(0.1)

@@ -1,9 +1,9 @@
 """Open the page on a run with 27,000 unmerged results, and on one with 100.
 
 A real Chromium opens the page of a real Airflow, as `make demo` starts it, on runs whose shards are listed
-and whose results all lie in the bucket, but which were ended before the merge. The browser itself measures, from
-the navigation on: until the first chart can be seen, and the slowest of all requests until every result is
-counted. The server has served the page before, but has not seen the run.
+and whose results all lie in the bucket, but which were ended before the merge. The browser itself measures,
+from the navigation on: until the first chart can be seen, and the slowest of all requests until every
+result is counted. The server has served the page before, but has not seen the run.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Parse the DAGs: this project against the same with the providers imported at the top.
 
 Airflow's DAG processor reads the DAG files again and again, and serializes what it finds. Here it does so
-with `dags/higgs.py` over copies of the full campaign's file, in a process that has imported Airflow and read
-a DAG before; then with the same file that has the hooks which the project uses imported at its top, as is usual.
+with `dags/higgs.py` over copies of the full campaign's file, in a process that has imported Airflow and
+read a DAG before; then with the same file that has the hooks which the project uses imported at its top, as
+is usual.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ def _poll(assignment: ClusterRun, jobs: list[str]) -> Callable[[], dict[str, Any
 
     load("kubernetes_asyncio.client", "airflow.providers.amazon.aws.hooks.base_aws")
     load("higgsdemo.clusters.existing")
-    trigger = JobsTrigger(assignment.model_dump(mode="json"), 10.0, None, jobs)
+    shards = {dataset.name: dataset.files or 0 for dataset in assignment.cluster.datasets}
+    trigger = JobsTrigger(assignment.model_dump(mode="json"), 10.0, None, jobs, shards)
 
     async def once() -> dict[str, Any] | None:
         async with trigger.provider.connect_async() as api:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -118,7 +119,8 @@ class ClusterRun(BaseModel):
 
 
 def _allowed(tolerance: int | float, shards: int) -> int:
-    return int(tolerance * shards) if isinstance(tolerance, float) else tolerance
+    """Return the failures among ``shards`` that a count or a fraction, as it was written, allows."""
+    return int(Decimal(str(tolerance)) * shards) if isinstance(tolerance, float) else tolerance
 
 
 def run_name(run_id: str, start: datetime) -> str:

@@ -87,7 +87,12 @@ def test_a_run_is_one_indexed_job_for_each_dataset(campaign: Campaign) -> None:
     run = campaign("")
     submitted = run.submit()
     (job,) = run.jobs()
-    assert submitted == {"cluster_name": "kubecon-demo-0", "jobs": {job.metadata.name: 4}}
+    (dataset,) = run.assignment.cluster.datasets
+    assert submitted == {
+        "cluster_name": "kubecon-demo-0",
+        "jobs": {job.metadata.name: 4},
+        "shards": {dataset.name: 4},
+    }
     assert (job.spec.completion_mode, job.spec.completions, job.spec.parallelism) == ("Indexed", 4, 4)
     volumes = {volume.name: volume for volume in job.spec.template.spec.volumes}
     manifest = run.space.kube.core.read_namespaced_config_map(
@@ -246,7 +251,7 @@ async def waited(
         monkeypatch.setenv("AIRFLOW_CONN_TROUBLED", json.dumps(connection(api)))
         there = run.assignment.cluster.model_copy(update={"provider": "local", "connection": "troubled"})
         assignment = run.assignment.model_copy(update={"cluster": there}).model_dump(mode="json")
-        trigger = JobsTrigger(assignment, 0.2, None, sorted(submitted["jobs"]))
+        trigger = JobsTrigger(assignment, 0.2, None, sorted(submitted["jobs"]), submitted["shards"])
         events = [event.payload async for event in trigger.run()]
     (payload,) = events
     return payload, api

@@ -81,8 +81,10 @@ def campaign(s3: Kind) -> None:
         carry_out(PrepullImageOperator, by_keys)
         make(SubmitJobsOperator, by_identity).execute({})
         submitted = make(SubmitJobsOperator, by_keys).execute({})
-    jobs = sorted(submitted["jobs"])
-    asyncio.run(JobsTrigger(by_keys.model_dump(mode="json"), 0.1, None, jobs).on_kill())  # then it goes on
+    trigger = JobsTrigger(
+        by_keys.model_dump(mode="json"), 0.1, None, sorted(submitted["jobs"]), submitted["shards"]
+    )
+    asyncio.run(trigger.on_kill())  # then it goes on
     connect(by_keys).owners()
     with pytest.raises(TaskFailedForGood, match="1 of 1 shards have no result"):
         carry_out(WaitForJobsOperator, by_keys, submitted=submitted)

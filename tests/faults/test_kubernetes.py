@@ -36,7 +36,7 @@ def jobs_there(site: Site) -> list[str]:
 
 
 def trigger(site: Site, jobs: list[str], **changes: Any) -> JobsTrigger:
-    return JobsTrigger(site.run.model_dump(mode="json"), 0.01, None, jobs)
+    return JobsTrigger(site.run.model_dump(mode="json"), 0.01, None, jobs, {"A": 3})
 
 
 @pytest.mark.parametrize("fault", PASSING)

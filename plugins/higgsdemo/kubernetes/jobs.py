@@ -165,9 +165,6 @@ def job(
         "completions": completions,
         "parallelism": min(cluster.parallelism or completions, completions),
         "backoffLimitPerIndex": cluster.backoff_limit_per_index,
-        "maxFailedIndexes": min(
-            run.allowed_failures(chunk.shards), run.allowed_in_dataset(chunk.shards), completions
-        ),
         "ttlSecondsAfterFinished": KEEP_FINISHED,
         "podFailurePolicy": failure_policy(assignment),
         "template": {

@@ -62,6 +62,11 @@ def job_progress(job: dict[str, Any]) -> Progress:
     return Progress(total, done, failed, running, finished=bool(ended))
 
 
+def failed_indexes(job: dict[str, Any]) -> int:
+    """Return how many shards of a Job have failed at least: one an index, as its pod publishes the others."""
+    return len(list(indexes((job.get("status") or {}).get("failedIndexes"))))
+
+
 def total_progress(parts: Iterable[Progress]) -> Progress:
     """Add up several Jobs."""
     parts = list(parts)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from higgsdemo.datasets.shards import Shard
     from higgsdemo.kubernetes.api import KubeCluster
     from higgsdemo.kubernetes.jobs import Chunk
-    from higgsdemo.kubernetes.pods import Manifest
     from higgsdemo.storage.object_store import ObjectStore
 
 AT_ONCE = 4  # Jobs, each with a manifest of up to 1 MB; the client keeps 5 connections a core
@@ -47,11 +46,12 @@ class SubmitJobsOperator(ClusterOperator):
     told_to_end = False
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return the Jobs' names and the number of their shards."""
+        """Return the Jobs' names with the number of their shards, and that of all shards by dataset."""
         from higgsdemo.kubernetes import jobs
 
         assignment = self.begin(context)
         submitted: dict[str, int] = {}
+        listed = Counter[str]()
         with told():
             cluster = connect(assignment)
             cluster.ensure_namespace()
@@ -59,14 +59,15 @@ class SubmitJobsOperator(ClusterOperator):
                 cluster.apply(jobs.network_policy(assignment, assignment.cluster.egress))
             secret_name, environment = self._give_access(assignment, cluster)
             output = output_store(assignment)
-            parts = self._parts(assignment, output)
+            parts = self._parts(assignment, output, listed)
 
             def submit(part: tuple[DatasetRef, Chunk]) -> tuple[str, int]:
                 dataset, chunk = part
                 manifest = jobs.config_map(assignment, dataset, chunk)
                 name = manifest["metadata"]["name"]
                 job = jobs.job(assignment, dataset, chunk, name, secret_name, environment)
-                self._submit(cluster, manifest, job)
+                if not cluster.submit(job, manifest):
+                    self.log.info("Job %s is there already: adopted", job["metadata"]["name"])
                 return job["metadata"]["name"], chunk.shards
 
             with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -74,15 +75,17 @@ class SubmitJobsOperator(ClusterOperator):
                     submitted |= threads.map(submit, batch)
                     self._go_on(assignment, cluster, submitted, context)
         self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
-        return {"cluster_name": assignment.cluster.name, "jobs": submitted}
+        return {"cluster_name": assignment.cluster.name, "jobs": submitted, "shards": dict(listed)}
 
-    def _parts(self, assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[DatasetRef, Chunk]]:
+    def _parts(
+        self, assignment: ClusterRun, output: ObjectStore, listed: Counter[str]
+    ) -> Iterator[tuple[DatasetRef, Chunk]]:
         """Yield what is to do: for each dataset one part a Job."""
         from higgsdemo.kubernetes.jobs import chunks
 
         per_pod = self._shards_per_pod(assignment, output)
         for dataset, shards in _by_dataset(assignment, output):
-            for chunk in chunks((shard for shard in shards if not shard.done), per_pod):
+            for chunk in chunks(_to_do(shards, listed), per_pod):
                 yield dataset, chunk
 
     def _shards_per_pod(self, assignment: ClusterRun, output: ObjectStore) -> int:
@@ -111,10 +114,6 @@ class SubmitJobsOperator(ClusterOperator):
             for job in submitted:
                 cluster.stop_job(job)
             raise
-
-    def _submit(self, cluster: KubeCluster, manifest: Manifest, job: Manifest) -> None:
-        if not cluster.submit(job, manifest):
-            self.log.info("Job %s is there already: adopted", job["metadata"]["name"])
 
     def _give_access(self, assignment: ClusterRun, cluster: KubeCluster) -> tuple[str | None, dict[str, str]]:
         """Let the pods reach their buckets: by a Secret, or by an identity of the cloud and no secret at all.
@@ -161,15 +160,23 @@ class WaitForJobsOperator(ClusterOperator):
         from higgsdemo.triggers.jobs import JobsTrigger
 
         assignment = self.begin(context)
-        jobs: dict[str, int] = self.submitted["jobs"]
-        if jobs:
-            with told():
-                poll_seconds = provider_of(assignment).poll_seconds
-            self.defer(
-                trigger=JobsTrigger(self.assignment, poll_seconds, end_of(assignment, context), sorted(jobs)),
-                method_name="execute_complete",
+        if self.submitted is None:
+            raise TaskFailedForGood(
+                f"cluster {assignment.cluster.name}: submit_jobs has left nothing to wait for: was it marked "
+                "as success by hand? Clear it, and it adopts what is there"
             )
-        return self._judge(assignment)
+        if not self.submitted["jobs"]:
+            return self._judge(assignment)
+        with told():
+            poll_seconds = provider_of(assignment).poll_seconds
+        trigger = JobsTrigger(
+            self.assignment,
+            poll_seconds,
+            end_of(assignment, context),
+            sorted(self.submitted["jobs"]),
+            self.submitted["shards"],
+        )
+        self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Judge the Jobs once they have ended, or were stopped."""
@@ -242,6 +249,14 @@ def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[D
     shards = cluster_shards(output, assignment.cluster.name)
     for name, of_dataset in groupby(shards, key=attrgetter("dataset")):
         yield datasets[name], of_dataset
+
+
+def _to_do(shards: Iterable[Shard], listed: Counter[str]) -> Iterator[Shard]:
+    """Pass on the shards that have no result yet, and count all of them by dataset."""
+    for shard in shards:
+        listed[shard.dataset] += 1
+        if not shard.done:
+            yield shard
 
 
 def _without_result(assignment: ClusterRun, output: ObjectStore) -> tuple[dict[str, int], list[Shard]]:

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from higgsdemo.kubernetes.labels import DATASET, STOPPED, label_value, selector
 from higgsdemo.kubernetes.progress import (
     Progress,
+    failed_indexes,
     job_progress,
     progress_document,
     progress_key,
@@ -31,6 +32,8 @@ class JobsTrigger(PollingTrigger):
     """Poll the status of a run's Jobs until all have ended or too many shards have failed.
 
     :param jobs: names of the Jobs; others of the same run, from an earlier submission, are passed over.
+    :param shards: all shards of the cluster by dataset, those included that were done before: what the
+        campaign's tolerance is a part of.
     """
 
     def __init__(
@@ -39,10 +42,12 @@ class JobsTrigger(PollingTrigger):
         poll_seconds: float,
         deadline: float | None,
         jobs: list[str],
+        shards: dict[str, int],
     ) -> None:
         super().__init__(assignment, poll_seconds, deadline)
-        self.jobs = jobs
+        self.jobs, self.shards = jobs, shards
         self._resumed = False
+        self._names = {label_value(dataset.name): dataset.name for dataset in self.planned.cluster.datasets}
         run = self.planned.run
         pods = f"{selector(run.campaign, run.name)},{DATASET}"
         self._pull = ImagePull(self.planned.cluster.namespace, pods)
@@ -53,7 +58,7 @@ class JobsTrigger(PollingTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
         path, arguments = super().serialize()
-        return path, arguments | {"jobs": self.jobs}
+        return path, arguments | {"jobs": self.jobs, "shards": self.shards}
 
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
         """Count shards in the status of the run's Jobs; stop them when too many have failed."""
@@ -123,12 +128,14 @@ class JobsTrigger(PollingTrigger):
         return [job for job in plain if job["metadata"]["name"] in self.jobs]
 
     def _excess(self, jobs: list[dict[str, Any]]) -> str | None:
-        failed, total = Counter[str](), Counter[str]()
+        failed = Counter[str]()
         for job in jobs:
-            dataset, progress = job["metadata"]["labels"][DATASET], job_progress(job)
-            failed[dataset] += progress.failed
-            total[dataset] += progress.total
-        return self.planned.run.excess(failed, total)
+            failed[self._dataset(job)] += failed_indexes(job)
+        return self.planned.run.excess(failed, self.shards)
+
+    def _dataset(self, job: dict[str, Any]) -> str:
+        label: str = job["metadata"]["labels"][DATASET]
+        return self._names.get(label, label)
 
     def _tell(self, progress: Progress) -> None:
         if progress == self._last:
@@ -138,9 +145,7 @@ class JobsTrigger(PollingTrigger):
 
     async def _leave(self, jobs: list[dict[str, Any]], at_once: bool) -> None:
         """Write what was seen to the run's folder, for those who watch the run and cannot ask the cluster."""
-        names = {label_value(dataset.name): dataset.name for dataset in self.planned.cluster.datasets}
-        labelled = ((job["metadata"]["labels"][DATASET], job) for job in jobs)
-        seen = progress_document((names.get(label, label), job) for label, job in labelled)
+        seen = progress_document((self._dataset(job), job) for job in jobs)
         now = time.monotonic()
         if self._left and (seen == self._left[1] or (now - self._left[0] < LEFT_EVERY and not at_once)):
             return

@@ -48,7 +48,6 @@ def manifests(command: str = "exit 0") -> tuple[dict[str, Any], dict[str, Any], 
     job = jobs.job(RUN, dataset("D"), chunk, manifest["metadata"]["name"], secret["metadata"]["name"])
     job["spec"]["template"]["spec"]["containers"][0]["args"] = [command]
     job["spec"]["backoffLimitPerIndex"] = 0
-    job["spec"]["maxFailedIndexes"] = 2
     return manifest, secret, job
 
 
@@ -134,6 +133,16 @@ def test_failed_pods_are_found_with_their_index(cluster: KubeCluster) -> None:
     submit(cluster, 'test "$JOB_COMPLETION_INDEX" = 0 || exit 65')
     failed = eventually(lambda: list(cluster.failed_pods(ALL)))
     assert [pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] for pod in failed] == ["1"]
+
+
+def test_a_failed_index_leaves_the_others_alone(cluster: KubeCluster, kube: Kube) -> None:
+    job = submit(cluster, 'test "$JOB_COMPLETION_INDEX" = 1 && sleep 1 || exit 65')
+
+    def status() -> tuple[str | None, str | None]:
+        found = kube.batch.read_namespaced_job(job["metadata"]["name"], cluster.namespace).status
+        return found.completed_indexes, found.failed_indexes
+
+    eventually(lambda: status() == ("1", "0"))
 
 
 def test_a_stopped_job_starts_nothing_more(cluster: KubeCluster, kube: Kube) -> None:

@@ -48,6 +48,7 @@ async def waited(
     names: tuple[str, ...] = ("one",),
     deadline: float | None = None,
     pending: tuple[dict[str, Any], ...] = (),
+    shards: dict[str, int] | None = None,
     **run: Any,
 ) -> tuple[dict[str, Any], ScriptedApi]:
     """The payload of the trigger's event, and the API it asked."""
@@ -56,9 +57,8 @@ async def waited(
         host, _, port = api.url.rpartition(":")
         connection = {"conn_type": "http", "host": host, "port": int(port), "password": "admin"}
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(connection))
-        trigger = JobsTrigger(
-            planned({"max_hours": 2.0} | run).model_dump(mode="json"), 0.01, deadline, list(names)
-        )
+        assignment = planned({"max_hours": 2.0} | run).model_dump(mode="json")
+        trigger = JobsTrigger(assignment, 0.01, deadline, list(names), shards or {"D": 10, "E": 10})
         events = [event async for event in trigger.run()]
     (event,) = events
     return event.payload, api
@@ -93,6 +93,22 @@ async def test_a_dataset_may_have_a_limit_of_its_own(monkeypatch: pytest.MonkeyP
     )
     assert payload == {"finished": False}
     assert api.patches == [("one", STOP)]  # the other one has ended
+
+
+async def test_the_tolerance_is_of_all_shards_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = jobs(job(completedIndexes="0-9"), job("two", dataset="E", failedIndexes="0-1"))
+    both = {"names": ("one", "two"), "tolerance": 0.1}
+    payload, _ = await waited(monkeypatch, ended, **both, shards={"D": 14, "E": 10})  # of D, 4 were done
+    assert payload == {"finished": True}
+    payload, _ = await waited(monkeypatch, ended, **both, shards={"D": 9, "E": 10})
+    assert payload == {"finished": False}
+
+
+async def test_a_failed_pod_of_several_shards_counts_as_one_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = job(completedIndexes="0", failedIndexes="1")
+    packed["metadata"]["annotations"]["higgsdemo/shards-per-pod"] = "5"  # it publishes those that it can
+    payload, _ = await waited(monkeypatch, jobs(packed), tolerance=1)
+    assert payload == {"finished": True}
 
 
 async def test_jobs_whose_image_cannot_be_pulled_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +178,7 @@ async def test_patience_with_a_cluster_ends(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_trigger_is_made_again_from_what_it_is_stored_as(monkeypatch: pytest.MonkeyPatch) -> None:
-    trigger = JobsTrigger(RUN.model_dump(mode="json"), 5.0, 1.5e9, ["one"])
+    trigger = JobsTrigger(RUN.model_dump(mode="json"), 5.0, 1.5e9, ["one"], {"D": 10})
     path, arguments = trigger.serialize()
     assert path == "higgsdemo.triggers.jobs.JobsTrigger"
     assert JobsTrigger(**json.loads(json.dumps(arguments))).serialize() == (path, arguments)
@@ -208,7 +224,7 @@ async def killed(monkeypatch: pytest.MonkeyPatch, **run: Any) -> list[tuple[str,
         host, _, port = api.url.rpartition(":")
         connection = {"conn_type": "http", "host": host, "port": int(port), "password": "admin"}
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(connection))
-        trigger = JobsTrigger(planned(run).model_dump(mode="json"), 0.01, None, ["one"])
+        trigger = JobsTrigger(planned(run).model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})
         killing = asyncio.ensure_future(trigger.on_kill())
         while not killing.done():
             await asyncio.sleep(0.002)

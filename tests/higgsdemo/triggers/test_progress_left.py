@@ -34,7 +34,7 @@ async def waited(monkeypatch: pytest.MonkeyPatch, output: str, *looks: dict[str,
         host, _, port = api.url.rpartition(":")
         connection = {"conn_type": "http", "host": host, "port": int(port), "password": "admin"}
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(connection))
-        trigger = JobsTrigger(run.model_dump(mode="json"), 0.01, None, ["one"])
+        trigger = JobsTrigger(run.model_dump(mode="json"), 0.01, None, ["one"], {LONG: 4})
         assert [event.payload async for event in trigger.run()] == [{"finished": True}]
 
 

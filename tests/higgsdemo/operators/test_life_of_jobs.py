@@ -1,0 +1,90 @@
+"""From submission to judgement on a real cluster, with real pods, of which some find no file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from clouds.fixtures import gate
+from clouds.gate import Gate
+from clouds.tasks import carry_out, make
+from higgsdemo.clusters.base import Provider
+from higgsdemo.datasets.shards import Shard, dump, result_key, shards_key
+from higgsdemo.operators.base import TaskFailedForGood
+from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
+from higgsdemo.run import ClusterRun
+from higgsdemo.storage.object_store import ObjectStore
+from localkube_server import Kube
+from planned_runs import dataset, planned
+from s3_server import bucket, s3_endpoint
+from stores import Kind, s3
+
+__all__ = ["bucket", "gate", "s3", "s3_endpoint"]
+
+
+@pytest.fixture
+def kube(gate: Gate, s3: Kind, monkeypatch: pytest.MonkeyPatch) -> Kube:
+    """A cluster of one node, and the connection `theirs` to it."""
+    monkeypatch.setattr(Provider, "poll_seconds", 0.1)
+    name = f"of-jobs-{abs(hash(s3.url)) % 10**9}"
+    with gate._localkube.admin() as admin:
+        kubeconfig = admin.post("clusters", json={"name": name, "nodes": 1}).json()["kubeconfig"]
+    document = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(document))
+    return Kube(kubeconfig)
+
+
+def listed(s3: Kind, shards: Iterable[Shard], files: Iterable[str], **run: Any) -> ClusterRun:
+    """A run in test mode over these shards, one pod at a time; of them only ``files`` are there."""
+    assignment = planned(
+        run={"output": f"{s3.url}/out/one", "output_connection": "with_keys"} | run,
+        cluster={
+            "provider": "existing",
+            "connection": "theirs",
+            "flavor": None,
+            "input_connection": "with_keys",
+            "resources": {"cpu": "0.5", "memory": "1Gi"},
+            "parallelism": 1,
+            "dpath": "/dev/null",
+            "datasets": [dataset(name, url=f"{s3.url}/{name}/") for name in "DE"],
+        },
+    )
+    ObjectStore(assignment.run.output, "with_keys").write(
+        shards_key(assignment.cluster.name), b"".join(map(dump, shards))
+    )
+    for file in files:
+        put(s3, file)
+    return assignment
+
+
+def shard(s3: Kind, dataset: str, name: str, done: bool = False) -> Shard:
+    return Shard(dataset, name, f"{s3.url}/{dataset}/{name}.root", 4, done=done)
+
+
+def put(s3: Kind, file: str) -> None:
+    ObjectStore(s3.url, "with_keys").write(f"{file}.root", b"root")
+
+
+def test_the_tolerance_is_of_all_shards_of_the_cluster_not_of_those_of_a_job(s3: Kind, kube: Kube) -> None:
+    before = [shard(s3, "D", f"{number}", done=True) for number in range(20)]
+    now = [shard(s3, "E", name) for name in ("gone", "one", "two")]
+    assignment = listed(s3, before + now, ["E/one", "E/two"], tolerance=0.1)
+    output = ObjectStore(assignment.run.output, "with_keys")
+    for one in before:
+        output.write(result_key("D", one.name), b"{}")
+    submitted = make(SubmitJobsOperator, assignment).execute({})
+    assert (list(submitted["jobs"].values()), submitted["shards"]) == ([3], {"D": 20, "E": 3})
+    assert carry_out(WaitForJobsOperator, assignment, submitted=submitted) == {
+        "cluster_name": "kubecon-demo-0",
+        "shards": 23,
+        "done": 22,
+        "failed": 1,
+    }
+
+
+def test_a_submission_that_was_marked_as_success_by_hand_is_told_of() -> None:
+    with pytest.raises(TaskFailedForGood, match=r"submit_jobs has left nothing to wait for.* Clear it"):
+        carry_out(WaitForJobsOperator, planned(), submitted=None)

@@ -26,11 +26,18 @@ class Controller(ABC):
     def __init__(self, store: Store, events: Events) -> None:
         self.store, self._events = store, events
         self._due: dict[Key, None] = {}
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
 
     def enqueue(self, key: Key, after: float = 0.0) -> None:
+        """Have the key worked off, now or in so many seconds: the earliest of these, if nothing is before."""
+        loop, timer = asyncio.get_running_loop(), self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
         if after > 0:
-            asyncio.get_running_loop().call_later(after, self.enqueue, key)
+            when = loop.time() + after
+            when = min(when, timer.when()) if timer else when
+            self._timers[key] = loop.call_at(when, self.enqueue, key)
             return
         self._due[key] = None
         self._wake.set()
@@ -46,7 +53,9 @@ class Controller(ABC):
             if merged := {**(given.get(key) or {}), **metadata.pop(key, {})}:
                 metadata[key] = merged
         owners = [owner.reference | {"controller": True, "blockOwnerDeletion": True}]
-        named = {"generateName": prefix, "name": generated_name(prefix), "namespace": owner.namespace}
+        while self.store.get("pods", owner.namespace, name := generated_name(prefix)):
+            pass  # taken: draw another
+        named = {"generateName": prefix, "name": name, "namespace": owner.namespace}
         pod = self.store.create("pods", new_pod({**metadata, **named, "ownerReferences": owners}, spec))
         self.tell(owner, "SuccessfulCreate", f"Created pod: {pod.name}")
         return pod

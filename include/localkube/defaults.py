@@ -38,6 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 _OUTAGE = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
 _TOLERATIONS = [_OUTAGE | {"key": f"node.kubernetes.io/{key}"} for key in ("not-ready", "unreachable")]
+LONGEST_PREFIX = 58  # of a generated name; what is longer is cut
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of generated names: no vowels, no look-alikes
 
 
@@ -64,7 +65,7 @@ def complete(obj: Obj) -> Obj:
 
 def generated_name(prefix: str) -> str:
     """A name from metadata.generateName, as the API server makes it: the prefix and five characters."""
-    return prefix[:58] + "".join(secrets.choice(_ALPHABET) for _ in range(5))
+    return prefix[:LONGEST_PREFIX] + "".join(secrets.choice(_ALPHABET) for _ in range(5))
 
 
 def new_pod(metadata: Json, spec: Json) -> Obj:

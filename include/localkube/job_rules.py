@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Self
 
 from localkube.defaults import admitted
 from localkube.objects import Json, Obj, lookup, seconds
@@ -11,6 +12,7 @@ from localkube.objects import Json, Obj, lookup, seconds
 FINALIZER = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"
 FAILURES = "batch.kubernetes.io/job-index-failure-count"
+IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
 _LONGEST_BACKOFF = 600.0
 
 
@@ -23,6 +25,40 @@ class Verdict:
     message: str
 
 
+@dataclass
+class Tally:
+    """What has been counted of a Job's pods, as its status says; nothing of indexes it no longer has."""
+
+    succeeded: int
+    failed: int
+    completed: set[int]
+    failed_indexes: set[int]
+
+    @classmethod
+    def of(cls, job: Obj) -> Self:
+        status, completions = job["status"], job["spec"].get("completions") or 0
+        completed, failed = (
+            {index for index in expand(status.get(f"{kind}Indexes")) if index < completions}
+            for kind in ("completed", "failed")
+        )
+        succeeded = len(completed) if indexed(job) else status.get("succeeded", 0)
+        return cls(succeeded, status.get("failed", 0), completed, failed)
+
+    def succeed(self, job: Obj, index: int) -> None:
+        """Count a pod that succeeded."""
+        if not indexed(job):
+            self.succeeded += 1
+        elif index < job["spec"]["completions"]:
+            self.completed.add(index)
+            self.succeeded = len(self.completed)
+
+    def document(self) -> Json:
+        """The part of a status that says it."""
+        indexes = {"completed": self.completed, "failed": self.failed_indexes}
+        written = {f"{kind}Indexes": compress(found) for kind, found in indexes.items()}
+        return {"succeeded": self.succeeded, "failed": self.failed, **written}
+
+
 def announced(job: Obj) -> Verdict | None:
     """The verdict that the conditions of a Job tell of."""
     for kind in ("FailureTarget", "SuccessCriteriaMet"):
@@ -32,20 +68,28 @@ def announced(job: Obj) -> Verdict | None:
     return None
 
 
-def decide(job: Obj, status: Json, failed_indexes: int, active: list[Obj]) -> Verdict | None:
-    """The verdict on a Job with this status and these active pods, or None while it goes on."""
-    spec, succeeded, start = job["spec"], status.get("succeeded", 0), status.get("startTime")
-    wanted, deadline, most = map(spec.get, ("completions", "activeDeadlineSeconds", "maxFailedIndexes"))
-    if deadline is not None and start and not spec["suspend"] and time.time() - seconds(start) >= deadline:
+def seconds_left(job: Obj) -> float | None:
+    """Until the deadline of a Job, if it has one and has begun."""
+    deadline, start = job["spec"].get("activeDeadlineSeconds"), job.at("status.startTime")
+    if deadline is None or not start or job["spec"]["suspend"]:
+        return None
+    return seconds(start) + float(deadline) - time.time()
+
+
+def decide(job: Obj, tally: Tally, active: list[Obj]) -> Verdict | None:
+    """The verdict on a Job that has counted so much and has these active pods, or None while it goes on."""
+    spec, left, failed_indexes = job["spec"], seconds_left(job), len(tally.failed_indexes)
+    wanted, most = spec.get("completions"), spec.get("maxFailedIndexes")
+    if left is not None and left <= 0:
         return Verdict("FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
-    if status.get("failed", 0) > spec["backoffLimit"] or _restarted_too_often(spec, active):
+    if tally.failed > spec["backoffLimit"] or _restarted_too_often(spec, active):
         return Verdict("FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
     if most is not None and failed_indexes > most:
         message = "Job has exceeded the specified maximal number of failed indexes"
         return Verdict("FailureTarget", "MaxFailedIndexesExceeded", message)
-    if failed_indexes and succeeded + failed_indexes >= wanted:
+    if failed_indexes and tally.succeeded + failed_indexes >= wanted:
         return Verdict("FailureTarget", "FailedIndexes", "Job has failed indexes")
-    if (succeeded > 0 and not active) if wanted is None else succeeded >= wanted:
+    if (tally.succeeded > 0 and not active) if wanted is None else tally.succeeded >= wanted:
         message = "Reached expected number of succeeded pods"
         return Verdict("SuccessCriteriaMet", "CompletionsReached", message)
     return None
@@ -111,29 +155,48 @@ def index_of(pod: Obj) -> int:
     return int(pod.annotations.get(INDEX, -1))
 
 
+def indexed(job: Obj) -> bool:
+    """Whether the pods of a Job have completion indexes."""
+    return bool(job["spec"]["completionMode"] == "Indexed")
+
+
+def attempts(job: Obj, failed: Obj | None) -> dict[str, int]:
+    """How often an index has failed, and how often that was ignored, with this pod (None: no pod yet)."""
+    tried = {key: int(failed.annotations.get(key, 0)) if failed else 0 for key in (FAILURES, IGNORED)}
+    if failed:
+        tried[IGNORED if action_for(job, failed)[0] == "Ignore" else FAILURES] += 1
+    return tried
+
+
 def pod_spec(job: Obj) -> Json:
     """The spec that the pods of a Job share; with indexes, containers learn theirs from an annotation."""
     spec = admitted(job["spec"]["template"]["spec"])
     field_path = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
     variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": field_path}}
-    for kind in ("initContainers", "containers"):
-        if kind in spec and job["spec"]["completionMode"] == "Indexed":
-            spec[kind] = [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]
+    for kind in ("initContainers", "containers") if indexed(job) else ():
+        for n, one in enumerate(spec.get(kind) or ()):
+            env = one.get("env") or []
+            if all(own["name"] != variable["name"] for own in env):
+                spec[kind] = [*spec[kind][:n], {**one, "env": [*env, variable]}, *spec[kind][n + 1 :]]
     return spec
 
 
-@dataclass
 class Progress:
-    """The state of one Job; -1 stands for the Job as a whole where others are indexes."""
+    """The pods of one Job that are not counted yet, and when the next one may be made."""
 
-    uid: str
-    spec: Json  # that its pods share
-    completed: set[int]
-    failed_indexes: set[int]
-    pods: dict[str, Obj] = field(default_factory=dict)  # not counted yet, by name
-    terminating: set[str] = field(default_factory=set)  # pods being deleted that have not ended
-    failures: dict[int, int] = field(default_factory=dict)
-    _not_before: dict[int, float] = field(default_factory=dict)  # when a failed one may be tried again
+    def __init__(self, uid: str) -> None:
+        self.uid = uid
+        self.pods: dict[str, Obj] = {}  # by name
+        self.terminating: set[str] = set()  # pods being deleted that have not ended, counted or not
+        self.failures = 0  # since the last success
+        self._not_before = 0.0
+        self._shared: tuple[Json, Json] = ({}, {})  # a template, and the spec that is made of it
+
+    def spec(self, job: Obj) -> Json:
+        """The spec that the pods share, made anew when the template has changed."""
+        if self._shared[0] is not job["spec"]["template"]:
+            self._shared = job["spec"]["template"], pod_spec(job)
+        return self._shared[1]
 
     def take(self, pod: Obj, gone: bool = False) -> None:
         """Take note of a pod as it is now."""
@@ -144,34 +207,52 @@ class Progress:
         if not gone and pod.deleting and not pod.finished:
             self.terminating.add(pod.name)
 
-    def fail(self, index: int, backoff: float) -> int:
-        """Count a failure and set when the next attempt may begin; returns the failures so far."""
-        self.failures[index] = count = self.failures.get(index, 0) + 1
-        self._not_before[index] = time.time() + min(backoff * 2.0 ** min(count - 1, 30), _LONGEST_BACKOFF)
-        return count
+    def failed(self, job: Obj) -> list[Obj]:
+        """The pods that failed, or are being deleted, unless the Job's policy is to wait for their end."""
+        waits = job["spec"]["podReplacementPolicy"] == "Failed"
+        phases = ((pod, pod.at("status.phase")) for pod in self.pods.values())
+        return [
+            pod
+            for pod, phase in phases
+            if phase == "Failed" or (pod.deleting and not waits and phase != "Succeeded")
+        ]
 
-    def next_indexes(self, most: int, completions: int | None) -> tuple[list[int], float | None]:
+    def fail(self, backoff: float) -> None:
+        """Count a failure; the more there were since the last success, the longer the next pod waits."""
+        self.failures += 1
+        self._not_before = time.time() + _delay(backoff, self.failures)
+
+    def next_indexes(
+        self, job: Obj, tally: Tally, failed: dict[int, Obj], most: int, backoff: float
+    ) -> tuple[list[int], float | None]:
         """The lowest indexes that need a pod now (-1 for each pod of a Job without indexes), at most so many.
 
-        With them the seconds until an index may be tried again that must wait, or None.
+        With them the seconds until one may be tried again that must wait, or None. `failed` are the pods that
+        are to be replaced, by index.
         """
-        if (wait := self._wait(-1)) > 0:
+        if self.failures and (wait := self._not_before - time.time()) > 0:
             return [], wait
-        if completions is None:
+        if not indexed(job):
             return [-1] * most, None
-        chosen: list[int] = []
-        waits: list[float] = []
-        busy = {index_of(pod) for pod in self.pods.values()}
-        for index in range(completions if most > 0 else 0):
-            if index in self.completed or index in busy or index in self.failed_indexes:
-                continue
-            if (wait := self._wait(index)) > 0:
-                waits.append(wait)
-            else:
-                chosen.append(index)
-            if len(chosen) == most:
-                break
-        return chosen, min(waits, default=None)
+        moment = time.time()
+        waits = {
+            index: wait for index, pod in failed.items() if (wait := _again(job, pod, backoff) - moment) > 0
+        }
+        busy = {index_of(pod) for pod in self.pods.values()} - failed.keys()
+        done = tally.completed | tally.failed_indexes | busy | waits.keys()
+        needed = (index for index in range(job["spec"]["completions"]) if index not in done)
+        return list(islice(needed, max(most, 0))), min(waits.values(), default=None)
 
-    def _wait(self, index: int) -> float:
-        return self._not_before.get(index, 0.0) - time.time()
+
+def _again(job: Obj, failed: Obj, backoff: float) -> float:
+    """When the index of a failed pod may be tried again."""
+    ends = (lookup(one, "state.terminated.finishedAt") for one in failed.container_statuses)
+    told = failed["metadata"].get("deletionTimestamp") or failed["metadata"]["creationTimestamp"]
+    return seconds(max(filter(None, ends), default=told)) + _delay(
+        backoff, sum(attempts(job, failed).values())
+    )
+
+
+def _delay(backoff: float, failures: int) -> float:
+    """Before the next try after so many failures."""
+    return min(backoff * 2.0 ** min(failures - 1, 30), _LONGEST_BACKOFF)

@@ -2,19 +2,21 @@
 
 A pod bears a finalizer until it is counted, and counting (status of the Job) and letting go (finalizer of the
 pod) are committed together: a kill at any moment loses no pod and counts none twice. What has been counted is
-in the Job's status, so a round looks only at pods that are not counted yet.
+read from the Job's status in every round, which looks only at pods that are not counted yet.
 """
 
 from localkube import job_rules as rules
 from localkube.controller import Controller
+from localkube.defaults import LONGEST_PREFIX
 from localkube.events import Events
 from localkube.garbage import delete
-from localkube.job_rules import Progress, Verdict, index_of, uncounted
-from localkube.objects import Json, Key, Obj, now
+from localkube.job_rules import Progress, Tally, Verdict, index_of, uncounted
+from localkube.objects import Key, Obj, now
 from localkube.store import Event, Store
 
 _BATCH = 100  # pods made in one round, so that a large Job does not hold up the API
-_ABSENT = (("active", 0), ("succeeded", 0), ("failed", 0))  # left out of a status, as in Kubernetes
+# Left out of a status, as in Kubernetes.
+_ABSENT = (("active", 0), ("succeeded", 0), ("failed", 0), ("completedIndexes", ""))
 
 
 class JobController(Controller):
@@ -63,77 +65,56 @@ class JobController(Controller):
             return self._let_go(obj)
         progress = self._progress.get(key)
         if progress is None or progress.uid != obj.uid:
-            progress = self._progress[key] = self._begin(obj)
+            progress = self._progress[key] = Progress(obj.uid)
+            for _, pod in self.store.dependents(obj):
+                progress.take(pod)
         if not obj.deleting:
             return self._work(obj, progress)
         for pod in list(progress.pods.values()):
             if pod.finished:
                 self._let_go(pod)
 
-    def _begin(self, job: Obj) -> Progress:
-        """What can be known of a Job when it is first seen, or again after a restart."""
-        completed, failed = (
-            rules.expand(job.at(f"status.{kind}Indexes")) for kind in ("completed", "failed")
-        )
-        progress = Progress(job.uid, rules.pod_spec(job), completed, failed)
-        for _, pod in self.store.dependents(job):
-            progress.take(pod)
-            failures = int(pod.annotations.get(rules.FAILURES, 0))
-            if not uncounted(pod) and pod.at("status.phase") == "Failed":
-                failures += rules.action_for(job, pod)[0] == "Count"
-            progress.failures[index_of(pod)] = max(failures, progress.failures.get(index_of(pod), 0))
-        return progress
-
     def _work(self, job: Obj, progress: Progress) -> None:
-        status = dict(job["status"])
-        counted = self._count(job, progress, status)
+        tally = Tally.of(job)
+        failed_job = self._count(job, progress, tally)
         active = [pod for pod in progress.pods.values() if not pod.finished and not pod.deleting]
-        failed = len(progress.failed_indexes)
-        verdict = rules.announced(job) or counted or rules.decide(job, status, failed, active)
-        job = job.replaced(status=status)
-        if verdict is None:
-            job = self._suspend_or_resume(job)
-            active = self._manage(job, progress, active)
-        else:
-            job, active = self._give_up(job, progress, verdict), []
-        self._report(job, progress, active)
-
-    def _count(self, job: Obj, progress: Progress, status: Json) -> Verdict | None:
-        """Count the pods that ended since the last round; a verdict if one of them fails the whole Job."""
-        verdict: Verdict | None = None
-        only_failed = job["spec"]["podReplacementPolicy"] == "Failed"
-        for pod in list(progress.pods.values()):
-            phase = pod.at("status.phase")
-            if phase == "Succeeded":
-                self._succeeded(job, progress, status, pod)
-            elif phase == "Failed" or (pod.deleting and not only_failed):
-                verdict = self._failed(job, progress, status, pod) or verdict
+        try:
+            if verdict := rules.announced(job) or failed_job or rules.decide(job, tally, active):
+                job, active = self._give_up(job, progress, tally, verdict), []
             else:
+                job = self._suspend_or_resume(job)
+                active = self._manage(job, progress, tally, active)
+        finally:  # what has been counted is written, whatever else goes wrong
+            self._report(job, progress, tally, active)
+
+    def _count(self, job: Obj, progress: Progress, tally: Tally) -> Verdict | None:
+        """Count the pods that ended since the last round; a verdict if one of them fails the whole Job.
+
+        With retries per index a failed pod is counted when it is replaced or its index has failed, as with
+        the controller of Kubernetes: until then its annotations say how often the index has been tried.
+        """
+        verdict: Verdict | None = None
+        per_index, completions = job["spec"].get("backoffLimitPerIndex"), job["spec"].get("completions")
+        failed = {pod.name: pod for pod in progress.failed(job)}
+        busy = {index_of(pod) for name, pod in progress.pods.items() if name not in failed}
+        for pod in [pod for pod in progress.pods.values() if pod.at("status.phase") == "Succeeded"]:
+            tally.succeed(job, index_of(pod))
+            progress.failures = 0
+            self._let_go(pod)
+        for pod in failed.values():
+            action, message = rules.action_for(job, pod)
+            if action == "FailJob":  # it is counted with all others that are left then
+                verdict = verdict or Verdict("FailureTarget", "PodFailurePolicy", message)
                 continue
+            if per_index is None:
+                progress.fail(self._backoff)
+            elif action == "FailIndex" or rules.attempts(job, pod)[rules.FAILURES] > per_index:
+                tally.failed_indexes.add(index_of(pod))
+            elif index_of(pod) < completions and index_of(pod) not in busy:
+                continue
+            tally.failed += action != "Ignore"
             self._let_go(pod)
         return verdict
-
-    def _succeeded(self, job: Obj, progress: Progress, status: Json, pod: Obj) -> None:
-        if job["spec"]["completionMode"] != "Indexed":
-            status["succeeded"] = status.get("succeeded", 0) + 1
-            progress.failures.pop(-1, None)
-        elif index_of(pod) < job["spec"]["completions"]:
-            progress.completed.add(index_of(pod))
-            status["succeeded"] = len(progress.completed)
-            status.pop("completedIndexes", None)  # written anew by _report
-
-    def _failed(self, job: Obj, progress: Progress, status: Json, pod: Obj) -> Verdict | None:
-        per_index, index = job["spec"].get("backoffLimitPerIndex"), index_of(pod)
-        action, message = rules.action_for(job, pod)
-        if action == "Ignore":
-            return None
-        status["failed"] = status.get("failed", 0) + 1
-        failures = progress.fail(-1 if per_index is None else index, self._backoff)
-        if action == "FailJob":
-            return Verdict("FailureTarget", "PodFailurePolicy", message)
-        if per_index is not None and (action == "FailIndex" or failures > per_index):
-            progress.failed_indexes.add(index)
-        return None
 
     def _suspend_or_resume(self, job: Obj) -> Obj:
         suspended, suspend = job.is_true("Suspended"), job["spec"]["suspend"]
@@ -143,13 +124,13 @@ class JobController(Controller):
             job = job.with_status(startTime=None).with_condition("Suspended", suspend, reason, message)
         if not suspend and not job.at("status.startTime"):
             job = job.with_status(startTime=now())
-            if deadline := job["spec"].get("activeDeadlineSeconds"):
-                self.enqueue(job.key("jobs"), after=deadline + 0.01)
+        if (left := rules.seconds_left(job)) is not None:
+            self.enqueue(job.key("jobs"), after=left + 0.01)
         return job
 
-    def _manage(self, job: Obj, progress: Progress, active: list[Obj]) -> list[Obj]:
+    def _manage(self, job: Obj, progress: Progress, tally: Tally, active: list[Obj]) -> list[Obj]:
         """Make or delete pods until there are as many as wanted; returns those that are active then."""
-        spec, succeeded = job["spec"], job["status"].get("succeeded", 0)
+        spec, succeeded = job["spec"], tally.succeeded
         completions, indexed = spec.get("completions"), spec["completionMode"] == "Indexed"
         wanted = 0 if spec["suspend"] else spec["parallelism"]
         if indexed:
@@ -164,44 +145,48 @@ class JobController(Controller):
         missing = wanted - len(active)
         if spec["podReplacementPolicy"] == "Failed":
             missing -= len(progress.terminating)
-        indexes, later = progress.next_indexes(min(missing, _BATCH), completions if indexed else None)
-        made = [self._create(job, progress, index) for index in indexes]
+        failed, most = {index_of(pod): pod for pod in progress.failed(job)}, min(missing, _BATCH)
+        indexes, later = progress.next_indexes(job, tally, failed, most, self._backoff)
+        made = [self._create(job, progress, index, failed.get(index)) for index in indexes]
         if len(made) == _BATCH:
             later = 0.0
         if later is not None:
             self.enqueue(job.key("jobs"), after=later)
         return active + made
 
-    def _create(self, job: Obj, progress: Progress, index: int) -> Obj:
+    def _create(self, job: Obj, progress: Progress, index: int, replaced: Obj | None) -> Obj:
         """Make a pod for this index, or without one (-1)."""
-        prefix, spec, finalizers = f"{job.name}-", progress.spec, [rules.FINALIZER]
+        spec, finalizers = progress.spec(job), [rules.FINALIZER]
         if index < 0:
-            return self.create_pod(job, prefix, spec, finalizers=finalizers)
-        prefix, own = f"{prefix}{index}-", {rules.INDEX: str(index)}
-        spec, annotations = {**spec, "hostname": prefix.rstrip("-")}, dict(own)
+            return self.create_pod(job, f"{job.name}-", spec, finalizers=finalizers)
+        own, tail = {rules.INDEX: str(index)}, f"-{index}-"
+        spec, annotations = {**spec, "hostname": f"{job.name}-{index}"}, dict(own)
         if job["spec"].get("backoffLimitPerIndex") is not None:
-            annotations[rules.FAILURES] = str(progress.failures.get(index, 0))
+            tried = rules.attempts(job, replaced)
+            annotations |= {key: str(n) for key, n in tried.items() if n or key == rules.FAILURES}
+        prefix = job.name[: LONGEST_PREFIX - len(tail)] + tail  # the index stays in the name of a long Job
         return self.create_pod(job, prefix, spec, finalizers=finalizers, labels=own, annotations=annotations)
 
     def _withdraw(self, job: Obj, pods: list[Obj], active: list[Obj]) -> list[Obj]:
-        """Delete pods that are too many; let go first, they do not count as failed. Returns the others."""
+        """Let go of pods, so that they do not count, and delete those that run. Returns the others."""
         for pod in pods:
             self._let_go(pod)
-            if (current := self.store.get(*pod.key("pods"))) is not None and not current.deleting:
+            current = self.store.get(*pod.key("pods"))
+            if current is not None and not current.deleting and not current.finished:
                 delete(self.store, "pods", current)
                 self.tell(job, "SuccessfulDelete", f"Deleted pod: {pod.name}")
         gone = {pod.name for pod in pods}
         return [pod for pod in active if pod.name not in gone]
 
-    def _give_up(self, job: Obj, progress: Progress, verdict: Verdict) -> Obj:
+    def _give_up(self, job: Obj, progress: Progress, tally: Tally, verdict: Verdict) -> Obj:
         """Delete what still runs, and end the Job once all pods are gone.
 
         What is deleted counts as failed when the Job fails, but its indexes do not: so failedIndexes stays
         what it was when the Job failed, as with the controller of Kubernetes.
         """
         failed, why = verdict.target == "FailureTarget", (verdict.reason, verdict.message)
-        if failed and progress.pods:
-            job = job.with_status(failed=job["status"].get("failed", 0) + len(progress.pods))
+        if failed:
+            tally.failed += sum(rules.action_for(job, pod)[0] != "Ignore" for pod in progress.pods.values())
         self._withdraw(job, list(progress.pods.values()), [])
         job = job.with_condition(verdict.target, True, *why)
         if progress.terminating:
@@ -217,16 +202,13 @@ class JobController(Controller):
         if current is not None:
             self.store.update("pods", current.without_finalizer(rules.FINALIZER))
 
-    def _report(self, job: Obj, progress: Progress, active: list[Obj]) -> None:
+    def _report(self, job: Obj, progress: Progress, tally: Tally, active: list[Obj]) -> None:
         """Write the status, if anything in it changed."""
-        status = dict(job["status"])
-        if progress.completed and not status.get("completedIndexes"):
-            status["completedIndexes"] = rules.compress(progress.completed)
-        if job["spec"].get("backoffLimitPerIndex") is not None:
-            status["failedIndexes"] = rules.compress(progress.failed_indexes)
+        status = {**job["status"], **tally.document(), "active": len(active)}
+        if job["spec"].get("backoffLimitPerIndex") is None:
+            del status["failedIndexes"]
         ready = sum(pod.is_true("Ready") for pod in active)
-        status |= {"active": len(active), "ready": ready, "terminating": len(progress.terminating)}
+        status |= {"ready": ready, "terminating": len(progress.terminating), "uncountedTerminatedPods": {}}
         status = {key: value for key, value in status.items() if (key, value) not in _ABSENT}
-        current = self.store.get(*job.key("jobs"))
-        if current is not None:
-            self.store.update("jobs", current.replaced(status=status | {"uncountedTerminatedPods": {}}))
+        if self.store.get(*job.key("jobs")) is not None:
+            self.store.update("jobs", job.replaced(status=status))

@@ -5,6 +5,8 @@ The authority: kubernetes.io/docs/concepts/workloads/controllers/job ("Job conce
 
 from __future__ import annotations
 
+import time
+
 from cluster.space import FAIL_INDEX, INDEX, SLEEP, WAIT_FOR_GO, Space, causes, conditions, exits, soon
 
 
@@ -144,6 +146,29 @@ def test_a_job_past_its_deadline_fails(space: Space) -> None:
     status = space.run_job(space.job(SLEEP, activeDeadlineSeconds=2))
     assert conditions(status) == [("FailureTarget", "DeadlineExceeded"), ("Failed", "DeadlineExceeded")]
     soon(lambda: space.pods() == [])
+
+
+def test_a_running_job_may_be_given_a_deadline(space: Space) -> None:
+    """API reference, JobSpec.activeDeadlineSeconds: it is not among the immutable fields."""
+    space.make(space.job(SLEEP))
+    space.ready_pods(1)
+    change = {"spec": {"activeDeadlineSeconds": 1}}
+    space.kube.batch.patch_namespaced_job(space.test, space.namespace, change)
+    assert conditions(space.ended_job())[-1] == ("Failed", "DeadlineExceeded")
+
+
+def test_an_ignored_failure_is_backed_off_as_well(space: Space) -> None:
+    """Surprising: Ignore takes a failure out of backoffLimit, not out of the delay before the next pod."""
+    rules = [{"action": "Ignore", "onExitCodes": {"operator": "In", "values": [42]}}]
+    for suffix, spec in {"plain": {}, "indexed": {"completionMode": "Indexed", "completions": 1}}.items():
+        body = space.job("raise SystemExit(42)", suffix, podFailurePolicy={"rules": rules}, **spec)
+        if suffix == "indexed":
+            body["spec"]["backoffLimitPerIndex"] = 1
+        space.make(body)
+    soon(lambda: len(space.pods()) >= 4, "both have tried again")
+    time.sleep(4)
+    assert len(space.pods()) <= 12
+    assert {space.job_now(suffix).status.failed for suffix in ("plain", "indexed")} == {None}
 
 
 def test_a_deleted_pod_is_replaced_and_counted(space: Space) -> None:

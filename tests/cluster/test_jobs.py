@@ -109,6 +109,36 @@ def test_an_indexed_job_may_grow_and_shrink(space: Space) -> None:
     assert space.indexes() == ["0", "1"]
 
 
+def test_indexes_that_a_job_no_longer_has_do_not_complete_it(space: Space) -> None:
+    """Job concepts, Elastic Indexed Jobs: a Job is complete when all indexes that it has have succeeded."""
+    space.make(space.indexed_job(f"import os\nif os.environ['JOB_COMPLETION_INDEX'] in '12': {SLEEP}", 4))
+    soon(lambda: space.job_now().status.completed_indexes == "0,3", "two indexes are done")
+    change = {"spec": {"parallelism": 2, "completions": 2}}
+    space.kube.batch.patch_namespaced_job(space.test, space.namespace, change)
+    soon(lambda: space.job_now().status.completed_indexes == "0", "the last index is forgotten")
+    status = space.job_now().status
+    assert (status.succeeded, status.active, conditions(status)) == (1, 1, [])
+
+
+def test_the_index_stays_in_the_pod_names_of_a_job_with_a_long_name(space: Space) -> None:
+    """Job concepts, Completion mode: pod names have the form $(job-name)-$(index)-$(random-string)."""
+    long = f"{space.test}-{'n' * 60}"[:58]
+    body = space.indexed_job("", 1)
+    body["metadata"]["name"] = long
+    space.make(body)
+    (name,) = soon(lambda: [pod.metadata.name for pod in space.pods()])
+    assert name.startswith(f"{long[:55]}-0-")
+
+
+def test_a_container_may_have_its_own_idea_of_its_index(space: Space) -> None:
+    """Surprising, and nowhere documented: the variable is added only where a container has none."""
+    env = [{"name": "JOB_COMPLETION_INDEX", "value": "mine"}]
+    script = "import os; print(os.environ['JOB_COMPLETION_INDEX'])"
+    space.run_job(space.indexed_job(script, 1, pod={"container": {"env": env}}))
+    path = space.path("Pod", space.pods()[0].metadata.name)
+    assert space.kube.http.get(f"{path}/log").text == "mine\n"
+
+
 def test_a_finished_job_goes_when_its_time_to_live_is_over(space: Space) -> None:
     """kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished: pods go with it."""
     space.make(space.job("", ttlSecondsAfterFinished=1))

@@ -1,9 +1,18 @@
 """Jobs, as kubernetes.io/docs/concepts/workloads/controllers/job describes them."""
 
+import itertools
+import secrets
+import signal
 from typing import Any
 
 import pytest
 
+from localkube.admission import Admission
+from localkube.events import Events
+from localkube.jobs import JobController
+from localkube.objects import Obj
+from localkube.resources import RESOURCES
+from localkube.store import Store
 from localkube_server import Kube, Server, container, eventually, indexed_job, job_ended
 
 IGNORE_DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
@@ -74,6 +83,63 @@ def test_a_preempted_pod_costs_no_retry(server: Server, namespace: str, kube: Ku
     assert len(failed) >= 2
     assert {one.type for pod in failed for one in pod.status.conditions} >= {"DisruptionTarget"}
     assert {pod.status.reason for pod in failed} == {"Terminated"}
+
+
+async def test_no_count_is_lost_when_a_generated_name_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = itertools.chain("bbbbb", "bbbbb", "ccccc")  # the second pod draws the name of the first
+    monkeypatch.setattr(secrets, "choice", lambda _: next(letters))
+    store = Store(lambda *_: None)
+    controller = JobController(store, Events(store), backoff=0.1)
+    body = plain_job("j", "true", completions=2, parallelism=1)
+    key = store.create("jobs", Admission(RESOURCES["jobs"]).new(body, "n")).key("jobs")
+    controller.sync(key)
+    store.update("pods", store.existing("pods", "n", "j-bbbbb").with_status(phase="Succeeded"))
+    controller.sync(key)
+    assert store.existing(*key).at("status.succeeded") == 1
+    assert [pod.name for pod in store.objects("pods")] == ["j-bbbbb", "j-ccccc"]
+
+
+async def test_what_is_counted_is_reported_when_no_pod_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(lambda *_: None)
+    controller = JobController(store, Events(store), backoff=0.1)
+    body = plain_job("j", "true", completions=2, parallelism=1)
+    key = store.create("jobs", Admission(RESOURCES["jobs"]).new(body, "n")).key("jobs")
+    controller.sync(key)
+    (pod,) = store.objects("pods")
+    store.update("pods", pod.with_status(phase="Succeeded"))
+
+    def fail(*_: Any, **__: Any) -> Obj:
+        raise RuntimeError("no pod can be made")
+
+    monkeypatch.setattr(controller, "create_pod", fail)
+    with pytest.raises(RuntimeError):
+        controller.sync(key)
+    assert store.existing(*key).at("status.succeeded") == 1
+    assert store.objects("pods")[0].finalizers == []
+
+
+def test_a_success_takes_back_the_backoff(kube: Kube, namespace: str) -> None:
+    """Without retries per index all indexes share one backoff; here 7 times 0.2 s, not 0.2 s to 12.8 s."""
+    mounts = [{"name": "node", "mountPath": "/node"}]
+    script = "test -e /node/$JOB_COMPLETION_INDEX || ! touch /node/$JOB_COMPLETION_INDEX"
+    pod = {
+        "nodeName": "shared-node-0",
+        "containers": [container(script, volumeMounts=mounts)],
+        "volumes": [{"name": "node", "hostPath": {"path": f"/{namespace}"}}],
+    }
+    body = indexed_job("j", "", 7, parallelism=1, backoffLimit=30, pod=pod)
+    status = run(kube, namespace, body)
+    assert (status.succeeded, status.failed) == (7, 7)
+    assert (status.completion_time - status.start_time).total_seconds() < 15
+
+
+def test_a_deadline_outlives_the_server(own_server: Server) -> None:
+    kube = own_server.create_cluster("c")
+    kube.batch.create_namespaced_job("default", plain_job("j", "sleep 60", activeDeadlineSeconds=4))
+    eventually(lambda: kube.batch.read_namespaced_job("j", "default").status.ready == 1)
+    own_server.end(signal.SIGKILL)
+    own_server.start()
+    assert conditions(job_ended(kube, "default", "j").status)[-1] == ("Failed", "True", "DeadlineExceeded")
 
 
 def test_the_pods_of_a_job_may_be_labelled(kube: Kube, namespace: str) -> None:

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bench.measure import BenchError
 from bench.surroundings import REPOSITORY
-from demo.airflow_api import Airflow
+from demo.airflow_api import Airflow, AirflowAwayError
 from demo.lifecycle import airflow
 from demo.settings import Settings
 
@@ -53,9 +53,11 @@ def services(copy: Path, settings: Settings, connections: dict[str, dict[str, An
 
 
 def until(done: Callable[[], object], what: str) -> None:
-    """Wait until something is so. Raises BenchError when that takes too long."""
+    """Wait until something is so, through moments without an answer. Raises BenchError after `PATIENCE`."""
     deadline = time.monotonic() + PATIENCE
-    while not done():
-        if time.monotonic() > deadline:
-            raise BenchError(f"not within {PATIENCE:g} s: {what}")
+    while time.monotonic() < deadline:
+        with suppress(AirflowAwayError):
+            if done():
+                return
         time.sleep(0.1)
+    raise BenchError(f"not within {PATIENCE:g} s: {what}")

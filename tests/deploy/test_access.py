@@ -88,6 +88,7 @@ def campaign(s3: Kind) -> None:
     connect(by_keys).owners()
     with pytest.raises(TaskFailedForGood, match="1 of 1 shards have no result"):
         carry_out(WaitForJobsOperator, by_keys, submitted=submitted)
+    make(SubmitJobsOperator, by_keys).execute({})  # makes the Job anew, as it has failed
     make(CleanupJobsOperator, by_keys).execute({"dag_run": SimpleNamespace(conf={})})
 
 

@@ -7,6 +7,7 @@ when it is not. A retried, cleared or repeated task therefore never doubles anyt
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from higgsdemo.kubernetes import labels
 Manifest = dict[str, Any]
 PAGE = 500
 LOG_BYTES = 16_000
+GONE_IN = 60.0  # s that a deleted Job is waited for; its pods are not
 RETRY = Retry(
     total=6,  # pauses of 0.5, 1, 2, 4 and 8 s, each up to 0.5 s longer, or what the server asks for
     backoff_factor=0.5,
@@ -39,10 +41,11 @@ class KubeError(RuntimeError):
 
 
 class Applied(NamedTuple):
-    """An object that is in the cluster: its uid, and whether it was created now."""
+    """An object that is in the cluster: its uid, whether it was created now, whether it is a spent Job."""
 
     uid: str
     created: bool
+    spent: bool = False
 
 
 class KubeCluster:
@@ -77,7 +80,7 @@ class KubeCluster:
                 f"cluster {self.name}: {kind} {name} in namespace {self.namespace} is there already with "
                 f"{difference}; remove it (stage 'cleanup'), or give the run another run_name"
             )
-        return Applied(there["metadata"]["uid"], created=False)
+        return Applied(there["metadata"]["uid"], created=False, spent=kind == "Job" and _is_spent(there))
 
     def put_secret(self, manifest: Manifest) -> None:
         """Create a Secret, or give the one that is there the present credentials."""
@@ -92,18 +95,19 @@ class KubeCluster:
         """Apply a Job and the ConfigMap that its pods read, which goes with it.
 
         The Job comes first, for its uid makes it the owner; pods wait for a ConfigMap that is not there yet.
+        A Job that will not try its failed shards again is made anew; its pods pass over what has a result.
 
         :returns: whether the Job was created.
         """
-        there = self.apply(job)
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": there.uid}
-        owned = {"metadata": manifest["metadata"] | {"ownerReferences": [owner]}}
+        there, name = self.apply(job), job["metadata"]["name"]
+        if there.spent:
+            self._own(manifest, None)  # or it would go with the Job
+            self._remove_job(name, there.uid)
+            there = self.apply(job)
+        owner = [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": there.uid}]
+        owned = {"metadata": manifest["metadata"] | {"ownerReferences": owner}}
         if not self.apply(manifest | owned).created:  # it may be of a Job that is gone, and go after it
-            name = manifest["metadata"]["name"]
-            with explained(self.name, f"patch ConfigMap {name}"):
-                self._core.patch_namespaced_config_map(
-                    name, self.namespace, {"metadata": {"ownerReferences": [owner]}}
-                )
+            self._own(manifest, owner)
         return there.created
 
     def config_map(self, name: str) -> Manifest:
@@ -185,6 +189,31 @@ class KubeCluster:
             with explained(self.name, f"delete {kind}", ignore=(404,)):
                 delete(self.namespace, label_selector=selector, propagation_policy="Background")
 
+    def _own(self, manifest: Manifest, owners: list[Manifest] | None) -> None:
+        name = manifest["metadata"]["name"]
+        with explained(self.name, f"patch ConfigMap {name}", ignore=() if owners else (404,)):
+            owned = {"metadata": {"ownerReferences": owners}}
+            self._core.patch_namespaced_config_map(name, self.namespace, owned)
+
+    def _remove_job(self, name: str, uid: str) -> None:
+        """Delete this very Job and wait until its name is free; its pods go after it."""
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        with explained(self.name, f"delete Job {name}", ignore=(404, 409)):  # gone, or another by now
+            self._batch.delete_namespaced_job(name, self.namespace, body=options)
+        end = time.monotonic() + GONE_IN
+        while self._job_uid(name) == uid:
+            if time.monotonic() > end:
+                raise KubeError(
+                    f"cluster {self.name}: Job {name} was deleted, to be made anew, and is still there after "
+                    f"{GONE_IN:.0f} s; does something else hold it (metadata.finalizers)?"
+                )
+            time.sleep(0.2)
+
+    def _job_uid(self, name: str) -> str | None:
+        with explained(self.name, f"read Job {name}", ignore=(404,)):
+            return str(self._batch.read_namespaced_job(name, self.namespace).metadata.uid)
+        return None
+
     def _verbs(self, kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Return what creates and what reads an object of a kind."""
         api, noun = {
@@ -221,6 +250,14 @@ def reason(error: Any) -> str:
     except (TypeError, ValueError, KeyError):
         message = error.reason or "no reason given"
     return f"{error.status} {message}"
+
+
+def _is_spent(job: Manifest) -> bool:
+    """Whether a Job has failed shards that it will not try again: it has ended, or we have stopped it."""
+    status = job.get("status") or {}
+    ended = {(one["type"], one["status"]) for one in status.get("conditions") or []}
+    stopped = labels.STOPPED in (job["metadata"].get("annotations") or {})
+    return ("Failed", "True") in ended or (stopped and bool(status.get("failedIndexes")))
 
 
 def _difference(ours: Manifest, there: Manifest) -> str | None:

@@ -66,6 +66,25 @@ def submit(cluster: KubeCluster, command: str = "exit 0") -> dict[str, Any]:
     return job
 
 
+def resubmit(cluster: KubeCluster, command: str) -> bool:
+    """Submit the same again; whether the Job was made."""
+    manifest, _, job = within(cluster, *manifests(command))
+    return cluster.submit(job, manifest)
+
+
+def read_job(kube: Kube, job: dict[str, Any]) -> Any:
+    return kube.batch.read_namespaced_job(job["metadata"]["name"], job["metadata"]["namespace"])
+
+
+def read_manifest(kube: Kube, cluster: KubeCluster) -> Any:
+    return kube.core.read_namespaced_config_map(manifests()[0]["metadata"]["name"], cluster.namespace)
+
+
+def has_ended(kube: Kube, job: dict[str, Any]) -> str | None:
+    conditions = read_job(kube, job).status.conditions or []
+    return next((one.type for one in conditions if one.type in ("Complete", "Failed")), None)
+
+
 def test_what_is_there_already_is_adopted(cluster: KubeCluster) -> None:
     manifest, _, job = within(cluster, *manifests())
     assert [cluster.apply(manifest).created, cluster.apply(job).created] == [True, True]
@@ -138,11 +157,51 @@ def test_failed_pods_are_found_with_their_index(cluster: KubeCluster) -> None:
 def test_a_failed_index_leaves_the_others_alone(cluster: KubeCluster, kube: Kube) -> None:
     job = submit(cluster, 'test "$JOB_COMPLETION_INDEX" = 1 && sleep 1 || exit 65')
 
-    def status() -> tuple[str | None, str | None]:
-        found = kube.batch.read_namespaced_job(job["metadata"]["name"], cluster.namespace).status
-        return found.completed_indexes, found.failed_indexes
+    eventually(lambda: has_ended(kube, job) == "Failed")
+    status = read_job(kube, job).status
+    assert (status.completed_indexes, status.failed_indexes) == ("1", "0")
 
-    eventually(lambda: status() == ("1", "0"))
+
+def test_a_job_that_has_failed_is_made_anew_and_keeps_its_manifest(cluster: KubeCluster, kube: Kube) -> None:
+    job = submit(cluster, "exit 65")
+    eventually(lambda: has_ended(kube, job) == "Failed")
+    failed, manifest = read_job(kube, job).metadata.uid, read_manifest(kube, cluster).metadata.uid
+    assert resubmit(cluster, "exit 65")
+    eventually(lambda: has_ended(kube, job) == "Failed")
+    eventually(lambda: pods(kube, cluster) == 2)  # those of the first are gone
+    again, kept = read_job(kube, job).metadata.uid, read_manifest(kube, cluster).metadata
+    assert again != failed
+    assert (kept.uid, [owner.uid for owner in kept.owner_references]) == (manifest, [again])
+
+
+def test_a_job_that_was_stopped_with_failures_is_made_anew(cluster: KubeCluster, kube: Kube) -> None:
+    command = 'test "$JOB_COMPLETION_INDEX" = 0 && exit 65 || sleep 60'
+    job = submit(cluster, command)
+    eventually(lambda: read_job(kube, job).status.failed_indexes == "0")
+    assert not resubmit(cluster, command)  # it runs
+    cluster.stop_job(job["metadata"]["name"])
+    assert resubmit(cluster, command)
+    assert read_job(kube, job).spec.suspend is False
+
+
+def test_a_job_that_was_stopped_without_failures_is_adopted(cluster: KubeCluster, kube: Kube) -> None:
+    job = submit(cluster, "sleep 60")
+    cluster.stop_job(job["metadata"]["name"])
+    assert not resubmit(cluster, "sleep 60")
+
+
+def test_a_job_that_does_not_go_away_is_told_of(
+    cluster: KubeCluster, kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "GONE_IN", 0.5)
+    job = submit(cluster, "exit 65")
+    eventually(lambda: has_ended(kube, job) == "Failed")
+    held = {"metadata": {"finalizers": ["example.org/held"]}}
+    kube.batch.patch_namespaced_job(job["metadata"]["name"], cluster.namespace, held)
+    with pytest.raises(KubeError, match=r"was deleted, to be made anew, and is still there after 0 s; does"):
+        resubmit(cluster, "exit 65")
+    released = {"metadata": {"finalizers": None}}
+    kube.batch.patch_namespaced_job(job["metadata"]["name"], cluster.namespace, released)
 
 
 def test_a_stopped_job_starts_nothing_more(cluster: KubeCluster, kube: Kube) -> None:

@@ -85,6 +85,16 @@ def test_the_tolerance_is_of_all_shards_of_the_cluster_not_of_those_of_a_job(s3:
     }
 
 
+def test_a_run_whose_files_were_mended_is_finished_by_submitting_it_again(s3: Kind, kube: Kube) -> None:
+    assignment = listed(s3, [shard(s3, "E", "one"), shard(s3, "E", "two")], ["E/one"])
+    submitted = make(SubmitJobsOperator, assignment).execute({})
+    with pytest.raises(TaskFailedForGood, match="1 of 2 shards have no result"):
+        carry_out(WaitForJobsOperator, assignment, submitted=submitted)
+    put(s3, "E/two")
+    assert make(SubmitJobsOperator, assignment).execute({}) == submitted  # cleared, or resumed
+    assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 2
+
+
 def test_a_submission_that_was_marked_as_success_by_hand_is_told_of() -> None:
     with pytest.raises(TaskFailedForGood, match=r"submit_jobs has left nothing to wait for.* Clear it"):
         carry_out(WaitForJobsOperator, planned(), submitted=None)

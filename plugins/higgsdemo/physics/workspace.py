@@ -80,12 +80,15 @@ def workspace(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _measurement(covered: Covered, spectrum: Spectrum) -> dict[str, Any]:
-    """The parameter of interest and its range: wide enough for all events to be signal twice over."""
+    """The parameter of interest and its range: wide enough for all events to be signal twice over.
+
+    The fit begins at the expected signal, a strength of 1, which must lie in it.
+    """
     signal = sum(_events(spectrum, years, channel, SIGNAL).sum() for channel, years in covered.items())
     if not signal > 0:
         raise NoFitError("no event of a simulated Higgs boson is selected: there is no signal to fit")
     data = sum(_events(spectrum, years, channel, "data").sum() for channel, years in covered.items())
-    bounds = [0.0, 2.0 * (float(data) + 10.0) / float(signal)]
+    bounds = [0.0, max(2.0 * (float(data) + 10.0) / float(signal), 2.0)]
     return {"poi": SIGNAL_STRENGTH, "parameters": [{"name": SIGNAL_STRENGTH, "bounds": [bounds]}]}
 
 

@@ -207,6 +207,18 @@ def test_data_without_an_event_in_the_fitted_bins_can_be_fitted() -> None:
     assert found.statement is None
 
 
+@pytest.mark.parametrize(("signal", "observed"), [(31, 0), (900, 5)])
+def test_a_signal_that_is_expected_far_beyond_the_data_is_excluded(signal: int, observed: int) -> None:
+    """As that of cross sections in fb: all events twice over are less than the signal that is expected."""
+    whole = known()
+    events = {"DATA": {"4mu": {18: observed}}, "HIGGS": {"4mu": {18: signal}}, "ZZ": {"4mu": {18: 1}}}
+    found, fitted = discovery_in(spectrum(whole, **events), whole)
+    assert fitted is not None
+    assert found.statement is None
+    assert found.signal_strength_interval is not None
+    assert found.signal_strength_interval[1] < 0.1
+
+
 def test_the_workspace_is_the_spectrum() -> None:
     two = catalogue(
         sample("d11", "data", 2011, channels=("4mu",), files=1),

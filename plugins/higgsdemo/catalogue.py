@@ -61,7 +61,10 @@ def _prefix(text: object) -> str:
 
 
 def _channels(value: object) -> object:
-    return value.split("|") if isinstance(value, str) else value
+    channels = value.split("|") if isinstance(value, str) else value
+    if isinstance(channels, list) and len(set(channels)) < len(channels):
+        raise PydanticCustomError("channels", "it names a channel twice: its events would be counted twice")
+    return channels
 
 
 class Sample(BaseModel):

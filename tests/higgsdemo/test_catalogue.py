@@ -145,6 +145,13 @@ CASES = {
         "4mu|4tau,0.0065",
         "samples.csv, line 2, column channels: \"4mu|4tau\" is wrong: Input should be '4mu', '4e' or '2e2mu'",
     ),
+    "a channel twice": (
+        "samples.csv",
+        "4mu|4e|2e2mu,0.0065",
+        "4mu|4e|4mu,0.0065",
+        'samples.csv, line 2, column channels: "4mu|4e|4mu" is wrong: it names a channel twice: its events '
+        "would be counted twice",
+    ),
     "a simulated sample as data": (
         "samples.csv",
         "higgs,mc,2012",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,15 @@ def _read(path: Path) -> dict[str, float]:
     """Return the luminosities of a file by the keys of its files: URLs differ in store and bucket alone."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return {_key(url): float(value) for url, value in document.items()}
+        values = {_key(url): float(value) for url, value in document.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CatalogueError(
             f'{path} must be JSON of the form {{"<URL of a file>": <luminosity in 1/ub>}}: {error}'
         ) from None
+    for key, value in values.items():
+        if not 0 <= value < inf:
+            raise CatalogueError(f"{path}: the luminosity of {key} is {value}; it must be 0 or more, in 1/ub")
+    return values
 
 
 def _key(url: str) -> str:

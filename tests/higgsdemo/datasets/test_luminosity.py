@@ -65,6 +65,15 @@ def test_a_file_of_another_form_is_refused(root: Path, content: str) -> None:
         luminosities(root)
 
 
+@pytest.mark.parametrize(("value", "shown"), [("NaN", "nan"), ("-5", "-5.0"), ("1e999", "inf")])
+def test_a_value_that_is_no_luminosity_is_refused_by_its_file(root: Path, value: str, shown: str) -> None:
+    path = root / "cms-higgs/lumi/wrong.json"
+    path.write_text(f'{{"root://x//a.root": 3, "root://x//b.root": {value}}}')
+    with pytest.raises(CatalogueError) as refused:
+        luminosities(root)
+    assert str(refused.value) == f"{path}: the luminosity of b.root is {shown}; it must be 0 or more, in 1/ub"
+
+
 def test_a_stream_of_simulation_is_refused(root: Path) -> None:
     path = root / "cms-higgs/catalogue.json"
     path.write_text(path.read_text().replace("cms_run2011a_doublemu_aod", "cms_run2011a_doublemuon_aod"))

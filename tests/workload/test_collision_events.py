@@ -11,11 +11,13 @@ HISTOGRAMS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass
 
 
 @requires_collision_events
+@pytest.mark.parametrize("rules", ["level4", "outreach"])
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_real_events_give_exactly_the_histogram_of_their_published_masses(
-    channel: str, tmp_path: Path
+    channel: str, rules: str, tmp_path: Path
 ) -> None:
     pod = Pod(tmp_path)
+    pod.environ["SELECTION"] = rules
     pod.give(*(shard(path) for path in write_nanoaod(channel, tmp_path)))
 
     assert pod.run().code == 0

@@ -31,10 +31,10 @@ class ExistingProvider(Provider):
         """Ask the cluster for its version, which proves that it runs and that we reach it."""
         from kubernetes.client import VersionApi
 
-        from higgsdemo.kubernetes.api import explained
+        from higgsdemo.kubernetes.api import explained, patient
 
         with explained(self.cluster.name, "read its version"):
-            VersionApi(self.connect()).get_code()
+            VersionApi(patient(self.connect())).get_code()
         return State(Phase.RUNNING)
 
     def delete(self) -> bool:

@@ -23,6 +23,7 @@ from higgsdemo.kubernetes import labels
 Manifest = dict[str, Any]
 PAGE = 500
 LOG_BYTES = 16_000
+ANSWER_IN = (10.0, 60.0)  # s to connect, and of silence; the client itself would wait for ever
 GONE_IN = 60.0  # s that a deleted Job is waited for; its pods are not
 RETRY = Retry(
     total=6,  # pauses of 0.5, 1, 2, 4 and 8 s, each up to 0.5 s longer, or what the server asks for
@@ -53,8 +54,7 @@ class KubeCluster:
 
     def __init__(self, name: str, namespace: str, api: ApiClient) -> None:
         self.name, self.namespace = name, namespace
-        self._api = api
-        api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY
+        self._api = patient(api)
         self._core, self._batch, self._apps = CoreV1Api(api), BatchV1Api(api), AppsV1Api(api)
         self._network = NetworkingV1Api(api)
 
@@ -229,6 +229,19 @@ class KubeCluster:
         """Return a client model as the API's JSON: field names as in manifests, times as text."""
         plain: Manifest = self._api.sanitize_for_serialization(model)
         return plain
+
+
+def patient(api: ApiClient) -> ApiClient:
+    """Let a client repeat its requests, and wait for no answer for ever."""
+    api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY
+    asked = api.rest_client.request
+
+    def request(method: str, url: str, **arguments: Any) -> Any:
+        arguments["_request_timeout"] = arguments.get("_request_timeout") or ANSWER_IN
+        return asked(method, url, **arguments)
+
+    api.rest_client.request = request
+    return api
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -217,6 +218,18 @@ def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyP
     away = KubeCluster("kube", "n", reached_with(kube, server="https://127.0.0.1:1"))
     with pytest.raises(KubeError, match=r"^cluster kube: cannot create namespace n: no answer from its API"):
         away.ensure_namespace()
+
+
+def test_a_cluster_that_falls_silent_is_not_waited_for_without_end(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "RETRY", api.RETRY.new(total=1))
+    monkeypatch.setattr(api, "ANSWER_IN", (1.0, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        away = KubeCluster("kube", "n", reached_with(kube, server=server))
+        with pytest.raises(KubeError, match=r"cannot delete Jobs: no answer from its API .*timed out"):
+            away.remove(ALL)
 
 
 def test_refused_credentials_are_named(kube: Kube) -> None:

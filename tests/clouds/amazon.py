@@ -78,6 +78,10 @@ class Amazon:
         """Paths and bodies of the requests to EKS of one HTTP method, in their order."""
         return [(path, body) for verb, path, body in self.requests if verb == method]
 
+    def update(self, path: str) -> None:
+        """Begin an update of a cluster or of a node group, which is busy for some polls."""
+        self._doing[path] = ("UPDATING", self.polls + 2)
+
     def takes(self, cluster: str) -> Callable[[str], bool]:
         """Whether a token is good for a cluster: signed by our key, for this cluster, and not too old."""
 
@@ -150,6 +154,10 @@ class Amazon:
         description = self._ask_moto(request, method="GET")
         if description.status_code != 200:
             return description
+        whole = path.partition("/node-groups/")[0]
+        if any(status == "UPDATING" and left for status, left in map(self._state, {path, whole})):
+            message = json.dumps({"message": "Update is in progress"})
+            return Response(message, 409, {"x-amzn-ErrorType": "ResourceInUseException"})
         if (
             path.count("/") == 2
             and self._ask_moto(request, path=f"{path}/node-groups").get_json()["nodegroups"]
@@ -161,6 +169,9 @@ class Amazon:
         (document.get("nodegroup") or document["cluster"])["status"] = "DELETING"
         description.set_data(json.dumps(document))
         return description
+
+    def _state(self, path: str) -> tuple[str, int]:
+        return self._doing.get(path, ("", 0))
 
     def _ends_now(self, path: str) -> bool:
         return self._doing.get(path) == ("DELETING", 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clouds.gate import Gate
-from demo.settings import WORKLOAD_IMAGE
+from demo.images import WORKLOAD_IMAGE
 from localkube_server import IMAGES, SOURCE, Server
 
 WORKLOAD = {

@@ -105,6 +105,8 @@ class Google:
         """How the next calls fail, instead of being answered."""
         self.failures: list[str] = []
         """Why the next operations fail in the end."""
+        self.held = ""
+        """Why nothing can be deleted."""
         self.clusters: dict[str, gke.Cluster] = {}
         self.operations: list[gke.Operation] = []
         self._left: dict[str, int] = {}
@@ -130,6 +132,12 @@ class Google:
             "project": PROJECT,
         }
         return json.dumps({"conn_type": "google_cloud_platform", "extra": extra})
+
+    def upgrade(self, name: str, status: gke.Cluster.Status, nodes: str = "") -> None:
+        """Begin an upgrade of a cluster, or of a pool of its ``nodes``, which is busy for some polls."""
+        self.clusters[name].status = status
+        operation = self._begin(name, gke.Operation.Type.UPGRADE_NODES)
+        operation.target_link += nodes and f"/nodePools/{nodes}"
 
     def _handlers(self) -> grpc.GenericRpcHandler:
         methods = {
@@ -183,8 +191,8 @@ class Google:
     def _delete(self, request: gke.DeleteClusterRequest, context: Context) -> gke.Operation:
         if request.name not in self.clusters:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Not found: {request.name}.")
-        if request.name in self._left:
-            busy = "Cluster is running incompatible operation"
+        busy = "Cluster is running incompatible operation" if request.name in self._left else self.held
+        if busy:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, busy)
         self.deleted.append(request.name)
         self.clusters[request.name].status = gke.Cluster.Status.STOPPING
@@ -216,15 +224,17 @@ class Google:
         if self._left[name] >= 0:
             return
         del self._left[name]
-        operation = next(one for one in reversed(self.operations) if one.target_link.endswith(name))
+        operation = next(one for one in reversed(self.operations) if f"{name}/" in f"{one.target_link}/")
         operation.status = gke.Operation.Status.DONE
         if self.failures:
             operation.error.code, operation.error.message = 8, self.failures.pop(0)
             self.clusters[name].status = gke.Cluster.Status.ERROR
         elif operation.operation_type == gke.Operation.Type.CREATE_CLUSTER:
             self._give_nodes(self.clusters[name])
-        else:
+        elif operation.operation_type == gke.Operation.Type.DELETE_CLUSTER:
             self.gate.close(self.clusters.pop(name).name)
+        else:
+            self.clusters[name].status = gke.Cluster.Status.RUNNING
 
     def _give_nodes(self, cluster: gke.Cluster) -> None:
         nodes = cluster.node_pools[0].initial_node_count

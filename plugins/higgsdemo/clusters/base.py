@@ -30,11 +30,13 @@ class Phase(StrEnum):
     INCOMPLETE = "incomplete"
     """A part is there, and ``create`` or ``delete`` can go on with the rest."""
     RUNNING = "running"
+    UPDATING = "updating"
+    """It runs, and its provider works on it: it takes Jobs, but neither changes nor its end."""
     DELETING = "deleting"
     FAILED = "failed"
 
 
-BUSY = (Phase.PROVISIONING, Phase.DELETING)
+BUSY = (Phase.PROVISIONING, Phase.UPDATING, Phase.DELETING)
 """The phases in which there is nothing to do but wait."""
 
 
@@ -43,6 +45,11 @@ class State(NamedTuple):
 
     phase: Phase
     detail: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it takes Jobs."""
+        return self.phase in (Phase.RUNNING, Phase.UPDATING)
 
 
 class OurCluster(NamedTuple):
@@ -84,6 +91,8 @@ class Provider(ABC):
     @abstractmethod
     def delete(self) -> bool:
         """Ask for its deletion; a cluster that is gone, or was not made by us, is left alone.
+
+        Of a cluster that its provider works on it is asked for later: ``state`` tells that it is busy.
 
         :returns: whether there is a deletion to wait for.
         """

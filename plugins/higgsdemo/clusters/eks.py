@@ -17,7 +17,7 @@ from airflow.providers.amazon.aws.utils.eks_get_token import fetch_access_token_
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from higgsdemo.campaign.providers import EksOptions
-from higgsdemo.clusters.base import ClusterError, OurCluster, Phase, State, Unreachable
+from higgsdemo.clusters.base import BUSY, ClusterError, OurCluster, Phase, State, Unreachable
 from higgsdemo.clusters.shape import (
     CAMPAIGN,
     PART_OF,
@@ -35,7 +35,7 @@ PHASES = {
     "CREATING": Phase.PROVISIONING,
     "PENDING": Phase.PROVISIONING,
     "ACTIVE": Phase.RUNNING,
-    "UPDATING": Phase.RUNNING,
+    "UPDATING": Phase.UPDATING,
     "DELETING": Phase.DELETING,
 }  # any other is a failure
 PASSING = {
@@ -49,7 +49,12 @@ PASSING = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+IN_USE = "ResourceInUseException"  # an update is at work on it, or on its nodes
 Description = dict[str, Any]
+
+
+class InUse(ClusterError):
+    """EKS works on the cluster, and refuses to be asked for more."""
 
 
 class EksProvider(TokenProvider):
@@ -124,12 +129,17 @@ class EksProvider(TokenProvider):
         there = self._cluster()
         if there is None:
             return State(Phase.ABSENT)
-        if _phase(there) != Phase.RUNNING:
-            return State(_phase(there), _detail("control plane", there))
+        phase, detail = _phase(there), _detail("control plane", there)
+        if phase not in (Phase.RUNNING, Phase.UPDATING):
+            return State(phase, detail)
         nodes = self._nodegroup()
+        if nodes is None and phase == Phase.UPDATING:
+            return State(Phase.PROVISIONING, detail)  # nodes are made, or the rest is deleted, after it
         if nodes is None:
             return State(Phase.INCOMPLETE, "the control plane has no nodes")
-        return State(_phase(nodes), _detail("node group", nodes))
+        if _phase(nodes) != Phase.RUNNING:
+            return State(_phase(nodes), _detail("node group", nodes))
+        return State(phase, detail)
 
     def delete(self) -> bool:
         """Delete the node groups, and the control plane once there are none."""
@@ -140,7 +150,7 @@ class EksProvider(TokenProvider):
         for name in names["nodegroups"]:
             self._delete_nodegroup(name)
         if not names["nodegroups"] and _phase(there) not in (Phase.DELETING, Phase.PROVISIONING):
-            self._call("delete the cluster", "delete_cluster", name=self.cluster.name)
+            self._delete("delete the cluster", "delete_cluster", name=self.cluster.name)
         return True
 
     def found(self) -> list[OurCluster]:
@@ -222,7 +232,14 @@ class EksProvider(TokenProvider):
         group = {"clusterName": self.cluster.name, "nodegroupName": name}
         there = self._call("look up a node group", "describe_nodegroup", absent_ok=True, **group)
         if there and _phase(there["nodegroup"]) not in (Phase.DELETING, Phase.PROVISIONING):
-            self._call("delete a node group", "delete_nodegroup", absent_ok=True, **group)
+            self._delete("delete a node group", "delete_nodegroup", **group)
+
+    def _delete(self, what: str, operation: str, **request: Any) -> None:
+        try:
+            self._call(what, operation, absent_ok=True, **request)
+        except InUse:
+            if self.state().phase not in BUSY:
+                raise
 
     def _call(self, what: str, operation: str, *, absent_ok: bool = False, **request: Any) -> Any:
         """Call the EKS API.
@@ -246,6 +263,8 @@ class EksProvider(TokenProvider):
             code = error.response["Error"].get("Code", "")
             text = f"{where}: {code}: {error.response['Error'].get('Message', 'no reason given')}"
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code == IN_USE:
+                raise InUse(text) from error
             raise (Unreachable if code in PASSING or status >= 500 else ClusterError)(text) from error
         except BotoCoreError as error:
             kind = Unreachable if isinstance(error, ConnectionError | HTTPClientError) else ClusterError

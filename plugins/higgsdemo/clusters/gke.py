@@ -23,7 +23,7 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import Request
 from google.cloud import container_v1 as gke
 
-from higgsdemo.clusters.base import ClusterError, OurCluster, Phase, State, Unreachable
+from higgsdemo.clusters.base import BUSY, ClusterError, OurCluster, Phase, State, Unreachable
 from higgsdemo.clusters.gke_request import cluster_request, label_value, shape
 from higgsdemo.clusters.shape import (
     CAMPAIGN,
@@ -42,7 +42,7 @@ Operation = gke.Operation.Type
 PHASES = {
     Status.PROVISIONING: Phase.PROVISIONING,
     Status.RUNNING: Phase.RUNNING,
-    Status.RECONCILING: Phase.RUNNING,
+    Status.RECONCILING: Phase.UPDATING,
     Status.STOPPING: Phase.DELETING,
 }  # any other is a failure
 PASSING = (
@@ -122,10 +122,10 @@ class GkeProvider(TokenProvider):
         there, operation = self._cluster(), self._operation()
         if there is None:
             return _state_without_cluster(operation)
-        phase, detail = _phase(there), _detail(there, operation)
-        if phase == Phase.FAILED and _runs(operation, Operation.DELETE_CLUSTER):
-            return State(Phase.DELETING, detail)
-        return State(phase, detail)
+        phase = _phase(there)
+        if _at_work(operation):
+            phase = _phase_at_work(phase, operation)
+        return State(phase, _detail(there, operation))
 
     def delete(self) -> bool:
         """Delete the cluster with its nodes and its subnetwork."""
@@ -134,12 +134,15 @@ class GkeProvider(TokenProvider):
             return _runs(self._operation(), Operation.CREATE_CLUSTER)
         if not is_ours(there.resource_labels, self.marks):
             return False
-        if _phase(there) in (Phase.RUNNING, Phase.FAILED):
+        if _phase(there) in (Phase.RUNNING, Phase.UPDATING, Phase.FAILED):
             with self._explained("delete the cluster"):
                 try:
                     self.client.delete_cluster(name=self._name, retry=RETRY)
                 except errors.NotFound:
                     return False
+                except errors.FailedPrecondition:  # an operation is at work on it
+                    if self.state().phase not in BUSY:
+                        raise
         return True
 
     def found(self) -> list[OurCluster]:
@@ -175,13 +178,12 @@ class GkeProvider(TokenProvider):
                 return None
 
     def _operation(self) -> gke.Operation | None:
-        """Return the latest operation on the cluster."""
+        """Return the operation that is at work on the cluster or its nodes, else the latest."""
         with self._explained("look up its operations"):
             listed = self.client.list_operations(parent=self.parent, retry=RETRY)
-        ours = [
-            one for one in listed.operations if one.target_link.endswith(f"/clusters/{self.cluster.name}")
-        ]
-        return max(ours, key=lambda one: one.start_time, default=None)
+        target = f"/clusters/{self.cluster.name}/"
+        ours = [one for one in listed.operations if target in f"{one.target_link}/"]
+        return max(ours, key=lambda one: (_at_work(one), one.start_time), default=None)
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
@@ -208,12 +210,20 @@ def _state_without_cluster(operation: gke.Operation | None) -> State:
     return State(Phase.ABSENT)
 
 
+def _phase_at_work(phase: Phase, operation: gke.Operation | None) -> Phase:
+    """Return the phase of a cluster of this one that an operation is at work on."""
+    if _runs(operation, Operation.DELETE_CLUSTER):
+        return Phase.DELETING
+    return {Phase.RUNNING: Phase.UPDATING, Phase.FAILED: Phase.PROVISIONING}.get(phase, phase)
+
+
 def _runs(operation: gke.Operation | None, kind: int) -> bool:
-    return (
-        operation is not None
-        and operation.operation_type == kind
-        and operation.status in (gke.Operation.Status.PENDING, gke.Operation.Status.RUNNING)
-    )
+    return operation is not None and operation.operation_type == kind and _at_work(operation)
+
+
+def _at_work(operation: gke.Operation | None) -> bool:
+    at_work = (gke.Operation.Status.PENDING, gke.Operation.Status.RUNNING, gke.Operation.Status.ABORTING)
+    return operation is not None and operation.status in at_work
 
 
 def _detail(cluster: gke.Cluster, operation: gke.Operation | None) -> str:

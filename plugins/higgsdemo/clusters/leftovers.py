@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from higgsdemo.clusters import ClusterError, Phase, provider_of
+from higgsdemo.clusters import ClusterError, provider_of
 from higgsdemo.kubernetes.api import KubeCluster, KubeError
 from higgsdemo.kubernetes.labels import label_value, selector
 from higgsdemo.run import ClusterRun
@@ -109,7 +109,7 @@ def _bound(place: ClusterRun, campaign: str, home: dict[str, str]) -> ClusterRun
 def _objects(assignment: ClusterRun, campaigns: dict[str, ClusterRun], warn: Warn) -> Iterator[Leftover]:
     name = assignment.cluster.name
     try:
-        if provider_of(assignment).state().phase != Phase.RUNNING:
+        if not provider_of(assignment).state().runs:
             return
         owners = _connect(assignment).owners()
     except (ClusterError, KubeError) as error:

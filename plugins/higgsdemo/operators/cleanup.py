@@ -55,14 +55,14 @@ class ChooseCleanupOperator(HITLBranchOperator):
 
     def _busy(self, assignment: ClusterRun) -> str | None:
         """Say how many shards a cluster still works on, whoever's they are."""
-        from higgsdemo.clusters import ClusterError, Phase
+        from higgsdemo.clusters import ClusterError
         from higgsdemo.kubernetes.api import KubeError
         from higgsdemo.kubernetes.labels import PART_OF, PROJECT
         from higgsdemo.kubernetes.progress import job_progress
 
         name = assignment.cluster.name
         try:
-            if provider_of(assignment).state().phase != Phase.RUNNING:
+            if not provider_of(assignment).state().runs:
                 return None
             jobs = connect(assignment).jobs(f"{PART_OF}={PROJECT}")
         except (ClusterError, KubeError) as error:

@@ -49,14 +49,12 @@ class CreateClusterOperator(LifeOperator):
         return self._step(ClusterRun.model_validate(self.assignment), context)
 
     def _step(self, assignment: ClusterRun, context: Context) -> dict[str, Any]:
-        from higgsdemo.clusters import Phase
-
         cluster = assignment.cluster
         with told():
             provider = provider_of(assignment)
             provider.create()
             state = provider.state()
-        if state.phase != Phase.RUNNING:
+        if not state.runs:
             self.defer_while_busy(provider, state, end_of(assignment, context))
         self.log.info("cluster %s runs (%s)", cluster.name, cluster.provider)
         return {"cluster_name": cluster.name, "provider": cluster.provider}

@@ -221,7 +221,6 @@ class CleanupJobsOperator(ClusterOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete Jobs with their pods, ConfigMaps, Secrets, NetworkPolicies and the prepull DaemonSet."""
-        from higgsdemo.clusters import Phase
         from higgsdemo.kubernetes.labels import selector
 
         assignment = self.begin(context)
@@ -230,7 +229,7 @@ class CleanupJobsOperator(ClusterOperator):
             raise AirflowSkipException("cleanup is 'none': the Jobs stay")
         only = _only_run(run, dict(context["dag_run"].conf or {}))
         with told():
-            if provider_of(assignment).state().phase == Phase.RUNNING:
+            if provider_of(assignment).state().runs:
                 connect(assignment).remove(selector(run.campaign, only))
         self.log.info("nothing of %s is left in %s", only or run.campaign, cluster.name)
         return {"cluster_name": cluster.name}

@@ -197,6 +197,28 @@ def test_nodes_that_are_being_deleted_are_waited_for_and_made_anew(amazon: Amazo
     assert paths(amazon.asked("POST")) == ["/clusters", f"{CLUSTER}/node-groups", f"{CLUSTER}/node-groups"]
 
 
+@pytest.mark.parametrize("part", [CLUSTER, NODES])
+def test_a_cluster_that_is_busy_is_deleted_once_it_is_not(amazon: Amazon, part: str) -> None:
+    created(run())
+    amazon.update(part)
+    assert provider_of(run()).state().phase == Phase.UPDATING
+    assert created(run()) == {"cluster_name": NAME, "provider": "eks"}  # it takes Jobs meanwhile
+    amazon.update(part)
+    assert deleted(run()) == {"cluster_name": NAME}
+    assert paths(amazon.asked("DELETE")) == [NODES, NODES, CLUSTER]
+    assert amazon.client("eks").list_clusters()["clusters"] == []
+
+
+def test_a_control_plane_that_is_busy_gets_its_nodes_once_it_is_not(amazon: Amazon) -> None:
+    provider = provider_of(run())
+    provider.create()
+    while provider.state().phase == Phase.PROVISIONING:
+        pass
+    amazon.update(CLUSTER)
+    assert created(run()) == {"cluster_name": NAME, "provider": "eks"}
+    assert paths(amazon.asked("POST")) == ["/clusters", f"{CLUSTER}/node-groups"]
+
+
 def test_what_passes_is_waited_out(amazon: Amazon) -> None:
     provider = provider_of(run())
     provider.create()

@@ -164,6 +164,28 @@ def test_cleanup_finds_what_has_failed(google: Google) -> None:
     assert google.clusters == {}
 
 
+@pytest.mark.parametrize(
+    ("status", "nodes"), [(gke.Cluster.Status.RECONCILING, ""), (gke.Cluster.Status.RUNNING, "default-pool")]
+)
+def test_a_cluster_that_is_busy_is_deleted_once_it_is_not(
+    google: Google, status: gke.Cluster.Status, nodes: str
+) -> None:
+    created(run())
+    google.upgrade(LINK, status, nodes)
+    assert provider_of(run()).state().phase == Phase.UPDATING
+    assert created(run()) == {"cluster_name": NAME, "provider": "gke"}  # it takes Jobs meanwhile
+    google.upgrade(LINK, status, nodes)
+    assert deleted(run()) == {"cluster_name": NAME}
+    assert google.deleted == [LINK]
+
+
+def test_a_deletion_that_is_refused_though_nothing_is_at_work_says_why(google: Google) -> None:
+    created(run())
+    google.held = "the cluster is protected"
+    with pytest.raises(TaskFailed, match=r"cannot delete the cluster on GKE: Failed.*protected"):
+        deleted(run())
+
+
 def test_a_deletion_that_has_failed_says_why_and_is_repeated(google: Google) -> None:
     created(run())
     google.failures = ["the subnetwork is in use"]

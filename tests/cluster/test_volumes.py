@@ -31,10 +31,14 @@ for name in sorted(os.listdir("/data")):
 """
 
 
+AS_ROOT = {"securityContext": {"runAsUser": 0}}  # where only root may: the image's own user may be another
+
+
 def mounted(space: Space, script: str, volume: dict[str, Any], **mount: Any) -> str:
     """The log of a pod with one volume at /data."""
     mounts = [{"name": "v", "mountPath": "/data", **mount}]
-    space.run_pod(space.pod(script, container={"volumeMounts": mounts}, volumes=[{"name": "v", **volume}]))
+    container, volumes = {"volumeMounts": mounts, **AS_ROOT}, [{"name": "v", **volume}]
+    space.run_pod(space.pod(script, container=container, volumes=volumes))
     return space.log()
 
 
@@ -76,7 +80,7 @@ def test_the_working_directory_may_be_in_a_memory_volume(space: Space) -> None:
 def test_a_host_path_outlives_the_pod(space: Space) -> None:
     """Volumes, hostPath: DirectoryOrCreate; the second pod, on the same node, tidies up."""
     volume = {"name": "v", "hostPath": {"path": f"/tmp/{space.test}", "type": "DirectoryOrCreate"}}
-    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/data"}]}
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/data"}], **AS_ROOT}
     try:
         space.make(
             space.pod("open('/data/x', 'w').write('kept')", "first", container=mounts, volumes=[volume])

@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Report:
     """Fill a server for each size, and measure them side by side."""
-    found = table("Pods", "created, pods/s", f"list of {PAGE:,}, s", "memory MB")
+    found = table("Pods", "created, pods/s", f"list of {PAGE:,} at most, s", "memory MB")
     sizes: list[int] = options.pods
     with ExitStack() as running:
         servers = [running.enter_context(localkube(options.folder / f"{size}")) for size in sizes]

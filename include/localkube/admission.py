@@ -8,6 +8,7 @@ from localkube.objects import Json, Obj, containers_of, contents_of
 from localkube.resources import Resource
 from localkube.rules import Problem, forbidden, invalid, name_problems, unprocessable
 from localkube.schema import Decoder
+from localkube.store import Store
 
 _SERVER_SET = (
     *("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"),
@@ -16,10 +17,9 @@ _SERVER_SET = (
 _NEVER_TAKEN = ("managedFields", "selfLink")
 _WITH_SPEC = ("pods", "jobs", "daemonsets")
 _POD_MUTABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
-_JOB_IMMUTABLE = (
-    *("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "podReplacementPolicy"),
-    *("selector", "template"),
-)
+_JOB_IMMUTABLE = (*("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "selector"),)
+_SCHEDULING = ("nodeSelector", "tolerations", "affinity")  # may change while a Job waits to begin
+_PRIORITIES = ("system-cluster-critical", "system-node-critical")
 _LARGEST_DATA = 1 << 20  # bytes in a ConfigMap or Secret
 
 
@@ -147,7 +147,18 @@ def _job(job: Obj, old: Obj) -> list[Problem]:
         problems.append(invalid("spec.selector", spec["selector"], "`selector` not auto-generated"))
     grown = indexed and spec["completions"] == spec["parallelism"]
     fields = _JOB_IMMUTABLE if grown else (*_JOB_IMMUTABLE, "completions")
-    return problems + (_unchanged(spec, old["spec"], *fields) if old else [])
+    if not old:
+        return problems
+    waits = old["spec"]["suspend"] and not old.at("status.startTime")
+    kept, was = (_fixed(one["spec"]["template"], waits) for one in (job, old))
+    return [*problems, *_unchanged(spec, old["spec"], *fields), *_unchanged(kept, was, "template")]
+
+
+def _fixed(template: Json, waits: bool) -> Json:
+    """What of the template of a Job may not change; a queue moves one that waits by its labels and nodes."""
+    if not waits:
+        return {"template": template}
+    return {"template": {key: value for key, value in template["spec"].items() if key not in _SCHEDULING}}
 
 
 def _unchanged(spec: Json, was: Json, *fields: str) -> list[Problem]:
@@ -156,6 +167,16 @@ def _unchanged(spec: Json, was: Json, *fields: str) -> list[Problem]:
 
 
 _CHECKS = {"configmaps": _data, "secrets": _data, "pods": _pod, "daemonsets": _daemon_set, "jobs": _job}
+
+
+def check_references(store: Store, namespace: str, name: str, spec: Json) -> None:
+    """Refuse a pod of an account or a priority that is not there. Raises ApiError 403."""
+    account, priority = spec["serviceAccountName"], spec.get("priorityClassName")
+    if account != "default" and store.get("serviceaccounts", namespace, account) is None:
+        why = f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
+        raise refused("pods", name, why)
+    if priority and priority not in _PRIORITIES:
+        raise refused("pods", name, f"no PriorityClass with name {priority} was found")
 
 
 def check_namespace(resource: str, obj: Obj, namespace: Obj | None) -> None:

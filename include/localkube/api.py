@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from localkube import requests, watching
-from localkube.admission import Admission, check_namespace
+from localkube.admission import Admission, check_namespace, check_references
 from localkube.cluster import Cluster
 from localkube.errors import ApiError, conflict, not_allowed
 from localkube.garbage import delete
@@ -76,18 +76,21 @@ class Api:
         start, selected = 0, requests.selection(request, target.resource)
         if token := request.query.get("continue"):
             identity, start = _continued(token)
-            if identity not in self._pages:
+            if (target, identity) not in self._pages:
                 why = "too old to display a consistent list result; start a new list without it"
                 raise ApiError(410, f"The provided continue parameter is {why}.")
-            objects, revision = self._pages[identity]
+            objects, revision = self._pages[target, identity]
         else:
             identity, revision = secrets.token_hex(8), self._store.revision
+            exactly = request.query.get("resourceVersionMatch") == "Exact"
+            if exactly and request.query.get("resourceVersion") != str(revision):
+                raise ApiError(410, "The resourceVersion for the provided list is too old.")
             objects = self._store.objects(target.plural, target.namespace)
             objects = [obj for obj in objects if selected(obj)] if selected else objects
         meta: Json = {"resourceVersion": str(revision)}
         end = start + (requests.number(request, "limit") or len(objects))
         if end < len(objects):
-            self._pages[identity] = (objects, revision)
+            self._pages[target, identity] = (objects, revision)
             while len(self._pages) > _PAGED:
                 del self._pages[next(iter(self._pages))]
             meta["continue"] = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
@@ -100,6 +103,8 @@ class Api:
         obj = admission.new(await requests.object_body(request), target.namespace)
         if target.resource.namespaced:
             check_namespace(target.plural, obj, self._store.get("namespaces", "", target.namespace))
+        if target.plural == "pods":
+            check_references(self._store, obj.namespace, obj.name, obj["spec"])
         made = self._store.create(target.plural, obj, dry_run(request))
         return await self._answer(made, admission.warnings, 201)
 

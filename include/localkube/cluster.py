@@ -38,7 +38,7 @@ class Cluster:
         simulate = spec.simulate
         simulation = Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None
         self.machine, self._database = machine.of(spec.name, simulation), database
-        self.pages: dict[str, tuple[list[Obj], int]] = {}  # lists under way, and their versions
+        self.pages: dict[object, tuple[list[Obj], int]] = {}  # lists under way, and their versions
         self._tasks: list[asyncio.Task[None]] = []
         self.store = Store(partial(database.write, spec.name), revision)
         self.store.load(database.objects(spec.name))
@@ -57,10 +57,10 @@ class Cluster:
         """Run the controllers; a new cluster gets its namespaces and nodes first."""
         if new:
             self._garbage.found()
-            for number in range(self.spec.nodes):
-                self.store.create("nodes", node_object(self.spec, number))
-        for node in self.store.objects("nodes"):
-            set_ready(self.store, node.name, True)
+            for name in self.spec.node_names:
+                self.store.create("nodes", node_object(self.spec, name))
+        for name in self.spec.node_names:
+            set_ready(self.store, name, True)
         loops = [*(controller.run() for controller in self._controllers), self._kubelet.watch_over()]
         self._tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
         self.phase = "Running"

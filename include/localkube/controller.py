@@ -5,6 +5,7 @@ import logging
 from abc import ABC, abstractmethod
 from typing import Any
 
+from localkube.admission import check_references
 from localkube.defaults import generated_name, new_pod
 from localkube.errors import ApiError
 from localkube.events import Events
@@ -12,6 +13,11 @@ from localkube.objects import Json, Key, Obj
 from localkube.store import Store
 
 log = logging.getLogger(__name__)
+
+
+def controls(owner: Obj) -> Json:
+    """The reference of what an object controls to it."""
+    return owner.reference | {"controller": True, "blockOwnerDeletion": True}
 
 
 class Controller(ABC):
@@ -47,16 +53,25 @@ class Controller(ABC):
         self._events.record(about, reason, message, self.component, warning)
 
     def create_pod(self, owner: Obj, prefix: str, spec: Json, **metadata: Any) -> Obj:
-        """Make a pod of an owner's template, of an admitted spec; what is said of its metadata is added."""
+        """Make a pod of an owner's template, of an admitted spec; what is said of its metadata is added.
+
+        Raises ApiError 403 when the pod refers to what is not there.
+        """
+        try:
+            check_references(self.store, owner.namespace, prefix, spec)
+        except ApiError as error:
+            self.tell(owner, "FailedCreate", f"Error creating: {error}", warning=True)
+            raise
         given = owner["spec"]["template"].get("metadata") or {}
         for key in ("labels", "annotations"):
             if merged := {**(given.get(key) or {}), **metadata.pop(key, {})}:
                 metadata[key] = merged
-        owners = [owner.reference | {"controller": True, "blockOwnerDeletion": True}]
         while self.store.get("pods", owner.namespace, name := generated_name(prefix)):
             pass  # taken: draw another
         named = {"generateName": prefix, "name": name, "namespace": owner.namespace}
-        pod = self.store.create("pods", new_pod({**metadata, **named, "ownerReferences": owners}, spec))
+        pod = self.store.create(
+            "pods", new_pod({**metadata, **named, "ownerReferences": [controls(owner)]}, spec)
+        )
         self.tell(owner, "SuccessfulCreate", f"Created pod: {pod.name}")
         return pod
 

@@ -3,12 +3,13 @@
 import hashlib
 from collections import defaultdict
 
-from localkube.controller import Controller
+from localkube.controller import Controller, controls
 from localkube.defaults import admitted
 from localkube.events import Events
 from localkube.garbage import delete
 from localkube.objects import Json, Key, Obj
-from localkube.scheduler import node_of, suits, tied_to
+from localkube.scheduler import chosen, node_of, tied_to, untolerated
+from localkube.selectors import selects
 from localkube.store import Event, Store, encode
 
 _TOLERATIONS = [
@@ -50,19 +51,28 @@ class DaemonSetController(Controller):
             return
         spec = admitted(owner["spec"]["template"]["spec"])
         spec["tolerations"] = [*spec["tolerations"], *_TOLERATIONS]
-        nodes = [node.name for node in self.store.objects("nodes") if suits(spec, node)]
-        wanted = {node: tied_to(spec, node) for node in nodes}
+        nodes = [node for node in self.store.objects("nodes") if chosen(spec, node)]
+        wanted = {node.name: tied_to(spec, node.name) for node in nodes if not untolerated(spec, node)}
+        self._adopt(owner)
         placed: Placed = defaultdict(list)
         for _, pod in self.store.dependents(owner):
             placed[node_of(pod["spec"])].append(pod)
         revision = hashlib.sha256(encode(owner["spec"]["template"])).hexdigest()[:10]
-        self._place(owner, wanted, placed, revision)
+        self._place(owner, wanted, {node.name for node in nodes}, placed, revision)
         kept = [pod for node in wanted for pod in placed[node] if not pod.finished]
         self._roll(owner, kept, revision)
         self._report(owner, wanted, placed, revision)
 
-    def _place(self, owner: Obj, wanted: dict[str, Json], placed: Placed, revision: str) -> None:
-        """Make the pods that are missing, delete those that failed or are on nodes that do not suit."""
+    def _adopt(self, owner: Obj) -> None:
+        """Take over the pods that a DaemonSet of this kind has left."""
+        for pod in self.store.objects("pods", owner.namespace):
+            if not pod.controller and not pod.deleting and selects(owner["spec"]["selector"], pod.labels):
+                self.store.update("pods", pod.with_metadata(ownerReferences=[*pod.owners, controls(owner)]))
+
+    def _place(
+        self, owner: Obj, wanted: dict[str, Json], kept: set[str], placed: Placed, revision: str
+    ) -> None:
+        """Make the pods that are missing, delete those that failed or are on nodes that were not chosen."""
         for node, pods in list(placed.items()):
             for pod in pods:
                 if pod.finished and not pod.deleting:
@@ -70,7 +80,7 @@ class DaemonSetController(Controller):
                     told = f"Found failed daemon pod {where}, will try to kill it"
                     self.tell(owner, "FailedDaemonPod", told, warning=True)
                     delete(self.store, "pods", pod)
-                elif not pod.deleting and node not in wanted:
+                elif not pod.deleting and node not in kept:
                     self._delete(owner, pod)
         for node, spec in wanted.items():
             if all(pod.finished and not pod.deleting for pod in placed[node]):

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from localkube.objects import Json, Obj, containers_of, contents_of, lookup, quantity
+from localkube.pod_status import ADDRESS
+from localkube.rules import KEYED
 from localkube.store import Store
 from localkube.volumes import NotReady, source_of
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][\w.-]*)\)")
-_KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
-_FIELDS = (
-    *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName"),
-    *("status.hostIP", "status.podIP"),
-)
 
 
 class Mounts:
@@ -77,11 +74,9 @@ def _value_from(pod: Obj, container: Json, source: Json, store: Store) -> str | 
 
 
 def _field(pod: Obj, path: str) -> str:
-    if found := _KEYED.fullmatch(path):
+    if found := KEYED.fullmatch(path):
         return str((pod["metadata"].get(found[1]) or {}).get(found[2], ""))
-    if path not in _FIELDS:
-        raise NotReady(f'unsupported fieldPath: "{path}"')
-    return str(pod.at(path) or "")
+    return ADDRESS if path.startswith("status.") else str(pod.at(path) or "")
 
 
 def _resource(pod: Obj, container: Json, wanted: Json, store: Store) -> str:

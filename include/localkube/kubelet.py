@@ -18,11 +18,6 @@ from localkube.spec import ClusterSpec
 from localkube.store import Event, Store
 
 log = logging.getLogger(__name__)
-_PRESSURES = {
-    "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    "DiskPressure": ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    "PIDPressure": ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-}
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _SHUTDOWN = 15.0  # the longest grace a pod gets when its node is taken away
 _TAKEN = "Pod was terminated in response to imminent node shutdown."
@@ -30,9 +25,9 @@ _PREEMPTED = End("Terminated", _TAKEN, "TerminationByKubelet")
 _DELETED = End("NodeLost", "PodGC: node no longer exists", "DeletionByPodGC")
 
 
-def node_object(spec: ClusterSpec, number: int) -> Obj:
-    """The node of that number in a cluster of this shape; it is not ready yet."""
-    name, system = f"{spec.name}-node-{number}", platform.system().lower()
+def node_object(spec: ClusterSpec, name: str) -> Obj:
+    """A node of a cluster of this shape; it is not ready yet."""
+    system = platform.system().lower()
     architecture = _MACHINES.get(platform.machine(), platform.machine())
     room = {"cpu": spec.cpu, "memory": spec.memory, "pods": str(spec.pods)}
     own = {"hostname": name, "os": system, "arch": architecture}
@@ -57,10 +52,7 @@ def node_object(spec: ClusterSpec, number: int) -> Obj:
     }
     provider = {"providerID": f"localkube://{spec.name}/{name}"}
     meta = {"name": name, "labels": labels}
-    node = Obj(apiVersion="v1", kind="Node", metadata=meta, spec=provider, status=status)
-    for kind, why in _PRESSURES.items():
-        node = node.with_condition(kind, False, *why)
-    return node
+    return Obj(apiVersion="v1", kind="Node", metadata=meta, spec=provider, status=status)
 
 
 def set_ready(store: Store, name: str, ready: bool) -> None:

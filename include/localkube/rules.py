@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from localkube.errors import ApiError
-from localkube.objects import Json, lookup, quantity
+from localkube.objects import Json, containers_of, lookup, quantity
 from localkube.selectors import selects
 
 
@@ -56,6 +56,11 @@ def unprocessable(kind: str, name: str, problems: Iterable[Problem], group: str 
 Rule = Callable[[Any], Iterable[Problem]]  # the field of its problems goes on from the one it belongs to
 
 VOLUMES = ("emptyDir", "configMap", "secret", "hostPath")
+FIELDS = (
+    *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName"),
+    *("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"),
+)
+KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 _DNS = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _WORD = r"(?=[^/]{1,63}$)[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _LABEL = re.compile(rf"(?=.{{1,63}}$){_DNS}")
@@ -99,7 +104,7 @@ def _amounts(value: dict[str, str]) -> list[Problem]:
     return [invalid(f"[{name}]", text, detail) for name, text in value.items() if quantity(text) < 0]
 
 
-def _label_names(value: dict[str, str]) -> list[Problem]:
+def _label_names(value: Iterable[str]) -> list[Problem]:
     return [invalid("", key, _LABEL_NAME_RULE) for key in value if not _LABEL_NAME.fullmatch(key)]
 
 
@@ -118,8 +123,14 @@ def _expressions(value: list[Json]) -> Iterator[Problem]:
         operator, values = one["operator"], one.get("values") or []
         if operator in ("In", "NotIn") and not values:
             yield required(f"[{n}].values", "must be specified when `operator` is 'In' or 'NotIn'")
-        if operator in ("Gt", "Lt") and not (len(values) == 1 and re.fullmatch(r"-?\d+", values[0])):
-            yield required(f"[{n}].values", "must be one whole number when `operator` is 'Lt' or 'Gt'")
+        if operator in ("Gt", "Lt") and len(values) != 1:
+            yield required(f"[{n}].values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
+
+
+def _variables(value: list[Json]) -> list[Problem]:
+    detail, both = "may not be specified when `value` is not empty", ("value", "valueFrom")
+    double = [n for n, one in enumerate(value) if all(map(one.get, both))]
+    return [invalid(f"[{n}].valueFrom", "", detail) for n in double]
 
 
 def _pod(spec: Json) -> Iterator[Problem]:
@@ -152,7 +163,8 @@ def _container(container: Json, volumes: list[str], here: str) -> Iterator[Probl
 
 
 def _job(spec: Json) -> Iterator[Problem]:
-    restart, indexed = spec["template"]["spec"]["restartPolicy"], spec["completionMode"] == "Indexed"
+    pod, indexed = spec["template"]["spec"], spec["completionMode"] == "Indexed"
+    restart = pod["restartPolicy"]
     completions, per_index, most = map(spec.get, ("completions", "backoffLimitPerIndex", "maxFailedIndexes"))
     if restart == "Always":
         yield required(".template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
@@ -167,6 +179,12 @@ def _job(spec: Json) -> Iterator[Problem]:
         yield required(".backoffLimitPerIndex", "when maxFailedIndexes is specified")
     if most is not None and completions is not None and most > completions:
         yield invalid(".maxFailedIndexes", most, "must be less than or equal to completions")
+    if per_index is not None and (completions or 0) > 10**5:
+        if spec["parallelism"] > 10**4:
+            detail = "must be less than or equal to 10000 when completions are above 100000 and used with "
+            yield invalid(".parallelism", spec["parallelism"], f"{detail}backoff limit per index")
+        if most is None:
+            yield required(".maxFailedIndexes", "must be specified when completions is above 100000")
     if "podFailurePolicy" in spec and spec.get("podReplacementPolicy", "Failed") != "Failed":
         yield unsupported(".podReplacementPolicy", spec["podReplacementPolicy"], ["Failed"])
     for n, rule in enumerate(lookup(spec, "podFailurePolicy.rules") or ()):
@@ -175,6 +193,13 @@ def _job(spec: Json) -> Iterator[Problem]:
             yield invalid(f"{here}.action", "FailIndex", "requires the backoffLimitPerIndex to be set")
         if bool(rule.get("onExitCodes")) == bool(rule.get("onPodConditions")):
             yield invalid(here, rule["action"], "one of onExitCodes and onPodConditions is required")
+        codes, names = rule.get("onExitCodes") or {}, [one["name"] for one in containers_of(pod)]
+        if codes.get("containerName", names[0]) not in names:
+            detail = "must be one of the container or initContainer names in the pod template"
+            yield invalid(f"{here}.onExitCodes.containerName", codes["containerName"], detail)
+        if codes.get("operator") == "In" and 0 in codes["values"]:
+            at = f"{here}.onExitCodes.values[{codes['values'].index(0)}]"
+            yield invalid(at, 0, "must not be 0 for the In operator")
 
 
 def _daemon_set(spec: Json) -> Iterator[Problem]:
@@ -198,30 +223,48 @@ _relative = _must(
 RULES: dict[str, Rule] = {
     "ObjectMeta.labels": _labels,
     "ObjectMeta.annotations": _label_names,
+    "ObjectMeta.finalizers": _label_names,
+    "ObjectMeta.ownerReferences": _must(
+        lambda owners: sum(bool(one.get("controller")) for one in owners) < 2,
+        "Only one reference can have Controller set to true",
+    ),
     **dict.fromkeys(("ConfigMap.data", "ConfigMap.binaryData"), _data_keys),
     **dict.fromkeys(("Secret.data", "Secret.stringData"), _data_keys),
     **dict.fromkeys(("Pod.spec", "PodTemplateSpec.spec"), _pod),
+    "Taint.effect": _one_of("NoSchedule", "PreferNoSchedule"),  # nothing here evicts pods (NoExecute)
     "PodSpec.containers": _filled,
     "PodSpec.ephemeralContainers": _not_here("ephemeral containers"),
     "PodSpec.schedulingGates": _not_here("scheduling gates"),
     "PodSpec.restartPolicy": _one_of("Always", "OnFailure", "Never"),
+    "PodSpec.schedulerName": _one_of("default-scheduler"),
+    "PodSpec.runtimeClassName": _not_here("runtime classes"),
+    "PodSpec.resources": _not_here("resources of whole pods"),
+    "PodSpec.nodeSelector": _labels,
+    "PodSpec.hostname": _label,
+    "PodSpec.activeDeadlineSeconds": _must(lambda value: value > 0, "must be greater than 0"),
     "Container.name": _label,
+    "Container.env": _variables,
+    "Container.imagePullPolicy": _one_of("Always", "IfNotPresent", "Never"),
+    "Container.volumeDevices": _not_here("block devices"),
+    "ContainerPort.containerPort": _must(lambda port: 0 < port < 65536, "must be between 1 and 65535"),
     "Container.lifecycle": _not_here("lifecycle hooks"),
     "Container.restartPolicy": _not_here("sidecar containers"),
     "Container.terminationMessagePolicy": _one_of("File", "FallbackToLogsOnError"),
     "EnvVar.name": _must(lambda name: name and "=" not in name, "must be a name without '='"),
+    "ObjectFieldSelector.fieldPath": lambda path: [] if KEYED.fullmatch(path) else _one_of(*FIELDS)(path),
     "VolumeMount.subPath": _relative,
     "VolumeMount.subPathExpr": _not_here("subPathExpr"),
     "Volume.name": _label,
     "Volume:any": _not_here(f"volumes but {', '.join(VOLUMES)}"),  # fields of that type: all other kinds
     "EmptyDirVolumeSource.sizeLimit": _not_negative,
+    "HostPathVolumeSource.type": _one_of("", "Directory", "DirectoryOrCreate"),
     **dict.fromkeys(("ResourceRequirements.limits", "ResourceRequirements.requests"), _amounts),
     **dict.fromkeys(("NodeSelectorTerm.matchExpressions", "NodeSelectorTerm.matchFields"), _expressions),
     "NodeSelectorRequirement.operator": _one_of(*_OPERATORS, "Gt", "Lt"),
     "LabelSelector.matchExpressions": _expressions,
     "LabelSelectorRequirement.operator": _one_of(*_OPERATORS),
     "DaemonSet.spec": _daemon_set,
-    "DaemonSetUpdateStrategy.type": _one_of("RollingUpdate", "OnDelete"),
+    "DaemonSetSpec.updateStrategy": lambda value: _one_of("RollingUpdate", "OnDelete")(value["type"]),
     "RollingUpdateDaemonSet.maxUnavailable": _must(lambda most: type(most) is int, "must be a number"),
     "Job.spec": _job,
     **{f"JobSpec.{field}": _not_negative for field in (*_COUNTS, *_SECONDS)},
@@ -232,5 +275,8 @@ RULES: dict[str, Rule] = {
     "JobSpec.manualSelector": _not_here("hand-made selectors"),
     "PodFailurePolicyRule.action": _one_of("Count", "FailIndex", "FailJob", "Ignore"),
     "PodFailurePolicyOnExitCodesRequirement.operator": _one_of("In", "NotIn"),
-    "PodFailurePolicyOnExitCodesRequirement.values": _filled,
+    "PodFailurePolicyOnExitCodesRequirement.values": _must(
+        lambda codes: codes and codes == sorted(set(codes)),
+        "at least one value is required, ordered and unique",
+    ),
 }

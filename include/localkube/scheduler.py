@@ -16,7 +16,6 @@ from localkube.objects import Json, Key, Obj, lookup, quantity
 from localkube.selectors import expressions_hold
 from localkube.store import Event, Store
 
-_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _ROUND: Key = ("nodes", "", "")  # the one key of this controller: look at every shape
 _BATCH = 200  # pods bound or told in one round, so that a large Job does not hold up the API
 _UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
@@ -112,8 +111,9 @@ class Scheduler(Controller):
         waiting = list(islice(self._waiting[shape].items(), most))
         spec = self.store.existing(*waiting[0][1])["spec"]
         requests = requests_of(spec)
-        problems = {node.name: _unsuitable(spec, node, ready=True) for node in nodes}
-        rooms = {node.name: node["status"]["allocatable"] for node in nodes if problems[node.name] is None}
+        problems = {node.name: _unsuitable(spec, node) for node in nodes}
+        fit = [node for node in nodes if problems[node.name] is None]
+        rooms = {node.name: node.at("status.allocatable") or {} for node in fit}
         free = [found for name, room in rooms.items() if (found := self._rank(name, requests, room))]
         heapify(free)
         for done, (uid, key) in enumerate(waiting):
@@ -154,18 +154,34 @@ class Scheduler(Controller):
 def requests_of(spec: Json) -> Requests:
     """What a pod asks for: the sum of its containers, or one init container if that asks for more."""
 
-    def asked(kind: str, name: str) -> list[float]:
-        found = (lookup(one, "resources.requests") or {} for one in spec.get(kind) or ())
-        return [quantity(requests.get(name, 0)) for requests in found]
+    def asked(kind: str) -> list[Json]:
+        return [lookup(one, "resources.requests") or {} for one in spec.get(kind) or ()]
 
+    together, alone = asked("containers"), asked("initContainers")
     return {
-        name: max([sum(asked("containers", name)), *asked("initContainers", name)]) for name in _RESOURCES
+        name: max(
+            sum(quantity(one.get(name, 0)) for one in group)
+            for group in (together, *([one] for one in alone))
+        )
+        for name in sorted({name for one in (*together, *alone) for name in one})
     }
 
 
-def suits(spec: Json, node: Obj) -> bool:
-    """Whether a pod may run on a node, room and readiness aside."""
-    return spec.get("nodeName") in (None, "", node.name) and _unsuitable(spec, node) is None
+def chosen(spec: Json, node: Obj) -> bool:
+    """Whether a pod asks for a node, or for none in particular."""
+    terms, named = lookup(spec, _REQUIRED_TERMS), spec.get("nodeName") in (None, "", node.name)
+    selected = (spec.get("nodeSelector") or {}).items() <= node.labels.items()
+    return named and selected and (terms is None or any(_term_holds(term, node) for term in terms))
+
+
+def untolerated(spec: Json, node: Obj) -> str | None:
+    """Why a node takes no such pod as long as it has its taints, if it does not."""
+    if node.at("spec.unschedulable") and not _tolerated(_UNSCHEDULABLE, spec):
+        return "node(s) were unschedulable"
+    for taint in node.at("spec.taints") or ():
+        if taint["effect"] != "PreferNoSchedule" and not _tolerated(taint, spec):
+            return f"node(s) had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
+    return None
 
 
 def tied_to(spec: Json, node: str) -> Json:
@@ -186,20 +202,12 @@ def _shape(spec: Json) -> str:
     return json.dumps([requests_of(spec), *parts])
 
 
-def _unsuitable(spec: Json, node: Obj, ready: bool = False) -> str | None:
-    """Why a pod may not run on a node, that is to be ready as well if so asked."""
-    terms = lookup(spec, _REQUIRED_TERMS)
-    selected = (spec.get("nodeSelector") or {}).items() <= node.labels.items()
-    if not selected or (terms is not None and not any(_term_holds(term, node) for term in terms)):
+def _unsuitable(spec: Json, node: Obj) -> str | None:
+    """Why a pod may not be bound to a node, room aside."""
+    if not chosen(spec, node):
         return "node(s) didn't match Pod's node affinity/selector"
-    if node.at("spec.unschedulable") and not _tolerated(_UNSCHEDULABLE, spec):
-        return "node(s) were unschedulable"
-    for taint in node.at("spec.taints") or ():
-        if taint["effect"] != "PreferNoSchedule" and not _tolerated(taint, spec):
-            return f"node(s) had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
-    if ready and not node.is_true("Ready"):
-        return "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
-    return None
+    not_ready = "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
+    return untolerated(spec, node) or (None if node.is_true("Ready") else not_ready)
 
 
 def _term_holds(term: Json, node: Obj) -> bool:

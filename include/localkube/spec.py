@@ -34,6 +34,10 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             except ValueError as error:
                 raise ValueError(f"{field}: {error}") from None
 
+    @property
+    def node_names(self) -> list[str]:
+        return [f"{self.name}-node-{number}" for number in range(self.nodes)]
+
     @classmethod
     def parse(cls, document: object) -> Self:
         """Check a request; raises ApiError 400 that names the field and what is allowed."""

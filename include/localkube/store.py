@@ -10,6 +10,7 @@ import uuid
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -54,16 +55,17 @@ class History:
 
     async def after(self, revision: int, timeout: float) -> list[Event]:
         """The events after a version, at most 500, or none when the time is over. Raises ApiError 410."""
-        while True:
-            if revision < self._floor:
-                raise ApiError(410, f"too old resource version: {revision} ({self._floor})")
-            start = bisect_right(self._events, revision, key=lambda event: event.new.revision)
-            if start < len(self._events):
-                return self._events[start : start + 500]
-            try:
+        if not (events := self._since(revision)):
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), timeout)
-            except TimeoutError:
-                return []
+            events = self._since(revision)
+        return events
+
+    def _since(self, revision: int) -> list[Event]:
+        if revision < self._floor:
+            raise ApiError(410, f"too old resource version: {revision} ({self._floor})")
+        start = bisect_right(self._events, revision, key=lambda event: event.new.revision)
+        return self._events[start : start + 500]
 
 
 class Store:

@@ -66,16 +66,13 @@ def _volume(store: Store, namespace: str, volume: Json, path: Path) -> Path:
 
 
 def _host_path(wanted: Json, node: Path) -> Path:
-    path, kind = node / str(wanted["path"]).lstrip("/"), wanted.get("type") or ""
+    path = node / str(wanted["path"]).lstrip("/")
     if not path.resolve().is_relative_to(node.resolve()):
         raise NotReady(f"{wanted['path']} leaves the node")
-    if kind in ("", "DirectoryOrCreate"):
+    if wanted.get("type") != "Directory":
         path.mkdir(parents=True, exist_ok=True)
-    elif kind == "FileOrCreate":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    elif not {"Directory": path.is_dir, "File": path.is_file}.get(kind, bool)():
-        raise NotReady(f"hostPath type check failed: {wanted['path']} is not a {kind}")
+    elif not path.is_dir():
+        raise NotReady(f"hostPath type check failed: {wanted['path']} is not a directory")
     return path
 
 

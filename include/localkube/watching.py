@@ -1,5 +1,6 @@
 """Watches: what changes in a collection, line by line, until the client has had enough."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from localkube.selectors import Match
 from localkube.store import Event, Store, encode
 
 _LONGEST = 3600
-_BOOKMARK = 60.0  # seconds without an event after which a bookmark is sent
+_BOOKMARK, _BEFORE_END = 60.0, 2.0  # a bookmark comes every so many seconds, and before a watch ends
 
 
 async def stream(
@@ -21,7 +22,9 @@ async def stream(
     """Answer a watch; raises ApiError 400 or 410 before it begins."""
     view, selected = View(request, target.resource), selection(request, target.resource)
     since, everything = request.query.get("resourceVersion", ""), flag(request, "sendInitialEvents")
-    until = time.monotonic() + (number(request, "timeoutSeconds") or _LONGEST)
+    moment, bookmarks = time.monotonic(), flag(request, "allowWatchBookmarks")
+    until = moment + (number(request, "timeoutSeconds") or _LONGEST)
+    due = _next_bookmark(moment, until) if bookmarks else math.inf
     lines: list[bytes] = []
     if since in ("", "0") or everything:
         initial = store.objects(target.plural, target.namespace)
@@ -33,24 +36,31 @@ async def stream(
         raise ApiError(400, f'resourceVersion: Invalid value: "{since}": must be a whole number')
     history, seen = store.history(target.plural), int(since)
     events = await history.after(seen, 0)
+    seen = events[-1].new.revision if events else seen
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     while True:
         told = ((_kind(event, target.namespace, selected), event.new) for event in events)
         lines += [_line(kind, view.one(obj)) for kind, obj in told if kind]
+        moment = time.monotonic()
+        if moment >= due:
+            lines.append(_bookmark(view, seen))
+            due = _next_bookmark(moment, until)
         if lines:
             await response.write(b"".join(lines))
-        left = until - time.monotonic()
-        if left <= 0 or closing():
+        if moment >= until or closing():
             return response
-        seen = events[-1].new.revision if events else seen
         try:
-            events = await history.after(seen, min(left, _BOOKMARK))
+            events, lines = await history.after(seen, min(due, until, moment + _BOOKMARK) - moment), []
         except ApiError as error:
             await response.write(_line("ERROR", error.status()))
             return response
-        due = not events and flag(request, "allowWatchBookmarks")
-        lines = [_bookmark(view, store.revision)] if due else []
+        seen = events[-1].new.revision if events else max(seen, store.revision)
+
+
+def _next_bookmark(moment: float, until: float) -> float:
+    due = min(moment + _BOOKMARK, until - _BEFORE_END)
+    return due if due > moment else math.inf
 
 
 def _kind(event: Event, namespace: str, selected: Match | None) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from kubernetes.client.exceptions import ApiException
+
 from cluster.space import INDEX, SLEEP, Space, conditions, exits, soon
 
 
@@ -79,6 +82,29 @@ def test_a_suspended_job_has_no_pods_until_it_is_resumed(space: Space) -> None:
     resumed = {(one.type, one.status, one.reason) for one in status.conditions}
     assert ("Suspended", "False", "JobResumed") in resumed
     assert status.completed_indexes == "0,1"
+
+
+def test_a_suspended_job_may_be_sent_elsewhere(space: Space) -> None:
+    """Job concepts, Mutable Scheduling Directives: what queues change before they let a Job begin."""
+    space.make(space.job("", suspend=True))
+    inside = {"nodeSelector": {"kubernetes.io/os": "linux"}, "tolerations": [{"operator": "Exists"}]}
+    template = {"metadata": {"labels": {"queue": "a"}}, "spec": inside}
+    batch, change = space.kube.batch, {"spec": {"suspend": False, "template": template}}
+    batch.patch_namespaced_job(space.test, space.namespace, change)
+    space.ended_job()
+    (pod,) = space.pods()
+    assert pod.spec.node_selector == inside["nodeSelector"]
+    assert pod.metadata.labels["queue"] == "a"
+    template["spec"] = {"nodeSelector": {"kubernetes.io/os": "other"}}
+    with pytest.raises(ApiException, match="field is immutable"):
+        batch.patch_namespaced_job(space.test, space.namespace, change)
+
+
+def test_a_job_whose_pods_cannot_be_made_says_so(space: Space) -> None:
+    """Configure Service Accounts for Pods: a pod's account must be there when it is made."""
+    space.make(space.job("", pod={"serviceAccountName": "nobody"}))
+    soon(lambda: "FailedCreate" in {one.reason for one in space.events("Job", space.test)})
+    assert space.pods() == []
 
 
 def test_suspending_stops_the_pods_and_counts_none_of_them(space: Space) -> None:

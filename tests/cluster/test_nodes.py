@@ -75,6 +75,12 @@ def told(space: Space) -> set[tuple[str, str]]:
     return {(one.reason, one.type) for one in space.events("Pod", space.test)}
 
 
+def test_a_pod_that_asks_for_what_no_node_has_waits(space: Space) -> None:
+    """Manage Resources for Containers, Extended resources: the scheduler accounts for all of them."""
+    space.make(space.pod("", container={"resources": {"limits": {"higgs.example/magnet": "1"}}}))
+    assert "Insufficient higgs.example/magnet" in unschedulable(space)
+
+
 def test_a_pod_that_fits_does_not_wait_behind_one_that_does_not(space: Space) -> None:
     space.make(space.pod("", "huge", container={"resources": {"requests": {"cpu": "100k"}}}))
     space.make(space.pod("", "small"))
@@ -162,6 +168,40 @@ def test_a_cordoned_node_gets_its_daemon(space: Space, node: str) -> None:
     labels = space.kube.core.read_node(node).metadata.labels
     space.make(space.daemon_set(SLEEP, nodeSelector={HOSTNAME: labels[HOSTNAME]}))
     assert [pod.spec.node_name for pod in daemons(space, 1)] == [node]
+
+
+def test_a_tainted_node_keeps_its_daemon(space: Space, node: str) -> None:
+    """Scheduling, Taints and Tolerations: NoSchedule evicts nothing; API reference, numberMisscheduled."""
+    labels, apps = space.kube.core.read_node(node).metadata.labels, space.kube.apps
+    space.make(space.daemon_set(SLEEP, nodeSelector={HOSTNAME: labels[HOSTNAME]}))
+    uid = daemons(space, 1)[0].metadata.uid
+    taint = {"key": "higgs-suite/test", "value": "yes", "effect": "NoSchedule"}
+    before = space.kube.core.read_node(node).spec.taints
+    space.kube.core.patch_node(node, {"spec": {"taints": [*(before or []), taint]}})
+    try:
+
+        def misscheduled() -> bool:
+            status = apps.read_namespaced_daemon_set(space.test, space.namespace).status
+            return (status.number_misscheduled, status.desired_number_scheduled) == (1, 0)
+
+        soon(misscheduled)
+        assert [pod.metadata.uid for pod in space.pods()] == [uid]
+    finally:
+        space.kube.core.patch_node(node, {"spec": {"taints": before}})
+
+
+def test_a_daemon_set_adopts_the_daemons_of_one_before(space: Space) -> None:
+    """DaemonSet, Updating a DaemonSet: pods left behind by --cascade=orphan are adopted by their labels."""
+    count, body = len(schedulable(space.kube)), space.daemon_set(SLEEP)
+    space.make(body)
+    before = {pod.metadata.uid for pod in daemons(space, count)}
+    apps = space.kube.apps
+    apps.delete_namespaced_daemon_set(space.test, space.namespace, propagation_policy="Orphan")
+    soon(lambda: not apps.list_namespaced_daemon_set(space.namespace, label_selector=space.selector).items)
+    uid = space.make(body).metadata.uid
+    pods = daemons(space, count)
+    assert {pod.metadata.uid for pod in pods} == before
+    assert {pod.metadata.owner_references[0].uid for pod in pods} == {uid}
 
 
 def test_a_daemon_that_is_deleted_is_replaced(space: Space) -> None:

@@ -25,6 +25,38 @@ def test_an_unknown_field_is_dropped_and_told(space: Space) -> None:
     assert 'strict decoding error: unknown field "spec.paralellism"' in strict.json()["message"]
 
 
+ON_EXIT_CODES = "spec.podFailurePolicy.rules[0].onExitCodes"
+MANY = {"completions": 200_000, "backoffLimitPerIndex": 1}
+
+
+def on_exit_codes(**rule: Any) -> dict[str, Any]:
+    """The part of a Job's spec that has such a rule."""
+    rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", **rule}}]
+    return {"podFailurePolicy": {"rules": rules}}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "field"),
+    [
+        ({"finalizers": ["no slash!"]}, "metadata.finalizers"),
+        (
+            {
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "ConfigMap", "name": x, "uid": x, "controller": True}
+                    for x in "ab"
+                ]
+            },
+            "metadata.ownerReferences",
+        ),
+    ],
+)
+def test_metadata_that_make_no_sense_are_refused(space: Space, metadata: dict[str, Any], field: str) -> None:
+    """API reference, ObjectMeta."""
+    body = space.config_map()
+    body["metadata"] |= metadata
+    assert field in causes(space.refusal(body))
+
+
 @pytest.mark.parametrize("name", ["Upper", "under_score", "-dash", "a" * 254, "dot.", "a/b"])
 def test_a_name_that_is_no_dns_name_is_refused(space: Space, name: str) -> None:
     """kubernetes.io/docs/concepts/overview/working-with-objects/names."""
@@ -98,6 +130,11 @@ def test_an_immutable_config_map_does_not_change(space: Space) -> None:
         ({"maxFailedIndexes": 3, "backoffLimitPerIndex": 1}, "spec.maxFailedIndexes"),
         ({"podFailurePolicy": {"rules": [FAIL_INDEX]}}, "spec.podFailurePolicy.rules[0].action"),
         ({"podFailurePolicy": {"rules": [{"action": "Ignore"}]}}, "spec.podFailurePolicy.rules[0]"),
+        (on_exit_codes(containerName="none", values=[1]), f"{ON_EXIT_CODES}.containerName"),
+        (on_exit_codes(values=[0]), f"{ON_EXIT_CODES}.values[0]"),
+        (on_exit_codes(values=[2, 1]), f"{ON_EXIT_CODES}.values"),
+        (MANY | {"parallelism": 20_000, "maxFailedIndexes": 1}, "spec.parallelism"),
+        (MANY | {"parallelism": 1}, "spec.maxFailedIndexes"),
     ],
 )
 def test_what_a_job_may_not_be_is_refused(space: Space, change: dict[str, Any], field: str) -> None:
@@ -140,25 +177,46 @@ def test_what_of_a_job_may_not_change_is_refused(space: Space, change: dict[str,
         ({"containers": [{"name": "a"}]}, "spec.containers[0].image"),
         ({"containers": [{"name": "a", "image": "x"}] * 2}, "spec.containers[1].name"),
         ({"restartPolicy": "Sometimes"}, "spec.restartPolicy"),
-        (
-            {"containers": [{"name": "a", "image": "x", "env": [{"name": "A=B", "value": "x"}]}]},
-            "spec.containers[0].env[0].name",
-        ),
-        (
-            {
-                "containers": [
-                    {"name": "a", "image": "x", "volumeMounts": [{"name": "none", "mountPath": "/x"}]}
-                ]
-            },
-            "spec.containers[0].volumeMounts[0].name",
-        ),
+        ({"hostname": "Bad_Name"}, "spec.hostname"),
+        ({"nodeSelector": {"bad key!": "x"}}, "spec.nodeSelector"),
+        ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds"),
     ],
 )
 def test_what_a_pod_may_not_be_is_refused(space: Space, spec: dict[str, Any], field: str) -> None:
-    """API reference, PodSpec and Container."""
+    """API reference, PodSpec."""
     body = space.pod("")
     body["spec"] |= spec
     assert field in causes(space.refusal(body))
+
+
+NAME = {"fieldRef": {"fieldPath": "metadata.name"}}
+HOST_NAME = {"fieldRef": {"fieldPath": "spec.hostname"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"env": [{"name": "A=B", "value": "x"}]}, "env[0].name"),
+        ({"env": [{"name": "A", "valueFrom": HOST_NAME}]}, "env[0].valueFrom.fieldRef.fieldPath"),
+        ({"env": [{"name": "A", "value": "x", "valueFrom": NAME}]}, "env[0].valueFrom"),
+        ({"volumeMounts": [{"name": "none", "mountPath": "/x"}]}, "volumeMounts[0].name"),
+        ({"volumeMounts": [{"name": "none"}]}, "volumeMounts[0].mountPath"),
+        ({"imagePullPolicy": "Sometimes"}, "imagePullPolicy"),
+        ({"ports": [{"containerPort": 99999}]}, "ports[0].containerPort"),
+    ],
+)
+def test_what_a_container_may_not_be_is_refused(space: Space, change: dict[str, Any], field: str) -> None:
+    """API reference, Container."""
+    assert f"spec.containers[0].{field}" in causes(space.refusal(space.pod("", container=change)))
+
+
+@pytest.mark.parametrize("spec", [{"serviceAccountName": "nobody"}, {"priorityClassName": "none-such"}])
+def test_a_pod_of_an_account_or_a_priority_that_is_not_there_is_forbidden(
+    space: Space, spec: dict[str, str]
+) -> None:
+    """Configure Service Accounts for Pods; Pod Priority and Preemption: both are looked up on admission."""
+    refused = space.refusal(space.pod("", **spec))
+    assert (refused["code"], refused["reason"]) == (403, "Forbidden")
 
 
 def test_the_spec_of_a_pod_may_not_change(space: Space) -> None:
@@ -185,7 +243,7 @@ def test_a_pod_gets_the_defaults_of_kubernetes(space: Space) -> None:
     assert (made.spec.service_account_name, made.status.qos_class) == ("default", "Guaranteed")
 
 
-@pytest.mark.parametrize(("operator", "values"), [("Like", ["x"]), ("In", []), ("Gt", ["many"])])
+@pytest.mark.parametrize(("operator", "values"), [("Like", ["x"]), ("In", []), ("Gt", ["1", "2"])])
 def test_a_node_affinity_that_makes_no_sense_is_refused(
     space: Space, operator: str, values: list[str]
 ) -> None:
@@ -200,7 +258,7 @@ def test_a_node_affinity_that_makes_no_sense_is_refused(
     ("change", "field"),
     [
         ({"selector": {"matchLabels": {"other": "x"}}}, "spec.template.metadata.labels"),
-        ({"updateStrategy": {"type": "Sometimes"}}, "spec.updateStrategy.type"),
+        ({"updateStrategy": {"type": "Sometimes"}}, "spec.updateStrategy"),
     ],
 )
 def test_what_a_daemon_set_may_not_be_is_refused(space: Space, change: Any, field: str) -> None:

@@ -1,31 +1,11 @@
 """Logs of containers: whole, their end, as they grow, and of the run before."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from localkube.logs import _tail
-from localkube_server import Kube, container, pod, pod_ended
-
-
-def log(kube: Kube, namespace: str, name: str, **query: Any) -> tuple[int, str]:
-    answer = kube.http.get(f"api/v1/namespaces/{namespace}/pods/{name}/log", params=query)
-    return answer.status_code, answer.text if answer.status_code == 200 else answer.json()["message"]
-
-
-def test_with_several_containers_one_must_be_named(kube: Kube, namespace: str) -> None:
-    body = pod("p", "echo main", initContainers=[container("echo init", name="init")])
-    body["spec"]["containers"].append(container("echo side", name="side"))
-    body["spec"]["initContainers"][0]["name"] = "init"
-    body["spec"]["containers"][1]["name"] = "side"
-    kube.core.create_namespaced_pod(namespace, body)
-    pod_ended(kube, namespace, "p")
-    message = "a container name must be specified for pod p, choose one of: [init main side]"
-    assert log(kube, namespace, "p") == (400, message)
-    assert log(kube, namespace, "p", container="side") == (200, "side\n")
-    assert log(kube, namespace, "p", container="init") == (200, "init\n")
-    assert log(kube, namespace, "p", container="none") == (400, "container none is not valid for pod p")
+from localkube_server import Kube, pod, pod_ended
 
 
 @pytest.mark.parametrize("parameter", ["timestamps=true", "sinceSeconds=3", "sinceTime=2026-01-01T00:00:00Z"])

@@ -18,6 +18,7 @@ from localkube_server import (
     indexed_job,
     job_ended,
     pod,
+    pod_ended,
     pod_running,
 )
 
@@ -190,6 +191,16 @@ def test_a_pod_that_was_being_deleted_is_gone_after_a_restart(own_server: Server
     own_server.end(signal.SIGKILL)
     own_server.start()
     eventually(lambda: kube.core.list_namespaced_pod("default").items == [])
+
+
+def test_a_node_that_a_client_made_is_in_nobodys_way(own_server: Server) -> None:
+    kube = own_server.create_cluster("c", nodes=1)
+    kube.core.create_node({"metadata": {"name": "made-by-hand"}})
+    own_server.end(signal.SIGKILL)
+    own_server.start()
+    kube.core.create_namespaced_pod("default", pod("p", "true"))
+    assert pod_ended(kube, "default", "p").spec.node_name == "c-node-0"
+    assert kube.core.read_node("made-by-hand").status is None, "no kubelet says that it is ready"
 
 
 def start(server: Server, *extra: str) -> subprocess.CompletedProcess[str]:

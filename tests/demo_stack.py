@@ -50,6 +50,19 @@ class Stack:
         """The demo's command for these services."""
         return [sys.executable, "-m", "demo", "--state", str(self.settings.state), *arguments]
 
+    def run(self, conf: str = "{}", code: int = 0) -> str:
+        """What the command behind `make demo` prints, which ends with that exit code."""
+        done = subprocess.run(
+            self.command("run", "--conf", conf),
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": "plugins:include"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def trigger(self, run: str, **conf: Any) -> str:
         """Start a run of the demo campaign, which bears the given name."""
         self.airflow.trigger(DAG, run, {"run_name": run, **conf})
@@ -66,6 +79,23 @@ class Stack:
             return state if state in FINISHED else None
 
         return eventually(ended, f"run {run} ends")
+
+    def mark(self, run: str, task: TaskInstance, state: str, dag: str = DAG) -> None:
+        """Mark one task instance as failed or success, whatever it does."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task.task_id}"
+        at = f"/{task.map_index}" if task.map_index >= 0 else ""
+        self.airflow._request("PATCH", f"{path}{at}", body={"new_state": state})
+
+    def clear(self, run: str, task: TaskInstance, dag: str = DAG) -> None:
+        """Let a task instance, and what comes after it, run again."""
+        body = {
+            "dag_run_id": run,
+            "task_ids": [[task.task_id, task.map_index]],
+            "include_downstream": True,
+            "only_failed": False,
+            "dry_run": False,
+        }
+        self.airflow._request("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body=body)
 
     def tasks(self, run: str) -> dict[str, str | None]:
         """The states of a run's tasks, by name; of a mapped one as `submit_jobs kubecon-demo-0`."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.campaign_run import parse_conf
+from demo.command import parse_conf
 from documents import ROOT, blocks, documents
 from higgsdemo.campaign import CampaignError, apply_conf, load_campaign, parse_campaign
 

@@ -3,31 +3,26 @@
 import argparse
 import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from demo.airflow_api import Airflow, AirflowError
-from demo.campaign_run import CampaignRun, CampaignRunError, parse_conf
-from demo.demo_data import DataError
+from demo.airflow_api import Airflow
+from demo.command import carry_out, parse_conf, run_campaign
 from demo.lifecycle import airflow, bring_up
 from demo.services import airflow_environment
-from demo.settings import REPOSITORY, USER, Settings, campaign_file
+from demo.settings import REHEARSAL, REPOSITORY, USER, Settings, campaign_file
 from demo.supervision import ServiceError, Supervision
-from demo.view import View, view_for
+from demo.view import view_for
 from demo.watch import Watched, show_live, show_once
-from higgsdemo.campaign import Campaign, CampaignError, apply_conf, load_campaign
+from higgsdemo.campaign import apply_conf, load_campaign
 
 DEMO = "demo-local"
 STATE = "HIGGS_STATE"  # environment variable: another folder of the services' state than .run
-INTERRUPTED = 130
 
 Command = Callable[[argparse.Namespace, Supervision, Console], int]
 
@@ -35,33 +30,30 @@ Command = Callable[[argparse.Namespace, Supervision, Console], int]
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
-    for sort in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sort, _interrupt)
-    try:
-        supervision = Supervision(Settings.load(options.state))
-        command: Command = options.command
-        return command(options, supervision, Console(highlight=False))
-    except (AirflowError, CampaignError, CampaignRunError, DataError, ServiceError, ValueError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return INTERRUPTED
+    command: Command = options.command
+
+    def chosen() -> int:
+        return command(options, Supervision(Settings.load(options.state)), Console(highlight=False))
+
+    return carry_out(chosen)
 
 
 def up(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
     """Start the services, put the demo's data in place, and say how to reach everything."""
     with view_for(console) as view, supervision.in_use():
-        bring_up(supervision, _campaign(DEMO), view.say)
+        bring_up(supervision, load_campaign(campaign_file(DEMO)), view.say)
         supervision.keep()
         view.print(_addresses(supervision.settings))
     return 0
 
 
 def down(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
-    """Stop the services."""
-    with supervision.alone():
-        ran = supervision.stop()
+    """Stop the services, those of a rehearsal too."""
+    rehearsal = supervision.settings.state / REHEARSAL
+    ran = False
+    for each in (supervision, *([Supervision(Settings.load(rehearsal))] if rehearsal.exists() else [])):
+        with each.alone():
+            ran = each.stop() or ran
     console.print("The services are stopped." if ran else "The services were not running.")
     return 0
 
@@ -97,7 +89,7 @@ def env(options: argparse.Namespace, supervision: Supervision, console: Console)
 def run(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
     """Run a campaign and show it; the services stop at the end unless `make up` started them."""
     began = time.monotonic()
-    campaign = _campaign(options.campaign)
+    campaign = load_campaign(campaign_file(options.campaign))
     conf = parse_conf(options.conf)
     apply_conf(campaign, conf)
     with view_for(console) as view:
@@ -105,7 +97,7 @@ def run(options: argparse.Namespace, supervision: Supervision, console: Console)
         try:
             with supervision.in_use():
                 bring_up(supervision, campaign, view.say)
-                _run_campaign(supervision, options.campaign, campaign, conf, view)
+                run_campaign(supervision, options.campaign, campaign, conf, view)
             view.say(f"Done in {time.monotonic() - began:.0f} s.")
         finally:
             if supervision.stop_unless_used():
@@ -139,24 +131,6 @@ def _session(url: str, supervision: Supervision) -> Airflow:
         raise ValueError(f"to log in to {url}, set the environment variable {missing}") from None
 
 
-def _run_campaign(
-    supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View
-) -> None:
-    session = airflow(supervision.settings)
-    try:
-        campaign_run = CampaignRun(supervision, session, dag_id, campaign, conf)
-        campaign_run.start()
-        view.say(f"Campaign {dag_id}, run {campaign_run.run_id}: {campaign_run.url}")
-        campaign_run.follow(view)
-        view.print("", campaign_run.report(), "")
-    finally:
-        session.close()
-
-
-def _campaign(dag_id: str) -> Campaign:
-    return load_campaign(campaign_file(dag_id))
-
-
 def _addresses(settings: Settings) -> str:
     return "\n".join(
         (
@@ -166,10 +140,6 @@ def _addresses(settings: Settings) -> str:
             f"  Logs         {settings.logs}",
         )
     )
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -57,10 +57,15 @@ class Airflow:
         """Whether the DAG has been parsed."""
         return self._request("GET", f"/api/v2/dags/{dag_id}", allowed=(404,)).status_code != 404
 
-    def import_errors(self) -> dict[str, str]:
-        """The message of each DAG file that does not load."""
-        found = self._request("GET", "/api/v2/importErrors").json()["import_errors"]
-        return {error["filename"]: error["stack_trace"] for error in found}
+    def import_errors(self, since: datetime) -> dict[str, str]:
+        """The error of each DAG file that Airflow has failed to load since a time."""
+        query = {"order_by": "-timestamp", "limit": _PAGE}
+        found = self._request("GET", "/api/v2/importErrors", query=query).json()["import_errors"]
+        return {
+            error["filename"]: error["stack_trace"]
+            for error in found
+            if datetime.fromisoformat(error["timestamp"]) >= since
+        }
 
     def task_order(self, dag_id: str) -> list[str]:
         """The DAG's task ids, each after those it waits for."""
@@ -73,7 +78,7 @@ class Airflow:
         return list(order.static_order())
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
-        """Start a run. One of that name that is there already is left as it is: an answer may get lost."""
+        """Start a run. One of that id is this one, tried before: an answer may get lost."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", body=body, allowed=(409,))
 
@@ -86,23 +91,6 @@ class Airflow:
     def fail(self, dag_id: str, run_id: str) -> None:
         """End a run as failed, its tasks with it."""
         self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", body={"state": "failed"})
-
-    def mark(self, dag_id: str, run_id: str, task: TaskInstance, state: str) -> None:
-        """Mark one task instance as failed or success, whatever it does."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}"
-        at = f"/{task.map_index}" if task.map_index >= 0 else ""
-        self._request("PATCH", f"{path}{at}", body={"new_state": state})
-
-    def clear(self, dag_id: str, run_id: str, task: TaskInstance) -> None:
-        """Let a task instance, and what comes after it, run again."""
-        body = {
-            "dag_run_id": run_id,
-            "task_ids": [[task.task_id, task.map_index]],
-            "include_downstream": True,
-            "only_failed": False,
-            "dry_run": False,
-        }
-        self._request("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body=body)
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """The state of a run: queued, running, success or failed."""

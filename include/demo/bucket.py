@@ -15,16 +15,19 @@ _UPLOADS = 4
 
 
 class Bucket:
-    """One bucket of the local S3 server. Raises botocore's errors when the server does not answer."""
+    """One bucket, by default of the local S3 server. Raises botocore's errors when no server answers.
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    Without settings it is one of the server that the usual variables name (`AWS_ENDPOINT_URL`, ...).
+    """
+
+    def __init__(self, settings: Settings | None, name: str) -> None:
         self.name = name
         self._s3 = boto3.client(
             "s3",
-            endpoint_url=settings.s3_url,
+            endpoint_url=settings.s3_url if settings else None,
             region_name=REGION,
-            aws_access_key_id=settings.secrets.s3_access_key,
-            aws_secret_access_key=settings.secrets.s3_secret_key,
+            aws_access_key_id=settings.secrets.s3_access_key if settings else None,
+            aws_secret_access_key=settings.secrets.s3_secret_key if settings else None,
             config=Config(retries={"total_max_attempts": 4}, connect_timeout=5, read_timeout=30, proxies={}),
         )
 

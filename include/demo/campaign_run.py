@@ -1,9 +1,9 @@
 """Runs one campaign through Airflow: triggers its DAG, shows it to the end, and says how it ended."""
 
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,9 +18,13 @@ from higgsdemo.campaign import Campaign, apply_conf
 from higgsdemo.prediction import account_table
 from higgsdemo.publication.summary import Summary
 from higgsdemo.publication.yields_table import yields_table
+from higgsdemo.run import GROWING
 
-_PARSE_SECONDS = 90
-"""Seconds the dag processor gets to find a DAG."""
+_PARSE_SECONDS = 300
+"""Seconds the dag processor gets to find a DAG: ten times what it needs on two cores."""
+
+DAG_FILE = "higgs.py"
+"""The file of `dags/` that makes a DAG of each campaign."""
 
 _AWAY_SECONDS = 120
 """Seconds for which Airflow or the S3 server may not answer; a killed one is back in about 10."""
@@ -40,10 +44,10 @@ class CampaignRunError(Exception):
 
 
 class CampaignRun:
-    """One run of one campaign.
+    """One run of one campaign, under an id in Airflow that no other has: `conf` may name a run to resume.
 
-    `conf` is what the DAG is triggered with; a name for the run is added unless it has one. Raises
-    CampaignError when the campaign cannot be run with it.
+    `conf` is what the DAG is triggered with; the id is the run's name unless it has one. Raises CampaignError
+    when the campaign cannot be run with it.
     """
 
     def __init__(
@@ -56,28 +60,35 @@ class CampaignRun:
     ) -> None:
         settings = supervision.settings
         self.dag_id = dag_id
-        self.run_id = str(conf.get("run_name") or f"{datetime.now(UTC):demo-%Y%m%dt%H%M%S}")
-        self.conf = conf | {"run_name": self.run_id}
+        self.run_id = f"{datetime.now(UTC):demo-%Y%m%dt%H%M%S}-{token_hex(2)}"
         self._supervision = supervision
         self._airflow = airflow
-        changed, _ = apply_conf(campaign, self.conf)
+        changed, options = apply_conf(campaign, conf)
+        name = options.run_name or (GROWING if changed.growing else self.run_id)
+        self.conf = conf if changed.growing else conf | {"run_name": name}
+        self.submits = "submit" in options.stages
+        self._stages = options.stages
         self._clusters = [cluster.name for cluster in changed.clusters()]
         bucket = bucket_name(changed.storage.output)
         below = changed.storage.output.removeprefix(f"s3://{bucket}").strip("/")
         self._bucket = Bucket(settings, bucket)
-        self._folder = "/".join(filter(None, (below, dag_id, self.run_id)))
+        self._folder = "/".join(filter(None, (below, dag_id, name)))
         self.url = f"{settings.ui_url}/dags/{dag_id}/runs/{self.run_id}"
         plot = "spectrum" if changed.histograms else "higgs"
         self._files = ("summary.json", f"{plot}.png", f"{plot}.svg")
-        self.results = settings.results / dag_id / self.run_id
+        self.results = settings.results / dag_id / name
 
     def start(self) -> None:
         """Trigger the DAG once Airflow has read it. Raises CampaignRunError when it does not."""
+        began = datetime.now(UTC)
         deadline = time.monotonic() + _PARSE_SECONDS
-        while not self._triggered():
+        while not self._triggered(began):
             self._supervision.check()
             if time.monotonic() > deadline:
-                raise CampaignRunError(f"Airflow finds no DAG {self.dag_id}; is there such a campaign?")
+                log = self._supervision.settings.logs / "dag-processor.log"
+                raise CampaignRunError(
+                    f"{self.dag_id} has not been read yet by Airflow, after {_PARSE_SECONDS} s; see {log}"
+                )
             time.sleep(0.3)
 
     def follow(self, view: View) -> None:
@@ -102,35 +113,35 @@ class CampaignRun:
             raise CampaignRunError(self._failure(follower))
 
     def summary(self) -> Summary:
-        """What came of the run.
-
-        Raises CampaignRunError when shards are missing or a file of the results is not there.
-        """
+        """What came of the run. Raises CampaignRunError when a file of the results is not there."""
         try:
             summary = Summary.model_validate_json(self._bucket.read(f"{self._folder}/summary.json"))
         except ClientError as error:
             raise CampaignRunError(f"The run has left no summary in the bucket: {error}") from error
         if lost := [name for name in self._files if not (self.results / name).exists()]:
             raise CampaignRunError(f"The run has left no {' and no '.join(lost)} in {self.results}")
-        done, expected = summary.shards.done, summary.shards.expected
-        if done < expected:
-            raise CampaignRunError(f"{expected - done} of {expected} shards have no result")
         return summary
 
     def report(self) -> str:
-        """The yields, what the run took, and where the plot is. Raises CampaignRunError as `summary` does."""
+        """The yields, what the run took, and where the plot is; of a run that submits nothing, what it did.
+
+        Raises CampaignRunError as `summary` does.
+        """
+        if not self.submits:
+            return f"Stages done: {', '.join(self._stages)}. Only the stage submit leaves yields and a plot."
         plot = self.results / self._files[1]
         shown = plot.relative_to(Path.cwd()) if plot.is_relative_to(Path.cwd()) else plot
         summary = self.summary()
         account = account_table(summary.predicted, summary.took)
         return f"{yields_table(summary)}\n\n{account}\n\nPlot: {shown}"
 
-    def _triggered(self) -> bool:
+    def _triggered(self, began: datetime) -> bool:
+        """Trigger the DAG if it is there. An older import error is of a file that may be mended by now."""
         try:
             if not self._airflow.has_dag(self.dag_id):
-                if errors := self._airflow.import_errors():
-                    name, trace = next(iter(errors.items()))
-                    raise CampaignRunError(f"{name} does not load:\n{trace.strip()}")
+                for file, error in self._airflow.import_errors(began).items():
+                    if Path(file).name in (f"{self.dag_id}.json", DAG_FILE):
+                        raise CampaignRunError(f"{file} does not load:\n{error.strip()}")
                 return False
             self._airflow.trigger(self.dag_id, self.run_id, self.conf)
         except AirflowAwayError:
@@ -143,17 +154,6 @@ class CampaignRun:
             lines = "\n".join(f"    {line}" for line in follower.complaints(task, _LOG_LINES))
             parts.append(f"  {_title(task)} failed:\n{lines}")
         return "\n".join([*parts, f"All of it, when the services are up: {self.url}"])
-
-
-def parse_conf(text: str) -> dict[str, Any]:
-    """A trigger's conf from JSON text. Raises ValueError when it is no JSON object."""
-    try:
-        conf = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"the conf is not JSON: {error}") from None
-    if not isinstance(conf, dict):
-        raise ValueError('the conf must be a JSON object, such as {"max_shards": 2}')
-    return conf
 
 
 def _title(task: TaskInstance) -> str:

@@ -17,16 +17,15 @@ class DataError(Exception):
     """The demo's data cannot be generated; the message ends with what the generator said."""
 
 
-def generate(settings: Settings) -> Path:
+def generate(folder: Path, environment: dict[str, str]) -> Path:
     """The folder with the demo's ROOT files, laid out as in the bucket; what is missing is generated.
 
     Raises DataError.
     """
-    folder = settings.state / "demo-data"
     folder.mkdir(exist_ok=True)
     generated = subprocess.run(
         [sys.executable, "-m", "generator", "--output", str(folder)],
-        env=settings.environment(),
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -39,7 +38,7 @@ def generate(settings: Settings) -> Path:
     return folder
 
 
-def make_buckets(settings: Settings, campaign: Campaign) -> None:
+def make_buckets(settings: Settings | None, campaign: Campaign) -> None:
     """Make the campaign's buckets, unless they are there."""
     urls = {campaign.storage.output}
     if reads_bucket(campaign):
@@ -48,7 +47,7 @@ def make_buckets(settings: Settings, campaign: Campaign) -> None:
         Bucket(settings, bucket_name(url)).create()
 
 
-def fill_bucket(settings: Settings, campaign: Campaign, folder: Path) -> int:
+def fill_bucket(settings: Settings | None, campaign: Campaign, folder: Path) -> int:
     """Copy the files of `folder` to the bucket of the campaign's input; returns their number."""
     return Bucket(settings, bucket_name(campaign.storage.input)).upload(folder)
 

@@ -4,30 +4,24 @@ The server and its keys are those of the usual variables (`AWS_ENDPOINT_URL`, `A
 It may be run again at any time.
 """
 
-import subprocess
-import sys
+import os
 import tempfile
 from pathlib import Path
 
-import boto3
+from demo.demo_data import fill_bucket, generate, make_buckets
+from demo.settings import campaign_file
+from higgsdemo.campaign import load_campaign
 
-BUCKETS = ("higgs-demo", "higgs-results")
-"""The demo's input and output."""
+CAMPAIGN = "demo-k3s"
 
 
 def main() -> None:
-    """Make the buckets, generate the files, and upload them under their paths."""
-    s3 = boto3.client("s3")
-    there = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
-    for name in BUCKETS:
-        if name not in there:
-            s3.create_bucket(Bucket=name)
+    """Make the campaign's buckets, generate the files, and upload them under their paths."""
+    campaign = load_campaign(campaign_file(CAMPAIGN))
+    make_buckets(None, campaign)
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "generator", "--output", folder], check=True)
-        files = sorted(Path(folder).rglob("*.root"))
-        for path in files:
-            s3.upload_file(str(path), BUCKETS[0], path.relative_to(folder).as_posix())
-    print(f"{len(files)} files are in s3://{BUCKETS[0]}")
+        files = fill_bucket(None, campaign, generate(Path(folder), dict(os.environ)))
+    print(f"{files} files are in {campaign.storage.input}")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from demo.settings import USER, Settings
 from demo.supervision import ServiceError, Supervision
 from higgsdemo.campaign import Campaign
 
-_START_SECONDS = 120
-"""Seconds all services together may take to become healthy: ten times what two cores need."""
+_START_SECONDS = 600
+"""Seconds the services may take to become healthy, on a machine with other work too; who gives up says so."""
 
 Say = Callable[[str], None]
 
@@ -25,7 +25,8 @@ Say = Callable[[str], None]
 def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: bool = True) -> None:
     """Start what does not run yet, and make and fill the campaign's buckets.
 
-    Without data they are only made: the S3 server has its own, and forgets results when it ends.
+    Without data they are only made: the S3 server of a rehearsal has its own, and forgets results when it
+    ends.
 
     Generating data and making Airflow's database go on while the services start. Raises ServiceError or
     DataError; services that were started for nothing are stopped again.
@@ -52,7 +53,9 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
     supervision.write_images()
     supervision.start(service.name for service in FOUNDATIONS)
     with ThreadPoolExecutor(1) as pool:
-        folder = pool.submit(generate, settings) if with_data and reads_bucket(campaign) else None
+        folder = None
+        if with_data and reads_bucket(campaign):
+            folder = pool.submit(generate, settings.state / "demo-data", settings.environment())
         supervision.migrate_database()
         wait_until(supervision, lambda: _foundations_missing(settings))
         supervision.start(service.name for service in AIRFLOW)

@@ -34,6 +34,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "dags_are_paused_at_creation": False,
             "executor": "LocalExecutor",
             "parallelism": 8,
+            "dagbag_import_timeout": 120,
+            "dagbag_import_error_traceback_depth": 0,
             "hostname_callable": "demo.hostname",
             "execution_api_server_url": f"{settings.ui_url}/execution/",
             "fernet_key": settings.secrets.fernet_key,
@@ -67,7 +69,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "missing_dag_retry_delay": 5,
         },
         "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 10},
-        "dag_processor": {"parsing_processes": 1},
+        "dag_processor": {"parsing_processes": 1, "dag_file_processor_timeout": 180},
     }
     return {
         "AIRFLOW_HOME": str(home),

@@ -15,14 +15,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from demo.files import read_content, write_private
 from demo.ports import HOST, Ports
-from higgsdemo.campaign import config_folder
+from higgsdemo.campaign import config_files, config_folder
+from higgsdemo.wording import did_you_mean, given
 
 REGION = "us-east-1"
 REPOSITORY = Path(__file__).resolve().parents[2]
-WORKLOAD_IMAGE = "higgsdemo/nanoaod:1"
+REHEARSAL = Path("rehearsal", "state")
+"""The state of a rehearsal's services, below that of the others."""
+
 USER = "admin"
 
 DATABASE = "HIGGS_DATABASE"  # environment variable: another database for Airflow than SQLite, as a URL
@@ -62,9 +66,9 @@ class StandIns(BaseModel):
 
     @classmethod
     def chosen(cls, state: Path) -> Self:
-        """Those of a state folder; those of the demo unless others were saved."""
+        """Those of a state folder; those of the demo unless others were saved. Raises ValueError."""
         path = state / "stand-ins.json"
-        return cls.model_validate_json(path.read_text()) if path.exists() else cls()
+        return read_content(cls, path, "remove it to have those of the demo") if path.exists() else cls()
 
     def save(self, state: Path) -> None:
         """Let the services of a state folder be these."""
@@ -85,11 +89,16 @@ class Settings(BaseModel):
     def load(cls, state: Path) -> Self:
         """Read the folder's ports and secrets; make both, and the folder (for its owner alone), when new.
 
-        Raises ValueError naming the file when one of them cannot be read.
+        Raises ValueError naming what cannot be made or read.
         """
         state = state.absolute()
         for folder in (state, state / "logs", state / "airflow"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise ValueError(
+                    f"The services' state has no place: {folder} cannot be made ({error.strerror})"
+                ) from None
         return cls(
             state=state,
             ports=_remembered(Ports, state / "ports.json"),
@@ -231,56 +240,26 @@ class Settings(BaseModel):
             ),
         }
 
-    def workload_images(self) -> dict[str, object]:
-        """The images localkube can run, in the form of an OCI image's config.
-
-        Ours, and those of `examples/*/image.json`, which run in their own folder. Raises ValueError for a
-        file that is no JSON.
-        """
-        env = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
-            "PYTHONPATH": str(REPOSITORY / "include"),
-            "PYTHONUNBUFFERED": "1",
-        }
-        variables = [f"{name}={value}" for name, value in env.items()]
-        images: dict[str, object] = {
-            WORKLOAD_IMAGE: {
-                "Entrypoint": [sys.executable, "-m", "workload"],
-                "Cmd": [],
-                "Env": variables,
-                "WorkingDir": "/",
-            }
-        }
-        for path in sorted(REPOSITORY.glob("examples/*/image.json")):
-            of_example = {"Env": variables, "WorkingDir": str(path.parent)}
-            images |= {name: of_example | image for name, image in json.loads(path.read_text()).items()}
-        return images
-
 
 def campaign_file(dag_id: str) -> Path:
-    """The file of a campaign: in `include/config`, or in the folder that `HIGGS_CONFIG` names."""
-    return config_folder(REPOSITORY / "dags") / f"{dag_id}.json"
+    """The file of a campaign: in `include/config`, or in the folder that `HIGGS_CONFIG` names.
 
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)
+    Raises ValueError when there is none, with those that there are, and CampaignError for a folder that
+    cannot be listed.
+    """
+    folder = config_folder(REPOSITORY / "dags")
+    files = {path.stem: path for path in config_files(folder)}
+    if dag_id not in files:
+        hint = did_you_mean(dag_id, files)
+        raise ValueError(
+            f"There is no campaign {given(dag_id)} in {folder}{hint} (the campaigns are {', '.join(files)})"
+        )
+    return files[dag_id]
 
 
 def _remembered(model: type[Model], path: Path) -> Model:
-    try:
-        return model.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        made = model()
-        write_private(path, made.model_dump_json(indent=2))
-        return made
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"])) or "the whole"
-        raise ValueError(
-            f"{path} cannot be read ({field}: {fault['msg']}); remove it, and it is made anew"
-        ) from None
+    if path.exists():
+        return read_content(model, path, "remove it, and it is made anew")
+    made = model()
+    write_private(path, made.model_dump_json(indent=2))
+    return made

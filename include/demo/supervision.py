@@ -19,9 +19,11 @@ from typing import Any
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
+from demo.files import write_private
+from demo.images import workload_images
 from demo.services import SERVICES, airflow_environment
 from demo.session import Session, is_alive
-from demo.settings import REPOSITORY, USER, Settings, write_private
+from demo.settings import REPOSITORY, USER, Settings
 
 _GROUP = "higgs"
 _STOP_SECONDS = 5
@@ -200,7 +202,8 @@ class Supervision:
 
     def write_images(self) -> None:
         """Tell localkube what it can run; it reads the file again whenever it changes."""
-        write_private(self.settings.images, json.dumps(self.settings.workload_images(), indent=2))
+        images = {name: image.model_dump() for name, image in workload_images().items()}
+        write_private(self.settings.images, json.dumps(images, indent=2))
 
     def _write_configuration(self) -> None:
         settings = self.settings

@@ -1,7 +1,6 @@
 """The command behind `make rehearsal`."""
 
 import argparse
-import json
 import shutil
 import sys
 import time
@@ -10,17 +9,18 @@ from typing import Any
 
 from rich.console import Console
 
-from demo.airflow_api import AirflowError
-from demo.campaign_run import CampaignRun, CampaignRunError
-from demo.lifecycle import airflow, bring_up
-from demo.settings import REPOSITORY, Settings, StandIns
-from demo.supervision import ServiceError, Supervision
+from demo.campaign_run import CampaignRunError
+from demo.command import carry_out, parse_conf, run_campaign
+from demo.demo_data import bucket_name
+from demo.lifecycle import bring_up
+from demo.settings import REHEARSAL, REPOSITORY, Settings, StandIns, campaign_file
+from demo.supervision import Supervision
 from demo.view import View, view_for
-from higgsdemo.campaign import Campaign, CampaignError, apply_conf, load_campaign
+from higgsdemo.campaign import Campaign, apply_conf, load_campaign
 from rehearsal.components import Components, clock
 
 CAMPAIGN = "higgs-full"
-STATE = REPOSITORY / ".run" / "rehearsal" / "state"
+STATE = REPOSITORY / ".run" / REHEARSAL
 POD_SECONDS = 2.0
 MEMORY_A_POD = "1Gi"  # nodes of localkube have 2 GiB a core, those of the campaign 6.5
 
@@ -28,23 +28,14 @@ MEMORY_A_POD = "1Gi"  # nodes of localkube have 2 GiB a core, those of the campa
 def main(arguments: list[str] | None = None) -> int:
     """Rehearse a campaign; returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        _rehearse(options.state, options.campaign, json.loads(options.conf))
-    except (AirflowError, CampaignError, CampaignRunError, ServiceError, ValueError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return 130
-    return 0
+    return carry_out(lambda: _rehearse(options.state, options.campaign, parse_conf(options.conf)))
 
 
 def stand_ins(state: Path, campaign: Campaign) -> StandIns:
     """What takes the place of a cloud: a quick S3 server with the catalogue's files, and simulated nodes."""
-    bucket = campaign.storage.input.partition("://")[2].partition("/")[0]
     kubeconfig = Settings.load(state).kubeconfig
     return StandIns(
-        s3=("rehearsal.store", "--fill", bucket, campaign.catalogue),
+        s3=("rehearsal.store", "--fill", bucket_name(campaign.storage.input), campaign.catalogue),
         simulate={"seconds": POD_SECONDS},
         pods=("rehearsal.pods", "--kubeconfig", str(kubeconfig), "--catalogue", campaign.catalogue),
     )
@@ -68,9 +59,9 @@ def rehearsal_conf(campaign: Campaign, conf: dict[str, Any]) -> dict[str, Any]:
     return {"mapping": mapping, "storage": {"connection": "higgs_s3"}, **conf}
 
 
-def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> None:
+def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
     began = time.monotonic()
-    campaign = load_campaign(REPOSITORY / "include" / "config" / f"{dag_id}.json")
+    campaign = load_campaign(campaign_file(dag_id))
     conf = rehearsal_conf(campaign, conf)
     apply_conf(campaign, conf)
     stand_ins(state, campaign).save(state)
@@ -91,19 +82,18 @@ def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> None:
         finally:
             supervision.stop()
             shutil.rmtree(supervision.settings.localkube_state, ignore_errors=True)
+    return 0
 
 
 def _run(supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View) -> None:
-    session = airflow(supervision.settings)
-    try:
-        run = CampaignRun(supervision, session, dag_id, campaign, conf)
-        run.start()
-        view.say(f"Campaign {dag_id}, run {run.run_id}: {run.url}")
-        run.follow(view)
+    """Run the campaign, which must leave every result: nothing can fail here but the project itself."""
+    run = run_campaign(supervision, dag_id, campaign, conf, view)
+    if run.submits:
         shards = run.summary().shards
-        view.print("", run.report(), f"\n{shards.done} of {shards.expected} results, each counted once", "")
-    finally:
-        session.close()
+        if shards.done < shards.expected:
+            missing = shards.expected - shards.done
+            raise CampaignRunError(f"{missing} of {shards.expected} shards have no result")
+        view.print(f"{shards.done} of {shards.expected} results, each counted once", "")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -36,4 +36,4 @@ class InvalidCampaign(DAG):
 
     def get_serialized_fields(self) -> Any:  # type: ignore[override]  # it needs this DAG's error
         """Raise the campaign's error."""
-        raise self.error
+        raise self.error from None

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from demo import fill
 from demo.bucket import Bucket
 from demo.demo_data import bucket_name, fill_bucket, make_buckets, reads_bucket
+from demo.files import write_private
 from demo.ports import Ports
-from demo.settings import Settings, write_private
+from demo.settings import Settings
 from higgsdemo.campaign import load_campaign
 
 
@@ -69,3 +71,16 @@ def test_a_campaign_on_public_data_has_but_a_bucket_for_its_results(
     assert not reads_bucket(campaign)
     make_buckets(settings, campaign)
     assert list(Bucket(settings, bucket_name(campaign.storage.output)).objects()) == []
+
+
+def test_a_server_of_a_deployment_is_filled_by_the_usual_variables(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", settings.s3_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", settings.secrets.s3_access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", settings.secrets.s3_secret_key)
+    monkeypatch.setattr(fill, "generate", lambda *_: folder)
+    fill.main()
+    assert capsys.readouterr().out == "2 files are in s3://higgs-demo\n"
+    assert [key for key, _ in Bucket(settings, "higgs-demo").objects()] == ["demo/a/1.root", "demo/a/2.root"]
+    assert list(Bucket(settings, "higgs-results").objects()) == []

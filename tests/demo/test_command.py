@@ -1,10 +1,32 @@
-"""The command's answers when nothing runs, or nothing can."""
+"""The command's answers when nothing runs, or nothing can; what ends it ends what it has started."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from demo.__main__ import main
+from demo.settings import REHEARSAL, REPOSITORY, Settings
+from demo.supervision import Supervision
+
+WAITS = """
+import signal, sys, time
+from demo.command import carry_out
+
+def command():
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    finally:
+        signal.raise_signal(signal.SIGHUP)  # the second one, of make
+        print("stopped", flush=True)
+    return 0
+
+sys.exit(carry_out(command))
+"""
 
 
 def test_down_and_status_say_that_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,7 +43,7 @@ def test_down_and_status_say_that_nothing_runs(tmp_path: Path, capsys: pytest.Ca
         (["--conf", "{"], "the conf is not JSON: "),
         (["--conf", "[]"], 'the conf must be a JSON object, such as {"max_shards": 2}'),
         (["--conf", '{"maping": []}'], 'has no key "maping"; did you mean "mapping"?'),
-        (["--campaign", "nowhere"], "nowhere.json"),
+        (["--campaign", "demo-lokal"], 'did you mean "demo-local"? (the campaigns are cms-open-data-2012, '),
     ],
 )
 def test_a_hopeless_run_is_refused_before_anything_starts(
@@ -32,3 +54,52 @@ def test_a_hopeless_run_is_refused_before_anything_starts(
     assert message in error
     assert "Traceback" not in error
     assert not (tmp_path / "supervisord.conf").exists()
+
+
+def begun(code: str) -> "subprocess.Popen[str]":
+    """A process that runs a command."""
+    command = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": f"{REPOSITORY}/plugins:{REPOSITORY}/include"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout
+    assert command.stdout.readline() == "begun\n"
+    return command
+
+
+@pytest.mark.parametrize("sort", [signal.SIGHUP, signal.SIGTERM])
+def test_a_terminal_that_closes_lets_a_command_stop_what_it_has_started(sort: signal.Signals) -> None:
+    command = begun(WAITS)
+    assert command.stdout
+    command.send_signal(sort)
+    assert command.stdout.read() == "stopped\n"
+    assert command.wait() == 130
+
+
+def test_what_nohup_starts_goes_on_when_the_terminal_closes() -> None:
+    ignoring = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{WAITS}"
+    command = begun(ignoring.replace("sleep(60)", "sleep(1)"))
+    assert command.stdout
+    command.send_signal(signal.SIGHUP)
+    assert command.stdout.read() == "stopped\n"
+    assert command.wait() == 0
+
+
+def test_down_ends_the_services_of_a_rehearsal_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rehearsal = Supervision(Settings.load(tmp_path / REHEARSAL))
+    rehearsal.start_supervisor()
+    assert main(["--state", str(tmp_path), "down"]) == 0
+    assert rehearsal.states() == []
+    assert capsys.readouterr().out == "The services are stopped.\n"
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["--state", str(tmp_path / "file" / "state"), "status"]) == 1
+    assert f"{tmp_path}/file/state cannot be made (Not a directory)" in capsys.readouterr().err

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from demo.files import write_private
 from demo.ports import Ports, ports_to_choose
-from demo.settings import Settings, write_private
+from demo.settings import Settings, campaign_file
 
 
 def test_secrets_are_random_remembered_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
@@ -51,6 +52,22 @@ def test_a_file_that_is_broken_is_named(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"ui": "eighty"}')
     with pytest.raises(ValueError, match=r"ports\.json cannot be read .* remove it, and it is made anew"):
         Settings.load(tmp_path)
+
+
+def test_stand_ins_that_are_broken_are_named(tmp_path: Path) -> None:
+    (tmp_path / "stand-ins.json").write_text('{"s3": 1}')
+    with pytest.raises(ValueError, match=r"stand-ins\.json cannot be read \(s3: .*; remove it to have those"):
+        Settings.load(tmp_path)
+
+
+def test_a_campaigns_file_is_found_where_higgs_config_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIGGS_CONFIG", str(tmp_path))
+    (tmp_path / "theirs.json").write_text("{}")
+    assert campaign_file("theirs") == tmp_path / "theirs.json"
+    with pytest.raises(ValueError, match=r'no campaign "demo-local" .*\(the campaigns are theirs\)'):
+        campaign_file("demo-local")
 
 
 def test_a_long_path_moves_the_control_socket_where_it_fits(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import httpx
 import psutil
 import pytest
 
+from demo.files import write_private
 from demo.ports import Ports
 from demo.session import Session, is_alive
-from demo.settings import Settings, write_private
+from demo.settings import Settings
 from demo.supervision import ServiceError, Supervision
 from demo_stack import eventually, kill
 

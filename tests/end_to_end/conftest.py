@@ -1,9 +1,8 @@
 """One set of real services for all end-to-end tests, and one undisturbed run of the demo to compare with."""
 
 import json
-import os
+import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -54,13 +53,6 @@ def written(config: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo_run(stack: Stack) -> DemoRun:
     """The demo campaign, run to its end by the command behind `make demo`."""
-    done = subprocess.run(
-        stack.command("run", "--conf", '{"run_name": "undisturbed"}'),
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": "plugins:include"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return DemoRun(done.stdout, "undisturbed", stack.settings.results / "demo-local" / "undisturbed")
+    output = stack.run()
+    (name,) = re.findall(r"Campaign demo-local, run (\S+):", output)
+    return DemoRun(output, name, stack.settings.results / "demo-local" / name)

@@ -98,7 +98,7 @@ def test_clusters_that_work_are_deleted_when_somebody_agrees_and_leftovers_by_th
     wait = next(
         task for task in stack.airflow.tasks("released", run) if task.task_id == "cluster.wait_for_jobs"
     )
-    stack.airflow.mark("released", run, wait, "failed")
+    stack.mark(run, wait, "failed", dag="released")
     question = campaign.asked(run)
     assert question["options"] == ["Delete the clusters", "Keep them"]
     assert f"* {CLUSTER}: 1 shards" in str(question["body"])

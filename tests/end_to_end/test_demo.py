@@ -10,7 +10,9 @@ import pytest
 from collision_events import CHANNELS, mass_histogram, requires_collision_events, write_nanoaod
 from demo.airflow_api import AirflowError
 from demo.bucket import Bucket
+from demo.settings import REPOSITORY
 from demo_stack import DAG, Stack, eventually
+from documents import below
 from higgsdemo.results.merge import Merge
 
 if TYPE_CHECKING:
@@ -55,6 +57,32 @@ def test_the_command_tells_what_happened_in_plain_lines(demo_run: "DemoRun") -> 
     assert "Simulated data, not CMS collisions" in lines
     assert f"Plot: {demo_run.results / 'higgs.png'}" in lines
     assert "\x1b" not in demo_run.output
+
+
+def test_the_commands_that_change_a_run_end_well_as_the_documentation_has_them(stack: Stack) -> None:
+    """One after the other: the last one removes what the others leave."""
+    conf = re.compile(r"make demo CONF='([^']*)'")
+    told = [
+        stack.run(found)
+        for name, heading in (("README.md", "Change a run"), ("docs/original.md", "From the demo of 2019"))
+        for block in below(REPOSITORY / name, heading, "bash")
+        for found in conf.findall(block)
+    ]
+    assert len(told) == 6
+    yields, stages = "Significance: ", "Only the stage submit leaves yields and a plot."
+    assert [yields in output for output in told] == [True, True, False, False, True, False]
+    assert [stages in output for output in told] == [False, False, True, True, False, True]
+    assert stack.contexts() == []
+
+
+def test_a_run_is_finished_under_its_name_and_not_told_as_an_earlier_one(stack: Stack) -> None:
+    part = {"clusters": ["kubecon-demo-2"], "run_name": "resumed"}
+    stack.run(json.dumps(part | {"max_shards": 1}))
+    refused = stack.run(json.dumps(part), code=1)
+    assert "run resumed is there already, made by the DAG run demo-" in refused
+    stack.run(json.dumps(part | {"resume": True}))
+    assert stack.summary("resumed")["shards"]["done"] > 3
+    assert stack.contexts() == []
 
 
 def test_a_mapping_given_at_the_trigger_may_have_more_clusters_than_the_file(stack: Stack) -> None:

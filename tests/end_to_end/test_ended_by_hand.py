@@ -62,7 +62,7 @@ EACH_ONCE = ({"expected": 76, "done": 76, "failed": 0, "missing": 0}, {})
 def test_a_wait_marked_as_failed_stops_its_jobs_and_goes_on_when_it_is_cleared(stack: Stack) -> None:
     run = stack.trigger("marked", cleanup="none")
     pods = held(stack, run)
-    stack.airflow.mark(DAG, run, waits(stack, run)["kubecon-demo-1"], "failed")
+    stack.mark(run, waits(stack, run)["kubecon-demo-1"], "failed")
     eventually(lambda: suspended(stack, "kubecon-demo-1") == {True}, "its Jobs are stopped")
     eventually(lambda: stack.running_pods("kubecon-demo-1") == 0, "its pods have ended")
     assert stack.running_pods("kubecon-demo-2") == 1
@@ -70,7 +70,7 @@ def test_a_wait_marked_as_failed_stops_its_jobs_and_goes_on_when_it_is_cleared(s
     go_on(pods)
     assert stack.finish(run) == "failed"
     assert stack.tasks(run)["wait_for_jobs kubecon-demo-2"] == "success"
-    stack.airflow.clear(DAG, run, waits(stack, run)["kubecon-demo-1"])
+    stack.clear(run, waits(stack, run)["kubecon-demo-1"])
     assert stack.finish(run) == "success"
     assert counted(stack, run) == EACH_ONCE
 
@@ -79,7 +79,7 @@ def test_a_cleared_wait_goes_on_with_the_jobs_that_run(stack: Stack) -> None:
     run = stack.trigger("cleared", cleanup="none")
     pods = held(stack, run)
     wait = waits(stack, run)["kubecon-demo-2"]
-    stack.airflow.clear(DAG, run, wait)
+    stack.clear(run, wait)
     eventually(
         lambda: (
             (now := waits(stack, run)["kubecon-demo-2"]).state == "deferred"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.settings import Settings
+from demo.images import workload_images
 from higgsdemo.campaign import load_campaign
 from higgsdemo.results.document import parse_result
 from pod_process import Ended
@@ -78,13 +78,10 @@ def test_a_store_that_does_not_answer_is_tried_again(example: Path, bucket: Buck
     assert run(example, bucket, tmp_path, "in/none.root").code not in (0, 65)
 
 
-def test_the_campaign_runs_the_image_that_localkube_and_docker_make(
-    example: Path, repository: Path, tmp_path: Path
-) -> None:
+def test_the_campaign_runs_the_image_that_localkube_and_docker_make(example: Path, repository: Path) -> None:
     image = load_campaign(repository / "include/config/dimuon.json").image
-    entry = Settings.load(tmp_path).workload_images()[str(image)]
-    assert isinstance(entry, dict)
-    assert (entry["Entrypoint"], entry["WorkingDir"]) == (["python", "dimuon.py"], str(example))
+    entry = workload_images()[str(image)]
+    assert (entry.Entrypoint, entry.WorkingDir) == (["python", "dimuon.py"], str(example))
     dockerfile = (example / "Dockerfile").read_text()
     (copied,) = re.findall(r"(?m)^COPY (\S+) ", dockerfile)
     assert (example / copied).is_file()

@@ -1,0 +1,30 @@
+"""Small files of the local services: written whole, for their owner alone; read with words for people."""
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+Content = TypeVar("Content")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def read_content(kind: type[Content], path: Path, advice: str) -> Content:
+    """The content of a JSON file. Raises ValueError naming file and field, and with an advice."""
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); {advice}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(map(str, fault["loc"])) or "the whole"
+        raise ValueError(f"{path} cannot be read ({field}: {fault['msg']}); {advice}") from None

@@ -271,6 +271,15 @@ def test_the_campaign_finds_its_connections_and_its_pods_their_servers(
     assert json.loads(variables["AIRFLOW_CONN_HIGGS_REDIS"])["host"] == address["redis"]
 
 
+def test_k3s_is_the_same_node_after_down_and_up(
+    compose: dict[str, Any], services: dict[str, Service]
+) -> None:
+    kept = {volume["target"]: volume["source"] for volume in services["k3s"]["volumes"]}
+    assert services["k3s"]["hostname"] == "k3s"
+    assert {"/var/lib/rancher/k3s", "/etc/rancher/node"} <= set(kept)
+    assert set(kept.values()) <= set(compose["volumes"])
+
+
 def test_k3s_gets_the_image_that_the_campaign_runs(services: dict[str, Service], campaign: Campaign) -> None:
     image = WORKLOADS[campaign.workload].image
     output = next(w for w in command_words(services["workload-image"]) if w.startswith("--output="))

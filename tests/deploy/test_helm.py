@@ -5,6 +5,7 @@ documentation names. What the values say of this project and of Airflow is held 
 """
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ KEYS = {
         "allowPodLaunching",
         "apiSecretKeySecretName",
         "apiServer",
+        "createUserJob",
         "dagProcessor",
         "dags",
         "data",
@@ -67,6 +69,14 @@ def test_options_are_airflows_and_paths_those_of_the_image(repository: Path, val
     for name in ("AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER"):
         assert f"{name}={variables[name]} " in dockerfile
     assert all(isinstance(value, str) for value in variables.values())
+
+
+def test_the_login_is_one_that_the_image_has_and_that_one_api_server_keeps(values: dict[str, Any]) -> None:
+    (manager,) = [item["value"] for item in values["env"] if item["name"] == "AIRFLOW__CORE__AUTH_MANAGER"]
+    module, _, name = manager.rpartition(".")
+    assert isinstance(getattr(import_module(module), name), type)
+    assert (name, values["apiServer"]["replicas"]) == ("SimpleAuthManager", 1)
+    assert values["createUserJob"] == {"enabled": False}  # it knows FAB alone
 
 
 def test_no_secret_stands_in_the_values(values: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample
 FIELDS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass2mu2e_8TeV_low"}
 ALL: tuple[Channel, ...] = ("4mu", "4e", "2e2mu")
 NOTE = "Simulated data, not CMS collisions"
+A_FILE = {"stream": "stream", "value": 1e6}
+"""The luminosity of a file of data of the small catalogue: 1/pb."""
 
 
 def histogram(bins: Mapping[int, int] | None = None) -> list[int]:
@@ -32,6 +34,11 @@ def document(
 def stored(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:
     """Key and content of the object with that document."""
     return f"out/run/results/{dataset}/{shard}.json", json.dumps(document(dataset, *args, **kwargs)).encode()
+
+
+def recorded(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:
+    """The same of a file of data, which states its luminosity."""
+    return stored(dataset, shard, *args, lumi=A_FILE, **kwargs)
 
 
 def sample(
@@ -66,6 +73,7 @@ def catalogue(
         title="A small catalogue",
         note=note,
         luminosity_pb=luminosity_pb or {2012: 1000.0},
+        streams={"stream": {s.name: float(s.files) for s in samples if s.group == "data"}},
         datasets={dataset.name: dataset for dataset in datasets},
         samples={s.name: s for s in samples},
     )

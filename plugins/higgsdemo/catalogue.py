@@ -3,8 +3,8 @@
 A catalogue is a directory `include/datasets/<name>/` of three files that people can read and edit:
 
 - `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year
-  with its relative uncertainty, and by stream (trigger and year) and data sample, and the mean size of a file
-  in bytes, which runs are predicted by;
+  with its relative uncertainty, and by stream (trigger and year) that of each data sample, and the mean size
+  of a file in bytes, which runs are predicted by;
 - `samples.csv`: one physics process or data-taking period a line, with what its normalisation needs;
 - `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample.
 
@@ -15,6 +15,7 @@ processed events; events of a data sample weigh 1.
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -178,17 +179,7 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
     datasets = _read_datasets(directory / "datasets.csv", samples)
     _check_streams(directory / "catalogue.json", heading.streams, samples)
     _compare_files(directory / "samples.csv", samples, datasets)
-    return Catalogue(
-        name=name,
-        title=heading.title,
-        note=heading.note,
-        luminosity_pb=heading.luminosity_pb,
-        luminosity_uncertainty=heading.luminosity_uncertainty,
-        file_bytes=heading.file_bytes,
-        streams=heading.streams,
-        datasets=datasets,
-        samples=samples,
-    )
+    return Catalogue(name=name, datasets=datasets, samples=samples, **heading.model_dump())
 
 
 def _read_heading(path: Path) -> _Heading:
@@ -249,11 +240,12 @@ def _read_datasets(path: Path, samples: dict[str, Sample]) -> dict[str, Dataset]
 
 
 def _check_streams(path: Path, streams: dict[str, dict[str, float]], samples: dict[str, Sample]) -> None:
-    """Refuse the luminosity of what is no data sample."""
-    for stream, parts in streams.items():
-        for name in parts:
-            if name not in samples or samples[name].datatype != "data":
-                raise CatalogueError(f"{path}: streams.{stream} names {given(name)}, which is no data sample")
+    """Refuse what is not one luminosity for each data sample, as a part of which its files are weighed."""
+    named = Counter(name for parts in streams.values() for name in parts)
+    data = Counter(name for name, sample in samples.items() if sample.datatype == "data")
+    if wrong := (named - data) | (data - named):
+        names = ", ".join(map(given, sorted(wrong)))
+        raise CatalogueError(f"{path}: streams must give the luminosity of each data sample: see {names}")
 
 
 def _compare_files(path: Path, samples: dict[str, Sample], datasets: dict[str, Dataset]) -> None:

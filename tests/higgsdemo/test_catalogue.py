@@ -84,6 +84,14 @@ def test_the_demo_says_that_it_is_simulated() -> None:
     assert all(name.startswith("Simulated_") for name in demo.datasets)
 
 
+def test_the_streams_of_the_demo_share_its_luminosity_by_their_files() -> None:
+    demo = load_catalogue("demo")
+    for parts in demo.streams.values():
+        samples = [demo.samples[name] for name in parts]
+        whole, files = demo.luminosity_pb[samples[0].year], sum(sample.files for sample in samples)
+        assert parts == {one.name: round(whole * one.files / files, 1) for one in samples}
+
+
 def test_an_unknown_catalogue_is_refused_with_the_one_that_was_meant() -> None:
     with pytest.raises(CatalogueError) as refused:
         load_catalogue("cms-higs")
@@ -183,6 +191,27 @@ CASES = {
         "299973,35",
         "samples.csv, sample sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6, column files: is 35, "
         "its datasets have 34",
+    ),
+    "a data sample without a luminosity": (
+        "catalogue.json",
+        '"mu_stream_2011": {"cms_run2011a_doublemu_aod_12oct2013-v1": 2333.3},',
+        "",
+        "catalogue.json: streams must give the luminosity of each data sample: "
+        'see "cms_run2011a_doublemu_aod_12oct2013-v1"',
+    ),
+    "a data sample in two streams": (
+        "catalogue.json",
+        '"el_stream_2011": {',
+        '"el_stream_2011": {"cms_run2011a_doublemu_aod_12oct2013-v1": 1, ',
+        "catalogue.json: streams must give the luminosity of each data sample: "
+        'see "cms_run2011a_doublemu_aod_12oct2013-v1"',
+    ),
+    "a stream of what is no data sample": (
+        "catalogue.json",
+        '"el_stream_2011": {',
+        '"el_stream_2011": {"sm12_dr53x_zzto4mu_8tev-pw-py6": 1, ',
+        "catalogue.json: streams must give the luminosity of each data sample: "
+        'see "sm12_dr53x_zzto4mu_8tev-pw-py6"',
     ),
     "a line that is too short": (
         "samples.csv",

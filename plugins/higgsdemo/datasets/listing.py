@@ -129,7 +129,7 @@ def _listing(
                 del done[shard.name]
             listing.done += shard.name in done
             key = "" if dataset.is_file else shard.url.removeprefix(dataset.url)
-            lumi = luminosities.of(dataset.name, key, shard.share)
+            lumi = luminosities.of(dataset, key, shard.share)
             file.write(dump(replace(shard, done=shard.name in done, lumi=lumi)))
     return listing
 

@@ -57,7 +57,7 @@ def workspace(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
         if exposure.covered_pb > 0:
             covered[exposure.channel].append(exposure.year)
     if not any(covered.values()):
-        raise NoFitError("no luminosity is covered: no shard of data has been analysed")
+        raise NoFitError("no luminosity is covered: no shard of data that states its own has been analysed")
     _require_samples(covered, spectrum, catalogue)
     _require_background(covered, spectrum)
     fitted = {

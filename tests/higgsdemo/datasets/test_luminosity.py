@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from higgsdemo.catalogue import DATASETS_DIR, CatalogueError, load_catalogue
+from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, CatalogueError, load_catalogue
 from higgsdemo.datasets.luminosity import Luminosities
+from planned_runs import dataset
 
 DATA = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
 KEY = "eos/opendata/cms/Run2012C/DoubleElectron/AOD/22Jan2013-v1/20000/a.root"
@@ -28,9 +29,9 @@ def luminosities(root: Path = DATASETS_DIR) -> Luminosities:
 def test_the_files_of_a_stream_add_up_to_its_luminosity() -> None:
     catalogue = load_catalogue("cms-higgs")
     totals: dict[str, float] = {}
-    for dataset in catalogue.datasets.values():
-        if found := luminosities().of(dataset.name, "any.root"):
-            totals[found["stream"]] = totals.get(found["stream"], 0) + found["value"] * dataset.files
+    for known in catalogue.datasets.values():
+        if found := luminosities().of(dataset(known.name), "any.root"):
+            totals[found["stream"]] = totals.get(found["stream"], 0) + found["value"] * known.files
     assert {stream: round(value / 1e6, 1) for stream, value in totals.items()} == {
         "mu_stream_2011": 2333.3,
         "el_stream_2011": 2333.3,
@@ -45,17 +46,27 @@ def test_the_files_of_a_stream_add_up_to_its_luminosity() -> None:
 )
 def test_a_files_own_luminosity_wins_wherever_the_file_lies(root: Path, url: str) -> None:
     (root / "cms-higgs/lumi/run2012c.json").write_text(json.dumps({url: 178306109.36}))
-    assert luminosities(root).of(DATA, "a.root") == {"stream": "el_stream_2012", "value": 178306109.36}
-    share = luminosities(root).of(DATA, "b.root")
+    assert luminosities(root).of(dataset(DATA), "a.root") == {
+        "stream": "el_stream_2012",
+        "value": 178306109.36,
+    }
+    share = luminosities(root).of(dataset(DATA), "b.root")
     assert share == {"stream": "el_stream_2012", "value": pytest.approx(7169.6e6 / 2389)}
+
+
+def test_the_files_of_a_campaigns_own_dataset_are_files_of_its_sample(root: Path) -> None:
+    own = dataset("mine", url="s3://mine/electrons/", sample="cms_run2012c_doubleelectron_aod_22jan2013-v1")
+    share = {"stream": "el_stream_2012", "value": pytest.approx(7169.6e6 / 2389)}
+    assert luminosities(root).of(own, "a.root") == share
+    (root / "cms-higgs/lumi/mine.json").write_text(json.dumps({"s3://mine/electrons/a.root": 5e6}))
+    assert luminosities(root).of(own, "a.root") == share | {"value": 5e6}
+    assert luminosities(root).of(own, "b.root") == share
 
 
 def test_simulation_and_strange_data_have_none() -> None:
     zz = "CMS_MonteCarlo2012_Summer12_DR53X_ZZTo4mu_8TeV-powheg-pythia6_AODSIM_PU_RD1_START53_V7N-v1_20000"
-    assert luminosities().of(zz, "a.root") is None
-    assert luminosities().of("somebodys", "a.root") is None
-    demo = load_catalogue("demo")
-    assert Luminosities(demo).of("Simulated_Run2012B_DoubleElectron", "a.root") is None
+    assert luminosities().of(dataset(zz), "a.root") is None
+    assert luminosities().of(dataset("somebodys", sample=UNASSIGNED), "a.root") is None
 
 
 @pytest.mark.parametrize("content", ["[1]", "{", '{"a.root": "much"}'])
@@ -74,17 +85,10 @@ def test_a_value_that_is_no_luminosity_is_refused_by_its_file(root: Path, value:
     assert str(refused.value) == f"{path}: the luminosity of b.root is {shown}; it must be 0 or more, in 1/ub"
 
 
-def test_a_stream_of_simulation_is_refused(root: Path) -> None:
-    path = root / "cms-higgs/catalogue.json"
-    path.write_text(path.read_text().replace("cms_run2011a_doublemu_aod", "cms_run2011a_doublemuon_aod"))
-    with pytest.raises(CatalogueError, match=r"streams.mu_stream_2011 names .* which is no data sample"):
-        load_catalogue("cms-higgs", root)
-
-
 def test_the_parts_of_a_file_share_its_luminosity_by_their_events() -> None:
     luminosities = Luminosities(load_catalogue("cms-open-data-2012"))
-    whole = luminosities.of("Run2012C_DoubleMuParked", "")
+    whole = luminosities.of(dataset("Run2012C_DoubleMuParked"), "")
     assert whole == {"stream": "mu_stream_2012", "value": 7132.2e6}
-    part = luminosities.of("Run2012C_DoubleMuParked", "", 0.25)
+    part = luminosities.of(dataset("Run2012C_DoubleMuParked"), "", 0.25)
     assert part == {"stream": "mu_stream_2012", "value": 7132.2e6 / 4}
-    assert luminosities.of("ZZTo4mu", "", 0.25) is None
+    assert luminosities.of(dataset("ZZTo4mu"), "", 0.25) is None

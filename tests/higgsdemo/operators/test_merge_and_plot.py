@@ -10,6 +10,7 @@ import pyhf
 import pytest
 
 from higgsdemo.catalogue import load_catalogue
+from higgsdemo.datasets.luminosity import Luminosities
 from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
 from higgsdemo.run import ClusterRun, Run
@@ -33,6 +34,11 @@ def counts(name: str) -> dict[str, dict[int, int]]:
     return {channel: bins if channel in sample.channels else {} for channel in ALL}
 
 
+def lumi(name: str) -> dict[str, Any] | None:
+    """What a list of shards says of a dataset's first file."""
+    return Luminosities(DEMO).of(dataset(name), "x.root")
+
+
 def run_of(kind: Kind, *names: str) -> ClusterRun:
     """A run over one shard of each dataset, with the results of all of them."""
     refs = [dataset(name, url=f"s3://in/{name}/", sample=DEMO.datasets[name].sample.name) for name in names]
@@ -41,7 +47,7 @@ def run_of(kind: Kind, *names: str) -> ClusterRun:
         "output": f"{kind.url}/{FOLDER}",
         "output_connection": "with_keys",
     }
-    objects = [stored(name, "x", 6000, counts(name)) for name in names]
+    objects = [stored(name, "x", 6000, counts(name), lumi=lumi(name)) for name in names]
     shards = b"".join(dump(Shard(name, "x", f"s3://in/{name}/x.root", 1)) for name in names)
     assignment = planned(run=run, cluster={"datasets": refs})
     kind.put_all([*objects, (f"{FOLDER}/{shards_key(assignment.cluster.name)}", shards)])

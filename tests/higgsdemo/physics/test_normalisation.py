@@ -6,7 +6,7 @@ import pytest
 from higgsdemo.catalogue import Catalogue, load_catalogue
 from higgsdemo.physics.normalisation import NormalisationError, Spectrum, Yield, normalise
 from higgsdemo.results.merge import Merge
-from result_documents import ALL, catalogue, histogram, sample, stored
+from result_documents import ALL, catalogue, histogram, recorded, sample, stored
 
 PUBLISHED_DATA = [
     *(0, 0, 0, 1, 2, 8, 16, 12, 8, 1, 3, 0, 0, 2, 1, 0, 3, 3, 7, 2),
@@ -63,7 +63,9 @@ def test_a_sample_fills_only_its_own_channels() -> None:
         sample("zz", "zz", channels=("4e",)),
     )
     every = {"4mu": {1: 1}, "4e": {2: 1}, "2e2mu": {3: 1}}
-    found = spectrum_of(known, *(stored(name, shard, 10, every) for name in known.datasets for shard in "xy"))
+    found = spectrum_of(
+        known, *(recorded(name, shard, 10, every) for name in known.datasets for shard in "xy")
+    )
     assert found.combined("data").values().tolist() == histogram({1: 2, 2: 2, 3: 2})
     assert found.combined("zz").values().nonzero()[0].tolist() == [2]
     assert list(found.weights["zz"]) == ["4e"]
@@ -212,7 +214,8 @@ def test_simulation_is_scaled_to_the_luminosity_its_channel_covers() -> None:
         sample("e", "data", channels=("4e",), files=2),
         sample("h", "higgs", files=1),
     )
-    found = spectrum_of(known, stored("MU", "x"), stored("E", "x"), stored("E", "y"), stored("H", "x", 1000))
+    data = [recorded("MU", "x"), recorded("E", "x"), recorded("E", "y")]
+    found = spectrum_of(known, *data, stored("H", "x", 1000))
     assert covered(found) == {(2012, "4mu"): 250.0, (2012, "4e"): 1000.0, (2012, "2e2mu"): 250.0}
     assert found.weights == {"h": {"4mu": 0.25, "4e": 1.0, "2e2mu": 0.25}}
     assert (found.shards_computed, found.shards_expected, found.coverage) == (4, 7, 4 / 7)
@@ -220,48 +223,38 @@ def test_simulation_is_scaled_to_the_luminosity_its_channel_covers() -> None:
 
 def test_the_luminosity_of_a_year_is_all_its_files_also_when_a_campaign_asks_for_few() -> None:
     known = catalogue(sample("d", "data", files=100))
-    found = spectrum_of(known, stored("D", "x"), stored("D", "y"), expected={"D": 2})
+    found = spectrum_of(known, recorded("D", "x"), recorded("D", "y"), expected={"D": 2})
     assert covered(found)[2012, "4mu"] == 20.0
     assert found.coverage == 1.0
-
-
-def test_a_bucket_with_more_files_than_the_catalogue_is_covered_by_all_of_them() -> None:
-    known = catalogue(sample("d", "data", files=1))
-    assert covered(spectrum_of(known, stored("D", "x"), expected={"D": 4}))[2012, "4e"] == 250.0
-
-
-def streamed(known: Catalogue, **pb: float) -> Catalogue:
-    return known.model_copy(update={"streams": {"stream": pb}})
 
 
 def stating(dataset: str, shard: str, pb: float) -> tuple[str, bytes]:
     return stored(dataset, shard, lumi={"stream": "stream", "value": pb * 1e6})
 
 
-def test_luminosity_is_what_the_shards_state_where_the_streams_are_known() -> None:
-    known = streamed(
-        catalogue(
-            sample("b", "data", channels=("4mu", "2e2mu"), files=2),
-            sample("c", "data", channels=("4mu", "2e2mu"), files=2),
-            sample("e", "data", channels=("4e",), files=2),
-        ),
-        b=100.0,
-        c=300.0,
-        e=400.0,
-    )
+def test_luminosity_is_what_the_shards_state() -> None:
+    known = catalogue(
+        sample("b", "data", channels=("4mu", "2e2mu"), files=2),
+        sample("c", "data", channels=("4mu", "2e2mu"), files=2),
+        sample("e", "data", channels=("4e",), files=2),
+    ).model_copy(update={"streams": {"stream": {"b": 100.0, "c": 300.0, "e": 400.0}}})
     found = spectrum_of(known, stating("B", "x", 70.0), stating("C", "y", 130.0), stating("E", "x", 100.0))
     assert covered(found) == {(2012, "4mu"): 500.0, (2012, "4e"): 250.0, (2012, "2e2mu"): 500.0}
 
 
-def test_parts_of_files_bear_parts_of_the_luminosity_also_when_a_campaign_asks_for_few() -> None:
-    known = streamed(catalogue(sample("d", "data", files=1)), d=400.0)
-    found = spectrum_of(known, *(stating("D", f"part-{n}", 10.0) for n in range(2)), expected={"D": 2})
-    assert covered(found)[2012, "4mu"] == 50.0
+@pytest.mark.parametrize("expected", [{"B": 2, "C": 2}, {"B": 12, "C": 12}, {"B": 100}])
+def test_parts_of_files_bear_parts_of_the_luminosity_whatever_a_campaign_asks_for(
+    expected: dict[str, int],
+) -> None:
+    """Two sixths of one of the two files of B: a twelfth of what B and C have together."""
+    known = catalogue(sample("b", "data", files=2), sample("c", "data", files=2))
+    found = spectrum_of(known, *(stating("B", f"part-{n}", 1 / 6) for n in range(2)), expected=expected)
+    assert covered(found)[2012, "4mu"] == pytest.approx(1000 / 12)
 
 
-def test_shards_that_state_no_luminosity_are_counted() -> None:
-    known = streamed(catalogue(sample("d", "data", files=4), sample("e", "data", files=4)), d=400.0, e=400.0)
-    assert covered(spectrum_of(known, stating("D", "x", 10.0), stored("E", "x")))[2012, "4mu"] == 250.0
+def test_shards_that_state_no_luminosity_cover_none() -> None:
+    known = catalogue(sample("d", "data", files=4), sample("e", "data", files=4))
+    assert covered(spectrum_of(known, recorded("D", "x"), stored("E", "x")))[2012, "4mu"] == 125.0
 
 
 def test_years_are_covered_apart() -> None:
@@ -272,9 +265,8 @@ def test_years_are_covered_apart() -> None:
         sample("h12", "higgs", 2012),
         luminosity_pb={2011: 100.0, 2012: 1000.0},
     )
-    found = spectrum_of(
-        known, stored("D11", "x"), stored("D12", "x"), stored("H11", "x", 50), stored("H12", "x", 50)
-    )
+    data = [recorded("D11", "x"), recorded("D12", "x")]
+    found = spectrum_of(known, *data, stored("H11", "x", 50), stored("H12", "x", 50))
     assert (covered(found)[2011, "4mu"], covered(found)[2012, "4mu"]) == (50.0, 250.0)
     assert (found.weights["h11"]["4mu"], found.weights["h12"]["4mu"]) == (1.0, 5.0)
 
@@ -295,7 +287,7 @@ def test_a_campaign_whose_data_failed_predicts_nothing() -> None:
 
 def test_shards_in_test_mode_cover_no_luminosity() -> None:
     known = catalogue(sample("d", "data"))
-    found = spectrum_of(known, stored("D", "x"), stored("D", "y", 0, test_mode=True))
+    found = spectrum_of(known, recorded("D", "x"), recorded("D", "y", 0, test_mode=True))
     assert covered(found)[2012, "4mu"] == 500.0
     assert found.coverage == 0.5
 

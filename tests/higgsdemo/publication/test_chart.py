@@ -9,7 +9,7 @@ import pytest
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.publication.chart import chart
 from higgsdemo.results.merge import Merge
-from result_documents import NOTE, catalogue, sample, stored
+from result_documents import NOTE, catalogue, recorded, sample, stored
 
 SMALL = catalogue(
     sample("data", "data", files=1),
@@ -23,7 +23,7 @@ EXPECTED = {"DATA": 1, "HIGGS": 1, "ZZ": 1}
 def numbers() -> dict[str, object]:
     merge = Merge.of(
         [
-            stored("DATA", "a", counts={"4mu": {18: 4}, "4e": {18: 1}}),
+            recorded("DATA", "a", counts={"4mu": {18: 4}, "4e": {18: 1}}),
             stored("HIGGS", "a", processed=1000, counts={"4mu": {18: 2}, "2e2mu": {17: 1}}),
             stored("ZZ", "a", processed=500, counts={"4mu": {7: 3}, "4e": {7: 9}}),
         ]

@@ -15,7 +15,7 @@ from higgsdemo.physics.normalisation import GROUPS, Spectrum, normalise
 from higgsdemo.publication.hepdata import submission
 from higgsdemo.publication.histograms import root_file
 from higgsdemo.results.merge import Merge
-from result_documents import ALL, NOTE, catalogue, sample, stored
+from result_documents import ALL, NOTE, catalogue, recorded, sample, stored
 
 KNOWN = catalogue(
     sample("d11", "data", 2011, files=1),
@@ -30,8 +30,8 @@ KNOWN = catalogue(
 @pytest.fixture(scope="module")
 def spectrum() -> Spectrum:
     objects = [
-        stored("D11", "x", 100, {"4mu": {18: 2}}),
-        stored("D12", "x", 100, {"4mu": {18: 5, 19: 1}, "4e": {0: 3}}),
+        recorded("D11", "x", 100, {"4mu": {18: 2}}),
+        recorded("D12", "x", 100, {"4mu": {18: 5, 19: 1}, "4e": {0: 3}}),
         stored("ZZ11", "x", 100, {"4mu": {7: 2}, "2e2mu": {7: 4}}),
         stored("H12", "x", 100, {"4e": {18: 9}}),
     ]

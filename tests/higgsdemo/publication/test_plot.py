@@ -21,7 +21,7 @@ from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.publication.plot import HIGGS_LABEL, coverage_text, draw, luminosity_text, render
 from higgsdemo.results.merge import Merge
-from result_documents import NOTE, catalogue, histogram, sample, stored
+from result_documents import NOTE, catalogue, histogram, recorded, sample, stored
 
 FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384))
 DATA = {0: 1, 7: 16, 18: 7, 36: 3}
@@ -39,7 +39,7 @@ def known(note: str | None = None) -> Catalogue:
 
 def spectrum(data_shards: str = "xy", missing: str = "") -> Spectrum:
     """Data of 27 events in the first shard; each of the simulated groups fills two bins."""
-    events = [stored("DATA", shard, 1000, {"4mu": DATA} if shard == "x" else {}) for shard in data_shards]
+    events = [recorded("DATA", shard, 1000, {"4mu": DATA} if shard == "x" else {}) for shard in data_shards]
     simulated = {"HIGGS": {18: 4, 17: 1}, "ZZ": {7: 15, 36: 2}, "DY": {7: 2, 10: 1}, "TTBAR": {7: 1, 30: 1}}
     events += [
         stored(name, "x", 11580, {"2e2mu": counts}) for name, counts in simulated.items() if name != missing

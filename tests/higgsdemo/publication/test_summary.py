@@ -17,15 +17,14 @@ from higgsdemo.publication.summary import (
 )
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.merge import Merge, Names
-from result_documents import NOTE, catalogue, sample, stored
+from result_documents import NOTE, catalogue, recorded, sample, stored
 
 KNOWN = catalogue(
     sample("mu", "data", channels=("4mu", "2e2mu"), files=2), sample("h", "higgs", files=2), note=NOTE
 )
 EXPECTED = {"kubecon-demo-0": {"MU": ["x", "y"], "OWN": ["x"]}, "kubecon-demo-1": {"H": ["x", "y", "z"]}}
-LUMI = {"stream": "mu_stream_2012", "value": 5e8}
 OBJECTS = [
-    stored("MU", "x", 40, {"4mu": {7: 3, 18: 1}}, lumi=LUMI, bytes=7, seconds={"stage_in": 1, "compute": 2}),
+    recorded("MU", "x", 40, {"4mu": {7: 3, 18: 1}}, bytes=7, seconds={"stage_in": 1, "compute": 2}),
     stored("H", "x", 100, {"4mu": {18: 4}, "4e": {18: 9}}, bytes=5, seconds={"stage_in": 3, "compute": 4}),
     stored("OWN", "x", 9, {"4e": {0: 2}}),
     stored("H", "old", 0, test_mode=True),
@@ -120,7 +119,7 @@ def test_the_document_as_a_whole() -> None:
             exposure | {"channel": "4e", "covered_pb": 0.0},
             exposure | {"channel": "2e2mu", "covered_pb": 500.0},
         ],
-        "stated_luminosity_pb": {"mu_stream_2012": 500.0},
+        "stated_luminosity_pb": {"stream": 1.0},
         "weights": {"h": {"4mu": 5.0, "4e": 0.0, "2e2mu": 5.0}},
         "absent_samples": [],
         "unassigned": {"OWN": {"4mu": 0, "4e": 2, "2e2mu": 0}},

@@ -32,7 +32,6 @@ class Database:
         self._connection.executescript(_PREPARE)
         self._dirty: dict[tuple[str, *Key], bytes | None] = {}
         self._revisions: dict[str, int] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._commit: asyncio.Future[None] | None = None
 
     def clusters(self) -> list[tuple[str, Json, str, int]]:
@@ -57,23 +56,21 @@ class Database:
         """Have the object written with the next commit; None removes it."""
         self._dirty[(cluster, *key)] = data
         self._revisions[cluster] = revision
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_DELAY, self.flush)
-
-    async def durable(self) -> None:
-        """Return once everything written so far is committed; requests of one moment share one commit."""
-        if not self._dirty:
-            return
         if self._commit is None:
             loop = asyncio.get_running_loop()
             self._commit = loop.create_future()
-            loop.call_soon(self.flush)
-        await asyncio.shield(self._commit)
+            loop.call_later(_DELAY, self.flush)
+
+    async def durable(self) -> None:
+        """Return once everything written so far is committed; requests of one moment share one commit."""
+        if self._commit is not None:
+            asyncio.get_running_loop().call_soon(self.flush)
+            await asyncio.shield(self._commit)
 
     def flush(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer, waiting, self._commit = None, self._commit, None
+        if self._commit is None:
+            return
+        waiting, self._commit = self._commit, None
         dirty, self._dirty = self._dirty, {}
         revisions, self._revisions = self._revisions, {}
         kept = [(*key, data) for key, data in dirty.items() if data is not None]
@@ -84,8 +81,7 @@ class Database:
         self._connection.executemany(_DELETE, gone)
         self._connection.executemany("UPDATE clusters SET revision = ? WHERE name = ?", latest)
         self._connection.execute("COMMIT")
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+        waiting.set_result(None)
 
     def close(self) -> None:
         self.flush()

@@ -171,14 +171,18 @@ def attempts(job: Obj, failed: Obj | None) -> dict[str, int]:
 def pod_spec(job: Obj) -> Json:
     """The spec that the pods of a Job share; with indexes, containers learn theirs from an annotation."""
     spec = admitted(job["spec"]["template"]["spec"])
-    field_path = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
-    variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": field_path}}
-    for kind in ("initContainers", "containers") if indexed(job) else ():
-        for n, one in enumerate(spec.get(kind) or ()):
-            env = one.get("env") or []
-            if all(own["name"] != variable["name"] for own in env):
-                spec[kind] = [*spec[kind][:n], {**one, "env": [*env, variable]}, *spec[kind][n + 1 :]]
+    for kind in ("initContainers", "containers"):
+        if kind in spec and indexed(job):
+            spec[kind] = [_told(one) for one in spec[kind]]
     return spec
+
+
+def _told(container: Json) -> Json:
+    env, name = container.get("env") or [], "JOB_COMPLETION_INDEX"
+    if any(variable["name"] == name for variable in env):
+        return container
+    field_path = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
+    return {**container, "env": [*env, {"name": name, "valueFrom": {"fieldRef": field_path}}]}
 
 
 class Progress:

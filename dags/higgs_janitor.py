@@ -7,7 +7,8 @@ from pathlib import Path
 from airflow.sdk import DAG, Param
 
 from higgsdemo.campaign import Campaign, CampaignError, config_files, config_folder, load_campaign
-from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoversOperator
+from higgsdemo.dag import RETRIES
+from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 
 campaigns: dict[str, Campaign] = {}
 for path in config_files(config_folder(Path(__file__).parent)):
@@ -23,6 +24,7 @@ with DAG(
     schedule=None,
     catchup=False,
     max_active_runs=1,
+    default_args=RETRIES,
     params={
         "remove": Param(
             False,
@@ -43,8 +45,9 @@ with **Remove**. What belongs to a campaign that this Airflow does not know is n
         campaigns=campaigns,
         doc_md="Looks for what bears the labels of a campaign, on every cluster and cloud. Removes nothing.",
     )
-    RemoveLeftoversOperator(
+    RemoveLeftoverOperator.partial(
         task_id="remove",
-        leftovers=look.output,
-        doc_md="Removes what `look` has found and no run has taken up since, if the run was told to.",
-    )
+        map_index_template="{{ task.leftover['cluster'] }} {{ task.leftover['run'] or '' }}",
+        doc_md="Removes what `look` has found and no run has taken up since, if the run was told to, and "
+        "waits until a cluster is gone.",
+    ).expand(leftover=look.output)

@@ -25,15 +25,19 @@ def make(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
 
 def carry_out(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
     """What the task returns in the end. Raises what it raises."""
+    return to_its_end(lambda: make(operator, planned, **arguments), _context())
+
+
+def to_its_end(task: Callable[[], Any], context: Any) -> Any:
+    """What a task returns in the end, which is made anew each time it goes on. Raises what it raises."""
     try:
-        return make(operator, planned, **arguments).execute(_context())
+        return task().execute(context)
     except TaskDeferred as deferred:
         waiting = deferred
     while True:
         event = first_event(waiting.trigger)
-        task = make(operator, planned, **arguments)
         try:
-            return getattr(task, waiting.method_name)(_context(), event=event)
+            return getattr(task(), waiting.method_name)(context, event=event)
         except TaskDeferred as deferred:
             waiting = deferred
 

@@ -63,15 +63,13 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
     return list(found.values())
 
 
-def remove(leftover: Leftover) -> bool:
-    """Ask for the removal of a leftover; return whether there was anything of ours.
+def remove_objects(leftover: Leftover) -> bool:
+    """Remove the objects of a run; return whether the cluster was there to do it.
 
-    :raises ClusterError: or KubeError, when it cannot be removed.
+    :raises ClusterError: or KubeError, when they cannot be removed.
     """
-    if leftover.at is None:
+    if leftover.at is None or not provider_of(leftover.at).state().runs:
         return False
-    if leftover.kind == "cluster":
-        return provider_of(leftover.at).delete()
     _connect(leftover.at).remove(selector(leftover.at.run.campaign, leftover.run))
     return True
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.base import told
+from higgsdemo.operators.clusters import DeleteClusterOperator
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
 
@@ -48,48 +49,56 @@ class FindLeftoversOperator(BaseOperator):
         return [leftover.model_dump(mode="json") for leftover in free]
 
 
-class RemoveLeftoversOperator(BaseOperator):
-    """Remove what was found, if the run was told to.
+class RemoveLeftoverOperator(DeleteClusterOperator):
+    """Remove something that was found, if the run was told to: a cluster step by step, as campaigns do.
 
-    :param leftovers: what ``look`` returned.
+    :param leftover: an element of what ``look`` returned.
     """
 
-    template_fields = ("leftovers",)
+    template_fields = ("leftover",)
 
-    def __init__(self, *, leftovers: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.leftovers = leftovers
+    def __init__(self, *, leftover: Any, **kwargs: Any) -> None:
+        super().__init__(assignment=None, **kwargs)
+        self.leftover = leftover
 
-    def execute(self, context: Context) -> list[str]:
-        """Return what was removed: all of it that no run has taken up meanwhile."""
-        from higgsdemo.clusters import ClusterError
-        from higgsdemo.clusters.leftovers import Leftover, remove
-        from higgsdemo.kubernetes.api import KubeError
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Remove it unless a run has taken it up meanwhile; defer until a cluster is gone."""
+        from higgsdemo.clusters.leftovers import remove_objects
 
         if not context["params"]["remove"]:
             raise AirflowSkipException("nothing is removed unless the run is told to (remove)")
-        removed, failed = [], []
-        for leftover in sorted(map(Leftover.model_validate, self.leftovers), key=_objects_first):
-            if _in_use(context, leftover):
-                self.log.info("%s: in use by now", leftover)
-                continue
-            try:
-                if remove(leftover):
-                    removed.append(str(leftover))
-            except (ClusterError, KubeError) as error:
-                failed.append(str(error))
-        for line in removed:
-            self.log.info("%s: removed", line)
-        if failed:
-            raise TaskFailed("; ".join(failed))
-        return removed
+        leftover = self._found()
+        if _in_use(context, leftover):
+            raise AirflowSkipException(f"{leftover}: in use by now")
+        if leftover.kind == "cluster":
+            return super().execute(context)
+        with told():
+            if not remove_objects(leftover):
+                raise AirflowSkipException(f"{leftover}: gone, or going, with the cluster")
+        self.log.info("%s: removed", leftover)
+        return {"cluster_name": leftover.cluster}
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Go on with what is left of the cluster, or end when nothing is."""
+        self._found()
+        return super().execute_complete(context, event)
+
+    def _found(self) -> Leftover:
+        from higgsdemo.clusters.leftovers import Leftover
+
+        self.assignment = self.leftover["at"]
+        return Leftover.model_validate(self.leftover)
 
 
 def _assignments(campaigns: dict[str, Campaign]) -> list[ClusterRun]:
     from higgsdemo.campaign import RunOptions
 
+    cleanup = {"stages": ("cleanup",), "cleanup": "clusters"}
     return [
-        ClusterRun(run=plan_run(campaign, RunOptions(), dag_id, "janitor"), cluster=cluster)
+        ClusterRun(
+            run=plan_run(campaign, RunOptions(), dag_id, "janitor").model_copy(update=cleanup),
+            cluster=cluster,
+        )
         for dag_id, campaign in campaigns.items()
         for cluster in campaign.clusters()
     ]
@@ -98,7 +107,3 @@ def _assignments(campaigns: dict[str, Campaign]) -> list[ClusterRun]:
 def _in_use(context: Context, leftover: Leftover) -> bool:
     runs: Callable[..., int] = context["ti"].get_dr_count
     return runs(dag_id=leftover.campaign, states=ACTIVE) > 0
-
-
-def _objects_first(leftover: Leftover) -> bool:
-    return leftover.kind == "cluster"

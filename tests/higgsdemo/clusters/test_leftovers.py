@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from clouds.amazon import REGION, Amazon
+from clouds.tasks import to_its_end
 from higgsdemo.campaign import parse_campaign
-from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoversOperator
+from higgsdemo.clusters import provider_of
+from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 from localkube_server import Kube, Server, indexed_job
+from planned_runs import planned
 
 MAPPING = [{"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]}]
 DOCUMENT = {
@@ -76,6 +80,10 @@ def found(running: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     return FindLeftoversOperator(task_id="look", campaigns=CAMPAIGNS).execute(context(running))
 
 
+def removed(leftover: dict[str, Any], context: Any) -> Any:
+    return to_its_end(lambda: RemoveLeftoverOperator(task_id="remove", leftover=leftover), context)
+
+
 def told(leftovers: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
     return sorted((one["kind"], one["cluster"], one["run"]) for one in leftovers)
 
@@ -101,22 +109,47 @@ def test_only_what_no_run_uses_is_left_over(clusters: dict[str, Kube]) -> None:
 
 def test_nothing_is_removed_unless_it_is_asked_for(clusters: dict[str, Kube], server: Server) -> None:
     before = names(server)
-    with pytest.raises(AirflowSkipException):
-        RemoveLeftoversOperator(task_id="remove", leftovers=found()).execute(context())
+    for leftover in found():
+        with pytest.raises(AirflowSkipException, match="unless the run is told to"):
+            removed(leftover, context())
     assert names(server) == before
 
 
 def test_what_a_run_has_taken_up_meanwhile_stays(clusters: dict[str, Kube], server: Server) -> None:
     leave(clusters["ours-0"], "three", "ours")
     leave(clusters["other-0"], "four", "other")
-    leftovers = found()
-    removed = RemoveLeftoversOperator(task_id="remove", leftovers=leftovers).execute(
-        context(running=("other",), remove=True)
-    )
-    assert removed == [
-        "1 objects of the run r1 of ours in cluster ours-0",
-        "cluster ours-0 of the campaign ours",
-    ]
-    assert {"other-0", "gone-0", "strange"} <= names(server)
-    assert "ours-0" not in names(server)
+    leftovers = sorted(found(), key=lambda leftover: str(leftover["kind"]), reverse=True)
+    for leftover in leftovers:
+        now = context(running=("other",), remove=True)
+        if leftover["campaign"] == "ours":
+            assert removed(leftover, now) == {"cluster_name": "ours-0"}
+        else:
+            with pytest.raises(AirflowSkipException, match="in use by now"):
+                removed(leftover, now)
+    assert names(server) == {"other-0", "gone-0", "strange"}
     assert clusters["other-0"].batch.read_namespaced_job("four", "higgs").metadata.name == "four"
+
+
+def test_objects_of_a_cluster_that_is_gone_are_no_more_to_be_removed(clusters: dict[str, Kube]) -> None:
+    leave(clusters["ours-0"], "five", "ours")
+    cluster, objects = sorted(found(running=("other",)), key=lambda leftover: str(leftover["kind"]))
+    removed(cluster, context(remove=True))
+    with pytest.raises(AirflowSkipException, match="gone, or going, with the cluster"):
+        removed(objects, context(remove=True))
+
+
+def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(amazon: Amazon) -> None:
+    eks = {
+        "cluster_role": "arn:aws:iam::123456789012:role/c",
+        "node_role": "arn:aws:iam::123456789012:role/n",
+        "subnets": ["subnet-0a", "subnet-0b"],
+    }
+    at = {"provider": "eks", "connection": "amazon", "location": REGION, "flavor": "m5.large", "eks": eks}
+    made = planned({"campaign": "ours", "cleanup": "clusters"}, {"name": "ours-0"} | at)
+    provider_of(made).create()  # and nobody waits for it, or for its nodes
+    mine = {"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]} | at
+    document = DOCUMENT | {"mapping": [mine]}
+    campaigns = {"ours": parse_campaign(document, "ours.json")}
+    (leftover,) = FindLeftoversOperator(task_id="look", campaigns=campaigns).execute(context())
+    assert removed(leftover, context(remove=True)) == {"cluster_name": "ours-0"}
+    assert amazon.client("eks").list_clusters()["clusters"] == []

@@ -88,8 +88,8 @@ class KubeCluster:
         with explained(self.name, f"create Secret {name}", ignore=(409,)):
             self._core.create_namespaced_secret(self.namespace, manifest)
             return
-        with explained(self.name, f"update Secret {name}"):
-            self._core.patch_namespaced_secret(name, self.namespace, {"stringData": manifest["stringData"]})
+        with explained(self.name, f"replace Secret {name}"):  # a patch would keep keys that are no more
+            self._core.replace_namespaced_secret(name, self.namespace, manifest)
 
     def submit(self, job: Manifest, manifest: Manifest) -> bool:
         """Apply a Job and the ConfigMap that its pods read, which goes with it.

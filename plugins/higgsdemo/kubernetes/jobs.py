@@ -90,8 +90,8 @@ def config_map(assignment: ClusterRun, dataset: DatasetRef, chunk: Chunk) -> Man
 
 
 def secret(assignment: ClusterRun, environment: dict[str, str]) -> Manifest:
-    """Return the Secret with which the pods reach the store."""
-    name = f"{names.object_name(assignment.run, 'storage')}"
+    """Return the Secret with which the pods reach the store; entries of one cluster have one each."""
+    name = names.object_name(assignment.run, ["storage", assignment.cluster.name])
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -112,9 +112,10 @@ def test_our_object_with_another_content_is_refused(cluster: KubeCluster) -> Non
             cluster.apply(changed)
 
 
-def test_a_secret_takes_the_present_credentials(cluster: KubeCluster, kube: Kube) -> None:
+def test_a_secret_holds_the_present_credentials_and_none_of_before(cluster: KubeCluster, kube: Kube) -> None:
     (secret,) = within(cluster, manifests()[1])
     cluster.put_secret(secret)
+    cluster.put_secret(secret | {"stringData": {"AWS_REGION": "us-east-1", "AWS_SESSION_TOKEN": "old"}})
     cluster.put_secret(secret | {"stringData": {"AWS_REGION": "us-west-2"}})
     stored = kube.core.read_namespaced_secret(secret["metadata"]["name"], cluster.namespace)
     assert stored.data == {"AWS_REGION": "dXMtd2VzdC0y"}

@@ -51,6 +51,11 @@ def test_the_secret_is_the_reviewed_one() -> None:
     assert jobs.secret(planned(), {"AWS_REGION": "eu-west-1"}) == expected("secret")
 
 
+def test_each_entry_of_a_run_has_a_secret_of_its_own() -> None:
+    one, two = (jobs.secret(planned(cluster={"name": name}), {}) for name in ("one", "two"))
+    assert one["metadata"]["name"] != two["metadata"]["name"]
+
+
 def test_the_prepull_daemon_set_is_the_reviewed_one() -> None:
     assert jobs.prepull(planned()) == expected("prepull")
 

@@ -6,6 +6,7 @@ wait on the worker's disk until they can be put together in the order of the dat
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,16 @@ from higgsdemo.campaign import parse_index, read_index
 from higgsdemo.campaign.model import DatasetRef
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.luminosity import Luminosities
-from higgsdemo.datasets.shards import File, ListingError, Shard, cut, done_shards, dump, list_shards
+from higgsdemo.datasets.shards import (
+    File,
+    ListingError,
+    Shard,
+    cut,
+    done_shards,
+    dump,
+    list_shards,
+    shard_name,
+)
 from higgsdemo.run import Run
 from higgsdemo.storage.object_store import ObjectStore, StoredObject
 from higgsdemo.storage.xrootd import XrootdStore
@@ -26,6 +36,7 @@ from higgsdemo.storage.xrootd import XrootdStore
 AT_ONCE = 8  # datasets
 FILES_AT_ONCE = 16  # of a dataset, that are looked into: a few small requests each
 Store = ObjectStore | XrootdStore
+PART = re.compile(r"_[0-9]+-[0-9]+$")  # what `cut` adds to the name of a file
 NAMED = 20  # files of a dataset that were passed over
 
 
@@ -38,7 +49,8 @@ class Listing:
     :param bytes: of all shards of which the size is known.
     :param unsized: shards of which it is not.
     :param done: shards that had their result already when the run was planned to resume.
-    :param outdated: shards, not among these, that have a result older than their file.
+    :param outdated: names of results, not among these, that are older than their file: of it, or of parts
+        that it was cut into.
     :param passed_over: files that are no shards: the first ones by key, with the reason.
     """
 
@@ -98,13 +110,15 @@ def _listing(
     folder: Path,
 ) -> Listing:
     listing = Listing(dataset, folder / f"{dataset.name}.jsonl")
-    changes: dict[str, datetime] = {}  # of the files that are newer than any result, by URL: most often none
-    first_result = min(filter(None, done.values()), default=None)
+    of_files = _by_file(done)
 
     def files() -> Iterator[File]:
         for file in _files(dataset, store):
-            if first_result and file.modified and file.modified > first_result:
-                changes[f"{dataset.base}{file.key}"] = file.modified
+            for name in of_files.get(shard_name(file.key), ()) if file.modified else ():
+                written = done.get(name)
+                if written and file.modified and written < file.modified:
+                    listing.outdated.append(name)
+                    del done[name]
             yield file
 
     def pass_over(key: str, why: str) -> None:
@@ -123,15 +137,20 @@ def _listing(
             listing.shards += 1
             listing.bytes += shard.bytes or 0
             listing.unsized += shard.size is None
-            written = done.get(shard.name)
-            if written and written < changes.get(shard.url, written):
-                listing.outdated.append(shard.name)
-                del done[shard.name]
             listing.done += shard.name in done
             key = "" if dataset.is_file else shard.url.removeprefix(dataset.url)
             lumi = luminosities.of(dataset, key, shard.share)
             file.write(dump(replace(shard, done=shard.name in done, lumi=lumi)))
     return listing
+
+
+def _by_file(done: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of results by that of the file, whole or cut, which they may be of."""
+    found: dict[str, list[str]] = {}
+    for name in done:
+        for file in {name, PART.sub("", name)}:
+            found.setdefault(file, []).append(name)
+    return found
 
 
 def _streamed(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shard]) -> Iterator[Shard]:

@@ -93,6 +93,6 @@ def listed(
     for listing in listings:
         if listing.outdated:
             name, number = listing.dataset.name, len(listing.outdated)
-            warn("dataset %s: %d files have changed since their result: they are run again", name, number)
+            warn("dataset %s: %d results are older than their files, which are run again", name, number)
             output.remove([result_key(name, shard) for shard in listing.outdated])
     return listings

@@ -180,6 +180,24 @@ def test_a_file_that_has_changed_since_its_result_is_left_to_do(s3: Kind) -> Non
     assert list(done_shards(ObjectStore(f"{s3.url}/out/run", "with_keys"), "A")) == ["1"]
 
 
+def test_the_results_of_a_cut_file_that_has_changed_are_removed_however_it_was_cut(s3: Kind) -> None:
+    growing = run(s3, {"name": "A"}, resume=True)
+    parts = ["mu_000-060", "mu_060-120", "mu", "mu_of_others", "mutual_00-10"]
+    s3.put_all([("A/mutual.root", b"1"), ("A/mu_of_others.root", b"1")])
+    s3.put_all([(f"out/run/results/A/{part}.json", b"{}") for part in parts])
+    time.sleep(1.1)  # a store tells times in whole seconds
+    s3.put_all([("A/mu.root", b"new")])  # and is cut otherwise now, or not at all
+    datasets, shards = listed(growing)
+    assert datasets["A"] == {"shards": 3, "bytes": 5, "done": 1}
+    assert {shard.name: shard.done for shard in shards} == {
+        "mu": False,
+        "mu_of_others": True,
+        "mutual": False,
+    }
+    left = done_shards(ObjectStore(f"{s3.url}/out/run", "with_keys"), "A")
+    assert sorted(left) == ["mu_of_others", "mutual_00-10"]
+
+
 def test_data_files_bear_their_luminosity(s3: Kind) -> None:
     name = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
     s3.put_all([(f"{name}/1.root", b"1")])

@@ -160,16 +160,15 @@ def indexed(job: Obj) -> bool:
     return bool(job["spec"]["completionMode"] == "Indexed")
 
 
-def attempts(job: Obj, failed: Obj | None) -> dict[str, int]:
-    """How often an index has failed, and how often that was ignored, with this pod (None: no pod yet)."""
-    tried = {key: int(failed.annotations.get(key, 0)) if failed else 0 for key in (FAILURES, IGNORED)}
-    if failed:
-        tried[IGNORED if action_for(job, failed)[0] == "Ignore" else FAILURES] += 1
+def attempts(job: Obj, failed: Obj) -> dict[str, int]:
+    """How often an index has failed, and how often that was ignored, with this pod."""
+    tried = {key: int(failed.annotations.get(key, 0)) for key in (FAILURES, IGNORED)}
+    tried[IGNORED if action_for(job, failed)[0] == "Ignore" else FAILURES] += 1
     return tried
 
 
 def pod_spec(job: Obj) -> Json:
-    """The spec that the pods of a Job share; with indexes, containers learn theirs from an annotation."""
+    """The spec that pods of a Job share; with indexes, containers learn theirs from an annotation."""
     spec = admitted(job["spec"]["template"]["spec"])
     for kind in ("initContainers", "containers"):
         if kind in spec and indexed(job):
@@ -194,13 +193,6 @@ class Progress:
         self.terminating: set[str] = set()  # pods being deleted that have not ended, counted or not
         self.failures = 0  # since the last success
         self._not_before = 0.0
-        self._shared: tuple[Json, Json] = ({}, {})  # a template, and the spec that is made of it
-
-    def spec(self, job: Obj) -> Json:
-        """The spec that the pods share, made anew when the template has changed."""
-        if self._shared[0] is not job["spec"]["template"]:
-            self._shared = job["spec"]["template"], pod_spec(job)
-        return self._shared[1]
 
     def take(self, pod: Obj, gone: bool = False) -> None:
         """Take note of a pod as it is now."""

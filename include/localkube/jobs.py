@@ -11,7 +11,7 @@ from localkube.defaults import LONGEST_PREFIX
 from localkube.events import Events
 from localkube.garbage import delete
 from localkube.job_rules import Progress, Tally, Verdict, index_of, uncounted
-from localkube.objects import Key, Obj, now
+from localkube.objects import Json, Key, Obj, now
 from localkube.store import Event, Store
 
 _BATCH = 100  # pods made in one round, so that a large Job does not hold up the API
@@ -147,23 +147,24 @@ class JobController(Controller):
             missing -= len(progress.terminating)
         failed, most = {index_of(pod): pod for pod in progress.failed(job)}, min(missing, _BATCH)
         indexes, later = progress.next_indexes(job, tally, failed, most, self._backoff)
-        made = [self._create(job, progress, index, failed.get(index)) for index in indexes]
+        pod_spec = rules.pod_spec(job) if indexes else {}
+        made = [self._create(job, pod_spec, index, failed.get(index)) for index in indexes]
         if len(made) == _BATCH:
             later = 0.0
         if later is not None:
             self.enqueue(job.key("jobs"), after=later)
         return active + made
 
-    def _create(self, job: Obj, progress: Progress, index: int, replaced: Obj | None) -> Obj:
+    def _create(self, job: Obj, spec: Json, index: int, replaced: Obj | None) -> Obj:
         """Make a pod for this index, or without one (-1)."""
-        spec, finalizers = progress.spec(job), [rules.FINALIZER]
+        finalizers = [rules.FINALIZER]
         if index < 0:
             return self.create_pod(job, f"{job.name}-", spec, finalizers=finalizers)
         own, tail = {rules.INDEX: str(index)}, f"-{index}-"
         spec, annotations = {**spec, "hostname": f"{job.name}-{index}"}, dict(own)
         if job["spec"].get("backoffLimitPerIndex") is not None:
-            tried = rules.attempts(job, replaced)
-            annotations |= {key: str(n) for key, n in tried.items() if n or key == rules.FAILURES}
+            tried = rules.attempts(job, replaced) if replaced else {rules.FAILURES: 0}
+            annotations |= {key: str(times) for key, times in tried.items()}
         prefix = job.name[: LONGEST_PREFIX - len(tail)] + tail  # the index stays in the name of a long Job
         return self.create_pod(job, prefix, spec, finalizers=finalizers, labels=own, annotations=annotations)
 

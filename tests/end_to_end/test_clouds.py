@@ -16,6 +16,7 @@ from clouds.amazon import REGION, SECRET, Amazon
 from clouds.gate import Gate
 from clouds.google import PROJECT, Google
 from demo.bucket import Bucket
+from demo.images import WORKLOAD_IMAGE
 from demo_stack import DAG, Stack
 from gcs_server import Gcs, gcs
 from higgsdemo.catalogue import load_catalogue
@@ -102,7 +103,7 @@ def connect(stack: Stack, name: str, document: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def finished(stack: Stack, clouds: Clouds) -> Finished:
     """The campaign, run to its end, its clusters looked at, and then removed by a run that only cleans up."""
-    run = stack.trigger("three-places", mapping=MAPPING, cleanup="none", max_shards=2)
+    run = stack.trigger("three-places", mapping=MAPPING, image=WORKLOAD_IMAGE, cleanup="none", max_shards=2)
     state = stack.finish(run)
     assert state == "success", {
         name: stack.complaint(run, name) for name, state in stack.tasks(run).items() if state == "failed"

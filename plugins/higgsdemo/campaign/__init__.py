@@ -7,7 +7,7 @@ from higgsdemo.campaign.datasets import parse_index, read_index
 from higgsdemo.campaign.load import config_files, config_folder, load_campaign, parse_campaign
 from higgsdemo.campaign.messages import CampaignError
 from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
-from higgsdemo.campaign.override import RunOptions, apply_conf
+from higgsdemo.campaign.override import RunOptions, apply_conf, refuse_unpublished_image
 from higgsdemo.campaign.params import param_schemas
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "parse_campaign",
     "parse_index",
     "read_index",
+    "refuse_unpublished_image",
 ]

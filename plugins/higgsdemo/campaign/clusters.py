@@ -19,7 +19,7 @@ from higgsdemo.campaign.entries import (
 )
 from higgsdemo.campaign.fields import Provider
 from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
-from higgsdemo.campaign.messages import Path, Problem, field
+from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem, field
 from higgsdemo.campaign.providers import provider_options, unfit_options
 from higgsdemo.campaign.values import quantity
 from higgsdemo.catalogue import Catalogue
@@ -179,10 +179,10 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
     provider, flavor = values.get("provider"), values.get("flavor")
     if provider is None:
         yield Problem(
-            path, 'needs the field "provider", here or in defaults: "local", "existing", "gke" or "eks"'
+            path, f'needs the field "provider"{HERE_OR_IN_DEFAULTS}: "local", "existing", "gke" or "eks"'
         )
     elif provider in ("gke", "eks") and flavor is None:
-        yield Problem(path, f'needs the field "flavor", here or in defaults: a machine type of {provider}')
+        yield Problem(path, f'needs the field "flavor"{HERE_OR_IN_DEFAULTS}: a machine type of {provider}')
     elif provider == "local":
         if values.get("egress"):
             yield Problem((*path, "egress"), "is of no use: pods of this machine are processes of its user")
@@ -197,9 +197,10 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
         for resource, size in room.items():
             asked = getattr(resources, resource)
             if quantity(asked) > quantity(size):
+                usual = "" if resource in values.get("resources", {}) else " by default"
                 yield Problem(
                     (*path, "resources", resource),
-                    f"is {given(asked)}, which no node of flavor {flavor} has: it has {size}",
+                    f"is {given(asked)}{usual}, which no node of flavor {flavor} has: it has {size}",
                 )
 
 

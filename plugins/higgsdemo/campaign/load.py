@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from higgsdemo.campaign.document import document_problems, read_document
-from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
+from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.wording import given
 
@@ -79,7 +79,10 @@ def parse_campaign(document: Any, source: str) -> Campaign:
         return campaign
     if bare:
         problems = [
-            Problem(problem.path[1:] if problem.path[:1] == ("mapping",) else problem.path, problem.text)
+            Problem(
+                problem.path[1:] if problem.path[:1] == ("mapping",) else problem.path,
+                problem.text.replace(HERE_OR_IN_DEFAULTS, ""),  # which a list does not have
+            )
             for problem in problems
         ]
     raise CampaignError(source, problems, root="the list" if bare else "the campaign")

@@ -12,6 +12,9 @@ from pydantic import ValidationError
 from higgsdemo.wording import given
 
 MOST_LINES = 20
+HERE_OR_IN_DEFAULTS = ", here or in defaults"
+"""Where a field that an entry of the mapping lacks may be said."""
+
 Path = tuple[str | int, ...]
 _PLAIN_NAME = re.compile(r"[A-Za-z$][A-Za-z0-9_-]*", re.ASCII)
 

@@ -94,14 +94,15 @@ class Campaign(Model):
     image: Image | None = Field(
         None,
         title="Image",
-        description="The image of the pods; the workload's by default.",
+        description="The image of the pods; the workload's by default. Ours is in no registry: for `gke` and "
+        "`eks` name the one that you have pushed.",
         examples=["higgsdemo/nanoaod:1"],
     )
     stage_in_image: Image | None = Field(
         None,
         title="Stage-in image",
         description="With the workload `aod`: the image that stages in and publishes for it; the one of the "
-        "workload `nanoaod` by default.",
+        "workload `nanoaod` by default, which `gke` and `eks` cannot pull either.",
     )
     namespace: Namespace = Field("higgs", title="Namespace", description="Kubernetes namespace of the pods.")
     storage: Storage = Field(title="Storage", description="Where shards are read and results are written.")
@@ -169,7 +170,8 @@ class Campaign(Model):
         "stage-in",
         title="Read",
         description="How pods read a shard: `stage-in` copies the file to the pod first, `stream` asks for "
-        "the events and branches it needs where the file lies.",
+        "the events and branches it needs where the file lies. A trigger that says `stage-in` drops the "
+        "file's `shard_events`.",
     )
     shard_events: Whole | None = Field(
         None,

@@ -55,7 +55,7 @@ class RunOptions(Model):
     )
 
 
-CAMPAIGN_KEYS = ("mapping", "storage", "image", "read", "shard_events", "cleanup")
+CAMPAIGN_KEYS = ("mapping", "storage", "image", "stage_in_image", "read", "shard_events", "cleanup")
 CONF_KEYS = (*RunOptions.model_fields, *CAMPAIGN_KEYS)
 
 
@@ -64,8 +64,8 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
 
     `mapping` replaces the campaign's, and its `datasets` where the new entries have their own; `storage`
     replaces the fields it names; `max_shards` replaces that of every entry; the others replace the
-    campaign's; `clusters` keeps only those entries. A run whose only stage is cleanup removes the jobs at
-    least.
+    campaign's, and a `read` that copies files drops its `shard_events`; `clusters` keeps only those entries.
+    A run whose only stage is cleanup removes the jobs at least.
 
     Raises CampaignError, with everything that is wrong with `conf`.
     """
@@ -86,11 +86,30 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
         raise CampaignError(SOURCE, [*problems, *error.problems], root="it") from None
     if options.clusters is not None and not problems:
         changed, problems = _kept(changed, options.clusters)
+    if options.resume and options.run_name is None and not changed.growing:
+        problems = [*problems, Problem(("resume",), "needs the key run_name: that of the run to finish")]
     if problems:
         raise CampaignError(SOURCE, problems, root="it")
     if options.stages == ["cleanup"] and changed.cleanup == "none":
         changed = changed.model_copy(update={"cleanup": "jobs"})
     return changed, options
+
+
+def refuse_unpublished_image(campaign: Campaign) -> None:
+    """Refuse our own image where the nodes of a cloud would pull it: it is in no registry.
+
+    Under its name there somebody else's may lie, which would be given the keys of the stores.
+
+    Raises CampaignError.
+    """
+    field = "stage_in_image" if campaign.workload == "aod" else "image"
+    clouds = {cluster.provider for cluster in campaign.clusters()} & {"gke", "eks"}
+    if clouds and getattr(campaign, field) is None:
+        text = (
+            f"is missing: nodes of {' and '.join(sorted(clouds))} pull from a registry, and ours is in none: "
+            "push your build of include/workload to one, and name it in the campaign's file or at the trigger"
+        )
+        raise CampaignError("campaign", [Problem((field,), text)])
 
 
 def _unknown(conf: Mapping[str, Any]) -> list[Problem]:
@@ -119,6 +138,8 @@ def _options(conf: dict[str, Any]) -> tuple[RunOptions, list[Problem]]:
 def _changed(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int | None) -> dict[str, Any]:
     """Lay the conf's keys over the campaign's document; the model judges what is not of the right kind."""
     changed = document | {key: conf[key] for key in CAMPAIGN_KEYS if key in conf and key != "storage"}
+    if conf.get("read") == "stage-in" and "shard_events" not in conf:
+        changed.pop("shard_events", None)
     if "mapping" in conf and any(isinstance(e, dict) and "datasets" in e for e in _items(conf["mapping"])):
         changed.pop("datasets", None)
         changed.pop("split", None)

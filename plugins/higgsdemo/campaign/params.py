@@ -16,7 +16,7 @@ from higgsdemo.campaign.override import STAGES, RunOptions
 
 _FOR_READERS = ("title", "description", "examples", "default")
 _OF_THE_RUN = "This run"
-_OF_THE_CAMPAIGN = "Instead of what the campaign's file says"
+_OF_THE_CAMPAIGN = "Instead of what the campaign's file says; what is left empty is as in the file"
 
 
 def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
@@ -30,6 +30,7 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
     fields = Campaign.model_json_schema()["properties"]
     schemas["cleanup"] = _choice(fields["cleanup"]) | {"default": campaign.cleanup}
     schemas["image"] = _nullable(fields["image"]) | {"default": campaign.image}
+    schemas["stage_in_image"] = _nullable(fields["stage_in_image"]) | {"default": campaign.stage_in_image}
     schemas["read"] = _choice(fields["read"]) | {"default": campaign.read}
     schemas["shard_events"] = _nullable(fields["shard_events"]) | {"default": campaign.shard_events}
     schemas["storage"] = _storage() | {"default": document["storage"]}

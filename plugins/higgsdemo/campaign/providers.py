@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from higgsdemo.campaign.fields import Location, Provider, Whole
-from higgsdemo.campaign.messages import Path, Problem
+from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.rule import Model, choice, text
 from higgsdemo.wording import given, one_of
 
@@ -152,7 +152,7 @@ def unfit_options(values: dict[str, Any], own: set[str], path: Path) -> Iterator
     options = values[provider]
     if provider == "eks" and (missing := [name for name in EKS_NEEDS if options.get(name) is None]):
         yield Problem(
-            (*path, "eks"), f"needs {one_of(missing).replace(' or ', ' and ')}, here or in defaults"
+            (*path, "eks"), f"needs {one_of(missing).replace(' or ', ' and ')}{HERE_OR_IN_DEFAULTS}"
         )
     fewest, most, nodes = options.get("min_nodes"), options.get("max_nodes"), values.get("nodes", 1)
     if fewest is not None and most is None:

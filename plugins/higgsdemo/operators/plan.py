@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from higgsdemo.campaign import CampaignError, apply_conf
+from higgsdemo.campaign import CampaignError, apply_conf, refuse_unpublished_image
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, told
@@ -50,6 +50,8 @@ class PlanOperator(BaseOperator):
                 options = options.model_copy(update={"run_name": GROWING, "resume": True})
             name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
             run = plan_run(campaign, options, dag_run.dag_id, name)
+            if run.stages != ("cleanup",):
+                refuse_unpublished_image(campaign)
             clusters, shared = campaign.clusters(), campaign.shared_datasets()
             for notify in (*on_success(campaign.notifications), *on_failure(campaign.notifications)):
                 notify.make()

@@ -241,6 +241,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         '- mapping[0].resources.cpu is "3", which no node of flavor local-2 has: it has 2\n'
         '- mapping[0].resources.memory is "5Gi", which no node of flavor local-2 has: it has 4Gi',
     ),
+    "what nobody wrote and does not fit": (
+        {"mapping.0": {"datasets": [ELECTRONS], "provider": "local", "flavor": "local-1"}},
+        ': mapping[0].resources.memory is "6Gi" by default, which no node of flavor local-1 has: it has 2Gi',
+    ),
     "an unknown stage-in path": (
         {"mapping.0.dpath": "/tmp"},
         ': mapping[0].dpath is "/tmp"; it must be "/dev/shm", "/mnt/disks/ssd0" or "/dev/null"',

@@ -101,6 +101,10 @@ def test_a_mistake_in_a_list_is_located_in_the_list(written) -> None:
     assert (
         message(written(json.dumps([entry]))) == ': [0].nodes is "0"; it must be a whole number of at least 1'
     )
+    entry |= {"nodes": "1", "flavor": None}
+    assert message(written(json.dumps([entry]))) == (
+        ': [0] needs the field "flavor": a machine type of gke'  # a list has no defaults to give it in
+    )
     assert message(written("[]")) == ": the list is empty; it needs at least one entry"
 
 

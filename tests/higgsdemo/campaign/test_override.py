@@ -5,12 +5,19 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.campaign import Campaign, CampaignError, RunOptions, apply_conf, parse_campaign
+from higgsdemo.campaign import (
+    Campaign,
+    CampaignError,
+    RunOptions,
+    apply_conf,
+    parse_campaign,
+    refuse_unpublished_image,
+)
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 MUONS = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10010"
 KEYS = (
-    "(the keys are run_name, stages, clusters, resume, max_shards, mapping, storage, image, "
+    "(the keys are run_name, stages, clusters, resume, max_shards, mapping, storage, image, stage_in_image, "
     "read, shard_events, cleanup)"
 )
 FIELDS = (
@@ -97,6 +104,40 @@ def test_image_cleanup_and_options_are_taken_over(campaign: Campaign) -> None:
     changed, options = apply_conf(campaign, conf)
     assert (changed.image, changed.cleanup) == ("mine:2", "clusters")
     assert options == RunOptions(run_name="again", resume=True)
+
+
+def test_files_that_are_copied_are_not_cut_whatever_the_campaign_says(changed: Change) -> None:
+    document = changed({"workload": "nanoaod", "read": "stream", "shard_events": 500_000})
+    campaign = parse_campaign(document, "higgs.json")
+    for conf in ({"read": "stage-in"}, {"read": "stage-in", "shard_events": None}):
+        copied, _ = apply_conf(campaign, conf)
+        assert (copied.read, copied.shard_events) == ("stage-in", None)
+    with pytest.raises(CampaignError, match=r'shard_events cuts files .* pods can only "stream"'):
+        apply_conf(campaign, {"read": "stage-in", "shard_events": 1000})
+
+
+def test_resume_needs_a_name_but_where_every_run_has_the_same(campaign: Campaign, changed: Change) -> None:
+    with pytest.raises(CampaignError, match="resume needs the key run_name: that of the run to finish"):
+        apply_conf(campaign, {"resume": True})
+    growing = parse_campaign(changed({"growing": True}), "higgs.json")
+    assert apply_conf(growing, {"resume": True})[1].resume
+
+
+@pytest.mark.parametrize(
+    ("workload", "field"), [("nanoaod", "image"), ("nanoaod-outreach", "image"), ("aod", "stage_in_image")]
+)
+def test_a_cloud_pulls_no_image_of_ours_that_is_in_no_registry(
+    changed: Change, workload: str, field: str
+) -> None:
+    campaign = parse_campaign(changed({"workload": workload}), "higgs.json")
+    with pytest.raises(
+        CampaignError, match=f"^campaign: {field} is missing: nodes of gke pull from a registry"
+    ):
+        refuse_unpublished_image(campaign)
+    pushed, _ = apply_conf(campaign, {field: "registry.example.org/nanoaod:1"})
+    refuse_unpublished_image(pushed)
+    here, _ = apply_conf(campaign, {"mapping": [{"provider": "existing", "datasets": [MUONS]}]})
+    refuse_unpublished_image(here)
 
 
 def test_stages_are_done_in_their_order(campaign: Campaign) -> None:

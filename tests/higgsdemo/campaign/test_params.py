@@ -50,6 +50,7 @@ def test_the_form_shows_what_the_campaign_says(changed: Callable[[dict[str, Any]
         "mapping": document["mapping"],
         "storage": document["storage"],
         "image": "mine:2",
+        "stage_in_image": None,
         "read": "stage-in",
         "shard_events": None,
         "cleanup": "jobs",

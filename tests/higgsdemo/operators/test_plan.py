@@ -64,6 +64,16 @@ def test_a_notifier_that_cannot_be_made_fails_the_run_at_its_start(campaign: Cam
         plan(changed)
 
 
+def test_a_cloud_gets_no_run_of_an_image_that_it_cannot_pull_but_is_cleaned_up(campaign: Campaign) -> None:
+    mapping = [{"provider": "gke", "flavor": "n1-standard-4", "datasets": ["Simulated_TTbar_8TeV"]}]
+    for stages in (["create"], None):
+        with pytest.raises(TaskFailedForGood, match="campaign: image is missing: nodes of gke pull from"):
+            plan(campaign, mapping=mapping, stages=stages)
+    assert len(plan(campaign, mapping=mapping, stages=["cleanup"])) == 1
+    pushed = "registry.example.org/mine:1"
+    assert plan(campaign, mapping=mapping, image=pushed)[0].run.image == pushed
+
+
 def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) -> None:
     first, again, other = (plan(campaign, run_id)[0].run.name for run_id in ("a__1", "a__1", "a__2"))
     assert first == again
@@ -126,7 +136,7 @@ def test_the_originals_list_of_ten_clusters_plans_as_it_is(tmp_path: Path) -> No
     ]
     path = tmp_path / "demo-high-mem.json"
     path.write_text(json.dumps(entries))
-    planned = plan(load_campaign(path), stages=["create"])
+    planned = plan(load_campaign(path), stages=["create"], stage_in_image="registry.example.org/nanoaod:1")
     assert [a.cluster.name for a in planned] == [f"kubecon-demo-{i}" for i in range(10)]
     assert {(a.cluster.nodes, a.cluster.flavor, a.cluster.dpath) for a in planned} == {
         (22, "n1-highmem-16", "/dev/shm")
@@ -136,5 +146,8 @@ def test_the_originals_list_of_ten_clusters_plans_as_it_is(tmp_path: Path) -> No
 
 def test_a_plan_does_not_grow_with_the_shards(repository: Path) -> None:
     full = load_campaign(repository / "include/config/higgs-full.json")
-    planned = [assignment.model_dump(mode="json") for assignment in plan(full, stages=["create"])]
+    planned = [
+        assignment.model_dump(mode="json")
+        for assignment in plan(full, stages=["create"], stage_in_image="registry.example.org/nanoaod:1")
+    ]
     assert len(json.dumps(planned)) < 64_000

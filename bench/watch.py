@@ -77,7 +77,9 @@ def _poll(assignment: ClusterRun, jobs: list[str]) -> Callable[[], dict[str, Any
 
     async def once() -> dict[str, Any] | None:
         async with trigger.provider.connect_async() as api:
-            return await trigger.poll(api)
+            payload = await trigger.poll(api)
+            await trigger.after_poll(last=True)
+            return payload
 
     return lambda: asyncio.run(once())
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
 
 LEFT_EVERY = 2.0  # s at least between two writes of what was seen
+LEFT_IN = 10.0  # s that a write may take
 
 
 class JobsTrigger(PollingTrigger):
@@ -53,7 +56,10 @@ class JobsTrigger(PollingTrigger):
         self._pull = ImagePull(self.planned.cluster.namespace, pods)
         self._start: tuple[float, int] | None = None
         self._last: Progress | None = None
+        self._seen: dict[str, Any] = {}
         self._left: tuple[float, dict[str, Any]] | None = None
+        self._shown = True
+        self._writer = ThreadPoolExecutor(1)  # a store that hangs takes up no thread that others wait for
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
@@ -67,7 +73,7 @@ class JobsTrigger(PollingTrigger):
             await self._resume(api, mine)
         progress = total_progress(job_progress(job) for job in mine)
         self._tell(progress)
-        await self._leave(mine, at_once=progress.finished)
+        self._seen = progress_document((self._dataset(job), job) for job in mine)
         if excess := self._excess(mine):
             self.log.error("%s: the Jobs are stopped", excess)
             await self._stop_those(api, mine)
@@ -143,17 +149,24 @@ class JobsTrigger(PollingTrigger):
         self._last = progress
         self.log.info("cluster %s: %s%s", self.planned.cluster.name, progress, self._rate(progress))
 
-    async def _leave(self, jobs: list[dict[str, Any]], at_once: bool) -> None:
+    async def after_poll(self, *, last: bool) -> None:
         """Write what was seen to the run's folder, for those who watch the run and cannot ask the cluster."""
-        seen = progress_document((self._dataset(job), job) for job in jobs)
-        now = time.monotonic()
-        if self._left and (seen == self._left[1] or (now - self._left[0] < LEFT_EVERY and not at_once)):
+        now, seen = time.monotonic(), self._seen
+        if self._left and (seen == self._left[1] or (now - self._left[0] < LEFT_EVERY and not last)):
             return
-        self._left = (now, seen)
+        write = sync_to_async(self._write, thread_sensitive=False, executor=self._writer)
         try:
-            await sync_to_async(self._write, thread_sensitive=False)(json.dumps(seen).encode())
-        except StorageError as error:
-            self.log.warning("the progress of cluster %s is not shown: %s", self.planned.cluster.name, error)
+            async with asyncio.timeout(LEFT_IN):
+                await write(json.dumps(seen).encode())
+        except (StorageError, TimeoutError) as error:
+            if self._shown:  # told once, tried again after each poll
+                why = str(error) or f"no answer from {self.planned.run.output} in {LEFT_IN:.0f} s"
+                self.log.warning(
+                    "the progress of cluster %s is not shown: %s", self.planned.cluster.name, why
+                )
+            self._shown = False
+        else:
+            self._left, self._shown = (now, seen), True
 
     def _write(self, content: bytes) -> None:
         run = self.planned.run

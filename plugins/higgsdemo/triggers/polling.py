@@ -58,6 +58,9 @@ class PollingTrigger(BaseTrigger):
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
         """Ask once; return the event's payload when the wait is over, else None."""
 
+    async def after_poll(self, *, last: bool) -> None:
+        """Do what the wait does not depend on, after each poll that was answered, in a time of its own."""
+
     @abstractmethod
     async def stop(self, api: ApiClient) -> None:
         """End what is waited for, since nobody will; doing it again changes nothing."""
@@ -76,6 +79,7 @@ class PollingTrigger(BaseTrigger):
                         async with asyncio.timeout(ANSWER_IN):
                             payload = await self.poll(api) or await self._out_of_time(api)
                         failures, last_answer = 0, clock()
+                        await self.after_poll(last=payload is not None)
                         if payload is not None:
                             yield TriggerEvent(payload)
                             return
@@ -128,6 +132,8 @@ class PollingTrigger(BaseTrigger):
         from higgsdemo.kubernetes.api import reason
 
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
+        if isinstance(error, TimeoutError) and not str(error):
+            cause = f"no answer in {ANSWER_IN:.0f} s"
         return f"cluster {self.planned.cluster.name}: {cause}"
 
 

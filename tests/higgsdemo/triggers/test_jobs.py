@@ -177,6 +177,11 @@ async def test_patience_with_a_cluster_ends(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(api.tokens_used) > 1
 
 
+async def test_silence_is_told_in_words() -> None:
+    trigger = JobsTrigger(RUN.model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})
+    assert trigger._explain(TimeoutError()) == "cluster kubecon-demo-0: no answer in 60 s"
+
+
 async def test_a_trigger_is_made_again_from_what_it_is_stored_as(monkeypatch: pytest.MonkeyPatch) -> None:
     trigger = JobsTrigger(RUN.model_dump(mode="json"), 5.0, 1.5e9, ["one"], {"D": 10})
     path, arguments = trigger.serialize()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from typing import Any
 
 import pytest
 
 from higgsdemo.kubernetes.labels import labels
+from higgsdemo.storage.object_store import StorageError
+from higgsdemo.triggers import jobs, polling
 from higgsdemo.triggers.jobs import JobsTrigger
 from planned_runs import dataset, planned
 from s3_server import Bucket, bucket, s3_endpoint
@@ -71,3 +75,38 @@ async def test_a_bucket_that_cannot_be_written_does_not_end_the_wait(
 ) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_HIGGS_S3", raising=False)
     await waited(monkeypatch, "s3://no-such-bucket/one", RUNNING, ENDED)
+
+
+async def test_a_store_that_hangs_does_not_hold_up_the_wait(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(polling, "ANSWER_IN", 2.0)
+    monkeypatch.setattr(jobs, "LEFT_IN", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
+        extra = {
+            "endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "region_name": "us-east-1",
+        }
+        connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(connection))
+        start = time.monotonic()
+        await waited(monkeypatch, "s3://hangs/one", RUNNING, RUNNING | {"ready": 3}, RUNNING, ENDED)
+        assert time.monotonic() - start < 10.0
+    told = capsys.readouterr().out
+    assert told.count("is not shown: no answer from s3://hangs/one in 0 s") == 1
+
+
+async def test_what_could_not_be_left_is_left_after_a_later_poll(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = [StorageError("not now")]
+
+    def write(trigger: JobsTrigger, content: bytes) -> None:
+        if fails:
+            raise fails.pop()
+        left.append(json.loads(content))
+
+    left: list[dict[str, Any]] = []
+    monkeypatch.setattr(JobsTrigger, "_write", write)
+    await waited(monkeypatch, f"s3://{bucket.name}/one", RUNNING, RUNNING, ENDED)
+    assert [one[LONG]["shards"]["done"] for one in left] == [1, 4]

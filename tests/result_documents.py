@@ -77,3 +77,10 @@ def catalogue(
         datasets={dataset.name: dataset for dataset in datasets},
         samples={s.name: s for s in samples},
     )
+
+
+def one_file_each(known: Catalogue) -> Catalogue:
+    """The catalogue as if all files of each sample were one, of the first of its datasets."""
+    firsts = {dataset.sample.name: dataset for dataset in reversed(known.datasets.values())}
+    datasets = (dataset.model_copy(update={"files": 1}) for dataset in firsts.values())
+    return known.model_copy(update={"datasets": {dataset.name: dataset for dataset in datasets}})

@@ -10,9 +10,9 @@ from higgsdemo.catalogue import Catalogue, Sample, load_catalogue
 from higgsdemo.physics.discovery import discover
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.results.merge import Merge
-from result_documents import stored
+from result_documents import one_file_each, stored
 
-KNOWN = load_catalogue("cms-higgs")
+KNOWN = one_file_each(load_catalogue("cms-higgs"))
 PAGE = (Path(__file__).parents[2] / "docs" / "physics.md").read_text(encoding="utf-8")
 
 DATA = [

@@ -25,7 +25,7 @@ from higgsdemo.datasets.shards import cluster_shards, shards_key
 from higgsdemo.operators.results import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.tally import Tally
-from higgsdemo.physics.normalisation import NormalisationError, normalise
+from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
 from higgsdemo.prediction import Account, account_rows
 from higgsdemo.publication.chart import CHART, chart
@@ -130,7 +130,7 @@ class Follower:
                 self._tell(snapshot)
                 if not self._wanted():
                     return
-        except (StorageError, CatalogueError, NormalisationError) as error:
+        except (StorageError, CatalogueError) as error:
             self._store = None
             self._tell(replace(self._snapshot, error=str(error)))
 

@@ -13,9 +13,10 @@ The luminosity is the one that the merged data cover (`higgsdemo.physics.exposur
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from math import fsum, hypot, sqrt
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +24,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from higgsdemo.physics.coverage import Coverage, computed_shards
 from higgsdemo.physics.exposure import Exposure, exposures
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 from higgsdemo.results.sums import DatasetSum, WeightSum
@@ -36,7 +38,10 @@ WINDOW = (121.0, 130.0)
 
 Histogram = hist.Hist[hist.storage.Weight]
 Groups = dict[str, dict[str, Histogram]]
-"""Events by group and channel, with the sums of squared weights as variances."""
+"""Events by group and channel, with the sums of squared weights as variances.
+
+Where no event was processed there is no histogram: nothing was looked at, which is not to find nothing.
+"""
 
 
 class Sums(Protocol):
@@ -45,10 +50,6 @@ class Sums(Protocol):
     @property
     def datasets(self) -> Mapping[str, DatasetSum]:
         """The sums by dataset."""
-
-
-class NormalisationError(ValueError):
-    """The catalogue lacks what a sample's weight is made from; the message names the sample and the field."""
 
 
 @dataclass(frozen=True)
@@ -68,37 +69,35 @@ class Yield:
 
 
 Yields = dict[str, dict[str, Yield]]
-"""Yields by group and channel; channel `all` is their sum."""
+"""Yields by group and channel, of what was processed; channel `all` is their sum."""
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class Spectrum(Coverage):
     """The four-lepton mass spectra of a campaign."""
 
     years: dict[int, Groups]
     """Events of each year's data, and of the samples that simulate it."""
-    groups: Groups
-    """Events of all years."""
     unassigned: dict[str, dict[str, Histogram]]
     """Unweighted events by channel of the datasets that the catalogue does not know; in no group."""
     exposures: tuple[Exposure, ...]
     weights: dict[str, dict[str, float]]
     """The weight of an event by simulated sample and channel."""
-    observed: bool
-    """Whether any event of data was processed."""
-    absent: tuple[str, ...]
-    """Samples the campaign asked for and of which no event was processed: they are missing in the stack."""
-    shards_computed: int
-    shards_expected: int
 
     @property
-    def coverage(self) -> float:
-        """The computed part of the expected shards, 0 to 1."""
-        return self.shards_computed / self.shards_expected if self.shards_expected else 0.0
+    def observed(self) -> bool:
+        """Whether any event of data was processed."""
+        return "data" in self.groups
 
-    def combined(self, group: str) -> Histogram:
-        """The group's spectrum over all channels."""
-        return _added(self.groups[group].values())
+    @cached_property
+    def groups(self) -> Groups:
+        """Events of all years."""
+        return added(self.years.values())
+
+    def combined(self, group: str, channels: Iterable[str] = CHANNELS) -> Histogram:
+        """The group's spectrum over some channels, or all; empty where no event was processed."""
+        of_group = self.groups.get(group, {})
+        return _sum(of_group[channel] for channel in channels if channel in of_group)
 
     def yields(self) -> Yields:
         """Yields of all years."""
@@ -118,26 +117,20 @@ class Spectrum:
 
 
 def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) -> Spectrum:
-    """The spectra of the merged shards; `expected` is the number of shards of the campaign by dataset.
-
-    Raises NormalisationError when a simulated sample cannot be weighted for want of a field of the catalogue.
-    """
+    """The spectra of the merged shards; `expected` is the number of shards of the campaign by dataset."""
     sums = merge.datasets
     samples = _by_sample(sums, catalogue)
     covered = exposures(sums, catalogue, expected)
+    shares = _shares(samples, sums, catalogue, expected)
     weights = {
-        name: _weights(catalogue.samples[name], samples, catalogue, covered)
+        name: _weights(catalogue.samples[name], total.processed / shares[name], covered)
         for name, total in samples.items()
-        if catalogue.samples[name].datatype == "mc" and total.processed
+        if catalogue.samples[name].datatype == "mc"
     }
     years = {year: _groups(year, samples, weights, catalogue) for year in sorted(catalogue.luminosity_pb)}
     asked = {catalogue.datasets[name].sample.name for name in expected if name in catalogue.datasets}
     return Spectrum(
         years=years,
-        groups={
-            group: {channel: _added(year[group][channel] for year in years.values()) for channel in CHANNELS}
-            for group in GROUPS
-        },
         unassigned={
             name: {channel: _histogram(counts, counts) for channel, counts in total.counts.items()}
             for name, total in sums.items()
@@ -145,14 +138,14 @@ def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) ->
         },
         exposures=covered,
         weights=weights,
-        observed=any(total.processed for name, total in samples.items() if name not in weights),
-        absent=tuple(sorted(name for name in asked if name not in samples or not samples[name].processed)),
-        shards_computed=sum(min(sums[n].computed, shards) for n, shards in expected.items() if n in sums),
+        absent=tuple(sorted(asked - samples.keys())),
+        shards_computed=computed_shards(sums, expected),
         shards_expected=sum(expected.values()),
     )
 
 
 def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, WeightSum]:
+    """The sums by sample, of those of which events were processed."""
     members: dict[str, list[WeightSum]] = defaultdict(list)
     for name, total in sums.items():
         if name in catalogue.datasets:
@@ -166,39 +159,53 @@ def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str
             },
         )
         for sample, totals in sorted(members.items())
+        if fsum(total.processed for total in totals)
     }
 
 
-def _weights(
-    sample: Sample, samples: Mapping[str, WeightSum], catalogue: Catalogue, exposures: Iterable[Exposure]
-) -> dict[str, float]:
-    """The weight of an event of the sample in each of its channels."""
-    if sample.year not in catalogue.luminosity_pb:
-        raise NormalisationError(
-            f"catalogue {catalogue.name}: no luminosity for {sample.year}, the year of sample {sample.name}; "
-            f"luminosity_pb has {', '.join(map(str, sorted(catalogue.luminosity_pb)))}"
-        )
-    if sample.cross_section_pb is None:
-        raise NormalisationError(f"catalogue {catalogue.name}: sample {sample.name} has no cross_section_pb")
-    scale_factor = 1.0 if sample.scale_factor is None else sample.scale_factor
-    processed = sum(
-        total.processed
-        for name, total in samples.items()
-        if _process(catalogue.samples[name]) == _process(sample)
-    )
+def _weights(sample: Sample, processed: float, exposures: Iterable[Exposure]) -> dict[str, float]:
+    """The weight of an event of the sample in each of its channels, of so many processed of its process."""
+    cross_section = (sample.cross_section_pb or 0.0) * (sample.scale_factor or 1.0)
     return {
-        exposure.channel: exposure.covered_pb * sample.cross_section_pb * scale_factor / processed
+        exposure.channel: exposure.covered_pb * cross_section / processed
         for exposure in exposures
         if exposure.year == sample.year and exposure.channel in sample.channels
     }
+
+
+def _shares(
+    samples: Mapping[str, WeightSum],
+    sums: Mapping[str, DatasetSum],
+    catalogue: Catalogue,
+    expected: Mapping[str, int],
+) -> dict[str, float]:
+    """The part of the cross section of its process that each sample bears: that of the process's events.
+
+    Of a sample of which shards are missing these are as many as all of its shards would have; of one without
+    any, as many as so many files of the others have.
+    """
+    shards, computed = Counter[str](), Counter[str]()
+    for name, dataset in catalogue.datasets.items():
+        shards[dataset.sample.name] += max(dataset.files, expected.get(name, 0))
+        computed[dataset.sample.name] += sums[name].computed if name in sums else 0
+    events = {n: total.processed * shards[n] / max(computed[n], 1) for n, total in samples.items()}
+    shares = {}
+    for name in samples:
+        process = _process(catalogue.samples[name])
+        slices = {one.name: one.files for one in catalogue.samples.values() if _process(one) == process}
+        found = [slice for slice in slices if slice in events]
+        a_file = fsum(events[slice] for slice in found) / sum(slices[slice] for slice in found)
+        whole = fsum(events.get(slice, a_file * files) for slice, files in slices.items())
+        shares[name] = events[name] / whole
+    return shares
 
 
 def _process(sample: Sample) -> tuple[object, ...]:
     """What is normalised as one.
 
     A catalogue may cut one simulated process into several samples, as the HT slices of the 2012 Drell-Yan
-    process of 10 to 50 GeV: each then bears the cross section and the generated events of the whole, and the
-    processed events of all of them share the one cross section. Each on its own, they would count it twice.
+    process of 10 to 50 GeV: each then bears the cross section and the generated events of the whole, and they
+    share the one cross section. Each on its own, they would count it twice.
     """
     if sample.generated_events is None:
         return (sample.name,)
@@ -212,17 +219,31 @@ def _groups(
     catalogue: Catalogue,
 ) -> Groups:
     """Weighted events of a year's samples, each in the channels that it fills."""
-    events = {group: {channel: _histogram() for channel in CHANNELS} for group in GROUPS}
+    parts: list[Groups] = []
     for name, total in samples.items():
         sample = catalogue.samples[name]
         for channel in sample.channels if sample.year == year else ():
-            weight = 1.0 if sample.datatype == "data" else weights.get(name, {}).get(channel, 0.0)
+            weight = weights[name][channel] if sample.datatype == "mc" else 1.0
             part = _histogram(weight * total.sums[channel], weight**2 * total.squares[channel])
-            events[sample.group][channel] = _added([events[sample.group][channel], part])
-    return events
+            parts.append({sample.group: {channel: part}})
+    return added(parts)
 
 
-def _added(histograms: Iterable[Histogram]) -> Histogram:
+def added(parts: Iterable[Groups]) -> Groups:
+    """The sum of events by group and channel, in the order of both."""
+    found: dict[str, dict[str, list[Histogram]]] = defaultdict(lambda: defaultdict(list))
+    for groups in parts:
+        for group, channels in groups.items():
+            for channel, histogram in channels.items():
+                found[group][channel].append(histogram)
+    return {
+        group: {channel: _sum(found[group][channel]) for channel in CHANNELS if channel in found[group]}
+        for group in GROUPS
+        if group in found
+    }
+
+
+def _sum(histograms: Iterable[Histogram]) -> Histogram:
     parts = list(histograms)
     return _histogram(
         sum((np.asarray(part.values()) for part in parts), np.zeros(BINS)),
@@ -241,7 +262,7 @@ def _histogram(values: NDArray[Any] = _NOTHING, variances: NDArray[Any] = _NOTHI
 
 def _yields(groups: Groups) -> Yields:
     return {
-        group: {channel: _yield(h) for channel, h in {**channels, "all": _added(channels.values())}.items()}
+        group: {channel: _yield(h) for channel, h in {**channels, "all": _sum(channels.values())}.items()}
         for group, channels in groups.items()
     }
 

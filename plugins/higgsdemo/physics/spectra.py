@@ -13,26 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.physics.coverage import Coverage, computed_shards
 from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Sums, Yields
 
 
 @dataclass(frozen=True)
-class OwnSpectra:
+class OwnSpectra(Coverage):
     """The histograms of an own analysis, by dataset and name."""
 
     histograms: tuple[HistogramSpec, ...]
     unassigned: dict[str, dict[str, NDArray[np.int64]]]
     """Entries by dataset and histogram."""
-    shards_computed: int
-    shards_expected: int
     exposures: tuple[Exposure, ...] = ()
-    absent: tuple[str, ...] = ()
-
-    @property
-    def coverage(self) -> float:
-        """The computed part of the expected shards, 0 to 1."""
-        return self.shards_computed / self.shards_expected if self.shards_expected else 0.0
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:
@@ -62,6 +55,6 @@ def add_up(sums: Sums, histograms: Sequence[HistogramSpec], expected: Mapping[st
     return OwnSpectra(
         histograms=tuple(histograms),
         unassigned={name: dict(total.counts) for name, total in found.items()},
-        shards_computed=sum(min(found[n].computed, shards) for n, shards in expected.items() if n in found),
+        shards_computed=computed_shards(found, expected),
         shards_expected=sum(expected.values()),
     )

@@ -144,5 +144,6 @@ def _require_background(covered: Covered, spectrum: Spectrum) -> None:
 
 def _events(spectrum: Spectrum, years: list[int], channel: str, group: str) -> NDArray[np.float64]:
     """Events of a group in the fitted bins of a channel."""
-    histograms = (spectrum.years[year][group][channel] for year in years)
+    channels = (spectrum.years[year].get(group, {}) for year in years)
+    histograms = (of_group[channel] for of_group in channels if channel in of_group)
     return sum((np.asarray(h.values())[_FITTED] for h in histograms), np.zeros(BINS)[_FITTED])

@@ -7,19 +7,19 @@ thousands of results.
 from __future__ import annotations
 
 from dataclasses import asdict
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hist.intervals import poisson_interval
+from numpy.typing import NDArray
 
-from higgsdemo.physics.normalisation import GROUPS, WINDOW, Spectrum
+from higgsdemo.physics.normalisation import WINDOW, Spectrum
 from higgsdemo.publication.plot import BACKGROUNDS, luminosity_text
+from higgsdemo.publication.rounding import all_rounded
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 
 if TYPE_CHECKING:
     from higgsdemo.catalogue import Catalogue
-    from higgsdemo.physics.normalisation import Histogram
 
 CHART = "spectrum.json"
 STACK = (*BACKGROUNDS, "higgs")
@@ -30,11 +30,8 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
     """The plot as JSON values: by channel (`all` is their sum) the data with 68% intervals, and the stack.
 
     Events are weighted to the covered luminosity; `error` is the standard deviation of the stack's height.
+    `yields` has the groups and channels of which events were processed: the others are 0 for want of a look.
     """
-    channels = {
-        channel: _channel({group: spectrum.groups[group][channel] for group in GROUPS})
-        for channel in CHANNELS
-    }
     return {
         "title": catalogue.title,
         "note": catalogue.note,
@@ -43,13 +40,13 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
         "high": HIGH,
         "bins": BINS,
         "window": list(WINDOW),
-        "channels": {"all": _channel({g: spectrum.combined(g) for g in GROUPS}), **channels},
+        "channels": {"all": _channel(spectrum, *CHANNELS), **{c: _channel(spectrum, c) for c in CHANNELS}},
         "yields": {
             group: {channel: asdict(value) for channel, value in by_channel.items()}
             for group, by_channel in spectrum.yields().items()
         },
         "unassigned": {
-            dataset: {channel: _numbers(h.values()) for channel, h in by_channel.items()}
+            dataset: {channel: all_rounded(h.values()) for channel, h in by_channel.items()}
             for dataset, by_channel in spectrum.unassigned.items()
         },
         "coverage": spectrum.coverage,
@@ -57,16 +54,17 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _channel(groups: dict[str, Histogram]) -> dict[str, Any]:
-    counts = np.asarray(groups["data"].values())
-    low, high = poisson_interval(counts)
-    variances = sum((np.asarray(groups[group].variances()) for group in STACK), np.zeros(BINS))
+def _channel(spectrum: Spectrum, *channels: str) -> dict[str, Any]:
+    stack = {group: spectrum.combined(group, channels) for group in STACK}
+    variances = sum((np.asarray(histogram.variances()) for histogram in stack.values()), np.zeros(BINS))
     return {
-        "data": {"counts": _numbers(counts), "low": _numbers(low), "high": _numbers(high)},
-        "stack": {group: _numbers(groups[group].values()) for group in STACK},
-        "error": [round(sqrt(variance), 5) for variance in variances],
+        "data": counted(spectrum.combined("data", channels).values()),
+        "stack": {group: all_rounded(histogram.values()) for group, histogram in stack.items()},
+        "error": all_rounded(np.sqrt(variances)),
     }
 
 
-def _numbers(values: Any) -> list[float]:
-    return [round(float(value), 5) for value in np.nan_to_num(values)]
+def counted(counts: NDArray[Any]) -> dict[str, list[float]]:
+    """Numbers of events with Poisson (Garwood) intervals of 68%."""
+    low, high = poisson_interval(counts)
+    return {"counts": counts.tolist(), "low": all_rounded(low), "high": all_rounded(high)}

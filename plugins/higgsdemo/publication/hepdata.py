@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hist.intervals import poisson_interval
 
-from higgsdemo.physics.normalisation import GROUPS
-from higgsdemo.publication.plot import ENERGY_TEV
+from higgsdemo.publication.plot import ENERGY_TEV, coverage_text
+from higgsdemo.publication.rounding import rounded
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from higgsdemo.catalogue import Catalogue
+    from higgsdemo.physics.exposure import Exposure
     from higgsdemo.physics.normalisation import Histogram, Spectrum
 
 HEPDATA = "hepdata.yaml"
@@ -37,24 +38,38 @@ _LABELS = {
 
 
 def submission(spectrum: Spectrum, catalogue: Catalogue) -> bytes:
-    """The submission: a table of all channels and years, and one of each channel and year."""
-    comment = ". ".join(filter(None, [catalogue.title, catalogue.note]))
+    """The submission: a table of all channels and years, and one of each channel and year.
+
+    A table has the groups of which events were processed, and what is missing in them is said in front.
+    """
+    missing = (coverage_text(spectrum) or "").replace("\n", ", ")
+    comment = ". ".join(filter(None, [catalogue.title, catalogue.note, missing]))
     documents = [{"comment": comment}, *_tables(spectrum)]
     return "".join(f"---\n{json.dumps(document, indent=1)}\n" for document in documents).encode()
 
 
 def _tables(spectrum: Spectrum) -> Iterator[dict[str, Any]]:
-    years = list(spectrum.years)
-    yield _table("all", years, {group: spectrum.combined(group) for group in GROUPS})
+    if spectrum.groups:
+        histograms = {group: spectrum.combined(group) for group in spectrum.groups}
+        yield _table("all", list(spectrum.years), histograms, spectrum.exposures)
     for year, groups in spectrum.years.items():
         for channel in CHANNELS:
-            yield _table(channel, [year], {group: groups[group][channel] for group in GROUPS})
+            histograms = {group: of[channel] for group, of in groups.items() if channel in of}
+            exposures = [e for e in spectrum.exposures if (e.year, e.channel) == (year, channel)]
+            if histograms:
+                yield _table(channel, [year], histograms, exposures)
 
 
-def _table(channel: str, years: list[int], histograms: Mapping[str, Histogram]) -> dict[str, Any]:
+def _table(
+    channel: str, years: list[int], histograms: Mapping[str, Histogram], exposures: Sequence[Exposure]
+) -> dict[str, Any]:
     edges = np.linspace(LOW, HIGH, BINS + 1).tolist()
     when = " and ".join(map(str, years))
     energies = [1000.0 * ENERGY_TEV[year] for year in years if year in ENERGY_TEV]
+    qualifiers = [
+        *({"name": "SQRT(S)", "units": "GeV", "value": energy} for energy in energies),
+        *(_luminosity(year, [e.covered_pb for e in exposures if e.year == year]) for year in years),
+    ]
     return {
         "name": f"Four-lepton mass, {channel}, {when}",
         "description": f"Events in bins of the mass of {_FINAL_STATES[channel]}, {when}. The expected ones "
@@ -73,12 +88,19 @@ def _table(channel: str, years: list[int], histograms: Mapping[str, Histogram]) 
         "dependent_variables": [
             {
                 "header": {"name": f"{_LABELS[group]}, events"},
-                "qualifiers": [{"name": "SQRT(S)", "units": "GeV", "value": energy} for energy in energies],
+                "qualifiers": qualifiers,
                 "values": _counted(histogram) if group == "data" else _expected(histogram),
             }
             for group, histogram in histograms.items()
         ],
     }
+
+
+def _luminosity(year: int, covered_pb: list[float]) -> dict[str, Any]:
+    """A year's luminosity that the data cover; from-to where channels cover different parts of it."""
+    least, most = (rounded(value / 1000) for value in (min(covered_pb), max(covered_pb)))
+    value = least if least == most else f"{least}-{most}"
+    return {"name": f"Luminosity of {year}", "units": "fb$^{-1}$", "value": value}
 
 
 def _counted(histogram: Histogram) -> list[dict[str, Any]]:
@@ -88,7 +110,7 @@ def _counted(histogram: Histogram) -> list[dict[str, Any]]:
     return [
         {
             "value": int(count),
-            "errors": [{"asymerror": {"minus": _rounded(minus), "plus": _rounded(plus)}, "label": "stat"}],
+            "errors": [{"asymerror": {"minus": rounded(minus), "plus": rounded(plus)}, "label": "stat"}],
         }
         for count, minus, plus in zip(counts, low - counts, high - counts, strict=True)
     ]
@@ -97,12 +119,7 @@ def _counted(histogram: Histogram) -> list[dict[str, Any]]:
 def _expected(histogram: Histogram) -> list[dict[str, Any]]:
     """Weighted events; where none was simulated there is no error to state."""
     return [
-        {"value": _rounded(value)}
-        | ({"errors": [{"symerror": _rounded(sqrt(variance)), "label": "MC stat"}]} if variance else {})
+        {"value": rounded(value)}
+        | ({"errors": [{"symerror": rounded(sqrt(variance)), "label": "MC stat"}]} if variance else {})
         for value, variance in zip(histogram.values(), histogram.variances(), strict=True)
     ]
-
-
-def _rounded(value: float) -> float:
-    """Six significant digits."""
-    return float(f"{value:.6g}")

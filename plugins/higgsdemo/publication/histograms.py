@@ -1,7 +1,8 @@
 """The spectra as a ROOT file, which the field's own tools open: `histograms.root`.
 
-It holds a TH1D for each group, by year and channel: `2012/4mu/higgs`, with the sums of squared weights as
-ROOT keeps them (fSumw2), and in `all` what they add up to over the years, and over the channels too.
+It holds a TH1D for each group of which events were processed, by year and channel: `2012/4mu/higgs`, with
+the sums of squared weights as ROOT keeps them (fSumw2), and in `all` what they add up to over the years, and
+over the channels too.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ import io
 from typing import TYPE_CHECKING
 
 import uproot
-
-from higgsdemo.physics.normalisation import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +33,8 @@ def root_file(spectrum: Spectrum) -> bytes:
 def _histograms(spectrum: Spectrum) -> Iterator[tuple[str, Histogram]]:
     years: list[tuple[int | str, Groups]] = [*spectrum.years.items(), (ALL, spectrum.groups)]
     for year, groups in years:
-        for group in GROUPS:
-            for channel, histogram in groups[group].items():
+        for group, channels in groups.items():
+            for channel, histogram in channels.items():
                 yield f"{year}/{channel}/{group}", histogram
-    for group in GROUPS:
+    for group in spectrum.groups:
         yield f"{ALL}/{ALL}/{group}", spectrum.combined(group)

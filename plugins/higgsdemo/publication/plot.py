@@ -16,11 +16,12 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hist.intervals import poisson_interval
 
+from higgsdemo.physics.coverage import Coverage
 from higgsdemo.physics.discovery import Discovery, in_words
 from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Spectrum
@@ -56,18 +57,6 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-class Covered(Protocol):
-    """Spectra of a campaign of which parts may be missing."""
-
-    @property
-    def coverage(self) -> float:
-        """The computed part of the expected shards, 0 to 1."""
-
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """Samples of which there are no events."""
-
-
 def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None = None) -> Figure:
     """The plot of all channels together, 10 by 10 inches, not yet rendered.
 
@@ -78,7 +67,9 @@ def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None =
     with style():
         figure = Figure(figsize=(10, 10))
         axes = figure.add_axes((0.12, 0.105, 0.845, 0.835))
-        highest = max(_draw_stack(axes, spectrum), _draw_data(axes, spectrum, _data_label(catalogue)))
+        highest = _draw_stack(axes, spectrum)
+        if spectrum.observed:
+            highest = max(highest, _draw_data(axes, spectrum, _data_label(catalogue)))
         axes.set_xlabel(r"$m_{4\ell}$ [GeV]")
         axes.set_ylabel(f"Events / {(HIGH - LOW) / BINS:g} GeV")
         _write_legend(axes, catalogue)
@@ -114,7 +105,7 @@ def luminosity_text(exposures: tuple[Exposure, ...]) -> str:
     return " + ".join(parts)
 
 
-def coverage_text(spectrum: Covered) -> str | None:
+def coverage_text(spectrum: Coverage) -> str | None:
     """How much of the campaign is in the plot: `98.7% of the shards`, rounded down; None if all of it is."""
     lines = []
     if spectrum.coverage < 1:
@@ -125,26 +116,34 @@ def coverage_text(spectrum: Covered) -> str | None:
 
 
 def _draw_stack(axes: Axes, spectrum: Spectrum) -> float:
-    """The backgrounds filled, the Higgs boson on them as an open line; gives the highest bin in events."""
+    """The backgrounds filled, the Higgs boson on them as an open line; gives the highest bin in events.
+
+    Groups of which no event was processed are not drawn: the legend names what the stack is made of.
+    """
     import mplhep
 
-    stack = {group: spectrum.combined(group) for group in (*BACKGROUNDS, "higgs")}
-    edges = stack["higgs"].axes[0].edges
-    mplhep.histplot(
-        [stack[group] for group in BACKGROUNDS],
-        ax=axes,
-        stack=True,
-        histtype="fill",
-        color=[colour for _, colour in BACKGROUNDS.values()],
-        label=[label for label, _ in BACKGROUNDS.values()],
-        edgecolor="black",
-        linewidth=1,
-        zorder=2,
-    )
+    stack = {group: spectrum.combined(group) for group in (*BACKGROUNDS, "higgs") if group in spectrum.groups}
+    if not stack:
+        return 0.0
+    edges = next(iter(stack.values())).axes[0].edges
+    filled = {group: style for group, style in BACKGROUNDS.items() if group in stack}
+    if filled:
+        mplhep.histplot(
+            [stack[group] for group in filled],
+            ax=axes,
+            stack=True,
+            histtype="fill",
+            color=[colour for _, colour in filled.values()],
+            label=[label for label, _ in filled.values()],
+            edgecolor="black",
+            linewidth=1,
+            zorder=2,
+        )
     total = np.sum([histogram.values() for histogram in stack.values()], axis=0)
     error = np.sqrt(np.sum([histogram.variances() for histogram in stack.values()], axis=0))
     # Under the filled backgrounds: the line shows only where it rises above them.
-    axes.stairs(total, edges, color=HIGGS_COLOUR, linewidth=2.5, label=HIGGS_LABEL, zorder=1)
+    if "higgs" in stack:
+        axes.stairs(total, edges, color=HIGGS_COLOUR, linewidth=2.5, label=HIGGS_LABEL, zorder=1)
     band: dict[str, Any] = {"color": "none", "edgecolor": "#555555", "linewidth": 0, "hatch": "/////"}
     axes.stairs(total + error, edges, baseline=total - error, fill=True, label=ERROR_LABEL, zorder=3, **band)
     return float(np.max(total + error))
@@ -178,12 +177,11 @@ def _write_legend(axes: Axes, catalogue: Catalogue) -> None:
     """The legend from the data down the stack."""
     handles, labels = axes.get_legend_handles_labels()
     known = dict(zip(labels, handles, strict=True))
-    order = [HIGGS_LABEL, *(label for label, _ in reversed(BACKGROUNDS.values())), ERROR_LABEL]
-    if (data := _data_label(catalogue)) in known:
-        order.insert(0, data)
-    axes.legend(
-        [known[label] for label in order], order, loc="upper right", borderaxespad=0.7, labelspacing=0.35
-    )
+    backgrounds = (label for label, _ in reversed(BACKGROUNDS.values()))
+    order = (_data_label(catalogue), HIGGS_LABEL, *backgrounds, ERROR_LABEL)
+    drawn = {label: known[label] for label in order if label in known}
+    if drawn:
+        axes.legend(drawn.values(), drawn, loc="upper right", borderaxespad=0.7, labelspacing=0.35)
 
 
 def _write_headline(

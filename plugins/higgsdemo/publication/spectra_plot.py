@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hist.intervals import poisson_interval
 
+from higgsdemo.publication.chart import counted
 from higgsdemo.publication.plot import NOTE_COLOUR, coverage_text, style
 
 if TYPE_CHECKING:
@@ -52,27 +53,23 @@ def _draw_panel(axes: Axes, histogram: HistogramSpec, spectra: OwnSpectra) -> No
     edges = np.linspace(histogram.low, histogram.high, histogram.bins + 1)
     axes.stairs(counts, edges, fill=True, color=FILL)
     axes.stairs(counts, edges, color=LINE, linewidth=1.5)
-    centres, errors = (edges[:-1] + edges[1:]) / 2, np.sqrt(counts)
-    axes.errorbar(centres, counts, yerr=errors, fmt="none", ecolor=LINE, elinewidth=1)
-    highest = float(np.max(counts + errors, initial=0))
+    centres, filled = (edges[:-1] + edges[1:]) / 2, counts > 0
+    low, high = poisson_interval(counts)
+    errors = np.stack([counts - low, high - counts])[:, filled]
+    axes.errorbar(centres[filled], counts[filled], yerr=errors, fmt="none", ecolor=LINE, elinewidth=1)
+    highest = float(np.max(high[filled], initial=0))
     axes.set(xlim=(histogram.low, histogram.high), ylim=(0, 1.15 * highest if highest else 1))
     axes.set_xlabel(histogram.axis, parse_math=False)
     axes.set_ylabel(f"Entries / {(histogram.high - histogram.low) / histogram.bins:g}")
 
 
 def _channel(histogram: HistogramSpec, spectra: OwnSpectra) -> dict[str, Any]:
-    counts = spectra.total(histogram)
-    low, high = poisson_interval(counts)
     return {
         "label": histogram.axis,
         "low": histogram.low,
         "high": histogram.high,
         "bins": histogram.bins,
-        "data": {"counts": counts.tolist(), "low": _rounded(low), "high": _rounded(high)},
+        "data": counted(spectra.total(histogram)),
         "stack": {},
         "error": [0] * histogram.bins,
     }
-
-
-def _rounded(values: Any) -> list[float]:
-    return [round(float(value), 5) for value in np.nan_to_num(values)]

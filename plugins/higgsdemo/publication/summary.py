@@ -106,10 +106,10 @@ class Summary(_Part):
     """Computed part of the expected shards, 0 to 1."""
     work: Work
     yields: Yields
-    """By group and channel; channel `all` is their sum."""
+    """By group and channel, of those of which events were processed; channel `all` is their sum."""
     yields_by_year: dict[int, Yields]
     data_intervals: dict[str, DataIntervals]
-    """By channel."""
+    """By channel, of those of which data were processed."""
     discovery: Discovery | None
     """None of an analysis of one's own."""
     higgs_peak_gev: tuple[float, float] | None

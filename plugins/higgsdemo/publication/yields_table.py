@@ -13,29 +13,30 @@ from higgsdemo.results.document import HIGH, LOW
 def yields_table(summary: Summary) -> str:
     """The yields as plain text, one group a line, below what must be known to read them.
 
-    Of an analysis of one's own, the entries of each histogram.
+    Of an analysis of one's own, and where nothing was processed that has a group, there are entries instead.
     """
-    if not summary.yields:
-        return "\n".join([*_remarks(summary), *_entries(summary)])
-    expected = {group: channels["all"] for group, channels in summary.yields.items() if group in _LABELS}
-    data, interval = summary.yields["data"]["all"], summary.data_intervals["all"]
-    rows = [
-        ("Events", f"{LOW:g} to {HIGH:g} GeV", f"{WINDOW[0]:g} to {WINDOW[1]:g} GeV"),
-        (
-            "Pseudo-data" if summary.note else "Data",
-            _counted(data.total, interval.total),
-            _counted(data.window, interval.window),
-        ),
-        ("Expected", *_cells(Yield.sum(expected.values()))),
-        *((f"  {_LABELS[group]}", *_cells(value)) for group, value in expected.items()),
-    ]
-    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = (f"{row[0]:<{left}}  {row[1]:>{right[0]}}  {row[2]:>{right[1]}}" for row in rows)
+    lines = _yields(summary) if summary.yields else _entries(summary)
     found = in_words(summary.discovery) if summary.discovery else []
     return "\n".join([*_remarks(summary), *lines, *found])
 
 
+def _yields(summary: Summary) -> list[str]:
+    """The table; groups of which no event was processed have no line."""
+    rows = [("Events", f"{LOW:g} to {HIGH:g} GeV", f"{WINDOW[0]:g} to {WINDOW[1]:g} GeV")]
+    if "data" in summary.yields:
+        data, interval = summary.yields["data"]["all"], summary.data_intervals["all"]
+        label = "Pseudo-data" if summary.note else "Data"
+        rows.append((label, _counted(data.total, interval.total), _counted(data.window, interval.window)))
+    expected = {group: channels["all"] for group, channels in summary.yields.items() if group in _LABELS}
+    if expected:
+        rows.append(("Expected", *_cells(Yield.sum(expected.values()))))
+        rows += [(f"  {_LABELS[group]}", *_cells(value)) for group, value in expected.items()]
+    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return [f"{row[0]:<{left}}  {row[1]:>{right[0]}}  {row[2]:>{right[1]}}" for row in rows]
+
+
 def _entries(summary: Summary) -> list[str]:
+    """The entries of each histogram, or channel, of the datasets that are in no group."""
     totals = Counter[str]()
     for histograms in summary.unassigned.values():
         totals.update(histograms)

@@ -28,7 +28,9 @@ def state() -> dict[str, Any]:
     masses = np.zeros(60, dtype=np.int64)
     masses[[10, 30, 31]] = 1, 60, 8
     counts = {"muons": {"dimuon_mass": masses, "fraction": np.array([1, 2, 3])}}
-    chart = own_chart(OwnSpectra((MASS, FRACTION), counts, 3, 4), catalogue(note=NOTE))
+    chart = own_chart(
+        OwnSpectra((MASS, FRACTION), counts, shards_computed=3, shards_expected=4), catalogue(note=NOTE)
+    )
     seen = Snapshot(
         counted={"muons": 3}, chart=chart, files=("spectrum.json",), read=3, found=3, complete=True
     )

@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 
 from higgsdemo.catalogue import Catalogue, load_catalogue
-from higgsdemo.physics.normalisation import NormalisationError, Spectrum, Yield, normalise
+from higgsdemo.physics.normalisation import Spectrum, Yield, normalise
 from higgsdemo.results.merge import Merge
-from result_documents import ALL, catalogue, histogram, recorded, sample, stored
+from result_documents import ALL, catalogue, histogram, one_file_each, recorded, sample, stored
 
-PUBLISHED_DATA = [
-    *(0, 0, 0, 1, 2, 8, 16, 12, 8, 1, 3, 0, 0, 2, 1, 0, 3, 3, 7, 2),
-    *(0, 0, 2, 2, 4, 3, 1, 1, 2, 2, 3, 3, 0, 1, 3, 3, 3),
-]
-"""Events in each of the 37 bins of the published figure (CERN Open Data record 5500)."""
-
-PUBLISHED_YIELDS = {"higgs": 9.73, "zz": 80.08, "dy": 3.85, "ttbar": 0.07}
+LOW = "sm12_dr53x_dyjetstoll_m-10to50_ht-200to400_tz2_8tev-mgt"
+HIGH = "sm12_dr53x_dyjetstoll_m-10to50_ht-400toinf_tz2_8tev-mgt"
+"""The slices of one process, which has 6,462,290 events."""
 
 SIMULATION_ALONE: dict[str, int] = {}
 """A campaign that asks for no data is normalised to the whole luminosity."""
@@ -71,13 +67,6 @@ def test_a_sample_fills_only_its_own_channels() -> None:
     assert list(found.weights["zz"]) == ["4e"]
 
 
-def test_the_published_spectrum_gives_the_published_yields_of_data() -> None:
-    known = catalogue(sample("d", "data", files=1))
-    counts = {"4mu": dict(enumerate(PUBLISHED_DATA))}
-    found = spectrum_of(known, stored("D", "x", 1000, counts)).yields()["data"]["all"]
-    assert (found.total, found.window) == (102.0, 12.0)
-
-
 @pytest.mark.parametrize(("bin", "inside"), [(0, 0), (16, 0), (17, 1), (18, 1), (19, 1), (20, 0), (36, 0)])
 def test_the_window_is_121_to_130_gev(bin: int, inside: int) -> None:
     found = spectrum_of(catalogue(sample("d", "data", files=1)), stored("D", "x", 10, {"4e": {bin: 1}}))
@@ -87,8 +76,15 @@ def test_the_window_is_121_to_130_gev(bin: int, inside: int) -> None:
 
 def test_the_weights_of_the_full_campaign() -> None:
     """Luminosity, cross section, scale factor and generated events as in the CMS example's macro."""
-    known = load_catalogue("cms-higgs")
-    weights = spectrum_of(known, *_campaign(known, {}), expected=SIMULATION_ALONE).weights
+    known = one_file_each(load_catalogue("cms-higgs"))
+    homes = {dataset.sample.name: name for name, dataset in known.datasets.items()}
+    slices = {LOW: 3_930_402, HIGH: 2_531_888}
+    shards = (
+        stored(homes[name], "x", slices.get(name, one.generated_events))
+        for name, one in known.samples.items()
+        if one.datatype == "mc"
+    )
+    weights = spectrum_of(known, *shards, expected=SIMULATION_ALONE).weights
     expected = {
         "sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6": 11580 * 0.0065 / 299973,
         "sm11legdr_smhiggstozzto4l_m-125_7tev-pw15-j3-py6": 2330 * 0.0057 / 299683,
@@ -114,44 +110,8 @@ def test_the_weights_of_the_full_campaign() -> None:
     )
 
 
-@pytest.mark.parametrize("group", PUBLISHED_YIELDS)
-def test_the_published_yield_follows_from_the_selected_events_it_implies(group: str) -> None:
-    """The published table has yields only; one efficiency for all samples of a group fixes the counts."""
-    known = load_catalogue("cms-higgs")
-    samples = [s for s in known.samples.values() if s.group == group]
-    produced = {s.name: known.luminosity_pb[s.year] * s.cross_section_pb * s.scale_factor for s in samples}
-    slices = "sm12_dr53x_dyjetstoll_m-10to50_ht-400toinf_tz2_8tev-mgt"
-    efficiency = PUBLISHED_YIELDS[group] / sum(n for name, n in produced.items() if name != slices)
-    selected = {s.name: round(efficiency * _generated(s.name, known)) for s in samples}
-    found = spectrum_of(known, *_campaign(known, selected), expected=SIMULATION_ALONE)
-    rounding = sum(0.5 * max(found.weights[s.name].values()) for s in samples)
-    assert found.yields()[group]["all"].total == pytest.approx(PUBLISHED_YIELDS[group], abs=rounding)
-
-
-def _generated(name: str, known: Catalogue) -> int:
-    """Generated events; of the two HT slices of one process, in proportion to their files."""
-    one = known.samples[name]
-    files = sum(s.files for s in known.samples.values() if s.generated_events == one.generated_events)
-    return round(one.generated_events * one.files / files)
-
-
-def _campaign(known: Catalogue, selected: dict[str, int]) -> list[tuple[str, bytes]]:
-    """All generated events of each simulated sample, as one shard of the first of its datasets."""
-    homes = {dataset.sample.name: name for name, dataset in reversed(known.datasets.items())}
-    return [
-        stored(
-            homes[one.name],
-            "0",
-            _generated(one.name, known),
-            {one.channels[0]: {18: selected.get(one.name, 0)}},
-        )
-        for one in known.samples.values()
-        if one.datatype == "mc"
-    ]
-
-
 def test_slices_of_one_process_share_its_cross_section() -> None:
-    both = {"cross_section_pb": 2.0, "generated_events": 500}
+    both = {"cross_section_pb": 2.0, "generated_events": 500, "files": 1}
     known = catalogue(sample("low", "dy", **both), sample("high", "dy", **both), sample("other", "dy"))
     found = spectrum_of(known, stored("LOW", "x", 300), stored("HIGH", "x", 200), stored("OTHER", "x", 100))
     assert {name: channels["4mu"] for name, channels in found.weights.items()} == {
@@ -159,6 +119,32 @@ def test_slices_of_one_process_share_its_cross_section() -> None:
         "high": 4.0,
         "other": 10.0,
     }
+
+
+SLICES = {
+    "all shards": (6, 4, 6, 4, 4.0, 4.0),
+    "half of one slice": (6, 2, 6, 4, 4.0, 8.0),
+    "one slice alone": (6, 0, 6, 4, 4.0, None),
+    "a third of one slice alone": (2, 0, 6, 4, 12.0, None),
+    "few parts of files": (1, 1, 1, 1, 24.0, 16.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "listed_low", "listed_high", "weight_low", "weight_high"), SLICES.values(), ids=SLICES
+)
+def test_a_slice_of_which_shards_are_missing_leaves_its_cross_section_to_no_other(
+    low: int, high: int, listed_low: int, listed_high: int, weight_low: float, weight_high: float | None
+) -> None:
+    """Each shard is half a file, of 50 events: 300 in 3 files of one slice, 200 in 2 of the other."""
+    both = {"cross_section_pb": 2.0, "generated_events": 500}
+    known = catalogue(sample("low", "dy", files=3, **both), sample("high", "dy", files=2, **both))
+    shards = [stored("LOW", str(n), 50) for n in range(low)] + [
+        stored("HIGH", str(n), 50) for n in range(high)
+    ]
+    found = spectrum_of(known, *shards, expected={"LOW": listed_low, "HIGH": listed_high}).weights
+    assert found["low"]["4mu"] == pytest.approx(weight_low)
+    assert found.get("high", {}).get("4mu") == (weight_high and pytest.approx(weight_high))
 
 
 def test_processes_of_different_channels_do_not_share_a_cross_section() -> None:
@@ -328,20 +314,3 @@ def test_the_peak_is_the_highest_bin_of_all_channels_together() -> None:
 def test_the_histograms_have_37_bins_of_3_gev() -> None:
     edges = spectrum_of(catalogue(sample("d", "data"))).combined("data").axes[0].edges
     assert edges.tolist() == np.arange(70, 182, 3).tolist()
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"cross_section_pb": None}, "catalogue small: sample h has no cross_section_pb"),
-        (
-            {"year": 2015},
-            "catalogue small: no luminosity for 2015, the year of sample h; luminosity_pb has 2012",
-        ),
-    ],
-)
-def test_a_sample_that_cannot_be_weighted_is_named(fields: dict[str, object], message: str) -> None:
-    known = catalogue(sample("h", "higgs", **fields))  # type: ignore[arg-type]
-    with pytest.raises(NormalisationError) as caught:
-        spectrum_of(known, stored("H", "x"))
-    assert str(caught.value) == message

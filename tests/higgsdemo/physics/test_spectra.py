@@ -123,6 +123,11 @@ def test_the_plot_has_a_panel_for_each_histogram(merge: Merge) -> None:
     assert [panel.get_xlabel() for panel in figure.axes] == ["Mass [GeV]", "pt"]
     assert [panel.get_xlim() for panel in figure.axes] == [(60, 120), (0, 100)]
     assert figure.axes[0].get_title(loc="right") == f"{NOTE}\n75.0% of the shards"
+    (errors,) = figure.axes[1].containers
+    segments = errors.lines[2][0].get_segments()
+    of_page = own_chart(spectra(merge), catalogue())["channels"]["pt"]["data"]
+    assert [segment[0][1] for segment in segments] == pytest.approx(of_page["low"], rel=1e-5)
+    assert [segment[1][1] for segment in segments] == pytest.approx(of_page["high"], rel=1e-5)
     bars = figure.axes[0].patches[0].get_data()
     assert bars.values.tolist() == [11, 9, 3]
     pictures = render(figure)

@@ -68,6 +68,16 @@ def test_it_says_what_the_numbers_are() -> None:
     assert found["yields"]["zz"]["all"]["total"] == pytest.approx(6.0)  # type: ignore[index]
 
 
+def test_what_was_not_processed_has_no_yield() -> None:
+    yields = numbers()["yields"]
+    assert {group: list(channels) for group, channels in yields.items()} == {  # type: ignore[attr-defined]
+        "data": ["4mu", "4e", "2e2mu", "all"],
+        "higgs": ["4mu", "4e", "2e2mu", "all"],
+        "zz": ["4mu", "all"],
+    }
+    assert chart(normalise(Merge(), SMALL, EXPECTED), SMALL)["yields"] == {}
+
+
 def test_before_any_result_there_are_numbers_too() -> None:
     empty = chart(normalise(Merge(), SMALL, EXPECTED), SMALL)
     assert json.loads(json.dumps(empty, allow_nan=False))["coverage"] == 0

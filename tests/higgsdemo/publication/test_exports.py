@@ -11,7 +11,7 @@ import yaml
 from hepdata_validator.full_submission_validator import FullSubmissionValidator
 
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.physics.normalisation import GROUPS, Spectrum, normalise
+from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.publication.hepdata import submission
 from higgsdemo.publication.histograms import root_file
 from higgsdemo.results.merge import Merge
@@ -38,16 +38,20 @@ def spectrum() -> Spectrum:
     return normalise(Merge.of(objects), KNOWN, {name: 1 for name in KNOWN.datasets})
 
 
-def test_the_root_file_has_every_group_by_year_and_channel_with_its_variances(spectrum: Spectrum) -> None:
+def test_the_root_file_has_what_was_processed_by_year_and_channel_with_its_variances(
+    spectrum: Spectrum,
+) -> None:
     file = uproot.open(io.BytesIO(root_file(spectrum)))
+    processed = {2011: ("data", "zz"), 2012: ("data", "higgs")}
     expected = {
         f"{year}/{channel}/{group}": spectrum.years[year][group][channel]
-        for year in (2011, 2012)
+        for year, groups in processed.items()
         for channel in ALL
-        for group in GROUPS
+        for group in groups
     }
-    expected |= {f"all/{c}/{group}": spectrum.groups[group][c] for c in ALL for group in GROUPS}
-    expected |= {f"all/all/{group}": spectrum.combined(group) for group in GROUPS}
+    every = ("data", "higgs", "zz")
+    expected |= {f"all/{c}/{group}": spectrum.groups[group][c] for c in ALL for group in every}
+    expected |= {f"all/all/{group}": spectrum.combined(group) for group in every}
     assert set(file.keys(cycle=False, filter_classname="TH1D")) == set(expected)
     for path, histogram in expected.items():
         assert file[path].values().tolist() == histogram.values().tolist()
@@ -62,9 +66,10 @@ def tables(spectrum: Spectrum) -> list[Any]:
     return list(yaml.safe_load_all(submission(spectrum, KNOWN)))
 
 
-def values(tables: list[Any], name: str, group: int) -> list[Any]:
-    (table,) = (table for table in tables if table.get("name") == name)
-    return list(table["dependent_variables"][group]["values"])
+def columns(tables: list[Any], name: str) -> dict[str, Any]:
+    """What a table has of each group."""
+    (table,) = (table for table in tables if table.get("name") == f"Four-lepton mass, {name}")
+    return {column["header"]["name"].partition(",")[0]: column for column in table["dependent_variables"]}
 
 
 def test_the_tables_are_a_valid_submission_to_hepdata(spectrum: Spectrum, tmp_path: Path) -> None:
@@ -83,8 +88,8 @@ def test_what_the_data_are_stands_first(tables: list[Any]) -> None:
 
 
 def test_data_have_garwood_intervals_and_simulation_its_statistical_error(tables: list[Any]) -> None:
-    both = "Four-lepton mass, all, 2011 and 2012"
-    assert values(tables, both, 0)[18] == {
+    both = columns(tables, "all, 2011 and 2012")
+    assert both["Data"]["values"][18] == {
         "value": 7,
         "errors": [
             {
@@ -93,17 +98,61 @@ def test_data_have_garwood_intervals_and_simulation_its_statistical_error(tables
             }
         ],
     }
-    assert values(tables, "Four-lepton mass, 2e2mu, 2011", GROUPS.index("zz"))[7] == {
+    assert columns(tables, "2e2mu, 2011")["ZZ"]["values"][7] == {
         "value": 20.0,
         "errors": [{"symerror": 10.0, "label": "MC stat"}],
     }
-    assert values(tables, both, GROUPS.index("zz"))[8] == {"value": 0.0}
+    assert both["ZZ"]["values"][8] == {"value": 0.0}
 
 
 def test_tables_state_the_energy_of_their_years(tables: list[Any]) -> None:
     energies = {table["name"][18:]: table["keywords"][2]["values"] for table in tables[1:]}
     assert energies["all, 2011 and 2012"] == [7000.0, 8000.0]
     assert energies["4e, 2012"] == [8000.0]
+
+
+def luminosities(column: Any) -> dict[str, Any]:
+    assert {one["units"] for one in column["qualifiers"]} == {"GeV", "fb$^{-1}$"}
+    return {one["name"]: one["value"] for one in column["qualifiers"] if one["name"] != "SQRT(S)"}
+
+
+def test_tables_state_the_luminosity_that_their_data_cover(tables: list[Any]) -> None:
+    assert luminosities(columns(tables, "4e, 2011")["ZZ"]) == {"Luminosity of 2011": 0.5}
+    assert luminosities(columns(tables, "all, 2011 and 2012")["Data"]) == {
+        "Luminosity of 2011": 0.5,
+        "Luminosity of 2012": 1.0,
+    }
+
+
+def test_nothing_is_published_of_what_was_not_processed() -> None:
+    """The data of 2012 are those of the electron trigger alone; one of two shards of ZZ has a result."""
+    known = catalogue(
+        sample("mu", "data", channels=("4mu", "2e2mu"), files=1),
+        sample("e", "data", channels=("4e",), files=1),
+        sample("zz", "zz", channels=("4mu", "4e")),
+        sample("h", "higgs"),
+    )
+    merge = Merge.of([recorded("E", "x", 100, {"4e": {18: 1}}), stored("ZZ", "x", 100)])
+    partial = normalise(merge, known, {"MU": 1, "E": 1, "ZZ": 2, "H": 2})
+    front, *tables = yaml.safe_load_all(submission(partial, known))
+    assert front == {"comment": "A small catalogue. 33.3% of the shards, 2 samples missing"}
+    assert {table["name"][18:]: list(columns(tables, table["name"][18:])) for table in tables} == {
+        "all, 2012": ["Data", "ZZ"],
+        "4mu, 2012": ["ZZ"],
+        "4e, 2012": ["Data", "ZZ"],
+    }
+    assert luminosities(columns(tables, "all, 2012")["Data"]) == {"Luminosity of 2012": "0.0-1.0"}
+    file = uproot.open(io.BytesIO(root_file(partial)))
+    found = {path for path in file.keys(cycle=False, filter_classname="TH1D") if path.startswith("2012/")}
+    assert found == {"2012/4mu/zz", "2012/4e/zz", "2012/4e/data"}
+
+
+def test_of_nothing_there_is_no_table() -> None:
+    nothing = normalise(Merge(), KNOWN, {"D11": 1})
+    assert list(yaml.safe_load_all(submission(nothing, KNOWN))) == [
+        {"comment": f"A small catalogue. {NOTE}. 0.0% of the shards, 1 sample missing"}
+    ]
+    assert uproot.open(io.BytesIO(root_file(nothing))).keys() == []
 
 
 def test_a_catalogue_without_a_note_is_titled_alone(spectrum: Spectrum) -> None:

@@ -92,6 +92,28 @@ def test_the_legend_goes_from_the_data_down_the_stack() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "counts", "legend"),
+    [
+        ("DATA", {}, ["Data"]),
+        ("HIGGS", {18: 1}, [HIGGS_LABEL, "Stat. uncertainty"]),
+        ("ZZ", {7: 1}, [r"ZZ $\to$ 4$\ell$", "Stat. uncertainty"]),
+    ],
+)
+def test_what_was_not_analysed_is_not_in_the_legend(
+    name: str, counts: dict[int, int], legend: list[str]
+) -> None:
+    merge = Merge.of([recorded(name, "x", 11580, {"4mu": counts})])
+    figure = draw(normalise(merge, known(), {name: 1}), known())
+    drawn = axes_of(figure).get_legend()
+    assert drawn is not None
+    assert [text.get_text() for text in drawn.get_texts()] == legend
+    assert bool([c for c in axes_of(figure).containers if isinstance(c, ErrorbarContainer)]) == (
+        name == "DATA"
+    )
+    assert set(render(figure)) == {"png", "svg"}
+
+
 def test_the_stack_adds_up_to_the_expected_events() -> None:
     (line,) = [
         patch for patch in axes_of(draw(spectrum(), known())).patches if patch.get_label() == HIGGS_LABEL
@@ -178,6 +200,7 @@ def test_an_empty_campaign_is_drawn_empty() -> None:
     figure = draw(nothing, known(NOTE))
     assert "0.0% of the shards\n1 sample missing" in texts(figure)
     assert axes_of(figure).get_ylim() == (0, 1)
+    assert axes_of(figure).get_legend() is None
     assert set(render(figure)) == {"png", "svg"}
 
 

@@ -5,6 +5,7 @@ import { count, events } from "./format.js";
 
 const CHANNELS = { all: "All", "4mu": "4μ", "4e": "4e", "2e2mu": "2e2μ" };
 const BACKGROUNDS = ["ttbar", "dy", "zz"]; // from the bottom of the stack up
+const SIMULATED = ["higgs", "zz", "dy", "ttbar"];
 const LABELS = { higgs: "Higgs, 125 GeV", zz: "ZZ → 4ℓ", dy: "Z/γ* + X", ttbar: "tt̄", error: "Stat. uncertainty" };
 
 const FIRST = "first chart";
@@ -17,7 +18,7 @@ let tableOf = null;
 
 /** Prepares the legend and the reading of single bins. */
 export function preparePlot() {
-  for (const name of ["data", "higgs", "zz", "dy", "ttbar", "error"]) {
+  for (const name of ["data", ...SIMULATED, "error"]) {
     const swatch = element("i", { class: `swatch ${name}`, "aria-hidden": "true" });
     find("legend").append(element("li", { "data-name": name }, swatch, element("span", {}, LABELS[name] ?? "Data")));
   }
@@ -42,7 +43,6 @@ function makeSwitch() {
     });
     find("channels").append(element("label", {}, input, element("span", {}, CHANNELS[name] ?? name)));
   }
-  for (const item of find("legend").children) item.hidden = isOwn() && item.dataset.name !== "data";
 }
 
 /** Shows the numbers of `spectrum.json`, or of a run that goes on. */
@@ -69,6 +69,9 @@ export function recolour() {
 }
 
 const isOwn = () => !shown.yields;
+/** Whether there is anything of a group in the channel: 0 events of what was not processed are no finding. */
+const has = (group) => (isOwn() ? group === "data" : channel in (shown.yields[group] ?? {}));
+const simulated = () => SIMULATED.filter(has);
 const dataName = () => (isOwn() ? "Entries" : shown.note ? "Pseudo-data" : "Data");
 const axis = () => (isOwn() ? shown.channels[channel] : { label: "Four-lepton mass m4ℓ [GeV]", ...shown });
 const width = () => (axis().high - axis().low) / axis().bins;
@@ -80,6 +83,7 @@ const centre = (bin) => edge(bin + 0.5);
 function draw() {
   if (!shown) return;
   say(find("plot-title"), isOwn() ? axis().label : "Four-lepton mass");
+  showLegend();
   const data = content(shown.channels[channel]);
   if (!chart) chart = makeChart(data);
   data.forEach((points, position) => (chart.data.datasets[position].data = points));
@@ -89,6 +93,12 @@ function draw() {
   readOut();
   fillBins();
   noteFirst();
+}
+
+function showLegend() {
+  const items = [...find("legend").children];
+  for (const item of items) item.hidden = !(item.dataset.name === "error" ? simulated().length : has(item.dataset.name));
+  find("legend").hidden = items.every((item) => item.hidden);
 }
 
 /** Notes in the browser's own timeline when the first chart is there to be seen. */
@@ -222,12 +232,12 @@ function readOut() {
     say(find("readout"), `${number(edge(selected))} to ${number(edge(selected + 1))}: ${count(data.counts[selected])} entries`);
     return;
   }
-  const parts = ["higgs", "zz", "dy", "ttbar"].map((group) => `${LABELS[group]} ${events(stack[group][selected])}`);
-  say(
-    find("readout"),
-    `${edge(selected)} to ${edge(selected + 1)} GeV: ${dataName().toLowerCase()} ${count(data.counts[selected])}, ` +
-      `expected ${events(total(stack, selected))} ± ${events(error[selected])} (${parts.join(", ")})`,
-  );
+  const parts = simulated().map((group) => `${LABELS[group]} ${events(stack[group][selected])}`);
+  const found = [
+    has("data") && `${dataName().toLowerCase()} ${count(data.counts[selected])}`,
+    parts.length && `expected ${events(total(stack, selected))} ± ${events(error[selected])} (${parts.join(", ")})`,
+  ].filter(Boolean);
+  say(find("readout"), `${edge(selected)} to ${edge(selected + 1)} GeV: ${found.join(", ") || "nothing analysed yet"}`);
 }
 
 /** The plot in a sentence, for those who do not see it. */
@@ -242,14 +252,18 @@ function description() {
   const expected = sum(data.counts.map((_, bin) => total(stack, bin)));
   const peak = stack.higgs.indexOf(Math.max(...stack.higgs));
   const where = sum(stack.higgs) ? `; the Higgs boson is highest at ${edge(peak)} to ${edge(peak + 1)} GeV` : "";
+  const found = [
+    has("data") && `${count(sum(data.counts))} events in ${dataName().toLowerCase()}`,
+    simulated().length && `${events(expected)} expected${where}`,
+  ].filter(Boolean);
   return `Spectrum of the four-lepton mass, ${shown.low} to ${shown.high} GeV, channel ${CHANNELS[channel]}: ` +
-    `${count(sum(data.counts))} events in ${dataName().toLowerCase()}, ${events(expected)} expected${where}.`;
+    `${found.join(", ") || "nothing analysed yet"}.`;
 }
 
 function fillBins() {
   const table = find("bins");
   if (!shown || !table.closest("details").open) return;
-  const now = JSON.stringify(shown.channels[channel]);
+  const now = JSON.stringify([shown.channels[channel], has("data"), simulated()]);
   if (now === tableOf) return;
   tableOf = now;
   const { data, stack, error } = shown.channels[channel];
@@ -258,12 +272,12 @@ function fillBins() {
     fillTable(table, `Entries in bins of ${axis().label}`, [axis().label, dataName()], entries);
     return;
   }
-  const rows = data.counts.map((n, bin) => [
-    `${edge(bin)} to ${edge(bin + 1)}`,
-    count(n),
-    `${events(total(stack, bin))} ± ${events(error[bin])}`,
-    ...["higgs", "zz", "dy", "ttbar"].map((group) => events(stack[group][bin])),
-  ]);
-  const head = ["GeV", dataName(), "Expected", LABELS.higgs, LABELS.zz, LABELS.dy, LABELS.ttbar];
-  fillTable(table, `Events in bins of the four-lepton mass, channel ${CHANNELS[channel]}`, head, rows);
+  const columns = [
+    ["GeV", (bin) => `${edge(bin)} to ${edge(bin + 1)}`],
+    has("data") && [dataName(), (bin) => count(data.counts[bin])],
+    simulated().length && ["Expected", (bin) => `${events(total(stack, bin))} ± ${events(error[bin])}`],
+    ...simulated().map((group) => [LABELS[group], (bin) => events(stack[group][bin])]),
+  ].filter(Boolean);
+  const rows = data.counts.map((_, bin) => columns.map(([, cell]) => cell(bin)));
+  fillTable(table, `Events in bins of the four-lepton mass, channel ${CHANNELS[channel]}`, columns.map(([name]) => name), rows);
 }

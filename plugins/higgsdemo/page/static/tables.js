@@ -8,7 +8,7 @@ const shown = {}; // what each table was last filled with
 
 export function showTables(state, query) {
   if (state.chart && !state.chart.yields) once("entries", state.chart.channels, () => fillEntries(state.chart.channels));
-  else if (state.chart) once("yields", state.chart.yields, () => fillYields(state.chart));
+  else if (state.chart) once("yields", [state.chart.yields, state.chart.unassigned], () => fillYields(state.chart));
   once("discovery", state.discovery, () => fillDiscovery(state.discovery));
   once("account", state.account, () => fillAccount(state.account));
   once("remarks", [state.slow, state.stragglers], () => fillRemarks(state));
@@ -28,16 +28,17 @@ function once(name, content, fill) {
 }
 
 function fillYields({ yields, window: [low, high], low: from, high: to, note, unassigned }) {
-  const simulated = Object.keys(GROUPS).map((group) => yields[group].all);
+  const groups = Object.keys(GROUPS).filter((group) => yields[group]); // of the others no event was processed
+  const simulated = groups.map((group) => yields[group].all);
   const sum = (field) => simulated.reduce((total, part) => total + part[field], 0);
   const error = (field) => Math.hypot(...simulated.map((part) => part[field]));
   const pair = (value, deviation) => `${events(value)} ± ${events(deviation)}`;
   const row = (label, part) => [label, pair(part.total, part.total_error), pair(part.window, part.window_error)];
-  const data = yields.data.all;
+  const data = yields.data?.all;
   fillTable(find("yields"), "Events by group, in the whole range and in the signal window", ["Events", `${from}–${to} GeV`, `${low}–${high} GeV`], [
-    [note ? "Pseudo-data" : "Data", count(data.total), count(data.window)],
-    ["Expected", pair(sum("total"), error("total_error")), pair(sum("window"), error("window_error"))],
-    ...Object.entries(GROUPS).map(([group, label]) => row(label, yields[group].all)),
+    ...(data ? [[note ? "Pseudo-data" : "Data", count(data.total), count(data.window)]] : []),
+    ...(groups.length ? [["Expected", pair(sum("total"), error("total_error")), pair(sum("window"), error("window_error"))]] : []),
+    ...groups.map((group) => row(GROUPS[group], yields[group].all)),
     ...Object.entries(unassigned).map(([dataset, channels]) => {
       const all = Object.values(channels).flat().reduce((one, other) => one + other, 0);
       return [`${dataset} (not normalised)`, count(all), "–"];

@@ -7,12 +7,13 @@ clusters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, log10
 
 from pydantic import BaseModel, ConfigDict
 
-from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign.model import Cluster, DatasetRef
 from higgsdemo.campaign.values import quantity
 from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
 from higgsdemo.kubernetes.workloads import WORKLOADS
@@ -51,7 +52,12 @@ class Account(BaseModel):
         return self.bytes / self.seconds if self.bytes is not None and self.seconds else None
 
 
-def predict(run: Run, clusters: Sequence[Cluster], mean_bytes: float | None) -> Account:
+def predict(
+    run: Run,
+    clusters: Sequence[Cluster],
+    mean_bytes: float | None,
+    done: Mapping[str, int] | None = None,
+) -> Account:
     """Return what a run should take.
 
     A pod of k shards takes t = start + k * bytes * (1 / stage-in rate + 1 / analysis rate) seconds. The last
@@ -59,8 +65,9 @@ def predict(run: Run, clusters: Sequence[Cluster], mean_bytes: float | None) -> 
     cluster takes pods / slots turns of t. The longer of the two is its time, the slowest cluster's the run's.
 
     :param mean_bytes: of a shard.
+    :param done: shards by dataset that have their result, on whichever cluster.
     """
-    shards = [sum(ref.max_shards or ref.files or 0 for ref in cluster.datasets) for cluster in clusters]
+    shards = _to_do(clusters, done or {})
     pods = [_pods(run, cluster, n) for cluster, n in zip(clusters, shards, strict=True)]
     slots = [cluster.slots for cluster in clusters]
     known = Account(
@@ -89,16 +96,14 @@ def predict(run: Run, clusters: Sequence[Cluster], mean_bytes: float | None) -> 
 
 
 def took(merge: Merge, clusters: Sequence[Cluster]) -> Account:
-    """Return what a run took, as its results tell."""
-    sums = merge.datasets.values()
-    seconds = merge.seconds
+    """Return what a run took, as its results tell; those of earlier runs are left out."""
+    work, seconds = merge.work, merge.work.seconds
     cpu = max((float(quantity(cluster.resources.cpu)) for cluster in clusters), default=0.0)
-    held = sum(part.seconds["stage_in"] + part.seconds["compute"] for part in sums) * cpu
     return Account(
-        shards=sum(part.shards for part in sums),
-        bytes=sum(part.bytes for part in sums),
+        shards=work.shards,
+        bytes=work.bytes,
         seconds=round(seconds, 1) if seconds is not None else None,
-        core_hours=round(held / 3600, 3),
+        core_hours=round(work.held * cpu / 3600, 3),
         cost=cost(clusters, seconds) if seconds is not None else None,
     )
 
@@ -153,6 +158,24 @@ def _cells(account: Account | None) -> dict[str, str]:
 def _scaled(value: float, unit: str) -> str:
     power = min(max(int(log10(value)) // 3, 0), 4) if value >= 1 else 0
     return f"{value / 1000**power:.3g} {('', 'k', 'M', 'G', 'T')[power]}{unit}"
+
+
+def listed_shards(dataset: DatasetRef) -> int:
+    """Return the shards that a dataset should have: a run may take the first of its files alone."""
+    known = [number for number in (dataset.max_shards, dataset.files) if number is not None]
+    return min(known, default=0)
+
+
+def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[int]:
+    """Return the shards that each cluster has to do, what is done of a dataset spread over its clusters."""
+    total = Counter[str]()
+    for dataset in (dataset for cluster in clusters for dataset in cluster.datasets):
+        total[dataset.name] += listed_shards(dataset)
+    left = {name: max(1 - done.get(name, 0) / n, 0.0) for name, n in total.items() if n}
+    return [
+        sum(round(listed_shards(ref) * left.get(ref.name, 0.0)) for ref in cluster.datasets)
+        for cluster in clusters
+    ]
 
 
 def _pods(run: Run, cluster: Cluster, shards: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -80,6 +81,34 @@ def test_what_a_run_took_is_told_by_its_results() -> None:
         shards=2, bytes=1000, seconds=3600.0, core_hours=round(660 * 0.9 / 3600, 3), cost=22 * 0.95
     )
     assert took(Merge.of([stored("A", "x", 1)]), []) == Account(shards=1, bytes=0, core_hours=0.0)
+
+
+def test_what_a_resumed_run_finds_done_is_not_predicted() -> None:
+    half = predict(planned().run, clusters(2, 10), 1e6, {dataset().name: 10})
+    assert (half.shards, half.pods, half.bytes) == (10, 10, 10_000_000)
+    assert predict(planned().run, clusters(2, 10), 1e6, {dataset().name: 99}).shards == 0
+
+
+def test_no_more_shards_are_predicted_than_there_are_files() -> None:
+    refs = [dataset("A", files=8, max_shards=1000), dataset("B", files=8, max_shards=3), dataset("C")]
+    assert predict(planned().run, clusters(1, 0, datasets=refs), None).shards == 8 + 3
+
+
+def test_what_earlier_runs_took_is_not_counted() -> None:
+    work = {"bytes": 700, "seconds": {"stage_in": 30, "compute": 570}}
+    objects = [
+        stored("A", "x", 1, finished="2026-01-02T03:10:00Z", **work),
+        stored("A", "y", 1, finished="2026-02-02T03:10:00Z", **work),
+    ]
+    merge = Merge.of(objects, since=datetime(2026, 2, 1, tzinfo=UTC))
+    assert merge.datasets["A"].shards == 2
+    assert took(merge, clusters(1, 2)) == Account(
+        shards=1,
+        bytes=700,
+        seconds=600.0,
+        core_hours=round(600 * 0.9 / 3600, 3),
+        cost=round(22 * 0.95 / 6, 2),
+    )
 
 
 def test_both_stand_side_by_side() -> None:

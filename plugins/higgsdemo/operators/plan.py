@@ -41,7 +41,7 @@ class PlanOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
         from higgsdemo.catalogue import load_catalogue
-        from higgsdemo.prediction import account_table, predict
+        from higgsdemo.prediction import account_table, listed_shards, predict
 
         dag_run = context["dag_run"]
         try:
@@ -65,11 +65,11 @@ class PlanOperator(BaseOperator):
                     clusters, mean_bytes = self._split(run, shared, clusters, output)
                 else:
                     mean_bytes = load_catalogue(run.catalogue).file_bytes
-                predicted = predict(run, clusters, mean_bytes)
+                predicted = predict(run, clusters, mean_bytes, _done(run, clusters, output))
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
                 self._keep(run, campaign, dag_run.run_id, output, predicted)
         for cluster in clusters:
-            shards = sum(ref.max_shards or ref.files or 0 for ref in cluster.datasets)
+            shards = sum(map(listed_shards, cluster.datasets))
             said = f", {shards} shards" if shards else ""
             self.log.info(
                 "%s: %d datasets%s on %s", cluster.name, len(cluster.datasets), said, cluster.provider
@@ -117,6 +117,14 @@ class PlanOperator(BaseOperator):
         }
         url = output.write(RECORD, json.dumps(record, indent=1).encode())
         self.log.info("run %s: see %s", run.name, url)
+
+
+def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[str, int]:
+    """Return how many shards of each dataset a resumed run finds done."""
+    from higgsdemo.datasets.shards import done_shards
+
+    names = {dataset.name for cluster in clusters for dataset in cluster.datasets} if run.resume else ()
+    return {name: len(done_shards(output, name)) for name in names}
 
 
 def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) -> Run:

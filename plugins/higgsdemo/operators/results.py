@@ -87,7 +87,9 @@ class MergeResultsOperator(ResultsOperator):
         with told():
             store = output_store(planned[0])
             expected = _expected(store, planned)
-            merge, counts = _merged(store, expected, run), _counts(expected, planned)
+            record = _record(store)
+            merge = _merged(store, expected, run, _planned_at(record))
+            counts = _counts(expected, planned)
             catalogue = catalogue_of(planned, merge.simulated)
             spectrum: Spectrum | OwnSpectra
             discovery, exports = None, {}
@@ -110,7 +112,7 @@ class MergeResultsOperator(ResultsOperator):
                 discovery=discovery,
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
-                predicted=_predicted(store),
+                predicted=_predicted(record),
                 took=took(merge, [assignment.cluster for assignment in planned]),
             )
             store.write(MERGED, merge.to_bytes())
@@ -203,13 +205,15 @@ def _counts(expected: dict[str, dict[str, list[str]]], planned: list[ClusterRun]
     return dict(counts)
 
 
-def _merged(store: ObjectStore, expected: dict[str, dict[str, list[str]]], run: Run) -> Merge:
+def _merged(
+    store: ObjectStore, expected: dict[str, dict[str, list[str]]], run: Run, since: datetime | None
+) -> Merge:
     """Read the results of the expected datasets, whatever is there."""
     from higgsdemo.results.merge import Merge
 
     datasets = sorted({dataset for listed in expected.values() for dataset in listed})
     keys = (stored.key for dataset in datasets for stored in store.list(f"results/{dataset}"))
-    return Merge.of(store.read_all(keys), run.histograms)
+    return Merge.of(store.read_all(keys), run.histograms, since)
 
 
 def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any] | None) -> dict[str, bytes]:
@@ -223,12 +227,22 @@ def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any]
     return exports
 
 
-def _predicted(store: ObjectStore) -> Account | None:
+def _record(store: ObjectStore) -> dict[str, Any]:
+    """Return what `plan` has kept of the run."""
+    record: dict[str, Any] = json.loads(store.read(RECORD)) if store.exists(RECORD) else {}
+    return record
+
+
+def _planned_at(record: dict[str, Any]) -> datetime | None:
+    """Return when the run was planned: what was finished before is the work of a run that it resumes."""
+    return datetime.fromisoformat(record["planned"]) if "planned" in record else None
+
+
+def _predicted(record: dict[str, Any]) -> Account | None:
     """Return what `plan` has said that the run should take."""
     from higgsdemo.prediction import Account
 
-    said = json.loads(store.read(RECORD)) if store.exists(RECORD) else {}
-    return Account.model_validate(said["predicted"]) if said.get("predicted") else None
+    return Account.model_validate(record["predicted"]) if record.get("predicted") else None
 
 
 def _failures(store: ObjectStore, planned: list[ClusterRun]) -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from io import BytesIO
-from math import inf
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -34,6 +34,7 @@ from higgsdemo.results.document import (
     parse_result,
 )
 from higgsdemo.results.sums import DatasetSum, Sum
+from higgsdemo.results.work import Work
 
 MERGED = "merged.jsonl.gz"
 """The object in a run's folder that holds its merge."""
@@ -67,22 +68,27 @@ class _Line(BaseModel):
 class Merge:
     """The results of a campaign, or of a part of it, by shard.
 
-    `histograms` are those of an analysis of one's own.
+    `histograms` are those of an analysis of one's own; results from before `since` are no `work` of this run.
     """
 
-    def __init__(self, histograms: Sequence[HistogramSpec] = ()) -> None:
-        self._histograms = histograms
+    def __init__(self, histograms: Sequence[HistogramSpec] = (), since: datetime | None = None) -> None:
+        self._histograms, self._since = histograms, since
         self._packed: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._conflicts: dict[str, set[str]] = defaultdict(set)
         self._corrupt: dict[str, str] = {}
-        self._first, self._last = inf, -inf
+        self.work = Work()
         self.simulated = False
         """Whether results were read that were drawn in a rehearsal."""
 
     @classmethod
-    def of(cls, objects: Iterable[tuple[str, bytes]], histograms: Sequence[HistogramSpec] = ()) -> Self:
+    def of(
+        cls,
+        objects: Iterable[tuple[str, bytes]],
+        histograms: Sequence[HistogramSpec] = (),
+        since: datetime | None = None,
+    ) -> Self:
         """The merge of the objects (key, content) of a bucket."""
-        merge = cls(histograms)
+        merge = cls(histograms, since)
         for key, raw in objects:
             merge.read(key, raw)
         return merge
@@ -96,10 +102,8 @@ class Merge:
         else:
             self._add(*locate(key), _pack(document))
             self.simulated |= document.simulated
-            if document.finished:
-                ended = document.finished.timestamp()
-                began = ended - document.seconds.stage_in - document.seconds.compute
-                self._first, self._last = min(self._first, began), max(self._last, ended)
+            if not (self._since and document.finished and document.finished < self._since):
+                self.work.add(document)
 
     def update(self, other: Merge) -> None:
         """Join another merge into this one."""
@@ -111,7 +115,7 @@ class Merge:
         for key, reason in other._corrupt.items():
             self._note_corrupt(key, reason)
         self.simulated |= other.simulated
-        self._first, self._last = min(self._first, other._first), max(self._last, other._last)
+        self.work.update(other.work)
 
     def _add(self, dataset: str, shard: str, packed: bytes) -> None:
         known = self._packed[dataset].setdefault(shard, packed)
@@ -141,11 +145,6 @@ class Merge:
     def shards(self) -> dict[str, frozenset[str]]:
         """Names of the merged shards by dataset."""
         return {dataset: frozenset(self._packed[dataset]) for dataset in sorted(self._packed)}
-
-    @property
-    def seconds(self) -> float | None:
-        """Seconds from the start of the first pod to the end of the last one; None where no result told."""
-        return self._last - self._first if self._last >= self._first else None
 
     @property
     def conflicts(self) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.luminosity import Luminosities
 from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
-from higgsdemo.run import ClusterRun, Run
+from higgsdemo.run import RECORD, ClusterRun, Run
 from planned_runs import dataset, planned
 from result_documents import ALL, stored
 from s3_server import bucket, s3_endpoint
@@ -138,3 +138,20 @@ def test_an_own_analysis_leaves_its_histograms_and_nothing_of_the_higgs(s3: Kind
     summary = read(own, "summary.json")
     assert summary["shards"] == {"expected": 1, "done": 1, "failed": 0, "missing": 0}
     assert (summary["unassigned"], summary["yields"]) == ({name: {"mass": 33}}, {})
+
+
+def test_a_run_that_goes_on_where_another_ended_tells_of_its_own_work_alone(s3: Kind) -> None:
+    name = "Simulated_TTbar_8TeV"
+    assignment = run_of(s3, name)
+    earlier, later = (
+        stored(name, shard, 6000, counts(name), finished=f"2026-01-0{day}T00:00:00Z", bytes=7)
+        for shard, day in (("x", 1), ("y", 3))
+    )
+    shards = b"".join(dump(Shard(name, shard, f"s3://in/{name}/{shard}.root", 1)) for shard in "xy")
+    record = json.dumps({"planned": "2026-01-02T00:00:00+00:00"}).encode()
+    listed = f"{FOLDER}/{shards_key(assignment.cluster.name)}"
+    s3.put_all([earlier, later, (listed, shards), (f"{FOLDER}/{RECORD}", record)])
+    carried_out(assignment)
+    summary = read(assignment, "summary.json")
+    assert summary["shards"]["done"] == 2
+    assert (summary["took"]["shards"], summary["took"]["bytes"]) == (1, 7)

@@ -113,6 +113,18 @@ def test_every_run_of_a_campaign_over_growing_datasets_goes_on_with_the_same_fol
     assert (anew.name, anew.resume) == ("anew", False)
 
 
+def test_what_a_resumed_run_finds_done_is_not_predicted_again(campaign: Campaign, bucket: Bucket) -> None:
+    def predicted() -> int:
+        record = bucket.client.get_object(Bucket=bucket.name, Key="demo/mine/campaign.json")["Body"].read()
+        return int(json.loads(record)["predicted"]["shards"])
+
+    plan(campaign, run_name="mine")
+    before, name = predicted(), next(iter(load_catalogue("demo").datasets))
+    bucket.client.put_object(Bucket=bucket.name, Key=f"demo/mine/results/{name}/0000.json", Body=b"{}")
+    plan(campaign, "manual__2", run_name="mine", resume=True)
+    assert predicted() == before - 1
+
+
 def test_a_misspelt_key_is_refused_by_name(campaign: Campaign) -> None:
     with pytest.raises(TaskFailedForGood, match='has no key "maping"; did you mean "mapping"'):
         plan(campaign, maping=[])

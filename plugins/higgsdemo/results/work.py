@@ -1,0 +1,41 @@
+"""What the pods of a run have done, as their results tell: the part of an account that is not physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from higgsdemo.results.document import Document
+
+
+@dataclass(slots=True)
+class Work:
+    """What was done for some results.
+
+    `held` are the seconds of all pods together, `first` and `last` those (since 1970) between which they ran.
+    """
+
+    shards: int = 0
+    bytes: int = 0
+    held: float = 0.0
+    first: float = inf
+    last: float = -inf
+
+    def add(self, document: Document) -> None:
+        """Count what was done for a result."""
+        held = document.seconds.stage_in + document.seconds.compute
+        self.shards, self.bytes, self.held = self.shards + 1, self.bytes + document.bytes, self.held + held
+        if document.finished:
+            ended = document.finished.timestamp()
+            self.first, self.last = min(self.first, ended - held), max(self.last, ended)
+
+    def update(self, other: Work) -> None:
+        """Count what was done for others."""
+        self.shards, self.bytes = self.shards + other.shards, self.bytes + other.bytes
+        self.held += other.held
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from the start of the first pod to the end of the last one; None where no result told."""
+        return self.last - self.first if self.last >= self.first else None

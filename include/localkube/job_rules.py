@@ -206,12 +206,8 @@ class Progress:
     def failed(self, job: Obj) -> list[Obj]:
         """The pods that failed, or are being deleted, unless the Job's policy is to wait for their end."""
         waits = job["spec"]["podReplacementPolicy"] == "Failed"
-        phases = ((pod, pod.at("status.phase")) for pod in self.pods.values())
-        return [
-            pod
-            for pod, phase in phases
-            if phase == "Failed" or (pod.deleting and not waits and phase != "Succeeded")
-        ]
+        ended = [pod for pod in self.pods.values() if pod.finished or (pod.deleting and not waits)]
+        return [pod for pod in ended if pod.at("status.phase") != "Succeeded"]
 
     def fail(self, backoff: float) -> None:
         """Count a failure; the more there were since the last success, the longer the next pod waits."""
@@ -230,10 +226,8 @@ class Progress:
             return [], wait
         if not indexed(job):
             return [-1] * most, None
-        moment = time.time()
-        waits = {
-            index: wait for index, pod in failed.items() if (wait := _again(job, pod, backoff) - moment) > 0
-        }
+        left = {index: _again(job, pod, backoff) - time.time() for index, pod in failed.items()}
+        waits = {index: wait for index, wait in left.items() if wait > 0}
         busy = {index_of(pod) for pod in self.pods.values()} - failed.keys()
         done = tally.completed | tally.failed_indexes | busy | waits.keys()
         needed = (index for index in range(job["spec"]["completions"]) if index not in done)
@@ -244,9 +238,8 @@ def _again(job: Obj, failed: Obj, backoff: float) -> float:
     """When the index of a failed pod may be tried again."""
     ends = (lookup(one, "state.terminated.finishedAt") for one in failed.container_statuses)
     told = failed["metadata"].get("deletionTimestamp") or failed["metadata"]["creationTimestamp"]
-    return seconds(max(filter(None, ends), default=told)) + _delay(
-        backoff, sum(attempts(job, failed).values())
-    )
+    ended, tries = max(filter(None, ends), default=told), sum(attempts(job, failed).values())
+    return seconds(ended) + _delay(backoff, tries)
 
 
 def _delay(backoff: float, failures: int) -> float:

@@ -12,6 +12,7 @@ CONF ?= {}
 TESTS ?= tests
 IN_PARALLEL ?= --numprocesses auto --maxprocesses 4
 BENCHES := submit watch list overhead page parse analysis ranges million localkube
+export CONF  # a recipe would be cut at each of its line ends
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -19,10 +20,10 @@ help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*##  ?/\1\t/p' $(MAKEFILE_LIST) | sed 's/^/  make /' | expand -t 22
 
 demo: setup  ## run the demo campaign and show it (CAMPAIGN=..., CONF='{"max_shards": 2}')
-	@python -m demo run --campaign '$(CAMPAIGN)' --conf '$(CONF)'
+	@python -m demo run --campaign '$(CAMPAIGN)' --conf "$$CONF"
 
 demo-open-data: setup  ## run it on the public data of CMS, 2012; needs a network (CONF='{"max_shards": 1}')
-	@python -m demo run --campaign cms-open-data-2012 --conf '$(CONF)'
+	@python -m demo run --campaign cms-open-data-2012 --conf "$$CONF"
 
 up: setup  ## start Airflow and the local services, and keep them running
 	@python -m demo up
@@ -37,7 +38,7 @@ watch: setup  ## show a run by cluster (RUN=..., CAMPAIGN=..., WATCH='--once --j
 	@python -m demo watch --campaign '$(CAMPAIGN)' --run '$(RUN)' --airflow '$(AIRFLOW)' $(WATCH)
 
 rehearsal: setup  ## run the whole campaign on simulated nodes (CONF='{"max_shards": 2}')
-	@python -m rehearsal --conf '$(CONF)'
+	@python -m rehearsal --conf "$$CONF"
 
 env: setup  ## let the airflow command of this shell work on the local Airflow: eval "$(make env)"
 	@python -m demo env

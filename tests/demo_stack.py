@@ -50,12 +50,12 @@ class Stack:
         """The demo's command for these services."""
         return [sys.executable, "-m", "demo", "--state", str(self.settings.state), *arguments]
 
-    def run(self, conf: str = "{}", code: int = 0) -> str:
-        """What the command behind `make demo` prints, which ends with that exit code."""
+    def make(self, command: str, code: int = 0) -> str:
+        """What a command of the documentation, such as `make demo`, prints: it ends with that exit code."""
         done = subprocess.run(
-            self.command("run", "--conf", conf),
+            ["bash", "-c", command],
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": "plugins:include"},
+            env={**os.environ, "HIGGS_STATE": str(self.settings.state)},
             capture_output=True,
             text=True,
             check=False,

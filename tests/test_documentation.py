@@ -5,6 +5,7 @@ The way of a newcomer through README is walked by `tests/end_to_end/test_deploym
 """
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
@@ -97,7 +98,7 @@ def of_make(arguments: list[str]) -> None:
     for target in targets:
         assert re.search(rf"(?m)^{target}:", makefile), target
     for name in variables:
-        assert f"$({name})" in makefile, name
+        assert f"$({name})" in makefile or f"$${name}" in makefile, name
     name = variables.get("CAMPAIGN", "demo-local")
     if name == "my-dimuon":  # the campaign that README has people write
         return
@@ -107,6 +108,23 @@ def of_make(arguments: list[str]) -> None:
         )
     except CampaignError as error:
         pytest.fail(str(error))
+
+
+def test_make_hands_a_conf_on_as_it_is_written(tmp_path: Path) -> None:
+    """By a virtual environment whose python repeats its arguments."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+    python.chmod(0o755)
+    (tmp_path / ".installed").touch()
+    tried = 0
+    for words in (words_of(line) for _, line in ALL if " CONF=" in line):
+        (conf,) = [word.removeprefix("CONF=") for word in words if word.startswith("CONF=")]
+        command = [*words, f"VENV={os.path.relpath(tmp_path, ROOT)}"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.split("\0")[-2] == conf
+        tried += 1
+    assert tried > 5
 
 
 def of_airflow(arguments: list[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from airflow.exceptions import SerializationError
 from airflow.sdk import DAG
 
 from higgsdemo.campaign import CampaignError
@@ -35,5 +36,5 @@ class InvalidCampaign(DAG):
         pass
 
     def get_serialized_fields(self) -> Any:  # type: ignore[override]  # it needs this DAG's error
-        """Raise the campaign's error."""
-        raise self.error from None
+        """Raise the campaign's error, of the one kind that Airflow shows as it is."""
+        raise SerializationError(str(self.error)) from None

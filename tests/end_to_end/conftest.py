@@ -53,6 +53,6 @@ def written(config: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo_run(stack: Stack) -> DemoRun:
     """The demo campaign, run to its end by the command behind `make demo`."""
-    output = stack.run()
+    output = stack.make("make demo")
     (name,) = re.findall(r"Campaign demo-local, run (\S+):", output)
     return DemoRun(output, name, stack.settings.results / "demo-local" / name)

@@ -61,12 +61,12 @@ def test_the_command_tells_what_happened_in_plain_lines(demo_run: "DemoRun") -> 
 
 def test_the_commands_that_change_a_run_end_well_as_the_documentation_has_them(stack: Stack) -> None:
     """One after the other: the last one removes what the others leave."""
-    conf = re.compile(r"make demo CONF='([^']*)'")
+    with_conf = re.compile(r"make demo CONF='[^']*'")
     told = [
-        stack.run(found)
+        stack.make(command)
         for name, heading in (("README.md", "Change a run"), ("docs/original.md", "From the demo of 2019"))
         for block in below(REPOSITORY / name, heading, "bash")
-        for found in conf.findall(block)
+        for command in with_conf.findall(block)
     ]
     assert len(told) == 6
     yields, stages = "Significance: ", "Only the stage submit leaves yields and a plot."
@@ -76,11 +76,11 @@ def test_the_commands_that_change_a_run_end_well_as_the_documentation_has_them(s
 
 
 def test_a_run_is_finished_under_its_name_and_not_told_as_an_earlier_one(stack: Stack) -> None:
-    part = {"clusters": ["kubecon-demo-2"], "run_name": "resumed"}
-    stack.run(json.dumps(part | {"max_shards": 1}))
-    refused = stack.run(json.dumps(part), code=1)
+    part = '"clusters": ["kubecon-demo-2"], "run_name": "resumed"'
+    stack.make(f"make demo CONF='{{{part}, \"max_shards\": 1}}'")
+    refused = stack.make(f"make demo CONF='{{{part}}}'", code=2)
     assert "run resumed is there already, made by the DAG run demo-" in refused
-    stack.run(json.dumps(part | {"resume": True}))
+    stack.make(f"make demo CONF='{{{part}, \"resume\": true}}'")
     assert stack.summary("resumed")["shards"]["done"] > 3
     assert stack.contexts() == []
 

@@ -130,6 +130,7 @@ def test_a_broken_campaign_leaves_the_scheduled_one_beside_it_alone(repository: 
     assert result["import_errors"] == {}
     assert list(result["errors"]) == [str(broken)]
     shown = result["errors"][str(broken)]
-    assert shown.startswith(f"higgsdemo.campaign.messages.CampaignError: {broken}: ")
+    assert shown.startswith(f"airflow.exceptions.SerializationError: {broken}: ")
+    assert len(shown.strip().splitlines()) == 1
     assert 'did you mean "mapping"' in shown
     assert result["schedules"]["good"] == "0 6 * * *"

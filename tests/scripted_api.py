@@ -1,4 +1,5 @@
-"""A Kubernetes API that misbehaves as it is told: each request for Jobs is answered by the next of a script.
+"""A Kubernetes API that misbehaves as it is told: what is asked about Jobs, or the status of a DaemonSet, is
+answered by the next of a script.
 
 It stands in front of nothing. What it injects are the faults of networks and control planes, which no real
 server gives on demand; everything that talks to it is real.
@@ -80,6 +81,7 @@ async def scripted_api(*script: Step) -> AsyncIterator[ScriptedApi]:
     app = web.Application()
     app.router.add_get("/localkube/clusters/{name}", api.kubeconfig)
     app.router.add_get("/apis/batch/v1/namespaces/{namespace}/jobs", api.jobs)
+    app.router.add_get("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}/status", api.jobs)
     app.router.add_get("/api/v1/namespaces/{namespace}/pods", api.pods)
     app.router.add_patch("/apis/batch/v1/namespaces/{namespace}/jobs/{name}", api.patch)
     runner = web.AppRunner(app, access_log=None)

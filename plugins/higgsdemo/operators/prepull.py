@@ -38,5 +38,5 @@ class PrepullImageOperator(ClusterOperator):
         """Go on once the image is on every node."""
         nodes = check(event)["nodes"]
         assignment = ClusterRun.model_validate(self.assignment)
-        self.log.info("%s is on all %d nodes of %s", assignment.run.image, nodes, assignment.cluster.name)
+        self.log.info("%s is on %d nodes of %s", assignment.run.image, nodes, assignment.cluster.name)
         return {"cluster_name": assignment.cluster.name, "nodes": nodes}

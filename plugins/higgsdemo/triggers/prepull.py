@@ -1,7 +1,8 @@
-"""Waiting until every node of a cluster holds the image."""
+"""Waiting until the nodes of a cluster hold the image."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from higgsdemo.kubernetes.labels import selector
@@ -12,8 +13,11 @@ if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
 
 
+STALLED = 900.0  # s without another node; then those that hold the image are enough: it only saves time
+
+
 class PrepullTrigger(PollingTrigger):
-    """Poll the prepull DaemonSet until it is ready on every node.
+    """Poll the prepull DaemonSet until it is ready on every node, or on no more for long.
 
     :param daemon_set: its name.
     """
@@ -23,7 +27,7 @@ class PrepullTrigger(PollingTrigger):
     ) -> None:
         super().__init__(assignment, poll_seconds, deadline)
         self.daemon_set = daemon_set
-        self._ready = -1
+        self._ready, self._since = -1, 0.0
         run = self.planned.run
         component = "app.kubernetes.io/component=prepull"
         self._pull = ImagePull(
@@ -46,12 +50,16 @@ class PrepullTrigger(PollingTrigger):
         if wanted and ready == wanted and (status.observed_generation or 0) >= found.metadata.generation:
             return {"nodes": wanted}
         if ready != self._ready:
-            self._ready = ready
+            self._ready, self._since = ready, time.monotonic()
             self._pull.moves()
             self.log.info("image is on %d of %d nodes", ready, wanted)
             return None
-        refusal = await self._pull.refusal(api)
-        return {"error": refusal} if refusal else None
+        if refusal := await self._pull.refusal(api):
+            return {"error": refusal}
+        if ready and time.monotonic() - self._since > STALLED:
+            self.log.warning("%d nodes are full, or not ready: their pods pull the image", wanted - ready)
+            return {"nodes": ready}
+        return None
 
     async def stop(self, api: ApiClient) -> None:
         """Remove the DaemonSet: its pods would hold the nodes for nothing."""

@@ -1,0 +1,53 @@
+"""The wait for the image goes on for as long as it comes to nodes, and ends when it can help no more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from higgsdemo.triggers import prepull
+from higgsdemo.triggers.prepull import PrepullTrigger
+from planned_runs import planned
+from scripted_api import Step, scripted_api
+
+
+def nodes(ready: int, wanted: int = 3) -> dict[str, Any]:
+    """The DaemonSet, ready on so many nodes."""
+    counts = {"currentNumberScheduled": wanted, "numberMisscheduled": 0, "observedGeneration": 1}
+    return {
+        "kind": "DaemonSet",
+        "apiVersion": "apps/v1",
+        "metadata": {"name": "pull", "generation": 1},
+        "status": counts | {"desiredNumberScheduled": wanted, "numberReady": ready},
+    }
+
+
+async def waited(monkeypatch: pytest.MonkeyPatch, *script: Step) -> tuple[dict[str, Any], int]:
+    """The payload of the trigger's event, and after how many looks it came."""
+    async with scripted_api(*script) as api:
+        host, _, port = api.url.rpartition(":")
+        connection = {"conn_type": "http", "host": host, "port": int(port), "password": "admin"}
+        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(connection))
+        trigger = PrepullTrigger(planned().model_dump(mode="json"), 0.01, None, "pull")
+        (event,) = [event async for event in trigger.run()]
+    return event.payload, len(api.tokens_used)
+
+
+async def test_the_wait_ends_when_every_node_holds_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await waited(monkeypatch, nodes(0), nodes(2), nodes(3)) == ({"nodes": 3}, 3)
+
+
+async def test_a_node_that_is_full_or_not_ready_is_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prepull, "STALLED", 0.1)
+    payload, looks = await waited(monkeypatch, nodes(1), nodes(2))
+    assert (payload, looks > 3) == ({"nodes": 2}, True)
+    assert "1 nodes are full, or not ready: their pods pull the image" in capsys.readouterr().out
+
+
+async def test_while_no_node_holds_the_image_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepull, "STALLED", 0.0)
+    assert await waited(monkeypatch, *[nodes(0)] * 20, nodes(3)) == ({"nodes": 3}, 21)

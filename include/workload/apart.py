@@ -14,10 +14,12 @@ from workload.live import LiveCopy
 from workload.manifest import Shard, read_shards
 from workload.settings import Settings, required
 from workload.stage_in import stage_in
-from workload.storage import put
+from workload.storage import exists, put
 from workload.throttle import Throttle
 
 WORKLOAD = "aod/1"
+DONE = "has-result"
+"""The file in `INPUT_DIR` that says so to the containers that follow, which then do nothing."""
 LARGEST_RESULT = 1 << 20
 """Bytes; a result document has about a thousand."""
 
@@ -27,6 +29,10 @@ Report = Callable[[str], None]
 def bring(settings: Settings, report: Report) -> None:
     """Stage the index's shard in, for the container that comes next. Raises `WorkloadError`."""
     shard = _only_shard(settings)
+    if settings.skip_existing and exists(_result_url(settings, shard)):
+        (settings.input_dir / DONE).touch()
+        report(f"{shard.name}: has a result already")
+        return
     throttle = Throttle(settings.download_limit) if settings.download_limit else None
     size = stage_in(shard, settings.input_dir / "shard.root", throttle)
     (settings.input_dir / "lumi.json").write_text(json.dumps(shard.lumi))
@@ -36,15 +42,21 @@ def bring(settings: Settings, report: Report) -> None:
 def publish(settings: Settings, environ: Mapping[str, str], report: Report) -> None:
     """Publish what the container before has left. Raises `WorkloadError`."""
     shard = _only_shard(settings)
+    if (settings.input_dir / DONE).exists():
+        return
     path = Path(required(environ, "RESULT_FILE"))
     document = _document(path)
     document |= {"shard": shard.name, "url": shard.url, "workload": WORKLOAD}
     if shard.size is not None:
         document["size"] = shard.size
     content = json.dumps(document).encode()
-    put(f"{settings.output_url}/{shard.name}.json", content)
+    put(_result_url(settings, shard), content)
     LiveCopy(settings.live_url, settings.live_key, report).tell(shard.url, content)
     report(f"{shard.name}: published")
+
+
+def _result_url(settings: Settings, shard: Shard) -> str:
+    return f"{settings.output_url}/{shard.name}.json"
 
 
 def _only_shard(settings: Settings) -> Shard:

@@ -129,3 +129,14 @@ def test_the_published_document_keeps_what_the_analysis_wrote(pod: Pod, root_fil
         "size": 6,
         "workload": "aod/1",
     }
+
+
+def test_a_shard_that_has_its_result_passes_through_all_three_at_once(pod: Pod, root_file: Path) -> None:
+    output = given(pod, shard(root_file, lumi=LUMI))
+    pod.output.mkdir(exist_ok=True)
+    (pod.output / "a.json").write_text("of an earlier try")
+    pod.environ["SKIP_EXISTING"] = "true"
+    assert (pod.run("stage-in").code, (pod.input_dir / "shard.root").exists()) == (0, False)
+    analyse(pod, output)
+    assert (pod.run("publish").code, list(output.iterdir())) == (0, [])
+    assert (pod.output / "a.json").read_text() == "of an earlier try"

@@ -27,6 +27,7 @@ GRACE_PERIOD = 5  # s, as the original: a pod holds nothing worth saving
 POD_ACCOUNT = "higgs-pods"
 TEST_MODE = "/dev/null"
 AOD_SCRIPT = f"""\
+test ! -e {INPUT_DIR}/has-result || exit 0
 export CMS_LUMINOSITY_DATA="$(cat {INPUT_DIR}/lumi.json)"
 /opt/cms/entrypoint.sh cmsRun "$CMS_CONFIG"
 /opt/cms/entrypoint.sh python /dump_json_pyroot.py \\

@@ -27,6 +27,7 @@ from higgsdemo.kubernetes.workloads import NOOP, WORKLOADS
 from higgsdemo.run import ClusterRun
 
 MANIFEST_BYTES = 900_000  # a ConfigMap holds 1 MiB in all; the rest is room for its metadata
+ENVELOPE = len('{"shards": []}\n')
 KEEP_FINISHED = 24 * 3600  # s: long enough to look at a failed pod the next morning
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
@@ -50,19 +51,40 @@ class Chunk:
 
 
 def chunks(shards: Iterable[Shard], shards_per_pod: int) -> Iterator[Chunk]:
-    """Cut shards into completion indexes of ``shards_per_pod``, and these into manifests below 1 MiB."""
+    """Cut shards into completion indexes of ``shards_per_pod``, and these into manifests below 1 MiB.
+
+    An index whose line would be longer than a manifest takes fewer shards, and is the last of its Job.
+    """
     lines: list[str] = []
     size = count = 0
-    for group in _batched(shards, shards_per_pod):
-        line = json.dumps({"shards": [_entry(shard) for shard in group]})
+    for group in _groups(shards, shards_per_pod):
+        line = f'{{"shards": [{", ".join(group)}]}}'
         if lines and size + len(line) + 1 > MANIFEST_BYTES:
             yield Chunk(tuple(lines), count, shards_per_pod)
             lines, size, count = [], 0, 0
         lines.append(line)
         size += len(line) + 1
         count += len(group)
+        if len(group) < shards_per_pod:
+            yield Chunk(tuple(lines), count, shards_per_pod)
+            lines, size, count = [], 0, 0
     if lines:
         yield Chunk(tuple(lines), count, shards_per_pod)
+
+
+def _groups(shards: Iterable[Shard], most: int) -> Iterator[list[str]]:
+    """Yield the entries of each completion index: so many shards, or as many as fit into a manifest."""
+    group: list[str] = []
+    size = 0
+    for shard in shards:
+        entry = json.dumps(_entry(shard))
+        if len(group) == most or (group and size + len(entry) > MANIFEST_BYTES - ENVELOPE):
+            yield group
+            group, size = [], 0
+        group.append(entry)
+        size += len(entry) + len(", ")
+    if group:
+        yield group
 
 
 def _entry(shard: Shard) -> Manifest:
@@ -217,14 +239,3 @@ def _metadata(assignment: ClusterRun, name: str, dataset: str | None = None) -> 
         "namespace": assignment.cluster.namespace,
         "labels": names.labels(assignment.run, dataset),
     }
-
-
-def _batched(shards: Iterable[Shard], size: int) -> Iterator[Sequence[Shard]]:
-    batch: list[Shard] = []
-    for shard in shards:
-        batch.append(shard)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

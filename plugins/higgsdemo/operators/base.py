@@ -31,6 +31,7 @@ class TaskFailedForGood(AirflowFailException):
 @contextmanager
 def told() -> Iterator[None]:
     """Let the errors that explain themselves end the task without the chain of their causes."""
+    from higgsdemo.catalogue import CatalogueError
     from higgsdemo.clusters import ClusterError
     from higgsdemo.datasets.shards import ListingError
     from higgsdemo.kubernetes.api import KubeError
@@ -40,6 +41,8 @@ def told() -> Iterator[None]:
         yield
     except (ClusterError, KubeError, ListingError, StorageError) as error:
         raise TaskFailed(str(error)) from None
+    except CatalogueError as error:
+        raise TaskFailedForGood(str(error)) from None
 
 
 class ClusterOperator(BaseOperator):

@@ -125,6 +125,16 @@ def test_a_dataset_too_large_for_one_config_map_becomes_several_jobs() -> None:
     assert [json.loads(line)["shards"][0]["name"] for line in lines] == [f"{i:04}" for i in range(20_000)]
 
 
+def test_a_pod_of_more_shards_than_a_config_map_holds_takes_fewer() -> None:
+    parts = list(jobs.chunks(shards(30_000), 20_000))
+    assert all(len(part.text.encode()) <= jobs.MANIFEST_BYTES for part in parts)
+    assert [len(part.lines) for part in parts] == [1] * len(parts)  # so the shards of each are known
+    assert sum(part.shards for part in parts) == 30_000
+    lines = [line for part in parts for line in part.lines]
+    names = [shard["name"] for line in lines for shard in json.loads(line)["shards"]]
+    assert names == [f"{i:04}" for i in range(30_000)]
+
+
 def test_listing_and_packing_take_the_same_memory_for_five_times_the_shards() -> None:
     def peak(count: int) -> int:
         files = (File(f"{number:08}.root", 1000) for number in range(count))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from clouds.tasks import carry_out
 from gcs_server import gcs
 from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, apply_conf, load_campaign
+from higgsdemo.datasets import listing
 from higgsdemo.datasets.shards import Shard, cluster_shards, done_shards, shard_name
-from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator, plan_run
 from higgsdemo.run import ClusterRun, Run
@@ -196,6 +198,17 @@ def test_the_results_of_a_cut_file_that_has_changed_are_removed_however_it_was_c
     }
     left = done_shards(ObjectStore(f"{s3.url}/out/run", "with_keys"), "A")
     assert sorted(left) == ["mu_of_others", "mutual_00-10"]
+
+
+def test_a_file_of_luminosities_that_is_none_is_named_and_not_tried_again(
+    s3: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "cms-higgs" / "lumi" / "bad.json"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("[]")
+    monkeypatch.setattr(listing, "Luminosities", partial(listing.Luminosities, root=tmp_path))
+    with pytest.raises(TaskFailedForGood, match=rf"^{bad} must be JSON of the form"):
+        listed(run(s3, {"name": "A"}))
 
 
 def test_data_files_bear_their_luminosity(s3: Kind) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -123,26 +124,27 @@ class KubeconfigProvider(Provider):
         """Return a kubeconfig of this cluster with credentials that are valid now."""
 
     def connect(self) -> ApiClient:
-        """Return a client built from the kubeconfig."""
+        """Return a client that renews its token, where tokens end."""
         from kubernetes.config import new_client_from_config_dict
 
-        return new_client_from_config_dict(self.kubeconfig())
-
-    def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
-        """Return an asynchronous client built from the kubeconfig."""
-        return _async_client(self)
-
-
-def _async_client(provider: KubeconfigProvider) -> AbstractAsyncContextManager[AsyncApiClient]:
-    from contextlib import asynccontextmanager
-
-    from asgiref.sync import sync_to_async
-    from kubernetes_asyncio.config import new_client_from_config_dict
+        kubeconfig, renew = self._access()
+        api = new_client_from_config_dict(kubeconfig)
+        if renew:
+            api.configuration.refresh_api_key_hook = renew
+        return api
 
     @asynccontextmanager
-    async def connected() -> Any:
-        kubeconfig = await sync_to_async(provider.kubeconfig)()
+    async def connect_async(self) -> AsyncIterator[AsyncApiClient]:
+        """Return an asynchronous client that does the same, without holding up the event loop."""
+        from asgiref.sync import sync_to_async
+        from kubernetes_asyncio.config import new_client_from_config_dict
+
+        kubeconfig, renew = await sync_to_async(self._access, thread_sensitive=False)()
         async with await new_client_from_config_dict(kubeconfig) as api:
+            if renew:
+                api.configuration.refresh_api_key_hook = sync_to_async(renew, thread_sensitive=False)
             yield api
 
-    return connected()
+    def _access(self) -> tuple[dict[str, Any], Callable[[Any], None] | None]:
+        """Return a kubeconfig, and what gives a client's configuration the current token where tokens end."""
+        return self.kubeconfig(), None

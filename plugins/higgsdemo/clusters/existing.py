@@ -7,7 +7,7 @@ that Airflow itself runs in. ``location`` may name a context of that kubeconfig.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
@@ -55,9 +55,14 @@ class ExistingProvider(Provider):
         with self._explained():
             return KubernetesHook(**self._access()).get_conn()
 
-    def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
+    @asynccontextmanager
+    async def connect_async(self) -> AsyncIterator[AsyncApiClient]:
         """Return the asynchronous client of the Airflow connection."""
-        return _async_client(self)
+        hook = AsyncKubernetesHook(**self._access())
+        async with AsyncExitStack() as stack:
+            with self._explained():
+                api = await stack.enter_async_context(hook.get_conn())
+            yield api
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -79,15 +84,3 @@ class ExistingProvider(Provider):
             "conn_id": self.cluster.connection or DEFAULT_CONNECTION,
             "cluster_context": self.cluster.location,
         }
-
-
-def _async_client(provider: ExistingProvider) -> AbstractAsyncContextManager[AsyncApiClient]:
-    @asynccontextmanager
-    async def connected() -> AsyncIterator[AsyncApiClient]:
-        hook = AsyncKubernetesHook(**provider._access())
-        async with AsyncExitStack() as stack:
-            with provider._explained():
-                api = await stack.enter_async_context(hook.get_conn())
-            yield api
-
-    return connected()

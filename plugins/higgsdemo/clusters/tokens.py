@@ -10,14 +10,9 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, Phase
-
-if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
-    from kubernetes_asyncio.client import ApiClient as AsyncApiClient
 
 HEADROOM = 60.0  # s before its end that a token is fetched anew: longer than any request takes
 
@@ -66,24 +61,15 @@ class TokenProvider(KubeconfigProvider):
 
         :raises ClusterError: when there is no such cluster, or not yet.
         """
-        return self._kubeconfig(Renewal(self.token))
+        return self._access()[0]
 
-    def connect(self) -> ApiClient:
-        """Return a client that renews its token."""
-        from kubernetes.config import new_client_from_config_dict
-
+    def _access(self) -> tuple[dict[str, Any], Callable[[Any], None]]:
         renewal = Renewal(self.token)
-        api = new_client_from_config_dict(self._kubeconfig(renewal))
 
         def renew(configuration: Any) -> None:
             configuration.api_key["BearerToken"] = f"Bearer {renewal.current()}"
 
-        api.configuration.refresh_api_key_hook = renew
-        return api
-
-    def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
-        """Return an asynchronous client that renews its token, without holding up the event loop."""
-        return _async_client(self)
+        return self._kubeconfig(renewal), renew
 
     def _kubeconfig(self, renewal: Renewal) -> dict[str, Any]:
         endpoint = self.endpoint()
@@ -108,25 +94,3 @@ class TokenProvider(KubeconfigProvider):
             ],
             "users": [{"name": name, "user": {"token": renewal.current()}}],
         }
-
-
-def _async_client(provider: TokenProvider) -> AbstractAsyncContextManager[AsyncApiClient]:
-    from contextlib import asynccontextmanager
-
-    from asgiref.sync import sync_to_async
-    from kubernetes_asyncio.config import new_client_from_config_dict
-
-    renewal = Renewal(provider.token)
-
-    async def renew(configuration: Any) -> None:
-        token = await sync_to_async(renewal.current, thread_sensitive=False)()
-        configuration.api_key["BearerToken"] = f"Bearer {token}"
-
-    @asynccontextmanager
-    async def connected() -> Any:
-        kubeconfig = await sync_to_async(provider._kubeconfig, thread_sensitive=False)(renewal)
-        async with await new_client_from_config_dict(kubeconfig) as api:
-            api.configuration.refresh_api_key_hook = renew
-            yield api
-
-    return connected()

@@ -28,10 +28,10 @@ class Reaper:
 
     def _begin(self) -> "subprocess.Popen[bytes]":
         reading, self._pipe = os.pipe()
+        os.write(self._pipe, b"".join(b"+%d\n" % pid for pid in self._running))  # before there is a reader
         program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py")), *self._memory]
         begun = subprocess.Popen(program, stdin=reading, start_new_session=True, pass_fds=[self._lock])
         os.close(reading)
-        os.write(self._pipe, b"".join(b"+%d\n" % pid for pid in self._running))
         return begun
 
     async def _replace(self) -> None:

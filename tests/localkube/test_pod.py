@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localkube_server import Kube, pod, pod_ended
+from localkube_server import Kube, eventually, pod, pod_ended
 
 
 def run(kube: Kube, namespace: str, body: dict[str, Any]) -> Any:
@@ -110,7 +110,9 @@ def test_the_termination_message_is_what_the_container_wrote(kube: Kube, namespa
 def test_no_process_outlives_its_container(kube: Kube, namespace: str) -> None:
     body = pod("p", "timeout 300 sleep 271.828 & sleep 0.3; exit 3")  # timeout makes a group of its own
     assert terminated(run(kube, namespace, body))[0] == 3
-    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if "271.828" in words(path)]
+    eventually(
+        lambda: not [path for path in Path("/proc").glob("[0-9]*/cmdline") if "271.828" in words(path)]
+    )
 
 
 def words(path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,11 @@ def test_a_reaper_that_is_killed_is_replaced(own_server: Server) -> None:
 def reapers(server: Server) -> list[str]:
     assert server.process is not None
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return [one for one in children if "reaper.py" in Path(f"/proc/{one}/cmdline").read_text()]
+    found = []
+    for one in children:
+        with suppress(OSError):  # it has ended meanwhile
+            found += [one] if "reaper.py" in Path(f"/proc/{one}/cmdline").read_text() else []
+    return found
 
 
 def test_a_pod_that_was_being_deleted_is_gone_after_a_restart(own_server: Server) -> None:

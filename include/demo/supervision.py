@@ -68,10 +68,10 @@ class Supervision:
         return self.settings.state / "keep"
 
     def states(self) -> list[ServiceState]:
-        """The state of every service; empty when no supervisor answers."""
+        """The state of every service; empty when no supervisor answers, or one that is about to end."""
         try:
             processes = self._call("supervisor.getAllProcessInfo")
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, xmlrpc.client.Fault):
             return []
         order = list(SERVICES)
         states = [ServiceState(found["name"], found["statename"], found["pid"]) for found in processes]

@@ -89,6 +89,11 @@ def test_stopping_leaves_neither_process_nor_socket_nor_port(supervision: Superv
     assert not supervision.stop()
 
 
+def test_a_supervisor_that_ends_runs_nothing(supervision: Supervision) -> None:
+    supervision._call("supervisor.shutdown")
+    assert eventually(lambda: supervision.states() == [], "it answers no more")
+
+
 def test_a_start_after_a_crash_ends_what_was_left_running(supervision: Supervision) -> None:
     supervision.start(["s3"])
     eventually(lambda: answers(supervision), "the S3 server answers")

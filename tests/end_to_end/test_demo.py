@@ -69,7 +69,7 @@ def test_the_commands_that_change_a_run_end_well_as_the_documentation_has_them(s
         for command in with_conf.findall(block)
     ]
     assert len(told) == 6
-    yields, stages = "Significance: ", "Only the stage submit leaves yields and a plot."
+    yields, stages = "Plot: ", "Only the stage submit leaves yields and a plot."
     assert [yields in output for output in told] == [True, True, False, False, True, False]
     assert [stages in output for output in told] == [False, False, True, True, False, True]
     assert stack.contexts() == []

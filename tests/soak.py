@@ -82,8 +82,8 @@ def campaign(stack: Stack, name: str) -> str:
         return f"the run ended as {state}: {failed_tasks(stack, name)}"
     summary = stack.summary(name)
     counted = {"expected": SHARDS, "done": SHARDS, "failed": 0, "missing": 0}
-    if summary["shards"] != counted or summary["conflicts"] or summary["unexpected"]:
-        return f"shards {summary['shards']}, conflicts {summary['conflicts']}"
+    if summary["shards"] != counted or summary["unexpected"]:
+        return f"shards {summary['shards']}, unexpected {summary['unexpected']}"
     if left := stack.contexts():
         return f"clusters are left: {', '.join(left)}"
     if left := stack.pods():

@@ -21,12 +21,12 @@ def main() -> None:
         folder, _, key = shard["url"].rpartition("/")
         local.write_bytes(obstore.get(open_store(folder), key).bytes())
         try:
-            processed, counts = analyse(local)
+            processed, counts = analyse(local, *shard.get("entries", ()))
         except Exception as error:  # whatever a damaged file makes fail
             print(f"{shard['name']} is no readable ROOT file: {error!r}", file=sys.stderr)
             sys.exit(65)  # bad input: do not try again
         result = {"samplename": os.environ["DATASET"], "shard": shard["name"], "processed": processed}
-        result["histograms"] = {"dimuon_mass": counts.tolist()}
+        result |= {"entries": shard.get("entries"), "histograms": {"dimuon_mass": counts.tolist()}}
         content = json.dumps(result).encode()
         output = open_store(os.environ["OUTPUT_URL"])
         obstore.put(output, f"{shard['name']}.json", content, use_multipart=False)
@@ -36,8 +36,8 @@ def open_store(url: str) -> obstore.store.ObjectStore:
     return from_url(url, client_options={"allow_http": True})  # credentials: the usual variables
 
 
-def analyse(path: Path) -> tuple[int, np.ndarray]:
-    muons = uproot.open(path)["Events"].arrays(filter_name="Muon_*")
+def analyse(path: Path, start: int | None = None, stop: int | None = None) -> tuple[int, np.ndarray]:
+    muons = uproot.open(path)["Events"].arrays(filter_name="Muon_*", entry_start=start, entry_stop=stop)
     fields = {field: muons[f"Muon_{field}"] for field in ("pt", "eta", "phi", "charge")}
     one, other = ak.unzip(ak.combinations(ak.zip(fields), 2))
     angles = np.cosh(one.eta - other.eta) - np.cos(one.phi - other.phi)

@@ -13,8 +13,9 @@ from math import ceil, log10
 
 from pydantic import BaseModel, ConfigDict
 
-from higgsdemo.campaign.model import Cluster, DatasetRef
+from higgsdemo.campaign.model import Cluster
 from higgsdemo.campaign.values import quantity
+from higgsdemo.datasets.expected import planned_shards
 from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
 from higgsdemo.kubernetes.workloads import WORKLOADS
 from higgsdemo.results.merge import Merge
@@ -160,20 +161,14 @@ def _scaled(value: float, unit: str) -> str:
     return f"{value / 1000**power:.3g} {('', 'k', 'M', 'G', 'T')[power]}{unit}"
 
 
-def listed_shards(dataset: DatasetRef) -> int:
-    """Return the shards that a dataset should have: a run may take the first of its files alone."""
-    known = [number for number in (dataset.max_shards, dataset.files) if number is not None]
-    return min(known, default=0)
-
-
 def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[int]:
     """Return the shards that each cluster has to do, what is done of a dataset spread over its clusters."""
     total = Counter[str]()
     for dataset in (dataset for cluster in clusters for dataset in cluster.datasets):
-        total[dataset.name] += listed_shards(dataset)
+        total[dataset.name] += planned_shards(dataset)
     left = {name: max(1 - done.get(name, 0) / n, 0.0) for name, n in total.items() if n}
     return [
-        sum(round(listed_shards(ref) * left.get(ref.name, 0.0)) for ref in cluster.datasets)
+        sum(round(planned_shards(ref) * left.get(ref.name, 0.0)) for ref in cluster.datasets)
         for cluster in clusters
     ]
 

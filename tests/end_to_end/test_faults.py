@@ -44,7 +44,7 @@ def physics(stack: Stack, run: str) -> object:
     return (
         summary["shards"],
         summary["yields"],
-        summary["conflicts"],
+        summary["unexpected"],
         {name: (dataset["shards"], dataset["work"]["events"]) for name, dataset in datasets.items()},
     )
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,12 @@ def example(repository: Path) -> Path:
     return repository / "examples/dimuon"
 
 
-def run(example: Path, bucket: Bucket, folder: Path, *keys: str) -> Ended:
-    """The example as a pod on the objects of the bucket."""
+def run(
+    example: Path, bucket: Bucket, folder: Path, *keys: str, cut: Sequence[tuple[int, int]] = ()
+) -> Ended:
+    """The example as a pod on the objects of the bucket, or on parts of the only one."""
     shards = [{"name": Path(key).stem, "url": f"s3://{bucket.name}/{key}"} for key in keys]
+    shards = [shards[0] | {"name": f"{part[0]}-{part[1]}", "entries": part} for part in cut] or shards
     (folder / "manifest.jsonl").write_text("{}\n" + json.dumps({"shards": shards}) + "\n")
     environment = {
         "SHARD_MANIFEST": str(folder / "manifest.jsonl"),
@@ -64,6 +68,25 @@ def test_its_documents_are_what_its_campaign_says(
         document = parse_result(key, raw, histograms)
         assert document.processed == 500
         assert sum(document.counts["dimuon_mass"]) > 100
+
+
+def test_parts_of_a_file_add_up_to_it(
+    example: Path, repository: Path, bucket: Bucket, shard_file: Path, tmp_path: Path
+) -> None:
+    bucket.client.upload_file(str(shard_file), bucket.name, "in/one.root")
+    parts = [(0, 200), (200, 450), (450, 500)]
+    for cut in ((), parts):
+        ended = run(example, bucket, tmp_path, "in/one.root", cut=cut)
+        assert ended.code == 0, ended.stderr
+    histograms = load_campaign(repository / "include/config/dimuon.json").histograms
+
+    def counts(name: str, entries: tuple[int, int] | None = None) -> tuple[int, ...]:
+        key = f"out/muons/{name}.json"
+        raw = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
+        return parse_result(key, raw, histograms, entries).counts["dimuon_mass"]
+
+    of_parts = [counts(f"{part[0]}-{part[1]}", part) for part in parts]
+    assert tuple(map(sum, zip(*of_parts, strict=True))) == counts("one")
 
 
 def test_a_file_that_is_no_root_file_is_not_tried_again(

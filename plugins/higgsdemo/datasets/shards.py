@@ -155,6 +155,16 @@ def result_key(dataset: str, shard: str) -> str:
     return f"results/{dataset}/{shard}.json"
 
 
+def shard_of(key: str) -> tuple[str, str]:
+    """Return dataset and shard of a result's key; empty names for what is none.
+
+    >>> shard_of("results/A/mu.json"), shard_of("results/A/more/mu.json"), shard_of("results/A/mu.txt")
+    (('A', 'mu'), ('', ''), ('', ''))
+    """
+    match = re.fullmatch("results/([^/]+)/([^/]+)[.]json", key)
+    return (match[1], match[2]) if match else ("", "")
+
+
 def _unfit(key: str, size: int | None) -> str | None:
     if not key.endswith(".root"):
         return "is no .root file"

@@ -41,7 +41,8 @@ class PlanOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
         from higgsdemo.catalogue import load_catalogue
-        from higgsdemo.prediction import account_table, listed_shards, predict
+        from higgsdemo.datasets.expected import planned_shards
+        from higgsdemo.prediction import account_table, predict
 
         dag_run = context["dag_run"]
         try:
@@ -69,7 +70,7 @@ class PlanOperator(BaseOperator):
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
                 self._keep(run, campaign, dag_run.run_id, output, predicted)
         for cluster in clusters:
-            shards = sum(map(listed_shards, cluster.datasets))
+            shards = sum(map(planned_shards, cluster.datasets))
             said = f", {shards} shards" if shards else ""
             self.log.info(
                 "%s: %d datasets%s on %s", cluster.name, len(cluster.datasets), said, cluster.provider

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import output_store, told
-from higgsdemo.run import RECORD, ClusterRun, Run
+from higgsdemo.run import RECORD, ClusterRun
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import Context
 
     from higgsdemo.catalogue import Catalogue
+    from higgsdemo.datasets.expected import ExpectedShards
     from higgsdemo.physics.normalisation import Spectrum
     from higgsdemo.physics.spectra import OwnSpectra
     from higgsdemo.prediction import Account
@@ -72,6 +74,7 @@ class MergeResultsOperator(ResultsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL and its counts of shards."""
+        from higgsdemo.datasets.expected import ExpectedShards
         from higgsdemo.physics.discovery import discovery_in
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
@@ -86,10 +89,9 @@ class MergeResultsOperator(ResultsOperator):
         run = planned[0].run
         with told():
             store = output_store(planned[0])
-            expected = _expected(store, planned)
-            record = _record(store)
-            merge = _merged(store, expected, run, _planned_at(record))
-            counts = _counts(expected, planned)
+            expected, record = ExpectedShards.of(store, planned), _record(store)
+            merge, left_out = _merged(store, expected, planned, _planned_at(record))
+            counts = expected.counts(planned)
             catalogue = catalogue_of(planned, merge.simulated)
             spectrum: Spectrum | OwnSpectra
             discovery, exports = None, {}
@@ -107,7 +109,8 @@ class MergeResultsOperator(ResultsOperator):
                 catalogue=catalogue,
                 merge=merge,
                 spectrum=spectrum,
-                expected=expected,
+                expected={one.cluster.name: expected.clusters.get(one.cluster.name, {}) for one in planned},
+                left_out=left_out,
                 failures=_failures(store, planned),
                 discovery=discovery,
                 started=context["dag_run"].start_date,
@@ -132,6 +135,7 @@ class PlotOperator(ResultsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the URLs of the pictures."""
+        from higgsdemo.datasets.expected import ExpectedShards
         from higgsdemo.physics.discovery import Discovery
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
@@ -143,10 +147,10 @@ class PlotOperator(ResultsOperator):
         with told():
             store = output_store(planned[0])
             merge = Merge.from_bytes(store.read(MERGED))
-            expected = _expected(store, planned)
+            counts = ExpectedShards.of(store, planned).counts(planned)
             summary = json.loads(store.read(SUMMARY))
         catalogue, fitted = catalogue_of(planned, summary["note"] == REHEARSED), summary["discovery"]
-        run, counts = planned[0].run, _counts(expected, planned)
+        run = planned[0].run
         if run.histograms:
             figure = draw_own(add_up(merge, run.histograms, counts), run.campaign, catalogue.note)
         else:
@@ -180,40 +184,25 @@ def catalogue_of(planned: list[ClusterRun], simulated: bool) -> Catalogue:
     )
 
 
-def _expected(store: ObjectStore, planned: list[ClusterRun]) -> dict[str, dict[str, list[str]]]:
-    """Return the names of the listed shards by cluster and dataset; a cluster that listed none has none."""
-    from higgsdemo.datasets.shards import cluster_shards, shards_key
-
-    expected: dict[str, dict[str, list[str]]] = {}
-    for assignment in planned:
-        name = assignment.cluster.name
-        expected[name] = {}
-        if store.exists(shards_key(name)):
-            for shard in cluster_shards(store, name):
-                expected[name].setdefault(shard.dataset, []).append(shard.name)
-    return expected
-
-
-def _counts(expected: dict[str, dict[str, list[str]]], planned: list[ClusterRun]) -> dict[str, int]:
-    """Return the number of shards by dataset; of one that was never listed, what the catalogue says."""
-    counts: Counter[str] = Counter()
-    for assignment in planned:
-        listed = expected[assignment.cluster.name]
-        for ref in assignment.cluster.datasets:
-            known = len(listed[ref.name]) if ref.name in listed else ref.max_shards or ref.files or 0
-            counts[ref.name] += known
-    return dict(counts)
-
-
 def _merged(
-    store: ObjectStore, expected: dict[str, dict[str, list[str]]], run: Run, since: datetime | None
-) -> Merge:
-    """Read the results of the expected datasets, whatever is there."""
+    store: ObjectStore, expected: ExpectedShards, planned: list[ClusterRun], since: datetime | None
+) -> tuple[Merge, dict[str, list[str]]]:
+    """Read the results of the expected shards; return as well, by dataset, of which others there are some."""
+    from higgsdemo.results.document import locate
     from higgsdemo.results.merge import Merge
 
-    datasets = sorted({dataset for listed in expected.values() for dataset in listed})
-    keys = (stored.key for dataset in datasets for stored in store.list(f"results/{dataset}"))
-    return Merge.of(store.read_all(keys), run.histograms, since)
+    left_out: dict[str, list[str]] = {}
+
+    def keys() -> Iterator[str]:
+        for dataset in sorted({ref.name for assignment in planned for ref in assignment.cluster.datasets}):
+            for stored in store.list(f"results/{dataset}"):
+                if stored.key in expected:
+                    yield stored.key
+                else:
+                    left_out.setdefault(dataset, []).append(locate(stored.key)[1])
+
+    results = store.read_all(keys())
+    return Merge.of(results, planned[0].run.histograms, since, expected.entries), left_out
 
 
 def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any] | None) -> dict[str, bytes]:

@@ -1,8 +1,9 @@
 """Reads a run's folder in the bucket piece by piece, in a thread, for as long as somebody looks at the run.
 
 A request is answered with what has been read so far; only the first one waits a moment, so that it mostly has
-a picture to tell of. A pass lists only the datasets of which results are still to come, and fetches only what
-it has not counted before. Once a run is merged, two files tell everything, however many results it has.
+a picture to tell of. A pass reads the lists of shards that are new, lists only the datasets of which results
+are still to come, and fetches only what it has not counted before. Once a run is merged, two files tell
+everything, however many results it has.
 """
 
 from __future__ import annotations
@@ -12,26 +13,24 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import CatalogueError
-from higgsdemo.datasets.shards import cluster_shards, shards_key
+from higgsdemo.datasets.expected import ExpectedShards
+from higgsdemo.datasets.shards import result_key, shards_key
 from higgsdemo.operators.results import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
+from higgsdemo.page.snapshot import SUMMARY, Snapshot, account_of, merged
 from higgsdemo.page.tally import Tally
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
-from higgsdemo.prediction import Account, account_rows
 from higgsdemo.publication.chart import CHART, chart
 from higgsdemo.publication.spectra_plot import own_chart
 from higgsdemo.run import RECORD
-from higgsdemo.storage.object_store import ObjectStore, StorageError
+from higgsdemo.storage.object_store import ObjectStore, StorageError, StoredObject
 
 FIRST = 64  # results in the first picture, which does not wait until all are listed
 BATCH = 256  # results read between two looks at the clock
@@ -43,41 +42,10 @@ PAUSE_ENDED_SECONDS = 5.0  # the same once the run has ended
 IDLE_SECONDS = 30.0  # without a request, after which nothing more is read
 CREDENTIALS_SECONDS = 300.0  # for which an open store is used
 FOLLOWED = 8  # runs kept in memory
-SUMMARY = "summary.json"
 STRAGGLERS = 20  # shards that are named, when no more are left
 STRAGGLING = 0.1  # part of all shards that they are at most
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What has been read of a run's folder.
-
-    :param counted: results by dataset.
-    :param finished: when shards were finished, by dataset: seconds since 1970, in no order.
-    :param jobs: shards and pods by cluster and dataset, as last seen in the clusters.
-    :param failures: the failed shards, with their reasons.
-    :param found: results in the bucket, those still to be read included.
-    :param complete: whether everything there was has been read.
-    :param account: what the run should take and, once it is merged, what it took: rows of a table.
-    :param stragglers: the last shards without a result, once they are few: cluster, dataset and shard.
-    :param error: why the bucket cannot be read.
-    """
-
-    counted: dict[str, int] = field(default_factory=dict)
-    finished: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failures: tuple[dict[str, Any], ...] = ()
-    chart: dict[str, Any] | None = None
-    summary: dict[str, Any] | None = None
-    files: tuple[str, ...] = ()
-    read: int = 0
-    found: int = 0
-    complete: bool = False
-    account: tuple[list[str], ...] = ()
-    stragglers: tuple[dict[str, str], ...] = ()
-    error: str | None = None
 
 
 class Follower:
@@ -88,13 +56,14 @@ class Follower:
         self._thread: threading.Thread | None = None
         self._asked = 0.0
         self._run: AirflowRun | None = None
-        self._tally = Tally(histograms)
+        self._histograms = histograms
+        self._tally = Tally(ExpectedShards(), histograms)
+        self._lists: dict[str, StoredObject] = {}
         self._snapshot = Snapshot()
         self._told = threading.Event()
         self._store: ObjectStore | None = None
         self._opened = 0.0
         self._merge: tuple[object, ...] | None = None
-        self._last: list[dict[str, str]] | None = None
         self._account: tuple[list[str], ...] = ()
 
     def look(self, run: AirflowRun) -> Snapshot:
@@ -152,13 +121,14 @@ class Follower:
         noted = tuple(failure for of_cluster in failures.values() for failure in of_cluster)
         if run.merged and {CHART, SUMMARY} <= set(files):
             if self._merge != (version := (run.run.ended, *folder)):
-                yield _merged(store, jobs, noted, files)
+                yield merged(store, jobs, noted, files)
                 self._merge = version
             return
         self._merge = None
         if RECORD in files and not self._account:
-            self._account = _account(json.loads(store.read(RECORD)).get("predicted"), None)
-        listing = self._unread(run, store)
+            self._account = account_of(json.loads(store.read(RECORD)).get("predicted"), None)
+        self._read_lists(run, store)
+        listing = self._unread(store)
         if not self._tally.read and (first := list(islice(listing, FIRST))):
             self._count(store, first)
             if len(first) == FIRST:
@@ -172,30 +142,32 @@ class Follower:
                 yield self._now(run, jobs, noted, files, found, complete=False)
                 told = time.monotonic()
         now = self._now(run, jobs, noted, files, found, complete=True)
-        yield replace(now, stragglers=self._stragglers(run, store))
+        yield replace(now, stragglers=self._stragglers(run))
 
-    def _stragglers(self, run: AirflowRun, store: ObjectStore) -> tuple[dict[str, str], ...]:
-        """The last shards, by name; the lists of shards are read only once they are few."""
-        opened = self._open(run)
-        expected = expected_shards(run)
-        left = sum(expected[name] - self._tally.shards(name) for name in opened)
-        if not 0 < left <= min(STRAGGLERS, sum(expected.values()) * STRAGGLING):
+    def _read_lists(self, run: AirflowRun, store: ObjectStore) -> None:
+        """Read the clusters' lists of shards that are new; begin anew where one has been written again."""
+        stored = {found.key: found for found in store.list("shards")}
+        names = [planned.cluster.name for planned in run.planned]
+        lists = {name: stored[shards_key(name)] for name in names if shards_key(name) in stored}
+        if any(lists.get(name) != known for name, known in self._lists.items()):
+            self._tally, self._lists = Tally(ExpectedShards(), self._histograms), {}
+        for name in lists.keys() - self._lists.keys():
+            self._tally.expected.read(store, name)
+            self._lists[name] = lists[name]
+
+    def _stragglers(self, run: AirflowRun) -> tuple[dict[str, str], ...]:
+        """The last shards, by name, once they are few."""
+        expected = self._tally.expected
+        left = expected.listed.total() - self._tally.read
+        if not 0 < left <= min(STRAGGLERS, sum(expected.counts(run.planned).values()) * STRAGGLING):
             return ()
-        if self._last is None:
-            self._last = [
-                {"cluster": cluster, "dataset": shard.dataset, "shard": shard.name}
-                for cluster in run.listed
-                if store.exists(shards_key(cluster))
-                for shard in cluster_shards(store, cluster)
-                if shard.dataset in opened
-            ]
-        without = [
-            one
-            for one in self._last
-            if not self._tally.counted(f"results/{one['dataset']}/{one['shard']}.json")
-        ]
-        self._last = without
-        return tuple(self._last)
+        return tuple(
+            {"cluster": cluster, "dataset": dataset, "shard": shard}
+            for cluster, datasets in expected.clusters.items()
+            for dataset, shards in datasets.items()
+            for shard in shards
+            if not self._tally.counted(result_key(dataset, shard))
+        )
 
     def _open_store(self, run: AirflowRun) -> ObjectStore:
         """The run's folder, opened anew now and then and after an error: credentials expire."""
@@ -205,17 +177,11 @@ class Follower:
             self._opened = time.monotonic()
         return self._store
 
-    def _open(self, run: AirflowRun) -> list[str]:
-        """The listed datasets of which results are still to come."""
-        expected: dict[str, int] = {}
-        for listed in run.listed.values():
-            for dataset, shards in listed.items():
-                expected[dataset] = expected.get(dataset, 0) + shards
-        return [name for name, shards in sorted(expected.items()) if self._tally.shards(name) < shards]
-
-    def _unread(self, run: AirflowRun, store: ObjectStore) -> Iterator[str]:
+    def _unread(self, store: ObjectStore) -> Iterator[str]:
         """The results that are not counted yet, as the store lists them."""
-        for dataset in self._open(run):
+        for dataset, shards in sorted(self._tally.expected.listed.items()):
+            if self._tally.shards(dataset) == shards:
+                continue
             for listed in _batches(store.list(f"results/{dataset}"), LISTED):
                 yield from self._tally.unread(listed)
 
@@ -267,51 +233,13 @@ class Followers:
         return follower.look(run)
 
 
-def expected_shards(run: AirflowRun) -> dict[str, int]:
-    """Shards by dataset: as listed, else as the plan or the catalogue says; 0 where nobody knows."""
-    expected: dict[str, int] = {}
-    for planned in run.planned:
-        listed = run.listed.get(planned.cluster.name)
-        for ref in planned.cluster.datasets:
-            counts = [count for count in (ref.max_shards, ref.files) if count is not None]
-            shards = listed.get(ref.name, 0) if listed is not None else min(counts, default=0)
-            expected[ref.name] = expected.get(ref.name, 0) + shards
-    return expected
-
-
 def _chart(tally: Tally, run: AirflowRun) -> dict[str, Any]:
     """The plot of what has been read so far."""
     catalogue = catalogue_of(list(run.planned), tally.simulated)
-    expected = expected_shards(run)
+    expected = tally.expected.counts(run.planned)
     if histograms := run.planned[0].run.histograms:
         return own_chart(add_up(tally, histograms, expected), catalogue)
     return chart(normalise(tally, catalogue, expected), catalogue)
-
-
-def _merged(
-    store: ObjectStore, jobs: dict[str, Any], noted: tuple[Any, ...], files: tuple[str, ...]
-) -> Snapshot:
-    """What the files of a merged run tell."""
-    summary = json.loads(store.read(SUMMARY))
-    counted = {name: dataset["shards"]["done"] for name, dataset in summary["datasets"].items()}
-    total = sum(counted.values())
-    return Snapshot(
-        counted=counted,
-        jobs=jobs,
-        failures=tuple(summary["failures"]) or noted,
-        chart=json.loads(store.read(CHART)),
-        summary=summary,
-        files=files,
-        read=total,
-        found=total,
-        complete=True,
-        account=_account(summary.get("predicted"), summary.get("took")),
-    )
-
-
-def _account(predicted: Any, took: Any) -> tuple[list[str], ...]:
-    sides = (Account.model_validate(side) if side else None for side in (predicted, took))
-    return tuple(account_rows(*sides))
 
 
 def _documents(store: ObjectStore, folder: str) -> dict[str, Any]:

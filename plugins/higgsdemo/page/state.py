@@ -12,7 +12,7 @@ import numpy as np
 
 from higgsdemo.kubernetes.progress import PODS
 from higgsdemo.page.airflow_run import AirflowRun, Campaign, RunState, TaskState
-from higgsdemo.page.follower import Snapshot
+from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.run import ClusterRun
 
 GROUP = "cluster"

@@ -1,7 +1,7 @@
 """Running sums over a run's results, so that each of them is fetched and looked at once.
 
-A merge keeps something of every result, to tell repeats from conflicts. The page need not: a result's key is
-its shard, so what it has counted under a key it never counts again.
+It counts what the merge counts, the results of the expected shards. A merge keeps something of every result,
+for the plot; of these sums the page keeps only the keys.
 """
 
 from __future__ import annotations
@@ -15,15 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.results.document import ResultError, locate, parse_result
 from higgsdemo.results.sums import DatasetSum, Sum
 from higgsdemo.storage.object_store import StoredObject
 
 
 class Tally:
-    """What the results read so far add up to; `histograms` are those of an analysis of one's own."""
+    """What the results read so far add up to.
 
-    def __init__(self, histograms: Sequence[HistogramSpec] = ()) -> None:
+    `expected` are the shards that count, more of which may be read meanwhile; `histograms` are those of an
+    analysis of one's own.
+    """
+
+    def __init__(self, expected: ExpectedShards, histograms: Sequence[HistogramSpec] = ()) -> None:
+        self.expected = expected
         self._histograms = histograms
         self._sums: dict[str, Sum] = defaultdict(Sum)
         self._finished: dict[str, array[float]] = defaultdict(lambda: array("d"))
@@ -32,11 +38,13 @@ class Tally:
         self.simulated = False
 
     def unread(self, objects: Iterable[StoredObject]) -> list[str]:
-        """The keys that are not counted yet; a refused object again once its size has changed."""
+        """The expected keys that are not counted yet; a refused object again once its size has changed."""
         return [
             stored.key
             for stored in objects
-            if stored.key not in self._counted and self._refused.get(stored.key, (-1,))[0] != stored.size
+            if stored.key not in self._counted
+            and stored.key in self.expected
+            and self._refused.get(stored.key, (-1,))[0] != stored.size
         ]
 
     def add(self, key: str, raw: bytes) -> None:
@@ -44,7 +52,7 @@ class Tally:
         if key in self._counted:
             return
         try:
-            document = parse_result(key, raw, self._histograms)
+            document = parse_result(key, raw, self._histograms, self.expected.entries(key))
         except ResultError as error:
             self._refused[key] = (len(raw), str(error))
             return

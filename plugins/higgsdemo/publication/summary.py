@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ FAILURES_LISTED = 1000
 """How many failed shards, and corrupt objects, a summary lists with their reasons."""
 
 MISSING_LISTED = 100
-"""Missing shards that a summary lists by name, of each dataset."""
+"""Missing and unexpected shards that a summary lists by name, of each dataset."""
 
 Text = Annotated[str, AfterValidator(printable)]
 
@@ -128,10 +129,10 @@ class Summary(_Part):
     datasets: dict[Text, DatasetSummary]
     failures: list[FailedShard]
     missing: dict[Text, list[Text]]
-    conflicts: dict[Text, list[Text]]
-    """Shards of which differing results were found; one of them is counted."""
+    left_out: int
+    """Results that are not counted, for no list of the run names their shards."""
     unexpected: dict[Text, list[Text]]
-    """Shards that have a result, which is counted, but were not expected."""
+    """The first of these shards by dataset: parts of files that an earlier run cut otherwise, say."""
     corrupt: dict[Text, Text]
     """Objects among the results that are no result documents: why, by key."""
     predicted: Account | None = None
@@ -151,6 +152,7 @@ def summarise(
     merge: Merge,
     spectrum: Spectrum | OwnSpectra,
     expected: Mapping[str, Names],
+    left_out: Names = MappingProxyType({}),
     failures: Iterable[FailedShard | Mapping[str, Any]] = (),
     discovery: Discovery | None = None,
     started: AwareDatetime | None = None,
@@ -161,8 +163,9 @@ def summarise(
     """The summary of a run.
 
     `expected` are the names of the shards each cluster was to run, by cluster and dataset; shards that the
-    spectrum expects beyond those were never listed, and are missing from the run as a whole. A shard with a
-    result is done whatever is said in `failures`; one whose result is no valid document is failed.
+    spectrum expects beyond those were never listed, and are missing from the run as a whole. `left_out` are
+    the others of which there are results. A shard with a result is done whatever is said in `failures`; one
+    whose result is no valid document is failed.
     """
     datasets = {
         dataset: {shard for names in expected.values() for shard in names.get(dataset, ())}
@@ -209,8 +212,8 @@ def summarise(
         },
         failures=failed[:FAILURES_LISTED],
         missing={dataset: shards[:MISSING_LISTED] for dataset, shards in missing.items() if shards},
-        conflicts=merge.conflicts,
-        unexpected=merge.unexpected(datasets),
+        left_out=sum(map(len, left_out.values())),
+        unexpected={dataset: sorted(shards)[:MISSING_LISTED] for dataset, shards in left_out.items()},
         corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
         predicted=predicted,
         took=took,

@@ -52,6 +52,9 @@ def _remarks(summary: Summary) -> list[str]:
     remarks = [summary.note] if summary.note else []
     if n.done < n.expected:
         remarks.append(f"{n.done} of {n.expected} shards done, {n.failed} failed, {n.missing} missing")
+    if summary.left_out:
+        counted = "1 result is" if summary.left_out == 1 else f"{summary.left_out} results are"
+        remarks.append(f"{counted} left out: no list of this run names their shards")
     if test := summary.work.test_mode_shards:
         remarks.append(f"{test} shard{'s' if test > 1 else ''} run in test mode: no events were read")
     if summary.absent_samples:

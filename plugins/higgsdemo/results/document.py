@@ -141,12 +141,15 @@ class OwnDocument(_Document):
 Document = ResultDocument | OwnDocument
 
 
-def parse_result(key: str, raw: bytes, histograms: Sequence[HistogramSpec] = ()) -> Document:
+def parse_result(
+    key: str, raw: bytes, histograms: Sequence[HistogramSpec] = (), entries: tuple[int, int] | None = None
+) -> Document:
     """The result document in the object `key`, checked; an OwnDocument of `histograms` where there are any.
 
-    Raises ResultError when the object is no result document, when a channel selected more events than were
-    processed (an event enters a channel at most once), when it speaks of another shard than its key does, or
-    when it is of a part of a file and not of all events of the part.
+    `entries` are the events of its shard, where that is a part of a file. Raises ResultError when the object
+    is no result document, when a channel selected more events than were processed (an event enters a channel
+    at most once), when it speaks of another shard than its key does, or when it is of a part of a file and
+    not of all events of the part.
     """
     if not raw:
         raise _refusal(key, "the object is empty")
@@ -154,8 +157,15 @@ def parse_result(key: str, raw: bytes, histograms: Sequence[HistogramSpec] = ())
         raise _refusal(key, f"the object has {len(raw)} bytes, a result document at most {MAX_BYTES}")
     if not all(locate(key)):
         raise _refusal(key, "the key names no shard: it should end in <dataset>/<shard>.json")
-    if histograms:
-        return _own(key, raw, histograms)
+    document = _own(key, raw, histograms) if histograms else _four_leptons(key, raw)
+    if document.shard is not None and (document.samplename, document.shard) != locate(key):
+        raise _refusal(key, f"the document is of shard {document.samplename}/{document.shard}")
+    if not document.test_mode:
+        _check_entries(key, document, entries)
+    return document
+
+
+def _four_leptons(key: str, raw: bytes) -> ResultDocument:
     try:
         document = ResultDocument.model_validate_json(raw)
     except ValidationError as error:
@@ -163,14 +173,7 @@ def parse_result(key: str, raw: bytes, histograms: Sequence[HistogramSpec] = ())
     for channel, counts in document.counts.items():
         if (selected := sum(counts)) > document.processed:
             raise _refusal(key, f"{selected} events selected in {channel}, of {document.processed} processed")
-    _check_place(key, document)
-    _check_entries(key, document)
     return document
-
-
-def _check_place(key: str, document: Document) -> None:
-    if document.shard is not None and (document.samplename, document.shard) != locate(key):
-        raise _refusal(key, f"the document is of shard {document.samplename}/{document.shard}")
 
 
 def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocument:
@@ -182,8 +185,6 @@ def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocume
         document = OwnDocument.model_validate_json(raw)
     except ValidationError as error:
         raise _refusal(key, _reason(error)) from None
-    _check_place(key, document)
-    _check_entries(key, document)
     kept = {}
     for histogram in histograms:
         counts = document.histograms.get(histogram.name)
@@ -195,11 +196,19 @@ def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocume
     return document.model_copy(update={"histograms": kept})
 
 
-def _check_entries(key: str, document: Document) -> None:
-    """Refuse the result of a part of a file that is not of all events of the part."""
-    if document.entries is None or document.test_mode:
+def _check_entries(key: str, document: Document, asked: tuple[int, int] | None) -> None:
+    """Refuse the result of a part of a file that is not of all events of the part, and of no others."""
+    if asked is None and document.entries is None:
         return
-    start, stop = document.entries
+    start, stop = asked or document.entries or (0, 0)
+    if document.entries is None:
+        raise _refusal(
+            key,
+            f"entries is missing: the shard is events {start} to {stop} of its file, and an image that does "
+            "not say so has read all of it; run it without shard_events",
+        )
+    if document.entries != (start, stop):
+        raise _refusal(key, "entries are {} to {}".format(*document.entries) + f", not {start} to {stop}")
     if document.processed != stop - start:
         raise _refusal(
             key, f"{document.processed} events processed, of the {stop - start} from {start} to {stop}"

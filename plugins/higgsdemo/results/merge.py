@@ -1,12 +1,11 @@
-"""The merge: every shard's result counted exactly once, whatever order, repeats or parts they come in.
+"""The merge: every shard's result counted exactly once, whatever order or repeats they come in.
 
-A merge is a set of results by shard. Adding a result and joining two merges are commutative, associative
-and idempotent, so partial merges (one a cluster, say, or one before a restart) can be saved, read again and
-joined in any order, and give the same sums to the last bit (`higgsdemo.results.sums` adds exactly).
+A merge is a set of results by shard: what is counted of a shard is not counted again, and the sums are the
+same to the last bit in any order (`higgsdemo.results.sums` adds exactly). It is saved for those who come
+after: the plot reads this one object and none of the results.
 
-What the sums need of a result is packed into about a hundred bytes, no more than the shard's name and a
-digest to tell repeats from conflicts would take. So a result that turns out to be the wrong one of two can
-still be left out, and a merge of 27,000 shards takes some megabytes rather than the hundred of the documents.
+What the sums need of a result is packed into about a hundred bytes, so that a merge of 27,000 shards takes
+some megabytes rather than the hundred of the documents.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import gzip
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from typing import Self
@@ -26,7 +25,6 @@ from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.results.document import (
     BINS,
     Document,
-    Durations,
     OwnDocument,
     ResultDocument,
     ResultError,
@@ -46,17 +44,8 @@ _PASSED_OVER = {"shard", "url", "size", "workload", "finished", "simulated"}
 """What a result says of itself and a merge does not need."""
 
 
-class _Heading(BaseModel):
-    """The first line of a saved merge."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    conflicts: dict[str, list[str]]
-    corrupt: dict[str, str]
-
-
 class _Line(BaseModel):
-    """One of the others."""
+    """One line of a saved merge."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,7 +55,7 @@ class _Line(BaseModel):
 
 
 class Merge:
-    """The results of a campaign, or of a part of it, by shard.
+    """The results of a campaign by shard.
 
     `histograms` are those of an analysis of one's own; results from before `since` are no `work` of this run.
     """
@@ -74,7 +63,6 @@ class Merge:
     def __init__(self, histograms: Sequence[HistogramSpec] = (), since: datetime | None = None) -> None:
         self._histograms, self._since = histograms, since
         self._packed: dict[str, dict[str, bytes]] = defaultdict(dict)
-        self._conflicts: dict[str, set[str]] = defaultdict(set)
         self._corrupt: dict[str, str] = {}
         self.work = Work()
         self.simulated = False
@@ -86,52 +74,32 @@ class Merge:
         objects: Iterable[tuple[str, bytes]],
         histograms: Sequence[HistogramSpec] = (),
         since: datetime | None = None,
+        entries: Callable[[str], tuple[int, int] | None] = lambda key: None,
     ) -> Self:
-        """The merge of the objects (key, content) of a bucket."""
+        """The merge of the objects (key, content) of a bucket.
+
+        `entries` tells of the key of a part of a file the events that it must be of.
+        """
         merge = cls(histograms, since)
         for key, raw in objects:
-            merge.read(key, raw)
+            merge.read(key, raw, entries(key))
         return merge
 
-    def read(self, key: str, raw: bytes) -> None:
+    def read(self, key: str, raw: bytes, entries: tuple[int, int] | None = None) -> None:
         """Count the object `key`; one that is no result document is noted in `corrupt` instead."""
-        try:
-            document = parse_result(key, raw, self._histograms)
-        except ResultError as error:
-            self._note_corrupt(key, str(error))
-        else:
-            self._add(*locate(key), _pack(document))
-            self.simulated |= document.simulated
-            if not (self._since and document.finished and document.finished < self._since):
-                self.work.add(document)
-
-    def update(self, other: Merge) -> None:
-        """Join another merge into this one."""
-        for dataset, shards in other._packed.items():
-            for shard, packed in shards.items():
-                self._add(dataset, shard, packed)
-        for dataset, differing in other._conflicts.items():
-            self._conflicts[dataset] |= differing
-        for key, reason in other._corrupt.items():
-            self._note_corrupt(key, reason)
-        self.simulated |= other.simulated
-        self.work.update(other.work)
-
-    def _add(self, dataset: str, shard: str, packed: bytes) -> None:
-        known = self._packed[dataset].setdefault(shard, packed)
-        if known == packed:
+        dataset, shard = locate(key)
+        if shard in self._packed.get(dataset, ()):
             return
-        if _physics(_unpack(known)) != _physics(_unpack(packed)):
-            self._conflicts[dataset].add(shard)
-        self._packed[dataset][shard] = max(known, packed, key=_precedence)
-
-    def _note_corrupt(self, key: str, reason: str) -> None:
-        self._corrupt[key] = max(reason, self._corrupt.get(key, ""))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Merge) and self.to_bytes() == other.to_bytes()
-
-    __hash__ = None  # type: ignore[assignment]
+        try:
+            document = parse_result(key, raw, self._histograms, entries)
+        except ResultError as error:
+            self._corrupt[key] = str(error)
+            return
+        self._corrupt.pop(key, None)
+        self._packed[dataset][shard] = _pack(document)
+        self.simulated |= document.simulated
+        if not (self._since and document.finished and document.finished < self._since):
+            self.work.add(document)
 
     @property
     def datasets(self) -> dict[str, DatasetSum]:
@@ -147,38 +115,20 @@ class Merge:
         return {dataset: frozenset(self._packed[dataset]) for dataset in sorted(self._packed)}
 
     @property
-    def conflicts(self) -> dict[str, list[str]]:
-        """Shards of which differing results were found.
-
-        One result of each is counted: one that was computed rather than one of test mode, then the one of
-        more events.
-        """
-        return {dataset: sorted(self._conflicts[dataset]) for dataset in sorted(self._conflicts)}
-
-    @property
     def corrupt(self) -> dict[str, str]:
-        """Why an object is no result document, by key; left out once its shard has a good one elsewhere."""
-        found = self.shards
-        return {
-            key: reason
-            for key, reason in sorted(self._corrupt.items())
-            if locate(key)[1] not in found.get(locate(key)[0], ())
-        }
+        """Why an object is no result document, by key."""
+        return dict(sorted(self._corrupt.items()))
 
     def missing(self, expected: Names) -> dict[str, list[str]]:
         """The expected shards that have no result; datasets that are complete are left out."""
-        return _difference(expected, self.shards)
-
-    def unexpected(self, expected: Names) -> dict[str, list[str]]:
-        """The shards that have a result (which is counted) but are not expected: of an older listing, say."""
-        return _difference(self.shards, expected)
+        rest = {name: set(expected[name]) - self._packed.get(name, {}).keys() for name in sorted(expected)}
+        return {dataset: sorted(shards) for dataset, shards in rest.items() if shards}
 
     def to_bytes(self) -> bytes:
         """The merge as compressed JSON lines, the same for equal merges; `from_bytes` reads them."""
         return gzip.compress("".join(f"{line}\n" for line in self._lines()).encode(), mtime=0)
 
     def _lines(self) -> Iterator[str]:
-        yield _Heading(conflicts=self.conflicts, corrupt=self.corrupt).model_dump_json()
         for dataset in sorted(self._packed):
             for shard in sorted(self._packed[dataset]):
                 place = json.dumps({"dataset": dataset, "shard": shard})
@@ -186,13 +136,14 @@ class Merge:
 
     @classmethod
     def from_bytes(cls, saved: bytes) -> Self:
-        """The merge saved by `to_bytes`. Raises ResultError when it is none."""
+        """The results saved by `to_bytes`. Raises ResultError when they are none."""
         merge = cls()
-        number = 1
+        number = 0
         try:
+            if not saved:
+                raise EOFError("it is empty")
             with gzip.open(BytesIO(saved)) as lines:
-                heading = _Heading.model_validate_json(next(lines, b""))
-                while raw := next(lines, b""):
+                for raw in lines:
                     number += 1
                     line = _Line.model_validate_json(raw)
                     merge._packed[line.dataset][line.shard] = _pack(line.result)
@@ -203,9 +154,6 @@ class Merge:
             where = ".".join(str(part) for part in error.errors()[0]["loc"] if part not in kinds)
             fault = f"line {number}: {where or 'the whole'} is not valid"
             raise ResultError(f"not a saved merge: {fault}") from None
-        for dataset, shards in heading.conflicts.items():
-            merge._conflicts[dataset].update(shards)
-        merge._corrupt.update(heading.corrupt)
         return merge
 
 
@@ -233,19 +181,3 @@ _TYPICAL = (
     '{"samplename":"","processed":'
 ).encode()
 """What most results have in common: packing by reference to it makes them a few times smaller."""
-
-
-def _physics(document: Document) -> Document:
-    """The part of a document in which two runs over the same shard must agree."""
-    return document.model_copy(update={"seconds": Durations(), "bytes": 0})
-
-
-def _precedence(packed: bytes) -> tuple[bool, int, bytes]:
-    """A total order of results, by which the choice between two does not hang on which came first."""
-    document = _unpack(packed)
-    return not document.test_mode, document.processed, _json(packed)
-
-
-def _difference(left: Names, right: Names) -> dict[str, list[str]]:
-    rest = {dataset: sorted(set(left[dataset]) - set(right.get(dataset, ()))) for dataset in sorted(left)}
-    return {dataset: shards for dataset, shards in rest.items() if shards}

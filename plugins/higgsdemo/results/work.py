@@ -29,12 +29,6 @@ class Work:
             ended = document.finished.timestamp()
             self.first, self.last = min(self.first, ended - held), max(self.last, ended)
 
-    def update(self, other: Work) -> None:
-        """Count what was done for others."""
-        self.shards, self.bytes = self.shards + other.shards, self.bytes + other.bytes
-        self.held += other.held
-        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
-
     @property
     def seconds(self) -> float | None:
         """Seconds from the start of the first pod to the end of the last one; None where no result told."""

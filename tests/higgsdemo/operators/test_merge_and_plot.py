@@ -50,15 +50,21 @@ def run_of(kind: Kind, *names: str) -> ClusterRun:
     objects = [stored(name, "x", 6000, counts(name), lumi=lumi(name)) for name in names]
     shards = b"".join(dump(Shard(name, "x", f"s3://in/{name}/x.root", 1)) for name in names)
     assignment = planned(run=run, cluster={"datasets": refs})
-    kind.put_all([*objects, (f"{FOLDER}/{shards_key(assignment.cluster.name)}", shards)])
+    kind.put_all([*objects, (list_of(assignment), shards)])
     return assignment
 
 
-def carried_out(assignment: ClusterRun) -> None:
+def list_of(assignment: ClusterRun) -> str:
+    """The key of the cluster's list of shards in the bucket."""
+    return f"{FOLDER}/{shards_key(assignment.cluster.name)}"
+
+
+def carried_out(*assignments: ClusterRun) -> None:
     """Merge and plot, as two tasks."""
     context = {"dag_run": SimpleNamespace(start_date=None), "outlet_events": {}}
+    returned = [assignment.model_dump(mode="json") for assignment in assignments]
     for operator in (MergeResultsOperator, PlotOperator):
-        operator(task_id="task", assignments=[assignment.model_dump(mode="json")]).execute(context)
+        operator(task_id="task", assignments=returned).execute(context)
 
 
 def left(kind: Kind) -> list[str]:
@@ -149,9 +155,73 @@ def test_a_run_that_goes_on_where_another_ended_tells_of_its_own_work_alone(s3: 
     )
     shards = b"".join(dump(Shard(name, shard, f"s3://in/{name}/{shard}.root", 1)) for shard in "xy")
     record = json.dumps({"planned": "2026-01-02T00:00:00+00:00"}).encode()
-    listed = f"{FOLDER}/{shards_key(assignment.cluster.name)}"
-    s3.put_all([earlier, later, (listed, shards), (f"{FOLDER}/{RECORD}", record)])
+    s3.put_all([earlier, later, (list_of(assignment), shards), (f"{FOLDER}/{RECORD}", record)])
     carried_out(assignment)
     summary = read(assignment, "summary.json")
     assert summary["shards"]["done"] == 2
     assert (summary["took"]["shards"], summary["took"]["bytes"]) == (1, 7)
+
+
+PARTS = {"x_0000-3000": (0, 3000), "x_3000-6000": (3000, 6000)}
+
+
+@pytest.mark.parametrize("now", [["x"], list(PARTS)], ids=["whole", "in two"])
+def test_results_of_parts_of_a_file_that_is_cut_otherwise_now_are_left_out_and_told(
+    s3: Kind, now: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that goes on with another `shard_events` finds the results of the former parts in the folder."""
+    name = "Simulated_TTbar_8TeV"
+    assignment = run_of(s3, name)
+    parts = [
+        stored(name, part, stop - start, counts(name), entries=[start, stop])
+        for part, (start, stop) in PARTS.items()
+    ]
+    thirds = [stored(name, f"x_{n}000-{n + 2}000", 2000, entries=[n, n + 2000]) for n in (0, 2, 4)]
+    shards = (Shard(name, shard, "s3://in/x.root", 1, entries=PARTS.get(shard)) for shard in now)
+    s3.put_all([*parts, *thirds, (list_of(assignment), b"".join(map(dump, shards)))])
+    carried_out(assignment)
+    summary = read(assignment, "summary.json")
+    assert (summary["work"]["events"], summary["shards"]["done"]) == (6000, len(now))
+    others = sorted({"x", *PARTS, *(key.rpartition("/")[2][:-5] for key, _ in thirds)} - set(now))
+    assert (summary["left_out"], summary["unexpected"]) == (len(others), {name: others})
+    told = f"{len(others)} results are left out: no list of this run names their shards"
+    assert told in capsys.readouterr().out
+
+
+def test_results_of_a_cluster_that_has_listed_nothing_wait_for_its_list(s3: Kind) -> None:
+    name = "Simulated_TTbar_8TeV"
+    assignment = run_of(s3, name)
+    other = assignment.cluster.model_copy(
+        update={"name": "other", "datasets": (dataset("Simulated_DYJetsToLL_8TeV", files=12),)}
+    )
+    s3.put_all([stored("Simulated_DYJetsToLL_8TeV", "x", 6000, counts("Simulated_DYJetsToLL_8TeV"))])
+    assignments = [assignment, assignment.model_copy(update={"cluster": other})]
+    carried_out(*assignments)
+    summary = read(assignment, "summary.json")
+    assert summary["shards"] == {"expected": 13, "done": 1, "failed": 0, "missing": 12}
+    assert summary["unexpected"] == {"Simulated_DYJetsToLL_8TeV": ["x"]}
+    shard = Shard("Simulated_DYJetsToLL_8TeV", "x", "s3://in/x.root", 1)
+    s3.put_all([(list_of(assignments[1]), dump(shard))])
+    carried_out(*assignments)
+    summary = read(assignment, "summary.json")
+    assert summary["shards"] == {"expected": 2, "done": 2, "failed": 0, "missing": 0}
+    assert (summary["left_out"], summary["unexpected"]) == (0, {})
+
+
+def test_an_own_analysis_that_reads_whole_files_for_parts_of_them_is_told_so(s3: Kind) -> None:
+    name = "Simulated_Run2012B_DoubleMuParked"
+    assignment = run_of(s3, name)
+    histograms = ({"name": "mass", "bins": 3, "low": 60, "high": 120},)
+    run = assignment.run.model_dump() | {"workload": "own", "histograms": histograms, "image": "mine:1"}
+    own = assignment.model_copy(update={"run": Run.model_validate(run)})
+    document = {"samplename": name, "processed": 6000, "histograms": {"mass": [1, 30, 2]}}
+    shards = (Shard(name, part, "s3://in/x.root", 1, entries=entries) for part, entries in PARTS.items())
+    s3.put_all([(list_of(own), b"".join(map(dump, shards)))])
+    s3.put_all([(f"{FOLDER}/results/{name}/{part}.json", json.dumps(document).encode()) for part in PARTS])
+    carried_out(own)
+    summary = read(own, "summary.json")
+    assert summary["shards"] == {"expected": 2, "done": 0, "failed": 2, "missing": 0}
+    assert summary["failures"][0]["reason"].endswith(
+        "entries is missing: the shard is events 0 to 3000 of its file, and an image that does not say so "
+        "has read all of it; run it without shard_events"
+    )

@@ -13,16 +13,16 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
-from higgsdemo.datasets.shards import Shard, dump
+from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.page import follower
-from higgsdemo.page.follower import Followers, Snapshot
+from higgsdemo.page.follower import Followers
+from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.storage.object_store import ObjectStore, StoredObject
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint
 
 __all__ = ["bucket", "s3_endpoint"]
 
-LISTED = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 4}}
 RUN = "demo-local/one"
 
 
@@ -45,6 +45,14 @@ def put(bucket: Bucket, key: str, content: object) -> None:
     bucket.client.put_object(Bucket=bucket.name, Key=f"{RUN}/{key}", Body=json.dumps(content).encode())
 
 
+def put_list(bucket: Bucket, dataset: str, *names: str, **entries: tuple[int, int]) -> None:
+    """Write the list of the shards of the cluster that has the dataset; `entries` are parts of files."""
+    shards = [*(Shard(dataset, name, f"s3://in/{name}.root", 1) for name in names)]
+    shards += [Shard(dataset, name, "s3://in/cut.root", 1, entries=part) for name, part in entries.items()]
+    key = f"{RUN}/{shards_key(f'kubecon-demo-{int(dataset == HIGGS)}')}"
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"".join(map(dump, shards)))
+
+
 def looked(look: Callable[[], Snapshot], enough: Callable[[Snapshot], bool]) -> Snapshot:
     """The first snapshot that is enough."""
     deadline = time.monotonic() + 20
@@ -55,18 +63,38 @@ def looked(look: Callable[[], Snapshot], enough: Callable[[Snapshot], bool]) -> 
 
 
 def test_results_are_counted_as_they_come(bucket: Bucket, folder: str) -> None:
-    followers, run = Followers(), airflow_run(listed=LISTED, output=folder)
+    followers, run = Followers(), airflow_run(output=folder)
+    put_list(bucket, HIGGS, "one", "two")
     put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100, {"4mu": {18: 7}}))
     put(bucket, "progress/kubecon-demo-1.json", {HIGGS: {"shards": {"running": 2}, "pods": {}}})
     seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
     assert (seen.counted, seen.read) == ({TTBAR: 0, HIGGS: 1}, 1)
     assert seen.jobs == {"kubecon-demo-1": {HIGGS: {"shards": {"running": 2}, "pods": {}}}}
+    put_list(bucket, TTBAR, "one", "two")
     put(bucket, f"results/{HIGGS}/two.json", document(HIGGS, 100, {"4mu": {18: 5}}))
     put(bucket, f"results/{TTBAR}/one.json", {"no": "result"})
     seen = looked(lambda: followers.look(run), lambda seen: seen.read == 2 and bool(seen.failures))
     assert seen.chart
     assert seen.chart["channels"]["4mu"]["stack"]["higgs"][18] > 0
     assert [(failure["dataset"], failure["shard"]) for failure in seen.failures] == [(TTBAR, "one")]
+
+
+def test_results_of_shards_that_no_list_names_are_not_counted(bucket: Bucket, folder: str) -> None:
+    """As those of a file that an earlier run has cut otherwise: their events are those of its parts again."""
+    followers, run = Followers(), airflow_run(output=folder)
+    put(bucket, f"results/{HIGGS}/cut.json", document(HIGGS, 4))
+    put(bucket, f"results/{HIGGS}/cut_0-2.json", document(HIGGS, 2, entries=[0, 2]))
+    put(bucket, f"results/{HIGGS}/cut_2-4.json", document(HIGGS, 2, entries=[2, 4]))
+    put(bucket, f"results/{HIGGS}/cut_0-4.json", document(HIGGS, 4, entries=[0, 4]))
+    put_list(bucket, HIGGS, **{"cut_0-4": (0, 4), "cut_4-6": (4, 6)})
+    seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert (seen.counted[HIGGS], seen.read, seen.failures) == (1, 1, ())
+    put_list(bucket, HIGGS, **{"cut_0-2": (0, 2), "cut_2-4": (2, 4), "cut_4-6": (4, 6)})
+    seen = looked(lambda: followers.look(run), lambda seen: seen.counted[HIGGS] == 2)
+    put(bucket, f"results/{HIGGS}/cut_4-6.json", document(HIGGS, 6))
+    seen = looked(lambda: followers.look(run), lambda seen: bool(seen.failures))
+    assert seen.failures[0]["shard"] == "cut_4-6"
+    assert "entries is missing" in seen.failures[0]["reason"]
 
 
 def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
@@ -76,7 +104,7 @@ def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
         put(bucket, f"results/{HIGGS}/{number}.json", "never read")
     put(bucket, "spectrum.json", {"channels": "as merged"})
     put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 4}}}, "failures": [{"shard": "s"}]})
-    run = airflow_run("success", {"merge_results": "success"}, LISTED, folder)
+    run = airflow_run("success", {"merge_results": "success"}, output=folder)
     followers = Followers()
     seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
     assert (seen.counted, seen.read, seen.failures) == ({HIGGS: 4}, 4, ({"shard": "s"},))
@@ -103,7 +131,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def fill(bucket: Bucket, results: int) -> None:
-    """Put results straight into the server's memory: 27,000 requests would take a minute."""
+    """Put listed results straight into the server's memory: 27,000 requests would take a minute."""
+    put_list(bucket, HIGGS, *(f"{number:05}" for number in range(results)))
     server = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
     content = json.dumps(document(HIGGS, 100, {"4mu": {18: 1}})).encode()
     for number in range(results):
@@ -115,8 +144,7 @@ def test_many_results_are_shown_while_they_are_read_and_read_once(
 ) -> None:
     monkeypatch.setattr(follower, "PUBLISH_SECONDS", 0.0)
     fill(bucket, 600)
-    listed = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 600}}
-    followers, run = Followers(), airflow_run(listed=listed, output=folder)
+    followers, run = Followers(), airflow_run(output=folder)
     first = looked(lambda: followers.look(run), lambda seen: seen.read > 0)
     assert first.read < 600
     assert first.chart
@@ -147,7 +175,7 @@ def test_the_first_picture_waits_for_no_listing_of_27000_results(
                 yield stored
 
     monkeypatch.setattr(follower, "ObjectStore", SlowStore)
-    run = airflow_run(listed={"kubecon-demo-1": {HIGGS: 27_000}}, output=folder)
+    run = airflow_run(output=folder)
     followers = Followers()
     looked(lambda: followers.look(run), lambda seen: bool(pictures))
     assert (pictures[0].read, pictures[0].complete) == (follower.FIRST, False)
@@ -158,8 +186,9 @@ def test_the_first_picture_waits_for_no_listing_of_27000_results(
 def test_the_first_look_waits_a_moment_for_a_picture_and_no_longer(
     bucket: Bucket, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    put_list(bucket, HIGGS, "one")
     put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100, {"4mu": {18: 7}}))
-    run, listed = airflow_run(listed=LISTED, output=folder), threading.Event()
+    run, listed = airflow_run(output=folder), threading.Event()
 
     class HeldStore(ObjectStore):
         """The real store, which lists results only when it is told to."""
@@ -184,11 +213,12 @@ def test_a_long_read_ends_when_nobody_looks_any_more_and_goes_on_when_somebody_d
     monkeypatch.setattr(follower, "PUBLISH_SECONDS", 0.0)
     monkeypatch.setattr(follower, "IDLE_SECONDS", 0.05)
     fill(bucket, 600)
-    followers, run = Followers(), airflow_run(listed={"kubecon-demo-1": {HIGGS: 600}}, output=folder)
+    followers, run = Followers(), airflow_run(output=folder)
     others = set(threading.enumerate())
     followers.look(run)
-    (reading,) = (thread for thread in set(threading.enumerate()) - others if thread.name == "follow one")
-    reading.join(20)
+    for thread in set(threading.enumerate()) - others:  # none where it has ended meanwhile
+        if thread.name == "follow one":
+            thread.join(20)
     assert len(reads) < 600
     monkeypatch.setattr(follower, "IDLE_SECONDS", 5.0)
     looked(lambda: followers.look(run), lambda seen: seen.complete)
@@ -199,7 +229,7 @@ def test_of_27000_merged_results_none_is_read(bucket: Bucket, folder: str, reads
     fill(bucket, 27_000)
     put(bucket, "spectrum.json", {"channels": {}})
     put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 27_000}}}, "failures": []})
-    run = airflow_run("success", {"merge_results": "success"}, LISTED, folder)
+    run = airflow_run("success", {"merge_results": "success"}, output=folder)
     followers = Followers()
     seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
     assert seen.read == 27_000
@@ -208,12 +238,9 @@ def test_of_27000_merged_results_none_is_read(bucket: Bucket, folder: str, reads
 
 def test_the_last_shards_are_named_and_what_was_predicted_is_told(bucket: Bucket, folder: str) -> None:
     fill(bucket, 19)
-    lines = (dump(Shard(HIGGS, f"{number:05}", f"s3://in/{number:05}.root", 1)) for number in range(20))
-    bucket.client.put_object(
-        Bucket=bucket.name, Key=f"{RUN}/shards/kubecon-demo-1.jsonl", Body=b"".join(lines)
-    )
+    put_list(bucket, HIGGS, *(f"{number:05}" for number in range(20)))
     put(bucket, "campaign.json", {"predicted": {"shards": 20, "pods": 10}})
-    run = airflow_run(listed={"kubecon-demo-1": {HIGGS: 20}}, output=folder)
+    run = airflow_run(output=folder)
     followers = Followers()
     seen = looked(lambda: followers.look(run), lambda seen: bool(seen.stragglers))
     assert seen.stragglers == ({"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "00019"},)
@@ -223,7 +250,7 @@ def test_the_last_shards_are_named_and_what_was_predicted_is_told(bucket: Bucket
 
 
 def test_a_bucket_that_cannot_be_read_is_told_and_tried_again(bucket: Bucket, folder: str) -> None:
-    followers, missing = Followers(), airflow_run(listed=LISTED, output="s3://a-bucket-made-later/one")
+    followers, missing = Followers(), airflow_run(output="s3://a-bucket-made-later/one")
     seen = looked(lambda: followers.look(missing), lambda seen: seen.error is not None)
     assert "a-bucket-made-later" in str(seen.error)
     bucket.client.create_bucket(Bucket="a-bucket-made-later")
@@ -231,7 +258,8 @@ def test_a_bucket_that_cannot_be_read_is_told_and_tried_again(bucket: Bucket, fo
 
 
 def test_a_run_that_nobody_looks_at_is_not_read(bucket: Bucket, folder: str) -> None:
-    followers, run = Followers(), airflow_run(listed=LISTED, output=folder)
+    followers, run = Followers(), airflow_run(output=folder)
+    put_list(bucket, HIGGS, "one")
     looked(lambda: followers.look(run), lambda seen: seen.complete)
     time.sleep(1.0)
     put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100))

@@ -10,7 +10,7 @@ import pytest
 from airflow_runs import airflow_run
 from browser import CHROMIUM
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.page.follower import Snapshot
+from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.publication.spectra_plot import own_chart

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_runs import airflow_run
 from browser import CHROMIUM
-from higgsdemo.page.follower import Snapshot
+from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 from page_alone import shown
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
-from higgsdemo.page.follower import Snapshot
+from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 
 LISTED = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 10}}

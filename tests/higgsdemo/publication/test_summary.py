@@ -22,14 +22,14 @@ from result_documents import NOTE, catalogue, recorded, sample, stored
 KNOWN = catalogue(
     sample("mu", "data", channels=("4mu", "2e2mu"), files=2), sample("h", "higgs", files=2), note=NOTE
 )
-EXPECTED = {"kubecon-demo-0": {"MU": ["x", "y"], "OWN": ["x"]}, "kubecon-demo-1": {"H": ["x", "y", "z"]}}
+HIGGS = ["thrown-away", "x", "y", "z"]
+EXPECTED = {"kubecon-demo-0": {"MU": ["x", "y"], "OWN": ["x"]}, "kubecon-demo-1": {"H": HIGGS}}
 OBJECTS = [
     recorded("MU", "x", 40, {"4mu": {7: 3, 18: 1}}, bytes=7, seconds={"stage_in": 1, "compute": 2}),
     stored("H", "x", 100, {"4mu": {18: 4}, "4e": {18: 9}}, bytes=5, seconds={"stage_in": 3, "compute": 4}),
     stored("OWN", "x", 9, {"4e": {0: 2}}),
-    stored("H", "old", 0, test_mode=True),
+    stored("H", "thrown-away", 0, test_mode=True),
     ("out/run/results/H/y.json", b"{"),
-    ("out/run/results/H/stray.json", b""),
 ]
 FAILURES = [
     {
@@ -59,6 +59,7 @@ def summary(
 def test_the_document_as_a_whole() -> None:
     found = summary(
         failures=FAILURES,
+        left_out={"H": ["old", "of-a-part"]},
         discovery=Discovery(3.5, 3.25, 1.125, (0.75, 1.5)),
         started=datetime(2019, 5, 21, 9, 0, tzinfo=UTC),
         finished=datetime(2019, 5, 21, 9, 5, tzinfo=UTC),
@@ -74,8 +75,8 @@ def test_the_document_as_a_whole() -> None:
         "note": NOTE,
         "started": "2019-05-21T09:00:00Z",
         "finished": "2019-05-21T09:05:00Z",
-        "shards": {"expected": 6, "done": 3, "failed": 2, "missing": 1},
-        "coverage": 0.5,
+        "shards": {"expected": 7, "done": 4, "failed": 2, "missing": 1},
+        "coverage": pytest.approx(3 / 7),
         "work": work
         | {
             "events": 149,
@@ -122,13 +123,13 @@ def test_the_document_as_a_whole() -> None:
         "unassigned": {"OWN": {"4mu": 0, "4e": 2, "2e2mu": 0}},
         "clusters": {
             "kubecon-demo-0": {"expected": 3, "done": 2, "failed": 1, "missing": 0},
-            "kubecon-demo-1": {"expected": 3, "done": 1, "failed": 1, "missing": 1},
+            "kubecon-demo-1": {"expected": 4, "done": 2, "failed": 1, "missing": 1},
         },
         "datasets": {
             "H": {
                 "sample": "h",
                 "group": "higgs",
-                "shards": {"expected": 3, "done": 1, "failed": 1, "missing": 1},
+                "shards": {"expected": 4, "done": 2, "failed": 1, "missing": 1},
                 "work": {
                     "events": 100,
                     "bytes": 5,
@@ -164,13 +165,20 @@ def test_the_document_as_a_whole() -> None:
         "missing": {"H": ["z"]},
         "predicted": None,
         "took": None,
-        "conflicts": {},
-        "unexpected": {"H": ["old"]},
+        "left_out": 2,
+        "unexpected": {"H": ["of-a-part", "old"]},
         "corrupt": {
-            "out/run/results/H/stray.json": "out/run/results/H/stray.json: the object is empty",
             "out/run/results/H/y.json": f"out/run/results/H/y.json: {corrupt}",
         },
     }
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "1 result is"), (250, "250 results are")])
+def test_results_that_are_left_out_are_told_and_the_first_of_them_named(number: int, said: str) -> None:
+    names = [f"{position:03}" for position in range(number)]
+    found = summary(left_out={"H": names})
+    assert f"{said} left out: no list of this run names their shards" in yields_table(found).splitlines()
+    assert (found.left_out, found.unexpected) == (number, {"H": names[:MISSING_LISTED]})
 
 
 def test_what_is_written_is_read_again() -> None:
@@ -202,7 +210,7 @@ def test_the_table_of_a_partial_campaign_says_what_is_missing() -> None:
     assert yields_table(summary(failures=FAILURES)) == "\n".join(
         [
             "Simulated data, not CMS collisions",
-            "3 of 6 shards done, 2 failed, 1 missing",
+            "4 of 7 shards done, 2 failed, 1 missing",
             "1 shard run in test mode: no events were read",
             "Events             70 to 181 GeV  121 to 130 GeV",
             "Pseudo-data          4 +3.2 −1.9     1 +2.3 −0.8",

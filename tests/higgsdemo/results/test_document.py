@@ -208,3 +208,26 @@ def test_a_shard_is_located_by_the_end_of_its_key() -> None:
 def test_text_from_outside_is_cut_and_escaped() -> None:
     assert printable("tab\there é") == "tab\\u0009here é"
     assert printable("x" * 11, limit=10) == "x" * 9 + "…"
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        (
+            {},
+            "entries is missing: the shard is events 60 to 180 of its file, and an image that does not say "
+            "so has read all of it; run it without shard_events",
+        ),
+        ({"entries": [0, 120]}, "entries are 0 to 120, not 60 to 180"),
+    ],
+)
+def test_the_result_of_a_part_of_a_file_must_say_that_it_is_of_that_part(
+    stated: dict[str, Any], reason: str
+) -> None:
+    of_file, of_part = document("DS", 120, **stated), document("DS", 120, entries=[60, 180])
+    with pytest.raises(ResultError) as refused:
+        parse_result(KEY, json.dumps(of_file).encode(), entries=(60, 180))
+    assert str(refused.value) == f"{KEY}: {reason}"
+    assert parse_result(KEY, json.dumps(of_part).encode(), entries=(60, 180)).processed == 120
+    thrown_away = document("DS", 0, test_mode=True)
+    assert parse_result(KEY, json.dumps(thrown_away).encode(), entries=(60, 180)).test_mode

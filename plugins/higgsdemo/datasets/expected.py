@@ -1,0 +1,87 @@
+"""The shards of which a run counts the results: those in the lists of its clusters, and no others.
+
+A run's folder may hold results of more: a file that was cut otherwise when an earlier run went on with the
+folder, or has been replaced since, leaves those of its former parts, and their events are in the results of
+its present parts again. A cluster without a list has submitted nothing; results of its datasets that no other
+list names are left where they are, and count once it has listed them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Self
+
+from higgsdemo.campaign.model import DatasetRef
+from higgsdemo.datasets.shards import shard_of, shards_key
+from higgsdemo.run import ClusterRun
+from higgsdemo.storage.object_store import ObjectStore
+
+Shards = dict[str, tuple[int, int] | None]
+"""Shards by name; of a part of a file, the first event and the one after the last."""
+
+
+class ExpectedShards:
+    """The listed shards of a run, as far as its lists have been read."""
+
+    def __init__(self) -> None:
+        self.clusters: dict[str, dict[str, Shards]] = {}
+        """By cluster and dataset."""
+
+    @classmethod
+    def of(cls, output: ObjectStore, planned: Iterable[ClusterRun]) -> Self:
+        """Read the lists of a run's clusters, of those that have one."""
+        expected = cls()
+        for assignment in planned:
+            if output.exists(shards_key(assignment.cluster.name)):
+                expected.read(output, assignment.cluster.name)
+        return expected
+
+    def read(self, output: ObjectStore, cluster: str) -> None:
+        """Read the list of a cluster."""
+        self.clusters[cluster] = {}
+        for line in output.lines(shards_key(cluster)):  # what a Shard has besides would take most of the time
+            shard = json.loads(line)
+            entries = (shard["entries"][0], shard["entries"][1]) if "entries" in shard else None
+            self.clusters[cluster].setdefault(shard["dataset"], {})[shard["name"]] = entries
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the object of that key, in the run's folder, is the result of one of these shards."""
+        return self._home(key) is not None
+
+    def entries(self, key: str) -> tuple[int, int] | None:
+        """Return the events of which that result must be; None where it is of all events of a file."""
+        shards = self._home(key)
+        return shards[shard_of(key)[1]] if shards else None
+
+    def _home(self, key: str) -> Shards | None:
+        dataset, shard = shard_of(key)
+        listed = (of_cluster.get(dataset, {}) for of_cluster in self.clusters.values())
+        return next((shards for shards in listed if shard in shards), None)
+
+    @property
+    def listed(self) -> Counter[str]:
+        """Shards by dataset, of the clusters that have a list."""
+        counts = Counter[str]()
+        for of_cluster in self.clusters.values():
+            counts.update({dataset: len(shards) for dataset, shards in of_cluster.items()})
+        return counts
+
+    def counts(self, planned: Iterable[ClusterRun]) -> dict[str, int]:
+        """Return the shards of a run by dataset: as listed, else as the plan or the catalogue says."""
+        counts = self.listed
+        for assignment in planned:
+            unlisted = assignment.cluster.name not in self.clusters
+            for ref in assignment.cluster.datasets:
+                counts[ref.name] += planned_shards(ref) if unlisted else 0
+        return dict(counts)
+
+
+def planned_shards(dataset: DatasetRef) -> int:
+    """Return the shards that a dataset should have: a run may take the first of its files alone.
+
+    :returns: 0 where nobody knows.
+    """
+    known = [number for number in (dataset.max_shards, dataset.files) if number is not None]
+    return min(known, default=0)

@@ -80,7 +80,7 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     # Teardowns: Airflow runs them, too, when somebody ends a run by hand and all other tasks are skipped.
     cleanup = CleanupJobsOperator.partial(**named("cleanup_jobs"), **mapped).expand(assignment=clusters)
     delete = DeleteClusterOperator.partial(**named("delete_clusters"), **mapped).expand(assignment=clusters)
-    status = CampaignStatusOperator(**named("campaign_status"), retries=0)
+    status = CampaignStatusOperator(**named("campaign_status"), merged=merge.output, retries=0)
     for last in (cleanup, delete, status):
         last.as_teardown(on_failure_fail_dagrun=last is status)
     done >> merge >> plot >> choose >> [keep, cleanup, delete]  # what the choice leaves out is skipped

@@ -23,6 +23,7 @@ Stage = Literal["create", "prepare", "submit", "cleanup"]
 Cleanup = Literal["none", "jobs", "clusters"]
 GROWING = "growing"  # the name of the one run of a campaign over datasets that grow
 RECORD = "campaign.json"  # in the run's folder: the resolved campaign
+SUMMARY = "summary.json"  # in the run's folder: what the merge has found
 
 
 class Run(BaseModel):

@@ -6,6 +6,7 @@ wait on the worker's disk until they can be put together in the order of the dat
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +29,9 @@ from higgsdemo.datasets.shards import (
     dump,
     list_shards,
     shard_name,
+    shard_of,
 )
-from higgsdemo.run import Run
+from higgsdemo.run import SUMMARY, Run
 from higgsdemo.storage.object_store import ObjectStore, StoredObject
 from higgsdemo.storage.xrootd import XrootdStore
 
@@ -49,8 +51,8 @@ class Listing:
     :param bytes: of all shards of which the size is known.
     :param unsized: shards of which it is not.
     :param done: shards that had their result already when the run was planned to resume.
-    :param outdated: names of results, not among these, that are older than their file: of it, or of parts
-        that it was cut into.
+    :param outdated: names of results, not among these, that are corrupt or older than their file: of it, or
+        of parts that it was cut into.
     :param passed_over: files that are no shards: the first ones by key, with the reason.
     """
 
@@ -85,12 +87,28 @@ def list_datasets(
     luminosities = Luminosities(load_catalogue(run.catalogue))
     stores = _stores(datasets, connection)
 
+    corrupt = _corrupt(output) if run.resume else {}
+
     def listing(dataset: DatasetRef) -> Listing:
         done = done_shards(output, dataset.name) if run.resume else {}
-        return _listing(run, dataset, stores[dataset.url], done, luminosities, folder)
+        worthless = done.keys() & corrupt.get(dataset.name, set())
+        for name in worthless:
+            del done[name]
+        found = _listing(run, dataset, stores[dataset.url], done, luminosities, folder)
+        found.outdated += sorted(worthless)
+        return found
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(listing, datasets))
+
+
+def _corrupt(output: ObjectStore) -> dict[str, set[str]]:
+    """Return, by dataset, the shards of which an earlier merge has found the result to be corrupt."""
+    found: dict[str, set[str]] = {}
+    for key in json.loads(output.read(SUMMARY))["corrupt"] if output.exists(SUMMARY) else ():
+        dataset, shard = shard_of(key)
+        found.setdefault(dataset, set()).add(shard)
+    return found
 
 
 def _stores(datasets: Sequence[DatasetRef], connection: str) -> dict[str, Store]:

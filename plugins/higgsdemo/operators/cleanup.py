@@ -82,7 +82,16 @@ class KeepOperator(BaseOperator):
 
 
 class CampaignStatusOperator(BaseOperator):
-    """Fail the run when a task has failed: cleanup, which runs after failures too, would hide it."""
+    """Fail the run when a task has failed, or too many results: cleanup, which runs after all, would hide it.
+
+    :param merged: what ``merge_results`` has returned, if it has run.
+    """
+
+    template_fields = ("merged",)
+
+    def __init__(self, *, merged: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.merged = merged
 
     def execute(self, context: Context) -> None:
         """Name the failed tasks; say so when somebody has ended the run, as tasks were skipped then."""
@@ -91,6 +100,8 @@ class CampaignStatusOperator(BaseOperator):
         failed = sorted(task for task, state in states[dag_run.run_id].items() if state == "failed")
         if failed:
             raise TaskFailed(f"failed: {', '.join(failed)}; their logs say why")
+        if excess := (self.merged or {}).get("excess"):
+            raise TaskFailed(f"{'; '.join(excess)}: {self.merged['summary']} says why")
         if states[dag_run.run_id].get("choose_cleanup") == "skipped":
             raise TaskFailed("the run was ended by hand before it was through; cleanup has been done")
         self.log.info("every task has done its part")

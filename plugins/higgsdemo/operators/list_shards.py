@@ -67,7 +67,7 @@ def listed(
 ) -> list[Listing]:
     """List datasets, and tell what was passed over and which of them are not all there.
 
-    Results that are older than their files are removed: pods would take them for done.
+    Results that are corrupt or older than their files are removed: pods would take them for done.
 
     :param folder: takes the lists.
     :param warn: a logger's method.
@@ -93,6 +93,6 @@ def listed(
     for listing in listings:
         if listing.outdated:
             name, number = listing.dataset.name, len(listing.outdated)
-            warn("dataset %s: %d results are older than their files, which are run again", name, number)
+            warn("dataset %s: %d results are corrupt, or older than their files: run again", name, number)
             output.remove([result_key(name, shard) for shard in listing.outdated])
     return listings

@@ -59,8 +59,9 @@ class PlanOperator(BaseOperator):
         except (CampaignError, NotifierError) as error:
             raise TaskFailedForGood(str(error)) from None
         if "submit" in run.stages:
+            names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
             with told():
-                output = self._claim(run, dag_run.run_id)
+                output = self._claim(run, dag_run.run_id, names)
                 if shared:
                     run = run.model_copy(update={"listed": True})
                     clusters, mean_bytes = self._split(run, shared, clusters, output)
@@ -68,7 +69,7 @@ class PlanOperator(BaseOperator):
                     mean_bytes = load_catalogue(run.catalogue).file_bytes
                 predicted = predict(run, clusters, mean_bytes, _done(run, clusters, output))
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
-                self._keep(run, campaign, dag_run.run_id, output, predicted)
+                self._keep(run, campaign, dag_run.run_id, output, predicted, names)
         for cluster in clusters:
             shards = sum(map(planned_shards, cluster.datasets))
             said = f", {shards} shards" if shards else ""
@@ -77,18 +78,26 @@ class PlanOperator(BaseOperator):
             )
         return [ClusterRun(run=run, cluster=cluster).model_dump(mode="json") for cluster in clusters]
 
-    def _claim(self, run: Run, run_id: str) -> ObjectStore:
-        """Return the run's folder, which must be new, or this DAG run's, or to be resumed."""
+    def _claim(self, run: Run, run_id: str, datasets: set[str]) -> ObjectStore:
+        """Return the run's folder, which must be new, or this DAG run's, or to be resumed as a whole."""
         from higgsdemo.storage.object_store import ObjectStore
 
         output = ObjectStore(run.output, run.output_connection)
-        if output.exists(RECORD) and not run.resume:
-            earlier = json.loads(output.read(RECORD))["airflow"]["dag_run"]
-            if earlier != run_id:
-                raise TaskFailedForGood(
-                    f"run {run.name} is there already, made by the DAG run {earlier}: give resume to "
-                    "finish it, or another run_name"
-                )
+        if not output.exists(RECORD):
+            return output
+        earlier = json.loads(output.read(RECORD))
+        if not run.resume and (by := earlier["airflow"]["dag_run"]) != run_id:
+            raise TaskFailedForGood(
+                f"run {run.name} is there already, made by the DAG run {by}: give resume to finish it, or "
+                "another run_name"
+            )
+        lost = sorted(set(earlier.get("datasets", ())) - datasets)
+        if run.resume and lost and not self.campaign.growing:
+            more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+            raise TaskFailedForGood(
+                f"run {run.name} is of {', '.join(lost[:3])}{more} as well, which its summary and plot would "
+                "lose: resume it with all of its clusters; what is done is not run again"
+            )
         return output
 
     def _split(
@@ -103,7 +112,13 @@ class PlanOperator(BaseOperator):
             return share_out(listings, clusters, output, folder), mean_bytes(listings)
 
     def _keep(
-        self, run: Run, campaign: Campaign, run_id: str, output: ObjectStore, predicted: Account
+        self,
+        run: Run,
+        campaign: Campaign,
+        run_id: str,
+        output: ObjectStore,
+        predicted: Account,
+        datasets: set[str],
     ) -> None:
         from datetime import UTC, datetime
 
@@ -112,6 +127,7 @@ class PlanOperator(BaseOperator):
         record = {
             "planned": datetime.now(UTC).isoformat(timespec="seconds"),
             "airflow": {"version": __version__, "dag_run": run_id},
+            "datasets": sorted(datasets),
             "predicted": predicted.model_dump(mode="json"),
             "run": run.model_dump(mode="json"),
             "campaign": campaign.model_dump(mode="json", by_alias=True),

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import output_store, told
-from higgsdemo.run import RECORD, ClusterRun
+from higgsdemo.run import RECORD, SUMMARY, ClusterRun, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from higgsdemo.results.merge import Merge
     from higgsdemo.storage.object_store import ObjectStore
 
-SUMMARY = "summary.json"
 WORKSPACE = "workspace.json"
 REHEARSED = "Simulated results of a rehearsal, not CMS collisions"
 LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy of summary and plot
@@ -73,7 +72,7 @@ class MergeResultsOperator(ResultsOperator):
     operator_extra_links = (PageLink(), BucketLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return the summary's URL and its counts of shards."""
+        """Return the summary's URL, its counts of shards, and where more of them failed than may."""
         from higgsdemo.datasets.expected import ExpectedShards
         from higgsdemo.physics.discovery import discovery_in
         from higgsdemo.physics.normalisation import normalise
@@ -125,7 +124,11 @@ class MergeResultsOperator(ResultsOperator):
             url = self.keep(store, planned[0], SUMMARY, summary.to_json())
         self.log.info("%s\n%s", url, yields_table(summary))
         self.log.info("What the run took:\n%s", account_table(summary.predicted, summary.took))
-        return {"summary": url, "shards": summary.shards.model_dump()}
+        return {
+            "summary": url,
+            "shards": summary.shards.model_dump(),
+            "excess": _excess(run, expected, merge),
+        }
 
 
 class PlotOperator(ResultsOperator):
@@ -203,6 +206,17 @@ def _merged(
 
     results = store.read_all(keys())
     return Merge.of(results, planned[0].run.histograms, since, expected.entries), left_out
+
+
+def _excess(run: Run, expected: ExpectedShards, merge: Merge) -> list[str]:
+    """Say on which clusters more shards than may are without a result that counts: some may be corrupt."""
+    merged, excess = merge.shards, []
+    for cluster, listed in expected.clusters.items():
+        totals = {dataset: len(shards) for dataset, shards in listed.items()}
+        failed = {name: len(shards.keys() - merged.get(name, ())) for name, shards in listed.items()}
+        if why := run.excess(failed, totals):
+            excess.append(f"cluster {cluster}: {why}")
+    return excess
 
 
 def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any] | None) -> dict[str, bytes]:

@@ -23,13 +23,13 @@ from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.shards import result_key, shards_key
 from higgsdemo.operators.results import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
-from higgsdemo.page.snapshot import SUMMARY, Snapshot, account_of, merged
+from higgsdemo.page.snapshot import Snapshot, account_of, merged
 from higgsdemo.page.tally import Tally
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
 from higgsdemo.publication.chart import CHART, chart
 from higgsdemo.publication.spectra_plot import own_chart
-from higgsdemo.run import RECORD
+from higgsdemo.run import RECORD, SUMMARY
 from higgsdemo.storage.object_store import ObjectStore, StorageError, StoredObject
 
 FIRST = 64  # results in the first picture, which does not wait until all are listed

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from higgsdemo.prediction import Account, account_rows
 from higgsdemo.publication.chart import CHART
+from higgsdemo.run import SUMMARY
 from higgsdemo.storage.object_store import ObjectStore
-
-SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)

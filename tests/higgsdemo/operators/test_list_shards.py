@@ -182,6 +182,16 @@ def test_a_file_that_has_changed_since_its_result_is_left_to_do(s3: Kind) -> Non
     assert list(done_shards(ObjectStore(f"{s3.url}/out/run", "with_keys"), "A")) == ["1"]
 
 
+def test_a_result_that_a_merge_found_corrupt_is_left_to_do_when_the_run_is_resumed(s3: Kind) -> None:
+    again = run(s3, {"name": "A"}, resume=True)
+    s3.put_all([("A/1.root", b"1"), ("A/2.root", b"2")])
+    s3.put_all([("out/run/results/A/1.json", b"{}"), ("out/run/results/A/2.json", b"{}")])
+    summary = {"corrupt": {"results/A/2.json": "it is empty", "results/B/1.json": "it is empty"}}
+    s3.put_all([("out/run/summary.json", json.dumps(summary).encode())])
+    assert [(shard.name, shard.done) for shard in listed(again)[1]] == [("1", True), ("2", False)]
+    assert list(done_shards(ObjectStore(f"{s3.url}/out/run", "with_keys"), "A")) == ["1"]
+
+
 def test_the_results_of_a_cut_file_that_has_changed_are_removed_however_it_was_cut(s3: Kind) -> None:
     growing = run(s3, {"name": "A"}, resume=True)
     parts = ["mu_000-060", "mu_060-120", "mu", "mu_of_others", "mutual_00-10"]

@@ -188,6 +188,25 @@ def test_results_of_parts_of_a_file_that_is_cut_otherwise_now_are_left_out_and_t
     assert told in capsys.readouterr().out
 
 
+def test_results_that_are_corrupt_count_against_the_tolerance(s3: Kind) -> None:
+    good, bad = "Simulated_TTbar_8TeV", "Simulated_ZZTo4e_8TeV"
+    assignment = run_of(s3, good, bad)
+    s3.put_all([(f"{FOLDER}/results/{bad}/x.json", b"{}")])
+    context: Any = {"dag_run": SimpleNamespace(start_date=None)}
+
+    def excess(tolerance: int) -> list[str]:
+        run = assignment.run.model_copy(update={"tolerance": tolerance})
+        returned = [assignment.model_copy(update={"run": run}).model_dump(mode="json")]
+        found: list[str] = MergeResultsOperator(task_id="task", assignments=returned).execute(context)[
+            "excess"
+        ]
+        return found
+
+    assert excess(1) == []
+    name = assignment.cluster.name
+    assert excess(0) == [f"cluster {name}: 1 of 2 shards have no result, 0 may fail"]
+
+
 def test_results_of_a_cluster_that_has_listed_nothing_wait_for_its_list(s3: Kind) -> None:
     name = "Simulated_TTbar_8TeV"
     assignment = run_of(s3, name)

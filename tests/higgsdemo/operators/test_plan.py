@@ -102,6 +102,16 @@ def test_a_name_that_another_run_bears_is_refused(campaign: Campaign) -> None:
     assert plan(campaign, "manual__2", run_name="mine", resume=True)[0].run.resume
 
 
+def test_a_run_is_resumed_as_a_whole_or_its_summary_would_lose_what_is_left_out(campaign: Campaign) -> None:
+    plan(campaign, "manual__1", run_name="mine", clusters=["kubecon-demo-0"])
+    plan(campaign, "manual__2", run_name="mine", resume=True)  # with more than it had
+    with pytest.raises(TaskFailedForGood, match="and 6 more as well, which its summary and plot would lose"):
+        plan(campaign, "manual__3", run_name="mine", resume=True, clusters=["kubecon-demo-0"])
+    assert plan(campaign, "manual__4", run_name="mine", resume=True)
+    growing = campaign.model_copy(update={"growing": True})
+    assert plan(growing, "manual__5", run_name="mine", resume=True, clusters=["kubecon-demo-0"])
+
+
 def test_every_run_of_a_campaign_over_growing_datasets_goes_on_with_the_same_folder(
     campaign: Campaign,
 ) -> None:

@@ -1,0 +1,41 @@
+"""``campaign_status`` fails a run that tasks or results have failed, and no other."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.cleanup import CampaignStatusOperator
+
+DONE = {"plan": "success", "merge_results": "success", "choose_cleanup": "success"}
+
+
+def status(states: dict[str, str], merged: Any = None) -> None:
+    """Carry out the task at the end of a run whose tasks are in these states."""
+    ti = SimpleNamespace(get_task_states=lambda **_: {"run": states})
+    context: Any = {"ti": ti, "dag_run": SimpleNamespace(dag_id="demo", run_id="run")}
+    CampaignStatusOperator(task_id="campaign_status", merged=merged).execute(context)
+
+
+@pytest.mark.parametrize("merged", [None, {"summary": "s3://out/summary.json", "excess": []}])
+def test_a_run_whose_tasks_have_done_their_part_is_good(merged: Any) -> None:
+    status(DONE, merged)
+
+
+def test_failed_tasks_are_named() -> None:
+    with pytest.raises(TaskFailed, match=r"failed: cluster\.wait_for_jobs_1, plot; their logs say why"):
+        status(DONE | {"plot": "failed", "cluster.wait_for_jobs_1": "failed"})
+
+
+def test_too_many_corrupt_results_fail_the_run() -> None:
+    excess = ["cluster a: 4 of 4 shards have no result, 0 may fail"]
+    with pytest.raises(TaskFailed, match=r"cluster a: 4 of 4 .*: s3://out/summary.json says why"):
+        status(DONE, {"summary": "s3://out/summary.json", "excess": excess})
+
+
+def test_a_run_ended_by_hand_is_no_good_one() -> None:
+    with pytest.raises(TaskFailed, match="ended by hand"):
+        status(DONE | {"choose_cleanup": "skipped"})

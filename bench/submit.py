@@ -111,6 +111,7 @@ def _measured(
 
 def submit_jobs(assignment: ClusterRun, suspend: bool) -> Callable[[], dict[str, int]]:
     """Prepare the project's way for a cluster; the work returns the Jobs and their numbers of shards."""
+    from higgsdemo.kubernetes import jobs
     from higgsdemo.operators.jobs import SubmitJobsOperator
 
     load(
@@ -121,13 +122,14 @@ def submit_jobs(assignment: ClusterRun, suspend: bool) -> Callable[[], dict[str,
     )
     load("airflow.providers.amazon.aws.hooks.base_aws", "kubernetes.config")
 
-    class SubmitSuspended(SubmitJobsOperator):
-        """The task itself, but for pods."""
+    render = jobs.job
 
-        def _submit(self, cluster: Any, manifest: Any, job: Any) -> None:
-            super()._submit(cluster, manifest, job | {"spec": job["spec"] | {"suspend": suspend}})
+    def suspended(*arguments: Any) -> dict[str, Any]:
+        job = render(*arguments)
+        return job | {"spec": job["spec"] | {"suspend": suspend}}
 
-    task = SubmitSuspended(task_id="submit_jobs", assignment=assignment.model_dump(mode="json"))
+    jobs.job = suspended  # type: ignore[assignment]  # the task itself, but for pods
+    task = SubmitJobsOperator(task_id="submit_jobs", assignment=assignment.model_dump(mode="json"))
     return lambda: dict(task.execute({})["jobs"])
 
 

@@ -48,19 +48,33 @@ class Campaign:
         found = self.stack.airflow.tasks(self.dag, run)
         return next((task.state for task in found if task.task_id == task_id), None)
 
+    def question(self, run: str) -> str:
+        """The path of the question that a run may ask."""
+        return f"/dags/{self.dag}/dagRuns/{run}/taskInstances/choose_cleanup/-1/hitlDetails"
+
     def asked(self, run: str) -> dict[str, object]:
         """The question that a run waits to be answered."""
-        question = f"/dags/{self.dag}/dagRuns/{run}/taskInstances/choose_cleanup/-1/hitlDetails"
         there = eventually(
-            lambda: found if (found := self.ask.get(question)).is_success else None, "somebody is asked", 120
+            lambda: found if (found := self.ask.get(self.question(run))).is_success else None,
+            "somebody is asked",
+            120,
         )
         return dict(there.json())
 
     def answer(self, run: str, choice: str) -> None:
-        """Answer it."""
-        question = f"/dags/{self.dag}/dagRuns/{run}/taskInstances/choose_cleanup/-1/hitlDetails"
+        """Answer it, and again if need be.
+
+        Airflow asks anew when an answer comes before its scheduler has heard that the task waits, which no
+        person is quick enough for.
+        """
         answer = {"chosen_options": [choice], "params_input": {}}
-        self.ask.patch(question, json=answer).raise_for_status()
+
+        def gone_on() -> bool:
+            if self.task(run, "choose_cleanup") == "awaiting_input":
+                self.ask.patch(self.question(run), json=answer)
+            return self.task(run, "choose_cleanup") == "success"
+
+        eventually(gone_on, "the answer is followed")
 
 
 def janitor(stack: Stack, ask: httpx.Client, run: str, remove: bool) -> list[str]:

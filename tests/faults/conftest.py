@@ -60,7 +60,7 @@ def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(quick, Retry)
     monkeypatch.setattr(api, "RETRY", quick)
     monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr(polling, "ANSWER_IN", 1.0)
+    monkeypatch.setattr(polling, "ANSWER_IN", 3.0)
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_expired_credentials_are_made_anew_once(site: Site) -> None:
 def test_a_connection_that_falls_silent_is_given_up_and_made_anew(site: Site) -> None:
     site.api.inject(Fault("silent"), into="GET /")
     assert first_event(trigger(site, ["gone"])) == {"finished": True}
-    assert len(site.api.requests) == 2
+    assert len(site.api.requests) >= 2
 
 
 def test_a_clock_that_is_wrong_by_a_day_changes_nothing(site: Site) -> None:

@@ -13,7 +13,7 @@ from clouds.gate import Gate
 from clouds.tasks import carry_out, make
 from higgsdemo.clusters.base import Provider
 from higgsdemo.datasets.shards import Shard, dump, result_key, shards_key
-from higgsdemo.operators.base import TaskFailedForGood
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.run import ClusterRun
 from higgsdemo.storage.object_store import ObjectStore
@@ -93,6 +93,22 @@ def test_a_run_whose_files_were_mended_is_finished_by_submitting_it_again(s3: Ki
     put(s3, "E/two")
     assert make(SubmitJobsOperator, assignment).execute({}) == submitted  # cleared, or resumed
     assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 2
+
+
+@pytest.mark.parametrize(("on_cancel", "stopped"), [("stop", True), ("release", False)])
+def test_a_submission_that_is_told_to_end_stops_its_jobs_or_leaves_them_as_configured(
+    s3: Kind, kube: Kube, on_cancel: str, stopped: bool
+) -> None:
+    assignment = listed(s3, [shard(s3, "D", "one"), shard(s3, "E", "one")], [], on_cancel=on_cancel)
+    task = make(SubmitJobsOperator, assignment)
+    task.on_kill()
+    if stopped:
+        with pytest.raises(TaskFailed, match="told to end: the Jobs are stopped"):
+            task.execute({})
+    else:
+        assert len(task.execute({})["jobs"]) == 2
+    jobs = kube.batch.list_job_for_all_namespaces().items
+    assert {job.spec.suspend for job in jobs} == {stopped}
 
 
 def test_a_submission_that_was_marked_as_success_by_hand_is_told_of() -> None:

@@ -55,7 +55,7 @@ def put_list(bucket: Bucket, dataset: str, *names: str, **entries: tuple[int, in
 
 def looked(look: Callable[[], Snapshot], enough: Callable[[Snapshot], bool]) -> Snapshot:
     """The first snapshot that is enough."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not enough(seen := look()):
         assert time.monotonic() < deadline, seen
         time.sleep(0.02)

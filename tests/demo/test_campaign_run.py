@@ -20,6 +20,8 @@ from higgsdemo.publication.summary import summarise
 from higgsdemo.results.merge import Merge
 from result_documents import catalogue, sample, stored
 
+DEMO = load_campaign(Path(__file__).parents[2] / "include" / "config" / "demo-local.json")
+
 
 class Answers:
     """What an Airflow answers, and the runs that it is asked to start."""
@@ -52,8 +54,7 @@ def supervision(tmp_path: Path, s3_endpoint: str) -> Supervision:
 def run_of(
     supervision: Supervision, conf: dict[str, Any], airflow: Answers | None = None, **changes: Any
 ) -> CampaignRun:
-    folder = Path(__file__).parents[2] / "include" / "config"
-    campaign = load_campaign(folder / "demo-local.json").model_copy(update=changes)
+    campaign = DEMO.model_copy(update=changes)
     return CampaignRun(supervision, airflow or Answers(), "demo-local", campaign, conf)  # type: ignore[arg-type]
 
 
@@ -90,10 +91,11 @@ def test_of_a_run_that_submits_nothing_its_stages_are_told(supervision: Supervis
 
 
 def test_a_run_within_its_tolerance_shows_its_yields(supervision: Supervision) -> None:
-    run = run_of(supervision, {"run_name": "tolerant"})
-    summary = two_shards_of_three()
-    output = Bucket(supervision.settings, "higgs-results")
+    output = Bucket(supervision.settings, "of-a-tolerant-run")
     output.create()
+    storage = DEMO.storage.model_copy(update={"output": f"s3://{output.name}"})
+    run = run_of(supervision, {"run_name": "tolerant"}, storage=storage)
+    summary = two_shards_of_three()
     key = "demo-local/tolerant/summary.json"
     output._s3.put_object(Bucket=output.name, Key=key, Body=summary.encode())
     run.results.mkdir(parents=True)

@@ -7,22 +7,29 @@ serialized is filed alone, under its own location: the campaign's file.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 from airflow.exceptions import SerializationError
 from airflow.sdk import DAG
 
-from higgsdemo.campaign import CampaignError
+from higgsdemo.campaign import CampaignError, dag_id_problem
 
 
 class InvalidCampaign(DAG):
     """Stands for a campaign that cannot be built, and raises its error when it is serialized."""
 
-    def __init__(self, path: Path, error: CampaignError) -> None:
-        super().__init__(dag_id=path.stem, schedule=None)
-        self.error = error
-        self.location = str(path)
+    def __init__(self, path: Path, error: Exception) -> None:
+        name = os.fsencode(path)  # a name that is not UTF-8 cannot be kept in a database as it is
+        dag_id = (
+            f"invalid-{hashlib.sha256(name).hexdigest()[:16]}" if dag_id_problem(path.stem) else path.stem
+        )
+        super().__init__(dag_id=dag_id, schedule=None)
+        self.location = name.decode(errors="replace")
+        said = str(error) if isinstance(error, CampaignError) else f"{path}: {type(error).__name__}: {error}"
+        self.error = said.encode(errors="replace").decode()
         with self:  # registers it, as it does any other DAG
             pass
 
@@ -37,4 +44,4 @@ class InvalidCampaign(DAG):
 
     def get_serialized_fields(self) -> Any:  # type: ignore[override]  # it needs this DAG's error
         """Raise the campaign's error, of the one kind that Airflow shows as it is."""
-        raise SerializationError(str(self.error)) from None
+        raise SerializationError(self.error) from None

@@ -118,19 +118,39 @@ def test_a_campaign_without_a_schedule_runs_on_demand(shipped: dict[str, Any]) -
     assert set(shipped["schedules"].values()) == {None}
 
 
+UNFIT_STEMS = (
+    "demo-local copy",
+    "bad 5",
+    "größe",
+    "x" * 250,
+    "-",
+    "higgs_janitor",
+    "in:valid",
+    os.fsdecode(b"\xff"),
+)
+
+
 def test_a_broken_campaign_leaves_the_scheduled_one_beside_it_alone(repository: Path, tmp_path: Path) -> None:
+    """Whatever a file holds or is called, it is one import error of its own."""
     shutil.copytree(repository / "dags", tmp_path / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     config = tmp_path / "include" / "config"
     config.mkdir(parents=True)
     good = (repository / "include/config/higgs-minimal.json").read_text()
-    (config / "good.json").write_text(good.replace('"mapping"', '"schedule": "0 6 * * *", "mapping"'))
+    scheduled = good.replace('"mapping"', '"schedule": "0 6 * * *", "mapping"')
+    (config / "good.json").write_text(scheduled)
     broken = config / "broken.json"
     broken.write_text(good.replace('"mapping"', '"maping"'))
+    for stem in UNFIT_STEMS:
+        (config / f"{stem}.json").write_text(good)
+    (config / "folder.json").mkdir()
+    (config / "gone.json").symlink_to("nowhere")
+    (config / "deep.json").write_text("[" * 100_000)
     result = parsed(tmp_path / "dags")
     assert result["import_errors"] == {}
-    assert list(result["errors"]) == [str(broken)]
+    files = sorted(os.fsencode(path).decode(errors="replace") for path in config.iterdir())
+    assert sorted([*result["errors"], str(config / "good.json")]) == files
+    assert all(len(shown.strip().splitlines()) == 1 for shown in result["errors"].values())
     shown = result["errors"][str(broken)]
     assert shown.startswith(f"airflow.exceptions.SerializationError: {broken}: ")
-    assert len(shown.strip().splitlines()) == 1
     assert 'did you mean "mapping"' in shown
     assert result["schedules"]["good"] == "0 6 * * *"

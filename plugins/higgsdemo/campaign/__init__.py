@@ -4,7 +4,13 @@ Light on purpose: it is imported whenever the DAG files are parsed, so it knows 
 """
 
 from higgsdemo.campaign.datasets import parse_index, read_index
-from higgsdemo.campaign.load import config_files, config_folder, load_campaign, parse_campaign
+from higgsdemo.campaign.load import (
+    config_files,
+    config_folder,
+    dag_id_problem,
+    load_campaign,
+    parse_campaign,
+)
 from higgsdemo.campaign.messages import CampaignError
 from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
 from higgsdemo.campaign.override import RunOptions, apply_conf, refuse_unpublished_image
@@ -19,6 +25,7 @@ __all__ = [
     "apply_conf",
     "config_files",
     "config_folder",
+    "dag_id_problem",
     "load_campaign",
     "param_schemas",
     "parse_campaign",

@@ -21,6 +21,7 @@ from higgsdemo.wording import given
 CONFIG = "HIGGS_CONFIG"
 SCHEMA_SUFFIX = ".schema.json"
 DAG_ID = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,198}[A-Za-z0-9])?"
+JANITOR = "higgs_janitor"  # the DAG that is no campaign
 
 
 def config_folder(dags: Path) -> Path:
@@ -44,16 +45,24 @@ def config_files(directory: Path) -> list[Path]:
     return [path for path in files if not path.name.startswith(".") and not path.name.endswith(SCHEMA_SUFFIX)]
 
 
+def dag_id_problem(stem: str) -> str | None:
+    """Say why a file's stem cannot be the id of its DAG; None when it can."""
+    if stem == JANITOR:
+        return f"is {given(stem)}, the id of the DAG that removes what campaigns leave behind"
+    if re.fullmatch(DAG_ID, stem, re.ASCII):
+        return None
+    return (
+        f"is {given(stem)}; it becomes the DAG's id, so it must be at most 200 letters, digits, dots, "
+        "hyphens and underscores, with a letter or digit at both ends"
+    )
+
+
 def load_campaign(path: Path) -> Campaign:
     """Load the campaign of a file; the file's stem is the DAG's id.
 
     Raises CampaignError, with one message that names the file and everything wrong in it.
     """
-    if not re.fullmatch(DAG_ID, path.stem, re.ASCII):
-        text = (
-            f"is {given(path.stem)}; it becomes the DAG's id, so it must be letters, digits, dots, hyphens "
-            "and underscores, with a letter or digit at both ends"
-        )
+    if text := dag_id_problem(path.stem):
         raise CampaignError(str(path), [Problem((), text)], root="the file's name without .json")
     return parse_campaign(read_document(path), source=str(path))
 

@@ -147,8 +147,8 @@ def test_a_byte_order_mark_is_no_mistake(written, changed) -> None:
 
 def test_a_file_whose_name_is_no_dag_id_is_refused(written) -> None:
     assert message(written("{}", "my campaign (1).json")) == (
-        ": the file's name without .json is \"my campaign (1)\"; it becomes the DAG's id, so it must be "
-        "letters, digits, dots, hyphens and underscores, with a letter or digit at both ends"
+        ": the file's name without .json is \"my campaign (1)\"; it becomes the DAG's id, so it must be at "
+        "most 200 letters, digits, dots, hyphens and underscores, with a letter or digit at both ends"
     )
 
 

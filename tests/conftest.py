@@ -42,10 +42,20 @@ class WholeFiles(LoadScopeScheduling):
         shared = file.startswith("tests/end_to_end/") and not file.endswith(WITH_THEIR_OWN)
         return "Airflow" if shared else file
 
+    def schedule(self) -> None:
+        """Hand files out in the order of the collection, which begins with those that take longest."""
+        self.config.option.loadscopereorder = False
+        super().schedule()
+
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:
     """Divide the tests among the processes, where there are several."""
     return WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what starts whole services: a process that takes it up last keeps the others waiting."""
+    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
 
 
 def pytest_unconfigure() -> None:

@@ -10,7 +10,26 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST_QUOTE = 200
+LONGEST_LINE = 500
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
+_COLOURS = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
+
+
+def printable(text: str, limit: int = LONGEST_LINE) -> str:
+    r"""Return text from outside, such as a key, as one line without anything that a terminal would obey.
+
+    Each control or format character, such as one that turns the direction of text, is written as its escape.
+
+    >>> printable("a\u202etoor.b\x07")
+    'a\\u202etoor.b\\u0007'
+    """
+    shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[:limit])
+    return shown if len(text) <= limit >= len(shown) else shown[: limit - 1] + "…"
+
+
+def printable_lines(text: str) -> list[str]:
+    """Return the lines of a log from outside, each `printable`, without its colours."""
+    return [printable(line) for line in _COLOURS.sub("", text).splitlines()]
 
 
 def given(value: Any) -> str:
@@ -18,7 +37,7 @@ def given(value: Any) -> str:
     text = _CREDENTIALS.sub("***@", json.dumps(value, ensure_ascii=False, default=repr))
     if len(text) > LONGEST_QUOTE:
         text = text[: LONGEST_QUOTE - 4] + " ..."
-    return text.encode("utf-8", "backslashreplace").decode()
+    return printable(text)
 
 
 def one_of(options: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from annotated_types import Ge, Le, Len
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.wording import printable
 
 CHANNELS = ("4mu", "4e", "2e2mu")
 """The lepton channels, in the order of the counts of a document."""
@@ -219,12 +220,6 @@ def locate(key: str) -> tuple[str, str]:
     """Dataset and shard by an object's key, which ends in <dataset>/<shard>.json."""
     path = PurePosixPath(key)
     return path.parent.name, path.name.removesuffix(".json")
-
-
-def printable(text: str, limit: int = 500) -> str:
-    """Text from outside in a form that stays on one line of a log or a table: no control characters."""
-    shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _refusal(key: str, reason: str) -> ResultError:

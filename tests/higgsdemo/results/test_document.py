@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from higgsdemo.results.document import ResultDocument, ResultError, locate, parse_result, printable
+from higgsdemo.results.document import ResultDocument, ResultError, locate, parse_result
 from result_documents import document, histogram
 
 KEY = "out/run/results/DS/a.json"
@@ -203,11 +203,6 @@ def test_a_document_is_either_refused_in_one_line_or_sound(field: str, value: An
 
 def test_a_shard_is_located_by_the_end_of_its_key() -> None:
     assert locate("any/where/results/DS/a.b.json") == ("DS", "a.b")
-
-
-def test_text_from_outside_is_cut_and_escaped() -> None:
-    assert printable("tab\there é") == "tab\\u0009here é"
-    assert printable("x" * 11, limit=10) == "x" * 9 + "…"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ class Block(NamedTuple):
 
 
 def documents() -> list[Path]:
-    """README and everything in docs/."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """The pages at the root, and everything in docs/."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(path: Path) -> list[Block]:

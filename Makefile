@@ -43,41 +43,41 @@ rehearsal: setup  ## run the whole campaign on simulated nodes (CONF='{"max_shar
 env: setup  ## let the airflow command of this shell work on the local Airflow: eval "$(make env)"
 	@python -m demo env
 
-root: setup  ## install ROOT (250 MB), which the selection is compared with in the tests
+root: develop  ## install ROOT (250 MB), which the selection is compared with in the tests
 	@python -c 'from importlib.util import find_spec; import sys; sys.exit(not find_spec("ROOT"))' \
 	  || VIRTUAL_ENV=$(VENV) uv pip install --quiet --prerelease allow --require-hashes -r tests/requirements-root.txt
 
 test-physics: root  ## compare the selection with ROOT on a million simulated events of each group
 	@EVENTS_A_GROUP=1000000 python -m pytest -rP tests/workload/test_rdataframe.py
 
-test: setup  ## run all tests (TESTS=tests/demo for some of them)
+test: develop  ## run all tests (TESTS=tests/demo for some of them)
 	@python -m pytest $(IN_PARALLEL) $(TESTS)
 
-unit: setup  ## run the tests that need no services
+unit: develop  ## run the tests that need no services
 	@python -m pytest $(IN_PARALLEL) -m 'not end_to_end' $(TESTS)
 
-test-cluster: setup  ## run the suite of clusters (on a real one: HIGGS_TEST_KUBECONFIG=... HIGGS_TEST_IMAGE=...)
+test-cluster: develop  ## run the suite of clusters (on a real one: HIGGS_TEST_KUBECONFIG=... HIGGS_TEST_IMAGE=...)
 	@python -m pytest tests/cluster
 
 bench: $(addprefix bench-,$(BENCHES))  ## compare the project with other ways (bench/RESULTS.md)
 
 bench-analysis: | $(VENV)/physics
 
-$(VENV)/physics: | setup
+$(VENV)/physics: | develop
 	@$(PYTHON) -m venv $@ && VIRTUAL_ENV=$@ uv pip install --quiet -r bench/requirements.txt \
 	  || { rm -rf $@; echo "coffea and ROOT cannot be installed here: compared without them"; }
 
-bench-%: setup
+bench-%: develop
 	@python -m bench $* $(BENCH)
 
-soak: setup  ## run campaigns while parts are killed at random (MINUTES=10 SEED=1)
+soak: develop  ## run campaigns while parts are killed at random (MINUTES=10 SEED=1)
 	@PYTHONPATH=plugins:include:tests python tests/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
-damaged: setup  ## read 200 damaged files, and plan 2,000 generated campaigns (`make test` takes fewer)
+damaged: develop  ## read 200 damaged files, and plan 2,000 generated campaigns (`make test` takes fewer)
 	@DAMAGED_FILES=200 GENERATED=2000 python -m pytest tests/workload/test_damaged_files.py \
 	  tests/higgsdemo/operators/test_generated_runs.py
 
-lint: setup  ## check style, types and layers
+lint: develop  ## check style, types and layers
 	@ruff check .
 	@ruff format --check .
 	@mypy
@@ -88,7 +88,9 @@ clean: down  ## stop everything, and remove all that was made but the results
 	@rm -rf .run $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-setup: $(VENV)/.installed  ## virtual environment with the locked dependencies
+setup: $(VENV)/.installed  ## virtual environment with what running needs
+
+develop: $(VENV)/.developing  ## and with what developing and testing need
 
 $(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -100,18 +102,28 @@ $(VENV)/.installed: requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	@touch $@
 
-audit: setup  ## look up the locked dependencies among the known vulnerabilities (needs a network)
-	@uv tool run pip-audit@$(AUDIT_VERSION) --strict --require-hashes --disable-pip -r requirements.lock
+$(VENV)/.developing: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing what developing and testing need ..."
+	@VIRTUAL_ENV=$(VENV) uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock -r $<
+	@touch $@
+
+audit: develop  ## look up the locked dependencies among the known vulnerabilities (needs a network)
+	@uv tool run pip-audit@$(AUDIT_VERSION) --strict --require-hashes --disable-pip -r requirements.lock \
+	  -r requirements-dev.lock
 
 docs: setup  ## write the pages that are made from the model
 	@python -m higgsdemo.campaign.schema
 	@python -m higgsdemo.campaign.reference
 
-lock: setup  ## pin the dependencies anew
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url requirements-dev.txt -o requirements.lock
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --prerelease allow \
-	  --no-emit-index-url --constraint requirements.lock tests/requirements-root.in -o tests/requirements-root.txt
+PIN := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --custom-compile-command 'make lock'
+
+lock: develop  ## pin the dependencies anew
+	$(PIN) requirements.txt -o requirements.lock
+	sed -nE 's/^([a-z0-9-]+)(\[.*\])?==.*/\1/p' requirements.lock | sed 's/^/--no-emit-package /' \
+	  | xargs $(PIN) --constraint requirements.lock requirements-dev.txt -o requirements-dev.lock
+	sed -i '/^# The following packages were excluded/,$$d' requirements-dev.lock
+	$(PIN) --prerelease allow --constraint requirements.lock tests/requirements-root.in -o tests/requirements-root.txt
 
 .PHONY: help demo demo-open-data rehearsal up down status watch env root test-physics test unit test-cluster bench soak \
-  damaged lint clean setup audit docs lock
+  damaged lint clean setup develop audit docs lock

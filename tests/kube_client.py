@@ -49,3 +49,8 @@ class Kube:
         self.headers: dict[str, str] = {}
         self.client.update_params_for_auth(self.headers, [], ["BearerToken"])
         self.http = httpx.Client(base_url=self.url, headers=self.headers, verify=self.trust, timeout=30)
+
+    @property
+    def minor(self) -> int:
+        """36 of a server of version 1.36."""
+        return int(self.version.get_code().minor.rstrip("+"))

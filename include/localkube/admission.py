@@ -18,7 +18,7 @@ _NEVER_TAKEN = ("managedFields", "selfLink")
 _WITH_SPEC = ("pods", "jobs", "daemonsets")
 _POD_MUTABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
 _JOB_IMMUTABLE = (*("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "selector"),)
-_SCHEDULING = ("nodeSelector", "tolerations", "affinity")  # may change while a Job waits to begin
+_SCHEDULING = ("nodeSelector", "tolerations", "affinity")  # may change while a Job is suspended
 _PRIORITIES = ("system-cluster-critical", "system-node-critical")
 _LARGEST_DATA = 1 << 20  # bytes in a ConfigMap or Secret
 
@@ -149,16 +149,18 @@ def _job(job: Obj, old: Obj) -> list[Problem]:
     fields = _JOB_IMMUTABLE if grown else (*_JOB_IMMUTABLE, "completions")
     if not old:
         return problems
-    waits = old["spec"]["suspend"] and not old.at("status.startTime")
-    kept, was = (_fixed(one["spec"]["template"], waits) for one in (job, old))
-    return [*problems, *_unchanged(spec, old["spec"], *fields), *_unchanged(kept, was, "template")]
+    problems += _unchanged(spec, old["spec"], *fields)
+    if old["spec"]["suspend"] and not old.at("status.active"):
+        kept, was = ({"template.spec": _fixed(one["spec"]["template"]["spec"])} for one in (job, old))
+        return [*problems, *_unchanged(kept, was, "template.spec")]
+    return [*problems, *_unchanged(spec, old["spec"], "template")]
 
 
-def _fixed(template: Json, waits: bool) -> Json:
-    """What of the template of a Job may not change; a queue moves one that waits by its labels and nodes."""
-    if not waits:
-        return {"template": template}
-    return {"template": {key: value for key, value in template["spec"].items() if key not in _SCHEDULING}}
+def _fixed(pod: Json) -> Json:
+    """What of the pods of a Job may not change while it waits: queues choose their nodes and resources."""
+    kinds = [kind for kind in ("initContainers", "containers") if kind in pod]
+    sized = {kind: [{**one, "resources": {}} for one in pod[kind]] for kind in kinds}
+    return {key: value for key, value in pod.items() if key not in _SCHEDULING} | sized
 
 
 def _unchanged(spec: Json, was: Json, *fields: str) -> list[Problem]:

@@ -83,7 +83,7 @@ class Api:
         else:
             identity, revision = secrets.token_hex(8), self._store.revision
             exactly = request.query.get("resourceVersionMatch") == "Exact"
-            if exactly and request.query.get("resourceVersion") != str(revision):
+            if requests.number(request, "resourceVersion") != revision and exactly:
                 raise ApiError(410, "The resourceVersion for the provided list is too old.")
             objects = self._store.objects(target.plural, target.namespace)
             objects = [obj for obj in objects if selected(obj)] if selected else objects

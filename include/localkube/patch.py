@@ -1,5 +1,6 @@
 """The patches the API accepts: JSON merge (RFC 7386), strategic merge and JSON patch (RFC 6902)."""
 
+from types import MappingProxyType
 from typing import Any
 
 import jsonpatch
@@ -19,6 +20,19 @@ _MERGE_KEYS = {
 } | dict.fromkeys(("containers", "initContainers", "env", "volumes", "imagePullSecrets", "secrets"), "name")
 
 
+class _Replace(jsonpatch.ReplaceOperation):
+    """As Kubernetes has it: of an object, a member that is missing is added."""
+
+    def apply(self, obj: Any) -> Any:
+        parent, member = self.pointer.to_last(obj)
+        added = isinstance(parent, dict) and member is not None
+        return jsonpatch.AddOperation(self.operation).apply(obj) if added else super().apply(obj)
+
+
+class _Patch(jsonpatch.JsonPatch):
+    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "replace": _Replace})
+
+
 def apply_patch(kind: str, obj: Json, patch: Any) -> Json:
     """The patched object; kind is the request's content type. Raises ApiError 400, 415 or 422."""
     if kind == "application/json-patch+json":
@@ -35,7 +49,7 @@ def _json_patch(obj: Json, patch: Any) -> Json:
     if not isinstance(patch, list) or not all(isinstance(operation, dict) for operation in patch):
         raise ApiError(400, "a JSON patch must be a list of operations")
     try:
-        return dict(jsonpatch.apply_patch(obj, patch))
+        return dict(_Patch(patch).apply(obj))
     except (jsonpatch.JsonPatchException, JsonPointerException, TypeError) as error:
         message = f"the server rejected our request due to an error in our request: {error}"
         raise ApiError(422, message) from None

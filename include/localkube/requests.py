@@ -109,7 +109,7 @@ def flag(request: web.Request, name: str) -> bool:
 def number(request: web.Request, name: str) -> int | None:
     """A whole number that is not negative. Raises ApiError 400."""
     text = request.query.get(name)
-    if text and not text.isdigit():
+    if text and not text.isdecimal():
         raise ApiError(400, f'{name}: Invalid value: "{text}": must be a whole number')
     return int(text) if text else None
 

@@ -19,9 +19,11 @@ _BOOKMARK, _BEFORE_END = 60.0, 2.0  # a bookmark comes every so many seconds, an
 async def stream(
     request: web.Request, target: Target, store: Store, closing: Callable[[], bool]
 ) -> web.StreamResponse:
-    """Answer a watch; raises ApiError 400 or 410 before it begins."""
+    """Answer a watch. Before it begins it raises ApiError 400, 410, or 500 where resourceVersion is none."""
     view, selected = View(request, target.resource), selection(request, target.resource)
     since, everything = request.query.get("resourceVersion", ""), flag(request, "sendInitialEvents")
+    if since and not since.isdecimal():
+        raise ApiError(500, f'resourceVersion: Invalid value: "{since}": must be a whole number')
     moment, bookmarks = time.monotonic(), flag(request, "allowWatchBookmarks")
     until = moment + (number(request, "timeoutSeconds") or _LONGEST)
     due = _next_bookmark(moment, until) if bookmarks else math.inf
@@ -32,8 +34,6 @@ async def stream(
         since = str(store.revision)
     if everything:
         lines.append(_bookmark(view, store.revision, {"k8s.io/initial-events-end": "true"}))
-    if not since.isdigit():
-        raise ApiError(400, f'resourceVersion: Invalid value: "{since}": must be a whole number')
     history, seen = store.history(target.plural), int(since)
     events = await history.after(seen, 0)
     seen = events[-1].new.revision if events else seen

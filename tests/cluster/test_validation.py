@@ -6,11 +6,12 @@ import base64
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from kubernetes.client.exceptions import ApiException
 from kubernetes.utils.quantity import parse_quantity
 
-from cluster.space import FAIL_INDEX, SLEEP, Space, causes
+from cluster.space import FAIL_INDEX, SLEEP, Space, causes, conditions, soon
 
 
 def test_an_unknown_field_is_dropped_and_told(space: Space) -> None:
@@ -33,6 +34,12 @@ def on_exit_codes(**rule: Any) -> dict[str, Any]:
     """The part of a Job's spec that has such a rule."""
     rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", **rule}}]
     return {"podFailurePolicy": {"rules": rules}}
+
+
+def patched_job(space: Space, spec: dict[str, Any]) -> httpx.Response:
+    """What the API answers to a change of the test's Job."""
+    headers = {"Content-Type": "application/strategic-merge-patch+json"}
+    return space.kube.http.patch(space.path("Job", space.test), headers=headers, json={"spec": spec})
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,6 @@ def test_the_pods_of_a_job_may_not_always_be_restarted(space: Space) -> None:
     [
         ({"completions": 5}, "spec.completions"),
         ({"completionMode": "NonIndexed"}, "spec.completionMode"),
-        ({"template": {"spec": {"terminationGracePeriodSeconds": 7}}}, "spec.template"),
         ({"backoffLimitPerIndex": 1}, "spec.backoffLimitPerIndex"),
         ({"selector": {"matchLabels": {"a": "b"}}}, "spec.selector"),
     ],
@@ -163,10 +169,30 @@ def test_the_pods_of_a_job_may_not_always_be_restarted(space: Space) -> None:
 def test_what_of_a_job_may_not_change_is_refused(space: Space, change: dict[str, Any], field: str) -> None:
     """API reference, JobSpec: immutable fields."""
     space.make(space.indexed_job("", 2, suspend=True))
-    headers = {"Content-Type": "application/strategic-merge-patch+json"}
-    path = space.path("Job", space.test)
-    refused = space.kube.http.patch(path, headers=headers, json={"spec": change}).json()
-    assert field in causes(refused)
+    assert field in causes(patched_job(space, change).json())
+
+
+@pytest.mark.parametrize("suspended", [True, False])
+def test_the_template_of_a_job_may_not_change(space: Space, suspended: bool) -> None:
+    """API reference, JobSpec. From 1.36 on, only the pods' spec of a suspended Job is compared."""
+    space.make(space.job(SLEEP, suspend=suspended))
+    field = "spec.template.spec" if suspended and space.kube.minor >= 36 else "spec.template"
+    refused = patched_job(space, {"template": {"spec": {"terminationGracePeriodSeconds": 7}}})
+    assert causes(refused.json()) == [field]
+
+
+def test_the_resources_of_a_suspended_job_may_change(space: Space) -> None:
+    """Job concepts, Mutable pod resources for suspended Jobs: from 1.36 on, also of one that has begun."""
+    space.make(space.indexed_job(SLEEP, 1))
+    space.ready_pods(1)
+    more = {
+        "template": {"spec": {"containers": [{"name": "main", "resources": {"requests": {"cpu": "20m"}}}]}}
+    }
+    assert causes(patched_job(space, more).json()) == ["spec.template"]
+    patched_job(space, {"suspend": True})
+    soon(lambda: ("Suspended", "JobSuspended") in conditions(space.job_now().status))
+    soon(lambda: space.job_now().status.active is None)
+    assert patched_job(space, more).is_success is (space.kube.minor >= 36)
 
 
 @pytest.mark.parametrize(

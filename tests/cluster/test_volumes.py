@@ -78,20 +78,24 @@ def test_the_working_directory_may_be_in_a_memory_volume(space: Space) -> None:
 
 
 def test_a_host_path_outlives_the_pod(space: Space) -> None:
-    """Volumes, hostPath: DirectoryOrCreate; the second pod, on the same node, tidies up."""
-    volume = {"name": "v", "hostPath": {"path": f"/tmp/{space.test}", "type": "DirectoryOrCreate"}}
+    """Volumes, hostPath: DirectoryOrCreate; the second pod, on the same node, removes the directory."""
+    made = {"path": f"/tmp/{space.test}", "type": "DirectoryOrCreate"}
     mounts = {"volumeMounts": [{"name": "v", "mountPath": "/data"}], **AS_ROOT}
+
+    def pod(script: str, name: str, path: dict[str, str], **more: Any) -> Any:
+        volumes = [{"name": "v", "hostPath": path}]
+        space.make(space.pod(script, name, container=mounts, volumes=volumes, **more))
+        return space.ended_pod(name)
+
     try:
-        space.make(
-            space.pod("open('/data/x', 'w').write('kept')", "first", container=mounts, volumes=[volume])
-        )
+        node = pod("open('/data/x', 'w').write('kept')", "first", made).spec.node_name
     except ApiException as error:
         pytest.skip(f"this cluster allows no hostPath: {error.reason}")
-    node = space.ended_pod("first").spec.node_name
-    script = "import os; print(open('/data/x').read()); os.remove('/data/x')"
-    space.make(space.pod(script, "second", container=mounts, volumes=[volume], nodeName=node))
-    space.ended_pod("second")
-    assert space.log("second") == "kept\n"
+    folder = f"/data/{space.test}"
+    script = f"import os, shutil; print(open('{folder}/x').read()); shutil.rmtree('{folder}')"
+    script += f"; print(os.path.exists('{folder}'))"
+    pod(script, "second", {"path": "/tmp", "type": "Directory"}, nodeName=node)
+    assert space.log("second") == "kept\nFalse\n"
 
 
 def test_a_volume_that_is_not_there_keeps_the_pod_waiting(space: Space) -> None:

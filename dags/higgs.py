@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airflow.sdk import get_parsing_context
 
-from higgsdemo.campaign import config_files, config_folder, load_campaign
+from higgsdemo.campaign import config_files, config_folder, load_campaign, placed_at
 from higgsdemo.dag import build
 from higgsdemo.invalid import InvalidCampaign
 
@@ -18,6 +18,6 @@ wanted = get_parsing_context().dag_id  # in a task's process: the one DAG that i
 for path in config_files(config_folder(Path(__file__).parent)):
     if wanted is None or path.stem == wanted:
         try:
-            build(path.stem, load_campaign(path))
+            build(path.stem, load_campaign(path), placed_at(path))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is the fault of this file alone
             InvalidCampaign(path, error)

@@ -11,7 +11,7 @@ clusters. A stage that a run leaves out is skipped, and what follows goes on as 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
@@ -38,14 +38,17 @@ RETRIES: dict[str, Any] = {
 CLUSTER_NAME = "{{ task.assignment['cluster']['name'] }}"
 
 
-def build(dag_id: str, campaign: Campaign) -> DAG:
-    """Return the DAG of a campaign."""
+def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG:
+    """Return the DAG of a campaign.
+
+    :param since: when its file was put there: a cron schedule begins with the next slot; None for now.
+    """
     with DAG(
         dag_id=dag_id,
         dag_display_name=campaign.title,
         description=campaign.description,
         doc_md=dag_doc(campaign),
-        schedule=campaign.schedule,
+        schedule=_schedule(campaign, since or datetime.now(UTC)),
         catchup=False,
         max_active_runs=1,  # two runs of one campaign would create and delete the same clusters
         default_args=RETRIES,
@@ -62,6 +65,15 @@ def build(dag_id: str, campaign: Campaign) -> DAG:
 def spectrum_asset(dag_id: str) -> Asset:
     """Return the asset that other DAGs are scheduled on to use a campaign's new spectrum."""
     return Asset(name=f"{dag_id} spectrum", uri=f"x-higgs://{dag_id}/spectrum", group="higgsdemo")
+
+
+def _schedule(campaign: Campaign, since: datetime) -> Any:
+    """Return what Airflow takes as the campaign's schedule; ``@once`` and ``@continuous`` begin at once."""
+    if campaign.schedule in (None, "@once", "@continuous"):
+        return campaign.schedule
+    from higgs_schedule import NextSlotTimetable
+
+    return NextSlotTimetable(campaign.schedule, since)
 
 
 def _wire(campaign: Campaign, spectrum: Asset) -> None:

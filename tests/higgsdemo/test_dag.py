@@ -7,10 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.serialization.serialized_objects import DagSerialization
+
+from higgsdemo.campaign import parse_campaign, placed_at
+from higgsdemo.dag import build
+from written_campaigns import VALID
 
 PARSE = """
 import json, sys
@@ -35,7 +41,9 @@ print(json.dumps({
     "params_of_tasks": sorted(
         {name for dag in bag.dags.values() for task in dag.tasks for name in task.params}
     ),
-    "schedules": {dag.dag_id: dag.schedule for dag in bag.dags.values()},
+    "schedules": {
+        dag.dag_id: getattr(dag.schedule, "summary", dag.schedule) for dag in bag.dags.values()
+    },
     "modules": sorted(set(sys.modules) - before),
 }))
 """
@@ -154,3 +162,36 @@ def test_a_broken_campaign_leaves_the_scheduled_one_beside_it_alone(repository: 
     assert shown.startswith(f"airflow.exceptions.SerializationError: {broken}: ")
     assert 'did you mean "mapping"' in shown
     assert result["schedules"]["good"] == "0 6 * * *"
+
+
+def next_run(schedule: str, since: datetime) -> datetime:
+    """When Airflow's scheduler would run a campaign first that was saved at a time."""
+    dag = build("saved", parse_campaign(VALID | {"schedule": schedule}, "saved.json"), since)
+    read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    run = read.next_dagrun_info(last_automated_run_info=None)
+    assert run is not None
+    return run.run_after
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "* * * * *", "a moment ago"],
+)
+def test_a_file_that_was_saved_waits_for_the_next_slot(schedule: str) -> None:
+    before = datetime.now(UTC) - timedelta(minutes=2)
+    cron = f"{before:%-M %-H * * *}" if schedule == "a moment ago" else schedule
+    saved = datetime.now(UTC)
+    assert next_run(cron, saved) > saved
+
+
+def test_the_first_slot_is_not_lost_while_airflow_is_away() -> None:
+    saved = datetime.now(UTC) - timedelta(days=3, minutes=1)
+    assert datetime.now(UTC) - timedelta(days=1, minutes=1) < next_run(f"{saved:%-M %-H * * *}", saved)
+    assert next_run(f"{saved:%-M %-H * * *}", saved) < datetime.now(UTC)
+
+
+def test_a_copy_of_an_old_file_is_new(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    copy.write_text("{}")
+    os.utime(copy, (0, 0))
+    assert datetime.now(UTC) - placed_at(copy) < timedelta(days=1)

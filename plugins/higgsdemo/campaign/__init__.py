@@ -10,6 +10,7 @@ from higgsdemo.campaign.load import (
     dag_id_problem,
     load_campaign,
     parse_campaign,
+    placed_at,
 )
 from higgsdemo.campaign.messages import CampaignError
 from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
@@ -30,6 +31,7 @@ __all__ = [
     "param_schemas",
     "parse_campaign",
     "parse_index",
+    "placed_at",
     "read_index",
     "refuse_unpublished_image",
 ]

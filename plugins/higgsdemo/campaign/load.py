@@ -8,6 +8,7 @@ node's local SSD where no `dpath` is given.
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ def load_campaign(path: Path) -> Campaign:
     if text := dag_id_problem(path.stem):
         raise CampaignError(str(path), [Problem((), text)], root="the file's name without .json")
     return parse_campaign(read_document(path), source=str(path))
+
+
+def placed_at(path: Path) -> datetime:
+    """Give the time since which a file is there as it is; a copy or a checkout may bear an older date."""
+    return datetime.fromtimestamp(path.stat().st_ctime, UTC)
 
 
 def parse_campaign(document: Any, source: str) -> Campaign:

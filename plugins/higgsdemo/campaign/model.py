@@ -110,7 +110,8 @@ class Campaign(Model):
         None,
         title="Schedule",
         description="When the campaign runs by itself: a cron expression (UTC) or a preset such as `@daily`; "
-        "by default only on demand.",
+        "by default only on demand. A file that is saved waits for the next time; only `@once` and "
+        "`@continuous` begin at once.",
     )
     growing: bool = Field(
         False,

@@ -48,17 +48,19 @@ class ExpectedShards:
 
     def __contains__(self, key: str) -> bool:
         """Whether the object of that key, in the run's folder, is the result of one of these shards."""
-        return self._home(key) is not None
+        return self.cluster(key) is not None
 
     def entries(self, key: str) -> tuple[int, int] | None:
         """Return the events of which that result must be; None where it is of all events of a file."""
-        shards = self._home(key)
-        return shards[shard_of(key)[1]] if shards else None
-
-    def _home(self, key: str) -> Shards | None:
         dataset, shard = shard_of(key)
-        listed = (of_cluster.get(dataset, {}) for of_cluster in self.clusters.values())
-        return next((shards for shards in listed if shard in shards), None)
+        cluster = self.cluster(key)
+        return self.clusters[cluster][dataset][shard] if cluster else None
+
+    def cluster(self, key: str) -> str | None:
+        """Return the cluster that has the shard of that result in its list."""
+        dataset, shard = shard_of(key)
+        homes = (name for name, listed in self.clusters.items() if shard in listed.get(dataset, ()))
+        return next(homes, None)
 
     @property
     def listed(self) -> Counter[str]:

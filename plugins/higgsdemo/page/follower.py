@@ -29,6 +29,7 @@ from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
 from higgsdemo.publication.chart import CHART, chart
 from higgsdemo.publication.spectra_plot import own_chart
+from higgsdemo.results.document import locate
 from higgsdemo.run import RECORD, SUMMARY
 from higgsdemo.storage.object_store import ObjectStore, StorageError, StoredObject
 
@@ -252,10 +253,10 @@ def _documents(store: ObjectStore, folder: str) -> dict[str, Any]:
 
 
 def _refused(tally: Tally) -> list[dict[str, Any]]:
-    parts = ((key.split("/"), reason) for key, reason in tally.refused.items())
     return [
-        {"dataset": key[-2], "shard": key[-1].removesuffix(".json"), "reason": reason}
-        for key, reason in parts
+        {"cluster": tally.expected.cluster(key), "dataset": dataset, "shard": shard, "reason": reason}
+        for key, reason in tally.refused.items()
+        for dataset, shard in [locate(key)]
     ]
 
 

@@ -33,7 +33,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
     """The whole state of one run as JSON values; `base` is the path that Airflow's web interface is at."""
     dag_url = f"{base}/dags/{quote(run.dag_id, safe='')}"
     url = f"{dag_url}/runs/{quote(run.run.run_id, safe='')}"
-    failures, done = _failures(run, seen), _done(run, seen)
+    failures, done = list(seen.failures), _done(run, seen)
     clusters = [
         _cluster(position, planned, run, seen, done, failures, url)
         for position, planned in enumerate(run.planned)
@@ -219,12 +219,6 @@ def _sum(parts: list[Counts]) -> Counts:
 def _pods(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int]:
     found = [part for part in parts if part]
     return {phase: sum(part.get(phase, 0) for part in found) for phase in PODS}
-
-
-def _failures(run: AirflowRun, seen: Snapshot) -> list[dict[str, Any]]:
-    """The failed shards, each with the cluster it was listed in."""
-    homes = {name: cluster for cluster, listed in run.listed.items() for name in listed}
-    return [{"cluster": homes.get(failure["dataset"]), **failure} for failure in seen.failures]
 
 
 def _stages(tasks: tuple[TaskState, ...], url: str) -> list[dict[str, Any]]:

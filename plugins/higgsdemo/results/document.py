@@ -149,8 +149,8 @@ def parse_result(
 
     `entries` are the events of its shard, where that is a part of a file. Raises ResultError when the object
     is no result document, when a channel selected more events than were processed (an event enters a channel
-    at most once), when it speaks of another shard than its key does, or when it is of a part of a file and
-    not of all events of the part.
+    at most once), when it speaks of another dataset or shard than its key does, or when it is of a part of a
+    file and not of all events of the part.
     """
     if not raw:
         raise _refusal(key, "the object is empty")
@@ -159,8 +159,10 @@ def parse_result(
     if not all(locate(key)):
         raise _refusal(key, "the key names no shard: it should end in <dataset>/<shard>.json")
     document = _own(key, raw, histograms) if histograms else _four_leptons(key, raw)
-    if document.shard is not None and (document.samplename, document.shard) != locate(key):
-        raise _refusal(key, f"the document is of shard {document.samplename}/{document.shard}")
+    dataset, shard = locate(key)
+    if document.samplename != dataset or document.shard not in (None, shard):
+        said = "/".join(filter(None, (document.samplename, document.shard)))
+        raise _refusal(key, f"the document is of {said}")
     if not document.test_mode:
         _check_entries(key, document, entries)
     return document

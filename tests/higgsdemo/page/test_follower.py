@@ -17,6 +17,7 @@ from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.page import follower
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.snapshot import Snapshot
+from higgsdemo.page.state import run_state
 from higgsdemo.storage.object_store import ObjectStore, StoredObject
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint
@@ -45,11 +46,13 @@ def put(bucket: Bucket, key: str, content: object) -> None:
     bucket.client.put_object(Bucket=bucket.name, Key=f"{RUN}/{key}", Body=json.dumps(content).encode())
 
 
-def put_list(bucket: Bucket, dataset: str, *names: str, **entries: tuple[int, int]) -> None:
-    """Write the list of the shards of the cluster that has the dataset; `entries` are parts of files."""
+def put_list(
+    bucket: Bucket, dataset: str, *names: str, cluster: str = "", **entries: tuple[int, int]
+) -> None:
+    """Write the list of a cluster, by default the one that has the dataset; `entries` are parts of files."""
     shards = [*(Shard(dataset, name, f"s3://in/{name}.root", 1) for name in names)]
     shards += [Shard(dataset, name, "s3://in/cut.root", 1, entries=part) for name, part in entries.items()]
-    key = f"{RUN}/{shards_key(f'kubecon-demo-{int(dataset == HIGGS)}')}"
+    key = f"{RUN}/{shards_key(cluster or f'kubecon-demo-{int(dataset == HIGGS)}')}"
     bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"".join(map(dump, shards)))
 
 
@@ -77,6 +80,19 @@ def test_results_are_counted_as_they_come(bucket: Bucket, folder: str) -> None:
     assert seen.chart
     assert seen.chart["channels"]["4mu"]["stack"]["higgs"][18] > 0
     assert [(failure["dataset"], failure["shard"]) for failure in seen.failures] == [(TTBAR, "one")]
+
+
+def test_a_damaged_result_of_a_split_dataset_is_of_the_cluster_that_has_its_shard(
+    bucket: Bucket, folder: str
+) -> None:
+    followers, run = Followers(), airflow_run(output=folder)
+    for cluster, name in (("kubecon-demo-0", "one"), ("kubecon-demo-1", "two")):
+        put_list(bucket, HIGGS, name, cluster=cluster)
+        put(bucket, f"results/{HIGGS}/{name}.json", {"no": "result"})
+    seen = looked(lambda: followers.look(run), lambda seen: len(seen.failures) == 2)
+    state = run_state(run, seen, "")
+    shown = {failure["shard"]: failure["cluster"] for failure in state["failures"]["shown"]}
+    assert shown == {"one": "kubecon-demo-0", "two": "kubecon-demo-1"}
 
 
 def test_results_of_shards_that_no_list_names_are_not_counted(bucket: Bucket, folder: str) -> None:

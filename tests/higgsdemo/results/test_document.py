@@ -147,9 +147,10 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"test_mode": "yes"}, "test_mode is not true or false"),
     ({"finished": "yesterday"}, "finished is not a time with its zone"),
     ({"finished": "2019-05-21T09:00:00"}, "finished is not a time with its zone"),
-    ({"shard": "b"}, "the document is of shard DS/b"),
-    ({"shard": "a", "samplename": "other"}, "the document is of shard other/a"),
-    ({"shard": "b\x1b[2J\n"}, "the document is of shard DS/b\\u001b[2J\\u000a"),
+    ({"shard": "b"}, "the document is of DS/b"),
+    ({"samplename": "other"}, "the document is of other"),
+    ({"shard": "a", "samplename": "other"}, "the document is of other/a"),
+    ({"shard": "b\x1b[2J\n"}, "the document is of DS/b\\u001b[2J\\u000a"),
 ]
 
 

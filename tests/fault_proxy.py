@@ -83,6 +83,12 @@ class FaultProxy:
         """Inject one of ``faults`` into each request with the probability ``rate``."""
         self._chance = (random.Random(seed), rate, list(faults))
 
+    def cut(self) -> None:
+        """Cut what is being answered, as a store does with a client that has stopped to read."""
+        for connection in self._runner.server.connections if self._runner.server else ():
+            if connection.transport:
+                self._loop.call_soon_threadsafe(connection.transport.abort)
+
     def stop(self) -> None:
         """End the server."""
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -72,6 +72,17 @@ def test_an_object_of_which_half_came_is_read_whole(faulty: Faulty) -> None:
     assert faulty.store.read("one") == CONTENT
 
 
+def test_a_list_is_read_to_its_end_however_long_its_reader_takes_between_lines(site: Site) -> None:
+    lines = [b"%063d" % number for number in range(1 << 18)]  # 16 MB: more than both ends hold back
+    store = ObjectStore(f"s3://{site.bucket.name}", "store")
+    store.write("shards/here.jsonl", b"\n".join(lines))
+    read = store.lines("shards/here.jsonl")
+    assert next(read) == lines[0]
+    site.store.inject(*[refusal(501)] * 20, into="GET")
+    site.store.cut()
+    assert list(read) == lines[1:]
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_store_that_refuses_is_not_asked_again_and_the_connection_is_named(
     faulty: Faulty, status: int

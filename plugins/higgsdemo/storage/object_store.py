@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import obstore
@@ -30,7 +31,7 @@ PAGE = 1000  # keys a request: the most that S3 and GCS return at once
 CONCURRENT_READS = 32
 SMALLEST_READ = 4096  # bytes of an object that is read in parts
 NO_OBJECT = ".no-object-has-this-name"
-READ_AHEAD = 1 << 20  # bytes of an object that is read line by line
+CHUNK = 1 << 20  # bytes of an object that is copied to this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +129,17 @@ class ObjectStore:
         yield PartsReader(opened, explained)
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """Yield the lines of one object as they arrive, without their ends; StorageError as `read` does."""
-        rest = b""
-        with self._explained("read", key):
-            for chunk in obstore.get(self._backend, key).stream(min_chunk_size=READ_AHEAD):
-                *lines, rest = (rest + bytes(chunk)).split(b"\n")
-                yield from lines
-        if rest:
-            yield rest
+        """Yield the lines of one object, without their ends; StorageError as `read` does.
+
+        It is copied to this machine first, for a store does not wait for who takes minutes from line to line.
+        """
+        with TemporaryFile() as copy:
+            with self._explained("read", key):
+                for chunk in obstore.get(self._backend, key).stream(min_chunk_size=CHUNK):
+                    copy.write(chunk)
+            copy.seek(0)
+            for line in copy:
+                yield line.removesuffix(b"\n")
 
     def read_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield ``(key, content)`` of many objects, in the order of ``keys``, several requests at a time."""

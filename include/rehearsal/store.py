@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import md5
 from itertools import count
+from urllib.parse import quote
+from xml.etree.ElementTree import fromstring
 from xml.sax.saxutils import escape
 
 from aiohttp import web
@@ -49,6 +51,11 @@ class Bucket:
         if key not in self.objects:
             insort(self.keys, key)
         self.objects[key] = stored
+
+    def remove(self, key: str) -> None:
+        """Forget an object, if there is one."""
+        if self.objects.pop(key, None):
+            del self.keys[bisect_left(self.keys, key)]
 
     def write(self, key: str, content: bytes) -> str:
         """Keep an object with that content, and return its ETag."""
@@ -86,10 +93,12 @@ class Store:
         if bucket is None:
             return _error(404, "NoSuchBucket")
         asked = (request.method, bool(key))
-        if asked == ("PUT", True):
-            return await self._put(request, bucket, key)
-        if asked == ("POST", True):
-            return self._multipart(request, bucket, key)
+        if asked in (("PUT", True), ("POST", True)):
+            if refusal := _refusal(request, bucket.objects.get(key)):
+                return _error(refusal, "PreconditionFailed")
+            return await (self._put if request.method == "PUT" else self._multipart)(request, bucket, key)
+        if asked == ("DELETE", True) or (asked == ("POST", False) and "delete" in request.query):
+            return await self._delete(request, bucket, key)
         if asked in (("GET", True), ("HEAD", True)):
             return _get(request, bucket, key)
         if asked == ("GET", False):
@@ -103,7 +112,7 @@ class Store:
             return web.Response(headers={"ETag": _etag(content)})
         return web.Response(headers={"ETag": bucket.write(key, content)})
 
-    def _multipart(self, request: web.Request, bucket: Bucket, key: str) -> web.Response:
+    async def _multipart(self, request: web.Request, bucket: Bucket, key: str) -> web.Response:
         if "uploads" in request.query:
             number = next(self._numbers)
             body = f"<UploadId>{number}</UploadId><Key>{escape(key)}</Key><Bucket>b</Bucket>"
@@ -113,17 +122,54 @@ class Store:
         body = f"<Key>{escape(key)}</Key><ETag>{escape(etag)}</ETag>"
         return _xml(f"<CompleteMultipartUploadResult {NAMESPACE}>{body}</CompleteMultipartUploadResult>")
 
+    async def _delete(self, request: web.Request, bucket: Bucket, key: str) -> web.Response:
+        if upload := request.query.get("uploadId"):
+            self._uploads.pop(upload, None)
+        elif key:
+            bucket.remove(key)
+        else:
+            keys = [found.text or "" for found in fromstring(await request.read()).iterfind(".//{*}Key")]
+            for key in keys:
+                bucket.remove(key)
+            deleted = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
+            return _xml(f"<DeleteResult {NAMESPACE}>{deleted}</DeleteResult>")
+        return web.Response(status=204)
+
+
+def _refusal(request: web.Request, stored: Stored | None) -> int | None:
+    """Return the status that refuses a request, whose conditions what lies there does not meet, or None."""
+    named = ("*", stored.etag.strip('"')) if stored else ()
+    if request.if_match is not None and not any(tag.value in named for tag in request.if_match):
+        return 412
+    if request.if_none_match is not None and any(tag.value in named for tag in request.if_none_match):
+        return 304 if request.method in ("GET", "HEAD") else 412
+    return None
+
 
 def _get(request: web.Request, bucket: Bucket, key: str) -> web.Response:
+    """Answer with an object or a range of it; one of which only the size is known has nothing to give."""
     stored = bucket.objects.get(key)
     if stored is None:
         return _error(404, "NoSuchKey")
-    headers = {"ETag": stored.etag, "Last-Modified": format_datetime(stored.modified, usegmt=True)}
+    if refusal := _refusal(request, stored):
+        return web.Response(status=304) if refusal == 304 else _error(refusal, "PreconditionFailed")
+    modified = format_datetime(stored.modified, usegmt=True)
+    headers = {"ETag": stored.etag, "Last-Modified": modified, "Accept-Ranges": "bytes"}
+    try:
+        asked = range(stored.size)[request.http_range]
+    except ValueError:  # S3 answers as if it had not been asked for a range
+        asked = range(stored.size)
+    if stored.size and not asked:
+        return _error(416, "InvalidRange")
+    part = len(asked) < stored.size
+    if part:
+        headers["Content-Range"] = f"bytes {asked[0]}-{asked[-1]}/{stored.size}"
+    status = 206 if part else 200
     if request.method == "HEAD":
-        return web.Response(headers=headers | {"Content-Length": str(stored.size)})
-    if stored.content is None or "Range" in request.headers:
+        return web.Response(status=status, headers=headers | {"Content-Length": str(len(asked))})
+    if stored.content is None:
         return _error(501, "NotImplemented")
-    return web.Response(body=stored.content, headers=headers)
+    return web.Response(status=status, headers=headers, body=stored.content[asked.start : asked.stop])
 
 
 def _list(request: web.Request, bucket: Bucket) -> web.Response:
@@ -132,6 +178,8 @@ def _list(request: web.Request, bucket: Bucket) -> web.Response:
     prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
     after = asked.get("continuation-token") or asked.get("start-after", "")
     most = min(int(asked.get("max-keys", PAGE)), PAGE)
+    encoding = asked.get("encoding-type", "")
+    shown = quote if encoding == "url" else escape
     place = bisect_left(bucket.keys, max(prefix, after + "\0" if after else ""))
     found: list[str] = []
     last = ""
@@ -139,22 +187,23 @@ def _list(request: web.Request, bucket: Bucket) -> web.Response:
         inside, _, below = key[len(prefix) :].partition(delimiter) if delimiter else (key, "", "")
         if below or (delimiter and key.endswith(delimiter)):
             folder = f"{prefix}{inside}{delimiter}"
-            found.append(f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>")
+            found.append(f"<CommonPrefixes><Prefix>{shown(folder)}</Prefix></CommonPrefixes>")
             last = folder + "\U0010ffff"
             place = bisect_left(bucket.keys, last)
         else:
-            found.append(_entry(key, bucket.objects[key]))
+            found.append(_entry(shown(key), bucket.objects[key]))
             last, place = key, place + 1
-    more = place < len(bucket.keys) and bucket.keys[place].startswith(prefix)
+    more = bool(most) and place < len(bucket.keys) and bucket.keys[place].startswith(prefix)
     token = f"<NextContinuationToken>{escape(last)}</NextContinuationToken>" if more else ""
+    said = f"<EncodingType>{encoding}</EncodingType>" if encoding else ""
     truncated = f"<IsTruncated>{str(more).lower()}</IsTruncated><KeyCount>{len(found)}</KeyCount>"
-    return _xml(f"<ListBucketResult {NAMESPACE}>{truncated}{token}{''.join(found)}</ListBucketResult>")
+    return _xml(f"<ListBucketResult {NAMESPACE}>{said}{truncated}{token}{''.join(found)}</ListBucketResult>")
 
 
-def _entry(key: str, stored: Stored) -> str:
+def _entry(shown: str, stored: Stored) -> str:
     modified = stored.modified.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     return (
-        f"<Contents><Key>{escape(key)}</Key><LastModified>{modified}</LastModified>"
+        f"<Contents><Key>{shown}</Key><LastModified>{modified}</LastModified>"
         f"<ETag>{escape(stored.etag)}</ETag><Size>{stored.size}</Size></Contents>"
     )
 

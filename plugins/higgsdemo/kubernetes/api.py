@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
 from kubernetes.client.exceptions import ApiException
@@ -22,6 +23,7 @@ from higgsdemo.kubernetes import labels
 
 Manifest = dict[str, Any]
 PAGE = 500
+TAKEN = (403, 409)  # of what is there already: a quota that is used up is told of before the name is
 LOG_BYTES = 16_000
 ANSWER_IN = (10.0, 60.0)  # s to connect, and of silence; the client itself would wait for ever
 GONE_IN = 60.0  # s that a deleted Job is waited for; its pods are not
@@ -38,7 +40,14 @@ RETRY = Retry(
 
 
 class KubeError(RuntimeError):
-    """A cluster refused or cannot be reached; the message names the cluster, the action and the reason."""
+    """A cluster refused or cannot be reached; the message names the cluster, the action and the reason.
+
+    :param status: the API's, where it has answered.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Applied(NamedTuple):
@@ -70,26 +79,38 @@ class KubeCluster:
         :raises KubeError: when another object has that name, or the cluster refuses.
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        create, read = self._verbs(kind)
-        with explained(self.name, f"create {kind} {name}", ignore=(409,)):
-            return Applied(create(self.namespace, manifest).metadata.uid, created=True)
-        with explained(self.name, f"read {kind} {name}"):
-            there = self._plain(read(name, self.namespace))
-        if difference := _difference(manifest, there):
-            raise KubeError(
-                f"cluster {self.name}: {kind} {name} in namespace {self.namespace} is there already with "
-                f"{difference}; remove it (stage 'cleanup'), or give the run another run_name"
-            )
-        return Applied(there["metadata"]["uid"], created=False, spent=kind == "Job" and _is_spent(there))
+        if uid := self._create(manifest, ignore=TAKEN):
+            return Applied(uid, created=True)
+        with explained(self.name, f"read {kind} {name}", ignore=(404,)):
+            there = self._plain(self._verb("read", kind)(name, self.namespace))
+            if difference := _difference(manifest, there):
+                raise self._taken(kind, name, difference)
+            return Applied(there["metadata"]["uid"], created=False, spent=kind == "Job" and _is_spent(there))
+        return Applied(self._create(manifest), created=True)  # or it says why not
 
     def put_secret(self, manifest: Manifest) -> None:
-        """Create a Secret, or give the one that is there the present credentials."""
-        name = manifest["metadata"]["name"]
-        with explained(self.name, f"create Secret {name}", ignore=(409,)):
-            self._core.create_namespaced_secret(self.namespace, manifest)
+        """Create a Secret, or give the one that is there, if it is ours, the present credentials.
+
+        One patch tests whose it is and replaces all its keys: nobody needs the right to read Secrets.
+
+        :raises KubeError: when another owner's Secret has that name, or the cluster refuses.
+        """
+        if self._create(manifest, ignore=TAKEN):
             return
-        with explained(self.name, f"replace Secret {name}"):  # a patch would keep keys that are no more
-            self._core.replace_namespaced_secret(name, self.namespace, manifest)
+        name, data = manifest["metadata"]["name"], manifest["stringData"]
+        patch: list[Manifest] = [
+            {"op": "test", "path": f"/metadata/labels/{label.replace('/', '~1')}", "value": value}
+            for label, value in labels.owner(manifest).items()
+        ]
+        encoded = {key: b64encode(value.encode()).decode() for key, value in data.items()}
+        patch.append({"op": "add", "path": "/data", "value": encoded})
+        try:
+            with explained(self.name, f"replace Secret {name}", ignore=(404,)):
+                self._core.patch_namespaced_secret(name, self.namespace, patch)
+                return
+        except KubeError as error:
+            raise self._taken("Secret", name, "another owner") if error.status == 422 else error from None
+        self._create(manifest)
 
     def submit(self, job: Manifest, manifest: Manifest) -> bool:
         """Apply a Job and the ConfigMap that its pods read, which goes with it.
@@ -102,8 +123,7 @@ class KubeCluster:
         there, name = self.apply(job), job["metadata"]["name"]
         if there.spent:
             self._own(manifest, None)  # or it would go with the Job
-            self._remove_job(name, there.uid)
-            there = self.apply(job)
+            there = self._make_anew(job, there.uid)
         owner = [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": there.uid}]
         owned = {"metadata": manifest["metadata"] | {"ownerReferences": owner}}
         if not self.apply(manifest | owned).created:  # it may be of a Job that is gone, and go after it
@@ -195,35 +215,57 @@ class KubeCluster:
             owned = {"metadata": {"ownerReferences": owners}}
             self._core.patch_namespaced_config_map(name, self.namespace, owned)
 
-    def _remove_job(self, name: str, uid: str) -> None:
-        """Delete this very Job and wait until its name is free; its pods go after it."""
+    def _make_anew(self, job: Manifest, uid: str) -> Applied:
+        """Delete this very Job, and make it anew as soon as name and quota are free; its pods go after it."""
+        name = job["metadata"]["name"]
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         with explained(self.name, f"delete Job {name}", ignore=(404, 409)):  # gone, or another by now
             self._batch.delete_namespaced_job(name, self.namespace, body=options)
         end = time.monotonic() + GONE_IN
-        while self._job_uid(name) == uid:
-            if time.monotonic() > end:
-                raise KubeError(
-                    f"cluster {self.name}: Job {name} was deleted, to be made anew, and is still there after "
-                    f"{GONE_IN:.0f} s; does something else hold it (metadata.finalizers)?"
-                )
+        while True:
+            late = time.monotonic() > end
+            try:
+                there = self.apply(job)
+            except KubeError as error:
+                if late or error.status != 403:  # a quota is told of the deletion a little later
+                    raise
+            else:
+                if there.uid != uid:
+                    return there
+                if late:
+                    raise KubeError(
+                        f"cluster {self.name}: Job {name} was deleted, to be made anew, and is still there "
+                        f"after {GONE_IN:.0f} s; does something else hold it (metadata.finalizers)?"
+                    )
             time.sleep(0.2)
 
-    def _job_uid(self, name: str) -> str | None:
-        with explained(self.name, f"read Job {name}", ignore=(404,)):
-            return str(self._batch.read_namespaced_job(name, self.namespace).metadata.uid)
+    def _create(self, manifest: Manifest, ignore: tuple[int, ...] = ()) -> str | None:
+        """Create an object and return its uid; None where it is refused with a status in ``ignore``."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        with explained(self.name, f"create {kind} {name}", ignore):
+            return str(self._verb("create", kind)(self.namespace, manifest).metadata.uid)
         return None
 
-    def _verbs(self, kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """Return what creates and what reads an object of a kind."""
+    def _taken(self, kind: str, name: str, difference: str) -> KubeError:
+        way_out = "remove it (stage 'cleanup'), or give the run another run_name"
+        if kind == "ServiceAccount":  # which all runs share
+            way_out = "a campaign with another pod_identity needs a namespace of its own"
+        return KubeError(
+            f"cluster {self.name}: {kind} {name} in namespace {self.namespace} is there already with "
+            f"{difference}; {way_out}"
+        )
+
+    def _verb(self, verb: Literal["create", "read"], kind: str) -> Callable[..., Any]:
         api, noun = {
             "ServiceAccount": (self._core, "service_account"),
             "ConfigMap": (self._core, "config_map"),
+            "Secret": (self._core, "secret"),
             "NetworkPolicy": (self._network, "network_policy"),
             "Job": (self._batch, "job"),
             "DaemonSet": (self._apps, "daemon_set"),
         }[kind]
-        return getattr(api, f"create_namespaced_{noun}"), getattr(api, f"read_namespaced_{noun}")
+        found: Callable[..., Any] = getattr(api, f"{verb}_namespaced_{noun}")
+        return found
 
     def _plain(self, model: Any) -> Manifest:
         """Return a client model as the API's JSON: field names as in manifests, times as text."""
@@ -251,7 +293,7 @@ def explained(cluster: str, action: str, ignore: tuple[int, ...] = ()) -> Iterat
         yield
     except ApiException as error:
         if error.status not in ignore:
-            raise KubeError(f"cluster {cluster}: cannot {action}: {reason(error)}") from error
+            raise KubeError(f"cluster {cluster}: cannot {action}: {reason(error)}", error.status) from error
     except (HTTPError, OSError) as error:
         raise KubeError(f"cluster {cluster}: cannot {action}: no answer from its API ({error})") from error
 
@@ -274,7 +316,7 @@ def _is_spent(job: Manifest) -> bool:
 
 
 def _difference(ours: Manifest, there: Manifest) -> str | None:
-    if (there["metadata"].get("labels") or {}).get(labels.PART_OF) != labels.PROJECT:
+    if labels.owner(ours) != labels.owner(there):
         return "another owner"
     expected = (ours["metadata"].get("annotations") or {}).get(labels.SPEC_HASH)
     if expected != (there["metadata"].get("annotations") or {}).get(labels.SPEC_HASH):

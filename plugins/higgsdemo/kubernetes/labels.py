@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from higgsdemo.run import Run, dns_label
@@ -16,7 +18,7 @@ DATASET = "higgsdemo/dataset"
 SPEC_HASH = "higgsdemo/spec-hash"
 STOPPED = "higgsdemo/stopped"
 
-LABEL_LIMIT = 63
+OWNER = (PART_OF, CAMPAIGN, RUN)
 
 
 def labels(run: Run, dataset: str | None = None) -> dict[str, str]:
@@ -31,23 +33,32 @@ def selector(campaign: str, run: str | None = None) -> str:
     return ",".join(parts + ([f"{RUN}={label_value(run)}"] if run else []))
 
 
+def owner(manifest: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return whose an object is, by its labels; what all runs share has no campaign and no run."""
+    marks = manifest["metadata"].get("labels") or {}
+    return {label: marks.get(label) for label in OWNER}
+
+
 def label_value(text: str) -> str:
-    """Return ``text`` as a label value: as it is if it fits, else cut and made unique by a hash."""
-    if len(text) <= LABEL_LIMIT:
+    """Return ``text`` as a label value: itself where it is one of up to 62 characters, else one of 63."""
+    if re.fullmatch("[A-Za-z0-9]([A-Za-z0-9_.-]{0,60}[A-Za-z0-9])?", text):
         return text
-    return f"{text[: LABEL_LIMIT - 9].rstrip('-_.')}-{digest(text)}"  # 54 + 1 + 8 = 63
+    stem = dns_label(text, 46) or "x"  # so that 16 digits are left: nobody finds two texts that share them
+    return f"{stem}-{digest(text, 62 - len(stem))}"
 
 
 def object_name(run: Run, content: Any) -> str:
-    """Return a name that says the campaign and the run, and is the same for the same content alone.
+    """Return the name of an object, which no other run has, and this one for the same content alone.
 
-    It leaves room for what Kubernetes adds to the name of an Indexed Job's pods.
+    It begins as the campaign and the run do, and leaves room for what Kubernetes adds to the name of an
+    Indexed Job's pods.
     """
-    stem = dns_label(f"{run.campaign}-{run.name}", 40)
-    return f"{stem}-{digest(content)}"  # 40 + 1 + 8 = 49; with "-99999" and "-x7k2p" 61 of 63
+    stem = dns_label(f"{run.campaign}-{run.name}", 32)
+    unique = digest([run.campaign, run.name, run.output, content], 16)
+    return f"{stem}-{unique}"  # 32 + 1 + 16 = 49; with "-99999" and "-x7k2p" 61 of 63
 
 
-def digest(content: Any) -> str:
-    """Return eight hexadecimal digits of the SHA-256 of ``content`` as canonical JSON."""
+def digest(content: Any, digits: int = 8) -> str:
+    """Return so many hexadecimal digits of the SHA-256 of ``content`` as canonical JSON."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    return hashlib.sha256(canonical.encode()).hexdigest()[:digits]

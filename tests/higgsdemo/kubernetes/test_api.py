@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import socket
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes.client import ApiClient
+from kubernetes.client import ApiClient, NetworkingV1Api
 from kubernetes.config import new_client_from_config_dict
 
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes import api, jobs
 from higgsdemo.kubernetes.api import KubeCluster, KubeError
-from higgsdemo.kubernetes.labels import selector
+from higgsdemo.kubernetes.labels import CAMPAIGN, PART_OF, selector
+from higgsdemo.kubernetes.labels import RUN as RUN_LABEL
+from higgsdemo.run import ClusterRun
 from localkube_server import SHELL, Kube, Server, eventually
 from planned_runs import dataset, planned
 
@@ -40,13 +43,15 @@ def cluster(kube: Kube, request: pytest.FixtureRequest) -> Iterator[KubeCluster]
     kube.core.delete_namespace(namespace)
 
 
-def manifests(command: str = "exit 0") -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def manifests(
+    command: str = "exit 0", run: ClusterRun = RUN
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """ConfigMap, Secret and Job of a dataset with two shards."""
     shards = [Shard("D", name, f"s3://bucket/{name}.root", 1) for name in "ab"]
     (chunk,) = jobs.chunks(shards, 1)
-    manifest = jobs.config_map(RUN, dataset("D"), chunk)
-    secret = jobs.secret(RUN, {"AWS_REGION": "eu-west-1"})
-    job = jobs.job(RUN, dataset("D"), chunk, manifest["metadata"]["name"], secret["metadata"]["name"])
+    manifest = jobs.config_map(run, dataset("D"), chunk)
+    secret = jobs.secret(run, {"CAMPAIGN": run.run.campaign})
+    job = jobs.job(run, dataset("D"), chunk, manifest["metadata"]["name"], secret["metadata"]["name"])
     job["spec"]["template"]["spec"]["containers"][0]["args"] = [command]
     job["spec"]["backoffLimitPerIndex"] = 0
     return manifest, secret, job
@@ -92,13 +97,69 @@ def test_what_is_there_already_is_adopted(cluster: KubeCluster) -> None:
     assert [cluster.apply(manifest).created, cluster.apply(job).created] == [False, False]
 
 
-def test_an_object_of_another_owner_is_refused(cluster: KubeCluster, kube: Kube) -> None:
-    (manifest,) = within(cluster, manifests()[0])
-    stranger = copy.deepcopy(manifest)
-    stranger["metadata"]["labels"] = {}
-    kube.core.create_namespaced_config_map(cluster.namespace, stranger)
-    with pytest.raises(KubeError, match=r"^cluster kube: ConfigMap .* is there already with another owner;"):
+@pytest.mark.parametrize("owner", [None, {PART_OF: None}, {CAMPAIGN: "another"}, {RUN_LABEL: "another"}])
+def test_an_object_of_another_owner_is_neither_adopted_nor_replaced(
+    cluster: KubeCluster, kube: Kube, owner: dict[str, Any] | None
+) -> None:
+    manifest, secret, _ = within(cluster, *manifests())
+    for one, create in (
+        (manifest, kube.core.create_namespaced_config_map),
+        (secret, kube.core.create_namespaced_secret),
+    ):
+        labels = one["metadata"]["labels"] | owner if owner else {}
+        labels = {name: value for name, value in labels.items() if value}
+        create(cluster.namespace, one | {"metadata": one["metadata"] | {"labels": labels}})
+    refusal = r"^cluster kube: {} .* is there already with another owner;"
+    with pytest.raises(KubeError, match=refusal.format("ConfigMap")):
         cluster.apply(manifest)
+    with pytest.raises(KubeError, match=refusal.format("Secret")):
+        cluster.put_secret(secret | {"stringData": {"AWS_REGION": "us-west-2"}})
+    assert list(kube.core.read_namespaced_secret(secret["metadata"]["name"], cluster.namespace).data) == [
+        "CAMPAIGN"
+    ]
+
+
+def test_two_campaigns_whose_names_run_together_share_nothing(cluster: KubeCluster, kube: Kube) -> None:
+    first, second = (
+        planned(run={"campaign": campaign, "name": name, "output": "s3://bucket/out", "image": SHELL})
+        for campaign, name in (("higgs", "full-1"), ("higgs-full", "1"))
+    )
+    for run in (first, second):
+        more = within(cluster, jobs.prepull(run), jobs.network_policy(run, ["127.0.0.0/8"]))
+        manifest, secret, job = within(cluster, *manifests("sleep 60", run))
+        cluster.put_secret(secret)
+        assert cluster.submit(job, manifest)
+        assert all(cluster.apply(one).created for one in more)
+    cluster.remove(selector(first.run.campaign, first.run.name))
+    for listed in (
+        kube.batch.list_namespaced_job,
+        kube.apps.list_namespaced_daemon_set,
+        NetworkingV1Api(kube.client).list_namespaced_network_policy,
+        kube.core.list_namespaced_secret,
+    ):
+        (left,) = listed(cluster.namespace).items
+        assert left.metadata.labels[CAMPAIGN] == "higgs-full"
+    (secret,) = kube.core.list_namespaced_secret(cluster.namespace).items
+    assert secret.data == {"CAMPAIGN": b64encode(b"higgs-full").decode()}
+    eventually(
+        lambda: (
+            {"kube-root-ca.crt", manifest["metadata"]["name"]}
+            == names(kube.core.list_namespaced_config_map(cluster.namespace))
+        )
+    )
+
+
+def test_campaigns_that_need_another_identity_of_their_pods_are_told_apart(cluster: KubeCluster) -> None:
+    first, second = (
+        jobs.service_account(planned(cluster={"pod_identity": f"arn:aws:iam::123456789012:role/{role}"}))
+        for role in ("one", "two")
+    )
+    for _ in range(2):
+        cluster.apply(*within(cluster, first))
+    with pytest.raises(
+        KubeError, match="another content; a campaign with another pod_identity needs a namespace"
+    ):
+        cluster.apply(*within(cluster, second))
 
 
 def test_our_object_with_another_content_is_refused(cluster: KubeCluster) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TINY = {
-    "submit": ("--files", "20", "--clusters", "2"),
+    "submit": ("--files", "20", "--clusters", "2", "--hold-back", "1"),
     "watch": ("--files", "80"),
     "list": ("--datasets", "3"),
     "overhead": ("--runs", "1"),

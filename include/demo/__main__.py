@@ -114,7 +114,7 @@ def watch(options: argparse.Namespace, supervision: Supervision, console: Consol
         watched = Watched(session, options.campaign, options.run or None)
         if options.once or options.json:
             return show_once(watched, console, options.json)
-        return show_live(watched, console)
+        return show_live(watched, view_for(console))
     finally:
         session.close()
 

@@ -1,7 +1,6 @@
 """Airflow's public REST API, as far as the demo needs it: trigger a DAG, follow the run, read a log."""
 
 from datetime import datetime
-from graphlib import TopologicalSorter
 from typing import Any
 
 import httpx
@@ -66,16 +65,6 @@ class Airflow:
             for error in found
             if datetime.fromisoformat(error["timestamp"]) >= since
         }
-
-    def task_order(self, dag_id: str) -> list[str]:
-        """The DAG's task ids, each after those it waits for."""
-        tasks = self._request("GET", f"/api/v2/dags/{dag_id}/tasks").json()["tasks"]
-        order: TopologicalSorter[str] = TopologicalSorter()
-        for task in tasks:
-            order.add(task["task_id"])
-            for downstream in task["downstream_task_ids"]:
-                order.add(downstream, task["task_id"])
-        return list(order.static_order())
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
         """Start a run. One of that id is this one, tried before: an answer may get lost."""

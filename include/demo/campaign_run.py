@@ -6,14 +6,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from demo.airflow_api import FINISHED, Airflow, AirflowAwayError, TaskInstance
-from demo.bucket import Bucket
-from demo.demo_data import bucket_name
-from demo.progress import Follower, Progress
+from demo.airflow_api import Airflow, AirflowAwayError, TaskInstance
 from demo.supervision import Supervision
-from demo.view import View
+from demo.view import State, View
+from demo.watch import Watched
 from higgsdemo.campaign import Campaign, apply_conf
 from higgsdemo.prediction import account_table
 from higgsdemo.publication.summary import Summary
@@ -25,15 +21,6 @@ _PARSE_SECONDS = 300
 
 DAG_FILE = "higgs.py"
 """The file of `dags/` that makes a DAG of each campaign."""
-
-_AWAY_SECONDS = 120
-"""Seconds for which Airflow or the S3 server may not answer; a killed one is back in about 10."""
-
-_REST = 5
-"""Times the CPU of a look that is rested after it: listing takes more the more results there are."""
-
-_LONGEST_REST = 15.0
-"""Seconds."""
 
 _LOG_LINES = 12
 """Lines shown of a failed task's log."""
@@ -68,11 +55,6 @@ class CampaignRun:
         self.conf = conf if changed.growing else conf | {"run_name": name}
         self.submits = "submit" in options.stages
         self._stages = options.stages
-        self._clusters = [cluster.name for cluster in changed.clusters()]
-        bucket = bucket_name(changed.storage.output)
-        below = changed.storage.output.removeprefix(f"s3://{bucket}").strip("/")
-        self._bucket = Bucket(settings, bucket)
-        self._folder = "/".join(filter(None, (below, dag_id, name)))
         self.url = f"{settings.ui_url}/dags/{dag_id}/runs/{self.run_id}"
         plot = "spectrum" if changed.histograms else "higgs"
         self._files = ("summary.json", f"{plot}.png", f"{plot}.svg")
@@ -93,34 +75,17 @@ class CampaignRun:
 
     def follow(self, view: View) -> None:
         """Show the run until it ends. Raises CampaignRunError when it fails."""
-        follower = Follower(
-            self._airflow, self._bucket, self.dag_id, self.run_id, self._clusters, self._folder
-        )
-        answered = time.monotonic()
-        progress = Progress("queued")
-        while progress.run_state not in FINISHED:
-            began = time.process_time()  # not the clock: on a busy machine all takes long
-            try:
-                progress = follower.look()
-                answered = time.monotonic()
-                view.show(progress)
-            except (AirflowAwayError, BotoCoreError, ClientError) as error:
-                self._supervision.check()
-                if time.monotonic() - answered > _AWAY_SECONDS:
-                    raise CampaignRunError(f"{error}; given up after {_AWAY_SECONDS} s") from error
-            time.sleep(max(1.0, min(_REST * (time.process_time() - began), _LONGEST_REST)))
-        if progress.run_state == "failed":
-            raise CampaignRunError(self._failure(follower))
+        state: State = {}
+        for state in Watched(self._airflow, self.dag_id, self.run_id).follow(self._supervision.check):
+            view.show(state)
+        if state["run"]["state"] == "failed":
+            raise CampaignRunError(self._failure())
 
     def summary(self) -> Summary:
         """What came of the run. Raises CampaignRunError when a file of the results is not there."""
-        try:
-            summary = Summary.model_validate_json(self._bucket.read(f"{self._folder}/summary.json"))
-        except ClientError as error:
-            raise CampaignRunError(f"The run has left no summary in the bucket: {error}") from error
         if lost := [name for name in self._files if not (self.results / name).exists()]:
             raise CampaignRunError(f"The run has left no {' and no '.join(lost)} in {self.results}")
-        return summary
+        return Summary.model_validate_json((self.results / "summary.json").read_bytes())
 
     def report(self) -> str:
         """The yields, what the run took, and where the plot is; of a run that submits nothing, what it did.
@@ -148,11 +113,14 @@ class CampaignRun:
             return False
         return True
 
-    def _failure(self, follower: Follower) -> str:
+    def _failure(self) -> str:
+        """What the tasks said that failed themselves, and not for another's failure."""
         parts = [f"The run {self.run_id} of {self.dag_id} failed."]
-        for task in follower.failed_tasks():
-            lines = "\n".join(f"    {line}" for line in follower.complaints(task, _LOG_LINES))
-            parts.append(f"  {_title(task)} failed:\n{lines}")
+        for task in self._airflow.tasks(self.dag_id, self.run_id):
+            if task.state == "failed":
+                complaints = self._airflow.complaints(self.dag_id, self.run_id, task, _LOG_LINES)
+                lines = "\n".join(f"    {line}" for line in complaints)
+                parts.append(f"  {_title(task)} failed:\n{lines}")
         return "\n".join([*parts, f"All of it, when the services are up: {self.url}"])
 
 

@@ -1,9 +1,12 @@
-"""Shows a campaign while it runs: a live table on a terminal, plain lines anywhere else."""
+"""Shows a run while it goes on: a live table on a terminal, plain lines anywhere else.
+
+What it shows is the run's state as the campaign's page in Airflow has it, so that both always tell the same.
+"""
 
 import os
 import time
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,7 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from demo.progress import ClusterProgress, Progress
+State = dict[str, Any]
+"""A run as `/higgs/api/run` answers."""
 
 _MARKS = {
     None: ("·", "dim"),
@@ -24,16 +28,26 @@ _MARKS = {
     "deferred": ("◐", "cyan"),
 }
 _WAITING = ("○", "dim cyan")
+_ENDS = ("success", "failed", "upstream_failed", "up_for_retry", "skipped")
+"""States of tasks that are told where there is no terminal."""
 
-_BAR = 12
-"""Characters of a cluster's progress bar; the whole table fits 80."""
+_STYLES = {"success": "green", "failed": "bold red", "running": "cyan"}
+_PODS = {"pending": "pend", "running": "run", "succeeded": "ok", "failed": "fail"}
+_SHARDS = {"done": "done", "running": "run", "failed": "fail", "pending": "pend"}
+WIDE = 100
+"""Columns of a terminal that has room for bars."""
 
-_SHARDS_EVERY = 5.0
+_UNLISTED = "shards not listed yet"
+
+_LINE_SECONDS = 5.0
 """Seconds between two lines on the number of shards, where there is no terminal."""
+
+_FAILURES = 5
+"""Failed shards that are named."""
 
 
 class View(Protocol):
-    """What the demo shows itself through; used as a context manager."""
+    """What a command shows itself through; used as a context manager."""
 
     def __enter__(self) -> Self: ...
 
@@ -44,8 +58,8 @@ class View(Protocol):
     def say(self, text: str) -> None:
         """Print a line that stays."""
 
-    def show(self, progress: Progress) -> None:
-        """Show the campaign as it is now."""
+    def show(self, state: State) -> None:
+        """Show the run as it is now."""
 
     def print(self, *content: RenderableType) -> None:
         """Print tables and texts that stay."""
@@ -63,8 +77,8 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
-        self._progress: Progress | None = None
-        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._render)
+        self._state: State | None = None
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -84,24 +98,14 @@ class LiveView:
         self._live.stop()
         _print(self._console, *content)
 
-    def show(self, progress: Progress) -> None:
-        """Put the campaign as it is now into the table."""
-        self._progress = progress
+    def show(self, state: State) -> None:
+        """Put the run as it is now into the table."""
+        self._state = state
 
     def _render(self) -> RenderableType:
-        elapsed = _clock(time.monotonic() - self._began)
-        if self._progress is None:
-            return Text(f" {elapsed}", style="dim")
-        progress = self._progress
-        shards = (
-            f"{progress.done} of {progress.shards} shards done" if progress.shards else progress.run_state
-        )
-        return Group(
-            Text(),
-            _clusters_table(progress.clusters),
-            Text.assemble(" ", *_marked_tasks(progress.tasks)),
-            Text(f" {shards} · {elapsed}", style="bold"),
-        )
+        if self._state is None:
+            return Text(f" {_clock(time.monotonic() - self._began)}", style="dim")
+        return render(self._state, self._console.width >= WIDE)
 
 
 class PlainView:
@@ -113,7 +117,7 @@ class PlainView:
         )
         self._began = time.monotonic()
         self._seen: dict[str, str | None] = {}
-        self._shards = (0.0, 0)
+        self._told: tuple[float, str] = (0.0, _UNLISTED)
 
     def __enter__(self) -> Self:
         return self
@@ -132,26 +136,103 @@ class PlainView:
         """Print tables and texts as they are."""
         _print(self._console, *content)
 
-    def show(self, progress: Progress) -> None:
-        """Print what changed since the last time."""
-        states = {task: state for task, state in progress.tasks.items()}
-        for cluster in progress.clusters:
-            states |= {f"{cluster.name} {task}": state for task, state in cluster.tasks.items()}
-        for task, state in states.items():
-            if state in ("success", "failed", "upstream_failed", "up_for_retry", "skipped"):
-                if self._seen.get(task) != state:
-                    self.say(f"{task}: {state}")
-                self._seen[task] = state
-            else:
-                self._seen.pop(task, None)
-        then, done = self._shards
-        now = time.monotonic()
-        if progress.done != done and (now - then >= _SHARDS_EVERY or progress.done == progress.shards):
-            self._shards = (now, progress.done)
-            parts = ", ".join(
-                f"{cluster.name} {cluster.done}/{cluster.shards}" for cluster in progress.clusters
-            )
-            self.say(f"{progress.done} of {progress.shards} shards done ({parts})")
+    def show(self, state: State) -> None:
+        """Print what has changed since the last time."""
+        for task, now in _tasks(state):
+            if now in _ENDS and self._seen.get(task) != now:
+                self.say(f"{task}: {now}")
+            self._seen[task] = now if now in _ENDS else None
+        (then, told), shards, ended = self._told, sentence(state["total"]), state["run"]["ended_all"]
+        if shards != told and (time.monotonic() - then >= _LINE_SECONDS or ended):
+            self._told = (time.monotonic(), shards)
+            self.say(shards)
+
+
+def sentence(total: State) -> str:
+    """The shards of a run in one line."""
+    if total["total"] is None:
+        return _UNLISTED
+    parts = ", ".join(f"{total[part]} {part}" for part in list(_SHARDS)[1:])
+    return f"{total['done']} of {total['total']} shards done, {parts}"
+
+
+def render(state: State, wide: bool) -> RenderableType:
+    """A line for each cluster and the total, then the tasks outside of them, and what has gone wrong."""
+    run = state["run"]
+    heading = Text.assemble(
+        f"{state['title']}, run {run['run_id']}: ",
+        (run["state"], _STYLES.get(run["state"], "")),
+        _elapsed(run),
+    )
+    marks: list[Text | str] = []
+    for stage in _stages(state):
+        mark, style = _mark(stage["state"])
+        marks += [Text(f"{mark} {stage['name']}", style=style), "  "]
+    shown = state["failures"]["shown"][:_FAILURES]
+    failures = [Text(f"{f['shard']} of {f['dataset']}: {f['reason']}", "red") for f in shown]
+    return Group(heading, _table(state, wide), Text.assemble(" ", *marks), *failures, *_remarks(state))
+
+
+def _table(state: State, wide: bool) -> Table:
+    table = Table(box=None, padding=(0, 0, 0, 1), header_style="dim")
+    table.add_column("\ncluster")
+    table.add_column("\ntasks", no_wrap=True)
+    for title in _titles("pods", _PODS):
+        table.add_column(title, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("", width=18)
+    for title in (*_titles("shards", _SHARDS), "\nrate", "\nto go"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for line in state["clusters"]:
+        marks = Text.assemble(*(_mark(step["state"]) for step in line["steps"]))
+        table.add_row(*_row(line["name"], marks, line["pods"], line["shards"], wide))
+    table.add_row(*_row("all", Text(), state["pods"], state["total"], wide), style="bold")
+    return table
+
+
+def _titles(group: str, parts: dict[str, str]) -> list[str]:
+    """The titles of a group of columns, which stands above the first of them."""
+    return [f"{group if number == 0 else ''}\n{part}" for number, part in enumerate(parts.values())]
+
+
+def _row(name: str, marks: Text, pods: dict[str, int], shards: State, wide: bool) -> list[RenderableType]:
+    whole = shards["total"]
+    bars = [ProgressBar(total=max(whole or 0, 1), completed=shards["done"], width=16)] if wide else []
+    done = f"{shards['done']}/{whole}" if whole is not None else ""
+    rate = f"{shards['rate']:.1f}/s" if shards["rate"] else ""
+    to_go = f"{shards['eta']:.0f} s" if shards["eta"] is not None else ""
+    counts = [str(shards[part]) for part in list(_SHARDS)[1:]]
+    seen = [str(pods[phase]) if any(pods.values()) else "" for phase in _PODS]
+    return [name, marks, *seen, *bars, done, *counts, rate, to_go]
+
+
+def _stages(state: State) -> list[State]:
+    """The tasks outside of the clusters, whose own stand in the clusters' lines."""
+    return [stage for stage in state["stages"] if stage["name"] != "cluster"]
+
+
+def _tasks(state: State) -> list[tuple[str, str | None]]:
+    """Every task with its state."""
+    clusters = [
+        (f"{line['name']} {step['name']}", step["state"])
+        for line in state["clusters"]
+        for step in line["steps"]
+    ]
+    return [(stage["name"], stage["state"]) for stage in _stages(state)] + clusters
+
+
+def _remarks(state: State) -> list[Text]:
+    reading, failed = state["reading"], state["failures"]["count"]
+    remarks = [f"and {failed - _FAILURES} failed shards more"] if failed > _FAILURES else []
+    for one in state["slow"]:
+        remarks.append(f"slow: {one['dataset']} in {one['cluster']}, about {one['eta']:.0f} s to go")
+    for one in state["stragglers"][:5]:
+        remarks.append(f"still without a result: {one['shard']} of {one['dataset']} in {one['cluster']}")
+    if reading["error"]:
+        remarks.append(reading["error"])
+    elif not reading["complete"] and reading["found"]:
+        remarks.append(f"reading results: {reading['read']} of {reading['found']}")
+    return [Text(remark, "dim") for remark in remarks]
 
 
 def _print(console: Console, *content: RenderableType) -> None:
@@ -159,32 +240,14 @@ def _print(console: Console, *content: RenderableType) -> None:
         console.print(Text(item) if isinstance(item, str) else item, soft_wrap=True)
 
 
-def _clusters_table(clusters: list[ClusterProgress]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column("cluster", no_wrap=True, vertical="bottom")
-    names = list(dict.fromkeys(task for cluster in clusters for task in cluster.tasks))
-    for name in names:
-        table.add_column(name.replace("_", "\n"), justify="center", vertical="bottom")
-    table.add_column("shards", min_width=_BAR)
-    table.add_column("", justify="right", no_wrap=True)
-    for cluster in clusters:
-        marks = [Text(*_mark(cluster.tasks.get(name))) for name in names]
-        bar = ProgressBar(total=max(cluster.shards, 1), completed=cluster.done, width=_BAR)
-        count = f"{cluster.done}/{cluster.shards}" if cluster.shards else ""
-        table.add_row(Text(cluster.name), *marks, bar, count)
-    return table
-
-
-def _marked_tasks(tasks: dict[str, str | None]) -> list[Text | str]:
-    parts: list[Text | str] = []
-    for name, state in tasks.items():
-        mark, style = _mark(state)
-        parts += [Text(f"{mark} {name}", style=style), "   "]
-    return parts
-
-
 def _mark(state: str | None) -> tuple[str, str]:
     return _MARKS.get(state, _WAITING)
+
+
+def _elapsed(run: State) -> str:
+    if run["started"] is None:
+        return ""
+    return f", {(run['ended'] or time.time()) - run['started']:.0f} s"
 
 
 def _clock(seconds: float) -> str:

@@ -41,9 +41,10 @@ def test_a_run_is_followed_to_its_end_in_plain_lines(stack: Stack) -> None:
     run = stack.trigger("followed", clusters=["kubecon-demo-2"])
     done = watch(stack, "--run", run)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == (
-        "followed success: 22 of 22 shards done, 0 running, 0 failed, 0 pending"
-    )
+    lines = [line.partition("] ")[2] for line in done.stdout.splitlines()]
+    assert "kubecon-demo-2 wait_for_jobs: success" in lines
+    assert "22 of 22 shards done, 0 running, 0 failed, 0 pending" in lines
+    assert lines[-1] == "run followed: success"
 
 
 def test_another_airflow_is_watched_with_the_login_of_the_environment(

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from higgsdemo.wording import did_you_mean, given
+from higgsdemo.wording import ExplainedError, did_you_mean, given
 
 DATASETS_DIR = Path(__file__).resolve().parents[2] / "include" / "datasets"
 
@@ -38,8 +38,10 @@ _NAME = re.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
 _PREFIX = re.compile("[A-Za-z0-9._=+,:~-]+(/[A-Za-z0-9._=+,:~-]+)*")
 
 
-class CatalogueError(ValueError):
+class CatalogueError(ExplainedError, ValueError):
     """A catalogue is missing or wrong; the message names file, line and column."""
+
+    final = True
 
 
 def is_dataset_name(name: str) -> bool:

@@ -15,6 +15,19 @@ _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
 _COLOURS = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
 
 
+class ExplainedError(Exception):
+    """What went wrong, in a message that tells a person all there is to tell.
+
+    :param final: whether asking again would end the same; by default what is true of the kind of error.
+    """
+
+    final = False
+
+    def __init__(self, message: str, *, final: bool | None = None) -> None:
+        super().__init__(message)
+        self.final = type(self).final if final is None else final
+
+
 def printable(text: str, limit: int = LONGEST_LINE) -> str:
     r"""Return text from outside, such as a key, as one line without anything that a terminal would obey.
 

@@ -9,18 +9,23 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from higgsdemo.run import ClusterRun
+from higgsdemo.wording import ExplainedError
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
     from kubernetes_asyncio.client import ApiClient as AsyncApiClient
 
 
-class ClusterError(RuntimeError):
+class ClusterError(ExplainedError):
     """A cluster cannot be made, reached or removed; the message names it, the reason and a remedy."""
+
+    final = True
 
 
 class Unreachable(ClusterError):
     """The provider does not answer, or not now; asking again later may succeed."""
+
+    final = False
 
 
 class Phase(StrEnum):

@@ -53,7 +53,7 @@ IN_USE = "ResourceInUseException"  # an update is at work on it, or on its nodes
 Description = dict[str, Any]
 
 
-class InUse(ClusterError):
+class InUse(Unreachable):
     """EKS works on the cluster, and refuses to be asked for more."""
 
 

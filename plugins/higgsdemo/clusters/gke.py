@@ -194,7 +194,8 @@ class GkeProvider(TokenProvider):
             kind = Unreachable if isinstance(error, (*PASSING, errors.RetryError)) else ClusterError
             raise kind(f"{where}: {type(error).__name__}: {error.message}") from error
         except (GoogleAuthError, AirflowException, ValueError, OSError) as error:
-            kind = Unreachable if isinstance(error, TransportError) else ClusterError
+            passing = isinstance(error, TransportError | ConnectionError | TimeoutError)
+            kind = Unreachable if passing else ClusterError
             raise kind(f"{where} with the Airflow connection {self.cluster.connection!r}: {error}") from error
 
 

@@ -76,8 +76,9 @@ class TokenProvider(KubeconfigProvider):
         name = self.cluster.name
         if endpoint is None:
             state = self.state()
-            remedy = "; run the stage 'create' first" if state.phase == Phase.ABSENT else ""
-            raise ClusterError(f"cluster {name} cannot be reached: it is {state.phase}{remedy}")
+            absent = state.phase == Phase.ABSENT
+            remedy = "; run the stage 'create' first" if absent else ""
+            raise ClusterError(f"cluster {name} cannot be reached: it is {state.phase}{remedy}", final=absent)
         return {
             "apiVersion": "v1",
             "kind": "Config",

@@ -16,10 +16,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from higgsdemo.storage.object_store import ObjectStore
+from higgsdemo.wording import ExplainedError
 
 
-class ListingError(RuntimeError):
+class ListingError(ExplainedError):
     """A dataset cannot be run as listed; the message names the dataset and where it was looked for."""
+
+    final = True
 
 
 class File(NamedTuple):

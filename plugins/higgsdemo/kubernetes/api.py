@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from higgsdemo.kubernetes import labels
+from higgsdemo.wording import ExplainedError
 
 Manifest = dict[str, Any]
 PAGE = 500
@@ -39,14 +40,17 @@ RETRY = Retry(
 )
 
 
-class KubeError(RuntimeError):
+FINAL = {400, 404, 405, 415, 422}  # refusals of what was asked for; a quota (403) may have room later
+
+
+class KubeError(ExplainedError):
     """A cluster refused or cannot be reached; the message names the cluster, the action and the reason.
 
     :param status: the API's, where it has answered.
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int | None = None, *, final: bool = False) -> None:
+        super().__init__(message, final=final or status in FINAL)
         self.status = status
 
 
@@ -252,7 +256,8 @@ class KubeCluster:
             way_out = "a campaign with another pod_identity needs a namespace of its own"
         return KubeError(
             f"cluster {self.name}: {kind} {name} in namespace {self.namespace} is there already with "
-            f"{difference}; {way_out}"
+            f"{difference}; {way_out}",
+            final=True,
         )
 
     def _verb(self, verb: Literal["create", "read"], kind: str) -> Callable[..., Any]:

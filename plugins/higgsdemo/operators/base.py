@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from higgsdemo import deadline
 from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.wording import ExplainedError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,21 +29,20 @@ class TaskFailedForGood(AirflowFailException):
     """A task has failed for a reason that its message tells whole, and that no retry can change."""
 
 
+def most_mapped() -> int:
+    """Return how many instances of a task Airflow makes of one list."""
+    from airflow.sdk.configuration import conf
+
+    return int(conf.getint("core", "max_map_length", fallback=1024))
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Let the errors that explain themselves end the task without the chain of their causes."""
-    from higgsdemo.catalogue import CatalogueError
-    from higgsdemo.clusters import ClusterError
-    from higgsdemo.datasets.shards import ListingError
-    from higgsdemo.kubernetes.api import KubeError
-    from higgsdemo.storage.object_store import StorageError
-
     try:
         yield
-    except (ClusterError, KubeError, ListingError, StorageError) as error:
-        raise TaskFailed(str(error)) from None
-    except CatalogueError as error:
-        raise TaskFailedForGood(str(error)) from None
+    except ExplainedError as error:
+        raise (TaskFailedForGood if error.final else TaskFailed)(str(error)) from None
 
 
 class ClusterOperator(BaseOperator):

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 
 from higgsdemo.operators.base import TaskFailed, connect, provider_of
 from higgsdemo.run import ClusterRun
+from higgsdemo.wording import ExplainedError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,7 +23,7 @@ ANSWER_IN = timedelta(hours=1)  # then they are deleted: a cluster that nobody w
 class ChooseCleanupOperator(HITLBranchOperator):
     """Follow ``keep`` or ``cleanup_jobs``, as the campaign says; ask before clusters that work are deleted.
 
-    Nobody is asked by a scheduled run, which nobody may be there for.
+    A cluster that does not answer may work. Nobody is asked by a scheduled run: nobody may be there.
 
     :param assignments: what ``plan`` returned.
     """
@@ -31,7 +32,7 @@ class ChooseCleanupOperator(HITLBranchOperator):
 
     def __init__(self, *, assignments: Any, **kwargs: Any) -> None:
         super().__init__(
-            subject="Shards still run. Delete their clusters?",
+            subject="Shards may still run. Delete their clusters?",
             options=[DELETE, KEEP],
             options_mapping={DELETE: "cleanup_jobs", KEEP: "keep"},
             defaults=DELETE,
@@ -54,9 +55,7 @@ class ChooseCleanupOperator(HITLBranchOperator):
         return self.do_branch(context, "cleanup_jobs")
 
     def _busy(self, assignment: ClusterRun) -> str | None:
-        """Say how many shards a cluster still works on, whoever's they are."""
-        from higgsdemo.clusters import ClusterError
-        from higgsdemo.kubernetes.api import KubeError
+        """Say how many shards a cluster still works on, whoever's they are, or that nobody knows."""
         from higgsdemo.kubernetes.labels import PART_OF, PROJECT
         from higgsdemo.kubernetes.progress import job_progress
 
@@ -65,9 +64,9 @@ class ChooseCleanupOperator(HITLBranchOperator):
             if not provider_of(assignment).state().runs:
                 return None
             jobs = connect(assignment).jobs(f"{PART_OF}={PROJECT}")
-        except (ClusterError, KubeError) as error:
-            self.log.warning("%s; whether shards run there is not known", error)
-            return None
+        except ExplainedError as error:
+            self.log.warning("%s", error)
+            return f"{name}: nobody knows whether shards run there: {error}"
         at_work = [job_progress(job) for job in jobs if not job["spec"].get("suspend")]
         shards = sum(one.running + one.pending for one in at_work if not one.finished)
         return f"{name}: {shards} shards" if shards else None

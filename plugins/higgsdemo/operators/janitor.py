@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from higgsdemo.operators.base import told
+from higgsdemo.operators.base import most_mapped, told
 from higgsdemo.operators.clusters import DeleteClusterOperator
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
@@ -45,8 +45,8 @@ class FindLeftoversOperator(BaseOperator):
             else:
                 self.log.warning("%s: left over", leftover)
                 free.append(leftover)
-        self.log.info("%d left over", len(free))
-        return [leftover.model_dump(mode="json") for leftover in free]
+        self.log.info("%d left over", len(free))  # those beyond what Airflow maps are for the next run
+        return [leftover.model_dump(mode="json") for leftover in free[: most_mapped()]]
 
 
 class RemoveLeftoverOperator(DeleteClusterOperator):

@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from higgsdemo.campaign import CampaignError, apply_conf, refuse_unpublished_image
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
-from higgsdemo.operators.base import TaskFailedForGood, told
+from higgsdemo.operators.base import TaskFailedForGood, most_mapped, told
 from higgsdemo.operators.list_shards import listed
 from higgsdemo.run import GROWING, RECORD, ClusterRun, Run, run_name
 
@@ -58,6 +58,11 @@ class PlanOperator(BaseOperator):
                 notify.make()
         except (CampaignError, NotifierError) as error:
             raise TaskFailedForGood(str(error)) from None
+        if len(clusters) > (most := most_mapped()):
+            raise TaskFailedForGood(
+                f"the run has {len(clusters)} clusters, and this Airflow allows {most}: take fewer, or raise "
+                "its setting max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH)"
+            )
         if "submit" in run.stages:
             names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
             with told():

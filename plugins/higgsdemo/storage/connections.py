@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from higgsdemo.wording import ExplainedError
+
 GCS_ENDPOINT = "gcs_api_endpoint"  # extra of a Google connection: the store's URL, where it is not Google's
 USER_PROJECT = "x-goog-user-project"
 S3_VARIABLES = {
@@ -41,8 +43,10 @@ SECRET_VARIABLES = {
 }
 
 
-class StorageError(RuntimeError):
+class StorageError(ExplainedError):
     """The store refused or could not be reached; the message names the URL, the connection and a remedy."""
+
+    final = True
 
 
 @dataclass(frozen=True)

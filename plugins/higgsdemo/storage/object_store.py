@@ -94,7 +94,7 @@ class ObjectStore:
                     empty = False
                     yield StoredObject(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"])
         if empty and self.exists(NO_OBJECT):  # the web page of a proxy reads like a listing of nothing
-            raise StorageError(self._no_store("list", f"{self.url}/{prefix}".rstrip("/")))
+            raise StorageError(self._no_store("list", f"{self.url}/{prefix}".rstrip("/")), final=False)
 
     def folder(self) -> tuple[StoredObject, ...]:
         """Return what lies directly below the URL, folders and their content left out."""
@@ -176,24 +176,27 @@ class ObjectStore:
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise StorageError(
                 f"cannot {verb} {target}: access denied"
-                + (f"; check the Airflow connection {self.connection!r}" if self.connection else "")
+                + (f"; check the Airflow connection {self.connection!r}" if self.connection else ""),
+                final=isinstance(error, PermissionDeniedError),  # a token that has ended is made anew
             ) from error
         except (NotFoundError, FileNotFoundError) as error:
             raise StorageError(f"cannot {verb} {target}: there is no such bucket or object") from error
         except _connection_errors() as error:
             raise StorageError(
                 f"cannot {verb} {target}: the Airflow connection {self.connection!r} cannot be used: "
-                f"{_first_line(error)}"
+                f"{_first_line(error)}",
+                final=isinstance(error, _connection_errors()[0]),  # others fail to get a token, now
             ) from error
         except BaseError as error:
             if "invalid list response" in str(error):
-                raise StorageError(self._no_store(verb, target)) from error
+                raise StorageError(self._no_store(verb, target), final=False) from error
             if "NoSuchBucket" in str(error):  # a listing's 404 has no exception of its own
                 raise StorageError(f"cannot {verb} {target}: there is no such bucket") from error
             raise StorageError(
                 f"cannot {verb} {target}"
                 + (f" with the Airflow connection {self.connection!r}" if self.connection else "")
-                + f": {_first_line(error)}"
+                + f": {_first_line(error)}",
+                final=False,
             ) from error
 
     def _no_store(self, verb: str, target: str) -> str:

@@ -52,7 +52,7 @@ class XrootdStore:
         except OSError as error:
             if NOT_FOUND in str(error):
                 return None
-            raise StorageError(f"cannot look up {self.url}/{key}: {error}") from error
+            raise StorageError(f"cannot look up {self.url}/{key}: {error}", final=False) from error
 
     def read(self, key: str) -> bytes:
         """Return one file."""
@@ -73,7 +73,8 @@ class XrootdStore:
         try:
             yield
         except OSError as error:
-            raise StorageError(f"cannot {verb} {self.url}/{key}: {error}") from error
+            gone = isinstance(error, FileNotFoundError)
+            raise StorageError(f"cannot {verb} {self.url}/{key}: {error}", final=gone) from error
 
 
 def _stored(key: str, information: dict[str, Any]) -> StoredObject:

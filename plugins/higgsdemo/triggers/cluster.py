@@ -9,7 +9,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from higgsdemo.clusters import BUSY, ClusterError, Phase, State, Unreachable, provider_of
+from higgsdemo.clusters import BUSY, ClusterError, Phase, State, provider_of
 from higgsdemo.deadline import passed, too_late
 from higgsdemo.run import ClusterRun
 
@@ -52,8 +52,8 @@ class ClusterTrigger(BaseTrigger):
                 # A thread for each: clouds answer in their own time, and a campaign may have many clusters.
                 state = await sync_to_async(self.provider.state, thread_sensitive=False)()
             except ClusterError as error:
-                if not isinstance(error, Unreachable) or clock() - last_answer > PATIENCE:
-                    yield TriggerEvent({"error": str(error)})
+                if error.final or clock() - last_answer > PATIENCE:
+                    yield TriggerEvent({"error": str(error), "final": error.final})
                     return
                 self.log.warning("%s; asking again", error)
                 continue

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from higgsdemo.clusters import ClusterError, Unreachable, provider_of
+from higgsdemo.clusters import ClusterError, provider_of
 from higgsdemo.deadline import passed, too_late
 from higgsdemo.run import ClusterRun
 from higgsdemo.triggers.cancelling import has_ended
@@ -86,7 +86,8 @@ class PollingTrigger(BaseTrigger):
                         await asyncio.sleep(self.poll_seconds)
             except (ApiException, ClientError, ClusterError, OSError) as error:
                 if _final(error, failures) or clock() - last_answer > PATIENCE or passed(self.deadline):
-                    yield TriggerEvent({"error": self._explain(error)})
+                    final = {"final": True} if isinstance(error, ClusterError) and error.final else {}
+                    yield TriggerEvent({"error": self._explain(error), **final})
                     return
                 failures += 1
                 pause = min(self.poll_seconds * 2**failures, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
@@ -162,4 +163,4 @@ def _final(error: Exception, failures: int) -> bool:
 
     if isinstance(error, ApiException):
         return not (error.status in PASSING or (error.status == EXPIRED and failures == 0))
-    return isinstance(error, ClusterError) and not isinstance(error, Unreachable)
+    return isinstance(error, ClusterError) and error.final

@@ -13,7 +13,7 @@ from clouds.tasks import carry_out, first_event
 from clouds.waits import wait_for_a_job
 from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.clusters.tokens import HEADROOM
-from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.run import ClusterRun
 from higgsdemo.triggers.cluster import ClusterTrigger
@@ -115,7 +115,7 @@ def test_what_is_there_with_another_shape_is_refused_by_the_difference(
     amazon: Amazon, change: dict[str, Any], difference: str
 ) -> None:
     created(run())
-    with pytest.raises(TaskFailed) as refused:
+    with pytest.raises(TaskFailedForGood) as refused:
         created(run(**change))
     assert str(refused.value) == (
         f"cluster {NAME} is there already with another shape: {difference}. Change the campaign, or remove "
@@ -135,7 +135,7 @@ def test_the_number_of_nodes_is_no_difference_where_it_follows_the_pods(amazon: 
 
 def test_the_cluster_of_another_campaign_is_neither_adopted_nor_deleted(amazon: Amazon) -> None:
     created(run("higgs-minimal"))
-    with pytest.raises(TaskFailed, match="made by the campaign higgs-minimal: give this one another name"):
+    with pytest.raises(TaskFailedForGood, match="made by the campaign higgs-minimal: give this"):
         created(run())
     with pytest.raises(AirflowSkipException, match=f"there is no cluster {NAME} of ours to delete"):
         deleted(run())
@@ -146,7 +146,7 @@ def test_somebodys_cluster_is_neither_adopted_nor_deleted(amazon: Amazon) -> Non
     amazon.client("eks").create_cluster(
         name=NAME, roleArn=EKS["cluster_role"], resourcesVpcConfig={"subnetIds": EKS["subnets"]}
     )
-    with pytest.raises(TaskFailed, match="was not made by a campaign: give this one another name"):
+    with pytest.raises(TaskFailedForGood, match="was not made by a campaign: give this one another name"):
         created(run())
     with pytest.raises(AirflowSkipException):
         deleted(run())

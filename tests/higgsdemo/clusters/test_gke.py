@@ -18,7 +18,7 @@ from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.clusters.gke import PASSING
 from higgsdemo.clusters.gke_request import label_value
 from higgsdemo.clusters.tokens import HEADROOM
-from higgsdemo.operators.base import TaskFailed
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.run import ClusterRun
 from higgsdemo.triggers.cluster import ClusterTrigger
@@ -122,7 +122,7 @@ def test_what_is_there_with_another_shape_is_refused_by_the_difference(
     google: Google, change: dict[str, Any], difference: str
 ) -> None:
     created(run())
-    with pytest.raises(TaskFailed) as refused:
+    with pytest.raises(TaskFailedForGood) as refused:
         created(run(**change))
     assert str(refused.value) == (
         f"cluster {NAME} is there already with another shape: {difference}. Change the campaign, or remove "
@@ -132,7 +132,7 @@ def test_what_is_there_with_another_shape_is_refused_by_the_difference(
 
 def test_the_cluster_of_another_campaign_is_neither_adopted_nor_deleted(google: Google) -> None:
     created(run("higgs-minimal"))
-    with pytest.raises(TaskFailed, match="made by the campaign higgs-minimal: give this one another name"):
+    with pytest.raises(TaskFailedForGood, match="made by the campaign higgs-minimal: give this"):
         created(run())
     with pytest.raises(AirflowSkipException, match=f"there is no cluster {NAME} of ours to delete"):
         deleted(run())
@@ -141,7 +141,7 @@ def test_the_cluster_of_another_campaign_is_neither_adopted_nor_deleted(google: 
 
 def test_somebodys_cluster_is_neither_adopted_nor_deleted(google: Google) -> None:
     google.clusters[LINK] = gke.Cluster(name=NAME, status=gke.Cluster.Status.RUNNING)
-    with pytest.raises(TaskFailed, match="was not made by a campaign: give this one another name"):
+    with pytest.raises(TaskFailedForGood, match="was not made by a campaign: give this one another name"):
         created(run())
     with pytest.raises(AirflowSkipException):
         deleted(run())
@@ -182,7 +182,7 @@ def test_a_cluster_that_is_busy_is_deleted_once_it_is_not(
 def test_a_deletion_that_is_refused_though_nothing_is_at_work_says_why(google: Google) -> None:
     created(run())
     google.held = "the cluster is protected"
-    with pytest.raises(TaskFailed, match=r"cannot delete the cluster on GKE: Failed.*protected"):
+    with pytest.raises(TaskFailedForGood, match=r"cannot delete the cluster on GKE: Failed.*protected"):
         deleted(run())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,8 +25,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def choice(monkeypatch: pytest.MonkeyPatch, busy: str | None, **run: Any) -> ChooseCleanupOperator:
-    """The task of a run whose only cluster still works, or does not."""
-    monkeypatch.setattr(ChooseCleanupOperator, "_busy", lambda self, assignment: busy)
+    """The task of a run whose only cluster works (a text), does not (empty), or tells itself (None)."""
+    if busy is not None:
+        monkeypatch.setattr(ChooseCleanupOperator, "_busy", lambda self, assignment: busy or None)
     monkeypatch.setattr(
         ChooseCleanupOperator, "do_branch", lambda self, context, branches_to_execute: branches_to_execute
     )
@@ -50,6 +52,16 @@ def test_somebody_is_asked_before_clusters_that_work_are_deleted(
     assert "kubecon-demo-0: 12 shards" in question["body"]
 
 
+def test_somebody_is_asked_when_the_cluster_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]]
+) -> None:
+    nowhere = {"conn_type": "localkube", "host": "http://127.0.0.1", "port": 1, "password": "x"}
+    monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(nowhere))
+    with pytest.raises(TaskAwaitingInput):
+        choice(monkeypatch, None).execute(context())
+    assert "kubecon-demo-0: nobody knows whether shards run there: " in asked[0]["body"]
+
+
 @pytest.mark.parametrize(("answer", "task"), [(DELETE, ["cleanup_jobs"]), (KEEP, ["keep"])])
 def test_the_answer_is_followed(monkeypatch: pytest.MonkeyPatch, answer: str, task: list[str]) -> None:
     from datetime import UTC, datetime
@@ -66,7 +78,7 @@ def test_the_answer_is_followed(monkeypatch: pytest.MonkeyPatch, answer: str, ta
 @pytest.mark.parametrize(
     ("busy", "run", "kind"),
     [
-        (None, {}, "manual"),
+        ("", {}, "manual"),
         ("busy", {}, "scheduled"),
         ("busy", {"approve_delete": False}, "manual"),
         ("busy", {"cleanup": "jobs"}, "manual"),
@@ -75,7 +87,7 @@ def test_the_answer_is_followed(monkeypatch: pytest.MonkeyPatch, answer: str, ta
 def test_nobody_is_asked_without_need(
     monkeypatch: pytest.MonkeyPatch,
     asked: list[dict[str, Any]],
-    busy: str | None,
+    busy: str,
     run: dict[str, Any],
     kind: str,
 ) -> None:

@@ -15,7 +15,7 @@ from gcs_server import gcs
 from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, apply_conf, load_campaign
 from higgsdemo.datasets import listing
 from higgsdemo.datasets.shards import Shard, cluster_shards, done_shards, shard_name
-from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator, plan_run
 from higgsdemo.run import ClusterRun, Run
@@ -109,7 +109,7 @@ def test_a_dataset_that_is_not_all_there_is_an_error(
     kind: Kind, objects: list[tuple[str, bytes]], message: str
 ) -> None:
     kind.put_all(objects)
-    with pytest.raises(TaskFailed) as failed:
+    with pytest.raises(TaskFailedForGood) as failed:
         listed(run(kind, {"name": "A", "files": 2}))
     assert str(failed.value).startswith(message.format(url=kind.url))
     assert str(failed.value).endswith('; set "incomplete" to "warn" to run with what is there')
@@ -149,7 +149,7 @@ def test_an_index_file_in_the_bucket_names_the_shards(kind: Kind) -> None:
 def test_a_wrong_index_file_in_the_bucket_is_told(s3: Kind, content: bytes, message: str) -> None:
     index = f"{s3.url}/A_file_index.txt"
     s3.put_all([("A_file_index.txt", content)])
-    with pytest.raises(TaskFailed, match=r"^dataset A") as failed:
+    with pytest.raises(TaskFailedForGood, match=r"^dataset A") as failed:
         listed(run(s3, {"name": "A", "url": f"{s3.url}/", "index": index}))
     assert message in str(failed.value)
 

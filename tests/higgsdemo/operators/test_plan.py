@@ -13,7 +13,7 @@ import pytest
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.catalogue import load_catalogue
-from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.run import ClusterRun
 from s3_server import Bucket, bucket, s3_endpoint
@@ -140,8 +140,18 @@ def test_a_misspelt_key_is_refused_by_name(campaign: Campaign) -> None:
         plan(campaign, maping=[])
 
 
+def test_more_clusters_than_airflow_maps_are_refused_at_once(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
+    assert len(plan(campaign)) == 3
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+    with pytest.raises(TaskFailedForGood, match="has 3 clusters, and this Airflow allows 2: "):
+        plan(campaign)
+
+
 def test_a_bucket_that_is_not_there_is_named(campaign: Campaign) -> None:
-    with pytest.raises(TaskFailed, match=r"s3://no-such-bucket/demo/.*: there is no such bucket"):
+    with pytest.raises(TaskFailedForGood, match=r"s3://no-such-bucket/demo/.*: there is no such bucket"):
         plan(campaign, storage={"output": "s3://no-such-bucket"})
 
 

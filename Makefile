@@ -71,7 +71,7 @@ bench-%: develop
 	@python -m bench $* $(BENCH)
 
 soak: develop  ## run campaigns while parts are killed at random (MINUTES=10 SEED=1)
-	@PYTHONPATH=plugins:include:tests python tests/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
+	@PYTHONPATH=plugins:include:tests:tests/support python tests/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
 damaged: develop  ## read 200 damaged files, and plan 2,000 generated campaigns (`make test` takes fewer)
 	@DAMAGED_FILES=200 GENERATED=2000 python -m pytest tests/workload/test_damaged_files.py \

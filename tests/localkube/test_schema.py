@@ -7,7 +7,7 @@ from localkube_server import Kube, indexed_job
 
 
 def test_the_schema_is_that_of_the_installed_client() -> None:
-    assert SCHEMA.read_text() == text(), "run: python tests/kubernetes_schema.py"
+    assert SCHEMA.read_text() == text(), "run: python tests/support/kubernetes_schema.py"
 
 
 def post(kube: Kube, namespace: str, body: object, validation: str = "") -> tuple[int, str, str | None]:

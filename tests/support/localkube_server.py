@@ -14,7 +14,7 @@ import httpx
 
 from kube_client import Kube, eventually
 
-SOURCE = Path(__file__).parents[1] / "include"
+SOURCE = Path(__file__).parents[2] / "include"
 SHELL = "test/shell:1"
 IMAGES = {SHELL: {"Entrypoint": ["/bin/sh", "-c"], "Env": ["PATH=/usr/bin:/bin", "FROM_IMAGE=yes"]}}
 

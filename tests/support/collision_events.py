@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import uproot
 
-DIRECTORY = Path(__file__).resolve().parents[2] / "shared" / "data"
+DIRECTORY = Path(__file__).resolve().parents[3] / "shared" / "data"
 CHANNELS = ("4mu", "4e", "2e2mu")
 
 requires_collision_events = pytest.mark.skipif(

@@ -5,7 +5,7 @@ record 5500); the style is mplhep's, with its own fonts, so it is drawn the same
 
 The plot makes no claim that its numbers do not: a catalogue's note (of simulated data, say) stands in the
 place of "CMS Open Data", and a partial campaign shows its own luminosity and the part of the shards computed.
-Below stand the significance of the Higgs boson and its strength, where they are known.
+Below stand the significance of the Higgs boson and its strength, or why they are not known.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import math
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,10 +202,10 @@ def _write_headline(
     if missing := coverage_text(spectrum):
         axes.text(0.04, below, missing, size=19, style="italic", **place)
         below -= 0.01 + 0.00195 * 19 * len(missing.splitlines())
-    if discovery is not None and discovery.expected_significance is not None:
-        found = replace(discovery, statement=None)
-        axes.text(0.04, below, "\n".join(in_words(found)), size=15, linespacing=1.3, **place)
-        below -= 0.075
+    if discovery is not None:
+        found = [line for words in in_words(discovery) for line in textwrap.wrap(words, 44, max_lines=3)]
+        axes.text(0.04, below, "\n".join(found), size=15, linespacing=1.3, **place)
+        below -= 0.0375 * len(found)
     return below
 
 

@@ -4,8 +4,9 @@ In a model of one bin with s signal and b background events, n observed:
 
 - b known: q0 = 2 (n ln(n / b) - n + b), the significance of a counting experiment (Cowan, Cranmer, Gross,
   Vitells, Eur. Phys. J. C 71 (2011) 1554, eq. 52; its Asimov value is eq. 97);
-- b with a relative error d: the factor of the bin γ, Gaussian about 1, is profiled. Without signal
-  n / γ - b - (γ - 1) / d² = 0, a quadratic equation; with signal γ = 1, and the strength is (n - b) / s.
+- with a relative error d of what is expected: the factor of the bin γ, Gaussian about 1, is profiled. With a
+  mean of m events n / γ - m - (γ - 1) / d² = 0, a quadratic equation (pyhf keeps γ below 10);
+  at the best strength, (n - b) / s, γ = 1.
 """
 
 from math import erfc, exp, factorial, log, sqrt
@@ -13,10 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from iminuit import Minuit
 
 from counting_experiment import counting
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.physics.discovery import Discovery, discover, discovery_in
+from higgsdemo.physics.discovery import Discovery, NoConvergenceError, discover, discovery_in
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.physics.workspace import workspace
 from higgsdemo.results.merge import Merge
@@ -26,15 +30,19 @@ SIGNAL, BACKGROUND, OBSERVED = 8.20, 4.65, 12
 """Higgs, and ZZ with Drell-Yan, in the published yields of 121 to 130 GeV, and the data's events there."""
 
 
+def fall(n: float, mean: float, d: float = 0.0) -> float:
+    """-2 ln λ of n observed events of which the mean is expected, with the relative error d."""
+    gamma = 1.0
+    if d:
+        half = (mean * d**2 - 1) / 2
+        gamma = min(-half + sqrt(half**2 + n * d**2), 10.0)
+    pulled = (gamma - 1) ** 2 / d**2 if d else 0.0
+    return 2 * (mean * gamma - n + (n * log(n / (mean * gamma)) if n else 0.0)) + pulled
+
+
 def closed_form(n: float, b: float, d: float = 0.0) -> float:
     """√q0 of n observed events over a background b with the relative error d."""
-    if n <= b:
-        return 0.0
-    if not d:
-        return sqrt(2 * (n * log(n / b) - n + b))
-    half = (b * d**2 - 1) / 2
-    gamma = -half + sqrt(half**2 + n * d**2)
-    return sqrt(2 * (n * log(n / (b * gamma)) - n + b * gamma) + (gamma - 1) ** 2 / d**2)
+    return sqrt(fall(n, b, d)) if n > b else 0.0
 
 
 @pytest.mark.parametrize("n", [3, 5, 8, 12, 30])
@@ -55,23 +63,43 @@ def test_the_published_counts_are_an_excess_of_2_8_standard_deviations() -> None
     assert found.signal_strength == pytest.approx(0.896, abs=0.001)
 
 
-@pytest.mark.parametrize("error", [0.02, 0.1, 0.4])
-@pytest.mark.parametrize("n", [3, 6, 12, 30])
-def test_an_uncertain_background_is_profiled_as_in_the_closed_form(n: int, error: float) -> None:
-    found = discover(counting(SIGNAL, BACKGROUND, n, error))
-    assert found.observed_significance == pytest.approx(closed_form(n, BACKGROUND, error), abs=2e-3)
-
-
-def test_the_interval_is_where_the_likelihood_falls_by_one_half() -> None:
-    """-2 ln λ(mu) = 2 (mu s + b - n + n ln(n / (mu s + b))) of a known background."""
-    found = discover(counting(SIGNAL, BACKGROUND, OBSERVED))
-    assert found.signal_strength_interval is not None
-    for mu in found.signal_strength_interval:
-        mean = mu * SIGNAL + BACKGROUND
-        fall = 2 * (mean - OBSERVED + OBSERVED * log(OBSERVED / mean))
-        assert fall == pytest.approx(1.0, abs=0.01)
+@settings(deadline=None, max_examples=60)
+@example(signal=900.0, background=1.0, observed=5, error=0.033, bins=1)
+@example(signal=0.02, background=0.5, observed=40, error=0.4, bins=1)
+@given(
+    signal=st.floats(0.02, 2000.0),
+    background=st.floats(0.05, 300.0),
+    observed=st.integers(0, 400),
+    error=st.sampled_from([0.0, 0.01, 0.1, 0.3]),
+    bins=st.sampled_from([1, 3]),
+)
+def test_every_number_of_a_counting_experiment_is_the_closed_form(
+    signal: float, background: float, observed: int, error: float, bins: int
+) -> None:
+    """In bins that are alike -2 ln λ adds up; its fall by 1 ends the interval."""
+    found = discover(counting(signal, background, observed, error, bins))
+    assert found.observed_significance == pytest.approx(
+        sqrt(bins) * closed_form(observed, background, error), rel=1e-3, abs=0.01
+    )
+    assert found.expected_significance == pytest.approx(
+        sqrt(bins) * closed_form(signal + background, background, error), rel=1e-3, abs=0.01
+    )
+    excess = max(observed - background, 0.0) / signal
+    least = fall(observed, excess * signal + background, error)
+    if found.signal_strength_interval is None:
+        highest = max(20.0, 2 * (observed + 10) / signal)
+        assert found.statement == f"the data are compatible with all up to {highest:.3g}"
+        assert bins * (fall(observed, highest * signal + background, error) - least) < 1.01
+        return
+    assert found.signal_strength is not None
     low, high = found.signal_strength_interval
-    assert low < (OBSERVED - BACKGROUND) / SIGNAL < high
+    assert low <= excess <= high
+    assert found.signal_strength == pytest.approx(excess, abs=0.01 * (high - low))
+    for end in (low, high) if low else (high,):
+        lower = fall(observed, end * signal + background, error) - least
+        assert bins * lower == pytest.approx(1.0, abs=0.01)
+    if not low:
+        assert bins * (fall(observed, background, error) - least) < 1.01
 
 
 def test_fewer_events_than_background_are_no_signal_at_all() -> None:
@@ -164,6 +192,23 @@ def test_a_fit_that_cannot_converge_is_told_and_not_fatal() -> None:
     assert found.statement.startswith("the fit has not converged (")
 
 
+@pytest.mark.parametrize("reach", [0.1, 0.9])
+def test_a_minimizer_that_stops_short_of_the_minimum_is_found_out(
+    reach: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never goes further than to a part of the best signal strength, and says that this is the minimum."""
+    migrad = Minuit.migrad
+
+    def stop_short(fit: Minuit) -> Minuit:
+        if not fit.fixed[0]:
+            fit.limits[0] = (0.0, reach * (OBSERVED - BACKGROUND) / SIGNAL)
+        return migrad(fit)
+
+    monkeypatch.setattr(Minuit, "migrad", stop_short)
+    with pytest.raises(NoConvergenceError, match=r"the fit has not converged .* above its lowest point"):
+        discover(counting(SIGNAL, BACKGROUND, OBSERVED))
+
+
 FULL = {"4mu": {18: 9}}
 NOT_COVERED = "no luminosity is covered: no shard of data that states its own has been analysed"
 
@@ -224,6 +269,7 @@ def test_a_signal_that_is_expected_far_beyond_the_data_is_excluded(signal: int, 
     assert found.statement is None
     assert found.signal_strength_interval is not None
     assert found.signal_strength_interval[1] < 0.1
+    assert found.signal_strength == pytest.approx(max(observed - 1, 0) / signal, abs=1e-4)
 
 
 def test_the_workspace_is_the_spectrum() -> None:

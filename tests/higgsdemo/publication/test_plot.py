@@ -184,15 +184,34 @@ def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
     assert tallest < min(box.y0 for box in boxes)
 
 
-def test_the_significance_and_the_strength_of_the_signal_are_told_where_they_are_known() -> None:
-    assert "Significance: 12.6σ observed, 13.7σ expected\nSignal strength: 0.95 +0.43 −0.35" in texts(
-        draw(spectrum(), known(), FOUND)
-    )
-    assert "Significance: 13.7σ expected" in texts(
-        draw(spectrum(), known(), Discovery(expected_significance=13.7, statement="no event of data"))
-    )
-    shown = texts(draw(spectrum(), known(), Discovery(statement="too few simulated events")))
-    assert shown == texts(draw(spectrum(), known()))
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (FOUND, ["Significance: 12.6σ observed, 13.7σ expected", "Signal strength: 0.95 +0.43 −0.35"]),
+        (
+            Discovery(expected_significance=13.7, statement="no event of data"),
+            ["Significance: 13.7σ expected", "No observed significance: no event of data"],
+        ),
+        (
+            Discovery(0.0, 0.7, statement="the data are compatible with all up to 30"),
+            [
+                "Significance: 0.0σ observed, 0.7σ expected",
+                "No signal strength: the data are compatible",
+                "with all up to 30",
+            ],
+        ),
+        (
+            Discovery(statement="the fit has not converged " + "(and so on) " * 20),
+            [
+                "No observed significance: the fit has not",
+                "converged (and so on) (and so on) (and so",
+                "on) (and so on) (and so on) (and so [...]",
+            ],
+        ),
+    ],
+)
+def test_the_significance_is_told_or_why_it_is_not_known(found: Discovery, told: list[str]) -> None:
+    assert "\n".join(told) in texts(draw(spectrum(), known(), found))
 
 
 def test_an_empty_campaign_is_drawn_empty() -> None:

@@ -59,7 +59,8 @@ function fillDiscovery(found) {
   ].filter(([, value]) => typeof value === "number");
   find("discovery").replaceChildren(...figures.map(([name, value, text]) =>
     element("div", { class: value === strength && "wide" }, element("dt", {}, name), element("dd", {}, text(value)))));
-  say(find("undecided"), found.statement ? `No observed significance: ${found.statement}` : "");
+  const unknown = found.observed_significance === null ? "observed significance" : "signal strength";
+  say(find("undecided"), found.statement ? `No ${unknown}: ${found.statement}` : "");
 }
 
 /** What an own analysis has instead of yields. */

@@ -18,8 +18,7 @@ def main() -> None:
     manifest = Path(os.environ["SHARD_MANIFEST"]).read_text().splitlines()
     for shard in json.loads(manifest[int(os.environ["JOB_COMPLETION_INDEX"])])["shards"]:
         local = Path(os.environ["INPUT_DIR"], "shard.root")
-        folder, _, key = shard["url"].rpartition("/")
-        local.write_bytes(obstore.get(open_store(folder), key).bytes())
+        local.write_bytes(obstore.get(*locate(shard["url"])).bytes())
         try:
             processed, counts = analyse(local, *shard.get("entries", ()))
         except Exception as error:  # whatever a damaged file makes fail
@@ -28,12 +27,13 @@ def main() -> None:
         result = {"samplename": os.environ["DATASET"], "shard": shard["name"], "processed": processed}
         result |= {"entries": shard.get("entries"), "histograms": {"dimuon_mass": counts.tolist()}}
         content = json.dumps(result).encode()
-        output = open_store(os.environ["OUTPUT_URL"])
-        obstore.put(output, f"{shard['name']}.json", content, use_multipart=False)
+        place = locate(f"{os.environ['OUTPUT_URL']}/{shard['name']}.json")
+        obstore.put(*place, content, use_multipart=False)
 
 
-def open_store(url: str) -> obstore.store.ObjectStore:
-    return from_url(url, client_options={"allow_http": True})  # credentials: the usual variables
+def locate(url: str) -> tuple[obstore.store.ObjectStore, str]:
+    *bucket, key = url.split("/", 3)  # the key is text: %20 in it is no space
+    return from_url("/".join(bucket), client_options={"allow_http": True}), key  # the usual variables
 
 
 def analyse(path: Path, start: int | None = None, stop: int | None = None) -> tuple[int, np.ndarray]:

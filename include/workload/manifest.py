@@ -12,7 +12,7 @@ from typing import Any
 
 from workload.errors import BadInput, Misconfigured
 
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,249}")  # and .json or .root: 255 at most
 
 
 @dataclass(frozen=True)

@@ -172,8 +172,9 @@ def _xrootd(url: str) -> tuple[Any, str]:
 
     for name, value in XROOTD_PATIENCE.items():
         os.environ.setdefault(name, value)
+    server, _, path = url.removeprefix(f"{XROOTD}://").partition("/")
     try:
-        files, path = fsspec.core.url_to_fs(url)
+        files, _ = fsspec.core.url_to_fs(f"{XROOTD}://{server}//")  # which would look for more in the path
     except ImportError as error:
         raise Misconfigured(
             f"{url} needs the Python packages fsspec-xrootd and xrootd, which this image does not have"

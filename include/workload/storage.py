@@ -6,6 +6,7 @@ the variables begin with `INPUT_` and `OUTPUT_`. Plain HTTP is used where an end
 """
 
 import os
+import re
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,7 @@ XROOTD = "root"  # a scheme of its own kind: `workload.remote` reads it
 Role = Literal["INPUT", "OUTPUT"]
 """What a store is to a pod: where its shards lie, or where its results go."""
 
+_UNREADABLE = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # the library asks for no such key
 _PAYER = "GOOGLE_USER_PROJECT"  # who pays for requests; the client has no variable of its own for it
 _RETRY: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 # No limit on a whole request, since a shard may take minutes; a stalled connection ends after a minute.
@@ -48,8 +50,8 @@ def split(url: str, schemes: tuple[str, ...] = SCHEMES) -> tuple[str, str, str]:
         raise ValueError(f"{url} is not a URL with {', '.join(f'{allowed}://' for allowed in schemes)}")
     if not root and scheme != "file":
         raise ValueError(f"{url} has no {'host' if scheme.startswith('http') else 'bucket'}")
-    if not {"", ".", ".."}.isdisjoint(key.split("/")):
-        raise ValueError(f"{url} names no object: a part of its path is empty or dots")
+    if _UNREADABLE.search(key):
+        raise ValueError(f"{url} names no object: in its path is an empty part, dots or a control character")
     return scheme, root, key
 
 

@@ -70,6 +70,16 @@ def test_its_documents_are_what_its_campaign_says(
         assert sum(document.counts["dimuon_mass"]) > 100
 
 
+@pytest.mark.parametrize("key", ["a%20b/x.root", "a b/x.root", "a+b#c?d/x%2Fy.root", "ü/%.root"])
+def test_a_key_is_text_and_not_a_part_of_a_web_address(
+    example: Path, bucket: Bucket, shard_file: Path, tmp_path: Path, key: str
+) -> None:
+    bucket.client.upload_file(str(shard_file), bucket.name, f"in/{key}")
+    ended = run(example, bucket, tmp_path, f"in/{key}")
+    assert ended.code == 0, ended.stderr
+    assert bucket.keys("out") == [f"out/muons/{Path(key).stem}.json"]
+
+
 def test_parts_of_a_file_add_up_to_it(
     example: Path, repository: Path, bucket: Bucket, shard_file: Path, tmp_path: Path
 ) -> None:

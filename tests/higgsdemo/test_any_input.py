@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from higgsdemo.campaign import parse_index
-from higgsdemo.datasets.shards import File, dump, list_shards, load
+from higgsdemo.datasets.shards import File, cut, dump, list_shards, load, shard_name
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD, job_pods, job_progress
 from higgsdemo.results.document import parse_result
 from result_documents import document
@@ -20,6 +20,8 @@ keys = st.one_of(
     st.text(min_size=1, max_size=40),
     st.sampled_from(
         ["a b.root", "ä.root", "../x.root", "a/../b.root", "..root", "-.root", "x.ROOT", "a//b.root"]
+        + ["_.root", "b_00-10.root", "b_10-20.root", "b.root", f"{shard_name('a/b.root')}.root", "a/b.root"]
+        + [f"{'k' * number}.root" for number in (213, 222, 223, 1019)]
     ),
     st.text(alphabet="ab/. \u00e9", min_size=1, max_size=12).map(lambda stem: f"{stem}.root"),
 )
@@ -48,16 +50,17 @@ def test_any_index_file_names_objects_or_is_refused(content: bytes) -> None:
 
 
 @given(st.lists(st.tuples(keys, st.one_of(st.none(), st.integers(0, 10))), unique_by=lambda item: item[0]))
-def test_any_listing_gives_each_shard_a_name_of_its_own_that_is_a_plain_file_name(
+def test_any_listing_gives_shards_and_parts_names_of_their_own_that_are_plain_file_names(
     files: list[tuple[str, int | None]],
 ) -> None:
     skipped: list[str] = []
     shards = list(
         list_shards("A", itertools.starmap(File, files), "s3://b/A/", lambda key, why: skipped.append(key))
     )
-    names = [shard.name for shard in shards]
+    parts = [part for shard in shards for part in cut(shard, [(0, 10), (10, 20)])]
+    names = [shard.name for shard in shards + parts]
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name) for name in names)
+    assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,249}", name) for name in names)
     assert len(shards) + len(skipped) == len(files)
     assert list(load(map(dump, shards))) == shards
 

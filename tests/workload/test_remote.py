@@ -101,6 +101,11 @@ def test_etags_are_the_same_however_they_are_quoted(
     assert open_remote(shard(web_server.put("a.root", CONTENT), etag=listed)).read(0, 3) == CONTENT[:3]
 
 
+def test_an_xrootd_path_is_text(xrootd: XrootdStandIn) -> None:
+    xrootd.pipe_file("/eos/a::b%20c.root", CONTENT)
+    assert open_remote(shard("root://eos.example.org//eos/a::b%20c.root")).read(0, 4) == CONTENT[:4]
+
+
 def test_an_xrootd_file_that_was_written_anew_has_changed(xrootd: XrootdStandIn) -> None:
     xrootd.pipe_file("/eos/a.root", CONTENT)
     xrootd.times["/eos/a.root"] = 2

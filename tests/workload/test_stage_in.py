@@ -56,6 +56,7 @@ def test_an_object_of_another_size_than_listed_is_not_copied(source: Path, tmp_p
         ("s3:///a.root", "s3:///a.root has no bucket"),
         ("https:///a.root", "https:///a.root has no host"),
         ("s3://bucket/a//b.root", "s3://bucket/a//b.root names no object"),
+        ("s3://bucket/a\tb.root", "s3://bucket/a\tb.root names no object"),
         ("file:///tmp/../etc/passwd", "file:///tmp/../etc/passwd names no object"),
     ],
 )

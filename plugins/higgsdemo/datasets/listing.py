@@ -7,7 +7,6 @@ wait on the worker's disk until they can be put together in the order of the dat
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from higgsdemo.campaign.model import DatasetRef
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.luminosity import Luminosities
 from higgsdemo.datasets.shards import (
+    PART,
     File,
     ListingError,
     Shard,
@@ -38,7 +38,6 @@ from higgsdemo.storage.xrootd import XrootdStore
 AT_ONCE = 8  # datasets
 FILES_AT_ONCE = 16  # of a dataset, that are looked into: a few small requests each
 Store = ObjectStore | XrootdStore
-PART = re.compile(r"_[0-9]+-[0-9]+$")  # what `cut` adds to the name of a file
 NAMED = 20  # files of a dataset that were passed over
 
 

@@ -18,6 +18,13 @@ from typing import Any, NamedTuple
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.wording import ExplainedError
 
+LONGEST_NAME = 222
+"""Of the 255 bytes of a file's name: 28 are for the range of a part, up to 10^12 events, 5 for `.json`."""
+
+PART = re.compile(r"_[0-9]+-[0-9]+$")  # what `cut` adds to the name of a file
+UNREADABLE = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # keys that obstore does not ask for
+AMBIGUOUS = re.compile(rf"{PART.pattern}|-([0-9a-f]{{8}}|[0-9a-f]{{32}})$")
+
 
 class ListingError(ExplainedError):
     """A dataset cannot be run as listed; the message names the dataset and where it was looked for."""
@@ -109,17 +116,22 @@ def cut(shard: Shard, ranges: Sequence[tuple[int, int]]) -> Iterator[Shard]:
 def shard_name(key: str) -> str:
     """Return the key's path below the dataset without its ending, in characters that every store takes.
 
-    A key of other characters, as the slash, has eight digits of its hash added: two keys never share a name,
-    and no list of the names that are taken has to be kept.
+    Two keys never share a name, and no list of the names that are taken has to be kept: a key of other
+    characters, as the slash, or whose name might be that of another key or of a part of its file, has digits
+    of its hash added: eight, or 32 where the path is cut, as long paths may differ in their end alone.
 
-    >>> shard_name("0A1B-2C.root"), shard_name("20000/0A1B.root")
-    ('0A1B-2C', '20000-0A1B-ede7945e')
+    >>> shard_name("0A1B-2C.root"), shard_name("20000/0A1B.root"), shard_name("mu_000-100.root")
+    ('0A1B-2C', '20000-0A1B-ede7945e', 'mu_000-100-c2f808b7')
     """
     path = key.removesuffix(".root")
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path).strip(".-")
-    if name == path and name:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path).lstrip("._-").rstrip(".-")
+    if name and name == path and len(name) <= LONGEST_NAME and not AMBIGUOUS.search(name):
         return name
-    return f"{name or 'shard'}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    digits = hashlib.sha256(key.encode()).hexdigest()
+    added = f"-{digits[:8]}"
+    if len(name) + len(added) > LONGEST_NAME or PART.search(name + added):
+        added = f"-{digits[:32]}"
+    return f"{name[: LONGEST_NAME - len(added)] or 'shard'}{added}"
 
 
 def dump(shard: Shard) -> bytes:
@@ -171,4 +183,9 @@ def shard_of(key: str) -> tuple[str, str]:
 def _unfit(key: str, size: int | None) -> str | None:
     if not key.endswith(".root"):
         return "is no .root file"
+    if UNREADABLE.search(key):
+        return (
+            'has a key with an empty part, "." or "..", or a control character, which pods cannot ask for '
+            "(copy it to another key)"
+        )
     return "is empty" if size == 0 else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from higgsdemo.operators.base import ClusterOperator, in_time, output_store, told
 from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,7 @@ def listed(
     for listing in listings:
         name = listing.dataset.name
         for key, why in listing.passed_over.items():
-            warn("dataset %s: %s %s: passed over", name, key, why)
+            warn("dataset %s: %s %s: passed over", name, printable(key), why)
         if more := listing.passed_over_count - len(listing.passed_over):
             warn("dataset %s: %d more files are no shards: passed over", name, more)
         problem = incomplete(listing, connection)

@@ -17,8 +17,15 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    BaseError,
+    InvalidPathError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 
+from higgsdemo.storage.any_keys import list_any
 from higgsdemo.storage.connections import Access, StorageError, access, scheme_of
 
 if TYPE_CHECKING:
@@ -87,14 +94,25 @@ class ObjectStore:
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield what lies below ``prefix``, page by page, in the order of the keys."""
-        empty = True
+        last = ""
         with self._explained("list", prefix):
-            for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
-                for meta in page:
-                    empty = False
-                    yield StoredObject(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"])
-        if empty and self.exists(NO_OBJECT):  # the web page of a proxy reads like a listing of nothing
+            try:
+                for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
+                    for meta in page:
+                        last = meta["path"]
+                        yield StoredObject(last, meta["size"], meta["e_tag"], meta["last_modified"])
+            except InvalidPathError:
+                yield from self._list_any(prefix, last)
+                return
+        if not last and self.exists(NO_OBJECT):  # the web page of a proxy reads like a listing of nothing
             raise StorageError(self._no_store("list", f"{self.url}/{prefix}".rstrip("/")), final=False)
+
+    def _list_any(self, prefix: str, last: str) -> Iterator[StoredObject]:
+        """Yield what follows the key ``last`` below ``prefix``, with keys that obstore cannot name."""
+        folder = f"{self.url}/".split("/", 3)[3]
+        below = f"{self.url}/{prefix}".rstrip("/")
+        for key, size, etag, modified in list_any(below, self.connection, f"{folder}{last}"):
+            yield StoredObject(key.removeprefix(folder), size, etag, modified)
 
     def folder(self) -> tuple[StoredObject, ...]:
         """Return what lies directly below the URL, folders and their content left out."""

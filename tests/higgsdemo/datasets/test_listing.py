@@ -94,6 +94,18 @@ def test_a_file_that_is_not_there_is_no_dataset(served: str, tmp_path: Path) -> 
     )
 
 
+def test_a_file_that_is_named_as_a_part_of_another_is_a_shard_beside_all_its_parts(
+    s3: Kind, clustered_file: Path, tmp_path: Path
+) -> None:
+    part = f"mu_00000-{EVENTS // 2}"
+    keys = (f"mu/{name}.root" for name in ("mu", part, f"{part}-1a2b3c4d"))
+    s3.put_all([(key, clustered_file.read_bytes()) for key in keys])
+    shards = listed(ref(f"{s3.url}/mu/"), tmp_path, shard_events=EVENTS // 2)[1]
+    assert len({shard.name for shard in shards}) == 6
+    assert [shard.name for shard in shards[:2]] == [part, f"mu_{EVENTS // 2}-{EVENTS}"]
+    assert sum(shard.share for shard in shards) == 3
+
+
 def test_a_file_that_cannot_be_cut_is_left_to_its_pod(web_server: WebServer, tmp_path: Path) -> None:
     url = web_server.put("a.root", b"no ROOT file at all" * 1000)
     (shard,) = listed(ref(f"{url}/"), tmp_path)[1]

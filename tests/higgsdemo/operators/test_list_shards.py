@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator, plan_run
 from higgsdemo.run import ClusterRun, Run
 from higgsdemo.storage.object_store import ObjectStore
+from higgsdemo.wording import printable
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
 from stores import Kind, gs, kind, s3
@@ -96,6 +98,55 @@ def test_sizes_and_what_is_no_shard_are_told(kind: Kind, capsys: pytest.CaptureF
     told = capsys.readouterr().out
     assert "dataset A: empty.root is empty: passed over" in told
     assert "dataset A: notes.md is no .root file: passed over" in told
+
+
+@pytest.mark.parametrize(
+    "odd", ["dd//b.root", "/b.root", "./b.root", "d/../b.root", "..", "t\tb.root", "b\x7f.root", "b.root/"]
+)
+def test_a_key_that_pods_cannot_ask_for_is_passed_over_by_name_and_takes_no_other_along(
+    s3: Kind, odd: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3.put_all([("A/a.root", b"1"), (f"A/{odd}", b"22"), ("A/\tb.root", b"1"), ("A/z//z.root", b"1")])
+    s3.put_all([("A/z.root", b"333"), ("AB/c.root", b"1"), ("B/d.root", b"1")])
+    datasets, shards = listed(run(s3, {"name": "A"}, {"name": "B"}))
+    assert [shard.url.removeprefix(f"{s3.url}/") for shard in shards] == ["A/a.root", "A/z.root", "B/d.root"]
+    assert datasets["A"] == {"shards": 2, "bytes": 4, "done": 0}
+    told = capsys.readouterr().out
+    assert f"dataset A: {printable(odd)} " in told
+    assert r"dataset A: \u0009b.root has a key with an empty part" in told
+    assert "z//z.root has a key with" in told
+
+
+def test_a_bucket_of_google_is_listed_past_such_a_key_too(
+    gs: Kind, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gs.put_all([("A/a.root", b"1"), ("A/b\tc.root", b"22"), ("A/d.root", b"333"), ("AB/c.root", b"1")])
+    assert [shard.name for shard in listed(run(gs, {"name": "A"}))[1]] == ["a", "d"]
+    assert r"b\u0009c.root has a key with an empty part" in capsys.readouterr().out
+
+
+def test_any_other_key_is_a_shard_with_a_name_that_is_a_file_name(kind: Kind) -> None:
+    stems = [
+        "_temporary/0/x",
+        "p%20q",
+        "p%2Fq",
+        "a b",
+        "a+b",
+        "h#a?b",
+        "é",
+        "e\u0301",
+        "...",
+        "....",
+        "k" * 222,
+    ]
+    stems += ["k" * 240, "mu", "mu_000-100", "mu-12345678", "~*&=;:,@!'()", "a\\b", "日本"]
+    kind.put_all([(f"A/{stem}.root", b"1") for stem in stems])
+    shards = listed(run(kind, {"name": "A"}))[1]
+    assert {shard.url for shard in shards} == {f"{kind.url}/A/{stem}.root" for stem in stems}
+    names = {shard.name for shard in shards}
+    assert len(names) == len(stems)
+    assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,221}", name) for name in names)
+    assert {"k" * 222, "mu"} <= names
 
 
 INCOMPLETE = {

@@ -78,7 +78,8 @@ def _poll(assignment: ClusterRun, jobs: list[str]) -> Callable[[], dict[str, Any
     async def once() -> dict[str, Any] | None:
         async with trigger.provider.connect_async() as api:
             payload = await trigger.poll(api)
-            await trigger.after_poll(last=True)
+            trigger.after_poll(last=True)
+            await trigger.after_event()
             return payload
 
     return lambda: asyncio.run(once())

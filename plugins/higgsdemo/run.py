@@ -47,6 +47,7 @@ class Run(BaseModel):
     :param incomplete: what a dataset does whose listing is empty or not what the catalogue says.
     :param on_cancel: what becomes of the Jobs of a task that somebody ends by hand.
     :param max_hours: hours after its start that the run is ended; None for no limit.
+    :param max_idle_hours: hours without one running pod that a cluster's Jobs are stopped after.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +71,7 @@ class Run(BaseModel):
     incomplete: Incomplete
     on_cancel: OnCancel
     max_hours: float | None
+    max_idle_hours: float = 0.5
     download_limit_kbps: int | None
     read: Read = "stage-in"
     shard_events: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,11 +16,12 @@ from cluster.conftest import Target
 from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, Space, conditions, exits, soon
 from cluster.troubled_api import TroubledApi, connection, troubled_api
 from higgsdemo.clusters.existing import ExistingProvider
+from higgsdemo.kubernetes import jobs
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.clusters import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
-from higgsdemo.triggers import polling
+from higgsdemo.triggers import polling, standstill
 from higgsdemo.triggers.jobs import JobsTrigger
 from s3_server import Bucket
 
@@ -225,6 +227,50 @@ def test_several_shards_a_pod_are_counted_by_shard(campaign: Campaign) -> None:
     assert run.wait(run.submit())["failed"] == 2
     assert run.document("progress/kubecon-demo-0.json")["D"]["shards"]["failed"] == 2
     assert [one["shard"] for one in run.document("failures/kubecon-demo-0.json")] == ["c", "d"]
+
+
+def _without_secret(spec: Any) -> None:
+    spec["containers"][0]["envFrom"] = [{"secretRef": {"name": "not-there"}}]
+
+
+def _without_config_map(spec: Any) -> None:
+    spec["volumes"][0]["configMap"]["name"] = "not-there"
+
+
+def _too_large(spec: Any) -> None:
+    spec["containers"][0]["resources"] = {"requests": {"cpu": "4000"}}
+
+
+def _refused(spec: Any) -> None:
+    spec["serviceAccountName"] = "not-there"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (_too_large, r"no node takes pod \S+: 0/\d+ nodes are available: .*Insufficient cpu"),
+        (_without_secret, 'pod \\S+ waits: CreateContainerConfigError secret "not-there" not found'),
+        (_without_config_map, r"Pod \S+: FailedMount MountVolume.SetUp failed .*not found"),
+        (_refused, r'Job \S+: FailedCreate Error creating: a pod is forbidden: .*"?not-there"? not found'),
+    ],
+)
+def test_pods_that_cannot_run_end_the_wait_with_the_clusters_reason(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None], why: str
+) -> None:
+    monkeypatch.setattr(standstill, "TOLD_AFTER", 0.0)
+    run = campaign("", {"max_idle_hours": 5 / 3600})
+    made_by_us = jobs.pod_spec
+
+    def pod_spec(*arguments: Any) -> Any:
+        spec = made_by_us(*arguments)
+        change(spec)
+        return spec
+
+    monkeypatch.setattr(jobs, "pod_spec", pod_spec)
+    with pytest.raises(TaskFailedForGood, match=why):
+        run.wait(run.submit())
+    assert re.search(why, run.document("progress/kubecon-demo-0.json")["D"]["waiting"])
+    assert [job.spec.suspend for job in run.jobs()] == [True]
 
 
 def test_cleanup_removes_ours_and_leaves_a_strangers_job_and_another_run(campaign: Campaign) -> None:

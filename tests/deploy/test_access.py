@@ -16,13 +16,16 @@ from clouds.fixtures import localkube_with_workload
 from clouds.tasks import carry_out, make
 from deploy.role import Right, right_for, rights, without
 from deploy.role_gate import RoleGate
+from higgsdemo import clusters
 from higgsdemo.clusters.base import Provider
 from higgsdemo.datasets.shards import Shard, dump, shards_key
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood, connect
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
+from higgsdemo.run import ClusterRun
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers.jobs import JobsTrigger
+from higgsdemo.triggers.standstill import NO_RIGHT, Standstill
 from localkube_server import Kube
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
@@ -88,8 +91,21 @@ def campaign(s3: Kind) -> None:
     connect(by_keys).owners()
     with pytest.raises(TaskFailedForGood, match="1 of 1 shards have no result"):
         carry_out(WaitForJobsOperator, by_keys, submitted=submitted)
+    why_no_pod_runs(by_keys)
     make(SubmitJobsOperator, by_keys).execute({})  # makes the Job anew, as it has failed
     make(CleanupJobsOperator, by_keys).execute({"dag_run": SimpleNamespace(conf={})})
+
+
+def why_no_pod_runs(run: ClusterRun) -> str:
+    """What is found out where nothing has pods."""
+
+    async def look() -> str:
+        waiting = Standstill(run.cluster.namespace, "of=nobody", 0.0)
+        async with clusters.provider_of(run).connect_async() as api:
+            found = await waiting.look(api, ["uid-of-nobody"])
+        return found.why if found else ""
+
+    return asyncio.run(look())
 
 
 def test_a_campaign_needs_every_right_of_the_account_and_no_other(s3: Kind, account: RoleGate) -> None:
@@ -97,15 +113,26 @@ def test_a_campaign_needs_every_right_of_the_account_and_no_other(s3: Kind, acco
     assert account.needed - {MAKES_NAMESPACES} == rights(ROLE)
 
 
-@pytest.mark.parametrize(
-    "rule", range(len(ROLE["rules"])), ids=lambda n: "/".join(ROLE["rules"][n]["resources"])
-)
+EVENTS = next(number for number, rule in enumerate(ROLE["rules"]) if rule["resources"] == ["events"])
+OTHERS = [number for number in range(len(ROLE["rules"])) if number != EVENTS]
+
+
+@pytest.mark.parametrize("rule", OTHERS, ids=lambda n: "/".join(ROLE["rules"][n]["resources"]))
 def test_without_one_of_the_rules_a_campaign_fails_and_says_what_it_may_not(
     s3: Kind, account: RoleGate, rule: int
 ) -> None:
     account.allowed = rights(without(ROLE, [rule]))
     with pytest.raises(TaskFailed, match=r"403 .* is forbidden: User .* cannot \w+ resource"):
         campaign(s3)
+
+
+def test_without_events_a_campaign_goes_on_and_says_which_right_is_missing(
+    s3: Kind, account: RoleGate
+) -> None:
+    account.allowed = rights(without(ROLE, [EVENTS]))
+    run = planned(cluster={"provider": "existing", "connection": "theirs", "flavor": None})
+    assert why_no_pod_runs(run) == NO_RIGHT
+    campaign(s3)
 
 
 @pytest.mark.parametrize(

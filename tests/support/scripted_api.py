@@ -27,8 +27,17 @@ class ScriptedApi:
         self.tokens_given = 0
         self.tokens_used: list[str] = []
         self.patches: list[tuple[str, dict[str, Any]]] = []
-        self.pending: list[dict[str, Any]] = []
+        self.pods: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] | int = []
+        self.nodes: dict[str, dict[str, Any]] = {}
+        self.removed: list[str] = []
         self.url = ""
+
+    @property
+    def connection(self) -> str:
+        """The Airflow connection to it, as a localkube server."""
+        host, _, port = self.url.rpartition(":")
+        return json.dumps({"conn_type": "http", "host": host, "port": int(port), "password": "admin"})
 
     async def kubeconfig(self, request: web.Request) -> web.Response:
         """The admin API of localkube: the cluster, with its kubeconfig."""
@@ -46,9 +55,30 @@ class ScriptedApi:
             }
         )
 
-    async def pods(self, request: web.Request) -> web.Response:
-        """The pending pods."""
-        return web.json_response({"kind": "PodList", "apiVersion": "v1", "items": self.pending})
+    async def list_pods(self, request: web.Request) -> web.Response:
+        """The pods of the phase that is asked for."""
+        phase = request.query["fieldSelector"].removeprefix("status.phase=")
+        items = [pod for pod in self.pods if pod["status"]["phase"] == phase]
+        return web.json_response({"kind": "PodList", "apiVersion": "v1", "items": items})
+
+    async def list_events(self, request: web.Request) -> web.Response:
+        """The events of the object that is asked for, or a refusal."""
+        if isinstance(self.events, int):
+            return web.json_response({"message": "told to refuse"}, status=self.events)
+        uid = request.query["fieldSelector"].removeprefix("involvedObject.uid=")
+        items = [event for event in self.events if event["involvedObject"]["uid"] == uid]
+        return web.json_response({"kind": "EventList", "apiVersion": "v1", "items": items})
+
+    async def node(self, request: web.Request) -> web.Response:
+        """A node, or its removal."""
+        name = request.match_info["name"]
+        if name not in self.nodes:
+            return web.json_response({"message": "no such node"}, status=404)
+        if request.method == "DELETE":
+            self.removed.append(name)
+            self.pods = [pod for pod in self.pods if pod["spec"].get("nodeName") != name]
+            return web.json_response({})
+        return web.json_response(self.nodes[name])
 
     async def patch(self, request: web.Request) -> web.Response:
         """Note what is to become of a Job."""
@@ -82,7 +112,10 @@ async def scripted_api(*script: Step) -> AsyncIterator[ScriptedApi]:
     app.router.add_get("/localkube/clusters/{name}", api.kubeconfig)
     app.router.add_get("/apis/batch/v1/namespaces/{namespace}/jobs", api.jobs)
     app.router.add_get("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}/status", api.jobs)
-    app.router.add_get("/api/v1/namespaces/{namespace}/pods", api.pods)
+    app.router.add_get("/api/v1/namespaces/{namespace}/pods", api.list_pods)
+    app.router.add_get("/api/v1/namespaces/{namespace}/events", api.list_events)
+    app.router.add_get("/api/v1/nodes/{name}", api.node)
+    app.router.add_delete("/api/v1/nodes/{name}", api.node)
     app.router.add_patch("/apis/batch/v1/namespaces/{namespace}/jobs/{name}", api.patch)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

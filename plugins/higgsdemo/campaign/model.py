@@ -156,6 +156,13 @@ class Campaign(Model):
         "stopped, and cleanup follows; no limit by default.",
         examples=[2],
     )
+    max_idle_hours: Hours = Field(
+        0.5,
+        title="Longest time without a running pod",
+        description="Hours without one running pod after which a cluster's Jobs are stopped, with the reason "
+        "that the cluster gives; four times as long while its nodes are added or a queue holds the Jobs.",
+        examples=[0.5],
+    )
     on_cancel: OnCancelChoice = Field(
         "stop",
         title="When cancelled",

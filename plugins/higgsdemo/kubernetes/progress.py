@@ -80,10 +80,10 @@ def total_progress(parts: Iterable[Progress]) -> Progress:
 
 
 def job_pods(job: dict[str, Any]) -> Counter[str]:
-    """Return a Job's pods by phase; those that were removed, or are being removed, are not among them."""
+    """Return a Job's pods by phase; those that are being removed are ``terminating``, in no phase else."""
     status = job.get("status") or {}
     active, ready = int(status.get("active") or 0), int(status.get("ready") or 0)
-    ended = {phase: int(status.get(phase) or 0) for phase in ("succeeded", "failed")}
+    ended = {phase: int(status.get(phase) or 0) for phase in ("succeeded", "failed", "terminating")}
     return Counter(pending=max(active - ready, 0), running=min(active, ready), **ended)
 
 
@@ -92,15 +92,20 @@ def progress_key(cluster: str) -> str:
     return f"progress/{cluster}.json"
 
 
-def progress_document(jobs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Return shards and pods by dataset, of pairs of a dataset and a Job; a dataset may have several."""
+def progress_document(
+    jobs: Iterable[tuple[str, dict[str, Any]]], waiting: str | None = None
+) -> dict[str, Any]:
+    """Return shards and pods by dataset, of pairs of a dataset and a Job; a dataset may have several.
+
+    :param waiting: what datasets that are not through wait for, if it is more than their turn.
+    """
     by_dataset: dict[str, list[dict[str, Any]]] = {}
     for dataset, job in jobs:
         by_dataset.setdefault(dataset, []).append(job)
-    return {dataset: _of_dataset(jobs) for dataset, jobs in sorted(by_dataset.items())}
+    return {dataset: _of_dataset(jobs, waiting) for dataset, jobs in sorted(by_dataset.items())}
 
 
-def _of_dataset(jobs: list[dict[str, Any]]) -> dict[str, Any]:
+def _of_dataset(jobs: list[dict[str, Any]], waiting: str | None) -> dict[str, Any]:
     progress = total_progress(map(job_progress, jobs))
     pods = sum(map(job_pods, jobs), Counter[str]())
     return {
@@ -111,4 +116,5 @@ def _of_dataset(jobs: list[dict[str, Any]]) -> dict[str, Any]:
             "running": progress.running,
         },
         "pods": {phase: pods[phase] for phase in PODS},
+        **({"waiting": waiting} if waiting and not progress.finished else {}),
     }

@@ -173,6 +173,7 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
         incomplete=campaign.incomplete,
         on_cancel=campaign.on_cancel,
         max_hours=campaign.max_hours,
+        max_idle_hours=campaign.max_idle_hours,
         download_limit_kbps=campaign.download_limit_kbps,
         read=campaign.read,
         shard_events=campaign.shard_events,

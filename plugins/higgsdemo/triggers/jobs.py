@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-
-from asgiref.sync import sync_to_async
 
 from higgsdemo.kubernetes.labels import DATASET, STOPPED, label_value, selector
 from higgsdemo.kubernetes.progress import (
     Progress,
     failed_indexes,
+    job_pods,
     job_progress,
     progress_document,
-    progress_key,
     total_progress,
 )
-from higgsdemo.storage.object_store import ObjectStore, StorageError
-from higgsdemo.triggers.image_pull import ImagePull
+from higgsdemo.triggers.lost_nodes import LostNodes
 from higgsdemo.triggers.polling import PollingTrigger, passing_over
+from higgsdemo.triggers.progress_writer import ProgressWriter
+from higgsdemo.triggers.standstill import Hope, Obstacle, Standstill
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
-
-LEFT_EVERY = 2.0  # s at least between two writes of what was seen
-LEFT_IN = 10.0  # s that a write may take
 
 
 class JobsTrigger(PollingTrigger):
@@ -53,13 +46,14 @@ class JobsTrigger(PollingTrigger):
         self._names = {label_value(dataset.name): dataset.name for dataset in self.planned.cluster.datasets}
         run = self.planned.run
         pods = f"{selector(run.campaign, run.name)},{DATASET}"
-        self._pull = ImagePull(self.planned.cluster.namespace, pods)
+        namespace = self.planned.cluster.namespace
+        self._standstill = Standstill(namespace, pods, run.max_idle_hours)
+        self._lost = LostNodes(namespace, pods, ours=bool(self.provider.marks))
+        self._writer = ProgressWriter(self.planned, self.log)
+        self._ended: list[int] = []
         self._start: tuple[float, int] | None = None
         self._last: Progress | None = None
         self._seen: dict[str, Any] = {}
-        self._left: tuple[float, dict[str, Any]] | None = None
-        self._shown = True
-        self._writer = ThreadPoolExecutor(1)  # a store that hangs takes up no thread that others wait for
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
@@ -73,25 +67,48 @@ class JobsTrigger(PollingTrigger):
             await self._resume(api, mine)
         progress = total_progress(job_progress(job) for job in mine)
         self._tell(progress)
-        self._seen = progress_document((self._dataset(job), job) for job in mine)
-        if excess := self._excess(mine):
-            self.log.error("%s: the Jobs are stopped", excess)
-            await self._stop_those(api, mine)
-            return {"finished": False}
-        if progress.finished:
-            return {"finished": True}
-        return await self._unable_to_start(api, progress)
+        payload = await self._outcome(api, mine, progress)
+        waiting = None if progress.finished else self._lost.told or self._standstill.told
+        self.warn(waiting)
+        self._seen = progress_document(((self._dataset(job), job) for job in mine), waiting)
+        return payload
 
-    async def _unable_to_start(self, api: ApiClient, progress: Progress) -> dict[str, Any] | None:
-        """Give up when no pod can run for want of its image; nothing else is known to keep pods for ever."""
-        if progress.running or not progress.pending:
-            self._pull.moves()
+    def after_poll(self, *, last: bool) -> None:
+        """Leave what was seen in the run's folder."""
+        self._writer.give(self._seen, last=last)
+
+    async def after_event(self) -> None:
+        """Let the last of it be written."""
+        await self._writer.end()
+
+    async def _outcome(
+        self, api: ApiClient, jobs: list[dict[str, Any]], progress: Progress
+    ) -> dict[str, Any] | None:
+        if excess := self._excess(jobs):
+            self.log.error("%s: the Jobs are stopped", excess)
+            await self._stop_those(api, jobs)
+            return {"finished": False}
+        return {"finished": True} if progress.finished else await self._stuck(api, jobs, progress)
+
+    async def _stuck(
+        self, api: ApiClient, jobs: list[dict[str, Any]], progress: Progress
+    ) -> dict[str, Any] | None:
+        """Look what keeps pods from running, or from ending; give up when none has run for too long."""
+        left = [job for job in jobs if not job_progress(job).finished]
+        await self._lost.look(api, sum(job_pods(job)["terminating"] for job in left))
+        ended = [job_pods(job)[phase] for job in jobs for phase in ("succeeded", "failed")]
+        if progress.running or ended != self._ended or not progress.pending:
+            self._ended = ended
+            self._standstill.end()
             return None
-        refusal = await self._pull.refusal(api)
-        if refusal is None:
+        known = Obstacle(self._lost.told) if self._lost.told else _held(left)
+        found = await self._standstill.look(api, [job["metadata"]["uid"] for job in left], known)
+        if found is None:
             return None
-        await self.stop(api)
-        return {"error": f"cluster {self.planned.cluster.name}: {refusal}", "final": True}
+        await self._stop_those(api, left)
+        lasted = f"no pod has run for {self._standstill.seconds / 60:.0f} minutes: "
+        why = found.why if found.hope <= Hope.LITTLE else lasted + found.why
+        return {"error": f"cluster {self.planned.cluster.name}: {why}", "final": True}
 
     async def stop(self, api: ApiClient) -> None:
         """Suspend the Jobs: their pods end, no further ones start, and their status stays to be read."""
@@ -149,30 +166,6 @@ class JobsTrigger(PollingTrigger):
         self._last = progress
         self.log.info("cluster %s: %s%s", self.planned.cluster.name, progress, self._rate(progress))
 
-    async def after_poll(self, *, last: bool) -> None:
-        """Write what was seen to the run's folder, for those who watch the run and cannot ask the cluster."""
-        now, seen = time.monotonic(), self._seen
-        if self._left and (seen == self._left[1] or (now - self._left[0] < LEFT_EVERY and not last)):
-            return
-        write = sync_to_async(self._write, thread_sensitive=False, executor=self._writer)
-        try:
-            async with asyncio.timeout(LEFT_IN):
-                await write(json.dumps(seen).encode())
-        except (StorageError, TimeoutError) as error:
-            if self._shown:  # told once, tried again after each poll
-                why = str(error) or f"no answer from {self.planned.run.output} in {LEFT_IN:.0f} s"
-                self.log.warning(
-                    "the progress of cluster %s is not shown: %s", self.planned.cluster.name, why
-                )
-            self._shown = False
-        else:
-            self._left, self._shown = (now, seen), True
-
-    def _write(self, content: bytes) -> None:
-        run = self.planned.run
-        store = ObjectStore(run.output, run.output_connection)  # anew each time: credentials expire
-        store.write(progress_key(self.planned.cluster.name), content)
-
     def _rate(self, progress: Progress) -> str:
         now, through = time.monotonic(), progress.done + progress.failed
         if self._start is None:
@@ -182,3 +175,13 @@ class JobsTrigger(PollingTrigger):
             return ""
         rate = shards / seconds
         return f"; {rate:.1f} shards/s, about {(progress.total - through) / rate:.0f} s to go"
+
+
+def _held(jobs: list[dict[str, Any]]) -> Obstacle | None:
+    """Say that all Jobs are suspended, which we have not done; what held some of them has let others go."""
+    for job in jobs:
+        suspended = (job.get("spec") or {}).get("suspend")
+        if not suspended or STOPPED in job["metadata"]["annotations"]:
+            return None
+    name = jobs[0]["metadata"]["name"]
+    return Obstacle(f"Job {name} is suspended, though not by us: a queue such as Kueue holds it", Hope.MUCH)

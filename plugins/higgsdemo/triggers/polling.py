@@ -29,6 +29,7 @@ EXPIRED = 401
 LONGEST_PAUSE = 60.0  # s
 ANSWER_IN = 60.0  # s: the client itself would wait for ever on a connection that has silently gone
 KILL_IN = 25.0  # s; Airflow gives a trigger 30 to stop its work
+TOLD_EVERY = 60.0  # s between two lines of the log that say what is in the way
 PATIENCE = 900.0  # s without one good answer until the cluster is given up
 
 
@@ -47,6 +48,8 @@ class PollingTrigger(BaseTrigger):
         self.deadline = deadline
         self.planned = ClusterRun.model_validate(assignment)
         self.provider = provider_of(self.planned)
+        self._over = self._told = False
+        self._warned = -TOLD_EVERY, ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, which the triggerer makes it from."""
@@ -58,42 +61,69 @@ class PollingTrigger(BaseTrigger):
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
         """Ask once; return the event's payload when the wait is over, else None."""
 
-    async def after_poll(self, *, last: bool) -> None:
-        """Do what the wait does not depend on, after each poll that was answered, in a time of its own."""
+    def after_poll(self, *, last: bool) -> None:
+        """Begin what the wait does not depend on, after each poll that was answered."""
+
+    async def after_event(self) -> None:
+        """Do what is left once the task has been told, in a time of its own."""
 
     @abstractmethod
     async def stop(self, api: ApiClient) -> None:
         """End what is waited for, since nobody will; doing it again changes nothing."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until there is an event; an ``error`` in its payload says why the wait had to be given up."""
+        """Poll until there is an event; an ``error`` in its payload says why the wait had to be given up.
+
+        Airflow tells a mark from its own end by the message of the cancellation alone. What lies below may
+        lose that, or the whole cancellation (``sync_to_async``, time-outs), so it is a task of its own.
+        """
+        polling = asyncio.ensure_future(self._poll_on())
+        try:
+            payload = await asyncio.shield(polling)
+        finally:
+            self._over = True
+            polling.cancel()
+        self._told = True
+        yield TriggerEvent(payload)
+        await self.after_event()
+
+    async def _poll_on(self) -> dict[str, Any]:
         from aiohttp import ClientError
         from kubernetes_asyncio.client.exceptions import ApiException
 
         clock = asyncio.get_running_loop().time
-        failures, last_answer = 0, clock()
-        while True:
+        failures, expired, last_answer = 0, False, clock()
+        while not self._over:
             try:
                 async with self.provider.connect_async() as api:
-                    while True:
+                    while not self._over:
                         async with asyncio.timeout(ANSWER_IN):
                             payload = await self.poll(api) or await self._out_of_time(api)
-                        failures, last_answer = 0, clock()
-                        await self.after_poll(last=payload is not None)
+                        failures, expired, last_answer = 0, False, clock()
+                        self.after_poll(last=payload is not None)
                         if payload is not None:
-                            yield TriggerEvent(payload)
-                            return
+                            return payload
                         await asyncio.sleep(self.poll_seconds)
             except (ApiException, ClientError, ClusterError, OSError) as error:
-                if _final(error, failures) or clock() - last_answer > PATIENCE or passed(self.deadline):
+                refused = getattr(error, "status", None) == EXPIRED
+                hopeless = _final(error) or (refused and expired)  # so were fresh credentials
+                expired = refused
+                if hopeless or clock() - last_answer > PATIENCE or passed(self.deadline):
                     final = {"final": True} if isinstance(error, ClusterError) and error.final else {}
-                    yield TriggerEvent({"error": self._explain(error), **final})
-                    return
+                    return {"error": self._explain(error), **final}
                 failures += 1
                 pause = min(self.poll_seconds * 2**failures, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
                 pause = max(pause, min(_asked_for(error), LONGEST_PAUSE))
                 self.log.warning("%s; asking again in %.0f s", self._explain(error), pause)
                 await asyncio.sleep(pause)
+        raise asyncio.CancelledError
+
+    def warn(self, why: str | None) -> None:
+        """Log what is in the way once it is new; not too often, for each try may say it in other words."""
+        now = asyncio.get_running_loop().time()
+        if why and why != self._warned[1] and now - self._warned[0] >= TOLD_EVERY:
+            self._warned = now, why
+            self.log.warning("cluster %s: %s", self.planned.cluster.name, why)
 
     async def on_kill(self) -> None:
         """Stop what was waited for when somebody has ended the task, unless the campaign releases it.
@@ -110,7 +140,9 @@ class PollingTrigger(BaseTrigger):
         name = self.planned.cluster.name
         try:
             async with asyncio.timeout(KILL_IN):
-                if self.planned.run.on_cancel == "release" or not await has_ended(self.task_instance):
+                if self._told or self.planned.run.on_cancel == "release":
+                    return
+                if not await has_ended(self.task_instance):
                     return
                 async with self.provider.connect_async() as api:
                     await self.stop(api)
@@ -157,10 +189,10 @@ def passing_over(*statuses: int) -> Iterator[None]:
             raise
 
 
-def _final(error: Exception, failures: int) -> bool:
-    """Whether asking again cannot help; credentials are given one try to be made anew."""
+def _final(error: Exception) -> bool:
+    """Whether asking again cannot help; expired credentials are made anew."""
     from kubernetes_asyncio.client.exceptions import ApiException
 
     if isinstance(error, ApiException):
-        return not (error.status in PASSING or (error.status == EXPIRED and failures == 0))
+        return error.status not in PASSING | {EXPIRED}
     return isinstance(error, ClusterError) and error.final

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from higgsdemo.kubernetes.labels import selector
-from higgsdemo.triggers.image_pull import ImagePull
 from higgsdemo.triggers.polling import PollingTrigger
+from higgsdemo.triggers.standstill import Hope, Standstill
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
 
 
-STALLED = 900.0  # s without another node; then those that hold the image are enough: it only saves time
+STALLED = 0.25  # hours without another node; then those that hold the image are enough: it only saves time
 
 
 class PrepullTrigger(PollingTrigger):
@@ -27,11 +26,11 @@ class PrepullTrigger(PollingTrigger):
     ) -> None:
         super().__init__(assignment, poll_seconds, deadline)
         self.daemon_set = daemon_set
-        self._ready, self._since = -1, 0.0
+        self._ready = -1
         run = self.planned.run
         component = "app.kubernetes.io/component=prepull"
-        self._pull = ImagePull(
-            self.planned.cluster.namespace, f"{selector(run.campaign, run.name)},{component}"
+        self._standstill = Standstill(
+            self.planned.cluster.namespace, f"{selector(run.campaign, run.name)},{component}", STALLED
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -44,22 +43,24 @@ class PrepullTrigger(PollingTrigger):
         from kubernetes_asyncio.client import AppsV1Api
 
         namespace = self.planned.cluster.namespace
-        found = await AppsV1Api(api).read_namespaced_daemon_set_status(self.daemon_set, namespace)
-        status = found.status
+        daemon_set = await AppsV1Api(api).read_namespaced_daemon_set_status(self.daemon_set, namespace)
+        metadata, status = daemon_set.metadata, daemon_set.status
         wanted, ready = status.desired_number_scheduled or 0, status.number_ready or 0
-        if wanted and ready == wanted and (status.observed_generation or 0) >= found.metadata.generation:
+        if wanted and ready == wanted and (status.observed_generation or 0) >= metadata.generation:
             return {"nodes": wanted}
         if ready != self._ready:
-            self._ready, self._since = ready, time.monotonic()
-            self._pull.moves()
+            self._ready = ready
+            self._standstill.end()
             self.log.info("image is on %d of %d nodes", ready, wanted)
             return None
-        if refusal := await self._pull.refusal(api):
-            return {"error": refusal}
-        if ready and time.monotonic() - self._since > STALLED:
-            self.log.warning("%d nodes are full, or not ready: their pods pull the image", wanted - ready)
-            return {"nodes": ready}
-        return None
+        found = await self._standstill.look(api, [metadata.uid])
+        self.warn(self._standstill.told)
+        if found is None:
+            return None
+        if found.hope <= Hope.LITTLE:
+            return {"error": f"cluster {self.planned.cluster.name}: {found.why}"}
+        self.log.warning("%d nodes are left out, their pods pull the image: %s", wanted - ready, found.why)
+        return {"nodes": ready}
 
     async def stop(self, api: ApiClient) -> None:
         """Remove the DaemonSet: its pods would hold the nodes for nothing."""

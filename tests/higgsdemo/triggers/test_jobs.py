@@ -8,60 +8,19 @@ import time
 from typing import Any
 
 import pytest
+from airflow.jobs.triggerer_job_runner import TriggerRunner
+from asgiref.sync import sync_to_async
 
-from higgsdemo.kubernetes.labels import labels
 from higgsdemo.triggers import cancelling, polling
 from higgsdemo.triggers.jobs import JobsTrigger
 from planned_runs import planned
-from scripted_api import ScriptedApi, Step, scripted_api
-
-RUN = planned({"max_hours": 2.0})
+from scripted_api import Step, scripted_api
+from waited_jobs import DONE, GO_ON, RUN, RUNNING, STOP, job, jobs, waited
 
 
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.02)
-
-
-def job(name: str = "one", ended: bool = True, dataset: str = "D", **status: Any) -> dict[str, Any]:
-    conditions = [{"type": "Complete", "status": "True"}] if ended else []
-    annotations = {"higgsdemo/shards": "10", "higgsdemo/shards-per-pod": "1"}
-    return {
-        "metadata": {"name": name, "labels": labels(RUN.run, dataset), "annotations": annotations},
-        "status": {"conditions": conditions, **status},
-    }
-
-
-def jobs(*items: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": "JobList", "apiVersion": "batch/v1", "items": list(items)}
-
-
-STOP = {"metadata": {"annotations": {"higgsdemo/stopped": "true"}}, "spec": {"suspend": True}}
-GO_ON = {"metadata": {"annotations": {"higgsdemo/stopped": None}}, "spec": {"suspend": False}}
-DONE = jobs(job(completedIndexes="0-9"))
-RUNNING = jobs(job(ended=False, ready=3))
-
-
-async def waited(
-    monkeypatch: pytest.MonkeyPatch,
-    *script: Step,
-    names: tuple[str, ...] = ("one",),
-    deadline: float | None = None,
-    pending: tuple[dict[str, Any], ...] = (),
-    shards: dict[str, int] | None = None,
-    **run: Any,
-) -> tuple[dict[str, Any], ScriptedApi]:
-    """The payload of the trigger's event, and the API it asked."""
-    async with scripted_api(*script) as api:
-        api.pending = list(pending)
-        host, _, port = api.url.rpartition(":")
-        connection = {"conn_type": "http", "host": host, "port": int(port), "password": "admin"}
-        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(connection))
-        assignment = planned({"max_hours": 2.0} | run).model_dump(mode="json")
-        trigger = JobsTrigger(assignment, 0.01, deadline, list(names), shards or {"D": 10, "E": 10})
-        events = [event async for event in trigger.run()]
-    (event,) = events
-    return event.payload, api
 
 
 async def test_the_wait_ends_when_the_jobs_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,34 +70,6 @@ async def test_a_failed_pod_of_several_shards_counts_as_one_at_least(monkeypatch
     assert payload == {"finished": True}
 
 
-async def test_jobs_whose_image_cannot_be_pulled_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = {"reason": "ErrImagePull", "message": "no such image"}
-    refused = {
-        "metadata": {"name": "p"},
-        "spec": {"nodeName": "node-0", "containers": []},
-        "status": {
-            "phase": "Pending",
-            "containerStatuses": [
-                {
-                    "name": "analysis",
-                    "image": "higgs:2",
-                    "imageID": "",
-                    "ready": False,
-                    "restartCount": 0,
-                    "state": {"waiting": waiting},
-                }
-            ],
-        },
-    }
-    payload, api = await waited(monkeypatch, jobs(job(ended=False, active=4)), pending=(refused,))
-    assert payload == {
-        "error": "cluster kubecon-demo-0: node node-0 cannot pull higgs:2: ErrImagePull no such image",
-        "final": True,
-    }
-    assert api.patches == [("one", STOP)]
-    assert len(api.tokens_used) == 6  # five looks at the Jobs, and one to stop them
-
-
 async def test_jobs_that_are_gone_count_as_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     payload, _ = await waited(monkeypatch, jobs())
     assert payload == {"finished": True}
@@ -149,6 +80,14 @@ async def test_what_passes_by_itself_is_waited_out(monkeypatch: pytest.MonkeyPat
     payload, api = await waited(monkeypatch, RUNNING, fault, fault, fault, DONE)
     assert payload == {"finished": True}
     assert len(api.tokens_used) == 5
+
+
+@pytest.mark.parametrize("before", [[], [503], [503, "reset"]])
+async def test_expired_credentials_are_renewed_whatever_came_before(
+    monkeypatch: pytest.MonkeyPatch, before: list[Step]
+) -> None:
+    payload, _ = await waited(monkeypatch, RUNNING, *before, 401, *before, 401 if before else RUNNING, DONE)
+    assert payload == {"finished": True}
 
 
 async def test_expired_credentials_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,12 +162,39 @@ async def test_a_cluster_that_is_away_is_not_waited_for_beyond_the_deadline(
     assert len(api.tokens_used) == 1
 
 
+@pytest.mark.parametrize("step", range(0, 160, 8))
+async def test_a_mark_stops_the_jobs_at_whatever_moment_it_comes(
+    monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Airflow's own runner of triggers, which knows a mark by the message of the cancellation."""
+
+    async def busy(trigger: JobsTrigger, api: Any) -> None:
+        await sync_to_async(time.sleep, thread_sensitive=False)(0.002)  # loses what it is cancelled with
+        await poll(trigger, api)
+
+    poll = JobsTrigger.poll
+    monkeypatch.setattr(JobsTrigger, "poll", busy)
+    async with scripted_api(RUNNING) as api:
+        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
+        runner = TriggerRunner()
+        trigger = JobsTrigger(RUN.model_dump(mode="json"), 0.001, None, ["one"], {"D": 10})
+        task = asyncio.ensure_future(runner.run_trigger(1, trigger))
+        runner.triggers[1] = {"task": task, "is_watcher": False, "name": "wait", "events": 0}
+        for _ in range(step + 2):  # before its first step a task has nothing to end
+            await asyncio.sleep(0.0005 if step % 3 else 0)
+        runner.to_cancel.append(1)
+        await runner.cancel_triggers()
+        await asyncio.wait({task})
+        looks = len(api.tokens_used)
+        await asyncio.sleep(0.02)
+    assert api.patches == [("one", STOP)]
+    assert len(api.tokens_used) == looks  # nothing goes on asking
+
+
 async def killed(monkeypatch: pytest.MonkeyPatch, **run: Any) -> list[tuple[str, dict[str, Any]]]:
     """What becomes of Jobs when Airflow kills their wait, and cancels that again with every heartbeat."""
     async with scripted_api(RUNNING) as api:
-        host, _, port = api.url.rpartition(":")
-        connection = {"conn_type": "http", "host": host, "port": int(port), "password": "admin"}
-        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
         trigger = JobsTrigger(planned(run).model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})
         killing = asyncio.ensure_future(trigger.on_kill())
         while not killing.done():

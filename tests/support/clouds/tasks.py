@@ -53,8 +53,8 @@ def first_event(trigger: BaseTrigger) -> Any:
     again = type(trigger)(**arguments)
 
     async def first() -> Any:
-        async for event in again.run():
-            return event.payload
-        return None
+        return [event.payload async for event in again.run()][
+            :1
+        ]  # the triggerer, too, lets it run to its end
 
-    return asyncio.run(first())
+    return next(iter(asyncio.run(first())), None)

@@ -1,0 +1,97 @@
+"""Nodes that have died and stay registered, which hold the completion indexes of their pods.
+
+The node's pods are told to end, and nobody is left to end them. A Job with a pod failure policy replaces a
+pod only once it has ended, so these indexes wait until the node object goes. A cloud that repairs its nodes
+removes it sooner or later; where nobody does, somebody has to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from higgsdemo.triggers.polling import passing_over
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import ApiClient
+
+LOOK_EVERY = 60.0  # s
+STUCK_AFTER = 120.0  # s; a pod has 5 s to end, and a node that is busy some more
+LOST_AFTER = 300.0  # s that a node is not ready until it is removed; Kubernetes itself waits as long
+LOOKED_AT = 500  # pods
+
+
+class LostNodes:
+    """What the polls of one wait have seen of pods that do not end.
+
+    :param ours: whether a campaign made the cluster, and its nodes are ours to remove.
+    """
+
+    def __init__(self, namespace: str, selector: str, *, ours: bool) -> None:
+        self.namespace, self.selector, self.ours = namespace, selector, ours
+        self.told: str | None = None
+        self._looked = -LOOK_EVERY
+        self._ending: dict[str, float] = {}
+        self._away: dict[str, float] = {}
+
+    async def look(self, api: ApiClient, terminating: int) -> None:
+        """Look which nodes hold pods that do not end; remove those that are ours to remove.
+
+        What is removed may still run where nobody sees it: a result is one PUT under the shard's name, so
+        that its replacement changes nothing.
+
+        :param terminating: pods that are ending, by the status of the Jobs.
+        """
+        from kubernetes_asyncio.client import CoreV1Api
+
+        now = time.monotonic()
+        if not terminating:
+            self.told, self._ending, self._away = None, {}, {}
+            return
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        pods = await CoreV1Api(api).list_namespaced_pod(
+            self.namespace,
+            label_selector=self.selector,
+            field_selector="status.phase=Running",
+            limit=LOOKED_AT,
+        )
+        plain = api.sanitize_for_serialization(pods)["items"]
+        ending = {
+            pod["metadata"]["uid"]: pod["spec"].get("nodeName")
+            for pod in plain
+            if "deletionTimestamp" in pod["metadata"]
+        }
+        self._ending = {uid: self._ending.get(uid, now) for uid in ending}
+        stuck = [uid for uid, since in self._ending.items() if now - since >= STUCK_AFTER]
+        held = Counter[str](ending[uid] for uid in stuck)
+        self._away = {node: self._away[node] for node in held if node in self._away}
+        self.told = "; ".join([await self._tell(api, node, pods) for node, pods in held.items()]) or None
+
+    async def _tell(self, api: ApiClient, node: str, pods: int) -> str:
+        what = f"node {node} does not end {pods} pods, whose shards wait for it"
+        if self.ours and await self._removed(api, node):
+            return f"{what}: it has not answered for {LOST_AFTER / 60:.0f} minutes, and was removed"
+        return f"{what}: if it has died, delete it (kubectl delete node {node})"
+
+    async def _removed(self, api: ApiClient, name: str) -> bool:
+        """Remove a node that has not been ready at any look for long."""
+        from kubernetes_asyncio.client import CoreV1Api, V1DeleteOptions, V1Preconditions
+
+        core, now = CoreV1Api(api), time.monotonic()
+        with passing_over(403, 404, 409):
+            node = await core.read_node(name)
+            if _is_ready(node):
+                self._away.pop(name, None)
+            elif now - self._away.setdefault(name, now) >= LOST_AFTER:
+                this_one = V1DeleteOptions(preconditions=V1Preconditions(uid=node.metadata.uid))
+                await core.delete_node(name, body=this_one)
+                return True
+        return False
+
+
+def _is_ready(node: Any) -> bool:
+    conditions = node.status.conditions or []
+    return any(one.type == "Ready" and one.status == "True" for one in conditions)

@@ -1,0 +1,78 @@
+"""What a wait sees, in the run's folder: for those who watch the run and cannot ask the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from higgsdemo.kubernetes.progress import progress_key
+from higgsdemo.run import ClusterRun
+from higgsdemo.storage.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
+
+LEFT_EVERY = 2.0  # s at least between two writes
+LEFT_IN = 10.0  # s that a write may take
+
+
+class ProgressWriter:
+    """Writes the latest of what it is given, in a thread of its own: a store that hangs holds nobody up."""
+
+    def __init__(self, planned: ClusterRun, log: Logger) -> None:
+        self.planned, self.log = planned, log
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+        self._began = -LEFT_EVERY
+        self._given: Any = None
+        self._failed = False
+
+    def give(self, document: dict[str, Any], *, last: bool) -> None:
+        """Begin to write what was seen, unless it is there already, or it is too soon for more."""
+        busy, now = self._is_busy(), time.monotonic()
+        if document == self._given or (not last and (busy or now - self._began < LEFT_EVERY)):
+            return
+        self._began, self._given = now, document
+        content = json.dumps(document).encode()
+        self._writing = self._thread.submit(copy_context().run, self._write, content)
+
+    async def end(self) -> None:
+        """Wait for what is being written, but not for long."""
+        if self._writing is not None:
+            written = asyncio.wrap_future(self._writing)
+            await asyncio.wait({written}, timeout=LEFT_IN)
+            if written.done():
+                written.exception()  # it is told of below
+            self._is_busy()
+
+    def _is_busy(self) -> bool:
+        """Whether the latest write goes on; one that has failed is told of once, and is to be repeated."""
+        if self._writing is None:
+            return False
+        if not self._writing.done():
+            if time.monotonic() - self._began >= LEFT_IN:
+                self._tell(f"no answer from {self.planned.run.output} in {LEFT_IN:.0f} s")
+            return True
+        error = self._writing.exception()
+        if error is None:
+            self._failed = False
+        else:
+            self._tell(str(error) or type(error).__name__)
+            self._given, self._began = None, -LEFT_EVERY
+        self._writing = None
+        return False
+
+    def _tell(self, why: str) -> None:
+        if not self._failed:
+            name = self.planned.cluster.name
+            self.log.warning("the progress of cluster %s is not shown: %s", name, why)
+        self._failed = True
+
+    def _write(self, content: bytes) -> None:
+        run = self.planned.run
+        store = ObjectStore(run.output, run.output_connection)  # anew each time: credentials expire
+        store.write(progress_key(self.planned.cluster.name), content)

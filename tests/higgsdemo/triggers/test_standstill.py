@@ -1,0 +1,158 @@
+"""Where no pod can run, or none can end, the wait says why, and gives up when there is no hope left."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from higgsdemo.triggers import lost_nodes, standstill
+from higgsdemo.triggers.jobs import JobsTrigger
+from scripted_api import scripted_api
+from waited_jobs import DONE, RUN, STOP, job, jobs, waited
+
+PENDING = jobs(job(ended=False, active=4))
+NO_PODS = jobs(job(ended=False))
+
+
+def pod(waiting: dict[str, str] | None = None, unplaced: str | None = None) -> dict[str, Any]:
+    """A pending pod, whose container waits for this, or which no node takes."""
+    status = {"name": "analysis", "image": "higgs:2", "imageID": "", "ready": False, "restartCount": 0}
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": unplaced}
+    return {
+        "metadata": {"name": "p", "uid": "uid-of-p"},
+        "spec": {"nodeName": "node-0", "containers": []},
+        "status": {
+            "phase": "Pending",
+            "containerStatuses": [status | {"state": {"waiting": waiting}}] if waiting else [],
+            "conditions": [condition] if unplaced else [],
+        },
+    }
+
+
+def event(name: str, reason: str, message: str, minute: int = 0, type_: str = "Warning") -> dict[str, Any]:
+    return {
+        "metadata": {"name": f"{name}-{reason}"},
+        "involvedObject": {"kind": "Pod" if name == "p" else "Job", "name": name, "uid": f"uid-of-{name}"},
+        "lastTimestamp": f"2026-01-01T00:{minute:02}:00Z",
+        "type": type_,
+        "reason": reason,
+        "message": message,
+    }
+
+
+CREATING = pod({"reason": "ContainerCreating"})
+NO_ROOM = "0/2 nodes are available: 2 Insufficient cpu."
+QUOTA = 'Error creating: pods "one-0-x7k2p" is forbidden: exceeded quota: few, requested: pods=1'
+REASONS: dict[str, tuple[dict[str, Any], list[Any], Any, str]] = {
+    "a missing Secret": (
+        PENDING,
+        [pod({"reason": "CreateContainerConfigError", "message": 'secret "s" not found'})],
+        [],
+        'container analysis of pod p waits: CreateContainerConfigError secret "s" not found',
+    ),
+    "nodes that are too small": (PENDING, [pod(unplaced=NO_ROOM)], [], f"no node takes pod p: {NO_ROOM}"),
+    "a missing ConfigMap": (
+        PENDING,
+        [CREATING],
+        [
+            event("p", "FailedMount", 'configmap "c" not found', 2),
+            event("p", "Pulled", "image is there", 3, "Normal"),
+            event("p", "FailedCreatePodSandBox", "no network", 1),
+        ],
+        'Pod p: FailedMount configmap "c" not found',
+    ),
+    "a quota": (
+        NO_PODS,
+        [],
+        [event("one", "FailedCreate", QUOTA)],
+        "Job one: FailedCreate Error creating: a pod is forbidden: exceeded quota: few, requested: pods=1",
+    ),
+    "no right to list events": (NO_PODS, [], 403, "why is in its events, which this account may not list"),
+    "nothing that is known": (NO_PODS, [], [], "the cluster does not say why"),
+    "a terminal escape": (
+        PENDING,
+        [pod({"reason": "Odd", "message": "\x1b[2Jgone"})],
+        [],
+        r"container analysis of pod p waits: Odd \u001b[2Jgone",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+async def test_jobs_of_which_no_pod_can_run_are_given_up_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    script, pods, events, why = REASONS[case]
+    monkeypatch.setattr(standstill, "TOLD_AFTER", 0.0)
+    given = {"pods": pods, "events": events}
+    payload, api = await waited(monkeypatch, script, given=given, max_idle_hours=0.3 / 3600)
+    assert payload["final"]
+    told = r"cluster kubecon-demo-0: no pod has run for 0 minutes: "
+    assert re.match(f"{told}.*{re.escape(why)}", payload["error"])
+    assert api.patches == [("one", STOP)]
+    assert capsys.readouterr().out.count(why) == 1  # the log has it once
+
+
+@pytest.mark.parametrize(("reason", "looks"), [("ErrImagePull", 6), ("InvalidImageName", 2)])
+async def test_jobs_whose_image_cannot_be_pulled_are_given_up_early(
+    monkeypatch: pytest.MonkeyPatch, reason: str, looks: int
+) -> None:
+    refused = pod({"reason": reason, "message": "no such image"})
+    payload, api = await waited(monkeypatch, PENDING, given={"pods": [CREATING, refused]})
+    why = f"node node-0 cannot pull higgs:2: {reason} no such image"
+    assert payload == {"error": f"cluster kubecon-demo-0: {why}", "final": True}
+    assert api.patches == [("one", STOP)]
+    assert len(api.tokens_used) == looks
+
+
+@pytest.mark.parametrize("case", ["nodes come", "a queue holds the Jobs"])
+async def test_what_takes_its_time_is_waited_for_longer(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    monkeypatch.setattr(standstill, "LONGER", 1e9)
+    held = jobs(job(ended=False) | {"spec": {"suspend": True, "template": {}}})
+    grows = [
+        event("p", "FailedScheduling", NO_ROOM),
+        event("p", "TriggeredScaleUp", "pod triggered scale-up", 1, "Normal"),
+    ]
+    given = {"pods": [pod(unplaced=NO_ROOM)], "events": grows}
+    script = PENDING if case == "nodes come" else held
+    payload, _ = await waited(monkeypatch, *[script] * 20, DONE, given=given, max_idle_hours=1e-9)
+    assert payload == {"finished": True}
+
+
+async def test_pods_that_come_and_go_are_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = [jobs(job(ended=False, active=1, failed=count)) for count in range(20)]
+    payload, _ = await waited(monkeypatch, *script, DONE, given={"pods": [CREATING]}, max_idle_hours=1e-9)
+    assert payload == {"finished": True}
+
+
+@pytest.mark.parametrize(
+    ("provider", "ready", "removed"),
+    [("local", "Unknown", ["node-0"]), ("local", "True", []), ("existing", "Unknown", [])],
+)
+async def test_a_node_that_has_died_is_told_of_and_removed_where_it_is_ours(
+    monkeypatch: pytest.MonkeyPatch, provider: str, ready: str, removed: list[str]
+) -> None:
+    """A pod on such a node has been told to end, and stays until the node's object goes."""
+    for name in ("LOOK_EVERY", "STUCK_AFTER", "LOST_AFTER"):
+        monkeypatch.setattr(lost_nodes, name, 0.0)
+    held = pod()
+    held["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    held["status"]["phase"] = "Running"
+    stuck = job(ended=False, ready=1, active=1, terminating=1)
+    async with scripted_api(jobs(stuck)) as api:
+        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
+        api.pods = [held]
+        conditions = {"conditions": [{"type": "Ready", "status": ready}]}
+        api.nodes = {"node-0": {"metadata": {"name": "node-0", "uid": "n"}, "status": conditions}}
+        trigger = JobsTrigger(RUN.model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})
+        trigger._lost.ours = provider == "local"
+        async with trigger.provider.connect_async() as client:
+            assert await trigger.poll(client) is None
+    assert api.removed == removed
+    what = "node node-0 does not end 1 pods, whose shards wait for it"
+    waiting = trigger._seen["D"]["waiting"]
+    assert waiting.startswith(what)
+    assert ("was removed" in waiting) == bool(removed)
+    assert ("kubectl delete node node-0" in waiting) == (not removed)

@@ -2,7 +2,7 @@
 
 Every service listens on the loopback interface alone. Airflow's settings are those of one small machine: they
 trade some idle work for a quick answer, and let a killed component be replaced within seconds instead of
-minutes.
+minutes. A worker waits for minutes, as long as an api-server takes to start again on a busy machine.
 """
 
 import shlex
@@ -58,13 +58,11 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "scheduler_heartbeat_sec": 2,
             "scheduler_health_check_threshold": 10,
             "orphaned_tasks_check_interval": 5,
-            "task_instance_heartbeat_timeout": 30,
-            "task_instance_heartbeat_timeout_detection_interval": 5,
         },
         "workers": {
             "min_heartbeat_interval": 1,
-            "max_failed_heartbeats": 30,
-            "execution_api_retries": 15,
+            "max_failed_heartbeats": 300,
+            "execution_api_retries": 60,
             "execution_api_retry_wait_max": 5,
             "missing_dag_retry_delay": 5,
         },

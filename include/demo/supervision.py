@@ -98,7 +98,7 @@ class Supervision:
                 start_new_session=True,
             )
         write_private(self.session_file, Session.led_by(supervisor.pid).model_dump_json())
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not self.states():
             if supervisor.poll() is not None or time.monotonic() > deadline:
                 raise ServiceError(

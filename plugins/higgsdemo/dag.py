@@ -11,7 +11,7 @@ clusters. A stage that a run leaves out is skipped, and what follows goes on as 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
@@ -27,14 +27,8 @@ from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
+from higgsdemo.tries import RETRIES
 
-# A race between the triggerer and a finished worker may cost a deferred task one try, and clouds stumble.
-RETRIES: dict[str, Any] = {
-    "retries": 3,
-    "retry_delay": timedelta(seconds=5),
-    "retry_exponential_backoff": 2.0,
-    "max_retry_delay": timedelta(minutes=2),
-}
 CLUSTER_NAME = "{{ task.assignment['cluster']['name'] }}"
 
 

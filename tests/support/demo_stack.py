@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import psutil
+from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.airflow_api import FINISHED, AirflowAwayError, TaskInstance
 from demo.bucket import Bucket
@@ -24,8 +26,7 @@ from higgsdemo.campaign import Campaign, load_campaign
 Found = TypeVar("Found")
 
 DAG = "demo-local"
-PATIENCE = 480.0  # s: ten times what it takes on a machine that does nothing else
-"""Seconds a campaign may take, with other work on the same machine."""
+PATIENCE = 480.0  # s: ten times what a campaign takes on a machine that does nothing else
 
 
 class Stack:
@@ -69,16 +70,18 @@ class Stack:
         return run
 
     def finish(self, run: str, dag: str = DAG) -> str:
-        """The state in which a run ends."""
-
-        def ended() -> str | None:
-            try:
-                state = self.airflow.run_state(dag, run)
-            except AirflowAwayError:
-                return None
-            return state if state in FINISHED else None
-
-        return eventually(ended, f"run {run} ends")
+        """The state in which a run ends, which it may take any time for in which something of it changes."""
+        seen: object = None
+        changed = time.monotonic()
+        while time.monotonic() < changed + PATIENCE:
+            with suppress(AirflowAwayError, BotoCoreError, ClientError):
+                if (state := self.airflow.run_state(dag, run)) in FINISHED:
+                    return state
+                now = self.airflow.tasks(dag, run), list(self.output.objects(f"{dag}/{run}/results/"))
+                if now != seen:
+                    seen, changed = now, time.monotonic()
+            time.sleep(0.5)
+        raise AssertionError(f"nothing of run {run} has changed for {PATIENCE:g} s; last seen: {seen}")
 
     def mark(self, run: str, task: TaskInstance, state: str, dag: str = DAG) -> None:
         """Mark one task instance as failed or success, whatever it does."""

@@ -1,0 +1,44 @@
+"""How often a real Airflow tries a task again that fails, or that something kills."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+FAILING = """
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.models.taskinstance import TaskInstance
+from airflow.sdk import DAG, task
+from airflow.utils.session import create_session
+from higgsdemo.tries import RETRIES
+from sqlalchemy import update
+
+with DAG("failing", schedule=None, default_args=RETRIES | {"retry_delay": timedelta(0)}):
+
+    @task
+    def fail(ti=None):
+        with Path(__file__).with_name("tries").open("a") as tries:
+            print(ti.try_number, file=tries)
+        if ti.try_number == 1:
+            killed = update(TaskInstance).where(TaskInstance.dag_id == "failing").values(try_number=10)
+            with create_session() as session:
+                session.execute(killed)
+        raise ValueError("broken")
+
+    fail()
+"""
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_a_task_is_given_up_after_four_errors_of_its_own_however_often_it_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text(FAILING)
+    bag = BundleDagBag(dag_folder=tmp_path, bundle_path=tmp_path, bundle_name="dags-folder")
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(bag, "dags-folder", None)
+    assert bag.dags["failing"].test().state == "failed"
+    assert (tmp_path / "tries").read_text().split() == ["1", "11", "12", "13"]

@@ -1,13 +1,16 @@
-"""docs/reliability.md names tests that are there."""
+"""docs/reliability.md names tests that are there, each in one place, and that nothing lets pass unseen."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import defaultdict
 from pathlib import Path
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "reliability.md"
 ROW = re.compile(r"^\| .* \| `(test_\w+\.py)::(test_\w+)` \| .+ \| .+ \|$")
+PASSES_UNSEEN = re.compile(r"pytest\.(mark\.)?(skip|xfail|importorskip)")
 
 
 def named() -> list[tuple[str, str]]:
@@ -19,14 +22,23 @@ def named() -> list[tuple[str, str]]:
     return [(row[1], row[2]) for row in found if row]
 
 
-def test_at_least_forty_faults_are_injected() -> None:
-    assert len(set(named())) >= 40
+def there() -> dict[tuple[str, str], list[str]]:
+    """The source of each test, with its decorators and what its whole file is marked with."""
+    tests = defaultdict(list)
+    for path in TESTS.rglob("test_*.py"):
+        body = ast.parse(path.read_text()).body
+        marks = [ast.unparse(node) for node in body if ast.unparse(node).startswith("pytestmark")]
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                tests[path.name, node.name].append("\n".join([*marks, ast.unparse(node)]))
+    return tests
 
 
-def test_every_test_that_the_page_names_is_there() -> None:
-    there = {
-        (path.name, name)
-        for path in TESTS.rglob("test_*.py")
-        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
-    }
-    assert sorted(set(named()) - there) == []
+def test_at_least_forty_faults_are_injected_each_by_a_test_of_its_own() -> None:
+    assert len(named()) == len(set(named())) >= 40
+
+
+def test_every_test_that_the_page_names_is_there_once_and_is_never_passed_over() -> None:
+    tests = there()
+    assert [test for test in named() if len(tests[test]) != 1] == []
+    assert [test for test in named() if PASSES_UNSEEN.search(tests[test][0])] == []

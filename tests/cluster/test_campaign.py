@@ -188,6 +188,17 @@ def test_bad_input_is_tried_once_and_its_reason_kept(campaign: Campaign) -> None
     assert failure["log"] == ['{"read": 0}', "no ROOT file: µ"]
 
 
+def test_a_pod_that_takes_more_memory_than_it_has_is_told_as_such(campaign: Campaign) -> None:
+    """Assign Memory Resources: OOMKilled, exit code 137."""
+    greedy = "import os\nif os.environ['JOB_COMPLETION_INDEX'] == '1': held = bytearray(b'x') * 300_000_000"
+    greedy += f"; {SLEEP}"
+    run = campaign(greedy, {"tolerance": 1})
+    run.leave_results("a", "c", "d")
+    assert run.wait(run.submit())["failed"] == 1
+    (failure,) = run.document("failures/kubecon-demo-0.json")
+    assert (failure["shard"], failure["reason"]) == ("b", "OOMKilled, exit code 137")
+
+
 def test_more_failures_than_tolerated_stop_the_rest_and_fail_the_task(campaign: Campaign) -> None:
     script = f"import os, sys\nif os.environ['JOB_COMPLETION_INDEX'] == '0': sys.exit(65)\n{SLEEP}"
     run = campaign(script)

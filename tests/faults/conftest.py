@@ -68,7 +68,7 @@ def site(
     localkube: Server, bucket: Bucket, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     name = f"c{abs(hash(request.node.nodeid)) % 10**9}"
-    cluster = localkube.create_cluster(name)
+    cluster = localkube.create_cluster(name, cpu="4", memory="32Gi", simulate={"seconds": 1})
     tls = ssl.create_default_context(cafile=localkube.state / "ca.crt")
     with (
         fault_proxy(f"https://127.0.0.1:{localkube.port}", tls) as api,

@@ -285,13 +285,18 @@ def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyP
 def test_a_cluster_that_falls_silent_is_not_waited_for_without_end(
     kube: Kube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "RETRY", api.RETRY.new(total=1))
+    monkeypatch.setattr(api, "RETRY", api.RETRY.new(backoff_factor=0, backoff_jitter=0))
     monkeypatch.setattr(api, "ANSWER_IN", (1.0, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
         server = f"http://127.0.0.1:{silent.getsockname()[1]}"
         away = KubeCluster("kube", "n", reached_with(kube, server=server))
         with pytest.raises(KubeError, match=r"cannot delete Jobs: no answer from its API .*timed out"):
             away.remove(ALL)
+        silent.setblocking(False)
+        for _ in range(7):
+            silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 def test_refused_credentials_are_named(kube: Kube) -> None:

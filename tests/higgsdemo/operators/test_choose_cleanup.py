@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from higgsdemo.operators import cleanup
 from higgsdemo.operators.cleanup import DELETE, KEEP, ChooseCleanupOperator
 from planned_runs import planned
 
@@ -45,7 +45,7 @@ def test_somebody_is_asked_before_clusters_that_work_are_deleted(
 ) -> None:
     with pytest.raises(TaskAwaitingInput) as waiting:
         choice(monkeypatch, "kubecon-demo-0: 12 shards").execute(context())
-    assert waiting.value.timeout == cleanup.ANSWER_IN
+    assert waiting.value.timeout == timedelta(hours=1)
     (question,) = asked
     assert question["options"] == [DELETE, KEEP]
     assert question["defaults"] == [DELETE]

@@ -188,23 +188,23 @@ def test_results_of_parts_of_a_file_that_is_cut_otherwise_now_are_left_out_and_t
     assert told in capsys.readouterr().out
 
 
-def test_results_that_are_corrupt_count_against_the_tolerance(s3: Kind) -> None:
+def test_results_that_are_corrupt_are_named_and_count_against_the_tolerance(s3: Kind) -> None:
     good, bad = "Simulated_TTbar_8TeV", "Simulated_ZZTo4e_8TeV"
     assignment = run_of(s3, good, bad)
     s3.put_all([(f"{FOLDER}/results/{bad}/x.json", b"{}")])
     context: Any = {"dag_run": SimpleNamespace(start_date=None)}
 
-    def excess(tolerance: int) -> list[str]:
+    def merged(tolerance: int) -> dict[str, Any]:
         run = assignment.run.model_copy(update={"tolerance": tolerance})
         returned = [assignment.model_copy(update={"run": run}).model_dump(mode="json")]
-        found: list[str] = MergeResultsOperator(task_id="task", assignments=returned).execute(context)[
-            "excess"
-        ]
+        found: dict[str, Any] = MergeResultsOperator(task_id="task", assignments=returned).execute(context)
         return found
 
-    assert excess(1) == []
     name = assignment.cluster.name
-    assert excess(0) == [f"cluster {name}: 1 of 2 shards have no result, 0 may fail"]
+    assert merged(0)["excess"] == [f"cluster {name}: 1 of 2 shards have no result, 0 may fail"]
+    assert merged(1)["excess"] == []
+    assert (merged(1)["shards"]["done"], merged(1)["shards"]["failed"]) == (1, 1)
+    assert list(read(assignment, "summary.json")["corrupt"]) == [f"results/{bad}/x.json"]
 
 
 def test_results_of_a_cluster_that_has_listed_nothing_wait_for_its_list(s3: Kind) -> None:

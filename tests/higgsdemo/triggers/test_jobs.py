@@ -110,10 +110,19 @@ async def test_what_cannot_pass_ends_the_wait_at_once(monkeypatch: pytest.Monkey
 
 
 async def test_patience_with_a_cluster_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "PATIENCE", 2.0)
+    monkeypatch.setattr(polling, "LONGEST_PAUSE", 60.0)
+    loop = asyncio.get_running_loop()
+    clock, paused = loop.time, [0.0]
+
+    async def pass_by(seconds: float) -> None:
+        paused.append(seconds)
+
+    monkeypatch.setattr(loop, "time", lambda: clock() + sum(paused))
+    monkeypatch.setattr(polling.asyncio, "sleep", pass_by)
     payload, api = await waited(monkeypatch, 503)
     assert payload == {"error": "cluster kubecon-demo-0: 503 told to say 503"}
-    assert len(api.tokens_used) > 1
+    assert 15 * 60 - 60 < sum(paused) < 16 * 60
+    assert 15 < len(api.tokens_used) < 60
 
 
 async def test_silence_is_told_in_words() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from airflow.sdk import DAG, Param
 
 from higgsdemo.campaign import Campaign, CampaignError, config_files, config_folder, load_campaign
-from higgsdemo.dag import RETRIES
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
+from higgsdemo.tries import RETRIES
 
 campaigns: dict[str, Campaign] = {}
 for path in config_files(config_folder(Path(__file__).parent)):

@@ -97,11 +97,20 @@ def _plan_and_submit(bucket: str, cluster: str) -> Callable[[], tuple[int, int]]
 
 def _planned() -> list[dict[str, Any]]:
     from higgsdemo.campaign import load_campaign
+    from higgsdemo.campaign.at_trigger import AtTrigger
     from higgsdemo.operators.plan import PlanOperator
 
     campaign = load_campaign(REPOSITORY / "include" / "config" / f"{CAMPAIGN}.json")
-    campaign = campaign.model_copy(update={"incomplete": "warn"})  # the catalogue knows of 26,920 files
-    there = {"provider": "existing", "connection": "bench_kube", "cores": 16, "nodes": 22}
+    at_trigger = AtTrigger(connections=["bench_kube", "bench_s3"])
+    # The catalogue knows of 26,920 files.
+    campaign = campaign.model_copy(update={"incomplete": "warn", "at_trigger": at_trigger})
+    there = {
+        "provider": "existing",
+        "connection": "bench_kube",
+        "cores": 16,
+        "nodes": 22,
+        "image_pull_policy": "Never",
+    }
     mapping = [there | {"name": f"there-{number}"} for number in range(CLUSTERS)]
     storage = {"input": "s3://higgs-demo", "output": "s3://higgs-results", "connection": "bench_s3"}
     now = datetime.now(UTC)

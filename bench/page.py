@@ -23,7 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 from bench.measure import BenchError
 from bench.relay import HOST
 from bench.report import Report, Say, number, ratio, table
-from bench.services import services, until
+from bench.services import copy_of_project, services, until
 from bench.surroundings import REPOSITORY, free_port
 from demo.airflow_api import Airflow
 from demo.settings import USER, Settings
@@ -56,7 +56,11 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     say("Starting Airflow, an S3 server and localkube ...")
     with _full_store(runs) as connection:
         settings = Settings.load(options.folder / "state")
-        with services(REPOSITORY, settings, {CONNECTION: connection}) as session:
+        campaign = json.loads((REPOSITORY / "include" / "config" / f"{DAG}.json").read_text())
+        campaign["at_trigger"]["connections"] = [CONNECTION, "nowhere"]
+        copy = copy_of_project(options.folder, DAG, campaign)
+        nowhere = {"conn_type": "kubernetes", "extra": {"kube_config_path": "/nowhere"}}
+        with services(copy, settings, {CONNECTION: connection, "nowhere": nowhere}) as session:
             for run_id, size in runs.items():
                 say(f"Listing the shards of {run_id} ...")
                 _leave_unmerged(session, run_id, size)
@@ -116,7 +120,8 @@ def _leave_unmerged(session: Airflow, run_id: str, size: int) -> None:
         {"url": f"s3://many/in/{size}/{dataset}/", "name": dataset, "sample": sample}
         for dataset, sample in SAMPLES.items()
     ]
-    away = {"name": "away", "provider": "existing", "connection": "nowhere", "datasets": datasets}
+    place = {"provider": "existing", "connection": "nowhere", "image_pull_policy": "Never"}
+    away = place | {"name": "away", "datasets": datasets}
     storage = {"output": "s3://many/out", "connection": CONNECTION}
     conf = {"run_name": run_id, "stages": ["submit"], "storage": storage, "mapping": [away]}
     until(lambda: session.has_dag(DAG), f"Airflow finds the DAG {DAG}")

@@ -63,7 +63,7 @@ class Runtime:
             node = self._machine.directory / "nodes" / str(self._pod["spec"]["nodeName"])
             disk = self._directory / "volumes"
             self.volumes = mount(self._store, self._pod, disk, self._memory or disk, node)
-        image = self._machine.images.get(one.container["image"])
+        image = self._machine.images.get(one.container["image"], one.container["imagePullPolicy"])
         scratch, message = self._directory / "scratch" / one.name, self._file(one, "message")
         for directory in (scratch, message.parent):
             directory.mkdir(parents=True, exist_ok=True)

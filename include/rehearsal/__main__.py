@@ -1,6 +1,8 @@
 """The command behind `make rehearsal`."""
 
 import argparse
+import json
+import os
 import shutil
 import sys
 import time
@@ -16,7 +18,8 @@ from demo.lifecycle import bring_up
 from demo.settings import REHEARSAL, REPOSITORY, Settings, StandIns, campaign_file
 from demo.supervision import Supervision
 from demo.view import View, view_for
-from higgsdemo.campaign import Campaign, apply_conf, load_campaign
+from higgsdemo.campaign import Campaign, apply_conf, load_campaign, parse_campaign
+from higgsdemo.campaign.load import CONFIG
 from rehearsal.components import Components, clock
 
 CAMPAIGN = "higgs-full"
@@ -41,8 +44,8 @@ def stand_ins(state: Path, campaign: Campaign) -> StandIns:
     )
 
 
-def rehearsal_conf(campaign: Campaign, conf: dict[str, Any]) -> dict[str, Any]:
-    """What the campaign is triggered with: its clusters as they are, but made of simulated nodes.
+def rehearsed(campaign: Campaign) -> Campaign:
+    """The campaign with its clusters as they are, but made of simulated nodes.
 
     Each has as many nodes with as many cores as the campaign says, of one zone.
     """
@@ -56,15 +59,26 @@ def rehearsal_conf(campaign: Campaign, conf: dict[str, Any]) -> dict[str, Any]:
         }
         for cluster in campaign.clusters()
     ]
-    return {"mapping": mapping, "storage": {"connection": "higgs_s3"}, **conf}
+    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    storage = document["storage"] | {"connection": "higgs_s3"}
+    return parse_campaign(document | {"mapping": mapping, "storage": storage}, "the rehearsal")
+
+
+def _write(campaign: Campaign, dag_id: str, state: Path) -> None:
+    """Let the services find this campaign, and no other."""
+    folder = state / "config"
+    folder.mkdir(parents=True, exist_ok=True)
+    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    (folder / f"{dag_id}.json").write_text(json.dumps(document))
+    os.environ[CONFIG] = str(folder)
 
 
 def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
     began = time.monotonic()
-    campaign = load_campaign(campaign_file(dag_id))
-    conf = rehearsal_conf(campaign, conf)
+    campaign = rehearsed(load_campaign(campaign_file(dag_id)))
     apply_conf(campaign, conf)
     stand_ins(state, campaign).save(state)
+    _write(campaign, dag_id, state.absolute())
     supervision = Supervision(Settings.load(state))
     components = Components(supervision)
     with view_for(Console(highlight=False)) as view:

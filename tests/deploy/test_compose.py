@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from higgsdemo.campaign import Campaign, load_campaign
 from higgsdemo.kubernetes.pods import USER
-from higgsdemo.kubernetes.workloads import WORKLOADS
+from higgsdemo.kubernetes.workloads import OUR_IMAGE
 from ports import free_port
 from redis_server import redis_command
 
@@ -281,9 +281,10 @@ def test_k3s_is_the_same_node_after_down_and_up(
 
 
 def test_k3s_gets_the_image_that_the_campaign_runs(services: dict[str, Service], campaign: Campaign) -> None:
-    image = WORKLOADS[campaign.workload].image
+    (cluster,) = campaign.clusters()
+    assert (campaign.image, cluster.image_pull_policy) == (None, "Never")
     output = next(w for w in command_words(services["workload-image"]) if w.startswith("--output="))
-    assert f"name=docker.io/{image},dest=/images/" in output
+    assert f"name=docker.io/{OUR_IMAGE},dest=/images/" in output
     shared = {
         name: next(v["target"] for v in services[name]["volumes"] if v["source"] == "images")
         for name in ("workload-image", "k3s", "owners")

@@ -59,10 +59,11 @@ def unmerged_run(stack: Stack, full_store: str) -> str:
     datasets = [
         {"url": f"s3://many/in/{name}/", "name": name, "sample": sample} for name, sample in DATASETS.items()
     ]
+    place = {"provider": "existing", "connection": "nowhere", "image_pull_policy": "Never"}
     conf = {
         "stages": ["submit"],
         "storage": {"output": "s3://many/out", "connection": "many"},
-        "mapping": [{"name": "away", "provider": "existing", "connection": "nowhere", "datasets": datasets}],
+        "mapping": [place | {"name": "away", "datasets": datasets}],
     }
     stack.trigger(RUN, **conf)
     eventually(lambda: stack.tasks(RUN).get("list_dataset_shards away") == "success", "shards are listed")

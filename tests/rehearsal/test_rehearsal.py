@@ -28,7 +28,7 @@ from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.results.merge import Merge
 from higgsdemo.run import ClusterRun
 from kube_client import eventually
-from rehearsal.__main__ import rehearsal_conf, stand_ins
+from rehearsal.__main__ import rehearsed, stand_ins
 
 SHARDS = sum(min(dataset.files, 2) for dataset in load_catalogue("cms-higgs").datasets.values())
 START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
@@ -36,8 +36,8 @@ START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def campaign(repository: Path) -> Campaign:
-    """The full campaign."""
-    return load_campaign(repository / "include" / "config" / "higgs-full.json")
+    """The full campaign, as it is rehearsed."""
+    return rehearsed(load_campaign(repository / "include" / "config" / "higgs-full.json"))
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +81,6 @@ def connected(services: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def planned(campaign: Campaign, **conf: Any) -> list[ClusterRun]:
     """What `plan` returns for a rehearsal."""
-    conf = rehearsal_conf(campaign, conf)
     dag_run = SimpleNamespace(dag_id="higgs-full", run_id="r", run_after=START, start_date=START, conf=conf)
     found = PlanOperator(task_id="plan", campaign=campaign).execute({"dag_run": dag_run})  # type: ignore[typeddict-item]
     return [ClusterRun.model_validate(assignment) for assignment in found]

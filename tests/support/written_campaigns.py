@@ -22,6 +22,7 @@ VALID: dict[str, Any] = {
         "output": "s3://results/here",
         "pod_endpoint": "http://10.0.0.1:9000",
     },
+    "at_trigger": {"images": ["higgs:2"], "storage": ["s3://other-*"]},
     "schedule": "0 3 * * *",
     "cleanup": "jobs",
     "tolerance": 0.01,

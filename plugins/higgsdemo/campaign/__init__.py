@@ -14,7 +14,7 @@ from higgsdemo.campaign.load import (
 )
 from higgsdemo.campaign.messages import CampaignError
 from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
-from higgsdemo.campaign.override import RunOptions, apply_conf, refuse_unpublished_image
+from higgsdemo.campaign.override import RunOptions, apply_conf
 from higgsdemo.campaign.params import param_schemas
 
 __all__ = [
@@ -33,5 +33,4 @@ __all__ = [
     "parse_index",
     "placed_at",
     "read_index",
-    "refuse_unpublished_image",
 ]

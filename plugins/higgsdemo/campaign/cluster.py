@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.datasets import DatasetRef
 from higgsdemo.campaign.entries import Resources
-from higgsdemo.campaign.fields import Dpath, Provider
+from higgsdemo.campaign.fields import Dpath, Provider, PullPolicy
 from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
 from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.values import quantity
@@ -23,6 +23,7 @@ class Cluster(BaseModel):
     :param price_per_node_hour: in any currency.
     :param dpath: what backs a shard's stage-in directory.
     :param parallelism: pods of a job that run at once; None for as many as fit.
+    :param input: the URL that the catalogue's prefixes are below.
     :param input_connection: Airflow connection that reads the datasets; empty for servers that need none.
     :param pod_endpoint: endpoint of the datasets' store as pods see it; None for the connection's.
     :param pod_identity: the cloud identity of the pods; None where they get the connection's keys.
@@ -45,8 +46,10 @@ class Cluster(BaseModel):
     resources: Resources = Resources()
     backoff_limit_per_index: int = 5
     namespace: str = "higgs"
+    input: str = ""
     input_connection: str
     pod_endpoint: str | None = None
+    image_pull_policy: PullPolicy = "IfNotPresent"
     pod_identity: str | None = None
     egress: tuple[str, ...] | None = None
     gke: GkeOptions | None = None
@@ -70,6 +73,13 @@ class Cluster(BaseModel):
         if self.gke is None or re.search("-[a-z]$", self.location or ""):
             return self.nodes
         return self.nodes * len(self.gke.zones or range(_ZONES_OF_A_REGION))
+
+    @property
+    def most_nodes(self) -> int:
+        """Nodes in all zones, where their number follows the pods that wait."""
+        options = self.gke or self.eks
+        most = options.max_nodes if options else None
+        return self.model_copy(update={"nodes": max(self.nodes, most or 0)}).all_nodes
 
     @property
     def capacity(self) -> int | None:

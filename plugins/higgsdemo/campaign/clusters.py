@@ -26,7 +26,11 @@ from higgsdemo.catalogue import Catalogue
 from higgsdemo.wording import given
 
 PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
-    "local": {"connection": "localkube_default", "flavor": "local-1"},
+    "local": {
+        "connection": "localkube_default",
+        "flavor": "local-1",
+        "image_pull_policy": "Never",
+    },
     "existing": {"connection": "kubernetes_default"},
     "gke": {"connection": "google_cloud_default", "location": "europe-west4"},
     "eks": {"connection": "aws_default"},
@@ -40,6 +44,7 @@ _OF_ONE_PROVIDER = (
     "flavor",
     "cores",
     "price_per_node_hour",
+    "image_pull_policy",
     "pod_identity",
     "egress",
 )

@@ -22,6 +22,7 @@ from higgsdemo.campaign.fields import (
     PodIdentity,
     Price,
     ProviderName,
+    PullPolicyChoice,
     SourceUrl,
     StageInPath,
     Whole,
@@ -155,6 +156,12 @@ class ClusterDefaults(Model):
         title="Input connection",
         description="Airflow connection that reads this cluster's input; `storage.connection` by default, "
         "`aws_default` or `google_cloud_default` where the input is in another kind of store.",
+    )
+    image_pull_policy: PullPolicyChoice | None = Field(
+        None,
+        title="Image pull policy",
+        description="`Never` where the nodes have the pods' images already: the default of `local`, and what "
+        "our own image needs, which is in no registry. Elsewhere `IfNotPresent` by default.",
     )
     pod_identity: PodIdentity | None = Field(
         None,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from higgsdemo.campaign.analysis import HistogramSpec, unfit_histograms
+from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.clusters import Input, resolve_clusters
 from higgsdemo.campaign.datasets import DatasetRef
@@ -94,15 +95,15 @@ class Campaign(Model):
     image: Image | None = Field(
         None,
         title="Image",
-        description="The image of the pods; the workload's by default. Ours is in no registry: for `gke` and "
-        "`eks` name the one that you have pushed.",
+        description="The image of the pods; the workload's by default. Ours is in no registry: name the one "
+        "that you have pushed, unless the nodes have it (`image_pull_policy`).",
         examples=["higgsdemo/nanoaod:1"],
     )
     stage_in_image: Image | None = Field(
         None,
         title="Stage-in image",
         description="With the workload `aod`: the image that stages in and publishes for it; the one of the "
-        "workload `nanoaod` by default, which `gke` and `eks` cannot pull either.",
+        "workload `nanoaod` by default, which is in no registry either.",
     )
     namespace: Namespace = Field("higgs", title="Namespace", description="Kubernetes namespace of the pods.")
     storage: Storage = Field(title="Storage", description="Where shards are read and results are written.")
@@ -187,6 +188,12 @@ class Campaign(Model):
         description="With `read` as `stream`: files are cut into shards of about so many events, so that "
         "many pods work on one. A file is one shard by default.",
         examples=[500000],
+    )
+    at_trigger: AtTrigger = Field(
+        default_factory=AtTrigger,
+        title="At the trigger",
+        description="What a trigger's conf may choose that this file does not name: of what decides where "
+        "credentials go, and what costs money. Nothing by default.",
     )
     notifications: Notifications = Field(
         default_factory=Notifications,

@@ -18,6 +18,7 @@ from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.providers import GkeOptions
 from higgsdemo.campaign.rule import Model
+from higgsdemo.campaign.trust import strange
 from higgsdemo.wording import did_you_mean, given, one_of
 
 SOURCE = "trigger conf"
@@ -65,7 +66,8 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
     `mapping` replaces the campaign's, and its `datasets` where the new entries have their own; `storage`
     replaces the fields it names; `max_shards` replaces that of every entry; the others replace the
     campaign's, and a `read` that copies files drops its `shard_events`; `clusters` keeps only those entries.
-    A run whose only stage is cleanup removes the jobs at least.
+    A run whose only stage is cleanup removes the jobs at least. What decides where credentials go, and what
+    costs money, is the file's, unless its `at_trigger` allows more.
 
     Raises CampaignError, with everything that is wrong with `conf`.
     """
@@ -84,6 +86,7 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
         changed = parse_campaign(_changed(document, given_keys, options.max_shards), SOURCE)
     except CampaignError as error:
         raise CampaignError(SOURCE, [*problems, *error.problems], root="it") from None
+    problems = [*problems, *strange(campaign, changed)]
     if options.clusters is not None and not problems:
         changed, problems = _kept(changed, options.clusters)
     if options.resume and options.run_name is None and not changed.growing:
@@ -93,23 +96,6 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
     if options.stages == ["cleanup"] and changed.cleanup == "none":
         changed = changed.model_copy(update={"cleanup": "jobs"})
     return changed, options
-
-
-def refuse_unpublished_image(campaign: Campaign) -> None:
-    """Refuse our own image where the nodes of a cloud would pull it: it is in no registry.
-
-    Under its name there somebody else's may lie, which would be given the keys of the stores.
-
-    Raises CampaignError.
-    """
-    field = "stage_in_image" if campaign.workload == "aod" else "image"
-    clouds = {cluster.provider for cluster in campaign.clusters()} & {"gke", "eks"}
-    if clouds and getattr(campaign, field) is None:
-        text = (
-            f"is missing: nodes of {' and '.join(sorted(clouds))} pull from a registry, and ours is in none: "
-            "push your build of include/workload to one, and name it in the campaign's file or at the trigger"
-        )
-        raise CampaignError("campaign", [Problem((field,), text)])
 
 
 def _unknown(conf: Mapping[str, Any]) -> list[Problem]:

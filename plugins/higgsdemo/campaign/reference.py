@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.entries import ClusterEntry, DatasetEntry, Resources
 from higgsdemo.campaign.model import Campaign, Storage
 from higgsdemo.campaign.notifications import Notifications, Notifier
@@ -24,6 +25,7 @@ REFERENCE_FILE = Path(__file__).resolve().parents[3] / "docs" / "configuration.m
 _PARTS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("A campaign", Campaign, "The object in a file of `include/config/`."),
     ("storage", Storage, ""),
+    ("at_trigger", AtTrigger, "Who must be trusted with what: [security.md](security.md)."),
     ("An entry of mapping", ClusterEntry, "`defaults` takes the same fields but `name` and `datasets`."),
     ("A dataset as an object", DatasetEntry, "More ways to write a dataset: `include/config/README.md`."),
     ("resources", Resources, ""),

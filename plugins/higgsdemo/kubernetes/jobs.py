@@ -211,7 +211,8 @@ def prepull(assignment: ClusterRun) -> Manifest:
     if WORKLOADS[run.workload].stages_in_apart:
         images["pull-stage-in"] = run.stage_in_image
     pod_labels = names.labels(run) | {"app.kubernetes.io/component": "prepull"}
-    same = {"imagePullPolicy": "IfNotPresent", "securityContext": container_security()}
+    same = {"securityContext": container_security()}
+    policy = assignment.cluster.image_pull_policy
     spec: Manifest = {
         "selector": {"matchLabels": pod_labels},
         "template": {
@@ -221,10 +222,12 @@ def prepull(assignment: ClusterRun) -> Manifest:
                 "securityContext": pod_security(),
                 "terminationGracePeriodSeconds": 0,
                 "initContainers": [
-                    {"name": name, "image": image, "command": [NOOP], **same}
+                    {"name": name, "image": image, "imagePullPolicy": policy, "command": [NOOP], **same}
                     for name, image in images.items()
                 ],
-                "containers": [{"name": "pause", "image": PAUSE_IMAGE, **same}],
+                "containers": [
+                    {"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "IfNotPresent", **same}
+                ],
             },
         },
     }

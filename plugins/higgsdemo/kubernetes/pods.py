@@ -117,7 +117,7 @@ def _contract_container(
     return {
         "name": name,
         "image": image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": assignment.cluster.image_pull_policy,
         "env": _variables(environment),
         **({"envFrom": secret} if secret else {}),
         "resources": _resources(assignment.cluster),
@@ -147,7 +147,7 @@ def _cmssw_containers(
     analysis = {
         "name": ANALYSIS,
         "image": assignment.run.image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": assignment.cluster.image_pull_policy,
         "command": ["/bin/bash", "-ec", AOD_SCRIPT],
         "env": _variables(_cmssw_environment(assignment.run, dataset)),
         "resources": _resources(assignment.cluster),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from higgsdemo.campaign import CampaignError, apply_conf, refuse_unpublished_image
+from higgsdemo.campaign import CampaignError, apply_conf
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, most_mapped, told
@@ -51,8 +51,6 @@ class PlanOperator(BaseOperator):
                 options = options.model_copy(update={"run_name": GROWING, "resume": True})
             name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
             run = plan_run(campaign, options, dag_run.dag_id, name)
-            if run.stages != ("cleanup",):
-                refuse_unpublished_image(campaign)
             clusters, shared = campaign.clusters(), campaign.shared_datasets()
             for notify in (*on_success(campaign.notifications), *on_failure(campaign.notifications)):
                 notify.make()
@@ -63,6 +61,8 @@ class PlanOperator(BaseOperator):
                 f"the run has {len(clusters)} clusters, and this Airflow allows {most}: take fewer, or raise "
                 "its setting max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH)"
             )
+        if run.stages != ("cleanup",):
+            refuse_unpublished_image(run, clusters)
         if "submit" in run.stages:
             names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
             with told():
@@ -151,7 +151,7 @@ def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[st
 
 def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) -> Run:
     """Return the run that a campaign and the options of its trigger make."""
-    from higgsdemo.kubernetes.workloads import WORKLOADS
+    from higgsdemo.kubernetes.workloads import WORKLOADS, our_image
 
     storage = campaign.storage
     return Run(
@@ -159,8 +159,8 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
         name=name,
         catalogue=campaign.catalogue,
         workload=campaign.workload,
-        image=campaign.image or WORKLOADS[campaign.workload].image,
-        stage_in_image=campaign.stage_in_image or WORKLOADS["nanoaod"].image,
+        image=campaign.image or WORKLOADS[campaign.workload].image or our_image(),
+        stage_in_image=campaign.stage_in_image or our_image(),
         output=f"{storage.output.rstrip('/')}/{dag_id}/{name}",
         output_connection=storage.writes_with,
         pod_endpoint=storage.writes_at,
@@ -181,3 +181,22 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
         histograms=tuple(campaign.histograms),
         live=storage.live,
     )
+
+
+def refuse_unpublished_image(run: Run, clusters: Sequence[Cluster]) -> None:
+    """Refuse our own image where nodes would pull it: it is in no registry.
+
+    Under its name there somebody else's may lie, which would be given the keys of the stores.
+
+    :raises TaskFailedForGood: when a cluster may pull it.
+    """
+    from higgsdemo.kubernetes.workloads import WORKLOADS, is_ours
+
+    field = "stage_in_image" if WORKLOADS[run.workload].stages_in_apart else "image"
+    pulling = [cluster.name for cluster in clusters if cluster.image_pull_policy != "Never"]
+    if pulling and is_ours(getattr(run, field)):
+        raise TaskFailedForGood(
+            f"campaign: {field} is {getattr(run, field)}, which is in no registry, and nodes of "
+            f"{', '.join(pulling[:3])} would pull it: push your build to one, and name it in the campaign's "
+            'file; or, where the nodes have it, say there "image_pull_policy": "Never"'
+        )

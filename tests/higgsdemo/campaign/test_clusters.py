@@ -38,8 +38,10 @@ def test_what_is_left_out_has_a_default(changed: Change) -> None:
         "resources": {"cpu": "0.9", "memory": "6Gi"},
         "backoff_limit_per_index": 5,
         "namespace": "higgs",
+        "input": "s3://higgs-demo",
         "input_connection": "aws_default",
         "pod_endpoint": None,
+        "image_pull_policy": "IfNotPresent",
         "pod_identity": None,
         "egress": None,
         "gke": {

@@ -15,7 +15,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "provider, connection, location, flavor, nodes, dpath, parallelism, cores, "
         "price_per_node_hour, shards_per_pod, "
         "max_shards, resources, backoff_limit_per_index, input, "
-        "input_connection, pod_identity, egress, gke, eks)",
+        "input_connection, image_pull_policy, pod_identity, egress, gke, eks)",
     ),
     "two unknown fields": (
         {"mapping.1.node": 3, "mapping.1.clolor": "red"},
@@ -23,7 +23,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "fields are name, datasets, provider, connection, location, flavor, nodes, dpath, "
         "parallelism, cores, price_per_node_hour, shards_per_pod, max_shards, resources, "
         "backoff_limit_per_index, input, "
-        "input_connection, pod_identity, egress, gke, eks)",
+        "input_connection, image_pull_policy, pod_identity, egress, gke, eks)",
     ),
     "addresses that are none": (
         {"mapping.0.egress": ["10.20.0.0/16", "10.20.0.7/16"]},

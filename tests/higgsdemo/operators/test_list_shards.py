@@ -13,7 +13,7 @@ import pytest
 
 from clouds.tasks import carry_out
 from gcs_server import gcs
-from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, apply_conf, load_campaign
+from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, load_campaign, parse_campaign
 from higgsdemo.datasets import listing
 from higgsdemo.datasets.shards import Shard, cluster_shards, done_shards, shard_name
 from higgsdemo.operators.base import TaskFailedForGood
@@ -80,7 +80,8 @@ def split(run: Run, datasets: tuple[DatasetRef, ...], clusters: list[Cluster]) -
 def full_campaign(kind: Kind) -> tuple[Campaign, RunOptions]:
     """The full campaign with its options, over a bucket of that kind."""
     storage = {"input": kind.url, "output": f"{kind.url}/out", "connection": "with_keys"}
-    return apply_conf(load_campaign(CONFIG / "higgs-full.json"), {"storage": storage})
+    document = json.loads((CONFIG / "higgs-full.json").read_text()) | {"storage": storage}
+    return parse_campaign(document, "higgs-full"), RunOptions()
 
 
 def prefix(url: str) -> str:

@@ -34,6 +34,12 @@ def campaign(repository: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(connection))
     document = json.loads((repository / "include/config/demo-local.json").read_text())
     document["storage"]["output"] = f"s3://{bucket.name}"
+    document["at_trigger"] |= {
+        "connections": ["google_cloud_default", "kubernetes_default"],
+        "images": ["registry.example.org/*"],
+        "flavors": ["n1-*"],
+        "max_nodes": 10,
+    }
     return parse_campaign(document, "demo")
 
 
@@ -64,14 +70,23 @@ def test_a_notifier_that_cannot_be_made_fails_the_run_at_its_start(campaign: Cam
         plan(changed)
 
 
-def test_a_cloud_gets_no_run_of_an_image_that_it_cannot_pull_but_is_cleaned_up(campaign: Campaign) -> None:
-    mapping = [{"provider": "gke", "flavor": "n1-standard-4", "datasets": ["Simulated_TTbar_8TeV"]}]
+@pytest.mark.parametrize("place", [{"provider": "gke", "flavor": "n1-standard-4"}, {"provider": "existing"}])
+@pytest.mark.parametrize("image", [None, "docker.io/higgsdemo/nanoaod:2"])
+def test_no_cluster_pulls_our_image_which_is_in_no_registry_but_is_cleaned_up(
+    campaign: Campaign, place: dict[str, str], image: str | None
+) -> None:
+    campaign = campaign.model_copy(update={"image": image})
+    mapping = [place | {"datasets": ["Simulated_TTbar_8TeV"]}]
     for stages in (["create"], None):
-        with pytest.raises(TaskFailedForGood, match="campaign: image is missing: nodes of gke pull from"):
+        with pytest.raises(
+            TaskFailedForGood, match=r"image is \S*higgsdemo/nanoaod:[12], which is in no reg"
+        ):
             plan(campaign, mapping=mapping, stages=stages)
     assert len(plan(campaign, mapping=mapping, stages=["cleanup"])) == 1
     pushed = "registry.example.org/mine:1"
     assert plan(campaign, mapping=mapping, image=pushed)[0].run.image == pushed
+    there = [mapping[0] | {"image_pull_policy": "Never"}]
+    assert plan(campaign, mapping=there)[0].cluster.image_pull_policy == "Never"
 
 
 def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) -> None:
@@ -155,7 +170,10 @@ def test_a_bucket_that_is_not_there_is_named(campaign: Campaign) -> None:
         plan(campaign, storage={"output": "s3://no-such-bucket"})
 
 
-def test_the_originals_list_of_ten_clusters_plans_as_it_is(tmp_path: Path) -> None:
+def test_the_originals_list_of_ten_clusters_plans_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIGGS_IMAGE", "registry.example.org/nanoaod:1")
     names = list(load_catalogue("cms-higgs").datasets)
     entries = [
         {
@@ -168,7 +186,8 @@ def test_the_originals_list_of_ten_clusters_plans_as_it_is(tmp_path: Path) -> No
     ]
     path = tmp_path / "demo-high-mem.json"
     path.write_text(json.dumps(entries))
-    planned = plan(load_campaign(path), stages=["create"], stage_in_image="registry.example.org/nanoaod:1")
+    planned = plan(load_campaign(path), stages=["create"])
+    assert planned[0].run.stage_in_image == "registry.example.org/nanoaod:1"
     assert [a.cluster.name for a in planned] == [f"kubecon-demo-{i}" for i in range(10)]
     assert {(a.cluster.nodes, a.cluster.flavor, a.cluster.dpath) for a in planned} == {
         (22, "n1-highmem-16", "/dev/shm")
@@ -176,10 +195,8 @@ def test_the_originals_list_of_ten_clusters_plans_as_it_is(tmp_path: Path) -> No
     assert sum(dataset.files or 0 for a in planned for dataset in a.cluster.datasets) == 26_920
 
 
-def test_a_plan_does_not_grow_with_the_shards(repository: Path) -> None:
+def test_a_plan_does_not_grow_with_the_shards(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIGGS_IMAGE", "registry.example.org/nanoaod:1")
     full = load_campaign(repository / "include/config/higgs-full.json")
-    planned = [
-        assignment.model_dump(mode="json")
-        for assignment in plan(full, stages=["create"], stage_in_image="registry.example.org/nanoaod:1")
-    ]
+    planned = [assignment.model_dump(mode="json") for assignment in plan(full, stages=["create"])]
     assert len(json.dumps(planned)) < 64_000

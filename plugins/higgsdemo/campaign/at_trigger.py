@@ -1,0 +1,90 @@
+"""What a campaign's file lets a trigger choose beyond the file's own values: the field `at_trigger`.
+
+The right to trigger a DAG is weaker than the right to write one, or to read connections. So where credentials
+go, and what costs money, is the file's to say, and this is where it says what it leaves open.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from higgsdemo.campaign.fields import Connection, Whole
+from higgsdemo.campaign.rule import Model, text
+
+_IMAGE = "[A-Za-z0-9._:@/-]"
+_KEY = "[A-Za-z0-9!_.'()=+,:~/-]"
+ImagePattern = Annotated[
+    str,
+    text(
+        "an image, or how its name begins, its registry whole, and a *: registry.example.org/*",
+        rf"\*|{_IMAGE}+|{_IMAGE}+/{_IMAGE}*\*",
+        255,
+    ),
+]
+StoragePattern = Annotated[
+    str,
+    text(
+        "a URL, or how it begins and a *, such as s3://my-*",
+        rf"(s3|gs)://{_KEY}*\*?|(https|root)://[a-z0-9.:-]+(/{_KEY}*\*?)?",
+        1000,
+    ),
+]
+FlavorPattern = Annotated[
+    str, text("a machine type, or how its name begins and a *, such as n1-*", r"[a-z0-9.-]+\*?|\*", 60)
+]
+
+
+class AtTrigger(Model):
+    """What a trigger may choose besides what the file itself names; nothing when left out."""
+
+    images: list[ImagePattern] = Field(
+        [],
+        title="Images",
+        description="Images that get the stores' keys: exactly so, or all that begin so where a `*` ends it.",
+        examples=[["registry.example.org/team/*"]],
+    )
+    connections: list[Connection] = Field(
+        [],
+        title="Connections",
+        description="Airflow connections, for stores and for clusters; these wherever the connection leads.",
+        examples=[["team_s3"]],
+    )
+    storage: list[StoragePattern] = Field(
+        [],
+        title="Storage",
+        description="URLs that are read and written, and what lies below them; a `*` at the end stands for "
+        "any ending.",
+        examples=[["s3://my-*"]],
+    )
+    flavors: list[FlavorPattern] = Field(
+        [], title="Flavors", description="Machine types; a `*` at the end as above.", examples=[["n1-*"]]
+    )
+    max_nodes: Whole | None = Field(
+        None,
+        title="Most nodes",
+        description="Nodes of `gke` and `eks`, all clusters and zones together; without it, of each machine "
+        "type as many as the file has.",
+        examples=[50],
+    )
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        said = self.model_dump(exclude_defaults=True)
+        lists = {key: " ".join(value) if isinstance(value, list) else value for key, value in said.items()}
+        return "; ".join(f"{key} {value}" for key, value in lists.items()) or "nothing"
+
+
+def matches(patterns: list[str], value: str | None) -> bool:
+    """Whether a value is one of these, or begins as one that ends in `*` does.
+
+    >>> matches(["s3://my-*"], "s3://my-data/a"), matches(["s3://my"], "s3://my-data")
+    (True, False)
+    """
+    return value is not None and any(
+        value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern for pattern in patterns
+    )
+
+
+def inside(urls: list[str], url: str) -> bool:
+    """Whether a URL is one of these, matches it, or lies below it."""
+    return matches(urls, url) or any(f"{url}/".startswith(f"{one.rstrip('/')}/") for one in urls)

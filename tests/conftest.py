@@ -15,7 +15,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
-WITH_THEIR_OWN = ("test_deployment.py", "test_rehearsal.py")  # Airflow
+WITH_THEIR_OWN = ("test_deployment.py", "test_rehearsal.py", "test_benches.py")  # Airflow
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="higgs-tests-airflow-"))
 
 for _name in list(os.environ):
@@ -35,12 +35,16 @@ settings.load_profile("patient")
 
 
 class WholeFiles(LoadScopeScheduling):
-    """Gives a process whole files, whose tests share servers; and one process those that share an Airflow."""
+    """Gives a process whole files, whose tests share servers.
+
+    One process has those that share an Airflow, another those that start one each: not three run at once.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        shared = file.startswith("tests/end_to_end/") and not file.endswith(WITH_THEIR_OWN)
-        return "Airflow" if shared else file
+        if file.endswith(WITH_THEIR_OWN):
+            return "Airflows"
+        return "Airflow" if file.startswith("tests/end_to_end/") else file
 
     def schedule(self) -> None:
         """Hand files out in the order of the collection, which begins with those that take longest."""

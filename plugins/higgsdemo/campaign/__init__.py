@@ -14,6 +14,7 @@ from higgsdemo.campaign.load import (
 )
 from higgsdemo.campaign.messages import CampaignError
 from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
+from higgsdemo.campaign.overlap import Placed, overlaps, placed_datasets
 from higgsdemo.campaign.override import RunOptions, apply_conf
 from higgsdemo.campaign.params import param_schemas
 
@@ -22,15 +23,18 @@ __all__ = [
     "CampaignError",
     "Cluster",
     "DatasetRef",
+    "Placed",
     "RunOptions",
     "apply_conf",
     "config_files",
     "config_folder",
     "dag_id_problem",
     "load_campaign",
+    "overlaps",
     "param_schemas",
     "parse_campaign",
     "parse_index",
     "placed_at",
+    "placed_datasets",
     "read_index",
 ]

@@ -19,7 +19,8 @@ from higgsdemo.campaign.entries import (
 )
 from higgsdemo.campaign.fields import Provider
 from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
-from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem, field
+from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem
+from higgsdemo.campaign.overlap import repeated
 from higgsdemo.campaign.providers import provider_options, unfit_options
 from higgsdemo.campaign.values import quantity
 from higgsdemo.catalogue import Catalogue
@@ -106,7 +107,7 @@ def resolve_clusters(
             name = cluster_name(entry, position)
             clusters.append(Cluster(**kept | {"name": name, "namespace": namespace, "datasets": datasets}))
     if not problems:
-        problems.extend(_repeated(clusters, shared))
+        problems.extend(repeated(clusters, shared))
     return clusters, tuple(shared), problems
 
 
@@ -206,44 +207,4 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "resources", resource),
                     f"is {given(asked)}{usual}, which no node of flavor {flavor} has: it has {size}",
-                )
-
-
-def _repeated(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -> Iterator[Problem]:
-    """Say which names and datasets are there twice: events of a dataset run twice would be counted twice."""
-    names: dict[str, int] = {}
-    placed: list[tuple[Path, DatasetRef]] = [(("datasets", n), ref) for n, ref in enumerate(shared)]
-    for position, cluster in enumerate(clusters):
-        if cluster.name in names:
-            yield Problem(
-                ("mapping", position, "name"),
-                f"is {given(cluster.name)}, which is also the name of mapping[{names[cluster.name]}]",
-            )
-        names.setdefault(cluster.name, position)
-        path: Path = ("mapping", position, "datasets")
-        placed += [((*path, number), ref) for number, ref in enumerate(cluster.datasets)]
-    seen: dict[str, Path] = {}
-    for path, ref in placed:
-        if ref.name in seen:
-            yield Problem(
-                path,
-                f"is the dataset {given(ref.name)}, which is also {field(seen[ref.name])}: its "
-                "events would be counted twice (two datasets of different URLs need names of their own)",
-            )
-        seen.setdefault(ref.name, path)
-    yield from _nested([ref for _, ref in placed], seen)
-
-
-def _nested(refs: Sequence[DatasetRef], paths: dict[str, Path]) -> Iterator[Problem]:
-    """Say which datasets lie inside another one."""
-    whole = {ref.url: ref for ref in refs if ref.index is None}
-    for ref in refs:
-        parts = ref.url.rstrip("/").split("/")
-        for depth in range(3, len(parts) + 1):
-            outer = whole.get("/".join(parts[:depth]) + "/")
-            if outer is not None and outer.name != ref.name:
-                yield Problem(
-                    paths[ref.name],
-                    f"is {given(ref.url)}, which lies inside {given(outer.url)} of "
-                    f"{field(paths[outer.name])}: its events would be counted twice",
                 )

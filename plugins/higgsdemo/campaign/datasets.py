@@ -26,6 +26,7 @@ from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Da
 from higgsdemo.wording import did_you_mean, given
 
 INDEX_SUFFIX = "_file_index.txt"
+MIN_DATASETS = "min_datasets"  # how a folder begins whose lists name the first file of a dataset
 FILE_SUFFIX = ".root"
 _LISTED = ("s3", "gs", "root")
 _SHOWN_URL_PARTS = 3
@@ -212,7 +213,7 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
             f"dataset of the catalogue {catalogue.name}{hint}"
         )
     found = _of_catalogue(catalogue.datasets[name], storage)
-    return found.model_copy(update={"max_shards": 1}) if path.parts[0].startswith("min_datasets") else found
+    return found.model_copy(update={"max_shards": 1}) if path.parts[0].startswith(MIN_DATASETS) else found
 
 
 def _known(catalogue: Catalogue, name: str | None, prefix: str) -> Dataset | None:

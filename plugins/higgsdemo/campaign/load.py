@@ -1,10 +1,4 @@
-"""Loads campaigns from their files, in our own form or in that of the original tool.
-
-The original's form is a bare list; entry `i` is the cluster `kubecon-demo-<i>`. It says neither where the
-data lies nor what to run, because the tool knew: GKE in europe-west4, the CMSSW image over AOD files, the
-bucket `higgs-demo` in S3 for index files below `..._s3/` and else in GCS, stage-in at 50,000 kB/s, and the
-node's local SSD where no `dpath` is given.
-"""
+"""Loads campaigns from their files, in our own form or in that of the original tool, a bare list."""
 
 import os
 import re
@@ -15,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from higgsdemo.campaign.document import document_problems, read_document
-from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, CampaignError, Problem, problems_of
+from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
+from higgsdemo.campaign.original import OriginalList
 from higgsdemo.wording import given
 
 CONFIG = "HIGGS_CONFIG"
@@ -82,42 +77,17 @@ def parse_campaign(document: Any, source: str) -> Campaign:
     """
     if problems := list(document_problems(document)):
         raise CampaignError(source, problems)
-    bare = isinstance(document, list)
+    original = OriginalList(document) if isinstance(document, list) else None
     try:
-        campaign = Campaign.model_validate(_of_list(document) if bare else document)
+        campaign = Campaign.model_validate(original.document if original else document)
         campaign.clusters()
     except ValidationError as error:
         problems = problems_of(error)
     except CampaignError as error:
         problems = list(error.problems)
     else:
+        campaign.remark(*(original.remarks if original else ()))
         return campaign
-    if bare:
-        problems = [
-            Problem(
-                problem.path[1:] if problem.path[:1] == ("mapping",) else problem.path,
-                problem.text.replace(HERE_OR_IN_DEFAULTS, ""),  # which a list does not have
-            )
-            for problem in problems
-        ]
-    raise CampaignError(source, problems, root="the list" if bare else "the campaign")
-
-
-def _of_list(entries: list[Any]) -> dict[str, Any]:
-    """Write the original's list in our own form."""
-    names = [
-        name
-        for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("datasets"), list)
-        for name in entry["datasets"]
-        if isinstance(name, str)
-    ]
-    in_s3 = any(name.partition("/")[0].endswith("_s3") for name in names)
-    store = "s3" if in_s3 else "gs"
-    return {
-        "workload": "aod",
-        "storage": {"input": f"{store}://higgs-demo", "output": f"{store}://higgs-results"},
-        "download_limit_kbps": 50_000,
-        "defaults": {"provider": "gke", "dpath": "/mnt/disks/ssd0"},
-        "mapping": entries,
-    }
+    if original:
+        raise CampaignError(source, map(original.place, problems), root="the list")
+    raise CampaignError(source, problems)

@@ -21,10 +21,19 @@ _PLAIN_NAME = re.compile(r"[A-Za-z$][A-Za-z0-9_-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong; `text` continues the sentence that the field at `path` begins."""
+    """One thing that is wrong; `text` continues the sentence that the field at `path` begins.
+
+    `{other}` in it stands for another field, the one at `other`.
+    """
 
     path: Path
     text: str
+    other: Path = ()
+
+    @property
+    def said(self) -> str:
+        """The text with the name of the other field."""
+        return self.text.replace("{other}", field(self.other)) if self.other else self.text
 
 
 class CampaignError(ValueError):
@@ -40,7 +49,7 @@ class CampaignError(ValueError):
         self.problems = tuple(problems)
         self.root = root
         shown = self.problems[:MOST_LINES]
-        lines = [f"{field(problem.path) or root} {problem.text}" for problem in shown]
+        lines = [f"{field(problem.path) or root} {problem.said}" for problem in shown]
         if more := len(self.problems) - len(shown):
             lines.append(f"and {more} more")
         if len(lines) == 1:

@@ -6,7 +6,7 @@ what it comes to, with defaults filled in and datasets found in the catalogue.
 
 from collections.abc import Iterator, Sequence
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from higgsdemo.campaign.analysis import HistogramSpec, unfit_histograms
 from higgsdemo.campaign.at_trigger import AtTrigger
@@ -41,8 +41,9 @@ from higgsdemo.campaign.fields import (
     Whole,
     Workload,
 )
-from higgsdemo.campaign.messages import CampaignError, Path, Problem
+from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.notifications import Notifications
+from higgsdemo.campaign.overlap import Placed, placed_datasets
 from higgsdemo.campaign.rule import Model
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
@@ -222,6 +223,17 @@ class Campaign(Model):
         "proportion to its cores.",
     )
 
+    _remarks: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was dropped of the campaign as its file has it."""
+        return self._remarks
+
+    def remark(self, *remarks: str) -> None:
+        """Add remarks."""
+        self._remarks += remarks
+
     def clusters(self) -> list[Cluster]:
         """Give the clusters with defaults filled in and datasets found.
 
@@ -252,7 +264,7 @@ class Campaign(Model):
             self.datasets,
         )
         problems += self._split_problems()
-        placed = _placed(clusters, shared)
+        placed = placed_datasets(clusters, shared)
         problems = problems or [
             *self._results_among_shards(placed),
             *self._unfit_for_aod(clusters, placed),
@@ -290,9 +302,7 @@ class Campaign(Model):
         if self.split and not self.datasets:
             yield Problem((), 'needs the field "datasets": what is to be split over the clusters')
 
-    def _unfit_for_aod(
-        self, clusters: Sequence[Cluster], placed: Sequence[tuple[Path, DatasetRef]]
-    ) -> Iterator[Problem]:
+    def _unfit_for_aod(self, clusters: Sequence[Cluster], placed: Sequence[Placed]) -> Iterator[Problem]:
         """Say what the CMSSW image cannot do: it takes one file, and must know what it is."""
         if self.workload != "aod":
             return
@@ -300,24 +310,14 @@ class Campaign(Model):
             if cluster.shards_per_pod not in (1, "auto"):
                 text = f"is {cluster.shards_per_pod}; with the workload aod it must be 1"
                 yield Problem(("mapping", position, "shards_per_pod"), text)
-        for path, dataset in placed:
-            if dataset.sample == UNASSIGNED:
+        for one in placed:
+            if one.ref.sample == UNASSIGNED:
                 text = "belongs to no sample, which the workload aod needs to know: give it one (sample)"
-                yield Problem(path, text)
+                yield Problem(one.path, text)
 
-    def _results_among_shards(self, placed: Sequence[tuple[Path, DatasetRef]]) -> Iterator[Problem]:
+    def _results_among_shards(self, placed: Sequence[Placed]) -> Iterator[Problem]:
         output = self.storage.output
-        for url in {dataset.url for _, dataset in placed if dataset.index is None}:
+        for url in {one.ref.url for one in placed if one.ref.index is None}:
             if f"{output}/".startswith(url):
                 text = f"is {given(output)}, which lies inside the dataset {given(url)}"
                 yield Problem(("storage", "output"), f"{text}: results would be taken for shards")
-
-
-def _placed(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -> list[tuple[Path, DatasetRef]]:
-    """Give every dataset with the place where the campaign says it."""
-    own: list[tuple[Path, DatasetRef]] = [
-        (("mapping", position, "datasets", number), ref)
-        for position, cluster in enumerate(clusters)
-        for number, ref in enumerate(cluster.datasets)
-    ]
-    return own + [(("datasets", number), ref) for number, ref in enumerate(shared)]

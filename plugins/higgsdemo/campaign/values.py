@@ -77,7 +77,7 @@ def bucket_url(value: Any) -> str:
     characters = "[a-z0-9.-]" if scheme == "s3" else "[a-z0-9._-]"
     if not re.fullmatch(f"[a-z0-9]{characters}{{1,61}}[a-z0-9]", bucket) or ".." in bucket:
         raise ValueError(f"{given(bucket)} is no bucket's name")
-    return f"{scheme}://{bucket}/{_key(path.strip('/'))}".rstrip("/")
+    return f"{scheme}://{bucket}/{_key(path[1:].removesuffix('/'))}".rstrip("/")
 
 
 def _key(path: str) -> str:
@@ -103,6 +103,7 @@ def source_url(value: Any) -> str:
         raise ValueError("credentials belong in an Airflow connection")
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", server):
         raise ValueError(f"{given(server)} is no server's name")
+    server = server.removesuffix(":443" if scheme == "https" else ":1094")  # which they have anyway
     path = _key(path.strip("/"))
     if scheme == "root":
         return f"root://{server}//{path}"

@@ -84,7 +84,7 @@ def list_datasets(
     :raises StorageError: when a bucket cannot be listed.
     """
     luminosities = Luminosities(load_catalogue(run.catalogue))
-    stores = _stores(datasets, connection)
+    stores = open_stores(datasets, connection)
 
     corrupt = _corrupt(output) if run.resume else {}
 
@@ -101,6 +101,20 @@ def list_datasets(
         return list(pool.map(listing, datasets))
 
 
+def index_urls(dataset: DatasetRef, store: Store) -> list[str]:
+    """Return the URLs of the files that the index file of a dataset names.
+
+    :raises ListingError: when it is wrong.
+    """
+    index = str(dataset.index)
+    try:
+        if not index.startswith(dataset.url):
+            return read_index(index)
+        return parse_index(store.read(index.removeprefix(dataset.url)), index)
+    except ValueError as error:
+        raise ListingError(f"dataset {dataset.name} {error}") from None
+
+
 def _corrupt(output: ObjectStore) -> dict[str, set[str]]:
     """Return, by dataset, the shards of which an earlier merge has found the result to be corrupt."""
     found: dict[str, set[str]] = {}
@@ -110,7 +124,7 @@ def _corrupt(output: ObjectStore) -> dict[str, set[str]]:
     return found
 
 
-def _stores(datasets: Sequence[DatasetRef], connection: str) -> dict[str, Store]:
+def open_stores(datasets: Sequence[DatasetRef], connection: str) -> dict[str, Store]:
     """Return the stores of datasets by their URL; the connection is asked only once."""
     if datasets[0].url.startswith("root:"):
         return {dataset.url: XrootdStore(dataset.base) for dataset in datasets}
@@ -232,15 +246,7 @@ def _files(dataset: DatasetRef, store: Store) -> Iterator[File]:
         for stored in store.list():
             yield File(stored.key, stored.size, stored.etag, stored.modified)
         return
-    try:
-        if dataset.index.startswith(dataset.url):
-            content = store.read(dataset.index.removeprefix(dataset.url))
-            urls = parse_index(content, dataset.index)
-        else:
-            urls = read_index(dataset.index)
-    except ValueError as error:
-        raise ListingError(f"dataset {dataset.name} {error}") from None
-    for url in urls:
+    for url in index_urls(dataset, store):
         if not url.startswith(dataset.url):
             raise ListingError(
                 f"dataset {dataset.name}: {dataset.index} names {url}, which is not below {dataset.url}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from higgsdemo.campaign import Placed
 from higgsdemo.operators.base import ClusterOperator, in_time, output_store, told
 from higgsdemo.run import ClusterRun, Stage
 from higgsdemo.wording import printable
@@ -72,12 +73,14 @@ def listed(
 
     :param folder: takes the lists.
     :param warn: a logger's method.
-    :raises ListingError: when one is not all there, and the campaign wants it so.
+    :raises ListingError: when one has files of another, or is not all there, and the campaign wants it so.
     """
     from higgsdemo.datasets.listing import incomplete, list_datasets
+    from higgsdemo.datasets.overlap import refuse_overlaps
     from higgsdemo.datasets.shards import ListingError, result_key
     from higgsdemo.storage.object_store import ObjectStore
 
+    refuse_overlaps([Placed((ref.name,), ref, connection) for ref in datasets])
     output = ObjectStore(run.output, run.output_connection)
     listings = list_datasets(run, datasets, connection, output, folder)
     for listing in listings:

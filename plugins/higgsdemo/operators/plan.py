@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from higgsdemo.campaign import CampaignError, apply_conf
+from higgsdemo.campaign import CampaignError, apply_conf, placed_datasets
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, most_mapped, told
@@ -42,6 +42,7 @@ class PlanOperator(BaseOperator):
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
         from higgsdemo.catalogue import load_catalogue
         from higgsdemo.datasets.expected import planned_shards
+        from higgsdemo.datasets.overlap import refuse_overlaps
         from higgsdemo.prediction import account_table, predict
 
         dag_run = context["dag_run"]
@@ -52,6 +53,8 @@ class PlanOperator(BaseOperator):
             name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
             run = plan_run(campaign, options, dag_run.dag_id, name)
             clusters, shared = campaign.clusters(), campaign.shared_datasets()
+            if not (dag_run.conf or {}).get("mapping"):
+                campaign.remark(*self.campaign.remarks)
             for notify in (*on_success(campaign.notifications), *on_failure(campaign.notifications)):
                 notify.make()
         except (CampaignError, NotifierError) as error:
@@ -61,11 +64,14 @@ class PlanOperator(BaseOperator):
                 f"the run has {len(clusters)} clusters, and this Airflow allows {most}: take fewer, or raise "
                 "its setting max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH)"
             )
+        for remark in campaign.remarks:
+            self.log.warning("%s", remark)
         if run.stages != ("cleanup",):
             refuse_unpublished_image(run, clusters)
         if "submit" in run.stages:
             names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
             with told():
+                refuse_overlaps(placed_datasets(clusters, shared))
                 output = self._claim(run, dag_run.run_id, names)
                 if shared:
                     run = run.model_copy(update={"listed": True})
@@ -135,6 +141,7 @@ class PlanOperator(BaseOperator):
             "datasets": sorted(datasets),
             "predicted": predicted.model_dump(mode="json"),
             "run": run.model_dump(mode="json"),
+            "remarks": list(campaign.remarks),
             "campaign": campaign.model_dump(mode="json", by_alias=True),
         }
         url = output.write(RECORD, json.dumps(record, indent=1).encode())

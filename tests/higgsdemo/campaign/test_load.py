@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,58 @@ def test_the_list_of_the_original_loads_without_edits(written) -> None:
         "max_shards": None,
         "files": 1771,
     }
+
+
+def lists_of_2019() -> dict[str, list[dict[str, Any]]]:
+    """The original's two files by their rule: 35 paths of 31 datasets, and nine of these again, whole."""
+    names = list(load_catalogue("cms-higgs").datasets)
+    higgs = [name for name in names if "SMHiggsToZZTo4L" in name]
+    others = [name for name in names if name not in higgs]
+    small, whole = others[:15], [*higgs, *higgs, *higgs, *others[15:29]]
+    paths = [f"min_datasets_s3/{name}_file_index.txt" for name in small]
+    paths += [f"datasets_s3/{name}_file_index.txt" for name in whole]
+    shape = {"flavor": "n1-highmem-16", "nodes": "22", "dpath": "/dev/shm"}
+    more = [{"datasets": [path.removeprefix("min_")]} | shape for path in paths[:9]]
+    first = {"datasets": paths} | shape
+    return {"minimal": [first], "full": [first, *more]}
+
+
+@pytest.mark.parametrize(
+    ("which", "per_cluster", "first_files", "dropped"),
+    [("minimal", [31], 15, 4), ("full", [22, *[1] * 9], 6, 13)],
+)
+def test_the_files_of_2019_run_each_dataset_once_and_whole_where_they_say_so_anywhere(
+    written, which: str, per_cluster: list[int], first_files: int, dropped: int
+) -> None:
+    campaign = load_campaign(written(json.dumps(lists_of_2019()[which])))
+    clusters = campaign.clusters()
+    refs = [ref for cluster in clusters for ref in cluster.datasets]
+    assert [cluster.name for cluster in clusters] == [f"kubecon-demo-{i}" for i in range(len(per_cluster))]
+    assert [len(cluster.datasets) for cluster in clusters] == per_cluster
+    assert len({ref.name for ref in refs}) == 31
+    assert [ref.max_shards for ref in refs].count(1) == first_files
+    assert len(campaign.remarks) == dropped
+    assert "[0].datasets[17] is dropped: [0].datasets[15] is the same dataset" in campaign.remarks
+    whole = "[0].datasets[8] is dropped: [9].datasets[0] is the same dataset, whole"
+    assert (whole in campaign.remarks) == (which == "full")
+
+
+def test_a_mistake_beside_what_is_dropped_is_located_where_the_list_has_it(written) -> None:
+    entries = lists_of_2019()["full"]
+    entries[0]["datasets"][34] = "datasets_s3/none_file_index.txt"
+    entries[5]["datasets"] *= 2
+    assert message(written(json.dumps(entries))).startswith(': [0].datasets[34] is "datasets_s3/none_file')
+    entries[0]["datasets"][34] = "s3://higgs-demo/eos/opendata/cms/"
+    assert 'inside "s3://higgs-demo/eos/opendata/cms/" of [0].datasets[34]: its events' in message(
+        written(json.dumps(entries))
+    )
+
+
+def test_an_entry_with_nothing_of_its_own_makes_no_cluster_and_the_others_keep_their_names(written) -> None:
+    one, two = lists_of_2019()["full"][1:3]
+    campaign = load_campaign(written(json.dumps([one, one, two])))
+    assert [cluster.name for cluster in campaign.clusters()] == ["kubecon-demo-0", "kubecon-demo-2"]
+    assert message(written(json.dumps([one, one, two | {"nodes": "0"}]))).startswith(": [2].nodes is")
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,16 @@ def test_a_wrong_index_file_in_the_bucket_is_told(s3: Kind, content: bytes, mess
     assert message in str(failed.value)
 
 
+def test_index_files_that_have_changed_since_the_plan_are_compared_again(s3: Kind) -> None:
+    line = s3.url.replace("://", "/") + "/A/1.root"
+    s3.put_all([(f"{name}_file_index.txt", line.encode()) for name in "AB"])
+    both = [{"name": name, "url": f"{s3.url}/", "index": f"{s3.url}/{name}_file_index.txt"} for name in "AB"]
+    with pytest.raises(
+        TaskFailedForGood, match=rf'B is the dataset "B", .* names "{s3.url}/A/1.root", a file of A'
+    ):
+        listed(run(s3, *both))
+
+
 def test_a_resumed_run_marks_what_is_done(s3: Kind) -> None:
     s3.put_all([("A/1.root", b"1"), ("A/2.root", b"2"), ("out/run/results/A/2.json", b"{}")])
     datasets, shards = listed(run(s3, {"name": "A"}, resume=True))

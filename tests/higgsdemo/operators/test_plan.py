@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,6 +95,53 @@ def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) ->
     assert first == again
     assert first != other
     assert first.startswith("20190521t090000-")
+
+
+def test_what_was_dropped_of_a_list_of_2019_is_told_and_kept(
+    campaign: Campaign, bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20003"
+    entry = {"datasets": [f"datasets_s3/{name}_file_index.txt"] * 2, "flavor": "n1-highmem-16", "nodes": "1"}
+    image = {"stage_in_image": "registry.example.org/mine:1"}
+    original = parse_campaign([entry], "demo").model_copy(update={"storage": campaign.storage} | image)
+    plan(original, run_name="kept")
+    said = "[0].datasets[1] is dropped: [0].datasets[0] is the same dataset"
+    stored = bucket.client.get_object(Bucket=bucket.name, Key="demo/kept/campaign.json")["Body"].read()
+    assert json.loads(stored)["remarks"] == [said]
+    assert said in capsys.readouterr().out
+
+
+def with_lists(campaign: Campaign, bucket: Bucket, *entries: dict[str, Any]) -> Campaign:
+    """The campaign with these clusters; two index files in the bucket have a file in common."""
+    for name, files in {"x": "12", "y": "23"}.items():
+        lines = "\n".join(f"s3/{bucket.name}/a/{file}.root" for file in files)
+        bucket.client.put_object(Bucket=bucket.name, Key=f"{name}_file_index.txt", Body=lines.encode())
+    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    mapping = [one | {"datasets": [f"s3://{bucket.name}/{one['datasets']}"]} for one in entries]
+    return parse_campaign(document | {"mapping": mapping}, "demo")
+
+
+X, Y = {"datasets": "x_file_index.txt"}, {"datasets": "y_file_index.txt"}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [[X, Y], [X, Y | {"input_connection": "again"}], [{"datasets": "a"}, Y], [Y, {"datasets": "a/2.root"}]],
+)
+def test_a_file_of_two_datasets_is_refused_where_only_index_files_in_buckets_tell(
+    campaign: Campaign, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, entries: list[dict[str, Any]]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AGAIN", os.environ["AIRFLOW_CONN_HIGGS_S3"])
+    with pytest.raises(TaskFailedForGood, match=rf'names "s3://{bucket.name}/a/2.root", a file of mapping'):
+        plan(with_lists(campaign, bucket, *entries))
+
+
+def test_buckets_of_one_name_in_two_stores_are_two(
+    campaign: Campaign, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = os.environ["AIRFLOW_CONN_HIGGS_S3"].replace("127.0.0.1", "localhost")
+    monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", elsewhere)
+    assert len(plan(with_lists(campaign, bucket, X, Y | {"input_connection": "elsewhere"}))) == 2
 
 
 def test_what_was_resolved_is_kept_without_any_secret(campaign: Campaign, bucket: Bucket) -> None:

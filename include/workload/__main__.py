@@ -8,7 +8,7 @@ Out: `<OUTPUT_URL>/<shard>.json` for every shard of the index.
 
 Exit code 0 = every shard has its result; 65 = some input is bad, retrying is of no use, and the good
 shards have their results; anything else = try again. The reason is the last line on standard error, and
-the pod's termination message.
+the pod's termination message; of several shards a line before it, which begins with its name, for each.
 """
 
 import contextlib
@@ -26,6 +26,8 @@ from workload.trust import trusting
 
 _MESSAGE_LIMIT = 4096
 """Bytes of a termination message that Kubernetes keeps."""
+_SHORTEST = 200
+"""Bytes of a line that are left of it when it is cut; rather fewer lines than less."""
 
 
 def main() -> int:
@@ -79,11 +81,31 @@ def _exit_promptly_on(wanted: signal.Signals) -> None:
 
 
 def _tell(reason: str) -> None:
-    line = " ".join(reason.split())
-    print(line, file=sys.stderr, flush=True)
+    lines = [" ".join(line.split()) for line in reason.splitlines()]
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
     message = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
     with contextlib.suppress(OSError):  # there is no such file outside of Kubernetes
-        message.write_bytes(line.encode()[:_MESSAGE_LIMIT])
+        message.write_bytes(_fitting(lines))
+
+
+def _fitting(lines: list[str]) -> bytes:
+    """Lines as a termination message: the longest are cut to one length, and the last but one left out."""
+    encoded = [line.encode() for line in lines]
+    while len(encoded) > 1 and _room(encoded) < min(_SHORTEST, max(map(len, encoded))):
+        del encoded[-2]
+    room = _room(encoded)
+    return b"\n".join(line[:room].decode(errors="ignore").encode() for line in encoded)
+
+
+def _room(lines: list[bytes]) -> int:
+    """The length to cut lines to so that they fit into a message; the short ones leave theirs to the long."""
+    left = _MESSAGE_LIMIT - (len(lines) - 1)
+    for done, length in enumerate(sorted(map(len, lines))):
+        share = left // (len(lines) - done)
+        if length > share:
+            return share
+        left -= length
+    return _MESSAGE_LIMIT
 
 
 if __name__ == "__main__":

@@ -45,13 +45,13 @@ def run(settings: Settings, report: Report) -> None:
         return False
 
     live = LiveCopy(settings.live_url, settings.live_key, report)
-    failures: list[BadInput | TryAgain] = []
+    failures: dict[str, BadInput | TryAgain] = {}
     for given in inputs(shards, settings, wanted):
         try:
             document = _process(given, settings, report)
         except (BadInput, TryAgain) as error:
             report(f"{given.shard.name}: {error}")
-            failures.append(error)
+            failures[given.shard.name] = error
         else:
             put(result_url(given.shard), document)
             live.tell(given.shard.source, document)
@@ -105,9 +105,13 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
     return json.dumps(document).encode()
 
 
-def _all_in_one(failures: list[BadInput | TryAgain], shards: int) -> BadInput | TryAgain:
-    """One error for all: worth another attempt if any of them is."""
-    again = any(isinstance(failure, TryAgain) for failure in failures)
-    what = "failed" if again else "are bad"
-    summary = f"{len(failures)} of {shards} shards {what}: " if shards > 1 else ""
-    return (TryAgain if again else BadInput)(summary + "; ".join(map(str, failures)))
+def _all_in_one(failures: dict[str, BadInput | TryAgain], shards: int) -> BadInput | TryAgain:
+    """One error for all: worth another attempt if any of them is.
+
+    Of several shards it has a line for each that failed, which begins with its name, and one for all.
+    """
+    again = any(isinstance(failure, TryAgain) for failure in failures.values())
+    lines = [f"{name}: {' '.join(str(failure).split())}" for name, failure in failures.items()]
+    lines.append(f"{len(failures)} of {shards} shards {'failed' if again else 'are bad'}")
+    text = "\n".join(lines) if shards > 1 else str(*failures.values())
+    return (TryAgain if again else BadInput)(text)

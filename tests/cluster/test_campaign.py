@@ -17,6 +17,8 @@ from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, Space, conditions, exits, s
 from cluster.troubled_api import TroubledApi, connection, troubled_api
 from higgsdemo.clusters.existing import ExistingProvider
 from higgsdemo.kubernetes import jobs
+from higgsdemo.kubernetes.failures import NO_RESULT, REMOVED, UNTRIED
+from higgsdemo.kubernetes.labels import labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.clusters import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator
@@ -142,7 +144,9 @@ def test_a_strangers_object_in_our_place_is_refused_by_name(campaign: Campaign) 
     batch.patch_namespaced_job(
         name, run.space.namespace, {"metadata": {"labels": {"app.kubernetes.io/part-of": "others"}}}
     )
-    with pytest.raises(TaskFailed, match=f"Job {name} in namespace .* is there already with another owner"):
+    with pytest.raises(
+        TaskFailedForGood, match=f"Job {name} in namespace .* is there already with another owner"
+    ):
         make(SubmitJobsOperator, run.assignment).execute({})
     batch.delete_namespaced_job(name, run.space.namespace, propagation_policy="Background")
 
@@ -205,6 +209,7 @@ def test_more_failures_than_tolerated_stop_the_rest_and_fail_the_task(campaign: 
     with pytest.raises(TaskFailedForGood, match="4 of 4 shards have no result, 0 may fail"):
         run.wait(run.submit())
     soon(lambda: not [pod for pod in run.pods() if pod.status.phase == "Running"], "no pod runs on")
+    assert {one["reason"] for one in run.document("failures/kubecon-demo-0.json")[1:]} == {UNTRIED}
 
 
 def test_failures_that_are_tolerated_let_the_others_finish(campaign: Campaign) -> None:
@@ -282,6 +287,48 @@ def test_pods_that_cannot_run_end_the_wait_with_the_clusters_reason(
         run.wait(run.submit())
     assert re.search(why, run.document("progress/kubecon-demo-0.json")["D"]["waiting"])
     assert [job.spec.suspend for job in run.jobs()] == [True]
+
+
+def test_each_shard_without_a_result_has_a_reason_of_its_own(campaign: Campaign) -> None:
+    """A pod may have had several, may end well without a result, and those that pull images fail as well."""
+    script = f"""
+said = "a: no tree\\nb: no branch \\x1b[2J\\n2 of 2 shards failed"
+open("/dev/termination-log", "w").write(said)
+{exits(1, 0)}
+"""
+    run = campaign(script, {"tolerance": 4}, shards_per_pod=2)
+    pull = run.space.pod("raise SystemExit(1)", "pull", restartPolicy="Never")
+    pull["metadata"]["labels"] |= labels(run.assignment.run)
+    run.space.make(pull)
+    soon(lambda: [pod for pod in run.pods() if pod.status.phase == "Failed"], "a pod of no Job has failed")
+    assert run.wait(run.submit())["failed"] == 4
+    assert [one["reason"] for one in run.document("failures/kubecon-demo-0.json")] == [
+        "Error, exit code 1, no tree",
+        r"Error, exit code 1, no branch \u001b[2J",
+        NO_RESULT,
+        NO_RESULT,
+    ]
+
+
+def test_where_pods_are_gone_their_job_says_what_it_knows(campaign: Campaign) -> None:
+    run = campaign(exits(1, 1, 0, 0), {"tolerance": 4})
+    run.leave_results("c", "d")
+    submitted = run.submit()
+    soon(lambda: conditions(run.jobs()[0].status)[-1:] == [("Failed", "FailedIndexes")])
+    for pod in run.pods():
+        run.space.kube.core.delete_namespaced_pod(pod.metadata.name, run.space.namespace)
+    soon(lambda: not run.pods(), "its pods are gone")
+    (job,) = run.jobs()
+    run.wait(submitted)
+    gone = (
+        f"its pods have failed and are gone (Job {job.metadata.name}, FailedIndexes: Job has failed indexes)"
+    )
+    assert [one["reason"] for one in run.document("failures/kubecon-demo-0.json")] == [gone, gone]
+    batch = run.space.kube.batch
+    batch.delete_namespaced_job(job.metadata.name, run.space.namespace, propagation_policy="Background")
+    soon(lambda: not run.jobs())
+    run.wait(submitted)
+    assert {one["reason"] for one in run.document("failures/kubecon-demo-0.json")} == {REMOVED}
 
 
 def test_cleanup_removes_ours_and_leaves_a_strangers_job_and_another_run(campaign: Campaign) -> None:

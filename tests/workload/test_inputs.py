@@ -164,8 +164,9 @@ def test_a_pod_whose_next_shard_cannot_be_had_publishes_the_others_and_is_tried_
     ended = pod.run()
 
     assert (ended.code, pod.results()) == (TryAgain.exit_code, ["a.json", "d.json"])
-    assert ended.reason.startswith(f"2 of 4 shards failed: cannot read {url}: ")
-    assert ended.reason.endswith("; file:///nowhere/c.root: no such object")
+    of_b, of_c, summary = ended.termination_message.splitlines()
+    assert of_b.startswith(f"b: cannot read {url}: ")
+    assert (of_c, summary) == ("c: file:///nowhere/c.root: no such object", "2 of 4 shards failed")
     monkeypatch.undo()
     web_server.requests.clear()
 

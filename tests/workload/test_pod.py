@@ -144,11 +144,24 @@ def test_a_bad_shard_is_reported_after_the_good_ones_have_their_results(
 
     assert ended.code == BAD_INPUT
     assert pod.results() == ["good.json"]
-    assert ended.reason.startswith(
-        f"2 of 3 shards are bad: {broken_file.as_uri()}: not a readable ROOT file ("
-    )
-    assert ended.termination_message == ended.reason
+    first, second, summary = ended.termination_message.splitlines()
+    assert f": {broken_file.as_uri()}: not a readable ROOT file (" in first
+    assert second.startswith(f"also_broken: {broken_file.as_uri()}: not a readable ROOT file (")
+    assert summary == ended.reason == "2 of 3 shards are bad"
     assert "Traceback" not in ended.stderr
+
+
+def test_a_termination_message_that_is_too_long_is_cut_fairly(pod: Pod) -> None:
+    """Kubernetes keeps 4096 bytes; a short line stays whole, the long ones share what is left."""
+    nowhere = ["short", *("µ" * 400 for _ in range(30))]
+    pod.give(*({"name": f"s{i}", "url": f"file:///nowhere/{name}"} for i, name in enumerate(nowhere)))
+    message = pod.run().termination_message
+    first, *cut, summary = message.splitlines()
+    assert (first, summary) == ("s0: file:///nowhere/short: no such object", "31 of 31 shards are bad")
+    lengths = {len(line.encode()) for line in cut}
+    assert 199 <= min(lengths) <= max(lengths) <= min(lengths) + 1  # no character is cut in two
+    assert 4096 - 2 * len(cut) < len(message.encode()) <= 4096
+    assert [line.partition(":")[0] for line in cut] == [f"s{i + 1}" for i in range(len(cut))]
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,13 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from higgsdemo.kubernetes import labels
-from higgsdemo.wording import ExplainedError
+from higgsdemo.wording import ExplainedError, printable, printable_lines
 
 Manifest = dict[str, Any]
 PAGE = 500
 TAKEN = (403, 409)  # of what is there already: a quota that is used up is told of before the name is
 LOG_BYTES = 16_000
+LONGEST_REFUSAL = 2_000  # characters; the server names every field that is wrong
 ANSWER_IN = (10.0, 60.0)  # s to connect, and of silence; the client itself would wait for ever
 GONE_IN = 60.0  # s that a deleted Job is waited for; its pods are not
 RETRY = Retry(
@@ -197,7 +198,7 @@ class KubeCluster:
                 limit_bytes=LOG_BYTES,
                 _preload_content=False,
             )
-            return str(answer.data.decode(errors="replace")).splitlines()
+            return printable_lines(answer.data.decode(errors="replace"))
         return []
 
     def remove(self, selector: str) -> None:
@@ -309,7 +310,7 @@ def reason(error: Any) -> str:
         message = json.loads(error.body)["message"]
     except (TypeError, ValueError, KeyError):
         message = error.reason or "no reason given"
-    return f"{error.status} {message}"
+    return printable(f"{error.status} {message}", LONGEST_REFUSAL)
 
 
 def _is_spent(job: Manifest) -> bool:

@@ -1,25 +1,47 @@
-"""Why shards have no result: what the last pod that tried each of them said when it ended."""
+"""Why shards have no result: what the last pod that tried each of them said, or else what its Job knows."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Collection, Iterable, Set
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from higgsdemo.kubernetes import labels
 from higgsdemo.kubernetes.pods import ANALYSIS, MANIFEST_FILE
+from higgsdemo.kubernetes.progress import indexes
 from higgsdemo.run import ClusterRun
+from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
     from higgsdemo.datasets.shards import Shard
     from higgsdemo.kubernetes.api import KubeCluster
 
 INDEX = "batch.kubernetes.io/job-completion-index"
-UNKNOWN = "no pod of it has failed: its Job was stopped, or removed, before its turn"
+JOB = "batch.kubernetes.io/job-name"
+NO_RESULT = "its pod ended with exit code 0 and left no result: does the image keep the pod contract?"
+GONE = "its pods have failed and are gone"
+UNTRIED = "its Job ended, or was stopped, before a pod of it was through"
+REMOVED = "its Job is gone, and with it what its pods said"
 LONGEST_REASON = 500  # characters; a termination message may have 4096
 LOGS_READ = 20  # pods whose logs are looked at: enough to see why, little enough for a cluster that is busy
 LOG_LINES = 20
+RULER = re.compile(r"\W{4}")  # how the begin and end of a message in several lines are marked
 Failure = dict[str, Any]
+Manifest = dict[str, Any]
+
+
+class Attempt(NamedTuple):
+    """What is known of the completion index that had a shard, in the last Job that had it.
+
+    :param known: what its Job knows of it.
+    :param shards: the names of all its shards.
+    :param pod: the last pod of it that has failed; None where another has succeeded, or none is left.
+    """
+
+    known: str
+    shards: tuple[str, ...] = ()
+    pod: Manifest | None = None
 
 
 def failures_key(cluster: str) -> str:
@@ -30,10 +52,12 @@ def failures_key(cluster: str) -> str:
 def failed_shards(cluster: KubeCluster, assignment: ClusterRun, missing: Iterable[Shard]) -> list[Failure]:
     """Return dataset, shard, URL, reason and, of the first ones, the end of the log of shards in ``missing``.
 
-    It asks for the failed pods of the run and for the manifests they read: a cost that grows with the
-    failures, not with the campaign.
+    It asks for the Jobs and the failed pods of the run, and for the manifests of the datasets concerned: a
+    cost that grows with the failures, not with the campaign.
     """
-    tried = _last_pods(cluster, assignment)
+    missing = list(missing)
+    wanted = {(labels.label_value(shard.dataset), shard.name) for shard in missing}
+    attempts = _attempts(cluster, assignment, wanted)
     logs: dict[str, list[str]] = {}
     return [
         {
@@ -41,57 +65,127 @@ def failed_shards(cluster: KubeCluster, assignment: ClusterRun, missing: Iterabl
             "dataset": shard.dataset,
             "shard": shard.name,
             "url": shard.url,
-            **_told(cluster, tried.get((labels.label_value(shard.dataset), shard.name)), logs),
+            **_told(
+                cluster,
+                attempts.get((labels.label_value(shard.dataset), shard.name), Attempt(REMOVED)),
+                shard.name,
+                logs,
+            ),
         }
         for shard in missing
     ]
 
 
-def _last_pods(cluster: KubeCluster, assignment: ClusterRun) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the last failed pod of each shard, by label value of the dataset and shard."""
+def _attempts(
+    cluster: KubeCluster, assignment: ClusterRun, wanted: Set[tuple[str, str]]
+) -> dict[tuple[str, str], Attempt]:
+    """Return the last attempt at each shard, by label value of the dataset and shard."""
     run = assignment.run
-    last: dict[tuple[str, str], dict[str, Any]] = {}
-    manifests: dict[str, list[str]] = {}
-    pods = cluster.failed_pods(labels.selector(run.campaign, run.name))
-    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"])):
-        name = _manifest_name(pod)
-        if name not in manifests:
-            manifests[name] = cluster.config_map(name)["data"][MANIFEST_FILE].splitlines()
-        line = manifests[name][int(pod["metadata"]["labels"][INDEX])]
-        for shard in json.loads(line)["shards"]:
-            last[pod["metadata"]["labels"][labels.DATASET], shard["name"]] = pod
-    return last
+    ours = f"{labels.selector(run.campaign, run.name)},{labels.DATASET}"  # no pods that pull images
+    pods = {
+        (pod["metadata"]["labels"][JOB], int(pod["metadata"]["labels"][INDEX])): pod
+        for pod in sorted(cluster.failed_pods(ours), key=_created)
+        if "deletionTimestamp" not in pod["metadata"]  # it was told to end, which is no reason
+    }
+    found: dict[tuple[str, str], Attempt] = {}
+    for job in sorted(cluster.jobs(ours), key=_created, reverse=True):
+        name, dataset = job["metadata"]["name"], job["metadata"]["labels"][labels.DATASET]
+        if not any(key[0] == dataset and key not in found for key in wanted):
+            continue
+        status = job.get("status") or {}
+        completed, failed = (
+            set(indexes(status.get(state))) for state in ("completedIndexes", "failedIndexes")
+        )
+        for index, line in enumerate(_lines(cluster, job)):
+            known = NO_RESULT if index in completed else _gone(job) if index in failed else UNTRIED
+            pod = None if index in completed else pods.get((name, index))
+            shards = tuple(shard["name"] for shard in json.loads(line)["shards"])
+            for key in wanted & {(dataset, shard) for shard in shards}:
+                found.setdefault(key, Attempt(known, shards, pod))
+    return found
 
 
-def _told(cluster: KubeCluster, pod: dict[str, Any] | None, logs: dict[str, list[str]]) -> Failure:
-    """Return what a pod said; ``logs`` keeps the logs that were read, as one pod may have had many shards."""
+def _created(thing: Manifest) -> str:
+    return str(thing["metadata"]["creationTimestamp"])
+
+
+def _lines(cluster: KubeCluster, job: Manifest) -> list[str]:
+    """Return the manifest of a Job, a line an index; none where somebody has removed it."""
+    from higgsdemo.kubernetes.api import KubeError
+
+    volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}
+    try:
+        config_map = cluster.config_map(volumes["manifest"]["configMap"]["name"])
+    except KubeError as error:
+        if error.status != 404:
+            raise
+        return []
+    return list(config_map["data"][MANIFEST_FILE].splitlines())
+
+
+def _gone(job: Manifest) -> str:
+    """Say what a Job tells of indexes whose pods are gone."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    ended = [one for one in conditions if one["type"] == "Failed" and one["status"] == "True"]
+    told = [f"{one.get('reason', 'Failed')}: {one.get('message', '')}".rstrip(": ") for one in ended]
+    return printable(f"{GONE} (Job {job['metadata']['name']}{', ' if told else ''}{'; '.join(told)})")
+
+
+def _told(cluster: KubeCluster, attempt: Attempt, shard: str, logs: dict[str, list[str]]) -> Failure:
+    """Return what is told of an attempt; ``logs`` keeps the logs that were read, as pods have many shards."""
+    pod = attempt.pod
     if pod is None:
-        return {"reason": UNKNOWN}
+        return {"reason": attempt.known}
     name = pod["metadata"]["name"]
     if name not in logs and len(logs) < LOGS_READ:
         container = next((ended["name"] for ended in _ended_badly(pod)), ANALYSIS)
         logs[name] = cluster.log_end(name, container, LOG_LINES)
-    return {"reason": pod_reason(pod)} | ({"log": logs[name]} if logs.get(name) else {})
+    reason = pod_reason(pod, shard, attempt.shards)
+    return {"reason": reason} | ({"log": logs[name]} if logs.get(name) else {})
 
 
-def pod_reason(pod: dict[str, Any]) -> str:
-    """Return in one line why a pod has failed."""
+def pod_reason(pod: Manifest, shard: str = "", shards: Collection[str] = ()) -> str:
+    """Return in one line why a pod has failed, at one of its shards.
+
+    :param shards: the names of all its shards.
+    """
     status = pod["status"]
     parts = [status.get("reason"), status.get("message")]
     for container in _ended_badly(pod):
         ended = container["state"]["terminated"]
-        said = (ended.get("message") or "").strip().splitlines()
-        parts += [ended.get("reason"), f"exit code {ended['exitCode']}", said[-1] if said else None]
-    return ", ".join(part for part in parts if part)[:LONGEST_REASON] or "no reason given"
+        words = _words(ended.get("message") or "", shard, shards)
+        parts += [ended.get("reason"), f"exit code {ended['exitCode']}", words]
+    return printable(", ".join(part for part in parts if part), LONGEST_REASON) or "no reason given"
 
 
-def _ended_badly(pod: dict[str, Any]) -> list[dict[str, Any]]:
+def _words(message: str, shard: str, shards: Collection[str]) -> str:
+    """Return what a termination message says of a shard: a line that begins with its name, or what ends it.
+
+    Lines that begin with the names of other shards tell of those.
+    """
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    about = [
+        max((name for name in shards if line.startswith(f"{name}: ")), key=len, default="") for line in lines
+    ]
+    own = [
+        line.removeprefix(f"{shard}: ")
+        for line, name in zip(lines, about, strict=True)
+        if name == shard != ""
+    ]
+    if own:
+        return own[-1]
+    left = [line for line, name in zip(lines, about, strict=True) if not name]
+    end = len(left)
+    while end and RULER.match(left[end - 1]):
+        end -= 1
+    if end in (0, len(left)):
+        return left[-1] if left else ""
+    begin = next((at for at in range(end, 0, -1) if RULER.match(left[at - 1])), 0)
+    return " ".join(left[begin:end])
+
+
+def _ended_badly(pod: Manifest) -> list[Manifest]:
     """Return the statuses of the containers that have failed; those that never began have not."""
     status = pod["status"]
     statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
     return [one for one in statuses if ((one.get("state") or {}).get("terminated") or {}).get("exitCode")]
-
-
-def _manifest_name(pod: dict[str, Any]) -> str:
-    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
-    return str(volumes["manifest"]["configMap"]["name"])

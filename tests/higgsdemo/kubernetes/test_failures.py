@@ -14,6 +14,16 @@ def ended(code: int, reason: str = "Error", message: str | None = None) -> dict[
     return {"name": "analysis", "state": {"terminated": terminated}}
 
 
+FATAL_EXCEPTION = """%MSG
+----- Begin Fatal Exception 29-Nov-2026 12:00:00 UTC-----------------------
+An exception of category 'FileOpenError' occurred while
+   [0] Constructing the EventProcessor
+   Additional Info:
+      [a] Input file could not be opened.
+----- End Fatal Exception -------------------------------------------------
+"""
+
+
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
@@ -35,7 +45,33 @@ def ended(code: int, reason: str = "Error", message: str | None = None) -> dict[
             "Error, exit code 75",
         ),
         ({}, "no reason given"),
+        (
+            {"containerStatuses": [ended(1, message="\x1b]0;owned\x07\x1b[2Jno \u202etoor.a")]},
+            r"Error, exit code 1, \u001b]0;owned\u0007\u001b[2Jno \u202etoor.a",
+        ),
+        (
+            {"initContainerStatuses": [ended(1, message=FATAL_EXCEPTION)]},
+            "Error, exit code 1, An exception of category 'FileOpenError' occurred while [0] Constructing "
+            "the EventProcessor Additional Info: [a] Input file could not be opened.",
+        ),
+        ({"containerStatuses": [ended(1, message="so it is\n====\n----")]}, "Error, exit code 1, so it is"),
+        ({"containerStatuses": [ended(1, message="----")]}, "Error, exit code 1, ----"),
     ],
 )
 def test_the_reason_names_what_ended_the_pod(status: dict[str, Any], reason: str) -> None:
     assert pod_reason({"status": status}) == reason
+
+
+@pytest.mark.parametrize(
+    ("shard", "reason"),
+    [("a", "second try"), ("a: b", "none"), ("c", "2 of 3 shards failed")],
+)
+def test_a_pod_of_several_shards_tells_of_each(shard: str, reason: str) -> None:
+    message = "a: first try\na: second try\na: b: none\n2 of 3 shards failed"
+    pod = {"status": {"containerStatuses": [ended(1, message=message)]}}
+    assert pod_reason(pod, shard, ("a", "a: b", "c")) == f"Error, exit code 1, {reason}"
+
+
+def test_a_shard_is_not_told_what_another_failed_for() -> None:
+    pod = {"status": {"containerStatuses": [ended(1, message="a: no tree")]}}
+    assert pod_reason(pod, "b", ("a", "b")) == "Error, exit code 1"

@@ -16,6 +16,7 @@ from localkube.garbage import delete
 from localkube.logs import stream_log
 from localkube.objects import Json, Obj
 from localkube.patch import apply_patch
+from localkube.quotas import check_quotas
 from localkube.requests import Target, View, dry_run, flag, json_response
 from localkube.resources import DISCOVERY
 
@@ -105,6 +106,7 @@ class Api:
             check_namespace(target.plural, obj, self._store.get("namespaces", "", target.namespace))
         if target.plural == "pods":
             check_references(self._store, obj.namespace, obj.name, obj["spec"])
+        check_quotas(self._store, target.resource, obj)
         made = self._store.create(target.plural, obj, dry_run(request))
         return await self._answer(made, admission.warnings, 201)
 

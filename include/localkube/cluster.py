@@ -19,6 +19,7 @@ from localkube.jobs import JobController
 from localkube.kubelet import Kubelet, node_object, set_ready
 from localkube.objects import Json, Obj
 from localkube.pki import write_private
+from localkube.quota_status import QuotaController
 from localkube.runtime import Machine
 from localkube.scheduler import Scheduler
 from localkube.simulation import Simulation
@@ -50,6 +51,7 @@ class Cluster:
             JobController(self.store, events, machine.backoff),
             DaemonSetController(self.store, events),
             Scheduler(self.store, events),
+            QuotaController(self.store, events),
             self._kubelet,
         ]
 

@@ -10,6 +10,8 @@ from localkube.defaults import generated_name, new_pod
 from localkube.errors import ApiError
 from localkube.events import Events
 from localkube.objects import Json, Key, Obj
+from localkube.quotas import check_quotas
+from localkube.resources import RESOURCES
 from localkube.store import Store
 
 log = logging.getLogger(__name__)
@@ -55,13 +57,8 @@ class Controller(ABC):
     def create_pod(self, owner: Obj, prefix: str, spec: Json, **metadata: Any) -> Obj:
         """Make a pod of an owner's template, of an admitted spec; what is said of its metadata is added.
 
-        Raises ApiError 403 when the pod refers to what is not there.
+        Raises ApiError 403 when the pod refers to what is not there, or a quota has no room for it.
         """
-        try:
-            check_references(self.store, owner.namespace, prefix, spec)
-        except ApiError as error:
-            self.tell(owner, "FailedCreate", f"Error creating: {error}", warning=True)
-            raise
         given = owner["spec"]["template"].get("metadata") or {}
         for key in ("labels", "annotations"):
             if merged := {**(given.get(key) or {}), **metadata.pop(key, {})}:
@@ -69,9 +66,14 @@ class Controller(ABC):
         while self.store.get("pods", owner.namespace, name := generated_name(prefix)):
             pass  # taken: draw another
         named = {"generateName": prefix, "name": name, "namespace": owner.namespace}
-        pod = self.store.create(
-            "pods", new_pod({**metadata, **named, "ownerReferences": [controls(owner)]}, spec)
-        )
+        pod = new_pod({**metadata, **named, "ownerReferences": [controls(owner)]}, spec)
+        try:
+            check_references(self.store, owner.namespace, prefix, spec)
+            check_quotas(self.store, RESOURCES["pods"], pod)
+        except ApiError as error:
+            self.tell(owner, "FailedCreate", f"Error creating: {error}", warning=True)
+            raise
+        pod = self.store.create("pods", pod)
         self.tell(owner, "SuccessfulCreate", f"Created pod: {pod.name}")
         return pod
 

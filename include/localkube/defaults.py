@@ -33,6 +33,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "DaemonSetUpdateStrategy": {"type": "RollingUpdate"},
     "RollingUpdateDaemonSet": _ROLLING,
     "Job": {"status": dict},
+    "ResourceQuota": {"spec": dict, "status": dict},
     "Node": {"spec": dict},
     "Secret": {"type": "Opaque"},
 }

@@ -62,6 +62,7 @@ _ALL = (
     Resource("configmaps", "ConfigMap", "cm"),
     Resource("secrets", "Secret", fields=("type",)),
     Resource("serviceaccounts", "ServiceAccount", "sa"),
+    Resource("resourcequotas", "ResourceQuota", "quota", subresources=_STATUS),
     Resource("events", "Event", "ev", fields=_EVENT_FIELDS),
     Resource("daemonsets", "DaemonSet", "ds", "apps", subresources=_STATUS),
     # Kept and not enforced, as in a cluster whose network plugin knows no policies.

@@ -234,6 +234,8 @@ RULES: dict[str, Rule] = {
     "Taint.effect": _one_of("NoSchedule", "PreferNoSchedule"),  # nothing here evicts pods (NoExecute)
     "PodSpec.containers": _filled,
     "PodSpec.ephemeralContainers": _not_here("ephemeral containers"),
+    "ResourceQuotaSpec.scopes": _not_here("scopes of quotas"),
+    "ResourceQuotaSpec.scopeSelector": _not_here("scopes of quotas"),
     "PodSpec.schedulingGates": _not_here("scheduling gates"),
     "PodSpec.restartPolicy": _one_of("Always", "OnFailure", "Never"),
     "PodSpec.schedulerName": _one_of("default-scheduler"),

@@ -122,6 +122,7 @@ _COLUMNS: dict[str, Columns] = {
     "configmaps": {"Name": _NAME, **_DATA},
     "secrets": {"Name": _NAME, "Type": "type", **_DATA},
     "serviceaccounts": {"Name": _NAME, "Secrets": lambda obj: len(obj.get("secrets") or ()), **_AGE},
+    "resourcequotas": {"Name": _NAME, **_AGE, "Request": _joined("status.used")},
     "events": {
         "Last Seen": _since("lastTimestamp"), "Type": "type", "Reason": "reason",
         "Object": lambda obj: f"{obj.at('involvedObject.kind')}/{obj.at('involvedObject.name')}".lower(),

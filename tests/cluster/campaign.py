@@ -7,6 +7,7 @@ machine, and any image with Python will do. Results are put into the bucket here
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 from clouds.tasks import carry_out, make
+from cluster.conftest import Target
 from cluster.space import Space, python
+from higgsdemo.clusters.existing import ExistingProvider
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.labels import selector
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
@@ -72,10 +75,14 @@ class CampaignRun:
         }
         return cls(space, bucket, planned(run_fields | (run or {}), cluster_fields | (cluster or {})))
 
-    def submit(self) -> dict[str, Any]:
-        """List the shards and submit their Jobs."""
+    def submit(self, *results: str) -> dict[str, Any]:
+        """List the shards, submit their Jobs, and leave the results of these shards as the pods would."""
         make(ListShardsOperator, self.assignment).execute({})
         submitted: dict[str, Any] = make(SubmitJobsOperator, self.assignment).execute({})
+        for shard in results:
+            self.bucket.client.put_object(
+                Bucket=self.bucket.name, Key=f"out/results/D/{shard}.json", Body=b"{}"
+            )
         return submitted
 
     def wait(self, submitted: dict[str, Any]) -> dict[str, Any]:
@@ -85,13 +92,6 @@ class CampaignRun:
 
     def cleanup(self) -> None:
         make(CleanupJobsOperator, self.assignment).execute({"dag_run": SimpleNamespace(conf={})})
-
-    def leave_results(self, *shards: str) -> None:
-        """Put the results of shards into the bucket."""
-        for shard in shards:
-            self.bucket.client.put_object(
-                Bucket=self.bucket.name, Key=f"out/results/D/{shard}.json", Body=b"{}"
-            )
 
     def document(self, key: str) -> Any:
         """A JSON document of the run's folder."""
@@ -126,3 +126,30 @@ class CampaignRun:
         return {
             kind: len(found(self.space.namespace, label_selector=ours).items) for kind, found in lists.items()
         }
+
+
+Campaign = Callable[..., CampaignRun]
+
+
+@pytest.fixture
+def campaign(
+    space: Space, target: Target, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Campaign]:
+    """Makes runs of a campaign of this test's own, whose pods run a script; all of it is cleaned up."""
+    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    for name, document in {
+        "under_test": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(target.kubeconfig)}},
+        "with_keys": {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra},
+    }.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
+    monkeypatch.setattr(ExistingProvider, "poll_seconds", 0.3)
+    made: list[CampaignRun] = []
+
+    def run(script: str, run: Any = None, **cluster: Any) -> CampaignRun:
+        use_script(monkeypatch, space, script)
+        made.append(CampaignRun.of(space, bucket, run, cluster))
+        return made[-1]
+
+    yield run
+    for one in made:
+        one.cleanup()

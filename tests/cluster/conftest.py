@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,9 +75,9 @@ def kube(target: Target) -> Kube:
     return kube
 
 
-@pytest.fixture(scope="session")
-def namespace(kube: Kube) -> Iterator[str]:
-    """The suite's own namespace, ready for pods; the server names it, so that two suites do not meet."""
+@contextmanager
+def new_namespace(kube: Kube) -> Iterator[str]:
+    """A namespace, ready for pods; the server names it, so that two suites do not meet."""
     name: str = kube.core.create_namespace({"metadata": {"generateName": "higgs-suite-"}}).metadata.name
 
     def accounts() -> list[str]:
@@ -88,6 +89,13 @@ def namespace(kube: Kube) -> Iterator[str]:
     yield name
     kube.core.delete_namespace(name)
     soon(lambda: name not in [one.metadata.name for one in kube.core.list_namespace().items])
+
+
+@pytest.fixture(scope="session")
+def namespace(kube: Kube) -> Iterator[str]:
+    """The suite's own namespace."""
+    with new_namespace(kube) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

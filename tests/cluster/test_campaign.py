@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from clouds.tasks import carry_out, make
-from cluster.campaign import CampaignRun, use_script
-from cluster.conftest import Target
-from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, Space, conditions, exits, soon
+from cluster.campaign import Campaign, CampaignRun, campaign
+from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, conditions, exits, soon
 from cluster.troubled_api import TroubledApi, connection, troubled_api
-from higgsdemo.clusters.existing import ExistingProvider
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.failures import NO_RESULT, REMOVED, UNTRIED
 from higgsdemo.kubernetes.labels import labels
@@ -25,33 +23,8 @@ from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.triggers import polling, standstill
 from higgsdemo.triggers.jobs import JobsTrigger
-from s3_server import Bucket
 
-Campaign = Callable[..., CampaignRun]
-
-
-@pytest.fixture
-def campaign(
-    space: Space, target: Target, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Campaign]:
-    """Makes runs of a campaign of this test's own, whose pods run a script; all of it is cleaned up."""
-    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
-    for name, document in {
-        "under_test": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(target.kubeconfig)}},
-        "with_keys": {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra},
-    }.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
-    monkeypatch.setattr(ExistingProvider, "poll_seconds", 0.3)
-    made: list[CampaignRun] = []
-
-    def run(script: str, run: Any = None, **cluster: Any) -> CampaignRun:
-        use_script(monkeypatch, space, script)
-        made.append(CampaignRun.of(space, bucket, run, cluster))
-        return made[-1]
-
-    yield run
-    for one in made:
-        one.cleanup()
+__all__ = ["campaign"]
 
 
 def test_a_cluster_that_people_have_is_reached_by_its_connection(campaign: Campaign) -> None:
@@ -122,8 +95,7 @@ assert (os.environ["DATASET"], os.environ["SAMPLE"]) == ("D", "run2012c")
 assert os.environ["AWS_SECRET_ACCESS_KEY"] == "tests-secret"
 """
     run = campaign(script, dpath="/dev/shm")
-    run.leave_results("a", "b", "c", "d")
-    assert run.wait(run.submit())["done"] == 4
+    assert run.wait(run.submit("a", "b", "c", "d"))["done"] == 4
 
 
 def test_submitting_again_adopts_what_is_there(campaign: Campaign) -> None:
@@ -153,8 +125,7 @@ def test_a_strangers_object_in_our_place_is_refused_by_name(campaign: Campaign) 
 
 def test_the_wait_ends_with_the_jobs_and_every_shard_is_counted(campaign: Campaign) -> None:
     run = campaign("")
-    run.leave_results("a", "b", "c", "d")
-    judged = run.wait(run.submit())
+    judged = run.wait(run.submit("a", "b", "c", "d"))
     assert judged == {"cluster_name": "kubecon-demo-0", "shards": 4, "done": 4, "failed": 0}
     assert run.document("progress/kubecon-demo-0.json")["D"]["shards"] == {
         "total": 4,
@@ -169,8 +140,7 @@ def test_a_failed_shard_is_tried_again_by_itself(campaign: Campaign) -> None:
         "import os; raise SystemExit(os.environ['JOB_COMPLETION_INDEX'] == '2' and 'GO' not in os.environ)"
     )
     run = campaign(script, backoff_limit_per_index=3)
-    run.leave_results("a", "b", "c", "d")
-    submitted = run.submit()
+    submitted = run.submit("a", "b", "c", "d")
     soon(lambda: any(pod.status.phase == "Failed" for pod in run.pods()))
     run.space.go()
     assert run.wait(submitted)["done"] == 4
@@ -183,8 +153,12 @@ def test_bad_input_is_tried_once_and_its_reason_kept(campaign: Campaign) -> None
     """docs/architecture.md, The pod contract: exit code 65."""
     script = f"""print('{{"read": 0}}'); print('no ROOT file: µ', flush=True)\n{exits(0, 65, 0, 0)}"""
     run = campaign(script, {"tolerance": 1}, backoff_limit_per_index=5)
-    run.leave_results("a", "c", "d")
-    assert run.wait(run.submit()) == {"cluster_name": "kubecon-demo-0", "shards": 4, "done": 3, "failed": 1}
+    assert run.wait(run.submit("a", "c", "d")) == {
+        "cluster_name": "kubecon-demo-0",
+        "shards": 4,
+        "done": 3,
+        "failed": 1,
+    }
     assert [pod.metadata.labels[INDEX] for pod in run.pods() if pod.status.phase == "Failed"] == ["1"]
     (failure,) = run.document("failures/kubecon-demo-0.json")
     assert (failure["dataset"], failure["shard"]) == ("D", "b")
@@ -197,8 +171,7 @@ def test_a_pod_that_takes_more_memory_than_it_has_is_told_as_such(campaign: Camp
     greedy = "import os\nif os.environ['JOB_COMPLETION_INDEX'] == '1': held = bytearray(b'x') * 300_000_000"
     greedy += f"; {SLEEP}"
     run = campaign(greedy, {"tolerance": 1})
-    run.leave_results("a", "c", "d")
-    assert run.wait(run.submit())["failed"] == 1
+    assert run.wait(run.submit("a", "c", "d"))["failed"] == 1
     (failure,) = run.document("failures/kubecon-demo-0.json")
     assert (failure["shard"], failure["reason"]) == ("b", "OOMKilled, exit code 137")
 
@@ -215,8 +188,7 @@ def test_more_failures_than_tolerated_stop_the_rest_and_fail_the_task(campaign: 
 def test_failures_that_are_tolerated_let_the_others_finish(campaign: Campaign) -> None:
     """Job concepts, Backoff limit per index: the Job itself has Failed, which is not what counts here."""
     run = campaign(exits(1, 0, 0, 1), {"tolerance": 0.5}, parallelism=1)
-    run.leave_results("b", "c")
-    assert run.wait(run.submit())["failed"] == 2
+    assert run.wait(run.submit("b", "c"))["failed"] == 2
     (job,) = run.jobs()
     assert (job.status.completed_indexes, job.status.failed_indexes) == ("1,2", "0,3")
     assert conditions(job.status)[-1] == ("Failed", "FailedIndexes")
@@ -225,8 +197,7 @@ def test_failures_that_are_tolerated_let_the_others_finish(campaign: Campaign) -
 def test_a_pod_whose_node_is_taken_away_costs_no_retry(campaign: Campaign) -> None:
     """Pods, Disruptions: eviction is how a drained node takes its pods away."""
     run = campaign(WAIT_FOR_GO)
-    run.leave_results("a", "b", "c", "d")
-    submitted = run.submit()
+    submitted = run.submit("a", "b", "c", "d")
     soon(lambda: run.jobs()[0].status.ready == 4, "all pods run")
     running = run.pods()
     run.space.go()
@@ -239,8 +210,7 @@ def test_a_pod_whose_node_is_taken_away_costs_no_retry(campaign: Campaign) -> No
 
 def test_several_shards_a_pod_are_counted_by_shard(campaign: Campaign) -> None:
     run = campaign(exits(0, 65), {"tolerance": 2}, shards_per_pod=2)
-    run.leave_results("a", "b")
-    assert run.wait(run.submit())["failed"] == 2
+    assert run.wait(run.submit("a", "b"))["failed"] == 2
     assert run.document("progress/kubecon-demo-0.json")["D"]["shards"]["failed"] == 2
     assert [one["shard"] for one in run.document("failures/kubecon-demo-0.json")] == ["c", "d"]
 

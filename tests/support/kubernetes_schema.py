@@ -13,7 +13,7 @@ from kubernetes import client
 
 SCHEMA = Path(__file__).parents[2] / "include" / "localkube" / "schema.json"
 KINDS = ["Namespace", "Node", "Pod", "ConfigMap", "Secret", "ServiceAccount", "Event", "DaemonSet", "Job"]
-KINDS += ["NetworkPolicy"]
+KINDS += ["NetworkPolicy", "ResourceQuota"]
 OPAQUE = {"Affinity.podAffinity", "Affinity.podAntiAffinity", "ObjectMeta.managedFields"}
 VOLUMES = {"name", "emptyDir", "configMap", "secret", "hostPath"}
 QUANTITIES = {
@@ -26,6 +26,9 @@ QUANTITIES = {
     "PodStatus.allocatedResources",
     "EmptyDirVolumeSource.sizeLimit",
     "ResourceFieldSelector.divisor",
+    "ResourceQuotaSpec.hard",
+    "ResourceQuotaStatus.hard",
+    "ResourceQuotaStatus.used",
 }
 NEEDED = {"PodTemplateSpec.spec"}  # which the API requires of Jobs and DaemonSets, but the client does not
 ENCODED = {"Secret.data", "ConfigMap.binaryData"}

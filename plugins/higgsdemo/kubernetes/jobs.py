@@ -29,6 +29,10 @@ from higgsdemo.run import ClusterRun
 MANIFEST_BYTES = 900_000  # a ConfigMap holds 1 MiB in all; the rest is room for its metadata
 ENVELOPE = len('{"shards": []}\n')
 KEEP_FINISHED = 24 * 3600  # s: long enough to look at a failed pod the next morning
+PULLS_WITH = {  # said, since a quota may want it so; nothing is taken from the Jobs, which may fill the nodes
+    "requests": {"cpu": "0", "memory": "0"},
+    "limits": {"cpu": "100m", "memory": "64Mi"},
+}
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
 
@@ -48,6 +52,11 @@ class Chunk:
     def text(self) -> str:
         """The manifest file."""
         return "".join(f"{line}\n" for line in self.lines)
+
+    @property
+    def names(self) -> Iterator[list[str]]:
+        """Names of the shards of each completion index."""
+        return ([shard["name"] for shard in json.loads(line)["shards"]] for line in self.lines)
 
 
 def chunks(shards: Iterable[Shard], shards_per_pod: int) -> Iterator[Chunk]:
@@ -211,7 +220,7 @@ def prepull(assignment: ClusterRun) -> Manifest:
     if WORKLOADS[run.workload].stages_in_apart:
         images["pull-stage-in"] = run.stage_in_image
     pod_labels = names.labels(run) | {"app.kubernetes.io/component": "prepull"}
-    same = {"securityContext": container_security()}
+    same = {"resources": PULLS_WITH, "securityContext": container_security()}
     policy = assignment.cluster.image_pull_policy
     spec: Manifest = {
         "selector": {"matchLabels": pod_labels},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from airflow.sdk import BaseHook, BaseOperatorLink
 from airflow.sdk.configuration import conf
 
-from higgsdemo.run import ClusterRun
+from higgsdemo.run import ClusterRun, PlanError
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -90,4 +91,6 @@ def _planned(operator: Any) -> ClusterRun | None:
     """Return the cluster's part of the run that a task works on, or the first of those it works on."""
     several = getattr(operator, "assignments", None) or [None]
     assigned = getattr(operator, "assignment", None) or several[0]
-    return ClusterRun.model_validate(assigned) if assigned else None
+    with suppress(PlanError):
+        return ClusterRun.read(assigned) if assigned else None
+    return None

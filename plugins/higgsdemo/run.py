@@ -11,19 +11,22 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.campaign.fields import Incomplete, OnCancel, Read
 from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign.rule import PLANNED
+from higgsdemo.wording import ExplainedError
 
 Stage = Literal["create", "prepare", "submit", "cleanup"]
 Cleanup = Literal["none", "jobs", "clusters"]
 GROWING = "growing"  # the name of the one run of a campaign over datasets that grow
 RECORD = "campaign.json"  # in the run's folder: the resolved campaign
 SUMMARY = "summary.json"  # in the run's folder: what the merge has found
+CORRUPT = "corrupt.json"  # in the run's folder: keys of the results that were none
 
 
 class Run(BaseModel):
@@ -112,13 +115,51 @@ class Run(BaseModel):
         return f"{self.output}/results/{dataset}"
 
 
+FORMAT = 1  # of a ClusterRun; raised when code that does not know a new field would do something wrong
+
+
+class PlanError(ExplainedError, TypeError):
+    """A planned run is none that this version of the project can go on with; the message says what to do.
+
+    A TypeError is what Airflow's triggerer takes for the end of one trigger; others end it, and all waits.
+    """
+
+    final = True
+
+
 class ClusterRun(BaseModel):
-    """One cluster's part of a run: an element that the cluster task group is mapped over."""
+    """One cluster's part of a run: an element that the cluster task group is mapped over.
+
+    It outlives an upgrade in XCom and in the triggerer's table: new fields have a default, here and below, so
+    that newer code reads what older code has planned.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    format: int = FORMAT
     run: Run
     cluster: Cluster
+
+    @classmethod
+    def read(cls, document: Any) -> ClusterRun:
+        """Return what any version of the project has planned; fields that are not known here are passed over.
+
+        :raises PlanError: when this version cannot go on with it.
+        """
+        try:
+            if (found := dict(document).get("format", FORMAT)) > FORMAT:
+                raise ValueError(f"format is {found}, and {FORMAT} the newest that is known here")
+            return cls.model_validate(document, extra="ignore", context=PLANNED)
+        except (TypeError, ValueError) as error:
+            why = str(error)
+            if isinstance(error, ValidationError):
+                first = error.errors(include_url=False)[0]
+                why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise PlanError(
+                f"the run was planned by a version of this project that this one cannot read ({why}): "
+                "give all parts of Airflow one version, then clear plan and what follows; what is done stays "
+                "done"
+            ) from None
 
 
 def _allowed(tolerance: int | float, shards: int) -> int:

@@ -9,13 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from higgsdemo.wording import did_you_mean, given, one_of
 
 _CREDENTIAL = re.compile(r"access|secret|token|passw|credential|[^a-z]key$|^key$", re.IGNORECASE)
+
+
+PLANNED = "planned"  # validation context of what `plan` has returned, and Airflow has kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +71,17 @@ def is_credential(key: str) -> bool:
 
 
 class Model(BaseModel):
-    """A part of a campaign: takes no field it does not know, and says which it knows."""
+    """A part of a campaign: takes no field it does not know, and says which it knows.
+
+    It does in a plan that Airflow has kept, which another version of the project may have made.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
-    def _know_every_field(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
+    def _know_every_field(cls, data: Any, info: ValidationInfo) -> Any:
+        if not isinstance(data, dict) or info.context == PLANNED:
             return data
         fields = {info.alias or name: info for name, info in cls.model_fields.items()}
         if unknown := [str(key) for key in data if key not in fields]:

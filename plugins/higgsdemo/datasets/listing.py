@@ -6,7 +6,6 @@ wait on the worker's disk until they can be put together in the order of the dat
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.luminosity import Luminosities
 from higgsdemo.datasets.shards import (
     PART,
+    Corrupt,
     File,
     ListingError,
     Shard,
@@ -29,9 +29,8 @@ from higgsdemo.datasets.shards import (
     dump,
     list_shards,
     shard_name,
-    shard_of,
 )
-from higgsdemo.run import SUMMARY, Run
+from higgsdemo.run import Run
 from higgsdemo.storage.object_store import ObjectStore, StoredObject
 from higgsdemo.storage.xrootd import XrootdStore
 
@@ -86,13 +85,11 @@ def list_datasets(
     luminosities = Luminosities(load_catalogue(run.catalogue))
     stores = open_stores(datasets, connection)
 
-    corrupt = _corrupt(output) if run.resume else {}
+    corrupt = Corrupt.of(output) if run.resume else None
 
     def listing(dataset: DatasetRef) -> Listing:
         done = done_shards(output, dataset.name) if run.resume else {}
-        worthless = done.keys() & corrupt.get(dataset.name, set())
-        for name in worthless:
-            del done[name]
+        worthless = corrupt.take_from(done, dataset.name) if corrupt else ()
         found = _listing(run, dataset, stores[dataset.url], done, luminosities, folder)
         found.outdated += sorted(worthless)
         return found
@@ -113,15 +110,6 @@ def index_urls(dataset: DatasetRef, store: Store) -> list[str]:
         return parse_index(store.read(index.removeprefix(dataset.url)), index)
     except ValueError as error:
         raise ListingError(f"dataset {dataset.name} {error}") from None
-
-
-def _corrupt(output: ObjectStore) -> dict[str, set[str]]:
-    """Return, by dataset, the shards of which an earlier merge has found the result to be corrupt."""
-    found: dict[str, set[str]] = {}
-    for key in json.loads(output.read(SUMMARY))["corrupt"] if output.exists(SUMMARY) else ():
-        dataset, shard = shard_of(key)
-        found.setdefault(dataset, set()).add(shard)
-    return found
 
 
 def open_stores(datasets: Sequence[DatasetRef], connection: str) -> dict[str, Store]:

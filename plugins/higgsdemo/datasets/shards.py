@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from higgsdemo.run import CORRUPT
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.wording import ExplainedError
 
@@ -163,6 +164,34 @@ def done_shards(output: ObjectStore, dataset: str) -> dict[str, datetime | None]
     """Return the names of the shards of ``dataset`` that have their result, and when it was written."""
     found = output.list(f"results/{dataset}")
     return {stored.key.rpartition("/")[2].removesuffix(".json"): stored.modified for stored in found}
+
+
+class Corrupt(NamedTuple):
+    """Shards of which the last merge has found the result to be none, by dataset, and when it did."""
+
+    shards: dict[str, set[str]]
+    found: datetime | None
+
+    @classmethod
+    def of(cls, output: ObjectStore) -> Corrupt:
+        """Read what the merge has left in the run's folder."""
+        shards: dict[str, set[str]] = {}
+        told = output.look_up(CORRUPT)
+        for key in json.loads(output.read(CORRUPT)) if told else ():
+            dataset, shard = shard_of(key)
+            shards.setdefault(dataset, set()).add(shard)
+        return cls(shards, told.modified if told else None)
+
+    def take_from(self, done: dict[str, datetime | None], dataset: str) -> set[str]:
+        """Take out of what `done_shards` has found those that were not written anew since; return them."""
+        worthless = {
+            name
+            for name in self.shards.get(dataset, set()) & done.keys()
+            if (written := done[name]) is None or self.found is None or written <= self.found
+        }
+        for name in worthless:
+            del done[name]
+        return worthless
 
 
 def result_key(dataset: str, shard: str) -> str:

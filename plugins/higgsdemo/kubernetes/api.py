@@ -10,8 +10,9 @@ import json
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
@@ -20,6 +21,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from higgsdemo.kubernetes import labels
+from higgsdemo.kubernetes.progress import indexes
 from higgsdemo.wording import ExplainedError, printable, printable_lines
 
 Manifest = dict[str, Any]
@@ -56,11 +58,10 @@ class KubeError(ExplainedError):
 
 
 class Applied(NamedTuple):
-    """An object that is in the cluster: its uid, whether it was created now, whether it is a spent Job."""
+    """An object that is in the cluster: its uid, and as what it was found; None if it was created now."""
 
     uid: str
-    created: bool
-    spent: bool = False
+    found: Manifest | None = None
 
 
 class KubeCluster:
@@ -85,13 +86,13 @@ class KubeCluster:
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         if uid := self._create(manifest, ignore=TAKEN):
-            return Applied(uid, created=True)
+            return Applied(uid)
         with explained(self.name, f"read {kind} {name}", ignore=(404,)):
             there = self._plain(self._verb("read", kind)(name, self.namespace))
             if difference := _difference(manifest, there):
                 raise self._taken(kind, name, difference)
-            return Applied(there["metadata"]["uid"], created=False, spent=kind == "Job" and _is_spent(there))
-        return Applied(self._create(manifest), created=True)  # or it says why not
+            return Applied(there["metadata"]["uid"], there)
+        return Applied(str(self._create(manifest)))  # or it says why not
 
     def put_secret(self, manifest: Manifest) -> None:
         """Create a Secret, or give the one that is there, if it is ours, the present credentials.
@@ -117,23 +118,24 @@ class KubeCluster:
             raise self._taken("Secret", name, "another owner") if error.status == 422 else error from None
         self._create(manifest)
 
-    def submit(self, job: Manifest, manifest: Manifest) -> bool:
+    def submit(self, job: Manifest, manifest: Manifest, lacking: Collection[int]) -> bool:
         """Apply a Job and the ConfigMap that its pods read, which goes with it.
 
         The Job comes first, for its uid makes it the owner; pods wait for a ConfigMap that is not there yet.
-        A Job that will not try its failed shards again is made anew; its pods pass over what has a result.
+        A Job that is through with an index in ``lacking`` is made anew; its pods pass over what has a result.
 
+        :param lacking: completion indexes of shards that have no result.
         :returns: whether the Job was created.
         """
         there, name = self.apply(job), job["metadata"]["name"]
-        if there.spent:
+        if there.found and _is_spent(there.found, lacking):
             self._own(manifest, None)  # or it would go with the Job
             there = self._make_anew(job, there.uid)
         owner = [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": there.uid}]
         owned = {"metadata": manifest["metadata"] | {"ownerReferences": owner}}
-        if not self.apply(manifest | owned).created:  # it may be of a Job that is gone, and go after it
+        if self.apply(manifest | owned).found:  # it may be of a Job that is gone, and go after it
             self._own(manifest, owner)
-        return there.created
+        return not there.found
 
     def config_map(self, name: str) -> Manifest:
         """Return a ConfigMap."""
@@ -313,12 +315,16 @@ def reason(error: Any) -> str:
     return printable(f"{error.status} {message}", LONGEST_REFUSAL)
 
 
-def _is_spent(job: Manifest) -> bool:
-    """Whether a Job has failed shards that it will not try again: it has ended, or we have stopped it."""
-    status = job.get("status") or {}
-    ended = {(one["type"], one["status"]) for one in status.get("conditions") or []}
-    stopped = labels.STOPPED in (job["metadata"].get("annotations") or {})
-    return ("Failed", "True") in ended or (stopped and bool(status.get("failedIndexes")))
+def _is_spent(job: Manifest, lacking: Collection[int]) -> bool:
+    """Whether a Job does no more for an index in ``lacking``: it goes, has ended, or was stopped by us."""
+    metadata, status = job["metadata"], job.get("status") or {}
+    ended = {one["type"] for one in status.get("conditions") or [] if one["status"] == "True"}
+    if metadata.get("deletionTimestamp") or ended & {"Complete", "Failed"}:
+        return True
+    through = chain(*(indexes(status.get(field)) for field in ("completedIndexes", "failedIndexes")))
+    return labels.STOPPED in (metadata.get("annotations") or {}) and any(
+        index in lacking for index in through
+    )
 
 
 def _difference(ours: Manifest, there: Manifest) -> str | None:

@@ -62,15 +62,26 @@ class ClusterOperator(BaseOperator):
     def begin(self, context: Context) -> ClusterRun:
         """Return the assignment.
 
-        :raises AirflowSkipException: when the run leaves this task's stage out.
+        :raises AirflowSkipException: when the run leaves this task's stage out, or the cluster has no shards.
         :raises TaskFailedForGood: when the run has no time left.
         """
-        assignment = ClusterRun.model_validate(self.assignment)
+        assignment = assigned(self.assignment)
         if self.stage not in assignment.run.stages:
             raise AirflowSkipException(f"this run has no stage {self.stage!r}")
         if self.stage != "cleanup":
+            if not assignment.cluster.datasets:
+                raise AirflowSkipException(f"cluster {assignment.cluster.name}: no shard falls to its share")
             in_time(assignment, context)
         return assignment
+
+
+def assigned(document: Any) -> ClusterRun:
+    """Return a cluster's part of the run, as ``plan`` has returned it.
+
+    :raises TaskFailedForGood: when another version of the project has, and this one cannot go on with it.
+    """
+    with told():
+        return ClusterRun.read(document)
 
 
 def end_of(assignment: ClusterRun, context: Context) -> float | None:

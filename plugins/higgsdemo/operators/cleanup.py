@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from airflow.sdk import BaseOperator
 
-from higgsdemo.operators.base import TaskFailed, connect, provider_of
+from higgsdemo.operators.base import TaskFailed, assigned, connect, provider_of
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
 
@@ -43,7 +43,7 @@ class ChooseCleanupOperator(HITLBranchOperator):
 
     def execute(self, context: Context) -> Any:
         """Go on with one of the two, or wait for an answer."""
-        planned = [ClusterRun.model_validate(assignment) for assignment in self.assignments or []]
+        planned = list(map(assigned, self.assignments or []))
         if not planned or planned[0].run.cleanup == "none" or "cleanup" not in planned[0].run.stages:
             return self.do_branch(context, "keep")
         run = planned[0].run

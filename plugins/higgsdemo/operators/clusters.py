@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import ClusterLink
-from higgsdemo.operators.base import ClusterOperator, TaskFailed, check, end_of, provider_of, told
+from higgsdemo.operators.base import (
+    ClusterOperator,
+    TaskFailed,
+    assigned,
+    check,
+    end_of,
+    provider_of,
+    told,
+)
 from higgsdemo.run import ClusterRun, Stage
 
 if TYPE_CHECKING:
@@ -46,7 +54,7 @@ class CreateClusterOperator(LifeOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on with the next part, or with the cluster that runs."""
         check(event)
-        return self._step(ClusterRun.model_validate(self.assignment), context)
+        return self._step(assigned(self.assignment), context)
 
     def _step(self, assignment: ClusterRun, context: Context) -> dict[str, Any]:
         cluster = assignment.cluster
@@ -77,7 +85,7 @@ class DeleteClusterOperator(LifeOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on with what is left of the cluster, or end when nothing is."""
         check(event)
-        assignment = ClusterRun.model_validate(self.assignment)
+        assignment = assigned(self.assignment)
         self._step(assignment)
         return self._deleted(assignment)
 

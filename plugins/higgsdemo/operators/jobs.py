@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -17,6 +17,7 @@ from higgsdemo.operators.base import (
     ClusterOperator,
     TaskFailed,
     TaskFailedForGood,
+    assigned,
     check,
     connect,
     end_of,
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     from higgsdemo.storage.object_store import ObjectStore
 
 AT_ONCE = 4  # Jobs, each with a manifest of up to 1 MB; the client keeps 5 connections a core
+
+
+class Part(NamedTuple):
+    """What one Job is to do: shards of a dataset, and the completion indexes of those without a result."""
+
+    dataset: DatasetRef
+    chunk: Chunk
+    lacking: set[int]
 
 
 class SubmitJobsOperator(ClusterOperator):
@@ -61,14 +70,13 @@ class SubmitJobsOperator(ClusterOperator):
             output = output_store(assignment)
             parts = self._parts(assignment, output, listed)
 
-            def submit(part: tuple[DatasetRef, Chunk]) -> tuple[str, int]:
-                dataset, chunk = part
-                manifest = jobs.config_map(assignment, dataset, chunk)
+            def submit(part: Part) -> tuple[str, int]:
+                manifest = jobs.config_map(assignment, part.dataset, part.chunk)
                 name = manifest["metadata"]["name"]
-                job = jobs.job(assignment, dataset, chunk, name, secret_name, environment)
-                if not cluster.submit(job, manifest):
+                job = jobs.job(assignment, part.dataset, part.chunk, name, secret_name, environment)
+                if not cluster.submit(job, manifest, part.lacking):
                     self.log.info("Job %s is there already: adopted", job["metadata"]["name"])
-                return job["metadata"]["name"], chunk.shards
+                return job["metadata"]["name"], part.chunk.shards
 
             with ThreadPoolExecutor(AT_ONCE) as threads:
                 while batch := list(islice(parts, AT_ONCE)):
@@ -77,16 +85,25 @@ class SubmitJobsOperator(ClusterOperator):
         self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
         return {"cluster_name": assignment.cluster.name, "jobs": submitted, "shards": dict(listed)}
 
-    def _parts(
-        self, assignment: ClusterRun, output: ObjectStore, listed: Counter[str]
-    ) -> Iterator[tuple[DatasetRef, Chunk]]:
-        """Yield what is to do: for each dataset one part a Job."""
+    def _parts(self, assignment: ClusterRun, output: ObjectStore, listed: Counter[str]) -> Iterator[Part]:
+        """Yield what is to do: for each dataset one part a Job, of those that lack a good result."""
+        from higgsdemo.datasets.shards import Corrupt, done_shards, result_key
         from higgsdemo.kubernetes.jobs import chunks
 
-        per_pod = self._shards_per_pod(assignment, output)
+        per_pod, corrupt = self._shards_per_pod(assignment, output), Corrupt.of(output)
         for dataset, shards in _by_dataset(assignment, output):
-            for chunk in chunks(_to_do(shards, listed), per_pod):
-                yield dataset, chunk
+            good = done_shards(output, dataset.name)
+            worthless = corrupt.take_from(good, dataset.name)
+            lost: list[Shard] = []
+            # What has lost its result comes apart: it may not change the Jobs of the others, which may run.
+            to_do = chunks(_to_do(shards, listed, good, lost), per_pod)
+            for chunk in chain(to_do, chunks(lost, per_pod)):
+                named = list(chunk.names)
+                lacking = {index for index, names in enumerate(named) if not good.keys() >= set(names)}
+                if gone := worthless.intersection(chain(*named)):
+                    output.remove([result_key(dataset.name, name) for name in gone])
+                if lacking:
+                    yield Part(dataset, chunk, lacking)
 
     def _shards_per_pod(self, assignment: ClusterRun, output: ObjectStore) -> int:
         from higgsdemo.datasets.packing import shards_per_pod
@@ -180,7 +197,7 @@ class WaitForJobsOperator(ClusterOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Judge the Jobs once they have ended, or were stopped."""
-        assignment = ClusterRun.model_validate(self.assignment)
+        assignment = assigned(self.assignment)
         event = event or {}
         if event.get("final"):
             self._note_failures(assignment)
@@ -250,12 +267,19 @@ def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[D
         yield datasets[name], of_dataset
 
 
-def _to_do(shards: Iterable[Shard], listed: Counter[str]) -> Iterator[Shard]:
-    """Pass on the shards that have no result yet, and count all of them by dataset."""
+def _to_do(
+    shards: Iterable[Shard], listed: Counter[str], good: Container[str], lost: list[Shard]
+) -> Iterator[Shard]:
+    """Pass on the shards that had no result when they were listed, and count all of them by dataset.
+
+    :param lost: takes those that had one then and have none now.
+    """
     for shard in shards:
         listed[shard.dataset] += 1
         if not shard.done:
             yield shard
+        elif shard.name not in good:
+            lost.append(shard)
 
 
 def _without_result(assignment: ClusterRun, output: ObjectStore) -> tuple[dict[str, int], list[Shard]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from higgsdemo.operators.base import ClusterOperator, check, connect, end_of, provider_of, told
-from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.operators.base import ClusterOperator, assigned, check, connect, end_of, provider_of, told
+from higgsdemo.run import Stage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,6 +37,6 @@ class PrepullImageOperator(ClusterOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on once the image is on every node."""
         nodes = check(event)["nodes"]
-        assignment = ClusterRun.model_validate(self.assignment)
+        assignment = assigned(self.assignment)
         self.log.info("%s is on %d nodes of %s", assignment.run.image, nodes, assignment.cluster.name)
         return {"cluster_name": assignment.cluster.name, "nodes": nodes}

@@ -12,8 +12,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import BucketLink, PageLink, PlotLink
-from higgsdemo.operators.base import output_store, told
-from higgsdemo.run import RECORD, SUMMARY, ClusterRun, Run
+from higgsdemo.operators.base import assigned, output_store, told
+from higgsdemo.run import CORRUPT, RECORD, SUMMARY, ClusterRun, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ class ResultsOperator(BaseOperator):
 
         :raises AirflowSkipException: when there is nothing to merge: no plan, or no stage ``submit``.
         """
-        planned = [ClusterRun.model_validate(assignment) for assignment in self.assignments or []]
+        planned = list(map(assigned, self.assignments or []))
         if not planned or "submit" not in planned[0].run.stages:
             raise AirflowSkipException("this run has submitted nothing")
         return planned
@@ -118,6 +118,7 @@ class MergeResultsOperator(ResultsOperator):
                 took=took(merge, [assignment.cluster for assignment in planned]),
             )
             store.write(MERGED, merge.to_bytes())
+            store.write(CORRUPT, json.dumps(list(merge.corrupt)).encode())
             store.write(CHART, json.dumps(numbers).encode())
             for name, content in exports.items():
                 self.keep(store, planned[0], name, content)

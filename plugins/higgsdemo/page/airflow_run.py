@@ -18,7 +18,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from higgsdemo.run import ClusterRun
+from higgsdemo.run import ClusterRun, PlanError
 
 TAG = "higgsdemo"  # the tag that `higgsdemo.dag` gives every campaign
 ENDED = frozenset({"success", "failed"})
@@ -121,7 +121,7 @@ def read_run(session: Session, campaign: Campaign, run_id: str) -> AirflowRun | 
         title=campaign.title,
         run=_state(run),
         tasks=tuple(TaskState(*row) for row in tasks),
-        planned=tuple(ClusterRun.model_validate(assignment) for assignment in plan),
+        planned=_planned(plan),
         listed={
             value["cluster_name"]: {name: counts["shards"] for name, counts in value["datasets"].items()}
             for value in _returned(session, dag_id, run_id, LISTED)
@@ -132,6 +132,14 @@ def read_run(session: Session, campaign: Campaign, run_id: str) -> AirflowRun | 
 def _runs(session: Session, dag_id: str) -> tuple[RunState, ...]:
     query = select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.run_after.desc()).limit(RUNS_SHOWN)
     return tuple(_state(run) for run in session.scalars(query))
+
+
+def _planned(plan: list[Any]) -> tuple[ClusterRun, ...]:
+    """What `plan` has returned; nothing if that was of a version of the project that this one cannot read."""
+    try:
+        return tuple(map(ClusterRun.read, plan))
+    except PlanError:
+        return ()
 
 
 def _state(run: DagRun) -> RunState:

@@ -119,7 +119,8 @@ def _cluster(
             }
             for step in STEPS
         ],
-        "shards": _sum([dataset["shards"] for dataset in datasets]),
+        "shards": _sum([dataset["shards"] for dataset in datasets])
+        | ({} if cluster.datasets else {"total": 0}),  # no shard falls to its share
         "pods": _pods([jobs.get(ref.name, {}).get("pods") for ref in cluster.datasets] if waiting else []),
         "datasets": datasets,
     }

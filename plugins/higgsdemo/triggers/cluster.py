@@ -28,7 +28,7 @@ class ClusterTrigger(BaseTrigger):
     def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.assignment, self.poll_seconds, self.deadline = assignment, poll_seconds, deadline
-        self.planned = ClusterRun.model_validate(assignment)
+        self.planned = ClusterRun.read(assignment)
         self.provider = provider_of(self.planned)
         self._told: State | None = None
 

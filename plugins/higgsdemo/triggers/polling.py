@@ -46,7 +46,7 @@ class PollingTrigger(BaseTrigger):
         self.assignment = assignment
         self.poll_seconds = poll_seconds
         self.deadline = deadline
-        self.planned = ClusterRun.model_validate(assignment)
+        self.planned = ClusterRun.read(assignment)
         self.provider = provider_of(self.planned)
         self._over = self._told = False
         self._warned = -TOLD_EVERY, ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
 import socket
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 from kubernetes.client import ApiClient, NetworkingV1Api
@@ -36,7 +38,8 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
 @pytest.fixture
 def cluster(kube: Kube, request: pytest.FixtureRequest) -> Iterator[KubeCluster]:
     """The cluster with a namespace for each test."""
-    namespace = request.node.name.replace("_", "-")[:50].rstrip("-")
+    name = request.node.name
+    namespace = f"{re.sub('[^a-z0-9]+', '-', name.lower())[:40]}-{crc32(name.encode()):08x}"
     ours = KubeCluster("kube", namespace, kube.client)
     ours.ensure_namespace()
     yield ours
@@ -68,14 +71,14 @@ def within(cluster: KubeCluster, *objects: dict[str, Any]) -> list[dict[str, Any
 def submit(cluster: KubeCluster, command: str = "exit 0") -> dict[str, Any]:
     manifest, secret, job = within(cluster, *manifests(command))
     cluster.put_secret(secret)
-    cluster.submit(job, manifest)
+    cluster.submit(job, manifest, lacking={0, 1})
     return job
 
 
-def resubmit(cluster: KubeCluster, command: str) -> bool:
-    """Submit the same again; whether the Job was made."""
+def resubmit(cluster: KubeCluster, command: str, lacking: Collection[int] = (0, 1)) -> bool:
+    """Submit the same again while these indexes lack a result; whether the Job was made."""
     manifest, _, job = within(cluster, *manifests(command))
-    return cluster.submit(job, manifest)
+    return cluster.submit(job, manifest, lacking)
 
 
 def read_job(kube: Kube, job: dict[str, Any]) -> Any:
@@ -93,8 +96,8 @@ def has_ended(kube: Kube, job: dict[str, Any]) -> str | None:
 
 def test_what_is_there_already_is_adopted(cluster: KubeCluster) -> None:
     manifest, _, job = within(cluster, *manifests())
-    assert [cluster.apply(manifest).created, cluster.apply(job).created] == [True, True]
-    assert [cluster.apply(manifest).created, cluster.apply(job).created] == [False, False]
+    assert [cluster.apply(one).found for one in (manifest, job)] == [None, None]
+    assert all(cluster.apply(one).found for one in (manifest, job))
 
 
 @pytest.mark.parametrize("owner", [None, {PART_OF: None}, {CAMPAIGN: "another"}, {RUN_LABEL: "another"}])
@@ -128,8 +131,8 @@ def test_two_campaigns_whose_names_run_together_share_nothing(cluster: KubeClust
         more = within(cluster, jobs.prepull(run), jobs.network_policy(run, ["127.0.0.0/8"]))
         manifest, secret, job = within(cluster, *manifests("sleep 60", run))
         cluster.put_secret(secret)
-        assert cluster.submit(job, manifest)
-        assert all(cluster.apply(one).created for one in more)
+        assert cluster.submit(job, manifest, lacking={0, 1})
+        assert not any(cluster.apply(one).found for one in more)
     cluster.remove(selector(first.run.campaign, first.run.name))
     for listed in (
         kube.batch.list_namespaced_job,
@@ -225,32 +228,48 @@ def test_a_failed_index_leaves_the_others_alone(cluster: KubeCluster, kube: Kube
     assert (status.completed_indexes, status.failed_indexes) == ("1", "0")
 
 
-def test_a_job_that_has_failed_is_made_anew_and_keeps_its_manifest(cluster: KubeCluster, kube: Kube) -> None:
-    job = submit(cluster, "exit 65")
-    eventually(lambda: has_ended(kube, job) == "Failed")
-    failed, manifest = read_job(kube, job).metadata.uid, read_manifest(kube, cluster).metadata.uid
-    assert resubmit(cluster, "exit 65")
-    eventually(lambda: has_ended(kube, job) == "Failed")
+@pytest.mark.parametrize(("code", "end"), [(65, "Failed"), (0, "Complete")])
+def test_a_job_that_has_ended_without_all_results_is_made_anew_and_keeps_its_manifest(
+    cluster: KubeCluster, kube: Kube, code: int, end: str
+) -> None:
+    job = submit(cluster, f"exit {code}")
+    eventually(lambda: has_ended(kube, job) == end)
+    ended, manifest = read_job(kube, job).metadata.uid, read_manifest(kube, cluster).metadata.uid
+    assert resubmit(cluster, f"exit {code}", lacking=[1])
+    eventually(lambda: has_ended(kube, job) == end)
     eventually(lambda: pods(kube, cluster) == 2)  # those of the first are gone
     again, kept = read_job(kube, job).metadata.uid, read_manifest(kube, cluster).metadata
-    assert again != failed
+    assert again != ended
     assert (kept.uid, [owner.uid for owner in kept.owner_references]) == (manifest, [again])
 
 
-def test_a_job_that_was_stopped_with_failures_is_made_anew(cluster: KubeCluster, kube: Kube) -> None:
-    command = 'test "$JOB_COMPLETION_INDEX" = 0 && exit 65 || sleep 60'
+@pytest.mark.parametrize("code", [65, 0])
+def test_a_stopped_job_is_made_anew_if_it_is_through_with_what_lacks_a_result(
+    cluster: KubeCluster, kube: Kube, code: int
+) -> None:
+    command = f'test "$JOB_COMPLETION_INDEX" = 0 && exit {code} || sleep 60'
     job = submit(cluster, command)
-    eventually(lambda: read_job(kube, job).status.failed_indexes == "0")
+
+    def first_is_through() -> bool:
+        status = read_job(kube, job).status
+        return "0" in (status.failed_indexes, status.completed_indexes)
+
+    eventually(first_is_through)
     assert not resubmit(cluster, command)  # it runs
     cluster.stop_job(job["metadata"]["name"])
-    assert resubmit(cluster, command)
+    assert not resubmit(cluster, command, lacking=[1])  # the wait resumes it
+    assert resubmit(cluster, command, lacking=[0])
     assert read_job(kube, job).spec.suspend is False
 
 
-def test_a_job_that_was_stopped_without_failures_is_adopted(cluster: KubeCluster, kube: Kube) -> None:
-    job = submit(cluster, "sleep 60")
-    cluster.stop_job(job["metadata"]["name"])
-    assert not resubmit(cluster, "sleep 60")
+def test_a_job_that_is_on_its_way_out_is_not_adopted(cluster: KubeCluster, kube: Kube) -> None:
+    job = submit(cluster, "trap '' TERM; sleep 3")  # its pods go first, in their own time
+    eventually(lambda: pods(kube, cluster) == 2)
+    kube.batch.delete_namespaced_job(
+        job["metadata"]["name"], cluster.namespace, propagation_policy="Foreground"
+    )
+    assert resubmit(cluster, "exit 0")
+    assert read_job(kube, job).metadata.deletion_timestamp is None
 
 
 def test_a_job_that_does_not_go_away_is_told_of(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from clouds.fixtures import gate
 from clouds.gate import Gate
@@ -14,8 +15,11 @@ from clouds.tasks import carry_out, make
 from higgsdemo.clusters.base import Provider
 from higgsdemo.datasets.shards import Shard, dump, result_key, shards_key
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.clusters import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
-from higgsdemo.run import ClusterRun
+from higgsdemo.operators.list_shards import ListShardsOperator
+from higgsdemo.operators.prepull import PrepullImageOperator
+from higgsdemo.run import CORRUPT, ClusterRun
 from higgsdemo.storage.object_store import ObjectStore
 from localkube_server import Kube
 from planned_runs import dataset, planned
@@ -95,6 +99,30 @@ def test_a_run_whose_files_were_mended_is_finished_by_submitting_it_again(s3: Ki
     assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 2
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("corrupt", [False, True])
+def test_what_has_no_good_result_runs_again_though_its_job_is_complete(
+    s3: Kind, kube: Kube, corrupt: bool, resumed: bool
+) -> None:
+    shards = [shard(s3, "E", "one"), shard(s3, "E", "two"), shard(s3, "E", "lost", done=resumed)]
+    assignment = listed(s3, shards, ["E/one", "E/two", "E/lost"])
+    output, lost = ObjectStore(assignment.run.output, "with_keys"), result_key("E", "lost")
+    if resumed:
+        output.write(lost, b"{}")
+    submitted = make(SubmitJobsOperator, assignment).execute({})
+    assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 3
+    assert make(SubmitJobsOperator, assignment).execute({})["jobs"] == {}  # all is done
+    if corrupt:
+        output.write(lost, b"{")
+        output.write(CORRUPT, json.dumps([lost]).encode())  # as the merge says
+    else:
+        output.remove([lost])
+    again = make(SubmitJobsOperator, assignment).execute({})
+    assert list(again["jobs"].values()) == [1 if resumed else 3]
+    assert carry_out(WaitForJobsOperator, assignment, submitted=again)["done"] == 3
+    assert json.loads(output.read(lost))["samplename"] == "E"
+
+
 @pytest.mark.parametrize(("on_cancel", "stopped"), [("stop", True), ("release", False)])
 def test_a_submission_that_is_told_to_end_stops_its_jobs_or_leaves_them_as_configured(
     s3: Kind, kube: Kube, on_cancel: str, stopped: bool
@@ -109,6 +137,16 @@ def test_a_submission_that_is_told_to_end_stops_its_jobs_or_leaves_them_as_confi
         assert len(task.execute({})["jobs"]) == 2
     jobs = kube.batch.list_job_for_all_namespaces().items
     assert {job.spec.suspend for job in jobs} == {stopped}
+
+
+@pytest.mark.parametrize(
+    "operator", [CreateClusterOperator, PrepullImageOperator, ListShardsOperator, SubmitJobsOperator]
+)
+def test_a_cluster_without_a_share_of_the_shards_is_not_made_and_has_nothing_to_do(operator: type) -> None:
+    with pytest.raises(AirflowSkipException, match="kubecon-demo-0: no shard falls to its share"):
+        carry_out(operator, planned(cluster={"datasets": []}))
+    with pytest.raises(AirflowSkipException):
+        carry_out(WaitForJobsOperator, planned(cluster={"datasets": []}), submitted=None)
 
 
 def test_a_submission_that_was_marked_as_success_by_hand_is_told_of() -> None:

@@ -248,10 +248,12 @@ def test_a_result_that_a_merge_found_corrupt_is_left_to_do_when_the_run_is_resum
     again = run(s3, {"name": "A"}, resume=True)
     s3.put_all([("A/1.root", b"1"), ("A/2.root", b"2")])
     s3.put_all([("out/run/results/A/1.json", b"{}"), ("out/run/results/A/2.json", b"{}")])
-    summary = {"corrupt": {"results/A/2.json": "it is empty", "results/B/1.json": "it is empty"}}
-    s3.put_all([("out/run/summary.json", json.dumps(summary).encode())])
+    s3.put_all([("out/run/corrupt.json", b'["results/A/2.json", "results/B/1.json"]')])
     assert [(shard.name, shard.done) for shard in listed(again)[1]] == [("1", True), ("2", False)]
     assert list(done_shards(ObjectStore(f"{s3.url}/out/run", "with_keys"), "A")) == ["1"]
+    time.sleep(1.1)  # a store tells times in whole seconds
+    s3.put_all([("out/run/results/A/2.json", b"{}")])  # written anew since: not what the merge has seen
+    assert [shard.done for shard in listed(again)[1]] == [True, True]
 
 
 def test_the_results_of_a_cut_file_that_has_changed_are_removed_however_it_was_cut(s3: Kind) -> None:

@@ -80,6 +80,7 @@ def read(assignment: ClusterRun, name: str) -> Any:
 
 
 EVERYTHING = [
+    "corrupt.json",
     "hepdata.yaml",
     "higgs.png",
     "higgs.svg",
@@ -134,6 +135,7 @@ def test_an_own_analysis_leaves_its_histograms_and_nothing_of_the_higgs(s3: Kind
     own = assignment.model_copy(update={"run": run})
     carried_out(own)
     assert left(s3) == [
+        "corrupt.json",
         "merged.jsonl.gz",
         "spectrum.json",
         "spectrum.png",

@@ -3,23 +3,25 @@
 A stream is the data of one trigger (muons or electrons) in one year. Best known is the luminosity of every
 single file, as the demo of 2019 worked it out from the certified luminosity sections: JSON files of
 ``{"<URL of the file>": <1/ub>}`` in ``include/datasets/<catalogue>/lumi/`` are read where there are any.
-Otherwise each file of a sample has an equal share of what the catalogue says of the whole (``streams`` in
-``catalogue.json``, in 1/pb), which comes to the same for a campaign over all of them. Files of a dataset of
-the campaign's own count as files of the sample that it belongs to, wherever they lie.
+Each of the other files of a sample has an equal share of what these leave of the whole that the catalogue
+names (``streams`` in ``catalogue.json``, in 1/pb), so that all files add up to it. Files of a dataset of the
+campaign's own count as files of the sample that it belongs to, wherever they lie.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from math import inf
+from functools import cache
+from math import fsum, inf
 from pathlib import Path
 from typing import Any
 
 from higgsdemo.campaign.model import DatasetRef
-from higgsdemo.catalogue import DATASETS_DIR, Catalogue, CatalogueError
+from higgsdemo.catalogue import DATASETS_DIR, Catalogue, CatalogueError, Sample
 
 UB_A_PB = 1e6  # 1/pb in 1/ub
+ROUNDED = 1e-3  # of a stream: catalogues give it with four or five digits
 
 
 class Luminosities:
@@ -30,6 +32,7 @@ class Luminosities:
 
     def __init__(self, catalogue: Catalogue, root: Path = DATASETS_DIR) -> None:
         self._catalogue = catalogue
+        self._remainder = cache(self._share_of_remainder)
         self._by_key: dict[str, float] = {}
         for path in sorted((root / catalogue.name / "lumi").glob("*.json")):
             self._by_key |= _read(path)
@@ -40,16 +43,34 @@ class Luminosities:
         :param share: the part of the file's events that it is asked for. Luminosity is taken to be spread
             evenly over them, so that all parts add up to that of the file, and some to a part of it.
         :returns: None for what is no data of the catalogue.
+        :raises CatalogueError: when listed files alone have more luminosity than their whole sample.
         """
         known = self._catalogue.datasets.get(dataset.name)
         sample = known.sample if known else self._catalogue.samples.get(dataset.sample)
         prefix = known.prefix if known else _key(dataset.url)
         for stream, samples in self._catalogue.streams.items():
             if sample and sample.name in samples:
-                mean = samples[sample.name] * UB_A_PB / sample.files
-                of_file = self._by_key.get(f"{prefix.rstrip('/')}/{file}".strip("/"), mean)
+                others = self._remainder(sample, samples[sample.name] * UB_A_PB, prefix)
+                of_file = self._by_key.get(f"{prefix.rstrip('/')}/{file}".strip("/"), others)
                 return {"stream": stream, "value": of_file * share}
         return None
+
+    def _share_of_remainder(self, sample: Sample, whole: float, prefix: str) -> float:
+        """Return the luminosity (1/ub) of each file of a sample that is not listed.
+
+        Listed are those below ``prefix`` and the prefixes that the catalogue knows of the sample.
+        """
+        known = {one.prefix for one in self._catalogue.datasets.values() if one.sample.name == sample.name}
+        folders = tuple(f"{one.strip('/')}/" for one in known | {prefix})
+        listed = [value for key, value in self._by_key.items() if f"{key}/".startswith(folders)]
+        remainder = whole - fsum(listed)
+        if remainder < -ROUNDED * whole:
+            raise CatalogueError(
+                f"lumi/ of the catalogue {self._catalogue.name}: the {len(listed)} listed files of "
+                f"{sample.name} have {fsum(listed) / UB_A_PB:.6g} /pb, but all its files only "
+                f"{whole / UB_A_PB:.6g} /pb in catalogue.json: correct one of them"
+            )
+        return max(remainder, 0.0) / max(sample.files - len(listed), 1)
 
 
 def _read(path: Path) -> dict[str, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from higgsdemo.physics.exposure import Exposure
     from higgsdemo.results.sums import DatasetSum
 
 
@@ -16,8 +17,9 @@ class Coverage:
 
     shards_computed: int
     shards_expected: int
+    exposures: tuple[Exposure, ...] = ()
     absent: tuple[str, ...] = ()
-    """Samples the campaign asked for and of which no event was processed: they are missing in the stack."""
+    """Samples of which no event was processed: those asked for, and those that the stack lacks."""
 
     @property
     def coverage(self) -> float:

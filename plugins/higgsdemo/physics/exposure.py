@@ -8,12 +8,12 @@ for no data at all is scaled to the whole luminosity: it predicts all the data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import fsum
 from typing import TYPE_CHECKING
 
-from higgsdemo.datasets.luminosity import UB_A_PB
+from higgsdemo.datasets.luminosity import ROUNDED, UB_A_PB
 from higgsdemo.results.document import CHANNELS
 
 if TYPE_CHECKING:
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exposure:
-    """A year's luminosity in 1/pb in a channel: all there is, and what the merged data cover of it."""
+    """A year's luminosity in 1/pb in a channel: all there is, and what the merged data cover of it.
+
+    `beyond_pb` is what the data state above all there is: they hold events twice, or files of other data. The
+    simulation is not scaled to that.
+    """
 
     year: int
     channel: str
     full_pb: float
     covered_pb: float
+    beyond_pb: float = 0.0
 
 
 def exposures(
@@ -45,10 +50,24 @@ def exposures(
         feeding = [d for d in data if d.sample.year == year and channel in d.sample.channels]
         full_pb = fsum(whole[sample] for sample in {dataset.sample.name for dataset in feeding})
         stated = [v for d in feeding if d.name in sums for v in sums[d.name].luminosity.values()]
-        return min(fsum(stated) / (full_pb * UB_A_PB), 1.0) if full_pb else 0.0
+        return fsum(stated) / (full_pb * UB_A_PB) if full_pb else 0.0
+
+    def exposure(year: int, channel: str, full_pb: float) -> Exposure:
+        part = fraction(year, channel)
+        beyond = part - 1.0 if part > 1.0 + ROUNDED else 0.0
+        return Exposure(year, channel, full_pb, full_pb * min(part, 1.0), full_pb * beyond)
 
     return tuple(
-        Exposure(year, channel, full_pb, full_pb * fraction(year, channel))
+        exposure(year, channel, full_pb)
         for year, full_pb in sorted(catalogue.luminosity_pb.items())
         for channel in CHANNELS
     )
+
+
+def told_beyond(exposures: Iterable[Exposure]) -> list[str]:
+    """What data state above all the luminosity there is, a line for each year: that of the worst channel."""
+    worst = {one.year: one for one in sorted(exposures, key=lambda one: one.beyond_pb) if one.beyond_pb}
+    return [
+        f"data of {one.full_pb + one.beyond_pb:.5g} /pb of {one.full_pb:.5g} ({year}, {one.channel})"
+        for year, one in sorted(worst.items())
+    ]

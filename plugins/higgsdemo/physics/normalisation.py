@@ -80,7 +80,6 @@ class Spectrum(Coverage):
     """Events of each year's data, and of the samples that simulate it."""
     unassigned: dict[str, dict[str, Histogram]]
     """Unweighted events by channel of the datasets that the catalogue does not know; in no group."""
-    exposures: tuple[Exposure, ...]
     weights: dict[str, dict[str, float]]
     """The weight of an event by simulated sample and channel."""
 
@@ -129,6 +128,12 @@ def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) ->
     }
     years = {year: _groups(year, samples, weights, catalogue) for year in sorted(catalogue.luminosity_pb)}
     asked = {catalogue.datasets[name].sample.name for name in expected if name in catalogue.datasets}
+    covering = {(one.year, one.channel) for one in covered if one.covered_pb}
+    stacked = {
+        name
+        for name, sample in catalogue.samples.items()
+        if sample.datatype == "mc" and any((sample.year, channel) in covering for channel in sample.channels)
+    }
     return Spectrum(
         years=years,
         unassigned={
@@ -138,7 +143,7 @@ def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) ->
         },
         exposures=covered,
         weights=weights,
-        absent=tuple(sorted(asked - samples.keys())),
+        absent=tuple(sorted((asked | stacked) - samples.keys())),
         shards_computed=computed_shards(sums, expected),
         shards_expected=sum(expected.values()),
     )

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.physics.coverage import Coverage, computed_shards
-from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Sums, Yields
 
 
@@ -25,7 +24,6 @@ class OwnSpectra(Coverage):
     histograms: tuple[HistogramSpec, ...]
     unassigned: dict[str, dict[str, NDArray[np.int64]]]
     """Entries by dataset and histogram."""
-    exposures: tuple[Exposure, ...] = ()
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:

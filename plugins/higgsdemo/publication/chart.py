@@ -13,6 +13,7 @@ import numpy as np
 from hist.intervals import poisson_interval
 from numpy.typing import NDArray
 
+from higgsdemo.physics.exposure import told_beyond
 from higgsdemo.physics.normalisation import WINDOW, Spectrum
 from higgsdemo.publication.plot import BACKGROUNDS, luminosity_text
 from higgsdemo.publication.rounding import all_rounded
@@ -51,6 +52,7 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
         },
         "coverage": spectrum.coverage,
         "absent": list(spectrum.absent),
+        "beyond": "; ".join(told_beyond(spectrum.exposures)),
     }
 
 

@@ -22,7 +22,7 @@ from hist.intervals import poisson_interval
 
 from higgsdemo.physics.coverage import Coverage
 from higgsdemo.physics.discovery import Discovery, in_words
-from higgsdemo.physics.exposure import Exposure
+from higgsdemo.physics.exposure import Exposure, told_beyond
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.results.document import BINS, HIGH, LOW
 
@@ -111,17 +111,19 @@ def coverage_text(spectrum: Coverage) -> str | None:
         lines.append(f"{math.floor(1000 * spectrum.coverage) / 10:.1f}% of the shards")
     if spectrum.absent:
         lines.append(f"{len(spectrum.absent)} sample{'s' if len(spectrum.absent) > 1 else ''} missing")
+    lines += told_beyond(spectrum.exposures)
     return "\n".join(lines) or None
 
 
 def _draw_stack(axes: Axes, spectrum: Spectrum) -> float:
     """The backgrounds filled, the Higgs boson on them as an open line; gives the highest bin in events.
 
-    Groups of which no event was processed are not drawn: the legend names what the stack is made of.
+    Empty groups are not drawn: the legend names what is there to be seen.
     """
     import mplhep
 
-    stack = {group: spectrum.combined(group) for group in (*BACKGROUNDS, "higgs") if group in spectrum.groups}
+    groups = {group: spectrum.combined(group) for group in (*BACKGROUNDS, "higgs")}
+    stack = {group: histogram for group, histogram in groups.items() if np.any(histogram.values())}
     if not stack:
         return 0.0
     edges = next(iter(stack.values())).axes[0].edges
@@ -154,6 +156,8 @@ def _draw_data(axes: Axes, spectrum: Spectrum, label: str) -> float:
     counts = np.asarray(histogram.values())
     low, high = poisson_interval(counts)
     filled = counts > 0
+    if not filled.any():
+        return 0.0
     axes.errorbar(
         histogram.axes[0].centers[filled],
         counts[filled],
@@ -165,7 +169,7 @@ def _draw_data(axes: Axes, spectrum: Spectrum, label: str) -> float:
         label=label,
         zorder=5,
     )
-    return float(np.max(high[filled], initial=0))
+    return float(np.max(high[filled]))
 
 
 def _data_label(catalogue: Catalogue) -> str:
@@ -200,6 +204,7 @@ def _write_headline(
     )
     below = 0.955 - 0.00195 * size * len(lines)
     if missing := coverage_text(spectrum):
+        missing = "\n".join(line for part in missing.splitlines() for line in textwrap.wrap(part, 32))
         axes.text(0.04, below, missing, size=19, style="italic", **place)
         below -= 0.01 + 0.00195 * 19 * len(missing.splitlines())
     if discovery is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from higgsdemo.physics.discovery import in_words
+from higgsdemo.physics.exposure import told_beyond
 from higgsdemo.physics.normalisation import WINDOW, Yield
 from higgsdemo.publication.summary import Summary
 from higgsdemo.results.document import HIGH, LOW
@@ -59,7 +60,7 @@ def _remarks(summary: Summary) -> list[str]:
         remarks.append(f"{test} shard{'s' if test > 1 else ''} run in test mode: no events were read")
     if summary.absent_samples:
         remarks.append(f"No events of {', '.join(summary.absent_samples)}")
-    return remarks
+    return remarks + [line[0].upper() + line[1:] for line in told_beyond(summary.luminosity)]
 
 
 def _counted(events: float, interval: tuple[float, float]) -> str:

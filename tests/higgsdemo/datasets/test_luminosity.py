@@ -51,7 +51,7 @@ def test_a_files_own_luminosity_wins_wherever_the_file_lies(root: Path, url: str
         "value": 178306109.36,
     }
     share = luminosities(root).of(dataset(DATA), "b.root")
-    assert share == {"stream": "el_stream_2012", "value": pytest.approx(7169.6e6 / 2389)}
+    assert share == {"stream": "el_stream_2012", "value": pytest.approx((7169.6e6 - 178306109.36) / 2388)}
 
 
 def test_the_files_of_a_campaigns_own_dataset_are_files_of_its_sample(root: Path) -> None:
@@ -60,7 +60,27 @@ def test_the_files_of_a_campaigns_own_dataset_are_files_of_its_sample(root: Path
     assert luminosities(root).of(own, "a.root") == share
     (root / "cms-higgs/lumi/mine.json").write_text(json.dumps({"s3://mine/electrons/a.root": 5e6}))
     assert luminosities(root).of(own, "a.root") == share | {"value": 5e6}
-    assert luminosities(root).of(own, "b.root") == share
+    others = {"value": pytest.approx((7169.6e6 - 5e6) / 2388)}
+    assert luminosities(root).of(own, "b.root") == share | others
+
+
+@pytest.mark.parametrize(("each", "rest"), [(3e6, 7169.6e6 - 2388 * 3e6), (7169.6e6 / 2388, 0.0)])
+def test_what_the_listed_files_leave_is_the_others(root: Path, each: float, rest: float) -> None:
+    listed = {f"s3://any/{KEY.replace('a.root', f'{n}.root')}": each for n in range(2388)}
+    (root / "cms-higgs/lumi/most.json").write_text(json.dumps(listed))
+    found = luminosities(root).of(dataset(DATA), "a.root")
+    assert found == {"stream": "el_stream_2012", "value": pytest.approx(rest, abs=1.0)}
+
+
+def test_files_with_more_luminosity_than_their_sample_are_refused(root: Path) -> None:
+    (root / "cms-higgs/lumi/wrong.json").write_text(json.dumps({KEY: 7100e6, f"{KEY}2": 79e6}))
+    with pytest.raises(CatalogueError) as refused:
+        luminosities(root).of(dataset(DATA), "b.root")
+    assert str(refused.value) == (
+        "lumi/ of the catalogue cms-higgs: the 2 listed files of "
+        "cms_run2012c_doubleelectron_aod_22jan2013-v1 have 7179 /pb, but all its files only 7169.6 /pb "
+        "in catalogue.json: correct one of them"
+    )
 
 
 def test_simulation_and_strange_data_have_none() -> None:

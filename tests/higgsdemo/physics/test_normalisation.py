@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from higgsdemo.catalogue import Catalogue, load_catalogue
+from higgsdemo.physics.exposure import told_beyond
 from higgsdemo.physics.normalisation import Spectrum, Yield, normalise
 from higgsdemo.results.merge import Merge
 from result_documents import ALL, catalogue, histogram, one_file_each, recorded, sample, stored
@@ -228,6 +229,19 @@ def test_luminosity_is_what_the_shards_state() -> None:
     assert covered(found) == {(2012, "4mu"): 500.0, (2012, "4e"): 250.0, (2012, "2e2mu"): 500.0}
 
 
+def test_luminosity_above_all_that_there_is_is_told_and_not_scaled_to() -> None:
+    known = catalogue(
+        sample("mu", "data", channels=("4mu",)), sample("e", "data", channels=("4e",)), sample("h", "higgs")
+    ).model_copy(update={"streams": {"stream": {"mu": 400.0, "e": 400.0}}})
+    found = spectrum_of(known, stating("MU", "x", 600.0), stating("E", "x", 400.3), stored("H", "x", 100))
+    assert {e.channel: (e.covered_pb, round(e.beyond_pb, 6)) for e in found.exposures} == {
+        "4mu": (1000.0, 500.0),
+        "4e": (1000.0, 0.0),
+        "2e2mu": (0.0, 0.0),
+    }
+    assert told_beyond(found.exposures) == ["data of 1500 /pb of 1000 (2012, 4mu)"]
+
+
 @pytest.mark.parametrize("expected", [{"B": 2, "C": 2}, {"B": 12, "C": 12}, {"B": 100}])
 def test_parts_of_files_bear_parts_of_the_luminosity_whatever_a_campaign_asks_for(
     expected: dict[str, int],
@@ -298,7 +312,7 @@ def test_samples_without_events_are_named() -> None:
     found = spectrum_of(
         known, stored("H", "x", 10), stored("ZZ", "x", 0), expected={"H": 1, "ZZ": 1, "DY": 1}
     )
-    assert found.absent == ("dy", "zz")
+    assert found.absent == ("dy", "tt", "zz")
     assert list(found.weights) == ["h"]
 
 

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import matplotlib
@@ -95,22 +96,20 @@ def test_the_legend_goes_from_the_data_down_the_stack() -> None:
 @pytest.mark.parametrize(
     ("name", "counts", "legend"),
     [
-        ("DATA", {}, ["Data"]),
+        ("DATA", {7: 1}, ["Data"]),
+        ("DATA", {}, []),
+        ("ZZ", {}, []),
         ("HIGGS", {18: 1}, [HIGGS_LABEL, "Stat. uncertainty"]),
         ("ZZ", {7: 1}, [r"ZZ $\to$ 4$\ell$", "Stat. uncertainty"]),
     ],
 )
-def test_what_was_not_analysed_is_not_in_the_legend(
-    name: str, counts: dict[int, int], legend: list[str]
-) -> None:
+def test_what_is_not_drawn_is_not_in_the_legend(name: str, counts: dict[int, int], legend: list[str]) -> None:
     merge = Merge.of([recorded(name, "x", 11580, {"4mu": counts})])
     figure = draw(normalise(merge, known(), {name: 1}), known())
     drawn = axes_of(figure).get_legend()
-    assert drawn is not None
-    assert [text.get_text() for text in drawn.get_texts()] == legend
-    assert bool([c for c in axes_of(figure).containers if isinstance(c, ErrorbarContainer)]) == (
-        name == "DATA"
-    )
+    assert [text.get_text() for text in (drawn.get_texts() if drawn else ())] == legend
+    points = [c for c in axes_of(figure).containers if isinstance(c, ErrorbarContainer)]
+    assert bool(points) == ("Data" in legend)
     assert set(render(figure)) == {"png", "svg"}
 
 
@@ -140,6 +139,11 @@ def test_a_partial_campaign_shows_its_luminosity_and_coverage() -> None:
     shown = texts(draw(partial, known()))
     assert "66.6% of the shards\n1 sample missing" in shown
     assert "5.8 fb$^{-1}$ (8 TeV)" in shown
+
+
+def test_a_campaign_whose_data_exceed_the_luminosity_says_so() -> None:
+    exposed = replace(spectrum(), exposures=(Exposure(2012, "4mu", 11580.0, 11580.0, 11580.0),))
+    assert "data of 23160 /pb of 11580\n(2012, 4mu)" in texts(draw(exposed, known()))
 
 
 def test_a_complete_campaign_says_nothing_of_coverage() -> None:

@@ -66,7 +66,7 @@ def test_the_document_as_a_whole() -> None:
     )
     corrupt = "not JSON (EOF while parsing an object at line 1 column 1)"
     work = {"events": 0, "bytes": 0, "stage_in_seconds": 0.0, "compute_seconds": 0.0, "test_mode_shards": 0}
-    exposure = {"year": 2012, "full_pb": 1000.0}
+    exposure = {"year": 2012, "full_pb": 1000.0, "beyond_pb": 0.0}
     assert json.loads(found.to_json()) == {
         "campaign": "higgs",
         "run": "run-1",
@@ -274,7 +274,7 @@ def test_errors_of_the_groups_add_in_quadrature() -> None:
     ]
 
 
-def test_the_table_of_a_complete_campaign_is_the_yields_alone() -> None:
+def test_the_table_of_a_campaign_of_data_alone_says_what_the_expectation_lacks() -> None:
     real = KNOWN.model_copy(update={"note": None})
     merge = Merge.of([OBJECTS[0], stored("MU", "y", 1)])
     asked = {"one": {"MU": ["x", "y"]}}
@@ -282,6 +282,7 @@ def test_the_table_of_a_complete_campaign_is_the_yields_alone() -> None:
         summarise("higgs", "run-1", real, merge, normalise(merge, real, {"MU": 2}), asked)
     ).splitlines()
     assert lines == [
+        "No events of h",
         "Events  70 to 181 GeV  121 to 130 GeV",
         "Data      4 +3.2 −1.9     1 +2.3 −0.8",
     ]

@@ -55,8 +55,8 @@ export function showPlot(numbers) {
   say(find("legend").querySelector("[data-name=data] span"), dataName());
   const missing = numbers.coverage < 1 ? `${(Math.floor(numbers.coverage * 1000) / 10).toFixed(1)}% of the shards` : "";
   const names = numbers.absent.length > 3 ? `${numbers.absent.length} samples` : numbers.absent.join(", ");
-  const absent = names ? `no events yet of ${names}` : "";
-  say(find("coverage"), [missing, absent].filter(Boolean).join("; "));
+  const absent = names ? `no events of ${names}` : "";
+  say(find("coverage"), [missing, absent, numbers.beyond].filter(Boolean).join("; "));
   draw();
 }
 
@@ -97,7 +97,9 @@ function draw() {
 
 function showLegend() {
   const items = [...find("legend").children];
-  for (const item of items) item.hidden = !(item.dataset.name === "error" ? simulated().length : has(item.dataset.name));
+  const { data, stack, error } = shown.channels[channel];
+  const drawn = { ...stack, error, data: data.counts };
+  for (const item of items) item.hidden = !drawn[item.dataset.name]?.some((events) => events);
   find("legend").hidden = items.every((item) => item.hidden);
 }
 

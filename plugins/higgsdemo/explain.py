@@ -30,8 +30,9 @@ TASKS = {
         "again adopts what is there."
     ),
     "wait_for_jobs": (
-        "Waits, without a worker, until the Jobs have ended or more shards have failed than the campaign "
-        "tolerates. Why shards failed is kept in `failures/<cluster>.json`."
+        "Waits, without a worker, until the Jobs have ended, more shards have failed than the campaign "
+        "tolerates, or no pod has run for `max_idle_hours`; it warns of what keeps pods from running. Why "
+        "shards failed is kept in `failures/<cluster>.json`."
     ),
     "merge_results": (
         "Counts the result of every shard once, weights simulated events to the luminosity, fits the Higgs "

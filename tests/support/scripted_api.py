@@ -28,6 +28,7 @@ class ScriptedApi:
         self.tokens_used: list[str] = []
         self.patches: list[tuple[str, dict[str, Any]]] = []
         self.pods: list[dict[str, Any]] = []
+        self.more_pods = False
         self.events: list[dict[str, Any]] | int = []
         self.nodes: dict[str, dict[str, Any]] = {}
         self.removed: list[str] = []
@@ -59,7 +60,10 @@ class ScriptedApi:
         """The pods of the phase that is asked for."""
         phase = request.query["fieldSelector"].removeprefix("status.phase=")
         items = [pod for pod in self.pods if pod["status"]["phase"] == phase]
-        return web.json_response({"kind": "PodList", "apiVersion": "v1", "items": items})
+        metadata = {"continue": "more"} if self.more_pods else {}
+        return web.json_response(
+            {"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": items}
+        )
 
     async def list_events(self, request: web.Request) -> web.Response:
         """The events of the object that is asked for, or a refusal."""

@@ -32,6 +32,7 @@ class LostNodes:
         self.namespace, self.selector, self.ours = namespace, selector, ours
         self.told: str | None = None
         self._looked = -LOOK_EVERY
+        self._since = time.monotonic()
         self._ending: dict[str, float] = {}
         self._away: dict[str, float] = {}
 
@@ -47,7 +48,7 @@ class LostNodes:
 
         now = time.monotonic()
         if not terminating:
-            self.told, self._ending, self._away = None, {}, {}
+            self.told, self._since, self._ending, self._away = None, now, {}, {}
             return
         if now - self._looked < LOOK_EVERY:
             return
@@ -68,7 +69,10 @@ class LostNodes:
         stuck = [uid for uid, since in self._ending.items() if now - since >= STUCK_AFTER]
         held = Counter[str](ending[uid] for uid in stuck)
         self._away = {node: self._away[node] for node in held if node in self._away}
-        self.told = "; ".join([await self._tell(api, node, pods) for node, pods in held.items()]) or None
+        told = [await self._tell(api, node, count) for node, count in held.items()]
+        if not held and pods.metadata._continue and now - self._since >= LOST_AFTER:
+            told = [f"{terminating} pods do not end, whose shards wait: has a node died (kubectl get nodes)?"]
+        self.told = "; ".join(told) or None
 
     async def _tell(self, api: ApiClient, node: str, pods: int) -> str:
         what = f"node {node} does not end {pods} pods, whose shards wait for it"

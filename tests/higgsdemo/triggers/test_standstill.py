@@ -127,32 +127,55 @@ async def test_pods_that_come_and_go_are_no_standstill(monkeypatch: pytest.Monke
     assert payload == {"finished": True}
 
 
-@pytest.mark.parametrize(
-    ("provider", "ready", "removed"),
-    [("local", "Unknown", ["node-0"]), ("local", "True", []), ("existing", "Unknown", [])],
-)
-async def test_a_node_that_has_died_is_told_of_and_removed_where_it_is_ours(
-    monkeypatch: pytest.MonkeyPatch, provider: str, ready: str, removed: list[str]
-) -> None:
-    """A pod on such a node has been told to end, and stays until the node's object goes."""
-    for name in ("LOOK_EVERY", "STUCK_AFTER", "LOST_AFTER"):
-        monkeypatch.setattr(lost_nodes, name, 0.0)
-    held = pod()
-    held["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    held["status"]["phase"] = "Running"
-    stuck = job(ended=False, ready=1, active=1, terminating=1)
-    async with scripted_api(jobs(stuck)) as api:
+STUCK = jobs(job(ended=False, ready=1, active=1, terminating=1))
+
+
+def ending() -> dict[str, Any]:
+    """A pod that has been told to end."""
+    told = pod()
+    told["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    told["status"]["phase"] = "Running"
+    return told
+
+
+async def waiting_for(monkeypatch: pytest.MonkeyPatch, *, ours: bool = True, **given: Any) -> tuple[Any, Any]:
+    """What one look says that its dataset waits for, and the nodes that it has removed."""
+    async with scripted_api(STUCK) as api:
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
-        api.pods = [held]
-        conditions = {"conditions": [{"type": "Ready", "status": ready}]}
-        api.nodes = {"node-0": {"metadata": {"name": "node-0", "uid": "n"}, "status": conditions}}
+        vars(api).update(given)
         trigger = JobsTrigger(RUN.model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})
-        trigger._lost.ours = provider == "local"
+        trigger._lost.ours = ours
         async with trigger.provider.connect_async() as client:
             assert await trigger.poll(client) is None
-    assert api.removed == removed
-    what = "node node-0 does not end 1 pods, whose shards wait for it"
-    waiting = trigger._seen["D"]["waiting"]
-    assert waiting.startswith(what)
-    assert ("was removed" in waiting) == bool(removed)
-    assert ("kubectl delete node node-0" in waiting) == (not removed)
+    return trigger._seen["D"].get("waiting"), api.removed
+
+
+@pytest.mark.parametrize(
+    ("ours", "ready", "removed"),
+    [(True, "Unknown", ["node-0"]), (True, "True", []), (False, "Unknown", [])],
+)
+async def test_a_node_that_has_died_is_told_of_and_removed_where_it_is_ours(
+    monkeypatch: pytest.MonkeyPatch, ours: bool, ready: str, removed: list[str]
+) -> None:
+    """A pod on such a node has been told to end, and stays until the node's object goes."""
+    monkeypatch.setattr(lost_nodes, "STUCK_AFTER", 0.0)
+    monkeypatch.setattr(lost_nodes, "LOST_AFTER", 0.0)
+    conditions = {"conditions": [{"type": "Ready", "status": ready}]}
+    nodes = {"node-0": {"metadata": {"name": "node-0", "uid": "n"}, "status": conditions}}
+    told, gone = await waiting_for(monkeypatch, ours=ours, pods=[ending()], nodes=nodes)
+    assert gone == removed
+    assert told.startswith("node node-0 does not end 1 pods, whose shards wait for it")
+    assert ("was removed" in told) == bool(removed)
+    assert ("kubectl delete node node-0" in told) == (not removed)
+
+
+async def test_pods_that_end_in_time_are_nothing_to_tell_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await waiting_for(monkeypatch, pods=[ending()]) == (None, [])
+
+
+async def test_pods_that_do_not_end_among_more_than_are_looked_at_are_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lost_nodes, "LOST_AFTER", 0.0)
+    told, _ = await waiting_for(monkeypatch, more_pods=True)
+    assert told == "1 pods do not end, whose shards wait: has a node died (kubectl get nodes)?"

@@ -25,6 +25,7 @@ from higgsdemo.campaign.fields import (
     CatalogueName,
     Cleanup,
     CleanupChoice,
+    Connection,
     Hours,
     Image,
     IncompleteChoice,
@@ -195,6 +196,14 @@ class Campaign(Model):
         title="At the trigger",
         description="What a trigger's conf may choose that this file does not name: of what decides where "
         "credentials go, and what costs money. Nothing by default.",
+    )
+    worker_identity: list[Connection] = Field(
+        [],
+        title="Worker identity",
+        description="Airflow connections to Amazon and Google that have no keys of their own, and with which "
+        "Airflow is whoever its workers are: an instance's role, a workload identity, keys of their "
+        "environment. No other connection may be without, and pods never get these keys.",
+        examples=[["aws_default"]],
     )
     notifications: Notifications = Field(
         default_factory=Notifications,

@@ -28,6 +28,7 @@ from higgsdemo.clusters.shape import (
     made_by_campaigns,
 )
 from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
+from higgsdemo.storage.named_connection import AWS, UnfitConnection, find_connection
 
 NODEGROUP = "campaign"
 TOKEN_SECONDS = 14 * 60.0  # EKS takes a token for 15 minutes after it was signed
@@ -73,6 +74,8 @@ class EksProvider(TokenProvider):
     @cached_property
     def hook(self) -> EksHook:
         """The hook of the Airflow connection; ``location`` is the region, else the connection's."""
+        with self._explained("open the Airflow connection"):
+            find_connection(self.cluster.connection, AWS)
         return EksHook(aws_conn_id=self.cluster.connection, region_name=self.cluster.location)
 
     def cluster_request(self) -> dict[str, Any]:
@@ -266,7 +269,7 @@ class EksProvider(TokenProvider):
             if code == IN_USE:
                 raise InUse(text) from error
             raise (Unreachable if code in PASSING or status >= 500 else ClusterError)(text) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, UnfitConnection) as error:
             kind = Unreachable if isinstance(error, ConnectionError | HTTPClientError) else ClusterError
             connection = f"the Airflow connection {self.cluster.connection!r}"
             raise kind(f"{where} with {connection}: {error}") from error

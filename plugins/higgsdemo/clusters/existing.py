@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
 
 from higgsdemo.clusters.base import ClusterError, OurCluster, Phase, Provider, State
+from higgsdemo.storage.named_connection import KUBERNETES, UnfitConnection, find_connection, is_somebody
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -53,14 +54,18 @@ class ExistingProvider(Provider):
     def connect(self) -> ApiClient:
         """Return the client of the Airflow connection."""
         with self._explained():
+            self._find()
             return KubernetesHook(**self._access()).get_conn()
 
     @asynccontextmanager
     async def connect_async(self) -> AsyncIterator[AsyncApiClient]:
         """Return the asynchronous client of the Airflow connection."""
+        from asgiref.sync import sync_to_async
+
         hook = AsyncKubernetesHook(**self._access())
         async with AsyncExitStack() as stack:
             with self._explained():
+                await sync_to_async(self._find, thread_sensitive=False)()
                 api = await stack.enter_async_context(hook.get_conn())
             yield api
 
@@ -78,6 +83,11 @@ class ExistingProvider(Provider):
                 f"cluster {self.cluster.name}: the Airflow connection {self._access()['conn_id']!r} cannot "
                 f"be used: {error}"
             ) from error
+
+    def _find(self) -> None:
+        """See that the connection leads somewhere: otherwise it would lead to the worker's own cluster."""
+        if not is_somebody(find_connection(self._access()["conn_id"], KUBERNETES)):
+            raise UnfitConnection("it has neither kube_config, kube_config_path nor in_cluster")
 
     def _access(self) -> dict[str, Any]:
         return {

@@ -35,6 +35,7 @@ from higgsdemo.clusters.shape import (
     made_by_campaigns,
 )
 from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
+from higgsdemo.storage.named_connection import GOOGLE, find_connection
 
 API_ENDPOINT = "gke_api_endpoint"  # extra of the Airflow connection: the API's host, where it is not Google's
 Status = gke.Cluster.Status
@@ -67,6 +68,7 @@ class GkeProvider(TokenProvider):
     @cached_property
     def hook(self) -> GKEHook:
         """The hook of the Airflow connection."""
+        find_connection(self.cluster.connection, GOOGLE)
         return GKEHook(gcp_conn_id=self.cluster.connection, location=self.cluster.location)
 
     @cached_property

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import httpx
-from airflow.sdk import BaseHook
 
 from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, OurCluster, Phase, State, Unreachable
 from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, is_ours, made_by_campaigns
 from higgsdemo.kubernetes.labels import label_value
+from higgsdemo.storage.named_connection import LOCALKUBE, UnfitConnection, find_connection
 
 DEFAULT_CONNECTION = "localkube_default"
 TIMEOUT = 30.0  # s
@@ -35,7 +35,7 @@ class LocalProvider(KubeconfigProvider):
             "labels": self.marks,
         }
         # A server that only rehearses says so in its connection: no campaign has to know.
-        if simulate := BaseHook.get_connection(self._connection).extra_dejson.get("simulate"):
+        if simulate := find_connection(self._connection, LOCALKUBE).extra_dejson.get("simulate"):
             shape["simulate"] = simulate
         there = self._call("GET", f"/{cluster.name}", absent_ok=True)
         if there is not None:
@@ -80,7 +80,11 @@ class LocalProvider(KubeconfigProvider):
         self, method: str, path: str, *, json: Any = None, absent_ok: bool = False
     ) -> dict[str, Any] | None:
         connection_id = self._connection
-        connection = BaseHook.get_connection(connection_id)
+        try:
+            connection = find_connection(connection_id, LOCALKUBE)
+        except UnfitConnection as error:
+            named = f"the Airflow connection {connection_id!r}"
+            raise ClusterError(f"cluster {self.cluster.name}: {named} cannot be used: {error}") from None
         url = f"{connection.host}:{connection.port}/localkube/clusters{path}"
         try:
             response = httpx.request(

@@ -26,6 +26,7 @@ from higgsdemo.operators.base import (
     provider_of,
     told,
 )
+from higgsdemo.operators.credentials import pod_credentials
 from higgsdemo.run import ClusterRun, Run, Stage
 
 if TYPE_CHECKING:
@@ -138,15 +139,10 @@ class SubmitJobsOperator(ClusterOperator):
         :returns: the Secret's name, and the variables that belong in the open.
         """
         from higgsdemo.kubernetes import jobs
-        from higgsdemo.storage.connections import PodStore, ca_environment, holds_secrets, pod_environment
-        from higgsdemo.storage.live import live_environment
+        from higgsdemo.storage.connections import holds_secrets
 
         run, there = assignment.run, assignment.cluster
-        environment = pod_environment(
-            PodStore(there.datasets[0].url, there.input_connection, there.pod_endpoint, there.pod_identity),
-            PodStore(run.output, run.output_connection, run.pod_endpoint, there.pod_identity),
-        )
-        environment |= live_environment(run) | ca_environment(run.pod_ca)
+        environment = pod_credentials(run, there)
         if there.pod_identity:
             cluster.apply(jobs.service_account(assignment))
         if not holds_secrets(environment):

@@ -13,6 +13,7 @@ from higgsdemo.campaign import CampaignError, apply_conf, placed_datasets
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, most_mapped, told
+from higgsdemo.operators.credentials import check_credentials
 from higgsdemo.operators.list_shards import listed
 from higgsdemo.run import GROWING, RECORD, ClusterRun, Run, run_name
 
@@ -68,6 +69,7 @@ class PlanOperator(BaseOperator):
             self.log.warning("%s", remark)
         if run.stages != ("cleanup",):
             refuse_unpublished_image(run, clusters)
+        check_credentials(campaign, run, clusters)
         if "submit" in run.stages:
             names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
             with told():

@@ -9,11 +9,13 @@ one set of settings is written in two ways: as arguments, and as environment var
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from higgsdemo.storage.named_connection import AWS, GOOGLE, UnfitConnection, find_connection, is_somebody
 from higgsdemo.wording import ExplainedError
 
 GCS_ENDPOINT = "gcs_api_endpoint"  # extra of a Google connection: the store's URL, where it is not Google's
@@ -31,6 +33,7 @@ S3_VARIABLES = {
     "sse_bucket_key_enabled": "AWS_SSE_BUCKET_KEY_ENABLED",
 }
 FROM_SERVICE_CONFIG = ("request_payer", "server_side_encryption", "sse_kms_key_id", "sse_bucket_key_enabled")
+KEYS = ("access_key_id", "secret_access_key", "session_token")
 OPEN = ("https", "root")  # servers of these need no connection
 CA_VARIABLE = "CA_CERTIFICATES"
 LARGEST_CA = 1 << 16  # bytes; a Job and its pods bear the text
@@ -119,18 +122,27 @@ def ca_environment(path: str | None) -> dict[str, str]:
     """
     if path is None:
         return {}
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509 import load_pem_x509_certificates
+
+    named = f"storage.pod_ca names {path}"
     try:
         text = Path(path).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"storage.pod_ca names {path}, which cannot be read: {error}") from error
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise StorageError(f"storage.pod_ca names {path}, which has no PEM certificate")
+        raise StorageError(f"{named}, which cannot be read: {error}") from error
     if len(text) > LARGEST_CA:
         raise StorageError(
-            f"storage.pod_ca names {path} of {len(text)} bytes; {LARGEST_CA} are allowed: pods know the "
-            "public authorities already, so your own are enough"
+            f"{named} of {len(text)} bytes; {LARGEST_CA} are allowed: pods know the public authorities "
+            "already, so your own are enough"
         )
-    return {CA_VARIABLE: text}
+    begin, end = (f"-----{edge} CERTIFICATE-----" for edge in ("BEGIN", "END"))
+    if begin not in text or re.sub(f"{begin}[A-Za-z0-9+/=\\s]*{end}", "", text).strip():
+        raise StorageError(f"{named}, which holds something else than certificates: pods would get it, too")
+    try:
+        certificates = load_pem_x509_certificates(text.encode())
+    except ValueError as error:
+        raise StorageError(f"{named}, which has a certificate that is none: {error}") from error
+    return {CA_VARIABLE: "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)}
 
 
 def holds_secrets(environment: dict[str, str]) -> bool:
@@ -145,12 +157,20 @@ def _variables(store: PodStore) -> dict[str, str]:
     if scheme in OPEN:
         return {}
     keyless = store.identity is not None and store.identity.startswith("arn:") == (scheme == "s3")
-    variables = _s3_variables(store) if scheme == "s3" else _gcs_variables(store, keyless)
-    return {name: value for name, value in variables.items() if not (keyless and name in SECRET_VARIABLES)}
+    try:
+        return _s3_variables(store, keyless) if scheme == "s3" else _gcs_variables(store, keyless)
+    except UnfitConnection as error:
+        raise StorageError(f"the Airflow connection {store.connection!r} cannot be used: {error}") from None
 
 
-def _s3_variables(store: PodStore) -> dict[str, str]:
-    settings = _s3_settings(store.connection)
+def _s3_variables(store: PodStore, keyless: bool) -> dict[str, str]:
+    """Return the variables of Amazon's client; no key where the pods have an identity without one.
+
+    :raises StorageError: when the connection has no key that could be handed to pods.
+    """
+    if not keyless and not is_somebody(find_connection(store.connection, AWS)):
+        raise _no_key(store)
+    settings = _s3_settings(store.connection, keyless)
     if store.endpoint:
         settings["endpoint"] = store.endpoint
     texts = {name: str(value).lower() if value is True else str(value) for name, value in settings.items()}
@@ -159,16 +179,16 @@ def _s3_variables(store: PodStore) -> dict[str, str]:
 
 def _s3_access(connection: str) -> Access:
     settings = _s3_settings(connection)
-    if "session_token" not in settings:
+    if "skip_signature" in settings:
         return Access(settings)
     from obstore.auth.boto3 import Boto3CredentialProvider
 
-    temporary = ("access_key_id", "secret_access_key", "session_token")
-    kept = {name: value for name, value in settings.items() if name not in temporary}
+    # Never as settings: obstore would lay keys of the worker's environment beside them.
+    kept = {name: value for name, value in settings.items() if name not in KEYS}
     return Access(kept, Boto3CredentialProvider(_aws_hook(connection).get_session()))
 
 
-def _s3_settings(connection: str) -> dict[str, Any]:
+def _s3_settings(connection: str, keyless: bool = False) -> dict[str, Any]:
     from airflow.sdk.log import mask_secret
     from botocore import UNSIGNED
 
@@ -180,6 +200,8 @@ def _s3_settings(connection: str) -> dict[str, Any]:
     settings |= {name: service[name] for name in FROM_SERVICE_CONFIG if name in service}
     if getattr(hook.config, "signature_version", None) is UNSIGNED:
         return settings | {"skip_signature": True}
+    if keyless:
+        return settings
     found = hook.get_session().get_credentials()
     if found is None:
         raise StorageError(f"the Airflow connection {connection!r} has no AWS credentials")
@@ -233,8 +255,12 @@ def _key_of(extra: dict[str, Any], store: PodStore) -> str:
                 f"the Airflow connection {store.connection!r} names the key file {path}, which cannot be "
                 f"read: {error.strerror}"
             ) from error
-    raise StorageError(
-        f"the Airflow connection {store.connection!r} has no key that pods could read {store.url} with: give "
+    raise _no_key(store)
+
+
+def _no_key(store: PodStore) -> StorageError:
+    return StorageError(
+        f"the Airflow connection {store.connection!r} has no key that pods could use {store.url} with: give "
         "it one, or the cluster a pod_identity"
     )
 
@@ -242,10 +268,12 @@ def _key_of(extra: dict[str, Any], store: PodStore) -> str:
 def _aws_hook(connection: str) -> Any:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
+    find_connection(connection, AWS)
     return AwsBaseHook(aws_conn_id=connection, client_type="s3")
 
 
 def _google_hook(connection: str) -> Any:
     from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
 
+    find_connection(connection, GOOGLE)
     return GoogleBaseHook(gcp_conn_id=connection)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from airflow.sdk import BaseHook
-
 from higgsdemo.run import Run
 from higgsdemo.storage.connections import StorageError
+from higgsdemo.storage.named_connection import REDIS, UnfitConnection, find_connection
 
 LIVE_PORT = 6379
 
@@ -24,12 +23,14 @@ def live_environment(run: Run) -> dict[str, str]:
     """
     if run.live is None:
         return {}
-    connection = BaseHook.get_connection(run.live)
-    if connection.conn_type != "redis" or not connection.host:
+    try:
+        connection = find_connection(run.live, REDIS)
+        if not connection.host:
+            raise UnfitConnection("it has no host")
+    except UnfitConnection as error:
         raise StorageError(
-            f"the Airflow connection {run.live!r} (storage.live) has the type {connection.conn_type!r} and "
-            f"the host {connection.host!r}; it must be of the type 'redis' and have a host"
-        )
+            f"the Airflow connection {run.live!r} (storage.live) cannot be used: {error}"
+        ) from None
     extra = connection.extra_dejson
     scheme = "rediss" if extra.get("ssl") else "redis"
     user, password = quote(connection.login or "", safe=""), quote(connection.password or "", safe="")

@@ -55,7 +55,7 @@ def test_somebody_is_asked_before_clusters_that_work_are_deleted(
 def test_somebody_is_asked_when_the_cluster_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]]
 ) -> None:
-    nowhere = {"conn_type": "localkube", "host": "http://127.0.0.1", "port": 1, "password": "x"}
+    nowhere = {"conn_type": "http", "host": "http://127.0.0.1", "port": 1, "password": "x"}
     monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(nowhere))
     with pytest.raises(TaskAwaitingInput):
         choice(monkeypatch, None).execute(context())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from campaign_changes import with_changes
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.catalogue import load_catalogue
@@ -20,7 +21,31 @@ from higgsdemo.run import ClusterRun
 from s3_server import Bucket, bucket, s3_endpoint
 
 __all__ = ["bucket", "s3_endpoint"]
+ROLE = "arn:aws:iam::123456789012:role/x"
+EKS = {
+    "provider": "eks",
+    "flavor": "m5.large",
+    "image_pull_policy": "Never",
+    "eks": {"cluster_role": ROLE, "node_role": ROLE, "subnets": ["subnet-a", "subnet-b"]},
+}
+GKE = {"provider": "gke", "flavor": "n1-standard-4", "image_pull_policy": "Never"}
+THEIRS = {"provider": "existing", "image_pull_policy": "Never"}
 START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
+
+CONNECTIONS: dict[str, dict[str, Any]] = {
+    "localkube_default": {"conn_type": "http", "host": "http://127.0.0.1", "port": 1, "password": "x"},
+    "google_cloud_default": {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": {"a": "key"}}},
+    "kubernetes_default": {"conn_type": "kubernetes", "extra": {"in_cluster": True}},
+    "nobody": {"conn_type": "aws"},
+    "nowhere": {"conn_type": "kubernetes"},
+    "ssh": {"conn_type": "ssh", "login": "me", "password": "a-secret-of-the-tests"},
+}
+
+
+@pytest.fixture(autouse=True)
+def connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, document in CONNECTIONS.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
 
 
 @pytest.fixture
@@ -88,6 +113,54 @@ def test_no_cluster_pulls_our_image_which_is_in_no_registry_but_is_cleaned_up(
     assert plan(campaign, mapping=mapping, image=pushed)[0].run.image == pushed
     there = [mapping[0] | {"image_pull_policy": "Never"}]
     assert plan(campaign, mapping=there)[0].cluster.image_pull_policy == "Never"
+
+
+MINE = {"datasets": ["Simulated_TTbar_8TeV"]}
+UNFIT: dict[str, tuple[dict[str, Any], str]] = {
+    "a store that is not there": ({"storage.connection": "no_such"}, "'no_such' .*: there is none of that"),
+    "a store of another type": ({"storage.connection": "ssh"}, "'ssh' .*; it must be of the type 'aws'"),
+    "an output of nobody": (
+        {"storage.output_connection": "nobody"},
+        "'nobody' .*: it has no keys of its own",
+    ),
+    "a copy in no Redis": ({"storage.live": "ssh"}, "'ssh' .* must be of the type 'redis'"),
+    "a CA that is a key": ({"storage.pod_ca": "/dev/null"}, "pod_ca names /dev/null, which holds something"),
+    "EKS of nobody": ({"mapping": [MINE | EKS | {"connection": "nobody"}]}, "'nobody' .*: it has no keys of"),
+    "EKS that is not there": ({"mapping": [MINE | EKS | {"connection": "none"}]}, "'none' .* there is"),
+    "GKE of another type": ({"mapping": [MINE | GKE | {"connection": "ssh"}]}, "'ssh' .* 'google_cloud_pl"),
+    "a cluster nowhere": (
+        {"mapping": [MINE | THEIRS | {"connection": "nowhere"}]},
+        "'nowhere' .* no cl",
+    ),
+    "another type's": (
+        {"mapping": [MINE | THEIRS | {"connection": "higgs_s3"}]},
+        "'higgs_s3' .*'kubern",
+    ),
+    "localkube that is not there": ({"defaults.connection": "none"}, "'none' .*: there is none of that name"),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), UNFIT.values(), ids=UNFIT)
+def test_no_connection_stands_for_the_worker_itself(
+    campaign: Campaign, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-worker")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-tests")
+    document = with_changes(campaign.model_dump(mode="json", by_alias=True, exclude_unset=True), changes)
+    with pytest.raises(TaskFailedForGood, match=message) as told:
+        plan(parse_campaign(document, "demo"))
+    assert "a-secret-of-the-tests" not in str(told.value)
+
+
+def test_the_file_may_let_the_worker_be_itself_but_no_pod(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-worker")
+    changes = {"storage.output_connection": "nobody", "worker_identity": ["nobody"]}
+    document = with_changes(campaign.model_dump(mode="json", by_alias=True, exclude_unset=True), changes)
+    with pytest.raises(TaskFailedForGood, match=r"'nobody' has no key that pods could use .* a pod_identity"):
+        plan(parse_campaign(document, "demo"))
+    assert plan(parse_campaign(document, "demo"), stages=["create"])
 
 
 def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from higgsdemo.storage.connections import (
     Access,
@@ -25,6 +27,7 @@ S3 = {
     "AWS_SECRET_ACCESS_KEY": "secret-key",
 }
 KEY = {"type": "service_account", "client_email": "a@b.iam.gserviceaccount.com", "private_key": "-----"}
+AUTHORITY = trustme.CA()
 ROLE = "arn:aws:iam::123456789012:role/pods"
 ACCOUNT = "pods@project.iam.gserviceaccount.com"
 
@@ -121,14 +124,16 @@ def test_a_connection_without_a_key_is_told_what_to_do() -> None:
     with pytest.raises(StorageError) as refused:
         pod_environment(gs("keyless"), s3())
     assert str(refused.value) == (
-        "the Airflow connection 'keyless' has no key that pods could read gs://data with: give it one, or "
+        "the Airflow connection 'keyless' has no key that pods could use gs://data with: give it one, or "
         "the cluster a pod_identity"
     )
 
 
 def test_the_connections_word_on_payment_and_encryption_reaches_both_clients() -> None:
     expected = {"request_payer": True, "server_side_encryption": "aws:kms", "sse_kms_key_id": "alias/higgs"}
-    assert access("s3://data", "paid").settings.items() >= expected.items()
+    reached = access("s3://data", "paid")
+    assert reached.settings.items() >= expected.items()
+    assert "secret_access_key" not in reached.settings
     assert pod_environment(s3("paid"), s3("paid")) == S3 | {
         "AWS_REQUEST_PAYER": "true",
         "AWS_SERVER_SIDE_ENCRYPTION": "aws:kms",
@@ -151,7 +156,7 @@ def test_servers_that_are_open_to_everybody_need_no_connection(url: str) -> None
 
 def test_pods_are_handed_the_certificates_of_a_sites_own_authority(tmp_path: Path) -> None:
     path = tmp_path / "site.pem"
-    path.write_text("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n")
+    path.write_bytes(AUTHORITY.cert_pem.bytes())
     assert ca_environment(str(path)) == {"CA_CERTIFICATES": path.read_text()}
     assert ca_environment(None) == {}
 
@@ -161,7 +166,13 @@ def test_pods_are_handed_the_certificates_of_a_sites_own_authority(tmp_path: Pat
     [
         (None, "which cannot be read: .*No such file"),
         (b"\xff\xfe", "which cannot be read: "),
-        (b"a key", "which has no PEM certificate"),
+        (b"a key", "which holds something else than certificates"),
+        (AUTHORITY.private_key_pem.bytes(), "which holds something else than certificates"),
+        (AUTHORITY.cert_pem.bytes() + b"a secret", "which holds something else than certificates"),
+        (
+            b"-----BEGIN CERTIFICATE-----\nYSBzZWNyZXQ=\n-----END CERTIFICATE-----",
+            "which has a certificate that is none",
+        ),
         (b"-----BEGIN CERTIFICATE-----\n" * 3000, "of 84000 bytes; 65536 are allowed"),
     ],
 )
@@ -173,3 +184,39 @@ def test_what_are_no_certificates_for_pods_is_refused(
         path.write_bytes(content)
     with pytest.raises(StorageError, match=rf"^storage\.pod_ca names {path},? {reason}"):
         ca_environment(str(path))
+
+
+@pytest.fixture
+def worker_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is somebody itself."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-worker")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-worker")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-of-the-worker")
+
+
+@pytest.mark.usefixtures("worker_with_keys")
+@pytest.mark.parametrize(
+    "store", [s3("no_such"), gs("no_such"), s3("google"), gs("amazon"), s3("ssh"), s3("nobody")]
+)
+def test_no_pod_gets_keys_of_a_connection_that_is_not_there_of_another_type_or_the_workers(
+    store: PodStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = {"conn_type": "ssh", "login": "me", "password": "of-ssh"}
+    monkeypatch.setenv("AIRFLOW_CONN_SSH", json.dumps(ssh))
+    monkeypatch.setenv("AIRFLOW_CONN_NOBODY", json.dumps({"conn_type": "aws"}))
+    with pytest.raises(
+        StorageError, match=rf"connection '{store.connection}' (cannot be used|has no key)"
+    ) as told:
+        pod_environment(store, store)
+    assert "of-" not in str(told.value)
+    identified = replace(store, identity=ROLE if store.url.startswith("s3") else ACCOUNT)
+    if store.connection == "nobody":
+        assert pod_environment(identified, identified) == {"AWS_REGION": "us-east-1"}
+
+
+@pytest.mark.usefixtures("worker_with_keys")
+def test_no_key_of_the_worker_goes_with_those_of_a_connection() -> None:
+    reached = access("s3://data", "amazon")
+    assert "access_key_id" not in reached.settings, "obstore would lay AWS_SESSION_TOKEN beside it"
+    keys = reached.provider()
+    assert (keys["access_key_id"], keys["token"]) == ("key", None)

@@ -1,0 +1,54 @@
+"""Airflow connections by name: there, of the type that their use needs, and somebody of their own.
+
+The hooks are kinder. That of Amazon takes a connection that is not there for an empty one, all take one of
+any type, and an empty one is the worker: keys of its environment, its instance's role, its kubeconfig.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+
+AWS, GOOGLE, KUBERNETES, LOCALKUBE, REDIS = "aws", "google_cloud_platform", "kubernetes", "http", "redis"
+OF_STORE = {"s3": AWS, "gs": GOOGLE}
+OF_PROVIDER = {"local": LOCALKUBE, "existing": KUBERNETES, "gke": GOOGLE, "eks": AWS}
+_WHO = {  # extras of a connection, of which one says who it is
+    AWS: ("aws_access_key_id", "profile_name", "role_arn"),
+    GOOGLE: (
+        *("keyfile_dict", "key_path", "key_secret_name", "credential_config_file", "is_anonymous"),
+        *("impersonation_chain", "idp_issuer_url"),
+    ),
+    KUBERNETES: ("kube_config", "kube_config_path", "in_cluster"),
+}
+
+
+class UnfitConnection(AirflowException):
+    """A connection cannot be used; the text continues a sentence that names it."""
+
+
+def find_connection(name: str, kind: str) -> Any:
+    """Return the connection of a name.
+
+    :raises UnfitConnection: when there is none, or it is of another type than ``kind``.
+    """
+    try:
+        found = BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        raise UnfitConnection("there is none of that name") from None
+    if found.conn_type != kind:
+        raise UnfitConnection(f"it is of the type {found.conn_type!r}; it must be of the type {kind!r}")
+    return found
+
+
+def is_somebody(connection: Any) -> bool:
+    """Whether a connection says who it is, so that nothing falls back on the worker's own identity."""
+    kind, extra = connection.conn_type, connection.extra_dejson
+    if kind == AWS:
+        unsigned = extra.get("config_kwargs", {}).get("signature_version") == "unsigned"
+        extra = extra | extra.get("session_kwargs", {})
+        if connection.login or unsigned:
+            return True
+    who = _WHO.get(kind)
+    return who is None or any(extra.get(key) or extra.get(f"extra__{kind}__{key}") for key in who)

@@ -26,7 +26,7 @@ from ports import free_port
 from redis_server import redis_command
 
 Service = dict[str, Any]
-ONE_SHOT = {"airflow-init", "data", "owners", "workload-image"}
+ONE_SHOT = {"airflow-init", "data", "owners", "s3-user", "workload-image"}
 AIRFLOW = {"api-server", "scheduler", "dag-processor", "triggerer", "airflow-init", "data"}
 
 
@@ -269,6 +269,35 @@ def test_the_campaign_finds_its_connections_and_its_pods_their_servers(
     address = {name: services[name]["networks"]["default"]["ipv4_address"] for name in ("s3", "redis")}
     assert campaign.storage.pod_endpoint == f"http://{address['s3']}:9000"
     assert json.loads(variables["AIRFLOW_CONN_HIGGS_REDIS"])["host"] == address["redis"]
+
+
+def test_pods_are_a_user_that_reads_the_input_and_writes_the_output(
+    services: dict[str, Service], environment: dict[str, str], campaign: Campaign, tmp_path: Path
+) -> None:
+    holders = {name for name, one in services.items() if environment["S3_ROOT_PASSWORD"] in json.dumps(one)}
+    assert holders == {"s3", "s3-user", "data"}
+    (script,) = command_words(services["s3-user"])
+    mc = tmp_path / "mc"
+    mc.write_text('#!/bin/sh\n{ echo "$*"; case "$*" in *"user add"*) cat;; esac; } >> "$0.log"\n')
+    mc.chmod(0o755)
+    keys = {name: environment[name] for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY")}
+    script = script.replace("/tmp/policy.json", f"{tmp_path}/policy.json")
+    subprocess.run(
+        ["sh", "-euc", script], env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **keys}, check=True
+    )
+    assert (tmp_path / "mc.log").read_text().splitlines()[1:] == [
+        "admin user add local",
+        *keys.values(),
+        f"admin policy attach local campaigns --user {keys['S3_ACCESS_KEY']}",
+    ]
+    login = json.loads(services["scheduler"]["environment"]["AIRFLOW_CONN_HIGGS_S3"])
+    assert [login["login"], login["password"]] == list(keys.values())
+    reads, writes = json.loads((tmp_path / "policy.json").read_text())["Statement"]
+    buckets = [url.removeprefix("s3://") for url in (campaign.storage.input, campaign.storage.output)]
+    for statement, bucket in zip((reads, writes), buckets, strict=True):
+        assert statement["Resource"] == [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    assert set(reads["Action"]) == {"s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject"}
+    assert not any("*" in action or "Policy" in action for action in writes["Action"])
 
 
 def test_k3s_is_the_same_node_after_down_and_up(

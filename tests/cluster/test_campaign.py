@@ -282,8 +282,7 @@ open("/dev/termination-log", "w").write(said)
 
 def test_where_pods_are_gone_their_job_says_what_it_knows(campaign: Campaign) -> None:
     run = campaign(exits(1, 1, 0, 0), {"tolerance": 4})
-    run.leave_results("c", "d")
-    submitted = run.submit()
+    submitted = run.submit("c", "d")
     soon(lambda: conditions(run.jobs()[0].status)[-1:] == [("Failed", "FailedIndexes")])
     for pod in run.pods():
         run.space.kube.core.delete_namespaced_pod(pod.metadata.name, run.space.namespace)

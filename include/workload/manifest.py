@@ -12,7 +12,7 @@ from typing import Any
 
 from workload.errors import BadInput, Misconfigured
 
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,249}")  # and .json or .root: 255 at most
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,227}")  # with .root or .json a name of a file
 
 
 @dataclass(frozen=True)

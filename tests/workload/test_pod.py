@@ -171,6 +171,8 @@ def test_a_termination_message_that_is_too_long_is_cut_fairly(pod: Pod) -> None:
         ({"size": 10}, "has changed since it was listed (10 bytes then, "),
         ({"size": "10"}, "size '10' is not a number of bytes"),
         ({"name": "a/b"}, "name 'a/b' is not a plain file name"),
+        ({"name": "_a"}, "name '_a' is not a plain file name"),
+        ({"name": "k" * 229}, "is not a plain file name"),
     ],
 )
 def test_an_entry_that_does_not_match_an_object_is_bad_input(
@@ -258,6 +260,13 @@ def test_keys_may_hold_any_character(pod: Pod, bucket: Bucket, shard_file: Path,
     pod.environ |= bucket.environ
     assert pod.run().code == 0
     assert pod.result("higgs_000")["processed"] == 500
+
+
+def test_the_longest_name_is_one_of_a_file(pod: Pod, shard_file: Path) -> None:
+    name = "k" * 228
+    pod.give(shard(shard_file) | {"name": name})
+    assert pod.run().code == 0
+    assert pod.result(name)["processed"] == 500
 
 
 def test_reads_from_and_writes_to_google_cloud_storage(pod: Pod, faulty_store: FaultyStore) -> None:

@@ -19,8 +19,9 @@ from higgsdemo.run import CORRUPT
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.wording import ExplainedError
 
-LONGEST_NAME = 222
-"""Of the 255 bytes of a file's name: 28 are for the range of a part, up to 10^12 events, 5 for `.json`."""
+LONGEST_NAME = 200
+"""A part's has 28 characters more, up to 10^12 events, and a file's 5, `.json`; stores that keep files add to
+it: names of files end at 255 bytes."""
 
 PART = re.compile(r"_[0-9]+-[0-9]+$")  # what `cut` adds to the name of a file
 UNREADABLE = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # keys that obstore does not ask for
@@ -162,8 +163,8 @@ def shards_key(cluster: str) -> str:
 
 def done_shards(output: ObjectStore, dataset: str) -> dict[str, datetime | None]:
     """Return the names of the shards of ``dataset`` that have their result, and when it was written."""
-    found = output.list(f"results/{dataset}")
-    return {stored.key.rpartition("/")[2].removesuffix(".json"): stored.modified for stored in found}
+    found = ((shard_of(stored.key)[1], stored.modified) for stored in output.list(f"results/{dataset}"))
+    return {shard: modified for shard, modified in found if shard}
 
 
 class Corrupt(NamedTuple):

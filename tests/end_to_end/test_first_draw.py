@@ -55,7 +55,9 @@ def full_store() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def unmerged_run(stack: Stack, full_store: str) -> str:
     """A run that was ended by hand once its shards were listed, with all of its results in the bucket."""
-    connect(stack, "many", full_store)
+    store = {"endpoint_url": full_store, "region_name": "us-east-1"}
+    connect(stack, "many", {"conn_type": "aws", "login": "tests", "password": "tests-secret"}, store)
+    connect(stack, "nowhere", {"conn_type": "kubernetes"}, {"kube_config_path": "/nowhere"})
     datasets = [
         {"url": f"s3://many/in/{name}/", "name": name, "sample": sample} for name, sample in DATASETS.items()
     ]
@@ -81,18 +83,12 @@ def end(stack: Stack, run: str) -> bool:
     return True
 
 
-def connect(stack: Stack, name: str, url: str) -> None:
-    """Make an Airflow connection to an S3 server."""
+def connect(stack: Stack, name: str, fields: dict[str, str], extra: dict[str, str]) -> None:
+    """Make an Airflow connection."""
     settings = stack.settings
     login = {"username": USER, "password": settings.secrets.ui_password}
     token = httpx.post(f"{settings.ui_url}/auth/token", json=login, timeout=60).json()["access_token"]
-    made = {
-        "connection_id": name,
-        "conn_type": "aws",
-        "login": "tests",
-        "password": "tests-secret",
-        "extra": json.dumps({"endpoint_url": url, "region_name": "us-east-1"}),
-    }
+    made = fields | {"connection_id": name, "extra": json.dumps(extra)}
     headers = {"Authorization": f"Bearer {token}"}
     answer = httpx.post(f"{settings.ui_url}/api/v2/connections", json=made, headers=headers, timeout=60)
     assert answer.is_success, answer.text

@@ -15,7 +15,7 @@ from clouds.fixtures import gate
 from clouds.gate import Gate
 from clouds.tasks import carry_out
 from clustered_file import write_clustered
-from higgsdemo.campaign import Campaign, load_campaign
+from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
@@ -63,7 +63,13 @@ def connected(gate: Gate, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(store))
 
 
-def planned(campaign: Campaign, **conf: Any) -> list[ClusterRun]:
+def planned(
+    campaign: Campaign, storage: dict[str, str], mapping: list[dict[str, Any]], **conf: Any
+) -> list[ClusterRun]:
+    """A run of the campaign as a file with another storage and mapping says it."""
+    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    document |= {"storage": document["storage"] | storage, "mapping": mapping}
+    campaign = parse_campaign(document, DAG)
     now = datetime.now(UTC)
     dag_run = SimpleNamespace(dag_id=DAG, run_id="manual__1", run_after=now, start_date=now, conf=conf)
     plan = PlanOperator(task_id="plan", campaign=campaign)
@@ -85,7 +91,7 @@ def read(bucket: Bucket, key: str) -> Any:
 def test_every_event_of_the_eight_files_is_counted_once(
     campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
 ) -> None:
-    cluster = {"provider": "existing", "connection": "theirs", "cores": 4}
+    cluster = {"provider": "existing", "connection": "theirs", "cores": 4, "image_pull_policy": "Never"}
     (assignment,) = assignments = planned(
         campaign,
         run_name="streamed",
@@ -126,7 +132,7 @@ def test_every_event_of_the_eight_files_is_counted_once(
 def test_a_file_that_changes_after_it_was_listed_fails_its_shards_and_says_why(
     campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
 ) -> None:
-    cluster = {"provider": "existing", "connection": "theirs", "cores": 4}
+    cluster = {"provider": "existing", "connection": "theirs", "cores": 4, "image_pull_policy": "Never"}
     (assignment,) = planned(
         campaign.model_copy(update={"tolerance": 3}),
         run_name="changed",

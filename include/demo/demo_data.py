@@ -12,6 +12,9 @@ from demo.bucket import Bucket
 from demo.settings import Settings
 from higgsdemo.campaign import Campaign
 
+CATALOGUE, INPUT = "demo", "s3://higgs-demo"
+"""Where the simulated files belong: in no catalogue of real data, and in nobody's own bucket."""
+
 
 class DataError(Exception):
     """The demo's data cannot be generated; the message ends with what the generator said."""
@@ -55,6 +58,11 @@ def fill_bucket(settings: Settings | None, campaign: Campaign, folder: Path) -> 
 def reads_bucket(campaign: Campaign) -> bool:
     """Whether a campaign reads a bucket, and not what is public on the network."""
     return campaign.storage.input.startswith("s3://")
+
+
+def reads_demo(campaign: Campaign) -> bool:
+    """Whether a campaign reads the demo's data where the demo keeps them; no other is filled with them."""
+    return campaign.catalogue == CATALOGUE and campaign.storage.input == INPUT
 
 
 def bucket_name(url: str) -> str:

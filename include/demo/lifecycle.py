@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import httpx
 
 from demo.airflow_api import Airflow, AirflowAwayError
-from demo.demo_data import fill_bucket, generate, make_buckets, reads_bucket
+from demo.demo_data import fill_bucket, generate, make_buckets, reads_demo
 from demo.ports import ports_to_choose
 from demo.services import AIRFLOW, FOUNDATIONS
 from demo.settings import USER, Settings
@@ -54,7 +54,7 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
     supervision.start(service.name for service in FOUNDATIONS)
     with ThreadPoolExecutor(1) as pool:
         folder = None
-        if with_data and reads_bucket(campaign):
+        if with_data and reads_demo(campaign):
             folder = pool.submit(generate, settings.state / "demo-data", settings.environment())
         supervision.migrate_database()
         wait_until(supervision, lambda: _foundations_missing(settings))

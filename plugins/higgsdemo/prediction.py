@@ -38,7 +38,7 @@ class Account(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shards: int
+    shards: int | None = None
     pods: int | None = None
     slots: int | None = None
     pods_a_second: float | None = None
@@ -68,8 +68,11 @@ def predict(
     :param mean_bytes: of a shard.
     :param done: shards by dataset that have their result, on whichever cluster.
     """
-    shards = _to_do(clusters, done or {})
-    pods = [_pods(run, cluster, n) for cluster, n in zip(clusters, shards, strict=True)]
+    to_do = _to_do(clusters, done or {})
+    if to_do is None:
+        return Account()
+    shards = [sum(numbers) for numbers in to_do]
+    pods = [_pods(run, cluster, numbers) for cluster, numbers in zip(clusters, to_do, strict=True)]
     slots = [cluster.slots for cluster in clusters]
     known = Account(
         shards=sum(shards),
@@ -88,7 +91,7 @@ def predict(
             core_seconds += number * one * float(quantity(cluster.resources.cpu))
     return known.model_copy(
         update={
-            "bytes": round(known.shards * mean_bytes),
+            "bytes": round((known.shards or 0) * mean_bytes),
             "seconds": round(seconds, 1),
             "core_hours": round(core_seconds / 3600, 3),
             "cost": cost(clusters, seconds),
@@ -138,7 +141,7 @@ def account_table(predicted: Account | None, actual: Account | None) -> str:
 
 
 _NAMES: dict[str, Callable[[Account], object]] = {
-    "Shards": lambda a: f"{a.shards}",
+    "Shards": lambda a: a.shards is not None and f"{a.shards}",
     "Pods": lambda a: a.pods and f"{a.pods}",
     "Pods at once": lambda a: a.slots and f"{a.slots}",
     "Pods a second": lambda a: a.pods_a_second and f"{a.pods_a_second:g}",
@@ -161,21 +164,28 @@ def _scaled(value: float, unit: str) -> str:
     return f"{value / 1000**power:.3g} {('', 'k', 'M', 'G', 'T')[power]}{unit}"
 
 
-def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[int]:
-    """Return the shards that each cluster has to do, what is done of a dataset spread over its clusters."""
+def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[list[int]] | None:
+    """Return the shards of each dataset that each cluster has to do; None where the files are not known.
+
+    What is done of a dataset is spread over its clusters.
+    """
+    refs = [ref for cluster in clusters for ref in cluster.datasets]
+    if any(ref.files is None and ref.max_shards is None for ref in refs):
+        return None
     total = Counter[str]()
-    for dataset in (dataset for cluster in clusters for dataset in cluster.datasets):
+    for dataset in refs:
         total[dataset.name] += planned_shards(dataset)
     left = {name: max(1 - done.get(name, 0) / n, 0.0) for name, n in total.items() if n}
     return [
-        sum(round(planned_shards(ref) * left.get(ref.name, 0.0)) for ref in cluster.datasets)
+        [round(planned_shards(ref) * left.get(ref.name, 0.0)) for ref in cluster.datasets]
         for cluster in clusters
     ]
 
 
-def _pods(run: Run, cluster: Cluster, shards: int) -> int:
-    apart = WORKLOADS[run.workload].stages_in_apart
-    return ceil(shards / shards_per_pod(cluster, shards, apart))
+def _pods(run: Run, cluster: Cluster, shards: Sequence[int]) -> int:
+    """Return the pods of a cluster's Jobs: each is of one dataset, and its last pod may be not full."""
+    each = shards_per_pod(cluster, sum(shards), WORKLOADS[run.workload].stages_in_apart)
+    return sum(ceil(number / each) for number in shards)
 
 
 def _pod_seconds(run: Run, size: float) -> float:

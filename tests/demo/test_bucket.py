@@ -6,10 +6,10 @@ import pytest
 
 from demo import fill
 from demo.bucket import Bucket
-from demo.demo_data import bucket_name, fill_bucket, make_buckets, reads_bucket
+from demo.demo_data import bucket_name, fill_bucket, make_buckets, reads_bucket, reads_demo
 from demo.files import write_private
 from demo.ports import Ports
-from demo.settings import Settings
+from demo.settings import Settings, campaign_file
 from higgsdemo.campaign import load_campaign
 
 
@@ -84,3 +84,21 @@ def test_a_server_of_a_deployment_is_filled_by_the_usual_variables(
     assert capsys.readouterr().out == "2 files are in s3://higgs-demo\n"
     assert [key for key, _ in Bucket(settings, "higgs-demo").objects()] == ["demo/a/1.root", "demo/a/2.root"]
     assert list(Bucket(settings, "higgs-results").objects()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "storage", "filled"),
+    [
+        ("demo-local", {}, True),
+        ("dimuon", {}, True),
+        ("demo-local", {"input": "s3://mine"}, False),
+        ("higgs-full", {}, False),
+        ("cms-open-data-2012", {}, False),
+    ],
+)
+def test_only_the_demos_own_bucket_is_filled_with_simulated_files(
+    name: str, storage: dict[str, str], filled: bool
+) -> None:
+    campaign = load_campaign(campaign_file(name))
+    changed = campaign.model_copy(update={"storage": campaign.storage.model_copy(update=storage)})
+    assert reads_demo(changed) == filled

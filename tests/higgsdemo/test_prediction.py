@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from higgsdemo.campaign import load_campaign
 from higgsdemo.campaign.model import Cluster
+from higgsdemo.datasets.packing import shards_per_pod
+from higgsdemo.datasets.shards import Shard
+from higgsdemo.kubernetes.jobs import chunks
 from higgsdemo.prediction import Account, account_table, cost, predict, took
 from higgsdemo.results.merge import Merge
 from planned_runs import dataset, planned
 from result_documents import stored
 
+DEMO = Path(__file__).parents[2] / "include/config/demo-local.json"
 FULL = {"flavor": "n1-highmem-16", "cores": 16, "nodes": 22, "price_per_node_hour": 0.95}
 AOD = {"workload": "aod", "download_limit_kbps": 50_000}
 
@@ -45,6 +51,25 @@ def test_where_pods_are_short_their_making_decides() -> None:
 
 def test_several_shards_a_pod_make_fewer_pods() -> None:
     assert predict(planned().run, clusters(2, 1000, shards_per_pod=8), 1e6).pods == 2 * 125
+
+
+def test_each_dataset_has_pods_of_its_own() -> None:
+    """Seven datasets of 5 files, 4 a pod: two pods each, not nine for all 35."""
+    refs = [dataset(name, files=5) for name in "ABCDEFG"]
+    assert predict(planned().run, clusters(1, 0, datasets=refs, shards_per_pod=4), 1e6).pods == 14
+
+
+def test_the_pods_of_the_demo_are_those_of_its_manifests() -> None:
+    campaign = load_campaign(DEMO)
+    placed = campaign.clusters()
+    jobs = [
+        list(chunks((Shard(ref.name, f"{n}", f"s3://b/{n}.root", 1) for n in range(ref.files or 0)), k))
+        for cluster in placed
+        for k in [shards_per_pod(cluster, sum(ref.files or 0 for ref in cluster.datasets))]
+        for ref in cluster.datasets
+    ]
+    pods = sum(len(list(chunk.names)) for job in jobs for chunk in job)
+    assert predict(planned().run, placed, 1e6).pods == pods
 
 
 def test_what_nobody_knows_is_left_out() -> None:
@@ -90,8 +115,9 @@ def test_what_a_resumed_run_finds_done_is_not_predicted() -> None:
 
 
 def test_no_more_shards_are_predicted_than_there_are_files() -> None:
-    refs = [dataset("A", files=8, max_shards=1000), dataset("B", files=8, max_shards=3), dataset("C")]
+    refs = [dataset("A", files=8, max_shards=1000), dataset("B", files=8, max_shards=3)]
     assert predict(planned().run, clusters(1, 0, datasets=refs), None).shards == 8 + 3
+    assert predict(planned().run, clusters(1, 0, datasets=[*refs, dataset("C")]), None) == Account()
 
 
 def test_what_earlier_runs_took_is_not_counted() -> None:

@@ -43,7 +43,12 @@ def written(config: Path) -> Path:
     """A folder of campaigns."""
     shutil.copytree(REPOSITORY / "include" / "config", config)
     document = json.loads((config / f"{DAG}.json").read_text())
-    document["at_trigger"]["connections"] = ["many", "nowhere"]
+    document["at_trigger"] |= {
+        "connections": ["many", "nowhere", "clouds_google", "clouds_amazon"],
+        "storage": ["s3://*", "gs://*"],
+        "flavors": ["local-*", "n1-*", "m5.*"],
+        "max_nodes": 10,
+    }
     (config / f"{DAG}.json").write_text(json.dumps(document))
     (entry,) = [entry for entry in document["mapping"] if entry["name"] == "kubecon-demo-1"]
     entry |= {"name": "released-0", "datasets": entry["datasets"][:1], "max_shards": 1}

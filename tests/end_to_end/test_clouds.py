@@ -36,6 +36,7 @@ MAPPING: list[dict[str, Any]] = [
         "provider": "gke",
         "connection": "clouds_google",
         "flavor": "n1-standard-4",
+        "image_pull_policy": "Never",
         "nodes": 2,
         "input": f"gs://{MIRROR}",
         "input_connection": "clouds_google",
@@ -47,6 +48,7 @@ MAPPING: list[dict[str, Any]] = [
         "connection": "clouds_amazon",
         "location": REGION,
         "flavor": "m5.xlarge",
+        "image_pull_policy": "Never",
         "eks": {
             "cluster_role": "arn:aws:iam::123456789012:role/eks-cluster",
             "node_role": "arn:aws:iam::123456789012:role/eks-node",

@@ -119,7 +119,11 @@ def written(config: Path) -> Path:
     demo["notifications"] = {"on_success": [MAIL]}
     (config / f"{DAG}.json").write_text(json.dumps(demo))
     (own,) = below(README, OWN, "json")
-    image = {"registry.example.org/dimuon:1": "higgsdemo/dimuon:1"}
+    there = '"connection": "my_cluster"'
+    image = {
+        "registry.example.org/dimuon:1": "higgsdemo/dimuon:1",
+        there: f'{there}, "image_pull_policy": "Never"',
+    }
     (config / "my-dimuon.json").write_text(replaced(own, image))
     return config
 

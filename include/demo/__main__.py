@@ -132,11 +132,13 @@ def _session(url: str, supervision: Supervision) -> Airflow:
 
 
 def _addresses(settings: Settings) -> str:
+    pods = settings.pod_endpoint
     return "\n".join(
         (
             f"  Airflow      {settings.ui_url}   user {USER}, password {settings.secrets.ui_password}",
             f"  Kubernetes   kubectl --kubeconfig {settings.kubeconfig} get pods,jobs,nodes -A",
             f"  S3           {settings.s3_url}   keys in {settings.state / 'secrets.json'}",
+            *([f"               pods of other clusters: storage.pod_endpoint {pods}"] if pods else []),
             f"  Logs         {settings.logs}",
         )
     )

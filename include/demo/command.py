@@ -15,6 +15,7 @@ from demo.lifecycle import airflow
 from demo.supervision import ServiceError, Supervision
 from demo.view import View
 from higgsdemo.campaign import Campaign, CampaignError
+from higgsdemo.wording import printable_lines
 
 INTERRUPTED = 130
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
@@ -31,7 +32,7 @@ def carry_out(command: Callable[[], int]) -> int:
     try:
         return command()
     except (AirflowError, CampaignError, CampaignRunError, DataError, ServiceError, ValueError) as error:
-        print(f"\n{error}", file=sys.stderr)
+        print("", *printable_lines(str(error)), sep="\n", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)

@@ -46,6 +46,11 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: 
                 supervision.stop()
             raise
         say(f"Airflow, the S3 server and localkube are up ({(datetime.now(UTC) - began).seconds} s)")
+        if supervision.settings.pod_endpoint:
+            say(
+                f"The S3 server listens on {supervision.settings.s3_host} and checks no keys: who reaches "
+                "that address reads and writes all that is in it"
+            )
 
 
 def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: bool) -> None:

@@ -6,12 +6,15 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-HOST = "127.0.0.1"
+from higgsdemo.wording import given
+
+HOST, ALL_HOSTS = "127.0.0.1", "0.0.0.0"
 
 
 class Ports(BaseModel):
@@ -23,12 +26,14 @@ class Ports(BaseModel):
     s3: int = 9000
     localkube: int = 7443
 
-    def free(self) -> Self:
-        """The same ports, with another one for each that somebody listens on."""
+    def free(self, s3_host: str = HOST) -> Self:
+        """The same ports, with another one for each that somebody listens on, be it at the address of S3."""
         taken: set[int] = set()
         chosen: dict[str, int] = {}
         for name, port in self.model_dump().items():
-            chosen[name] = port if port not in taken and _is_free(port) else _free_port(taken)
+            hosts = {HOST, s3_host} if name == "s3" else {HOST}
+            free = port not in taken and all(_is_free(port, host) for host in hosts)
+            chosen[name] = port if free else _free_port(taken)
             taken.add(chosen[name])
         return self.model_copy(update=chosen)
 
@@ -41,14 +46,38 @@ def ports_to_choose() -> Iterator[None]:
         yield
 
 
-def _is_free(port: int) -> bool:
+def check_address(name: str, host: str) -> None:
+    """Raise ValueError when `host` is no address that a server on this machine can listen on."""
+    try:
+        IPv4Address(host)
+        with socket.create_server((host, 0)):
+            pass
+    except (OSError, ValueError):
+        raise ValueError(
+            f"{name} is {given(host)}: it must be an IPv4 address of this machine that pods reach, such as "
+            f"that of a bridge (`ip address` lists them), or {ALL_HOSTS} for all of them"
+        ) from None
+
+
+def outward_address() -> str:
+    """The address of this machine that others see, as far as its routes tell; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+        try:
+            caller.connect(("192.0.2.1", 9))
+        except OSError:  # no network
+            return HOST
+        address: str = caller.getsockname()[0]
+        return address
+
+
+def _is_free(port: int, host: str = HOST) -> bool:
     with socket.socket() as caller:
-        if caller.connect_ex((HOST, port)) == 0:
+        if caller.connect_ex((host, port)) == 0:
             return False
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((HOST, port))
+            listener.bind((host, port))
         except OSError:
             return False
     return True

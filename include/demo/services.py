@@ -1,8 +1,9 @@
 """What runs: the command and the environment of each local service.
 
-Every service listens on the loopback interface alone. Airflow's settings are those of one small machine: they
-trade some idle work for a quick answer, and let a killed component be replaced within seconds instead of
-minutes. A worker waits for minutes, as long as an api-server takes to start again on a busy machine.
+Every service listens on the loopback interface alone, but for the S3 server where it is told otherwise.
+Airflow's settings are those of one small machine: they trade some idle work for a quick answer, and let a
+killed component be replaced within seconds instead of minutes. A worker waits for minutes, as long as an
+api-server takes to start again on a busy machine.
 """
 
 import shlex
@@ -89,7 +90,7 @@ def _airflow(*arguments: str) -> Callable[[Settings], list[str]]:
 
 
 def _s3_command(settings: Settings) -> list[str]:
-    where = ("--host", HOST, "--port", str(settings.ports.s3))
+    where = ("--host", settings.s3_host, "--port", str(settings.ports.s3))
     return [sys.executable, "-m", *settings.stand_ins.s3, *where]
 
 

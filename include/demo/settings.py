@@ -18,7 +18,7 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.files import read_content, write_private
-from demo.ports import HOST, Ports
+from demo.ports import ALL_HOSTS, HOST, Ports, check_address, outward_address
 from higgsdemo.campaign import config_files, config_folder
 from higgsdemo.wording import did_you_mean, given
 
@@ -30,6 +30,10 @@ REHEARSAL = Path("rehearsal", "state")
 USER = "admin"
 
 DATABASE = "HIGGS_DATABASE"  # environment variable: another database for Airflow than SQLite, as a URL
+S3_HOST = "HIGGS_S3_HOST"  # environment variable: an address for the S3 server that pods elsewhere reach
+
+_CHOICES = {DATABASE: "database.url", S3_HOST: "s3.host"}
+"""The file of the state folder that remembers what a variable has chosen."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -111,7 +115,7 @@ class Settings(BaseModel):
 
         To be called only while the services are down, or their own ports look taken.
         """
-        ports = self.ports.free()
+        ports = self.ports.free(self.s3_host)
         write_private(self.state / "ports.json", ports.model_dump_json(indent=2))
         return self.model_copy(update={"ports": ports})
 
@@ -122,8 +126,21 @@ class Settings(BaseModel):
 
     @property
     def s3_url(self) -> str:
-        """The S3 server, for Airflow and for pods."""
-        return f"http://{HOST}:{self.ports.s3}"
+        """The S3 server, for Airflow and for pods on this machine."""
+        return f"http://{HOST if self.s3_host == ALL_HOSTS else self.s3_host}:{self.ports.s3}"
+
+    @property
+    def s3_host(self) -> str:
+        """The address that the S3 server listens on, as it was when the services were last started."""
+        return self._chosen(S3_HOST) or HOST
+
+    @property
+    def pod_endpoint(self) -> str | None:
+        """The S3 server for pods of other clusters; None while this machine alone reaches it."""
+        if self.s3_host == HOST:
+            return None
+        host = outward_address() if self.s3_host == ALL_HOSTS else self.s3_host
+        return f"http://{host}:{self.ports.s3}"
 
     @property
     def localkube_url(self) -> str:
@@ -173,19 +190,24 @@ class Settings(BaseModel):
     @property
     def database(self) -> str:
         """The URL of Airflow's database, as it was when the services were last started."""
-        try:
-            return (self.state / "database.url").read_text()
-        except FileNotFoundError:
-            return f"sqlite:///{self.airflow_home / 'airflow.db'}"
+        return self._chosen(DATABASE) or f"sqlite:///{self.airflow_home / 'airflow.db'}"
 
-    def choose_database(self) -> None:
-        """Take the database that `HIGGS_DATABASE` names, or SQLite; to be called while the services are down.
+    def choose(self) -> None:
+        """Remember what the environment chooses, until the services start again; they must be down now.
 
-        Airflow's own variable is not asked: in somebody's shell it may name the database of another Airflow.
+        Airflow's own variable is not asked for the database: in somebody's shell it may name that of another
+        Airflow. Raises ValueError when the S3 server cannot listen where it is told to.
         """
-        (self.state / "database.url").unlink(missing_ok=True)
-        if url := os.environ.get(DATABASE):
-            write_private(self.state / "database.url", url)
+        if host := os.environ.get(S3_HOST):
+            check_address(S3_HOST, host)
+        for variable, name in _CHOICES.items():
+            (self.state / name).unlink(missing_ok=True)
+            if value := os.environ.get(variable):
+                write_private(self.state / name, value)
+
+    def _chosen(self, variable: str) -> str | None:
+        path = self.state / _CHOICES[variable]
+        return path.read_text() if path.exists() else None
 
     @property
     def control_socket(self) -> Path:
@@ -203,7 +225,7 @@ class Settings(BaseModel):
         """
         strange = ("AIRFLOW__", "AIRFLOW_HOME", "AWS_", "KUBECONFIG", "PYTHON")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
-        local = f"{HOST},localhost"
+        local = ",".join(dict.fromkeys((HOST, "localhost", self.s3_host)))
         return kept | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY / 'include'}",

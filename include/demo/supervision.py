@@ -83,8 +83,8 @@ class Supervision:
         Raises ServiceError when it does not answer.
         """
         self.stop()
+        self.settings.choose()
         self.settings = self.settings.with_free_ports()
-        self.settings.choose_database()
         self._write_configuration()
         command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon"]
         with (self.settings.logs / "supervisord.out").open("wb") as output:

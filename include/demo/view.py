@@ -14,6 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from higgsdemo.wording import printable_lines
+
 State = dict[str, Any]
 """A run as `/higgs/api/run` answers."""
 
@@ -91,7 +93,7 @@ class LiveView:
 
     def say(self, text: str) -> None:
         """Print a line above the table."""
-        self._console.print(Text(text))
+        self._console.print(_plain(text))
 
     def print(self, *content: RenderableType) -> None:
         """Print below what was shown so far, after the table has been left as it is."""
@@ -130,7 +132,7 @@ class PlainView:
     def say(self, text: str) -> None:
         """Print a line with the time since the start."""
         stamp = _clock(time.monotonic() - self._began)
-        self._console.print(Text(f"[{stamp}] {text}"), soft_wrap=True)
+        self._console.print(_plain(f"[{stamp}] {text}"), soft_wrap=True)
 
     def print(self, *content: RenderableType) -> None:
         """Print tables and texts as they are."""
@@ -160,7 +162,7 @@ def render(state: State, wide: bool) -> RenderableType:
     """A line for each cluster and the total, then the tasks outside of them, and what has gone wrong."""
     run = state["run"]
     heading = Text.assemble(
-        f"{state['title']}, run {run['run_id']}: ",
+        _plain(f"{state['title']}, run {run['run_id']}: "),
         (run["state"], _STYLES.get(run["state"], "")),
         _elapsed(run),
     )
@@ -169,7 +171,7 @@ def render(state: State, wide: bool) -> RenderableType:
         mark, style = _mark(stage["state"])
         marks += [Text(f"{mark} {stage['name']}", style=style), "  "]
     shown = state["failures"]["shown"][:_FAILURES]
-    failures = [Text(f"{f['shard']} of {f['dataset']}: {f['reason']}", "red") for f in shown]
+    failures = [_plain(f"{f['shard']} of {f['dataset']}: {f['reason']}", "red") for f in shown]
     return Group(heading, _table(state, wide), Text.assemble(" ", *marks), *failures, *_remarks(state))
 
 
@@ -203,7 +205,7 @@ def _row(name: str, marks: Text, pods: dict[str, int], shards: State, wide: bool
     to_go = f"{shards['eta']:.0f} s" if shards["eta"] is not None else ""
     counts = [str(shards[part]) for part in list(_SHARDS)[1:]]
     seen = [str(pods[phase]) if any(pods.values()) else "" for phase in _PODS]
-    return [name, marks, *seen, *bars, done, *counts, rate, to_go]
+    return [_plain(name), marks, *seen, *bars, done, *counts, rate, to_go]
 
 
 def _stages(state: State) -> list[State]:
@@ -224,6 +226,9 @@ def _tasks(state: State) -> list[tuple[str, str | None]]:
 def _remarks(state: State) -> list[Text]:
     reading, failed = state["reading"], state["failures"]["count"]
     remarks = [f"and {failed - _FAILURES} failed shards more"] if failed > _FAILURES else []
+    for cluster in state["clusters"]:
+        if cluster["waiting"]:
+            remarks.append(f"{cluster['name']} waits: {cluster['waiting']}")
     for one in state["slow"]:
         remarks.append(f"slow: {one['dataset']} in {one['cluster']}, about {one['eta']:.0f} s to go")
     for one in state["stragglers"][:5]:
@@ -232,12 +237,17 @@ def _remarks(state: State) -> list[Text]:
         remarks.append(reading["error"])
     elif not reading["complete"] and reading["found"]:
         remarks.append(f"reading results: {reading['read']} of {reading['found']}")
-    return [Text(remark, "dim") for remark in remarks]
+    return [_plain(remark, "dim") for remark in remarks]
 
 
 def _print(console: Console, *content: RenderableType) -> None:
     for item in content:
-        console.print(Text(item) if isinstance(item, str) else item, soft_wrap=True)
+        console.print(_plain(item) if isinstance(item, str) else item, soft_wrap=True)
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Text as it is, which may come from a bucket or a pod: no markup, and nothing that a terminal obeys."""
+    return Text("\n".join(printable_lines(text)), style)
 
 
 def _mark(state: str | None) -> tuple[str, str]:

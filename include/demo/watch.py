@@ -13,6 +13,9 @@ from demo.airflow_api import FINISHED, Airflow, AirflowAwayError, AirflowError
 from demo.view import WIDE, State, View, render
 
 _LOOK_SECONDS = 1.0
+_UNREADABLE_SECONDS = 30.0
+"""Seconds after which a run that has ended is left whose folder cannot be read."""
+
 _AWAY_SECONDS = 120.0
 """Seconds for which Airflow may not answer; a killed one is back in about 10."""
 
@@ -41,11 +44,11 @@ class Watched:
             time.sleep(0.2)
 
     def follow(self, check: Callable[[], None] = lambda: None) -> Iterator[State]:
-        """Yield the run as it is, again and again until it has ended.
+        """Yield the run as it is, again and again until it has ended and all of it is read, or cannot be.
 
         `check` is called while Airflow is away. Raises AirflowAwayError when it is away for too long.
         """
-        answered = time.monotonic()
+        answered = readable = time.monotonic()
         while True:
             try:
                 state = self.look()
@@ -56,8 +59,11 @@ class Watched:
             else:
                 answered = time.monotonic()
                 yield state
-                read = state["reading"]["complete"] or not state["clusters"]
-                if state["run"]["state"] in FINISHED and read:
+                ended, reading = state["run"]["state"] in FINISHED, state["reading"]
+                if not ended or not reading["error"]:
+                    readable = answered
+                given_up = answered - readable > _UNREADABLE_SECONDS
+                if ended and (reading["complete"] or not state["clusters"] or given_up):
                     return
             time.sleep(_LOOK_SECONDS)
 
@@ -78,5 +84,7 @@ def show_live(watched: Watched, view: View) -> int:
     with view:
         for state in watched.follow():
             view.show(state)
+        if error := state["reading"]["error"]:
+            view.say(error)
         view.say(f"run {state['run']['run_id']}: {state['run']['state']}")
     return 1 if state["run"]["state"] == "failed" else 0

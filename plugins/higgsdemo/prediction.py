@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, log10
+from typing import Annotated
 
+from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.model import Cluster
@@ -22,6 +24,11 @@ from higgsdemo.results.merge import Merge
 from higgsdemo.run import Run
 
 STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
+
+
+Amount = Annotated[int, Ge(0), Le(1 << 60)]
+Measure = Annotated[float, Ge(0), Le(1e18)]
+"""More than any campaign's: accounts are read again from a bucket."""
 
 
 class Account(BaseModel):
@@ -38,14 +45,14 @@ class Account(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shards: int | None = None
-    pods: int | None = None
-    slots: int | None = None
-    pods_a_second: float | None = None
-    bytes: int | None = None
-    seconds: float | None = None
-    core_hours: float | None = None
-    cost: float | None = None
+    shards: Amount | None = None
+    pods: Amount | None = None
+    slots: Amount | None = None
+    pods_a_second: Measure | None = None
+    bytes: Amount | None = None
+    seconds: Measure | None = None
+    core_hours: Measure | None = None
+    cost: Measure | None = None
 
     @property
     def bytes_a_second(self) -> float | None:

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST_QUOTE = 200
-LONGEST_LINE = 500
+LONGEST_LINE, LONGEST_MESSAGE = 500, 2000  # characters; a key may have 1024
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
 _COLOURS = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
 
 
 class ExplainedError(Exception):
-    """What went wrong, in a message that tells a person all there is to tell.
+    """What went wrong, in a printable message that tells a person all there is to tell.
 
     :param final: whether asking again would end the same; by default what is true of the kind of error.
     """
@@ -24,7 +24,7 @@ class ExplainedError(Exception):
     final = False
 
     def __init__(self, message: str, *, final: bool | None = None) -> None:
-        super().__init__(message)
+        super().__init__("\n".join(printable(line, LONGEST_MESSAGE) for line in message.split("\n")))
         self.final = type(self).final if final is None else final
 
 

@@ -4,14 +4,18 @@ import json
 import os
 import socket
 import stat
+import subprocess
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from demo.files import write_private
 from demo.ports import Ports, ports_to_choose
+from demo.services import SERVICES
 from demo.settings import Settings, campaign_file
+from kube_client import eventually
 
 
 def test_secrets_are_random_remembered_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
@@ -46,6 +50,62 @@ def test_a_port_that_somebody_has_on_all_interfaces_is_taken_too(tmp_path: Path)
 def test_one_port_is_not_given_to_two_services(tmp_path: Path) -> None:
     write_private(tmp_path / "ports.json", Ports(ui=45123, s3=45123, localkube=45123).model_dump_json())
     assert len(set(Settings.load(tmp_path).with_free_ports().ports.model_dump().values())) == 3
+
+
+def test_the_s3_server_listens_where_it_is_told_and_all_that_lead_to_it_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.load(tmp_path)
+    assert (settings.s3_host, settings.pod_endpoint) == ("127.0.0.1", None)
+    monkeypatch.setenv("HIGGS_S3_HOST", "127.0.0.2")
+    with socket.create_server(("127.0.0.2", 0)) as somebody:
+        taken = somebody.getsockname()[1]
+        write_private(tmp_path / "ports.json", Ports(s3=taken).model_dump_json())
+        settings.choose()
+        settings = Settings.load(tmp_path).with_free_ports()
+    assert settings.ports.s3 != taken
+    assert settings.s3_url == settings.pod_endpoint == f"http://127.0.0.2:{settings.ports.s3}"
+    assert "127.0.0.2" in settings.environment()["NO_PROXY"].split(",")
+    (tmp_path / "localkube").mkdir()
+    settings.localkube_token.write_text("token")
+    assert (
+        json.loads(settings.connections()["AIRFLOW_CONN_HIGGS_S3"])["extra"]["endpoint_url"]
+        == settings.s3_url
+    )
+    server = subprocess.Popen(
+        SERVICES["s3"].command(settings),
+        cwd=tmp_path,
+        env=settings.environment() | {"PYTHONWARNINGS": "ignore"},
+    )
+    try:
+        eventually(lambda: _answers(settings.s3_url), "the S3 server answers at the address")
+        assert not _answers(f"http://127.0.0.1:{settings.ports.s3}")
+    finally:
+        server.terminate()
+        server.wait()
+    monkeypatch.setenv("HIGGS_S3_HOST", "0.0.0.0")
+    settings.choose()
+    assert settings.s3_url == f"http://127.0.0.1:{settings.ports.s3}"
+    assert not str(settings.pod_endpoint).startswith("http://0.0.0.0")
+    monkeypatch.delenv("HIGGS_S3_HOST")
+    settings.choose()
+    assert settings.pod_endpoint is None
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "localhost", "127.0.0.1:9000", "-", "::1"])
+def test_an_address_that_is_none_of_this_machine_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("HIGGS_S3_HOST", host)
+    with pytest.raises(ValueError, match=r"HIGGS_S3_HOST is .* must be an IPv4 address of this machine"):
+        Settings.load(tmp_path).choose()
 
 
 def test_a_file_that_is_broken_is_named(tmp_path: Path) -> None:

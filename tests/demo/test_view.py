@@ -8,52 +8,7 @@ import pytest
 from rich.console import Console
 
 from demo.view import LiveView, PlainView, render, sentence, view_for
-
-SHARDS: dict[str, Any] = {
-    "total": 10,
-    "done": 4,
-    "running": 3,
-    "failed": 1,
-    "pending": 2,
-    "rate": 0.5,
-    "eta": 10.0,
-}
-PODS = {"pending": 5, "running": 3, "succeeded": 4, "failed": 2}
-NO_PODS = dict.fromkeys(PODS, 0)
-STEPS = [{"name": "create_cluster", "state": "success"}, {"name": "submit_jobs", "state": "running"}]
-STATE: dict[str, Any] = {
-    "title": "The demo",
-    "run": {"run_id": "one", "state": "running", "started": 100.0, "ended": 142.0, "ended_all": False},
-    "stages": [
-        {"name": "plan", "state": "success"},
-        {"name": "cluster", "state": "running"},
-        {"name": "plot", "state": None},
-    ],
-    "clusters": [
-        {"name": "kubecon-demo-0", "steps": STEPS, "pods": PODS, "shards": SHARDS},
-        {
-            "name": "kubecon-demo-1",
-            "steps": [{"name": "create_cluster", "state": "up_for_retry"}],
-            "pods": NO_PODS,
-            "shards": SHARDS | {"total": None, "rate": 0.0, "eta": None},
-        },
-    ],
-    "pods": PODS,
-    "total": SHARDS,
-    "slow": [],
-    "stragglers": [],
-    "reading": {"read": 4, "found": 9, "complete": False, "error": None},
-    "failures": {"count": 7, "shown": [{"shard": "s", "dataset": "D", "reason": "exit code 65 [red]"}] * 7},
-}
-DONE: dict[str, Any] = STATE | {
-    "run": STATE["run"] | {"state": "success", "ended_all": True},
-    "stages": [{"name": name, "state": "success"} for name in ("plan", "cluster", "plot")],
-    "clusters": [
-        line | {"steps": [step | {"state": "success"} for step in line["steps"]]}
-        for line in STATE["clusters"]
-    ],
-    "total": SHARDS | {"done": 10, "running": 0, "failed": 0, "pending": 0},
-}
+from watched_runs import DONE, SHARDS, STATE
 
 
 def shown_plainly(*moments: dict[str, Any]) -> list[str]:
@@ -123,6 +78,7 @@ def test_failures_and_what_is_still_to_be_read_stand_below() -> None:
     assert printed(80)[7:] == [
         *["s of D: exit code 65 [red]"] * 5,
         "and 2 failed shards more",
+        "kubecon-demo-1 waits: no node has room",
         "reading results: 4 of 9",
     ]
 
@@ -154,3 +110,25 @@ def test_only_a_terminal_in_colours_gets_the_table(
     if variable:
         monkeypatch.setenv(variable, "true")
     assert type(view_for(console)) is kind
+
+
+def test_a_terminal_obeys_nothing_of_what_a_bucket_a_pod_or_a_campaign_says() -> None:
+    evil = "[red]x[/red] :smile: \x1b[2J\x9b2J\u202e\x07"
+    state = STATE | {
+        "title": evil,
+        "run": STATE["run"] | {"run_id": evil},
+        "clusters": [STATE["clusters"][0] | {"name": evil, "waiting": evil}],
+        "slow": [{"dataset": evil, "cluster": evil, "eta": 1.0}],
+        "stragglers": [{"shard": evil, "dataset": evil, "cluster": evil}],
+        "reading": STATE["reading"] | {"error": evil},
+        "failures": {"count": 1, "shown": [{"shard": evil, "dataset": evil, "reason": evil}]},
+    }
+    console = Console(file=io.StringIO(), width=300)
+    with PlainView(console) as view:
+        view.show(state)
+        view.say(evil)
+        view.print(evil, render(state, wide=False))
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    assert told.replace("\n", "").isprintable()
+    assert told.count("[red]x[/red] :smile: \\u001b[2J\\u009b2J\\u202e\\u0007") >= 12

@@ -16,6 +16,7 @@ from typing import Self
 from higgsdemo.campaign.model import DatasetRef
 from higgsdemo.datasets.shards import shard_of, shards_key
 from higgsdemo.run import ClusterRun
+from higgsdemo.storage.documents import read_lines
 from higgsdemo.storage.object_store import ObjectStore
 
 Shards = dict[str, tuple[int, int] | None]
@@ -39,12 +40,14 @@ class ExpectedShards:
         return expected
 
     def read(self, output: ObjectStore, cluster: str) -> None:
-        """Read the list of a cluster."""
-        self.clusters[cluster] = {}
-        for line in output.lines(shards_key(cluster)):  # what a Shard has besides would take most of the time
-            shard = json.loads(line)
-            entries = (shard["entries"][0], shard["entries"][1]) if "entries" in shard else None
-            self.clusters[cluster].setdefault(shard["dataset"], {})[shard["name"]] = entries
+        """Read the list of a cluster, the whole of it or nothing.
+
+        :raises StorageError: when it cannot be read, or is none.
+        """
+        listed: dict[str, Shards] = {}
+        for dataset, name, entries in read_lines(output, shards_key(cluster), _place):
+            listed.setdefault(dataset, {})[name] = entries
+        self.clusters[cluster] = listed
 
     def __contains__(self, key: str) -> bool:
         """Whether the object of that key, in the run's folder, is the result of one of these shards."""
@@ -78,6 +81,13 @@ class ExpectedShards:
             for ref in assignment.cluster.datasets:
                 counts[ref.name] += planned_shards(ref) if unlisted else 0
         return dict(counts)
+
+
+def _place(line: bytes) -> tuple[str, str, tuple[int, int] | None]:
+    """Return dataset, name and events of a listed shard: what it has besides would take most of the time."""
+    shard = json.loads(line)
+    place, entries = (str(shard["dataset"]), str(shard["name"])), shard.get("entries")
+    return *place, (int(entries[0]), int(entries[1])) if entries else None
 
 
 def planned_shards(dataset: DatasetRef) -> int:

@@ -15,7 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
+
 from higgsdemo.run import CORRUPT
+from higgsdemo.storage.documents import read_document, read_lines
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.wording import ExplainedError
 
@@ -144,16 +147,19 @@ def dump(shard: Shard) -> bytes:
 
 def load(lines: Iterable[bytes]) -> Iterator[Shard]:
     """Yield the shards of the lines of ``shards/<cluster>.jsonl``."""
-    for line in lines:
-        said = {"size": None} | json.loads(line)
-        if entries := said.get("entries"):
-            said["entries"] = tuple(entries)
-        yield Shard(**said)
+    return map(_of_line, lines)
+
+
+def _of_line(line: bytes) -> Shard:
+    said = {"size": None} | json.loads(line)
+    if entries := said.get("entries"):
+        said["entries"] = tuple(entries)
+    return Shard(**said)
 
 
 def cluster_shards(output: ObjectStore, cluster: str) -> Iterator[Shard]:
     """Yield the shards of a cluster from the run's folder, those of a dataset one after the other."""
-    return load(output.lines(shards_key(cluster)))
+    return read_lines(output, shards_key(cluster), _of_line)
 
 
 def shards_key(cluster: str) -> str:
@@ -167,6 +173,9 @@ def done_shards(output: ObjectStore, dataset: str) -> dict[str, datetime | None]
     return {shard: modified for shard, modified in found if shard}
 
 
+KEYS = TypeAdapter(list[str])
+
+
 class Corrupt(NamedTuple):
     """Shards of which the last merge has found the result to be none, by dataset, and when it did."""
 
@@ -178,7 +187,7 @@ class Corrupt(NamedTuple):
         """Read what the merge has left in the run's folder."""
         shards: dict[str, set[str]] = {}
         told = output.look_up(CORRUPT)
-        for key in json.loads(output.read(CORRUPT)) if told else ():
+        for key in read_document(output, CORRUPT, KEYS) if told else ():
             dataset, shard = shard_of(key)
             shards.setdefault(dataset, set()).add(shard)
         return cls(shards, told.modified if told else None)

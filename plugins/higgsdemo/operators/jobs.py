@@ -28,6 +28,7 @@ from higgsdemo.operators.base import (
 )
 from higgsdemo.operators.credentials import pod_credentials
 from higgsdemo.run import ClusterRun, Run, Stage
+from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -220,10 +221,12 @@ class WaitForJobsOperator(ClusterOperator):
             output = output_store(assignment)
             totals, missing = _without_result(assignment, output)
             failures = failed_shards(connect(assignment), assignment, missing) if missing else []
-            if failures:
-                output.write(failures_key(assignment.cluster.name), json.dumps(failures, indent=1).encode())
+            key = failures_key(assignment.cluster.name)
+            if failures or output.exists(key):  # those of an earlier wait are over
+                output.write(key, json.dumps(failures, indent=1).encode())
         for failure in failures[:20]:
-            self.log.error("shard %(shard)s of %(dataset)s failed: %(reason)s", failure)
+            said = "shard {shard} of {dataset} failed: {reason}".format_map(failure)
+            self.log.error("%s", printable(said))
         return totals, missing
 
 

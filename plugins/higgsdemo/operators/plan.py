@@ -93,18 +93,21 @@ class PlanOperator(BaseOperator):
 
     def _claim(self, run: Run, run_id: str, datasets: set[str]) -> ObjectStore:
         """Return the run's folder, which must be new, or this DAG run's, or to be resumed as a whole."""
+        from higgsdemo.operators.record import RUN_RECORD
+        from higgsdemo.storage.documents import read_document
         from higgsdemo.storage.object_store import ObjectStore
 
         output = ObjectStore(run.output, run.output_connection)
         if not output.exists(RECORD):
             return output
-        earlier = json.loads(output.read(RECORD))
-        if not run.resume and (by := earlier["airflow"]["dag_run"]) != run_id:
+        earlier = read_document(output, RECORD, RUN_RECORD)
+        by = earlier.airflow.dag_run if earlier.airflow else "that its campaign.json does not name"
+        if not run.resume and by != run_id:
             raise TaskFailedForGood(
                 f"run {run.name} is there already, made by the DAG run {by}: give resume to finish it, or "
                 "another run_name"
             )
-        lost = sorted(set(earlier.get("datasets", ())) - datasets)
+        lost = sorted(set(earlier.datasets) - datasets)
         if run.resume and lost and not self.campaign.growing:
             more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
             raise TaskFailedForGood(

@@ -6,28 +6,30 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import BucketLink, PageLink, PlotLink
-from higgsdemo.operators.base import assigned, output_store, told
+from higgsdemo.operators.base import TaskFailed, assigned, output_store, told
 from higgsdemo.run import CORRUPT, RECORD, SUMMARY, ClusterRun, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow.sdk import Context
+    from pydantic import TypeAdapter
 
     from higgsdemo.catalogue import Catalogue
     from higgsdemo.datasets.expected import ExpectedShards
     from higgsdemo.physics.normalisation import Spectrum
     from higgsdemo.physics.spectra import OwnSpectra
-    from higgsdemo.prediction import Account
+    from higgsdemo.publication.summary import FailedShard
     from higgsdemo.results.merge import Merge
     from higgsdemo.storage.object_store import ObjectStore
 
+Content = TypeVar("Content")
 WORKSPACE = "workspace.json"
 REHEARSED = "Simulated results of a rehearsal, not CMS collisions"
 LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy of summary and plot
@@ -74,6 +76,7 @@ class MergeResultsOperator(ResultsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL, its counts of shards, and where more of them failed than may."""
         from higgsdemo.datasets.expected import ExpectedShards
+        from higgsdemo.operators.record import RUN_RECORD, RunRecord
         from higgsdemo.physics.discovery import discovery_in
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
@@ -88,8 +91,9 @@ class MergeResultsOperator(ResultsOperator):
         run = planned[0].run
         with told():
             store = output_store(planned[0])
-            expected, record = ExpectedShards.of(store, planned), _record(store)
-            merge, left_out = _merged(store, expected, planned, _planned_at(record))
+            expected = ExpectedShards.of(store, planned)
+            record = self._believed(store, RECORD, RUN_RECORD) or RunRecord()
+            merge, left_out = _merged(store, expected, planned, record.planned)
             counts = expected.counts(planned)
             catalogue = catalogue_of(planned, merge.simulated)
             spectrum: Spectrum | OwnSpectra
@@ -110,11 +114,11 @@ class MergeResultsOperator(ResultsOperator):
                 spectrum=spectrum,
                 expected={one.cluster.name: expected.clusters.get(one.cluster.name, {}) for one in planned},
                 left_out=left_out,
-                failures=_failures(store, planned),
+                failures=self._failures(store, planned),
                 discovery=discovery,
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
-                predicted=_predicted(record),
+                predicted=record.predicted,
                 took=took(merge, [assignment.cluster for assignment in planned]),
             )
             store.write(MERGED, merge.to_bytes())
@@ -131,6 +135,25 @@ class MergeResultsOperator(ResultsOperator):
             "excess": _excess(run, expected, merge),
         }
 
+    def _failures(self, store: ObjectStore, planned: list[ClusterRun]) -> list[FailedShard]:
+        """Return what the clusters' tasks have noted of failed shards."""
+        from higgsdemo.kubernetes.failures import failures_key
+        from higgsdemo.publication.summary import FAILURES
+
+        keys = (failures_key(assignment.cluster.name) for assignment in planned)
+        return [failure for key in keys for failure in self._believed(store, key, FAILURES) or ()]
+
+    def _believed(self, store: ObjectStore, key: str, kind: TypeAdapter[Content]) -> Content | None:
+        """Return a document that the numbers can do without; None, and a warning, where it is damaged."""
+        from higgsdemo.storage.documents import read_document
+        from higgsdemo.storage.object_store import DamagedError
+
+        try:
+            return read_document(store, key, kind) if store.exists(key) else None
+        except DamagedError as error:
+            self.log.warning("%s: it is left out", error)
+            return None
+
 
 class PlotOperator(ResultsOperator):
     """Draw the mass spectrum, or the histograms of an own analysis, as PNG and SVG; tell who waits for it."""
@@ -140,25 +163,30 @@ class PlotOperator(ResultsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the URLs of the pictures."""
         from higgsdemo.datasets.expected import ExpectedShards
-        from higgsdemo.physics.discovery import Discovery
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
         from higgsdemo.publication.plot import draw, render
         from higgsdemo.publication.spectra_plot import draw_own
-        from higgsdemo.results.merge import MERGED, Merge
+        from higgsdemo.publication.summary import HEADLINE
+        from higgsdemo.results.document import ResultError
+        from higgsdemo.results.merge import LARGEST_MERGE, MERGED, Merge
+        from higgsdemo.storage.documents import read_document
 
         planned = self.begin()
         with told():
             store = output_store(planned[0])
-            merge = Merge.from_bytes(store.read(MERGED))
             counts = ExpectedShards.of(store, planned).counts(planned)
-            summary = json.loads(store.read(SUMMARY))
-        catalogue, fitted = catalogue_of(planned, summary["note"] == REHEARSED), summary["discovery"]
+            try:
+                merge = Merge.from_bytes(store.read(MERGED, LARGEST_MERGE), sum(counts.values()))
+            except ResultError as error:
+                raise TaskFailed(f"{store.url}/{MERGED} is {error}; clear merge_results") from None
+            headline = read_document(store, SUMMARY, HEADLINE)
+        catalogue = catalogue_of(planned, headline.note == REHEARSED)
         run = planned[0].run
         if run.histograms:
             figure = draw_own(add_up(merge, run.histograms, counts), run.campaign, catalogue.note)
         else:
-            figure = draw(normalise(merge, catalogue, counts), catalogue, fitted and Discovery(**fitted))
+            figure = draw(normalise(merge, catalogue, counts), catalogue, headline.discovery)
         with told():
             urls = [
                 self.keep(store, planned[0], f"{run.plot}.{ending}", content)
@@ -192,21 +220,22 @@ def _merged(
     store: ObjectStore, expected: ExpectedShards, planned: list[ClusterRun], since: datetime | None
 ) -> tuple[Merge, dict[str, list[str]]]:
     """Read the results of the expected shards; return as well, by dataset, of which others there are some."""
-    from higgsdemo.results.document import locate
+    from higgsdemo.results.document import MAX_BYTES, locate
     from higgsdemo.results.merge import Merge
 
-    left_out: dict[str, list[str]] = {}
+    merge, left_out = Merge(planned[0].run.histograms, since), dict[str, list[str]]()
 
     def keys() -> Iterator[str]:
         for dataset in sorted({ref.name for assignment in planned for ref in assignment.cluster.datasets}):
             for stored in store.list(f"results/{dataset}"):
-                if stored.key in expected:
-                    yield stored.key
-                else:
+                if stored.key not in expected:
                     left_out.setdefault(dataset, []).append(locate(stored.key)[1])
+                elif merge.small_enough(stored.key, stored.size):
+                    yield stored.key
 
-    results = store.read_all(keys())
-    return Merge.of(results, planned[0].run.histograms, since, expected.entries), left_out
+    for key, raw in store.read_all(keys(), MAX_BYTES):
+        merge.read(key, raw, expected.entries(key))
+    return merge, left_out
 
 
 def _excess(run: Run, expected: ExpectedShards, merge: Merge) -> list[str]:
@@ -229,29 +258,3 @@ def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any]
     if workspace is not None:
         exports[WORKSPACE] = json.dumps(workspace, indent=1).encode()
     return exports
-
-
-def _record(store: ObjectStore) -> dict[str, Any]:
-    """Return what `plan` has kept of the run."""
-    record: dict[str, Any] = json.loads(store.read(RECORD)) if store.exists(RECORD) else {}
-    return record
-
-
-def _planned_at(record: dict[str, Any]) -> datetime | None:
-    """Return when the run was planned: what was finished before is the work of a run that it resumes."""
-    return datetime.fromisoformat(record["planned"]) if "planned" in record else None
-
-
-def _predicted(record: dict[str, Any]) -> Account | None:
-    """Return what `plan` has said that the run should take."""
-    from higgsdemo.prediction import Account
-
-    return Account.model_validate(record["predicted"]) if record.get("predicted") else None
-
-
-def _failures(store: ObjectStore, planned: list[ClusterRun]) -> list[dict[str, Any]]:
-    """Return what the clusters' tasks have noted of failed shards."""
-    from higgsdemo.kubernetes.failures import failures_key
-
-    keys = [failures_key(assignment.cluster.name) for assignment in planned]
-    return [failure for key in keys if store.exists(key) for failure in json.loads(store.read(key))]

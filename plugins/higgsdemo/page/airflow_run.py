@@ -23,6 +23,7 @@ from higgsdemo.run import ClusterRun, PlanError
 TAG = "higgsdemo"  # the tag that `higgsdemo.dag` gives every campaign
 ENDED = frozenset({"success", "failed"})
 PLAN, LISTED, MERGED = "plan", "cluster.list_dataset_shards", "merge_results"
+WAIT = "cluster.wait_for_jobs"
 RUNS_SHOWN = 20
 
 
@@ -78,6 +79,16 @@ class AirflowRun:
     def merged(self) -> bool:
         """Whether the results are merged: the run's own files tell everything then."""
         return any(task.task_id == MERGED and task.state == "success" for task in self.tasks)
+
+    @property
+    def clusters(self) -> list[str]:
+        """Names of the clusters, in the order of the plan."""
+        return [planned.cluster.name for planned in self.planned]
+
+    def waits(self, position: int) -> bool:
+        """Whether the wait for the Jobs of a cluster, by its position in the plan, is still to end."""
+        waits = {task.state for task in self.tasks if (task.task_id, task.map_index) == (WAIT, position)}
+        return not self.ended and not waits & {"success", "failed", "skipped"}
 
 
 def campaigns(session: Session, readable: Collection[str]) -> list[Campaign]:

@@ -8,11 +8,11 @@ everything, however many results it has.
 
 from __future__ import annotations
 
-import json
+import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
@@ -21,17 +21,31 @@ from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import CatalogueError
 from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.shards import result_key, shards_key
+from higgsdemo.kubernetes.failures import failures_key
+from higgsdemo.kubernetes.progress import progress_key
+from higgsdemo.operators.record import RUN_RECORD
 from higgsdemo.operators.results import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
-from higgsdemo.page.snapshot import Snapshot, account_of, merged
+from higgsdemo.page.documents import (
+    PROGRESS,
+    RUN_CHART,
+    RUN_SUMMARY,
+    Documents,
+    in_words,
+)
+from higgsdemo.page.snapshot import Snapshot, account_of, of_merged
 from higgsdemo.page.tally import Tally
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
 from higgsdemo.publication.chart import CHART, chart
 from higgsdemo.publication.spectra_plot import own_chart
-from higgsdemo.results.document import locate
+from higgsdemo.publication.summary import FAILURES
+from higgsdemo.results.document import MAX_BYTES, locate
 from higgsdemo.run import RECORD, SUMMARY
-from higgsdemo.storage.object_store import ObjectStore, StorageError, StoredObject
+from higgsdemo.storage.object_store import DamagedError, ObjectStore, StorageError, StoredObject
+from higgsdemo.wording import printable
+
+log = logging.getLogger(__name__)
 
 FIRST = 64  # results in the first picture, which does not wait until all are listed
 BATCH = 256  # results read between two looks at the clock
@@ -44,6 +58,7 @@ IDLE_SECONDS = 30.0  # without a request, after which nothing more is read
 CREDENTIALS_SECONDS = 300.0  # for which an open store is used
 FOLLOWED = 8  # runs kept in memory
 STRAGGLERS = 20  # shards that are named, when no more are left
+LOST = 20  # results that cannot be read, after which the others are not tried
 STRAGGLING = 0.1  # part of all shards that they are at most
 
 Item = TypeVar("Item")
@@ -59,13 +74,13 @@ class Follower:
         self._run: AirflowRun | None = None
         self._histograms = histograms
         self._tally = Tally(ExpectedShards(), histograms)
-        self._lists: dict[str, StoredObject] = {}
+        self._lists: dict[str, tuple[StoredObject, str | None]] = {}
+        self._documents = Documents()
+        self._lost: list[str] = []
         self._snapshot = Snapshot()
         self._told = threading.Event()
         self._store: ObjectStore | None = None
         self._opened = 0.0
-        self._merge: tuple[object, ...] | None = None
-        self._account: tuple[list[str], ...] = ()
 
     def look(self, run: AirflowRun) -> Snapshot:
         """What has been read so far; goes on reading in the background.
@@ -103,6 +118,19 @@ class Follower:
         except (StorageError, CatalogueError) as error:
             self._store = None
             self._tell(replace(self._snapshot, error=str(error)))
+        except BaseException as error:  # a panic of obstore's is no Exception; nobody else would tell of it
+            log.exception("the folder of the run %s of %s", run.run.run_id, run.dag_id)
+            self._forget()
+            what = printable(f"{type(error).__name__}: {error}")
+            self._tell(
+                replace(self._snapshot, error=f"the run's folder cannot be shown, and is read anew: {what}")
+            )
+
+    def _forget(self) -> None:
+        """Begin anew, with nothing that has been read."""
+        self._store = None
+        self._documents = Documents()
+        self._tally, self._lists = Tally(ExpectedShards(), self._histograms), {}
 
     def _tell(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -116,45 +144,76 @@ class Follower:
     def _pass(self, run: AirflowRun) -> Iterator[Snapshot]:
         """Read what is new, and tell now and then what there is."""
         store = self._open_store(run)
-        folder = store.folder()
-        files = tuple(sorted(stored.key for stored in folder))
-        jobs, failures = _documents(store, "progress"), _documents(store, "failures")
-        noted = tuple(failure for of_cluster in failures.values() for failure in of_cluster)
-        if run.merged and {CHART, SUMMARY} <= set(files):
-            if self._merge != (version := (run.run.ended, *folder)):
-                yield merged(store, jobs, noted, files)
-                self._merge = version
+        self._documents.faults = []
+        folder = {stored.key: stored for stored in store.folder()}
+        jobs = self._documents.of_clusters(store, run.clusters, progress_key, PROGRESS)
+        seen = Snapshot(
+            jobs={name: found for name, found in jobs.items() if found}, files=tuple(sorted(folder))
+        )
+        if run.merged and (merged := self._merged(store, folder, seen)):
+            yield merged
             return
-        self._merge = None
-        if RECORD in files and not self._account:
-            self._account = account_of(json.loads(store.read(RECORD)).get("predicted"), None)
-        self._read_lists(run, store)
-        listing = self._unread(store)
+        record = self._documents.read(store, folder.get(RECORD), RUN_RECORD)
+        seen = replace(seen, account=account_of(record.predicted if record else None, None))
+        noted = self._noted(store, run)
+        listed = self._read_lists(run, store)
+        self._lost = []
+        listing = self._unread(store, _datasets(run))
         if not self._tally.read and (first := list(islice(listing, FIRST))):
             self._count(store, first)
             if len(first) == FIRST:
-                yield self._now(run, jobs, noted, files, self._tally.read, complete=False)
+                yield self._now(run, seen, noted, self._tally.read)
         unread = list(listing)
-        found = self._tally.read + len(unread)
+        found = self._tally.read + len(self._lost) + len(unread)
         told = time.monotonic()
         for batch in _batches(unread, BATCH):
             self._count(store, batch)
             if time.monotonic() - told > PUBLISH_SECONDS:
-                yield self._now(run, jobs, noted, files, found, complete=False)
+                yield self._now(run, seen, noted, found)
                 told = time.monotonic()
-        now = self._now(run, jobs, noted, files, found, complete=True)
-        yield replace(now, stragglers=self._stragglers(run))
+        now = self._now(run, seen, noted, found)
+        yield replace(now, stragglers=self._stragglers(run), complete=listed and not self._lost)
 
-    def _read_lists(self, run: AirflowRun, store: ObjectStore) -> None:
-        """Read the clusters' lists of shards that are new; begin anew where one has been written again."""
+    def _merged(
+        self, store: ObjectStore, folder: Mapping[str, StoredObject], seen: Snapshot
+    ) -> Snapshot | None:
+        """What two files tell of a merged run; None where one of them is not there, or damaged."""
+        summary = self._documents.read(store, folder.get(SUMMARY), RUN_SUMMARY)
+        numbers = self._documents.read(store, folder.get(CHART), RUN_CHART)
+        if summary is None or numbers is None:
+            return None
+        return replace(of_merged(summary, numbers, seen), error=in_words(self._documents.faults))
+
+    def _noted(self, store: ObjectStore, run: AirflowRun) -> list[dict[str, Any]]:
+        """The failed shards that the clusters' waits have noted; those of a wait that goes on run again."""
+        noted = self._documents.of_clusters(store, run.clusters, failures_key, FAILURES)
+        return [
+            failure.model_dump(mode="json", exclude_defaults=True) | {"cluster": name}
+            for position, (name, failures) in enumerate(noted.items())
+            for failure in (() if run.waits(position) else failures or ())
+        ]
+
+    def _read_lists(self, run: AirflowRun, store: ObjectStore) -> bool:
+        """Read the clusters' lists of shards that are new; begin anew where one has been written again.
+
+        Returns whether all that there are have been read.
+        """
         stored = {found.key: found for found in store.list("shards")}
-        names = [planned.cluster.name for planned in run.planned]
-        lists = {name: stored[shards_key(name)] for name in names if shards_key(name) in stored}
-        if any(lists.get(name) != known for name, known in self._lists.items()):
+        lists = {name: stored[shards_key(name)] for name in run.clusters if shards_key(name) in stored}
+        if any(lists.get(name) != known for name, (known, _) in self._lists.items()):
             self._tally, self._lists = Tally(ExpectedShards(), self._histograms), {}
         for name in lists.keys() - self._lists.keys():
-            self._tally.expected.read(store, name)
-            self._lists[name] = lists[name]
+            fault = None
+            try:
+                self._tally.expected.read(store, name)
+            except DamagedError as error:
+                fault = str(error)
+            except StorageError as error:  # may be read the next time
+                self._documents.faults.append(str(error))
+                continue
+            self._lists[name] = lists[name], fault
+        self._documents.faults += filter(None, (fault for _, fault in self._lists.values()))
+        return lists.keys() == self._lists.keys()
 
     def _stragglers(self, run: AirflowRun) -> tuple[dict[str, str], ...]:
         """The last shards, by name, once they are few."""
@@ -178,39 +237,38 @@ class Follower:
             self._opened = time.monotonic()
         return self._store
 
-    def _unread(self, store: ObjectStore) -> Iterator[str]:
+    def _unread(self, store: ObjectStore, datasets: Iterable[str]) -> Iterator[str]:
         """The results that are not counted yet, as the store lists them."""
-        for dataset, shards in sorted(self._tally.expected.listed.items()):
-            if self._tally.shards(dataset) == shards:
+        listed = self._tally.expected.listed
+        for dataset in sorted(datasets):
+            if self._tally.shards(dataset) == listed[dataset]:
                 continue
-            for listed in _batches(store.list(f"results/{dataset}"), LISTED):
-                yield from self._tally.unread(listed)
+            for batch in _batches(store.list(f"results/{dataset}"), LISTED):
+                yield from self._tally.unread(batch)
 
     def _count(self, store: ObjectStore, keys: Iterable[str]) -> None:
-        for key, raw in store.read_all(keys):
+        for key, raw in store.read_all(keys, MAX_BYTES, self._pass_over):
             self._tally.add(key, raw)
 
-    def _now(
-        self,
-        run: AirflowRun,
-        jobs: dict[str, Any],
-        noted: tuple[Any, ...],
-        files: tuple[str, ...],
-        found: int,
-        complete: bool,
-    ) -> Snapshot:
-        datasets = {ref.name for planned in run.planned for ref in planned.cluster.datasets}
-        return Snapshot(
+    def _pass_over(self, key: str, error: StorageError) -> None:
+        """Go on without a result that cannot be read now; so many are the store's fault."""
+        self._lost.append(str(error))
+        if len(self._lost) > LOST:
+            raise error
+
+    def _now(self, run: AirflowRun, seen: Snapshot, noted: Iterable[dict[str, Any]], found: int) -> Snapshot:
+        """What there is by now; a shard that has its result has not failed, whatever was noted before."""
+        datasets = _datasets(run)
+        failures = (one for one in noted if not self._tally.counted(result_key(one["dataset"], one["shard"])))
+        return replace(
+            seen,
             counted={name: self._tally.shards(name) for name in datasets},
             finished={name: self._tally.finished(name) for name in datasets},
-            jobs=jobs,
-            failures=(*noted, *_refused(self._tally)),
+            failures=(*failures, *_refused(self._tally)),
             chart=_chart(self._tally, run),
-            files=files,
             read=self._tally.read,
             found=found,
-            complete=complete,
-            account=self._account,
+            error=in_words([*self._documents.faults, *self._lost]),
         )
 
 
@@ -234,6 +292,11 @@ class Followers:
         return follower.look(run)
 
 
+def _datasets(run: AirflowRun) -> set[str]:
+    """The names of a run's datasets, whatever its lists say."""
+    return {ref.name for planned in run.planned for ref in planned.cluster.datasets}
+
+
 def _chart(tally: Tally, run: AirflowRun) -> dict[str, Any]:
     """The plot of what has been read so far."""
     catalogue = catalogue_of(list(run.planned), tally.simulated)
@@ -241,15 +304,6 @@ def _chart(tally: Tally, run: AirflowRun) -> dict[str, Any]:
     if histograms := run.planned[0].run.histograms:
         return own_chart(add_up(tally, histograms, expected), catalogue)
     return chart(normalise(tally, catalogue, expected), catalogue)
-
-
-def _documents(store: ObjectStore, folder: str) -> dict[str, Any]:
-    """The JSON documents in a folder, by the name of their cluster."""
-    keys = [stored.key for stored in store.list(folder) if stored.key.endswith(".json")]
-    return {
-        key.removeprefix(f"{folder}/").removesuffix(".json"): json.loads(raw)
-        for key, raw in store.read_all(keys)
-    }
 
 
 def _refused(tally: Tally) -> list[dict[str, Any]]:

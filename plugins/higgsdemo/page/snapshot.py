@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from higgsdemo.page.documents import JobsSeen, RunSummary, SpectrumChart
 from higgsdemo.prediction import Account, account_rows
-from higgsdemo.publication.chart import CHART
-from higgsdemo.run import SUMMARY
-from higgsdemo.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -27,12 +24,12 @@ class Snapshot:
     :param complete: whether everything there was has been read.
     :param account: what the run should take and, once it is merged, what it took: rows of a table.
     :param stragglers: the last shards without a result, once they are few: cluster, dataset and shard.
-    :param error: why the bucket cannot be read.
+    :param error: what of the bucket cannot be read, and why.
     """
 
     counted: dict[str, int] = field(default_factory=dict)
     finished: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[str, dict[str, JobsSeen]] = field(default_factory=dict)
     failures: tuple[dict[str, Any], ...] = ()
     chart: dict[str, Any] | None = None
     summary: dict[str, Any] | None = None
@@ -45,28 +42,24 @@ class Snapshot:
     error: str | None = None
 
 
-def merged(
-    store: ObjectStore, jobs: dict[str, Any], noted: tuple[Any, ...], files: tuple[str, ...]
-) -> Snapshot:
-    """What the files of a merged run tell."""
-    summary = json.loads(store.read(SUMMARY))
-    counted = {name: dataset["shards"]["done"] for name, dataset in summary["datasets"].items()}
+def of_merged(summary: RunSummary, chart: SpectrumChart, seen: Snapshot) -> Snapshot:
+    """What is seen of a merged run, with what its summary and its chart tell."""
+    told = summary.model_dump(mode="json", exclude_unset=True)
+    counted = {name: dataset.shards.done for name, dataset in summary.datasets.items()}
     total = sum(counted.values())
-    return Snapshot(
+    return replace(
+        seen,
         counted=counted,
-        jobs=jobs,
-        failures=tuple(summary["failures"]) or noted,
-        chart=json.loads(store.read(CHART)),
-        summary=summary,
-        files=files,
+        failures=tuple(told.get("failures", ())),
+        chart=chart.model_dump(mode="json", exclude_unset=True),
+        summary=told,
         read=total,
         found=total,
         complete=True,
-        account=account_of(summary.get("predicted"), summary.get("took")),
+        account=account_of(summary.predicted, summary.took),
     )
 
 
-def account_of(predicted: Any, took: Any) -> tuple[list[str], ...]:
+def account_of(predicted: Account | None, took: Account | None) -> tuple[list[str], ...]:
     """The rows of what a run should take and, where it is known, what it took."""
-    sides = (Account.model_validate(side) if side else None for side in (predicted, took))
-    return tuple(account_rows(*sides))
+    return tuple(account_rows(predicted, took))

@@ -96,7 +96,7 @@ def _cluster(
         for task in run.tasks
         if task.task_id.startswith(f"{GROUP}.") and task.map_index in (position, -1)
     }
-    waiting = states.get("wait_for_jobs") not in ("success", "failed", "skipped") and not run.ended
+    waiting = run.waits(position)
     listed = run.listed.get(cluster.name)
     datasets: list[dict[str, Any]] = []
     for ref in cluster.datasets:
@@ -119,6 +119,9 @@ def _cluster(
             }
             for step in STEPS
         ],
+        "waiting": next(filter(None, (job.get("waiting") for job in jobs.values())), None)
+        if waiting
+        else None,
         "shards": _sum([dataset["shards"] for dataset in datasets])
         | ({} if cluster.datasets else {"total": 0}),  # no shard falls to its share
         "pods": _pods([jobs.get(ref.name, {}).get("pods") for ref in cluster.datasets] if waiting else []),

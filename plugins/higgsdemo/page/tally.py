@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.results.document import ResultError, locate, parse_result
+from higgsdemo.results.document import ResultError, check_size, locate, parse_result
 from higgsdemo.results.sums import DatasetSum, Sum
 from higgsdemo.storage.object_store import StoredObject
 
@@ -34,27 +34,35 @@ class Tally:
         self._sums: dict[str, Sum] = defaultdict(Sum)
         self._finished: dict[str, array[float]] = defaultdict(lambda: array("d"))
         self._counted: set[str] = set()
-        self._refused: dict[str, tuple[int, str]] = {}
+        self._looked_at: dict[str, StoredObject] = {}
+        self._refused: dict[str, tuple[StoredObject, str]] = {}
         self.simulated = False
 
     def unread(self, objects: Iterable[StoredObject]) -> list[str]:
-        """The expected keys that are not counted yet; a refused object again once its size has changed."""
-        return [
-            stored.key
-            for stored in objects
-            if stored.key not in self._counted
-            and stored.key in self.expected
-            and self._refused.get(stored.key, (-1,))[0] != stored.size
-        ]
+        """The expected keys worth reading: not those counted, nor those refused that are as they were."""
+        return [stored.key for stored in objects if stored.key in self.expected and self._is_news(stored)]
+
+    def _is_news(self, stored: StoredObject) -> bool:
+        key = stored.key
+        if key in self._counted or self._refused.get(key, (None,))[0] == stored:
+            return False
+        try:
+            check_size(key, stored.size)
+        except ResultError as error:
+            self._refused[key] = stored, str(error)
+            return False
+        self._looked_at[key] = stored
+        return True
 
     def add(self, key: str, raw: bytes) -> None:
         """Count one object; one that is no result document is noted in `refused` instead."""
+        version = self._looked_at.pop(key, StoredObject(key, len(raw)))
         if key in self._counted:
             return
         try:
             document = parse_result(key, raw, self._histograms, self.expected.entries(key))
         except ResultError as error:
-            self._refused[key] = (len(raw), str(error))
+            self._refused[key] = version, str(error)
             return
         self._refused.pop(key, None)
         self._counted.add(key)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from hist.intervals import poisson_interval
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeAdapter
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery
@@ -144,6 +144,16 @@ class Summary(_Part):
     def to_json(self) -> bytes:
         """The file's content."""
         return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+class Headline(BaseModel):
+    """What the plot repeats of a summary."""
+
+    note: str | None
+    discovery: Discovery | None
+
+
+HEADLINE, FAILURES = TypeAdapter(Headline), TypeAdapter(list[FailedShard])
 
 
 def summarise(

@@ -152,10 +152,7 @@ def parse_result(
     at most once), when it speaks of another dataset or shard than its key does, or when it is of a part of a
     file and not of all events of the part.
     """
-    if not raw:
-        raise _refusal(key, "the object is empty")
-    if len(raw) > MAX_BYTES:
-        raise _refusal(key, f"the object has {len(raw)} bytes, a result document at most {MAX_BYTES}")
+    check_size(key, len(raw))
     if not all(locate(key)):
         raise _refusal(key, "the key names no shard: it should end in <dataset>/<shard>.json")
     document = _own(key, raw, histograms) if histograms else _four_leptons(key, raw)
@@ -166,6 +163,14 @@ def parse_result(
     if not document.test_mode:
         _check_entries(key, document, entries)
     return document
+
+
+def check_size(key: str, size: int) -> None:
+    """Raise ResultError when an object of so many bytes is no result document, without a look into it."""
+    if not size:
+        raise _refusal(key, "the object is empty")
+    if size > MAX_BYTES:
+        raise _refusal(key, f"the object has {size} bytes, a result document at most {MAX_BYTES}")
 
 
 def _four_leptons(key: str, raw: bytes) -> ResultDocument:

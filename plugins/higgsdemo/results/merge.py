@@ -24,10 +24,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.results.document import (
     BINS,
+    MAX_BYTES,
     Document,
     OwnDocument,
     ResultDocument,
     ResultError,
+    check_size,
     locate,
     parse_result,
 )
@@ -36,6 +38,12 @@ from higgsdemo.results.work import Work
 
 MERGED = "merged.jsonl.gz"
 """The object in a run's folder that holds its merge."""
+
+LARGEST_MERGE = 1 << 28
+"""Bytes of a saved merge: a million results have about 100 MB."""
+
+LONGEST_LINE = 8 * MAX_BYTES
+"""Of a saved merge, in bytes: numbers may be written longer than a result wrote them."""
 
 Names = Mapping[str, Collection[str]]
 """Names of shards, by dataset."""
@@ -84,6 +92,15 @@ class Merge:
         for key, raw in objects:
             merge.read(key, raw, entries(key))
         return merge
+
+    def small_enough(self, key: str, size: int) -> bool:
+        """Whether an object of so many bytes is worth reading; one that is not is noted in `corrupt`."""
+        try:
+            check_size(key, size)
+        except ResultError as error:
+            self._corrupt[key] = str(error)
+            return False
+        return True
 
     def read(self, key: str, raw: bytes, entries: tuple[int, int] | None = None) -> None:
         """Count the object `key`; one that is no result document is noted in `corrupt` instead."""
@@ -135,16 +152,21 @@ class Merge:
                 yield f'{place[:-1]}, "result": {_json(self._packed[dataset][shard]).decode()}}}'
 
     @classmethod
-    def from_bytes(cls, saved: bytes) -> Self:
-        """The results saved by `to_bytes`. Raises ResultError when they are none."""
+    def from_bytes(cls, saved: bytes, most: int | None = None) -> Self:
+        """The results saved by `to_bytes`, of `most` shards at most. Raises ResultError when they are none.
+
+        It unpacks line by line, and none that is too long: what is in a bucket may be made to fill memory.
+        """
         merge = cls()
         number = 0
         try:
             if not saved:
                 raise EOFError("it is empty")
             with gzip.open(BytesIO(saved)) as lines:
-                for raw in lines:
+                while raw := lines.readline(LONGEST_LINE + 1):
                     number += 1
+                    if len(raw) > LONGEST_LINE or (most is not None and number > most):
+                        raise EOFError(f"line {number} is too long, or one too many")
                     line = _Line.model_validate_json(raw)
                     merge._packed[line.dataset][line.shard] = _pack(line.result)
         except (OSError, EOFError, zlib.error) as error:

@@ -6,10 +6,11 @@ alike, whichever cloud the bucket lies in.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -29,16 +30,23 @@ from higgsdemo.storage.any_keys import list_any
 from higgsdemo.storage.connections import Access, StorageError, access, scheme_of
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig
     from obstore.store import ObjectStore as Backend
 
-__all__ = ["ObjectStore", "StorageError", "StoredObject"]
+__all__ = ["DamagedError", "ObjectStore", "StorageError", "StoredObject"]
 
 PAGE = 1000  # keys a request: the most that S3 and GCS return at once
 CONCURRENT_READS = 32
+LARGEST_READ = 64 << 20  # bytes of an object that is read whole, unless its reader says what it may have
 SMALLEST_READ = 4096  # bytes of an object that is read in parts
 NO_OBJECT = ".no-object-has-this-name"
+LONGEST_LINE = 1 << 16  # bytes: a key has 1024 at most, which JSON makes 6144 of
 CHUNK = 1 << 20  # bytes of an object that is copied to this machine
+
+
+class DamagedError(StorageError):
+    """An object that is not what a run writes under its key; the message names it and its first fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class ObjectStore:
                 for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
                     for meta in page:
                         last = meta["path"]
-                        yield StoredObject(last, meta["size"], meta["e_tag"], meta["last_modified"])
+                        yield _stored(meta)
             except InvalidPathError:
                 yield from self._list_any(prefix, last)
                 return
@@ -118,12 +126,18 @@ class ObjectStore:
         """Return what lies directly below the URL, folders and their content left out."""
         with self._explained("list"):
             found = obstore.list_with_delimiter(self._backend)
-            return tuple(StoredObject(meta["path"], meta["size"]) for meta in found["objects"])
+            return tuple(map(_stored, found["objects"]))
 
-    def read(self, key: str) -> bytes:
-        """Return one object; StorageError when there is none."""
+    def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
+        """Return one object; StorageError when there is none, or when it has more than ``limit`` bytes.
+
+        The store tells its size before its content, of which then nothing is read.
+        """
         with self._explained("read", key):
-            return bytes(obstore.get(self._backend, key).bytes())
+            found = obstore.get(self._backend, key)
+            if (size := found.meta["size"]) <= limit:
+                return bytes(found.bytes())
+        raise StorageError(f"cannot read {self.url}/{key}: it has {size} bytes, {limit} at most are read")
 
     def look_up(self, key: str) -> StoredObject | None:
         """Return what a listing would say of one object; None when there is none."""
@@ -134,7 +148,7 @@ class ObjectStore:
             if isinstance(error.__cause__, NotFoundError | FileNotFoundError):
                 return None
             raise
-        return StoredObject(key, meta["size"], meta["e_tag"], meta["last_modified"])
+        return replace(_stored(meta), key=key)
 
     @contextmanager
     def open(self, stored: StoredObject) -> Iterator[PartsReader]:
@@ -147,7 +161,7 @@ class ObjectStore:
         yield PartsReader(opened, explained)
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """Yield the lines of one object, without their ends; StorageError as `read` does.
+        """Yield the lines of one object, without their ends; StorageError as `read`, or for one too long.
 
         It is copied to this machine first, for a store does not wait for who takes minutes from line to line.
         """
@@ -156,15 +170,41 @@ class ObjectStore:
                 for chunk in obstore.get(self._backend, key).stream(min_chunk_size=CHUNK):
                     copy.write(chunk)
             copy.seek(0)
-            for line in copy:
+            while line := copy.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise DamagedError(f"cannot read {self.url}/{key}: it has a line of {LONGEST_LINE} bytes")
                 yield line.removesuffix(b"\n")
 
-    def read_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield ``(key, content)`` of many objects, in the order of ``keys``, several requests at a time."""
-        pending = iter(keys)
+    def read_all(
+        self,
+        keys: Iterable[str],
+        limit: int = LARGEST_READ,
+        unreadable: Callable[[str, StorageError], None] | None = None,
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield ``(key, content)`` of many objects, in the order of ``keys``, several requests at a time.
+
+        No more than twice `CONCURRENT_READS` of them are held, of at most ``limit`` bytes each.
+
+        :param unreadable: is told of what cannot be read, which is then passed over.
+        """
+        ahead = deque[tuple[str, Future[bytes]]]()
+
+        def first() -> Iterator[tuple[str, bytes]]:
+            key, content = ahead.popleft()
+            try:
+                yield key, content.result()
+            except StorageError as error:
+                if unreadable is None:
+                    raise
+                unreadable(key, error)
+
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-            while batch := [key for _, key in zip(range(PAGE), pending, strict=False)]:
-                yield from zip(batch, pool.map(self.read, batch), strict=True)
+            for key in keys:
+                ahead.append((key, pool.submit(self.read, key, limit)))
+                if len(ahead) == 2 * CONCURRENT_READS:
+                    yield from first()
+            while ahead:
+                yield from first()
 
     def exists(self, key: str) -> bool:
         """Whether there is an object of that key."""
@@ -225,6 +265,10 @@ class ObjectStore:
             f"cannot {verb} {target}: what answers there is no object store; is {asked} right, "
             "or does a proxy ask for a login?"
         )
+
+
+def _stored(meta: ObjectMeta) -> StoredObject:
+    return StoredObject(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"])
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:

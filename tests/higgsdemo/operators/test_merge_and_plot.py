@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,10 @@ import pytest
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.luminosity import Luminosities
 from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
+from higgsdemo.page.documents import RUN_CHART
+from higgsdemo.results.document import MAX_BYTES
 from higgsdemo.run import RECORD, ClusterRun, Run
 from planned_runs import dataset, planned
 from result_documents import ALL, stored
@@ -79,6 +83,12 @@ def read(assignment: ClusterRun, name: str) -> Any:
     return json.loads(ObjectStore(assignment.run.output, "with_keys").read(name))
 
 
+def believed(assignment: ClusterRun) -> bool:
+    """Whether the campaign's page takes the numbers of the plot as they are."""
+    numbers = read(assignment, "spectrum.json")
+    return bool(RUN_CHART.validate_python(numbers).model_dump(mode="json", exclude_unset=True) == numbers)
+
+
 EVERYTHING = [
     "corrupt.json",
     "hepdata.yaml",
@@ -96,6 +106,7 @@ def test_a_run_leaves_the_plot_and_its_numbers_in_the_formats_of_the_field(s3: K
     assignment = run_of(s3, *DEMO.datasets)
     carried_out(assignment)
     assert left(s3) == EVERYTHING
+    assert believed(assignment)
     found = read(assignment, "summary.json")["discovery"]
     assert found["statement"] is None
     assert 0 < found["signal_strength_interval"][0] < found["signal_strength"]
@@ -134,6 +145,7 @@ def test_an_own_analysis_leaves_its_histograms_and_nothing_of_the_higgs(s3: Kind
     s3.put_all([(f"{FOLDER}/results/{name}/x.json", json.dumps(document).encode())])
     own = assignment.model_copy(update={"run": run})
     carried_out(own)
+    assert believed(own)
     assert left(s3) == [
         "corrupt.json",
         "merged.jsonl.gz",
@@ -146,6 +158,53 @@ def test_an_own_analysis_leaves_its_histograms_and_nothing_of_the_higgs(s3: Kind
     summary = read(own, "summary.json")
     assert summary["shards"] == {"expected": 1, "done": 1, "failed": 0, "missing": 0}
     assert (summary["unassigned"], summary["yields"]) == ({name: {"mass": 33}}, {})
+
+
+def test_what_is_too_large_for_a_result_is_corrupt_and_what_is_damaged_is_left_out(
+    s3: Kind, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, other = "Simulated_TTbar_8TeV", "Simulated_ZZTo4L_7TeV"
+    assignment = run_of(s3, name, other)
+    failures = f"{FOLDER}/failures/{assignment.cluster.name}.json"
+    s3.put_all(
+        [
+            (f"{FOLDER}/results/{other}/x.json", b" " * (MAX_BYTES + 1)),
+            (failures, b'[{"shard": 1}]'),
+            (f"{FOLDER}/{RECORD}", b'{"planned": "yesterday"}'),
+        ]
+    )
+    context = {"dag_run": SimpleNamespace(start_date=None)}
+    merge = MergeResultsOperator(task_id="task", assignments=[assignment.model_dump(mode="json")])
+    merge.execute(context)
+    summary = read(assignment, "summary.json")
+    key = f"results/{other}/x.json"
+    assert summary["corrupt"] == {
+        key: f"{key}: the object has 1048577 bytes, a result document at most 1048576"
+    }
+    assert summary["shards"] == {"expected": 2, "done": 1, "failed": 1, "missing": 0}
+    told = capsys.readouterr().out
+    for damaged in (failures, f"{FOLDER}/{RECORD}"):
+        assert f"{damaged} is not what a run writes there" in told
+
+
+@pytest.mark.parametrize(
+    ("saved", "why"),
+    [
+        (b"", "it is empty"),
+        (gzip.compress(b" " * (1 << 26)), "line 1 is too long"),
+        (gzip.compress(b"\n" * 3), "line 1: the whole is not valid"),
+    ],
+)
+def test_a_merge_that_is_damaged_or_unpacks_to_more_than_a_merge_is_refused(
+    s3: Kind, saved: bytes, why: str
+) -> None:
+    assignment = run_of(s3, "Simulated_TTbar_8TeV")
+    s3.put_all([(f"{FOLDER}/merged.jsonl.gz", saved)])
+    plot = PlotOperator(task_id="task", assignments=[assignment.model_dump(mode="json")])
+    with pytest.raises(
+        TaskFailed, match=rf"merged\.jsonl\.gz is not a saved merge: {why}.*clear merge_results"
+    ):
+        plot.execute({})
 
 
 def test_a_run_that_goes_on_where_another_ended_tells_of_its_own_work_alone(s3: Kind) -> None:

@@ -18,7 +18,8 @@ from higgsdemo.page import follower
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
-from higgsdemo.storage.object_store import ObjectStore, StoredObject
+from higgsdemo.results.document import MAX_BYTES
+from higgsdemo.storage.object_store import LARGEST_READ, ObjectStore, StorageError, StoredObject
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint
 
@@ -43,7 +44,22 @@ def folder(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def put(bucket: Bucket, key: str, content: object) -> None:
-    bucket.client.put_object(Bucket=bucket.name, Key=f"{RUN}/{key}", Body=json.dumps(content).encode())
+    """Write an object of the run's folder: bytes as they are, anything else as JSON."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    bucket.client.put_object(Bucket=bucket.name, Key=f"{RUN}/{key}", Body=body)
+
+
+MERGED = airflow_run("success", {"merge_results": "success"})
+CHANNEL = {"data": {"counts": [1], "low": [0.2], "high": [3.3]}, "stack": {}, "error": [0]}
+CHART = {
+    "title": "",
+    "note": None,
+    "luminosity": "",
+    "coverage": 1.0,
+    "absent": [],
+    "channels": {"all": CHANNEL},
+}
+FAILURE = {"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "two", "reason": "exit code 1"}
 
 
 def put_list(
@@ -118,13 +134,13 @@ def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
 ) -> None:
     for number in range(4):
         put(bucket, f"results/{HIGGS}/{number}.json", "never read")
-    put(bucket, "spectrum.json", {"channels": "as merged"})
-    put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 4}}}, "failures": [{"shard": "s"}]})
+    put(bucket, "spectrum.json", CHART)
+    put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 4}}}, "failures": [FAILURE]})
     run = airflow_run("success", {"merge_results": "success"}, output=folder)
     followers = Followers()
     seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
-    assert (seen.counted, seen.read, seen.failures) == ({HIGGS: 4}, 4, ({"shard": "s"},))
-    assert seen.chart == {"channels": "as merged"}
+    assert (seen.counted, seen.read, seen.failures) == ({HIGGS: 4}, 4, (FAILURE,))
+    assert seen.chart == CHART
     assert seen.files == ("spectrum.json", "summary.json")
 
 
@@ -133,9 +149,9 @@ class CountedStore(ObjectStore):
 
     reads: ClassVar[list[str]] = []
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
         self.reads.append(key)
-        return super().read(key)
+        return super().read(key, limit)
 
 
 @pytest.fixture
@@ -243,7 +259,7 @@ def test_a_long_read_ends_when_nobody_looks_any_more_and_goes_on_when_somebody_d
 
 def test_of_27000_merged_results_none_is_read(bucket: Bucket, folder: str, reads: list[str]) -> None:
     fill(bucket, 27_000)
-    put(bucket, "spectrum.json", {"channels": {}})
+    put(bucket, "spectrum.json", CHART)
     put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 27_000}}}, "failures": []})
     run = airflow_run("success", {"merge_results": "success"}, output=folder)
     followers = Followers()
@@ -271,6 +287,128 @@ def test_a_bucket_that_cannot_be_read_is_told_and_tried_again(bucket: Bucket, fo
     assert "a-bucket-made-later" in str(seen.error)
     bucket.client.create_bucket(Bucket="a-bucket-made-later")
     looked(lambda: followers.look(missing), lambda seen: seen.error is None and seen.complete)
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "merged"),
+    [
+        *(
+            (f"{folder}/kubecon-demo-1.json", content, False)
+            for folder in ("progress", "failures")
+            for content in (
+                b"{",
+                b"\xff",
+                b'{"a":' * 10_000,
+                b"[" * 10_000,
+                [[]],
+                {HIGGS: {"shards": [3]}},
+                {"": -1},
+            )
+        ),
+        ("progress/kubecon-demo-1.json", b'{"a": {"pods": {"running": 1e999}}}', False),
+        ("progress/kubecon-demo-1.json", b" " * (9 << 20) + b"{}", False),
+        *(("campaign.json", content, False) for content in (b"", [], {"predicted": {"shards": "x"}})),
+        *(("shards/kubecon-demo-0.jsonl", content, False) for content in (b"[]\n", b"{}", b"x" * (1 << 17))),
+        *(("summary.json", content, True) for content in (b"{}", b"null", {"datasets": {"a": 1}})),
+        *(("spectrum.json", content, True) for content in (b"NaN", CHART | {"channels": {}})),
+        ("spectrum.json", CHART | {"channels": {"all": CHANNEL | {"error": [1, 2]}}}, True),
+    ],
+)
+def test_what_is_damaged_is_told_and_all_else_is_shown(
+    bucket: Bucket, folder: str, key: str, content: object, merged: bool
+) -> None:
+    put_list(bucket, HIGGS, "one", "two")
+    put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100, {"4mu": {18: 7}}))
+    put(bucket, "spectrum.json", CHART)
+    put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 1}}}})
+    put(bucket, key, content)
+    planned = airflow_run(output=folder).planned
+    run = type(MERGED)(**vars(MERGED if merged else airflow_run()) | {"planned": planned})
+    followers = Followers()
+    seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert f"/{key}" in str(seen.error)
+    assert str(seen.error).isprintable()
+    assert (seen.counted[HIGGS], bool(seen.chart)) == (1, True)
+    json.dumps(run_state(run, seen, ""), allow_nan=False)
+    bucket.client.delete_object(Bucket=bucket.name, Key=f"{RUN}/{key}")
+    looked(lambda: followers.look(run), lambda seen: seen.complete and seen.error is None)
+
+
+def test_a_result_that_cannot_be_read_for_a_while_keeps_no_other_back(
+    bucket: Bucket, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = {f"results/{HIGGS}/one.json"}
+
+    class ClosedStore(ObjectStore):
+        """The real store, which denies some objects."""
+
+        def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
+            if key in closed:
+                raise StorageError(f"cannot read {key}: access denied")
+            return super().read(key, limit)
+
+    monkeypatch.setattr(follower, "ObjectStore", ClosedStore)
+    fill(bucket, 3)
+    put_list(bucket, HIGGS, "one", *(f"{number:05}" for number in range(3)))
+    put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100))
+    followers, run = Followers(), airflow_run(output=folder)
+    seen = looked(lambda: followers.look(run), lambda seen: seen.read == 3)
+    assert (seen.found, seen.complete) == (4, False)
+    assert "one.json: access denied" in str(seen.error)
+    closed.clear()
+    seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert (seen.read, seen.error) == (4, None)
+
+
+def test_what_nobody_has_thought_of_is_told_and_the_reading_begins_anew(
+    bucket: Bucket, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Panic(BaseException):
+        """As a library in Rust raises."""
+
+    def panic(*_: object) -> None:
+        raise Panic("\x1b[31mlost")
+
+    put_list(bucket, HIGGS, "one")
+    put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100))
+    followers, run = Followers(), airflow_run(output=folder)
+    with monkeypatch.context() as broken:
+        broken.setattr(follower, "normalise", panic)
+        seen = looked(lambda: followers.look(run), lambda seen: seen.error is not None)
+    assert seen.error == "the run's folder cannot be shown, and is read anew: Panic: \\u001b[31mlost"
+    seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert (seen.read, seen.error) == (1, None)
+
+
+def test_an_object_that_is_too_large_for_a_result_is_not_read(
+    bucket: Bucket, folder: str, reads: list[str]
+) -> None:
+    put_list(bucket, HIGGS, "one", "two")
+    put(bucket, f"results/{HIGGS}/one.json", b" " * (MAX_BYTES + 1))
+    put(bucket, f"results/{HIGGS}/two.json", document(HIGGS, 100))
+    followers, run = Followers(), airflow_run(output=folder)
+    seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
+    assert (seen.read, [failure["shard"] for failure in seen.failures]) == (1, ["one"])
+    assert "the object has 1048577 bytes, a result document at most 1048576" in seen.failures[0]["reason"]
+    assert reads == [f"results/{HIGGS}/two.json"]
+    put(bucket, f"results/{HIGGS}/one.json", document(HIGGS, 100))
+    looked(lambda: followers.look(run), lambda seen: seen.read == 2 and not seen.failures)
+
+
+def test_failures_of_before_are_over_once_their_shards_run_again_or_are_done(
+    bucket: Bucket, folder: str
+) -> None:
+    put_list(bucket, HIGGS, "two")
+    put(bucket, "failures/kubecon-demo-1.json", [FAILURE])
+    followers = Followers()
+
+    looked(lambda: followers.look(airflow_run("failed", output=folder)), lambda seen: bool(seen.failures))
+    run = airflow_run("running", {"cluster.wait_for_jobs[1]": "deferred"}, output=folder)
+    looked(lambda: followers.look(run), lambda seen: not seen.failures)
+    run = airflow_run("running", {"cluster.wait_for_jobs[1]": "failed"}, output=folder)
+    looked(lambda: followers.look(run), lambda seen: seen.failures == (FAILURE,))
+    put(bucket, f"results/{HIGGS}/two.json", document(HIGGS, 100))
+    looked(lambda: followers.look(run), lambda seen: not seen.failures)
 
 
 def test_a_run_that_nobody_looks_at_is_not_read(bucket: Bucket, folder: str) -> None:

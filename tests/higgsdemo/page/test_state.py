@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
-from higgsdemo.page.snapshot import Snapshot
+from higgsdemo.operators.record import RUN_RECORD
+from higgsdemo.page.documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
+from higgsdemo.page.snapshot import Snapshot, account_of, of_merged
 from higgsdemo.page.state import run_state
+from higgsdemo.publication.summary import FAILURES
+from higgsdemo.storage.object_store import StoredObject
 
+CHANNEL = {"data": {"counts": [1], "low": [0], "high": [2]}, "stack": {}, "error": [0]}
+SPECTRUM = RUN_CHART.validate_python(
+    {"title": "", "note": None, "luminosity": "", "coverage": 1, "absent": [], "channels": {"all": CHANNEL}}
+)
 LISTED = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 10}}
 WAITING: dict[str, str | None] = {"plan": "success", "cluster.wait_for_jobs[1]": "deferred"}
 JOBS = {
@@ -18,6 +31,7 @@ JOBS = {
         HIGGS: {
             "shards": {"total": 10, "done": 1, "failed": 1, "running": 3},
             "pods": {"pending": 5, "running": 3, "succeeded": 1, "failed": 2},
+            "waiting": "no node has room",
         }
     }
 }
@@ -44,6 +58,7 @@ def test_results_in_the_bucket_and_jobs_in_the_cluster_make_the_counts() -> None
         "pending": 2,
     }
     assert state["pods"] == {"pending": 5, "running": 3, "succeeded": 1, "failed": 2}
+    assert [cluster["waiting"] for cluster in state["clusters"]] == [None, "no node has room"]
 
 
 def test_the_results_of_a_split_dataset_are_shared_out_as_its_jobs_say() -> None:
@@ -82,6 +97,7 @@ def test_what_a_cluster_was_last_seen_doing_is_forgotten_once_its_wait_is_over()
     state = run_state(over, Snapshot(counted={HIGGS: 4}, jobs=JOBS, failures=(reason,)), "")
     assert shards(state)[1] == {"total": 10, "done": 4, "running": 0, "failed": 1, "pending": 5}
     assert state["clusters"][1]["pods"] == {"pending": 0, "running": 0, "succeeded": 0, "failed": 0}
+    assert state["clusters"][1]["waiting"] is None
     assert state["failures"] == {"count": 1, "shown": [reason]}
 
 
@@ -137,3 +153,71 @@ def test_datasets_that_will_end_last_by_far_are_named() -> None:
     assert run_state(airflow_run(tasks=tasks, listed=LISTED), seen, "")["slow"] == []
     (slow,) = run_state(airflow_run(tasks=tasks, listed=listed), seen, "")["slow"]
     assert (slow["cluster"], slow["dataset"], round(slow["eta"])) == ("kubecon-demo-1", HIGGS, 3300)
+
+
+class Held:
+    """One object of a store."""
+
+    url = "s3://bucket/run"
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def read(self, key: str, limit: int) -> bytes:
+        return self._content
+
+
+NAMES = st.sampled_from(
+    [
+        *[
+            "shards",
+            "pods",
+            "done",
+            "running",
+            "cluster",
+            "dataset",
+            "shard",
+            "reason",
+            "log",
+            "datasets",
+            "failures",
+        ],
+        HIGGS,
+    ]
+)
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists and objects of JSON values."""
+    return st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=3), inner, max_size=5)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), nested, max_leaves=60
+)
+COUNTS = st.dictionaries(NAMES, st.integers(-1, 9), max_size=4)
+SIZES = st.integers(0, 10**400) | st.floats() | st.none()
+ACCOUNTS = st.fixed_dictionaries(
+    {"shards": SIZES}, optional={name: SIZES for name in ("pods", "bytes", "seconds", "core_hours", "cost")}
+)
+RECORDS = st.fixed_dictionaries({"predicted": ACCOUNTS}, optional={"datasets": st.just({})})
+JOBS_SEEN = st.dictionaries(st.just(HIGGS), st.dictionaries(NAMES, COUNTS | ANYTHING, max_size=3))
+
+
+@pytest.mark.parametrize("kind", [PROGRESS, FAILURES, RUN_SUMMARY, RUN_CHART, RUN_RECORD])
+@given(ANYTHING | JOBS_SEEN | RECORDS)
+def test_whatever_json_an_object_of_the_folder_holds_is_shown_or_told(
+    kind: TypeAdapter[Any], value: Any
+) -> None:
+    documents, known = Documents(), StoredObject("some.json", 1)
+    said = documents.read(Held(json.dumps(value).encode()), known, kind)  # type: ignore[arg-type]
+    assert (said is None) is (len(documents.faults) == 1)
+    assert all(fault.startswith("s3://bucket/run/some.json is not what") for fault in documents.faults)
+    if kind in (RUN_SUMMARY, RUN_RECORD) and said:
+        account_of(said.predicted, None)
+    seen = Snapshot(
+        jobs={"kubecon-demo-1": said} if kind is PROGRESS and said else {}, error=in_words(documents.faults)
+    )
+    if kind is RUN_SUMMARY and said:
+        seen = of_merged(said, SPECTRUM, seen)
+    json.dumps(run_state(airflow_run(tasks=WAITING, listed=LISTED), seen, ""), allow_nan=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gcs_server import Gcs, gcs
-from higgsdemo.storage.object_store import ObjectStore, StorageError
+from higgsdemo.storage.object_store import LONGEST_LINE, ObjectStore, StorageError
 from portal_server import Portal, portal
 from s3_server import bucket, s3_endpoint
 from stores import Kind, connect, gs, kind, s3
@@ -72,6 +72,33 @@ def test_a_folder_is_listed_without_what_lies_deeper(store: ObjectStore) -> None
     store.write("one", b"1")
     store.write("deeper/two", b"2")
     assert [stored.key for stored in store.folder()] == ["one"]
+
+
+def test_an_object_is_measured_before_it_is_read(store: ObjectStore) -> None:
+    store.write("large", b"x" * 11)
+    assert store.read("large", 11) == b"x" * 11
+    for limit in (10, 0):
+        with pytest.raises(StorageError, match=f"large: it has 11 bytes, {limit} at most are read"):
+            store.read("large", limit)
+
+
+def test_what_cannot_be_read_of_many_is_told_or_ends_the_reading(store: ObjectStore) -> None:
+    for key in ("a", "b", "c"):
+        store.write(key, b"x" * (100 if key == "b" else 1))
+    lost: dict[str, str] = {}
+    found = store.read_all(["a", "absent", "b", "c"], 10, lambda key, error: lost.update({key: str(error)}))
+    assert list(found) == [("a", b"x"), ("c", b"x")]
+    assert list(lost) == ["absent", "b"]
+    with pytest.raises(StorageError, match="absent"):
+        list(store.read_all(["a", "absent", "c"]))
+
+
+def test_a_list_with_a_line_without_end_is_refused(store: ObjectStore) -> None:
+    store.write("list", b"one\n" + b"x" * LONGEST_LINE)
+    lines = store.lines("list")
+    assert next(lines) == b"one"
+    with pytest.raises(StorageError, match="list: it has a line of 65536 bytes"):
+        next(lines)
 
 
 def test_many_objects_are_read_in_the_order_asked_for(store: ObjectStore) -> None:

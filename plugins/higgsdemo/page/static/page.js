@@ -17,6 +17,7 @@ const NONE = { run_id: "", state: "has not run yet" };
 const asked = new URLSearchParams(window.location.search);
 let tag = null; // of the state that is shown
 let latest = null;
+let drawn = ""; // what of it could not be
 
 class Refused extends Error {}
 
@@ -46,6 +47,16 @@ async function again(look) {
   if (pause !== null) setTimeout(() => again(look), pause);
 }
 
+/** What keeps a state from being shown whole, in words; it is no reason to ask for none any more. */
+function shown(show) {
+  try {
+    show();
+    return "";
+  } catch (error) {
+    return `This page cannot show all of the run (${error.message})`;
+  }
+}
+
 async function lookAtRun(dagId, runId) {
   const answer = await ask("run", { dag_id: dagId, run_id: runId });
   if (answer.tag !== tag) {
@@ -54,10 +65,10 @@ async function lookAtRun(dagId, runId) {
     if (!behind) {
       tag = answer.tag;
       latest = answer.content;
-      showRun(latest, new URLSearchParams({ dag_id: dagId, run_id: runId }));
+      drawn = shown(() => showRun(latest, new URLSearchParams({ dag_id: dagId, run_id: runId })));
     }
   }
-  tell(latest.reading.error ?? "");
+  tell([latest.reading.error, drawn].filter(Boolean).join("; "));
   showElapsed();
   if (!latest.chart && latest.clusters.length && !latest.reading.error) return SOON;
   return latest.run.ended_all && latest.reading.complete ? ENDED : LIVE;

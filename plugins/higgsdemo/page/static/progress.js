@@ -98,6 +98,7 @@ function makeCluster(cluster, open) {
     element("ol", { class: "steps", "aria-label": `Steps of ${cluster.name}` }),
     makeBar(`Shards of cluster ${cluster.name}`),
     element("p", { class: "counts" }),
+    element("p", { class: "waiting bad" }),
     element(
       "details", { open },
       element("summary", {}, `${cluster.datasets.length} dataset${cluster.datasets.length > 1 ? "s" : ""}`),
@@ -121,6 +122,7 @@ function updateCluster(card, cluster, ended) {
   const pace = shards.rate ? ` · ${rate(shards.rate)}` : "";
   const rest = shards.eta === null ? "" : ` · ${eta(shards.eta)} to go`;
   say(card.querySelector(".counts"), `${sentence(shards, ended)}${pace}${rest}`);
+  say(card.querySelector(".waiting"), cluster.waiting ? `Waiting: ${cluster.waiting}` : "");
   keep(
     card.querySelector("tbody"), cluster.datasets, (dataset) => dataset.name, makeDataset,
     (row, dataset) => updateDataset(row, dataset.shards, ended),

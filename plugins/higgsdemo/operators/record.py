@@ -1,0 +1,30 @@
+"""What the run's campaign.json says to those who come after `plan`, which writes it."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, BaseModel, TypeAdapter
+
+from higgsdemo.prediction import Account
+
+
+class MadeBy(BaseModel):
+    """The DAG run that has planned a run first."""
+
+    dag_run: str
+
+
+class RunRecord(BaseModel):
+    """The part of campaign.json that is read again.
+
+    :param planned: when; what was finished before is the work of a run that it resumes.
+    :param datasets: names of all of the run's datasets.
+    :param predicted: what the run should take.
+    """
+
+    planned: AwareDatetime | None = None
+    airflow: MadeBy | None = None
+    datasets: tuple[str, ...] = ()
+    predicted: Account | None = None
+
+
+RUN_RECORD = TypeAdapter(RunRecord)

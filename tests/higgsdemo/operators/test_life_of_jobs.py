@@ -14,6 +14,7 @@ from clouds.gate import Gate
 from clouds.tasks import carry_out, make
 from higgsdemo.clusters.base import Provider
 from higgsdemo.datasets.shards import Shard, dump, result_key, shards_key
+from higgsdemo.kubernetes.failures import failures_key
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.clusters import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
@@ -94,9 +95,12 @@ def test_a_run_whose_files_were_mended_is_finished_by_submitting_it_again(s3: Ki
     submitted = make(SubmitJobsOperator, assignment).execute({})
     with pytest.raises(TaskFailedForGood, match="1 of 2 shards have no result"):
         carry_out(WaitForJobsOperator, assignment, submitted=submitted)
+    output, noted = ObjectStore(assignment.run.output, "with_keys"), failures_key(assignment.cluster.name)
+    assert [failure["shard"] for failure in json.loads(output.read(noted))] == ["two"]
     put(s3, "E/two")
     assert make(SubmitJobsOperator, assignment).execute({}) == submitted  # cleared, or resumed
     assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 2
+    assert json.loads(output.read(noted)) == []
 
 
 @pytest.mark.parametrize("resumed", [False, True])

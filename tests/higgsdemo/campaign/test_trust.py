@@ -74,7 +74,7 @@ EVIL: dict[str, list[Any]] = {
             {"disk_gb": 9000}, {"max_nodes": 900}, {"subnet_range": "10.1.0.0/20"}, None],
     "eks": [EKS | {"node_role": ROLE.format("admin")}, EKS | {"subnets": ["subnet-e1", "subnet-e2"]},
             EKS | {"max_nodes": 900}, None],
-    "datasets": [[{"url": url}] for url in ("s3://evil/a/", "s3://data/all-evil/", "gs://copy-evil/a/",
+    "datasets": [[{"url": url, "name": DATASETS[9]}] for url in ("s3://evil/a/", "s3://data/all-evil/", "gs://copy-evil/a/",
                                             "s3://data/x_file_index.txt", "https://evil.example/x.root")],
 }  # fmt: skip
 """Values for every field that could move a credential or cost money; also the file's own, misplaced."""
@@ -150,6 +150,18 @@ def spoilt(draw: st.DrawFn, document: dict[str, Any], fields: list[str]) -> dict
 
 @given(confs())
 def test_whatever_a_conf_says_each_credential_goes_where_the_file_sends_it(conf: dict[str, Any]) -> None:
+    check_flows(conf)
+
+
+@pytest.mark.parametrize("field", [name for name in ClusterEntry.model_fields if name in EVIL])
+def test_no_field_of_a_cluster_alone_moves_a_credential(field: str) -> None:
+    for entry in FILE["mapping"]:
+        for value in EVIL[field]:
+            check_flows({"mapping": [entry | {field: value}]})
+
+
+def check_flows(conf: dict[str, Any]) -> None:
+    """See that a conf is refused, or moves nothing and costs no more."""
     try:
         changed = applied(conf)
     except CampaignError:

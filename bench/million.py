@@ -117,7 +117,8 @@ def _planned() -> list[dict[str, Any]]:
     run = SimpleNamespace(
         dag_id=CAMPAIGN, run_id="bench", run_after=now, conf={"mapping": mapping, "storage": storage}
     )
-    context: Any = {"dag_run": run}
+    os.environ["AIRFLOW_VAR_HIGGSDEMO_AIRFLOW"] = "bench"
+    context: Any = {"dag_run": run, "ti": SimpleNamespace(get_task_states=lambda **_: {})}
     return PlanOperator(task_id="plan", campaign=campaign).execute(context)
 
 

@@ -6,6 +6,7 @@ test module is.
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from airflow_variables import Variables
 
 ROOT = Path(__file__).resolve().parents[1]
 WITH_THEIR_OWN = ("test_deployment.py", "test_rehearsal.py", "test_benches.py")  # Airflow
@@ -65,6 +68,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_unconfigure() -> None:
     """Remove the tests' Airflow home."""
     shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    """Airflow's Variables, for tasks that a test runs without Airflow."""
+    variables = Variables(higgsdemo_airflow="tests")
+    if created := sys.modules.get("higgsdemo.operators.created"):
+        monkeypatch.setattr(created, "Variable", variables)
+    return variables
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG
         doc_md=dag_doc(campaign),
         schedule=_schedule(campaign, since or datetime.now(UTC)),
         catchup=False,
-        max_active_runs=1,  # two runs of one campaign would create and delete the same clusters
+        max_active_runs=1,  # two would create and delete the same clusters; `plan` looks at backfills, too
         default_args=RETRIES,
         on_success_callback=[*on_success(campaign.notifications)] or None,
         on_failure_callback=[*on_failure(campaign.notifications)] or None,
@@ -71,7 +71,8 @@ def _schedule(campaign: Campaign, since: datetime) -> Any:
 
 
 def _wire(campaign: Campaign, spectrum: Asset) -> None:
-    plan = PlanOperator(**named("plan"), campaign=campaign)
+    # One at a time over all runs: each looks whether another run has the clusters.
+    plan = PlanOperator(**named("plan"), campaign=campaign, max_active_tis_per_dag=1)
     clusters = plan.output
     done = _cluster_group().expand(assignment=clusters)
     merge = MergeResultsOperator(
@@ -84,9 +85,13 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     keep = KeepOperator(**named("keep"))
     mapped = {"map_index_template": CLUSTER_NAME}
     # Teardowns: Airflow runs them, too, when somebody ends a run by hand and all other tasks are skipped.
-    cleanup = CleanupJobsOperator.partial(**named("cleanup_jobs"), **mapped).expand(assignment=clusters)
+    cleanup = CleanupJobsOperator.partial(**named("cleanup_jobs"), **mapped, retries=30).expand(
+        assignment=clusters
+    )
     delete = DeleteClusterOperator.partial(**named("delete_clusters"), **mapped).expand(assignment=clusters)
-    status = CampaignStatusOperator(**named("campaign_status"), merged=merge.output, retries=0)
+    status = CampaignStatusOperator(
+        **named("campaign_status"), merged=merge.output, assignments=clusters, retries=0
+    )
     for last in (cleanup, delete, status):
         last.as_teardown(on_failure_fail_dagrun=last is status)
     done >> merge >> plot >> choose >> [keep, cleanup, delete]  # what the choice leaves out is skipped

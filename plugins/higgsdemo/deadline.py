@@ -20,7 +20,7 @@ def end(run: Run, started: datetime | None) -> float | None:
     """
     if run.max_hours is None or started is None:
         return None
-    return started.timestamp() + run.max_hours * 3600
+    return max(started, run.begun or started).timestamp() + run.max_hours * 3600
 
 
 def passed(deadline: float | None) -> bool:

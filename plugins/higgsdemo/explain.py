@@ -8,10 +8,11 @@ from higgsdemo.campaign import Campaign
 
 TASKS = {
     "plan": (
-        "Applies what the run was triggered with to the campaign's file, finds the datasets in the "
-        "catalogue and keeps the outcome in `campaign.json` of the run's folder, with what the run should "
-        "take. Datasets given for the whole campaign are listed and split over the clusters. It fails on a "
-        "misspelt key or an impossible mapping, before anything is made."
+        "Waits until no other run of the campaign goes on, applies what the run was triggered with to the "
+        "campaign's file, finds the datasets in the catalogue and keeps the outcome in `campaign.json` of "
+        "the run's folder, with what the run should take. Datasets given for the whole campaign are listed "
+        "and split over the clusters. It fails on a misspelt key or an impossible mapping, before anything "
+        "is made."
     ),
     "create_cluster": (
         "Asks the provider for the cluster and waits, without a worker, until it runs. One that is there "
@@ -51,7 +52,10 @@ TASKS = {
     ),
     "keep": "Leaves jobs and clusters as they are.",
     "cleanup_jobs": "Removes what bears the labels of this campaign from the cluster, and nothing else.",
-    "delete_clusters": "Deletes the cluster if this project made it and the campaign asks for it.",
+    "delete_clusters": (
+        "Deletes the cluster if the campaign asks for it and has made it, and no other run works on it; a "
+        "cloud that does not answer is asked for hours."
+    ),
     "campaign_status": "Fails the run when a cluster has failed, after everything has been cleaned up.",
 }
 """What each task does, by its id."""

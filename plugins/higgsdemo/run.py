@@ -51,6 +51,8 @@ class Run(BaseModel):
     :param on_cancel: what becomes of the Jobs of a task that somebody ends by hand.
     :param max_hours: hours after its start that the run is ended; None for no limit.
     :param max_idle_hours: hours without one running pod that a cluster's Jobs are stopped after.
+    :param airflow: name of the Airflow that runs it, which its clusters bear; None in runs of before.
+    :param begun: when it had not to wait any longer for another run of its campaign.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +83,8 @@ class Run(BaseModel):
     pod_ca: str | None = None
     histograms: tuple[HistogramSpec, ...] = ()
     live: str | None = None
+    airflow: str | None = None
+    begun: datetime | None = None
 
     def allowed_failures(self, shards: int) -> int:
         """Return how many of a cluster's ``shards`` may fail."""

@@ -29,7 +29,8 @@ class DemoRun(NamedTuple):
 def stack(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Stack]:
     """Airflow, the S3 server and localkube, running; `gate` tells Airflow which certificate clouds have.
 
-    Beside the shipped campaigns there is `released`, a small one whose Jobs go on when nobody waits for them.
+    Beside the shipped campaigns there are `released`, a small one whose Jobs go on when nobody waits for
+    them, and `daily`, the same with a schedule.
     """
     folder = tmp_path_factory.mktemp("stack")
     with pytest.MonkeyPatch.context() as environment:
@@ -54,6 +55,8 @@ def written(config: Path) -> Path:
     entry |= {"name": "released-0", "datasets": entry["datasets"][:1], "max_shards": 1}
     released = document | {"on_cancel": "release", "mapping": [entry]}
     (config / "released.json").write_text(json.dumps(released))
+    daily = released | {"schedule": "0 5 * * *", "mapping": [entry | {"name": "daily-0"}]}
+    (config / "daily.json").write_text(json.dumps(daily))
     return config
 
 

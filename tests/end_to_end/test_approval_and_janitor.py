@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import psutil
@@ -154,3 +155,26 @@ def test_clusters_that_work_are_deleted_when_nobody_answers_and_leftovers_by_the
     assert janitor(stack, ask, "removes", remove=True) == [f"cluster {CLUSTER}"]
     assert stack.contexts() == []
     assert janitor(stack, ask, "finds-nothing", remove=True) == []
+
+
+def test_runs_of_a_backfill_and_another_do_not_delete_each_others_cluster(
+    stack: Stack, ask: httpx.Client
+) -> None:
+    eventually(lambda: stack.airflow.has_dag("daily"), "the DAG is parsed")
+    conf, today = {"cleanup": "clusters"}, datetime.now(UTC)
+    days = {
+        "from_date": f"{today - timedelta(days=4):%F}T00:00Z",
+        "to_date": f"{today - timedelta(days=2):%F}T23:00Z",
+    }
+    ask.post("/backfills", json={"dag_id": "daily", "dag_run_conf": conf, **days}).raise_for_status()
+    Campaign(stack, ask, "daily").trigger("by-hand", **conf)
+
+    def ended() -> list[str] | None:
+        runs = ask.get("/dags/daily/dagRuns").raise_for_status().json()["dag_runs"]
+        states = [run["state"] for run in runs]
+        return states if {*states} <= {"success", "failed"} else None
+
+    assert eventually(ended, "all runs have ended") == ["success"] * 4
+    assert "daily-0" not in stack.contexts()
+    left = ask.get("/variables", params={"variable_key_pattern": "higgsdemo-cluster.daily%"})
+    assert left.raise_for_status().json()["variables"] == []

@@ -28,6 +28,7 @@ from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.results.merge import Merge
 from higgsdemo.run import ClusterRun
 from kube_client import eventually
+from planned_runs import ALONE
 from rehearsal.__main__ import rehearsed, stand_ins
 
 SHARDS = sum(min(dataset.files, 2) for dataset in load_catalogue("cms-higgs").datasets.values())
@@ -82,7 +83,7 @@ def connected(services: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def planned(campaign: Campaign, **conf: Any) -> list[ClusterRun]:
     """What `plan` returns for a rehearsal."""
     dag_run = SimpleNamespace(dag_id="higgs-full", run_id="r", run_after=START, start_date=START, conf=conf)
-    found = PlanOperator(task_id="plan", campaign=campaign).execute({"dag_run": dag_run})  # type: ignore[typeddict-item]
+    found = PlanOperator(task_id="plan", campaign=campaign).execute({"dag_run": dag_run, "ti": ALONE})  # type: ignore[typeddict-item]
     return [ClusterRun.model_validate(assignment) for assignment in found]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from higgsdemo.campaign import Cluster, DatasetRef
 from higgsdemo.run import ClusterRun, Run
+
+ALONE = SimpleNamespace(get_task_states=lambda **_: {})
+"""What a task knows of the other runs of its campaign: that there is none."""
 
 
 def dataset(name: str = "CMS_Run2012C_DoubleElectron", **changes: Any) -> DatasetRef:

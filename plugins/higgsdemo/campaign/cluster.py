@@ -68,6 +68,11 @@ class Cluster(BaseModel):
         return f"{GIB_A_LOCAL_CORE * int(self.flavor_cpu)}Gi" if self.flavor_cpu else None
 
     @property
+    def project(self) -> str | None:
+        """The Google Cloud project that the campaign names; None for the connection's."""
+        return self.gke.project if self.gke else None
+
+    @property
     def all_nodes(self) -> int:
         """Nodes in all zones."""
         if self.gke is None or re.search("-[a-z]$", self.location or ""):

@@ -59,11 +59,15 @@ class State(NamedTuple):
 
 
 class OurCluster(NamedTuple):
-    """A cluster that a campaign has made: its name, the value of its campaign label, its region or zone."""
+    """A cluster that a campaign has made: its name, the value of its campaign label, its region or zone.
+
+    :param airflow: name of the Airflow that the campaign is of; None where nobody said.
+    """
 
     name: str
     campaign: str
     location: str | None
+    airflow: str | None = None
 
 
 class Provider(ABC):
@@ -79,7 +83,7 @@ class Provider(ABC):
 
     def __init__(self, planned: ClusterRun) -> None:
         self.cluster = planned.cluster
-        self.campaign = planned.run.campaign
+        self.campaign, self.airflow = planned.run.campaign, planned.run.airflow
 
     @abstractmethod
     def create(self) -> None:

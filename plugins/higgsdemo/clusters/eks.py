@@ -18,15 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 
 from higgsdemo.campaign.providers import EksOptions
 from higgsdemo.clusters.base import BUSY, ClusterError, OurCluster, Phase, State, Unreachable
-from higgsdemo.clusters.shape import (
-    CAMPAIGN,
-    PART_OF,
-    PROJECT,
-    check_ours,
-    check_shape,
-    is_ours,
-    made_by_campaigns,
-)
+from higgsdemo.clusters.shape import campaign_marks, check_ours, check_shape, is_ours, made_by_campaigns
 from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
 from higgsdemo.storage.named_connection import AWS, UnfitConnection, find_connection
 
@@ -69,7 +61,7 @@ class EksProvider(TokenProvider):
     @cached_property
     def marks(self) -> dict[str, str]:
         """The tags that say whose the cluster is."""
-        return {PART_OF: PROJECT, CAMPAIGN: self.campaign}
+        return campaign_marks(self.campaign, self.airflow)
 
     @cached_property
     def hook(self) -> EksHook:

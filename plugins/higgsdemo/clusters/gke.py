@@ -25,15 +25,7 @@ from google.cloud import container_v1 as gke
 
 from higgsdemo.clusters.base import BUSY, ClusterError, OurCluster, Phase, State, Unreachable
 from higgsdemo.clusters.gke_request import cluster_request, label_value, shape
-from higgsdemo.clusters.shape import (
-    CAMPAIGN,
-    PART_OF,
-    PROJECT,
-    check_ours,
-    check_shape,
-    is_ours,
-    made_by_campaigns,
-)
+from higgsdemo.clusters.shape import campaign_marks, check_ours, check_shape, is_ours, made_by_campaigns
 from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
 from higgsdemo.storage.named_connection import GOOGLE, find_connection
 
@@ -63,7 +55,7 @@ class GkeProvider(TokenProvider):
     @cached_property
     def marks(self) -> dict[str, str]:
         """The labels that say whose the cluster is."""
-        return {PART_OF: PROJECT, CAMPAIGN: label_value(self.campaign)}
+        return campaign_marks(label_value(self.campaign), self.airflow)
 
     @cached_property
     def hook(self) -> GKEHook:
@@ -85,7 +77,7 @@ class GkeProvider(TokenProvider):
     def project(self) -> str:
         """The Google Cloud project: the campaign's, else the connection's."""
         with self._explained("open the Airflow connection"):
-            project = (self.cluster.gke and self.cluster.gke.project) or self.hook.project_id
+            project = self.cluster.project or self.hook.project_id
         if not project:
             raise ClusterError(
                 f"cluster {self.cluster.name}: no Google Cloud project; name it in the campaign "

@@ -63,6 +63,19 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
     return list(found.values())
 
 
+def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
+    """Return the runs that work on the assignment's cluster, but for a run of its campaign, or all of them.
+
+    :raises ClusterError: or KubeError, when the cluster does not tell.
+    """
+    mine = (label_value(assignment.run.campaign), run and label_value(run))
+    return [
+        f"the run {run_mark} of {campaign}"
+        for campaign, run_mark in sorted(_connect(assignment).at_work())
+        if (campaign, run and run_mark) != mine
+    ]
+
+
 def remove_objects(leftover: Leftover) -> bool:
     """Remove the objects of a run; return whether the cluster was there to do it.
 
@@ -75,11 +88,11 @@ def remove_objects(leftover: Leftover) -> bool:
 
 
 def _places(planned: list[ClusterRun]) -> Iterator[ClusterRun]:
-    """Yield one assignment for each connection and location of each provider."""
+    """Yield one assignment for each connection, location and project of each provider."""
     seen = set()
     for assignment in planned:
         cluster = assignment.cluster
-        place = (cluster.provider, cluster.connection, cluster.location)
+        place = (cluster.provider, cluster.connection, cluster.location, cluster.project)
         if place not in seen:
             seen.add(place)
             yield assignment
@@ -91,10 +104,12 @@ def _clusters(place: ClusterRun, campaigns: Iterable[ClusterRun], warn: Warn) ->
     except ClusterError as error:
         warn("%s%s", error, GRACE)
         return
-    for name, mark, location in there:
+    for name, mark, location, airflow in there:
         home = {"name": name} | ({"location": location} if location else {})
         bound = (_bound(place, one.run.campaign, home) for one in campaigns)
         ours = next((one for one in bound if mark in provider_of(one).marks.values()), None)
+        if airflow not in (None, place.run.airflow):
+            ours = None
         campaign = ours.run.campaign if ours else mark
         yield Leftover(kind="cluster", cluster=name, campaign=campaign, at=ours)
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import httpx
 
 from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, OurCluster, Phase, State, Unreachable
-from higgsdemo.clusters.shape import CAMPAIGN, PART_OF, PROJECT, check_ours, is_ours, made_by_campaigns
+from higgsdemo.clusters.shape import campaign_marks, check_ours, is_ours, made_by_campaigns
 from higgsdemo.kubernetes.labels import label_value
 from higgsdemo.storage.named_connection import LOCALKUBE, UnfitConnection, find_connection
 
@@ -57,7 +57,7 @@ class LocalProvider(KubeconfigProvider):
     @property
     def marks(self) -> dict[str, str]:
         """The labels of the cluster, which its nodes bear, too."""
-        return {PART_OF: PROJECT, CAMPAIGN: label_value(self.campaign)}
+        return campaign_marks(label_value(self.campaign), self.airflow)
 
     def found(self) -> list[OurCluster]:
         """List the server's clusters."""

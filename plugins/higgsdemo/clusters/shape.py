@@ -14,6 +14,15 @@ from higgsdemo.clusters.base import ClusterError, OurCluster
 PART_OF = "part-of"
 CAMPAIGN = "campaign"
 PROJECT = "higgsdemo"
+AIRFLOW = "airflow"
+
+
+def campaign_marks(campaign: str, airflow: str | None) -> dict[str, str]:
+    """Return the labels or tags of a campaign's clusters.
+
+    :param campaign: the campaign as a value of such a label.
+    """
+    return {PART_OF: PROJECT, CAMPAIGN: campaign} | ({AIRFLOW: airflow} if airflow else {})
 
 
 def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) -> None:
@@ -27,16 +36,21 @@ def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) 
             f"cluster {cluster} is there already, and was not made by a campaign: give this one another "
             "name, or use it with the provider 'existing'"
         )
-    if marks.get(CAMPAIGN) != ours[CAMPAIGN]:
+    if not is_ours(marks, ours):
+        where = " in another Airflow" if marks.get(CAMPAIGN) == ours[CAMPAIGN] else ""
         raise ClusterError(
-            f"cluster {cluster} is there already, made by the campaign {marks.get(CAMPAIGN)}: give this one "
-            "another name, or remove that one (stage 'cleanup' of that campaign)"
+            f"cluster {cluster} is there already, made by the campaign {marks.get(CAMPAIGN)}{where}: give "
+            "this one another name, or remove that one (stage 'cleanup' of that campaign)"
         )
 
 
 def is_ours(marks: Mapping[str, str], ours: Mapping[str, str]) -> bool:
-    """Whether this campaign has made the cluster that bears these labels or tags."""
-    return all(marks.get(name) == value for name, value in ours.items())
+    """Whether this campaign has made the cluster that bears these labels or tags.
+
+    Clusters of before bear no Airflow's name.
+    """
+    there = {AIRFLOW: ours.get(AIRFLOW), **marks}
+    return all(there.get(name) == value for name, value in ours.items())
 
 
 def made_by_campaigns(
@@ -44,7 +58,7 @@ def made_by_campaigns(
 ) -> list[OurCluster]:
     """Return those of ``clusters`` (name, labels or tags, location) that a campaign of ours has made."""
     return [
-        OurCluster(name, marks[CAMPAIGN], location)
+        OurCluster(name, marks[CAMPAIGN], location, marks.get(AIRFLOW))
         for name, marks, location in clusters
         if marks.get(PART_OF) == PROJECT and CAMPAIGN in marks
     ]

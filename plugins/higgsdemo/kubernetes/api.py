@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
@@ -30,6 +31,7 @@ TAKEN = (403, 409)  # of what is there already: a quota that is used up is told 
 LOG_BYTES = 16_000
 LONGEST_REFUSAL = 2_000  # characters; the server names every field that is wrong
 ANSWER_IN = (10.0, 60.0)  # s to connect, and of silence; the client itself would wait for ever
+PULLED_IN = timedelta(hours=1)  # age of a DaemonSet that may still be waited for
 GONE_IN = 60.0  # s that a deleted Job is waited for; its pods are not
 RETRY = Retry(
     total=6,  # pauses of 0.5, 1, 2, 4 and 8 s, each up to 0.5 s longer, or what the server asks for
@@ -171,6 +173,17 @@ class KubeCluster:
             marks = [thing.metadata.labels for thing in objects]
             found.update((one[labels.CAMPAIGN], one[labels.RUN]) for one in marks if labels.RUN in one)
         return found
+
+    def at_work(self) -> set[tuple[str, str]]:
+        """Return whose Jobs run and whose images are pulled, by the labels of campaign and run."""
+        ours = f"{labels.PART_OF}={labels.PROJECT}"
+        with explained(self.name, "list DaemonSets"):
+            pulling = self._apps.list_namespaced_daemon_set(self.namespace, label_selector=ours).items
+        since = datetime.now(UTC) - PULLED_IN
+        marks = [one.metadata.labels for one in pulling if one.metadata.creation_timestamp > since]
+        running = [one for one in self.jobs(ours) if not (one["spec"].get("suspend") or _ends(one))]
+        marks += [one["metadata"]["labels"] for one in running]
+        return {(one[labels.CAMPAIGN], one[labels.RUN]) for one in marks if labels.RUN in one}
 
     def failed_pods(self, selector: str) -> Iterator[Manifest]:
         """Yield the failed pods that a label selector finds, page by page."""
@@ -315,11 +328,16 @@ def reason(error: Any) -> str:
     return printable(f"{error.status} {message}", LONGEST_REFUSAL)
 
 
+def _ends(job: Manifest) -> set[str]:
+    """Return how a Job has ended, Complete or Failed; nothing while it goes on."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return {one["type"] for one in conditions if one["status"] == "True"} & {"Complete", "Failed"}
+
+
 def _is_spent(job: Manifest, lacking: Collection[int]) -> bool:
     """Whether a Job does no more for an index in ``lacking``: it goes, has ended, or was stopped by us."""
     metadata, status = job["metadata"], job.get("status") or {}
-    ended = {one["type"] for one in status.get("conditions") or [] if one["status"] == "True"}
-    if metadata.get("deletionTimestamp") or ended & {"Complete", "Failed"}:
+    if metadata.get("deletionTimestamp") or _ends(job):
         return True
     through = chain(*(indexes(status.get(field)) for field in ("completedIndexes", "failedIndexes")))
     return labels.STOPPED in (metadata.get("annotations") or {}) and any(

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from higgsdemo import deadline
-from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.run import ClusterRun, Run, Stage
 from higgsdemo.wording import ExplainedError
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ def in_time(assignment: ClusterRun, context: Context) -> None:
     """
     if deadline.passed(end_of(assignment, context)):
         raise TaskFailedForGood(f"cluster {assignment.cluster.name}: {deadline.too_late(assignment.run)}")
+
+
+def only_run(run: Run, conf: dict[str, Any]) -> str | None:
+    """A run that only cleans up has made nothing itself: it removes what the named run, or all, have left."""
+    return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
 
 
 def provider_of(assignment: ClusterRun) -> Provider:

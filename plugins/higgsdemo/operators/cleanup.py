@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -84,13 +85,14 @@ class CampaignStatusOperator(BaseOperator):
     """Fail the run when a task has failed, or too many results: cleanup, which runs after all, would hide it.
 
     :param merged: what ``merge_results`` has returned, if it has run.
+    :param assignments: what ``plan`` returned.
     """
 
-    template_fields = ("merged",)
+    template_fields = ("merged", "assignments")
 
-    def __init__(self, *, merged: Any, **kwargs: Any) -> None:
+    def __init__(self, *, merged: Any, assignments: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.merged = merged
+        self.merged, self.assignments = merged, assignments
 
     def execute(self, context: Context) -> None:
         """Name the failed tasks; say so when somebody has ended the run, as tasks were skipped then."""
@@ -98,9 +100,24 @@ class CampaignStatusOperator(BaseOperator):
         states: dict[str, Any] = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])
         failed = sorted(task for task, state in states[dag_run.run_id].items() if state == "failed")
         if failed:
-            raise TaskFailed(f"failed: {', '.join(failed)}; their logs say why")
+            left = "".join(f". {line}" for line in self._left(failed))
+            raise TaskFailed(f"failed: {', '.join(failed)}; their logs say why{left}")
         if excess := (self.merged or {}).get("excess"):
             raise TaskFailed(f"{'; '.join(excess)}: {self.merged['summary']} says why")
         if states[dag_run.run_id].get("choose_cleanup") == "skipped":
             raise TaskFailed("the run was ended by hand before it was through; cleanup has been done")
         self.log.info("every task has done its part")
+
+    def _left(self, failed: list[str]) -> Iterator[str]:
+        """Say which clusters could not be deleted, and what they cost."""
+        from higgsdemo.prediction import cost
+
+        for index, assignment in enumerate(self.assignments or []):
+            if f"delete_clusters_{index}" in failed:
+                cluster = assigned(assignment).cluster
+                hourly = cost([cluster], 3600)
+                price = "" if hourly is None else f", {hourly:g} an hour"
+                yield (
+                    f"Cluster {cluster.name} is not deleted: {cluster.all_nodes} nodes of "
+                    f"{cluster.provider}{price}. Clear delete_clusters, or run higgs_janitor with Remove"
+                )

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.operators.base import most_mapped, told
 from higgsdemo.operators.clusters import DeleteClusterOperator
+from higgsdemo.operators.created import airflow_name, noted
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
 
@@ -26,21 +27,23 @@ class FindLeftoversOperator(BaseOperator):
     """List clusters and objects that bear our labels and belong to no run that goes on.
 
     :param campaigns: all campaigns by DAG id: where to look, and whose things are ours.
+    :param files: the DAG ids of all campaigns' files, those included that cannot be read.
     """
 
-    def __init__(self, *, campaigns: dict[str, Campaign], **kwargs: Any) -> None:
+    def __init__(self, *, campaigns: dict[str, Campaign], files: list[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.campaigns = campaigns
+        self.campaigns, self.files = campaigns, files
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the leftovers that may be removed; the log tells of those in use and of strangers, too."""
         from higgsdemo.clusters.leftovers import look
 
         free: list[Leftover] = []
-        for leftover in look(_assignments(self.campaigns), self.log.warning):
+        asked_for, here = [*_assignments(self.campaigns), *noted()], airflow_name()
+        for leftover in look([_to_clean_up(one, here) for one in asked_for], self.log.warning):
             if leftover.at is None:
                 self.log.warning("%s: no campaign of this Airflow: left alone", leftover)
-            elif _in_use(context, leftover):
+            elif _in_use(context, leftover, self.files):
                 self.log.info("%s: in use", leftover)
             else:
                 self.log.warning("%s: left over", leftover)
@@ -53,13 +56,14 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
     """Remove something that was found, if the run was told to: a cluster step by step, as campaigns do.
 
     :param leftover: an element of what ``look`` returned.
+    :param files: the DAG ids of all campaigns' files.
     """
 
     template_fields = ("leftover",)
 
-    def __init__(self, *, leftover: Any, **kwargs: Any) -> None:
+    def __init__(self, *, leftover: Any, files: list[str], **kwargs: Any) -> None:
         super().__init__(assignment=None, **kwargs)
-        self.leftover = leftover
+        self.leftover, self.files = leftover, files
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Remove it unless a run has taken it up meanwhile; defer until a cluster is gone."""
@@ -68,7 +72,7 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
         if not context["params"]["remove"]:
             raise AirflowSkipException("nothing is removed unless the run is told to (remove)")
         leftover = self._found()
-        if _in_use(context, leftover):
+        if _in_use(context, leftover, self.files):
             raise AirflowSkipException(f"{leftover}: in use by now")
         if leftover.kind == "cluster":
             return super().execute(context)
@@ -93,17 +97,20 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
 def _assignments(campaigns: dict[str, Campaign]) -> list[ClusterRun]:
     from higgsdemo.campaign import RunOptions
 
-    cleanup = {"stages": ("cleanup",), "cleanup": "clusters"}
     return [
-        ClusterRun(
-            run=plan_run(campaign, RunOptions(), dag_id, "janitor").model_copy(update=cleanup),
-            cluster=cluster,
-        )
+        ClusterRun(run=plan_run(campaign, RunOptions(), dag_id, "janitor"), cluster=cluster)
         for dag_id, campaign in campaigns.items()
         for cluster in campaign.clusters()
     ]
 
 
-def _in_use(context: Context, leftover: Leftover) -> bool:
+def _to_clean_up(assignment: ClusterRun, airflow: str) -> ClusterRun:
+    cleanup = {"stages": ("cleanup",), "cleanup": "clusters", "airflow": airflow}
+    return assignment.model_copy(update={"run": assignment.run.model_copy(update=cleanup)})
+
+
+def _in_use(context: Context, leftover: Leftover, files: list[str]) -> bool:
+    """Whether its campaign has a run that goes on; one whose file is gone stands still for ever."""
     runs: Callable[..., int] = context["ti"].get_dr_count
-    return runs(dag_id=leftover.campaign, states=ACTIVE) > 0
+    gone = files and leftover.campaign not in files
+    return not gone and runs(dag_id=leftover.campaign, states=ACTIVE) > 0

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator
 
 from higgsdemo.campaign import CampaignError, apply_conf, placed_datasets
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, most_mapped, told
+from higgsdemo.operators.created import airflow_name
 from higgsdemo.operators.credentials import check_credentials
 from higgsdemo.operators.list_shards import listed
 from higgsdemo.run import GROWING, RECORD, ClusterRun, Run, run_name
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from higgsdemo.prediction import Account
     from higgsdemo.storage.object_store import ObjectStore
 
+ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+ASKED_EVERY = timedelta(seconds=20)
+
 
 class PlanOperator(BaseOperator):
     """Return one ClusterRun for each cluster, and keep what was resolved in the run's ``campaign.json``.
@@ -38,8 +44,21 @@ class PlanOperator(BaseOperator):
     def __init__(self, *, campaign: Campaign, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.campaign = campaign
+        self.begun: datetime | None = None
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Wait until no other run of the campaign has its clusters, and plan this one."""
+        if other := other_run(context):
+            self.log.info("the run %s of this campaign goes on: waiting until it has ended", other)
+            self.defer(trigger=TimeDeltaTrigger(ASKED_EVERY), method_name="execute_later")
+        return self._plan(context)
+
+    def execute_later(self, context: Context, event: Any = None) -> list[dict[str, Any]]:
+        """Look again."""
+        self.begun = datetime.now(UTC)
+        return self.execute(context)
+
+    def _plan(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
         from higgsdemo.catalogue import load_catalogue
         from higgsdemo.datasets.expected import planned_shards
@@ -53,6 +72,7 @@ class PlanOperator(BaseOperator):
                 options = options.model_copy(update={"run_name": GROWING, "resume": True})
             name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
             run = plan_run(campaign, options, dag_run.dag_id, name)
+            run = run.model_copy(update={"airflow": airflow_name(), "begun": self.begun})
             clusters, shared = campaign.clusters(), campaign.shared_datasets()
             if not (dag_run.conf or {}).get("mapping"):
                 campaign.remark(*self.campaign.remarks)
@@ -136,8 +156,6 @@ class PlanOperator(BaseOperator):
         predicted: Account,
         datasets: set[str],
     ) -> None:
-        from datetime import UTC, datetime
-
         from airflow import __version__
 
         record = {
@@ -151,6 +169,24 @@ class PlanOperator(BaseOperator):
         }
         url = output.write(RECORD, json.dumps(record, indent=1).encode())
         self.log.info("run %s: see %s", run.name, url)
+
+
+def other_run(context: Context) -> str | None:
+    """Return another run of the DAG that is planned and goes on; no two are planned at once.
+
+    Airflow's limit of active runs counts each backfill apart.
+    """
+    ti, this = context["ti"], context["dag_run"]
+    states = ti.get_task_states(dag_id=this.dag_id, task_ids=["plan", "campaign_status"])
+    for run_id, tasks in states.items():
+        goes_on = tasks.get("plan") == "success" and tasks.get("campaign_status") not in ENDED
+        if (
+            run_id != this.run_id
+            and goes_on
+            and ti.get_dr_count(dag_id=this.dag_id, run_ids=[run_id], states=["running"])
+        ):
+            return str(run_id)
+    return None
 
 
 def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[str, int]:

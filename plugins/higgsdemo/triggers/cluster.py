@@ -1,20 +1,26 @@
-"""Waiting until a cluster is made, or gone."""
+"""Waiting until a cluster is made; deleting one, step by step, until it is gone."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from higgsdemo.clusters import BUSY, ClusterError, Phase, State, provider_of
+from higgsdemo.clusters import BUSY, ClusterError, Phase, State, Unreachable, provider_of
+from higgsdemo.clusters.leftovers import others_at_work
 from higgsdemo.deadline import passed, too_late
 from higgsdemo.run import ClusterRun
+from higgsdemo.wording import ExplainedError
 
-PATIENCE = 900.0  # s without an answer until the provider is given up
+PATIENCE = 900.0  # s without an answer until the provider, or a cluster that is to be deleted, is given up
 LONGEST = 3600.0  # s; clouds take up to half an hour for a cluster
+DELETED_IN = 12 * 3600.0  # s; until then a cloud that is away is asked again: what stays costs money
+LONGEST_PAUSE = 300.0  # s
+APPEARS_IN = 120.0  # s that a creation which has been asked for may take to be seen; requests end after 60
 
 
 class ClusterTrigger(BaseTrigger):
@@ -77,3 +83,84 @@ class ClusterTrigger(BaseTrigger):
             self._told = state
             detail = f" ({state.detail})" if state.detail else ""
             self.log.info("cluster %s is %s%s", self.provider.cluster.name, state.phase, detail)
+
+
+class DeletionTrigger(ClusterTrigger):
+    """Delete a cluster, as its provider can, until nothing is left; leave one that others work on.
+
+    :param deadline: when to give up a cloud that does not answer, or does not delete.
+    :param run: the run whose Jobs may end with the cluster; None for all of the campaign.
+    :param noted: the cluster was asked for: where it is not there, it may be about to appear.
+    """
+
+    def __init__(
+        self,
+        assignment: dict[str, Any],
+        poll_seconds: float,
+        deadline: float,
+        run: str | None,
+        noted: bool,
+    ) -> None:
+        super().__init__(assignment, poll_seconds, deadline)
+        self.of_run, self.noted = run, noted
+        self._begun = False
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the trigger's class and arguments, which the triggerer makes it from."""
+        path, arguments = super().serialize()
+        return path, arguments | {"run": self.of_run, "noted": self.noted}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Take step after step; the event says whether it was ``deleted``, or who else ``uses`` it."""
+        clock = asyncio.get_running_loop().time
+        start, failures = clock(), 0
+        step = sync_to_async(self._step, thread_sensitive=False)
+        while True:
+            try:
+                if (payload := await step(clock() - start)) is not None:
+                    yield TriggerEvent(payload)
+                    return
+                failures = 0
+            except ClusterError as error:
+                if error.final or passed(self.deadline):
+                    yield TriggerEvent({"error": str(error), "final": True})
+                    return
+                failures += 1
+                self.log.warning("%s; asking again", error)
+            pause = min(self.poll_seconds * 2**failures, LONGEST_PAUSE) if failures else self.poll_seconds
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0) if failures else pause)
+
+    def _step(self, since: float) -> dict[str, Any] | None:
+        """Ask for what can be deleted now; return the event's payload when there is no more to do.
+
+        :param since: seconds since the first step.
+        """
+        name = self.provider.cluster.name
+        found = self.provider.state()
+        self._tell(found)
+        if not self._begun and found.runs and (others := self._others(since)):
+            return {"uses": others}
+        if not self.provider.delete():
+            if self.noted and found.phase == Phase.ABSENT and not self._begun and since < APPEARS_IN:
+                return None
+            return {"deleted": self._begun}
+        self._begun = True
+        state = self.provider.state()
+        self._tell(state)
+        if state.phase == Phase.ABSENT:
+            return {"deleted": True}
+        if state.phase == Phase.FAILED:
+            raise ClusterError(f"cluster {name} has failed: {state.detail}", final=False)
+        if passed(self.deadline):
+            raise Unreachable(f"cluster {name} is still {state.phase}: {state.detail}")
+        return None
+
+    def _others(self, since: float) -> list[str]:
+        """Return the runs of others that work on the cluster; one that nobody can reach, nobody works on."""
+        try:
+            return others_at_work(self.planned, self.of_run)
+        except ExplainedError as error:
+            if since < PATIENCE:
+                raise Unreachable(f"{error}; whether others use it is not known") from error
+            self.log.warning("%s; deleted, since nobody can use it", error)
+            return []

@@ -1,22 +1,26 @@
 """Clusters of EKS, on moto's implementation of its API, with the nodes of real clusters behind it."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
-from kubernetes.client import CoreV1Api
+from kubernetes.client import BatchV1Api, CoreV1Api
 
 from clouds.amazon import REGION, Amazon, paths
 from clouds.tasks import carry_out, first_event
 from clouds.waits import wait_for_a_job
 from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.clusters.tokens import HEADROOM
+from higgsdemo.kubernetes.labels import labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
+from higgsdemo.operators.created import note, noted
 from higgsdemo.run import ClusterRun
 from higgsdemo.triggers.cluster import ClusterTrigger
+from localkube_server import indexed_job
 from planned_runs import planned
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
@@ -29,11 +33,19 @@ EKS: dict[str, Any] = {
 }
 
 
-def run(campaign: str = "higgs-full", eks: dict[str, Any] | None = None, **cluster: Any) -> ClusterRun:
+def run(
+    campaign: str = "higgs-full",
+    eks: dict[str, Any] | None = None,
+    airflow: str | None = None,
+    **cluster: Any,
+) -> ClusterRun:
     """A planned run on EKS that removes its clusters."""
     fields = {"provider": "eks", "connection": "amazon", "location": REGION, "flavor": "m5.4xlarge"}
     options = {"eks": EKS | (eks or {})}
-    return planned(run={"campaign": campaign, "cleanup": "clusters"}, cluster=fields | options | cluster)
+    return planned(
+        run={"campaign": campaign, "cleanup": "clusters", "airflow": airflow},
+        cluster=fields | options | cluster,
+    )
 
 
 def created(planned: ClusterRun) -> Any:
@@ -173,6 +185,86 @@ def test_cleanup_finds_what_has_failed(amazon: Amazon, part: str) -> None:
         created(run())
     assert deleted(run()) == {"cluster_name": NAME}
     assert amazon.client("eks").list_clusters()["clusters"] == []
+
+
+def test_a_cloud_that_is_away_at_cleanup_is_asked_until_it_answers(amazon: Amazon) -> None:
+    created(run())
+    amazon.faults += [(503, "ServiceUnavailableException")] * 6
+    assert deleted(run()) == {"cluster_name": NAME}
+    assert amazon.client("eks").list_clusters()["clusters"] == []
+
+
+def test_a_deletion_that_is_refused_fails_for_good(amazon: Amazon) -> None:
+    created(run())
+    amazon.faults += [(403, "AccessDeniedException")]
+    with pytest.raises(TaskFailedForGood, match="AccessDeniedException"):
+        deleted(run())
+
+
+def test_a_cloud_that_stays_away_is_given_up_in_the_end(
+    amazon: Amazon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created(run())
+    monkeypatch.setattr("higgsdemo.triggers.cluster.DELETED_IN", 0.0)
+    amazon.faults += [(503, "ServiceUnavailableException")] * 9
+    with pytest.raises(TaskFailedForGood, match="ServiceUnavailable"):
+        deleted(run())
+
+
+def test_a_cluster_that_appears_only_after_the_first_look_is_deleted(amazon: Amazon) -> None:
+    note(run())  # as `create_cluster` does before it asks
+    appearing = threading.Timer(0.5, provider_of(run()).create)
+    appearing.start()
+    assert deleted(run()) == {"cluster_name": NAME}
+    appearing.join()
+    assert amazon.client("eks").list_clusters()["clusters"] == []
+    assert noted() == []
+
+
+def test_a_creation_that_never_appears_is_not_waited_for_without_end(
+    amazon: Amazon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("higgsdemo.triggers.cluster.APPEARS_IN", 0.1)
+    note(run())
+    with pytest.raises(AirflowSkipException, match="of ours to delete"):
+        deleted(run())
+
+
+@pytest.mark.parametrize(("change", "stays"), [({}, False), ({"higgsdemo/run": "other"}, True)])
+def test_a_cluster_stays_while_another_run_has_jobs_there(
+    amazon: Amazon, change: dict[str, str], stays: bool
+) -> None:
+    created(run())
+    api = provider_of(run()).connect()
+    CoreV1Api(api).create_namespace({"metadata": {"name": "higgs"}})
+    job = indexed_job("at-work", "true", 1)
+    job["metadata"]["labels"] = labels(run().run) | change
+    job["spec"]["parallelism"] = 0  # it neither runs nor ends
+    BatchV1Api(api).create_namespaced_job("higgs", job)
+    if not stays:
+        assert deleted(run()) == {"cluster_name": NAME}
+        return
+    with pytest.raises(
+        AirflowSkipException, match=f"cluster {NAME} stays: the run other of higgs-full uses it"
+    ):
+        deleted(run())
+    BatchV1Api(api).patch_namespaced_job("at-work", "higgs", {"spec": {"suspend": True}})
+    assert deleted(run()) == {"cluster_name": NAME}
+
+
+def test_the_cluster_of_another_airflow_is_neither_adopted_nor_deleted(amazon: Amazon) -> None:
+    created(run(airflow="theirs"))
+    with pytest.raises(TaskFailedForGood, match="made by the campaign higgs-full in another Airflow"):
+        created(run(airflow="ours"))
+    with pytest.raises(AirflowSkipException, match="of ours to delete"):
+        deleted(run(airflow="ours"))
+    assert amazon.asked("DELETE") == []
+
+
+def test_a_cluster_that_names_no_airflow_is_adopted_and_deleted(amazon: Amazon) -> None:
+    created(run())  # as before Airflows had names
+    assert created(run(airflow="ours")) == {"cluster_name": NAME, "provider": "eks"}
+    assert deleted(run(airflow="ours")) == {"cluster_name": NAME}
 
 
 def test_a_control_plane_that_was_left_without_nodes_is_completed(amazon: Amazon) -> None:

@@ -15,6 +15,8 @@ from clouds.amazon import REGION, Amazon
 from clouds.tasks import to_its_end
 from higgsdemo.campaign import parse_campaign
 from higgsdemo.clusters import provider_of
+from higgsdemo.clusters.leftovers import _places
+from higgsdemo.operators.created import note, noted
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 from localkube_server import Kube, Server, indexed_job
 from planned_runs import planned
@@ -73,15 +75,19 @@ def leave(kube: Kube, name: str, campaign: str, **labels: str) -> None:
 def context(running: tuple[str, ...] = (), remove: bool = False) -> Any:
     """The context of a task in an Airflow where these campaigns have a run that goes on."""
     ti = SimpleNamespace(get_dr_count=lambda dag_id, states: int(dag_id in running))
-    return {"ti": ti, "params": {"remove": remove}}
+    return {"ti": ti, "params": {"remove": remove}, "dag_run": SimpleNamespace(conf={})}
 
 
 def found(running: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    return FindLeftoversOperator(task_id="look", campaigns=CAMPAIGNS).execute(context(running))
+    return FindLeftoversOperator(task_id="look", campaigns=CAMPAIGNS, files=[*CAMPAIGNS]).execute(
+        context(running)
+    )
 
 
 def removed(leftover: dict[str, Any], context: Any) -> Any:
-    return to_its_end(lambda: RemoveLeftoverOperator(task_id="remove", leftover=leftover), context)
+    return to_its_end(
+        lambda: RemoveLeftoverOperator(task_id="remove", leftover=leftover, files=[*CAMPAIGNS]), context
+    )
 
 
 def told(leftovers: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
@@ -130,6 +136,31 @@ def test_what_a_run_has_taken_up_meanwhile_stays(clusters: dict[str, Kube], serv
     assert clusters["other-0"].batch.read_namespaced_job("four", "higgs").metadata.name == "four"
 
 
+def test_what_only_a_conf_named_is_found_though_its_file_is_gone_and_its_run_stands_still(
+    server: Server,
+) -> None:
+    server.create_cluster("conf-0", labels=PART | {"campaign": "vanished", "airflow": "tests"})
+    server.create_cluster("theirs-0", labels=PART | {"campaign": "vanished", "airflow": "theirs"})
+    at = planned({"campaign": "vanished", "airflow": "tests"}, {"name": "conf-0"})
+    note(at)
+    (leftover,) = found(running=("vanished",))
+    assert (leftover["cluster"], leftover["at"]["run"]["campaign"]) == ("conf-0", "vanished")
+    assert removed(leftover, context(running=("vanished",), remove=True)) == {"cluster_name": "conf-0"}
+    assert names(server) == {"theirs-0"}
+    assert noted() == []
+
+
+def test_each_project_of_a_connection_is_a_place_to_look() -> None:
+    gke = [
+        {"provider": "gke", "gke": {"project": project}}
+        for project in ("project-1", "project-2", "project-2")
+    ]
+    assert [at.cluster.project for at in _places([planned({}, one) for one in gke])] == [
+        "project-1",
+        "project-2",
+    ]
+
+
 def test_objects_of_a_cluster_that_is_gone_are_no_more_to_be_removed(clusters: dict[str, Kube]) -> None:
     leave(clusters["ours-0"], "five", "ours")
     cluster, objects = sorted(found(running=("other",)), key=lambda leftover: str(leftover["kind"]))
@@ -150,6 +181,8 @@ def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(amaz
     mine = {"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]} | at
     document = DOCUMENT | {"mapping": [mine]}
     campaigns = {"ours": parse_campaign(document, "ours.json")}
-    (leftover,) = FindLeftoversOperator(task_id="look", campaigns=campaigns).execute(context())
+    (leftover,) = FindLeftoversOperator(task_id="look", campaigns=campaigns, files=[*campaigns]).execute(
+        context()
+    )
     assert removed(leftover, context(remove=True)) == {"cluster_name": "ours-0"}
     assert amazon.client("eks").list_clusters()["clusters"] == []

@@ -9,6 +9,7 @@ import pytest
 
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.cleanup import CampaignStatusOperator
+from planned_runs import planned
 
 DONE = {"plan": "success", "merge_results": "success", "choose_cleanup": "success"}
 
@@ -17,7 +18,9 @@ def status(states: dict[str, str], merged: Any = None) -> None:
     """Carry out the task at the end of a run whose tasks are in these states."""
     ti = SimpleNamespace(get_task_states=lambda **_: {"run": states})
     context: Any = {"ti": ti, "dag_run": SimpleNamespace(dag_id="demo", run_id="run")}
-    CampaignStatusOperator(task_id="campaign_status", merged=merged).execute(context)
+    priced = planned({}, {"provider": "gke", "location": "a-b", "nodes": 22, "price_per_node_hour": 0.5})
+    one = priced.model_dump(mode="json")
+    CampaignStatusOperator(task_id="campaign_status", merged=merged, assignments=[one]).execute(context)
 
 
 @pytest.mark.parametrize("merged", [None, {"summary": "s3://out/summary.json", "excess": []}])
@@ -28,6 +31,13 @@ def test_a_run_whose_tasks_have_done_their_part_is_good(merged: Any) -> None:
 def test_failed_tasks_are_named() -> None:
     with pytest.raises(TaskFailed, match=r"failed: cluster\.wait_for_jobs_1, plot; their logs say why"):
         status(DONE | {"plot": "failed", "cluster.wait_for_jobs_1": "failed"})
+
+
+def test_a_cluster_that_could_not_be_deleted_is_named_with_what_it_costs() -> None:
+    with pytest.raises(
+        TaskFailed, match=r"Cluster kubecon-demo-0 is not deleted: 22 nodes of gke, 11 an hour\. Clear"
+    ):
+        status(DONE | {"delete_clusters_0": "failed"})
 
 
 def test_too_many_corrupt_results_fail_the_run() -> None:

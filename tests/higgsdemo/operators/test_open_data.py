@@ -21,6 +21,7 @@ from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
+from planned_runs import ALONE
 from s3_server import Bucket, bucket, s3_endpoint
 from web_server import WebServer, one_web_server, web_server
 from workload.pod import analyse
@@ -73,7 +74,7 @@ def planned(
     now = datetime.now(UTC)
     dag_run = SimpleNamespace(dag_id=DAG, run_id="manual__1", run_after=now, start_date=now, conf=conf)
     plan = PlanOperator(task_id="plan", campaign=campaign)
-    return [ClusterRun.model_validate(one) for one in plan.execute({"dag_run": dag_run})]  # type: ignore[typeddict-item]
+    return [ClusterRun.model_validate(one) for one in plan.execute({"dag_run": dag_run, "ti": ALONE})]  # type: ignore[typeddict-item]
 
 
 def merged(assignments: list[ClusterRun]) -> None:

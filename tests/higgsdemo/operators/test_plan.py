@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 
 from campaign_changes import with_changes
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
@@ -18,6 +19,7 @@ from higgsdemo.catalogue import load_catalogue
 from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.run import ClusterRun
+from planned_runs import ALONE
 from s3_server import Bucket, bucket, s3_endpoint
 
 __all__ = ["bucket", "s3_endpoint"]
@@ -71,7 +73,7 @@ def campaign(repository: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
 
 def plan(campaign: Campaign, run_id: str = "manual__1", **conf: Any) -> list[ClusterRun]:
     dag_run = SimpleNamespace(dag_id="demo", run_id=run_id, run_after=START, conf=conf)
-    planned = PlanOperator(task_id="plan", campaign=campaign).execute({"dag_run": dag_run})  # type: ignore[typeddict-item]
+    planned = PlanOperator(task_id="plan", campaign=campaign).execute({"dag_run": dag_run, "ti": ALONE})  # type: ignore[typeddict-item]
     assert json.loads(json.dumps(planned)) == planned
     return [ClusterRun.model_validate(assignment) for assignment in planned]
 
@@ -269,6 +271,35 @@ def test_what_a_resumed_run_finds_done_is_not_predicted_again(campaign: Campaign
     bucket.client.put_object(Bucket=bucket.name, Key=f"demo/mine/results/{name}/0000.json", Body=b"{}")
     plan(campaign, "manual__2", run_name="mine", resume=True)
     assert predicted() == before - 1
+
+
+@pytest.mark.parametrize(
+    ("states", "waits"),
+    [
+        ({"other": {"plan": "success", "campaign_status": None}}, True),
+        ({"other": {"plan": "success", "campaign_status": "failed"}}, False),
+        ({"other": {"plan": "running", "campaign_status": None}}, False),
+        ({"ended": {"plan": "success", "campaign_status": None}}, False),
+        ({"manual__1": {"plan": "success", "campaign_status": None}}, False),
+    ],
+)
+def test_a_run_waits_for_another_of_its_campaign(
+    campaign: Campaign, states: dict[str, dict[str, str | None]], waits: bool
+) -> None:
+    ti = SimpleNamespace(
+        get_task_states=lambda **_: states, get_dr_count=lambda run_ids, **_: int(run_ids != ["ended"])
+    )
+    dag_run = SimpleNamespace(dag_id="demo", run_id="manual__1", run_after=START, conf={})
+    context: Any = {"dag_run": dag_run, "ti": ti}
+    operator = PlanOperator(task_id="plan", campaign=campaign)
+    if not waits:
+        assert len(operator.execute(context)) == 3
+        return
+    with pytest.raises(TaskDeferred) as waiting:
+        operator.execute(context)
+    states.clear()
+    planned = getattr(operator, waiting.value.method_name)(context)
+    assert planned[0]["run"]["begun"] is not None
 
 
 def test_a_misspelt_key_is_refused_by_name(campaign: Campaign) -> None:

@@ -44,7 +44,7 @@ def to_its_end(task: Callable[[], Any], context: Any) -> Any:
 
 def _context() -> Any:
     """What a task is told of its run: that it has just begun."""
-    return {"dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
+    return {"dag_run": SimpleNamespace(start_date=datetime.now(UTC), conf={})}
 
 
 def first_event(trigger: BaseTrigger) -> Any:

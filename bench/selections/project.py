@@ -12,7 +12,7 @@ def prepare(path: str) -> Callable[[], dict[str, int]]:
     def work() -> dict[str, int]:
         selected: dict[str, int] = {}
         for events in read_events(Path(path), path):
-            for channel, candidates in select(*events).items():
+            for channel, candidates in select(events.muons, events.electrons).items():
                 selected[channel] = selected.get(channel, 0) + len(candidates.mass)
         return selected
 

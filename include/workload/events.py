@@ -1,7 +1,8 @@
 """Read the leptons of reduced NanoAOD files, some thousand events at a time.
 
 Reduced NanoAOD (CERN Open Data record 12360) is a TTree `Events` with a flat list of muons and one of
-electrons an event. Everything that can be wrong with a file surfaces here, as `BadInput`, so that the
+electrons an event. Full NanoAOD has more of what level 4 looks at: `OPTIONAL` branches are read where there
+are any. Everything that can be wrong with a file surfaces here, as `BadInput`, so that the
 selection works on arrays it can rely on.
 """
 
@@ -25,6 +26,18 @@ CHUNK_EVENTS = 100_000
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+SIMULATED = "Simulated events, not CMS collisions"
+"""The title of the tree in files that the demo's generator has made."""
+
+OPTIONAL = (
+    "Muon_isGlobal",
+    "Muon_isPFcand",
+    "Electron_lostHits",
+    "Electron_deltaEtaSC",
+    "genWeight",
+)
+"""Of full NanoAOD: flags, missing inner hits, the way to the supercluster in eta, the event's weight."""
+
 _ISOLATION = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
 
 
@@ -33,7 +46,8 @@ class Leptons(NamedTuple):
 
     `counts` has the number of leptons of each event, every other column a value for each lepton: pt in GeV,
     phi in rad, dxy and dz (impact parameters to the primary vertex) and their errors in cm, iso relative to
-    pt, charge -1 or 1.
+    pt, charge -1 or 1. Where the file tells, `identified` are global particle-flow muons, and electrons with
+    at most one missing inner hit, and `eta_sc` is eta of the electron's supercluster.
     """
 
     counts: Integers
@@ -46,9 +60,11 @@ class Leptons(NamedTuple):
     dxyErr: Floats
     dzErr: Floats
     iso: Floats
+    identified: NDArray[np.bool_] | None = None
+    eta_sc: Floats | None = None
 
 
-FIELDS = Leptons._fields[1:]
+FIELDS = Leptons._fields[1:10]
 
 
 class Events(NamedTuple):
@@ -56,6 +72,12 @@ class Events(NamedTuple):
 
     muons: Leptons
     electrons: Leptons
+    weights: Floats | None = None
+    """The generator's, of each event."""
+    optional: tuple[str, ...] = ()
+    """The branches of `OPTIONAL` that the file has."""
+    simulated: bool = False
+    """The file says that the demo's generator has made it."""
 
 
 def branch_of(collection: str, field: str) -> str:
@@ -81,8 +103,17 @@ def read_events(source: Path | Remote, name: str, entries: tuple[int, int] | Non
             missing = sorted(set(wanted) - set(tree.keys()))
             if missing:
                 raise BadInput(f"{name}: tree {TREE} lacks {', '.join(missing)}")
+            present = set(tree.keys())
+            optional = tuple(branch for branch in OPTIONAL if branch in present)
+            wanted += optional
             for chunk in tree.iterate(wanted, step_size=CHUNK_EVENTS, entry_start=start, entry_stop=stop):
-                yield Events(_leptons(chunk, "Muon"), _leptons(chunk, "Electron"))
+                yield Events(
+                    _leptons(chunk, "Muon"),
+                    _leptons(chunk, "Electron"),
+                    chunk["genWeight"].to_numpy().astype(np.float64) if "genWeight" in optional else None,
+                    optional,
+                    tree.title == SIMULATED,
+                )
     except (WorkloadError, MemoryError):
         raise
     except Exception as error:  # a damaged file fails anywhere in the decoding, with any exception
@@ -106,9 +137,9 @@ def _tree(file: Any, name: str) -> Any:
 
 def _leptons(chunk: Any, collection: str) -> Leptons:
     counts: Integers | None = None
-    columns = []
-    for field in FIELDS:
-        branch = branch_of(collection, field)
+    columns: dict[str, Floats] = {}
+    flags = [branch for branch in OPTIONAL if branch.startswith(collection) and branch in chunk.fields]
+    for branch in (*(branch_of(collection, field) for field in FIELDS), *flags):
         values = chunk[branch]
         if values.ndim != 2:
             raise BadInput(f"branch {branch} is not a list of numbers per event")
@@ -116,8 +147,18 @@ def _leptons(chunk: Any, collection: str) -> Leptons:
         if counts is not None and not np.array_equal(lengths, counts):
             raise BadInput(f"branch {branch} has not as many values as {branch_of(collection, FIELDS[0])}")
         counts = lengths
-        columns.append(ak.flatten(values).to_numpy().astype(np.float64))
-    return Leptons._make([counts, *columns])
+        columns[branch] = ak.flatten(values).to_numpy().astype(np.float64)
+    needed = [columns[branch_of(collection, field)] for field in FIELDS]
+    identified = np.ones(len(needed[0]), np.bool_)
+    found = Leptons._make([counts, *needed, identified, None])
+    for branch in flags:
+        if branch == "Electron_deltaEtaSC":
+            found = found._replace(eta_sc=found.eta + columns[branch])
+        elif branch == "Electron_lostHits":
+            identified &= columns[branch] <= 1
+        else:
+            identified &= columns[branch] > 0
+    return found
 
 
 def _first_line(error: Exception) -> str:

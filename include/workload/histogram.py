@@ -16,3 +16,10 @@ def histogram(masses: NDArray[np.float64]) -> NDArray[np.int64]:
     inside = masses[(masses >= EDGES[0]) & (masses < EDGES[-1])]
     counts: NDArray[np.int64] = np.bincount(np.searchsorted(EDGES, inside, side="right") - 1, minlength=BINS)
     return counts
+
+
+def weighted(masses: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add up the weights of masses in GeV in the bins."""
+    inside = (masses >= EDGES[0]) & (masses < EDGES[-1])
+    bins = np.searchsorted(EDGES, masses[inside], side="right") - 1
+    return np.bincount(bins, weights[inside], minlength=BINS).astype(np.float64)

@@ -8,10 +8,14 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workload.errors import BadInput, TryAgain
 from workload.events import Events, Leptons, read_events
-from workload.histogram import histogram
+from workload.histogram import histogram, weighted
 from workload.inputs import Input, inputs
 from workload.live import LiveCopy
 from workload.manifest import Shard, read_shards
@@ -69,12 +73,35 @@ def analyse(path: Path, name: str) -> Analysis:
 def count(events: Iterable[Events], select: Select) -> Analysis:
     """Select and count events. Raises what their iteration raises."""
     analysis = nothing()
-    processed = 0
     for some in events:
-        processed += len(some.muons.counts)
-        for channel, candidates in select(*some).items():
+        analysis = analysis._replace(
+            processed=analysis.processed + len(some.muons.counts),
+            branches=some.optional,
+            simulated=some.simulated,
+        )
+        found = select(some.muons, some.electrons)
+        for channel, candidates in found.items():
             analysis.histograms[channel][:] += histogram(candidates.mass)
-    return analysis._replace(processed=processed)
+        if some.weights is not None:
+            analysis = analysis._replace(weights=_weights(analysis.weights, some.weights, found))
+    return analysis
+
+
+def _weights(
+    before: dict[str, Any] | None, weights: NDArray[np.float64], found: dict[str, Candidates]
+) -> dict[str, Any]:
+    """Add the weights of some events, and in each bin those of their candidates, and the squares of these."""
+    sums, squares = (
+        {channel: weighted(one.mass, weights[one.event] ** power).tolist() for channel, one in found.items()}
+        for power in (1, 2)
+    )
+    now: dict[str, Any] = {"processed": float(weights.sum()), "sums": sums, "squares": squares}
+    if before is None:
+        return now
+    for name in ("sums", "squares"):
+        for channel in found:
+            now[name][channel] = np.add(before[name][channel], now[name][channel]).tolist()
+    return now | {"processed": before["processed"] + now["processed"]}
 
 
 def _process(given: Input, settings: Settings, report: Report) -> bytes:

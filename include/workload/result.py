@@ -23,6 +23,11 @@ class Analysis(NamedTuple):
 
     processed: int
     histograms: dict[str, NDArray[np.int64]]
+    weights: dict[str, Any] | None = None
+    """Where a generator weighs events: the sum of those read, by channel and bin `sums`, `squares`."""
+    branches: tuple[str, ...] = ()
+    """Of the optional ones, those that were used."""
+    simulated: bool = False
 
 
 def nothing() -> Analysis:
@@ -56,6 +61,12 @@ def result_document(
     }
     if shard.entries is not None:
         document["entries"] = list(shard.entries)
+    if analysis.weights is not None:
+        document["weights"] = analysis.weights
+    if analysis.branches:
+        document["branches"] = list(analysis.branches)
+    if analysis.simulated:
+        document["simulated"] = True
     if test_mode:
         document["test_mode"] = True
     return document

@@ -1,10 +1,11 @@
 """Select events with four leptons as the CMS example HiggsExample20112012 does at its level 4.
 
 The rules are those of the 2011-2012 open-data example that re-performs the Higgs discovery, applied to
-what reduced NanoAOD holds. The format has no particle-flow and global-muon flags, no missing inner hits
+what NanoAOD holds. The reduced format has no particle-flow and global-muon flags, no missing inner hits
 and no supercluster position. It writes an isolation of -999 for a lepton that is not particle-flow and
 an impact parameter of -999 for a muon that is not global, so requiring valid values stands for those
 flags; the cut on missing hits is left out, and |eta| of the electron stands for that of its supercluster.
+Where a file has these branches, as full NanoAOD, they are used (`workload.events.OPTIONAL`).
 Lepton masses are constants as in the example, not the format's mass branch.
 """
 
@@ -92,7 +93,7 @@ def _is_good(leptons: Leptons, min_pt: float, max_eta: float) -> NDArray[np.bool
         significance = impact / np.sqrt(leptons.dxyErr**2 + leptons.dzErr**2)  # SIP3D of the example
     good: NDArray[np.bool_] = (
         (leptons.pt > min_pt)
-        & (np.abs(leptons.eta) < max_eta)
+        & (np.abs(leptons.eta if leptons.eta_sc is None else leptons.eta_sc) < max_eta)
         & (leptons.iso >= 0.0)
         & (leptons.iso < 0.4)
         & (significance < 4.0)
@@ -100,7 +101,7 @@ def _is_good(leptons: Leptons, min_pt: float, max_eta: float) -> NDArray[np.bool
         & (np.abs(leptons.dz) < 1.0)
         & np.isfinite([leptons.pt, leptons.phi, leptons.dxyErr, leptons.dzErr]).all(axis=0)
     )
-    return good
+    return good if leptons.identified is None else good & leptons.identified
 
 
 def _leading_four(leptons: _Good, mass: float) -> Quartets:

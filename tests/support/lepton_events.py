@@ -34,7 +34,7 @@ def _collection(lists: list[list[Lepton]]) -> Leptons:
     counts = np.array([len(leptons) for leptons in lists], np.int64)
     flat = [lepton for leptons in lists for lepton in leptons]
     columns = ([getattr(lepton, field) for lepton in flat] for field in FIELDS)
-    return Leptons._make([counts, *(np.array(column, np.float64) for column in columns)])
+    return Leptons(counts, *(np.array(column, np.float64) for column in columns))
 
 
 def pair(mass: float, pt: float, phi: float = 0.0) -> list[Lepton]:

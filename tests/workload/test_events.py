@@ -11,6 +11,8 @@ import uproot
 from workload import events
 from workload.errors import BadInput
 from workload.events import FIELDS, branch_of, read_events
+from workload.pod import count
+from workload.quartets import Candidates
 
 COLUMNS = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
 
@@ -141,3 +143,38 @@ def test_a_file_with_a_damaged_middle_is_refused(path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(BadInput, match=r"not a readable ROOT file"):
         read(path)
+
+
+def test_branches_of_full_nanoaod_are_used_and_named(path: Path) -> None:
+    content: dict[str, Any] = {kind: leptons(6, isolation) for kind, isolation in COLUMNS.items()}
+    flat = np.arange(6)  # leptons, in the events 1, 2, 2, 4, 5, 5
+    extra = {
+        "Muon": {"isGlobal": flat != 1, "isPFcand": flat != 2},
+        "Electron": {"lostHits": flat.astype(np.uint8), "deltaEtaSC": np.full(6, 0.5, np.float32)},
+    }
+    counts = ak.num(content["Muon"]["pt"])
+    for kind, columns in extra.items():
+        for name, values in columns.items():
+            content[kind] = ak.with_field(content[kind], ak.unflatten(values, counts), name)
+    content["genWeight"] = np.arange(6, dtype=np.float32) - 1
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {name: ak.Array(values).type.content for name, values in content.items()})
+        file["Events"].extend(content)
+    (some,) = read(path)
+    assert some.optional == events.OPTIONAL
+    assert some.muons.identified is not None
+    assert some.muons.identified.tolist() == [1, 0, 0, 1, 1, 1]
+    assert some.electrons.identified is not None
+    assert some.electrons.identified.tolist() == [1, 1, 0, 0, 0, 0]
+    assert some.electrons.eta_sc is not None
+    assert (some.electrons.eta_sc - some.electrons.eta).tolist() == [0.5] * 6
+    found = {"4mu": Candidates(np.array([0, 3]), np.array([125.0, 125.5])), "4e": NONE, "2e2mu": NONE}
+    analysis = count([some, some], lambda muons, electrons: found)
+    assert analysis.weights is not None
+    assert analysis.weights["processed"] == 2 * (-1 + 0 + 1 + 2 + 3 + 4)
+    assert analysis.weights["sums"]["4mu"][18] == 2 * (-1 + 2)
+    assert analysis.weights["squares"]["4mu"][18] == 2 * (1 + 4)
+    assert analysis.branches == events.OPTIONAL
+
+
+NONE = Candidates(np.zeros(0, np.int64), np.zeros(0))

@@ -52,6 +52,7 @@ def test_a_shard_becomes_one_result_document(pod: Pod, shard_file: Path) -> None
         "lumi": lumi,
         "workload": "nanoaod/1",
         "bytes": entry["size"],
+        "simulated": True,
     }
     assert sum(document["mass2mu2e_8TeV_low"]) > 50
     assert "higgs_000: " in ended.stdout

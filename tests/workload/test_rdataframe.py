@@ -76,7 +76,7 @@ def with_ours(paths: list[Path]) -> Any:
         for some in read_events(path, path.name):
             events += len(some.muons.counts)
             for rules, select in RULES.items():
-                for channel, candidates in select(*some).items():
+                for channel, candidates in select(some.muons, some.electrons).items():
                     counts[rules][channel] += histogram(candidates.mass)
     return {
         "events": events,

@@ -296,3 +296,18 @@ def test_the_order_of_leptons_and_events_does_not_matter(events: list[Event], ra
     shuffled = [(random.sample(m, len(m)), random.sample(e, len(e))) for m, e in events]
     random.shuffle(shuffled)
     assert masses(shuffled) == {channel: pytest.approx(found) for channel, found in masses(events).items()}
+
+
+def test_what_full_nanoaod_tells_more_is_asked_for() -> None:
+    """Flags of muons, missing inner hits and the supercluster of electrons reject leptons."""
+    muons, electrons = collections([(on_z() + off_z(), []), ([], on_z() + off_z())])
+    assert {channel: len(one.mass) for channel, one in select(muons, electrons).items()} == {
+        "4mu": 1,
+        "4e": 1,
+        "2e2mu": 0,
+    }
+    not_global = muons._replace(identified=np.array([True, True, True, False]))
+    assert len(select(not_global, electrons)["4mu"].mass) == 0
+    outside = electrons._replace(eta_sc=np.array([0.0, 0.0, 0.0, 2.6]))
+    assert len(select(muons, outside)["4e"].mass) == 0
+    assert len(select(muons, electrons._replace(eta_sc=np.zeros(4)))["4e"].mass) == 1

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Content = TypeVar("Content")
 WORKSPACE = "workspace.json"
-REHEARSED = "Simulated results of a rehearsal, not CMS collisions"
+REHEARSED = "Simulated events, not CMS collisions"
 LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy of summary and plot
 
 
@@ -201,12 +201,13 @@ class PlotOperator(ResultsOperator):
 def catalogue_of(planned: list[ClusterRun], simulated: bool) -> Catalogue:
     """Return the run's catalogue, with the datasets that the campaign itself assigns to its samples.
 
-    :param simulated: results were drawn in a rehearsal, which is then said wherever they are shown.
+    :param simulated: results were drawn in a rehearsal, or are of files that the demo's generator has made,
+        which is then said wherever they are shown.
     """
     from higgsdemo.catalogue import Dataset, load_catalogue
 
     catalogue = load_catalogue(planned[0].run.catalogue)
-    if simulated:
+    if simulated and catalogue.note is None:
         catalogue = catalogue.model_copy(update={"note": REHEARSED})
     refs = [ref for assignment in planned for ref in assignment.cluster.datasets]
     return catalogue.including(

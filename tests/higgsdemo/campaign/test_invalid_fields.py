@@ -13,8 +13,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are $schema, '
         "title, description, catalogue, workload, histograms, image, stage_in_image, namespace, storage, "
         "schedule, growing, cleanup, approve_delete, tolerance, dataset_tolerance, incomplete, max_hours, "
-        "max_idle_hours, on_cancel, download_limit_kbps, read, shard_events, at_trigger, notifications, "
-        "defaults, mapping, datasets, split)",
+        "max_idle_hours, on_cancel, download_limit_kbps, read, shard_events, at_trigger, "
+        "worker_identity, notifications, defaults, mapping, datasets, split)",
     ),
     "a credential": (
         {"storage.secret_key": "abc"},

@@ -78,7 +78,7 @@ def test_the_page_counts_as_the_merge_does(merge: Merge) -> None:
         ({"histograms": {"pairs": [1, 2, -1], "pt": [1, 2]}}, "histograms.pairs[2] is -1, below 0"),
         ({"histograms": [1]}, "histograms is not a JSON object"),
         ({"processed": None}, "processed is not a number"),
-        ({"shard": "7"}, "the document is of shard A/7"),
+        ({"shard": "7"}, "the document is of A/7"),
     ],
 )
 def test_what_is_no_document_of_the_campaign_is_refused(change: dict[str, Any], message: str) -> None:

@@ -33,5 +33,5 @@ def test_a_rehearsal_counts_every_result_once_and_shows_what_airflow_took(tmp_pa
         "kubecon-demo-0": 0,
         "kubecon-demo-1": 0,
     }
-    assert summary["note"] == "Simulated results of a rehearsal, not CMS collisions"
+    assert summary["note"] == "Simulated events, not CMS collisions"
     assert (results / "higgs.png").read_bytes().startswith(b"\x89PNG")

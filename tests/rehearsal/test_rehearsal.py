@@ -106,7 +106,7 @@ def test_every_shard_gets_a_result_that_is_marked_as_simulated(
     assert (merged["shards"]["done"], merged["shards"]["failed"]) == (SHARDS, 0)
     output = Bucket(connected, "higgs-results")
     summary = json.loads(output.read("higgs-full/two/summary.json"))
-    assert summary["note"] == "Simulated results of a rehearsal, not CMS collisions"
+    assert summary["note"] == "Simulated events, not CMS collisions"
     assert summary["predicted"]["pods"] == SHARDS
     keys = [key for key, _ in output.objects("higgs-full/two/results/")]
     documents = [json.loads(output.read(key)) for key in keys]

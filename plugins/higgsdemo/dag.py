@@ -85,9 +85,9 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     keep = KeepOperator(**named("keep"))
     mapped = {"map_index_template": CLUSTER_NAME}
     # Teardowns: Airflow runs them, too, when somebody ends a run by hand and all other tasks are skipped.
-    cleanup = CleanupJobsOperator.partial(**named("cleanup_jobs"), **mapped, retries=30).expand(
-        assignment=clusters
-    )
+    cleanup = CleanupJobsOperator.partial(
+        **named("cleanup_jobs"), **mapped, retries=30, retry_policy=None
+    ).expand(assignment=clusters)
     delete = DeleteClusterOperator.partial(**named("delete_clusters"), **mapped).expand(assignment=clusters)
     status = CampaignStatusOperator(
         **named("campaign_status"), merged=merge.output, assignments=clusters, retries=0

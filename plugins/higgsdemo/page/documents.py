@@ -100,6 +100,7 @@ class SpectrumChart(BaseModel):
     unassigned: dict[Text, dict[Text, Bins]] = {}
     coverage: float
     absent: list[Text]
+    beyond: Text = ""
 
 
 PROGRESS = TypeAdapter(dict[Text, JobsSeen])

@@ -194,6 +194,7 @@ def test_what_is_too_large_for_a_result_is_corrupt_and_what_is_damaged_is_left_o
         (gzip.compress(b" " * (1 << 26)), "line 1 is too long"),
         (gzip.compress(b"\n" * 3), "line 1: the whole is not valid"),
     ],
+    ids=["empty", "a bomb", "empty lines"],
 )
 def test_a_merge_that_is_damaged_or_unpacks_to_more_than_a_merge_is_refused(
     s3: Kind, saved: bytes, why: str

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from higgsdemo import deadline
-from higgsdemo.run import ClusterRun, Run, Stage
+from higgsdemo.run import ClusterRun, Stage
 from higgsdemo.wording import ExplainedError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from higgsdemo.clusters import Provider
     from higgsdemo.kubernetes.api import KubeCluster
     from higgsdemo.storage.object_store import ObjectStore
+
+ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
 class TaskFailed(AirflowException):
@@ -99,9 +101,22 @@ def in_time(assignment: ClusterRun, context: Context) -> None:
         raise TaskFailedForGood(f"cluster {assignment.cluster.name}: {deadline.too_late(assignment.run)}")
 
 
-def only_run(run: Run, conf: dict[str, Any]) -> str | None:
-    """A run that only cleans up has made nothing itself: it removes what the named run, or all, have left."""
-    return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
+def other_run(context: Context) -> str | None:
+    """Return another run of the DAG that is planned and goes on; no two are planned at once.
+
+    Airflow's limit of active runs counts each backfill apart.
+    """
+    ti, this = context["ti"], context["dag_run"]
+    states = ti.get_task_states(dag_id=this.dag_id, task_ids=["plan", "campaign_status"])
+    for run_id, tasks in states.items():
+        goes_on = tasks.get("plan") == "success" and tasks.get("campaign_status") not in ENDED
+        if (
+            run_id != this.run_id
+            and goes_on
+            and ti.get_dr_count(dag_id=this.dag_id, run_ids=[run_id], states=["running"])
+        ):
+            return str(run_id)
+    return None
 
 
 def provider_of(assignment: ClusterRun) -> Provider:

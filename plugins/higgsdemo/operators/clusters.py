@@ -14,7 +14,7 @@ from higgsdemo.operators.base import (
     assigned,
     check,
     end_of,
-    only_run,
+    other_run,
     provider_of,
     told,
 )
@@ -76,7 +76,8 @@ class DeleteClusterOperator(ClusterOperator):
         provider = provider_of(assignment)
         if not provider.marks:
             raise self._none_of_ours(assignment)
-        run = only_run(assignment.run, dict(context["dag_run"].conf or {}))
+        # Where no other run goes on, the campaign's Jobs in the cluster are leftovers, and end with it.
+        run = assignment.run.name if other_run(context) else None
         trigger = DeletionTrigger(
             self.assignment, provider.poll_seconds, time.time() + DELETED_IN, run, is_noted(assignment)
         )

@@ -22,13 +22,12 @@ from higgsdemo.operators.base import (
     connect,
     end_of,
     in_time,
-    only_run,
     output_store,
     provider_of,
     told,
 )
 from higgsdemo.operators.credentials import pod_credentials
-from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.run import ClusterRun, Run, Stage
 from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
@@ -244,12 +243,17 @@ class CleanupJobsOperator(ClusterOperator):
         run, cluster = assignment.run, assignment.cluster
         if run.cleanup == "none":
             raise AirflowSkipException("cleanup is 'none': the Jobs stay")
-        only = only_run(run, dict(context["dag_run"].conf or {}))
+        only = _only_run(run, dict(context["dag_run"].conf or {}))
         with told():
             if provider_of(assignment).state().runs:
                 connect(assignment).remove(selector(run.campaign, only))
         self.log.info("nothing of %s is left in %s", only or run.campaign, cluster.name)
         return {"cluster_name": cluster.name}
+
+
+def _only_run(run: Run, conf: dict[str, Any]) -> str | None:
+    """A run that only cleans up has made nothing itself: it removes what the named run, or all, have left."""
+    return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
 
 
 def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[DatasetRef, Iterator[Shard]]]:

@@ -14,7 +14,7 @@ from airflow.sdk import BaseOperator
 from higgsdemo.campaign import CampaignError, apply_conf, placed_datasets
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
-from higgsdemo.operators.base import TaskFailedForGood, most_mapped, told
+from higgsdemo.operators.base import TaskFailedForGood, most_mapped, other_run, told
 from higgsdemo.operators.created import airflow_name
 from higgsdemo.operators.credentials import check_credentials
 from higgsdemo.operators.list_shards import listed
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from higgsdemo.prediction import Account
     from higgsdemo.storage.object_store import ObjectStore
 
-ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 ASKED_EVERY = timedelta(seconds=20)
 
 
@@ -169,24 +168,6 @@ class PlanOperator(BaseOperator):
         }
         url = output.write(RECORD, json.dumps(record, indent=1).encode())
         self.log.info("run %s: see %s", run.name, url)
-
-
-def other_run(context: Context) -> str | None:
-    """Return another run of the DAG that is planned and goes on; no two are planned at once.
-
-    Airflow's limit of active runs counts each backfill apart.
-    """
-    ti, this = context["ti"], context["dag_run"]
-    states = ti.get_task_states(dag_id=this.dag_id, task_ids=["plan", "campaign_status"])
-    for run_id, tasks in states.items():
-        goes_on = tasks.get("plan") == "success" and tasks.get("campaign_status") not in ENDED
-        if (
-            run_id != this.run_id
-            and goes_on
-            and ti.get_dr_count(dag_id=this.dag_id, run_ids=[run_id], states=["running"])
-        ):
-            return str(run_id)
-    return None
 
 
 def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[str, int]:

@@ -19,7 +19,7 @@ from higgsdemo.clusters.leftovers import _places
 from higgsdemo.operators.created import note, noted
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 from localkube_server import Kube, Server, indexed_job
-from planned_runs import planned
+from planned_runs import ALONE, planned
 
 MAPPING = [{"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]}]
 DOCUMENT = {
@@ -74,8 +74,10 @@ def leave(kube: Kube, name: str, campaign: str, **labels: str) -> None:
 
 def context(running: tuple[str, ...] = (), remove: bool = False) -> Any:
     """The context of a task in an Airflow where these campaigns have a run that goes on."""
-    ti = SimpleNamespace(get_dr_count=lambda dag_id, states: int(dag_id in running))
-    return {"ti": ti, "params": {"remove": remove}, "dag_run": SimpleNamespace(conf={})}
+    ti = SimpleNamespace(
+        get_task_states=ALONE.get_task_states, get_dr_count=lambda dag_id, states: int(dag_id in running)
+    )
+    return {"ti": ti, "params": {"remove": remove}, "dag_run": SimpleNamespace(conf={}, dag_id="janitor")}
 
 
 def found(running: tuple[str, ...] = ()) -> list[dict[str, Any]]:

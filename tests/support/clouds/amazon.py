@@ -80,7 +80,7 @@ class Amazon:
 
     def update(self, path: str) -> None:
         """Begin an update of a cluster or of a node group, which is busy for some polls."""
-        self._doing[path] = ("UPDATING", self.polls + 2)
+        self._doing[path] = ("UPDATING", self.polls + 6)
 
     def takes(self, cluster: str) -> Callable[[str], bool]:
         """Whether a token is good for a cluster: signed by our key, for this cluster, and not too old."""

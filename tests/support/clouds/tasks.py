@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
 from higgsdemo.run import ClusterRun
+from planned_runs import ALONE
 
 Make = Callable[[ClusterRun], Any]
 
@@ -44,7 +45,7 @@ def to_its_end(task: Callable[[], Any], context: Any) -> Any:
 
 def _context() -> Any:
     """What a task is told of its run: that it has just begun."""
-    return {"dag_run": SimpleNamespace(start_date=datetime.now(UTC), conf={})}
+    return {"dag_run": SimpleNamespace(start_date=datetime.now(UTC), conf={}, dag_id="campaign"), "ti": ALONE}
 
 
 def first_event(trigger: BaseTrigger) -> Any:

@@ -82,7 +82,7 @@ def selected(leptons: Reconstructed, n: int) -> dict[str, Candidates]:
         chosen = leptons.flavour == flavour
         counts = np.bincount(leptons.event[chosen], minlength=n)
         columns = (getattr(leptons, field)[chosen].astype(np.float32) for field in FIELDS)
-        collections.append(events.Leptons._make([counts, *(column.astype(np.float64) for column in columns)]))
+        collections.append(events.Leptons(counts, *(column.astype(np.float64) for column in columns)))
     return select(*collections)
 
 

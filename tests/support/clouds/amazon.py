@@ -138,7 +138,7 @@ class Amazon:
         elif path in self.broken:
             thing["status"] = "FAILED" if kind == "cluster" else "CREATE_FAILED"
             thing["health"] = {"issues": [{"code": "Broken", "message": self.broken[path]}]}
-        active = thing["status"] == "ACTIVE"
+        active = thing["status"] in ("ACTIVE", "UPDATING")
         if kind == "cluster" and active:
             thing["endpoint"] = f"https://127.0.0.1:{self.gate.port}/{thing['name']}"
             thing["certificateAuthority"]["data"] = self.gate.certificate

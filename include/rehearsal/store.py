@@ -168,7 +168,7 @@ def _get(request: web.Request, bucket: Bucket, key: str) -> web.Response:
     if request.method == "HEAD":
         return web.Response(status=status, headers=headers | {"Content-Length": str(len(asked))})
     if stored.content is None:
-        return _error(501, "NotImplemented")
+        return _error(403, "AccessDenied")  # of which clients ask once: 5xx they ask again for minutes
     return web.Response(status=status, headers=headers, body=stored.content[asked.start : asked.stop])
 
 

@@ -176,8 +176,7 @@ def _streamed(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shar
     """Yield shards as pods stream them: with the version of their file, and cut if the campaign says so."""
 
     def looked_into(shard: Shard) -> list[Shard]:
-        key = shard.url.removeprefix(dataset.base)
-        stored = StoredObject(key, shard.size, shard.etag) if shard.size is not None else store.look_up(key)
+        stored = _stored(shard, dataset, store)
         if stored is None:  # the pod says so, and the campaign's tolerance judges it
             return [shard]
         shard = replace(shard, size=stored.size, etag=stored.etag)
@@ -187,6 +186,18 @@ def _streamed(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shar
         while batch := list(islice(shards, FILES_AT_ONCE)):
             for parts in pool.map(looked_into, batch):
                 yield from parts
+
+
+def _stored(shard: Shard, dataset: DatasetRef, store: Store) -> StoredObject | None:
+    key = shard.url.removeprefix(dataset.base)
+    return StoredObject(key, shard.size, shard.etag) if shard.size is not None else store.look_up(key)
+
+
+def first_file(dataset: DatasetRef, store: Store) -> StoredObject | None:
+    """Return the first file of a dataset that is a shard; None where there is none."""
+    shards = list_shards(dataset.name, _files(dataset, store), dataset.base, lambda key, why: None)
+    first = next(shards, None)
+    return _stored(first, dataset, store) if first else None
 
 
 def _ranges(store: Store, stored: StoredObject, about: int) -> list[tuple[int, int]]:

@@ -62,6 +62,7 @@ class PlanOperator(BaseOperator):
         from higgsdemo.catalogue import load_catalogue
         from higgsdemo.datasets.expected import planned_shards
         from higgsdemo.datasets.overlap import refuse_overlaps
+        from higgsdemo.datasets.simulated import refuse_simulated
         from higgsdemo.prediction import account_table, predict
 
         dag_run = context["dag_run"]
@@ -91,9 +92,11 @@ class PlanOperator(BaseOperator):
         check_credentials(campaign, run, clusters)
         if "submit" in run.stages:
             names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
+            placed = placed_datasets(clusters, shared)
             with told():
-                refuse_overlaps(placed_datasets(clusters, shared))
+                refuse_overlaps(placed)
                 output = self._claim(run, dag_run.run_id, names)
+                refuse_simulated(load_catalogue(run.catalogue), placed)
                 if shared:
                     run = run.model_copy(update={"listed": True})
                     clusters, mean_bytes = self._split(run, shared, clusters, output)

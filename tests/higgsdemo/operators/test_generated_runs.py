@@ -14,6 +14,7 @@ from higgsdemo.campaign import CampaignError, parse_campaign
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.run import ClusterRun
+from planned_runs import ALONE
 from written_campaigns import CONF, VALID, damaged
 
 EXAMPLES = int(os.environ.get("GENERATED", "100"))  # `make damaged` takes 2,000
@@ -44,7 +45,7 @@ def test_any_campaign_and_conf_make_a_plan_or_one_clear_message(document: Any, c
     try:
         campaign = parse_campaign(document, "any.json")
         task = Plan(task_id="plan", campaign=campaign)
-        planned = task.execute({"dag_run": SimpleNamespace(**RUN, conf=conf)})  # type: ignore[typeddict-item]
+        planned = task.execute({"dag_run": SimpleNamespace(**RUN, conf=conf), "ti": ALONE})  # type: ignore[typeddict-item]
     except (CampaignError, TaskFailed, TaskFailedForGood) as error:
         message = str(error)
         assert message.startswith(("any.json", "trigger conf", "campaign"))

@@ -15,6 +15,7 @@ from clouds.fixtures import gate
 from clouds.gate import Gate
 from clouds.tasks import carry_out
 from clustered_file import write_clustered
+from generator import root_file
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
@@ -41,8 +42,11 @@ def campaign(repository: Path) -> Campaign:
 
 
 @pytest.fixture
-def archive(campaign: Campaign, web_server: WebServer, tmp_path: Path) -> dict[str, Path]:
+def archive(
+    campaign: Campaign, web_server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Path]:
     """The eight files of the campaign, simulated, on a web server under the paths they have at CERN."""
+    monkeypatch.setattr(root_file, "TITLE", "Events")  # as if they were CMS's own
     files = {}
     for dataset in campaign.shared_datasets():
         process = next(kind for start, kind in SIMULATED_AS.items() if dataset.name.startswith(start))

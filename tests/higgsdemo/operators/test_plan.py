@@ -13,6 +13,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from campaign_changes import with_changes
+from generator import root_file
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.catalogue import load_catalogue
@@ -21,8 +22,9 @@ from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.run import ClusterRun
 from planned_runs import ALONE
 from s3_server import Bucket, bucket, s3_endpoint
+from workload_files import shard_file
 
-__all__ = ["bucket", "s3_endpoint"]
+__all__ = ["bucket", "s3_endpoint", "shard_file"]
 ROLE = "arn:aws:iam::123456789012:role/x"
 EKS = {
     "provider": "eks",
@@ -96,6 +98,42 @@ def test_a_notifier_that_cannot_be_made_fails_the_run_at_its_start(campaign: Cam
     changed = campaign.model_copy(update={"notifications": Notifications.model_validate(notifications)})
     with pytest.raises(TaskFailedForGood, match=r"notifications\.on_failure\[0\] names airflow\.smpt"):
         plan(changed)
+
+
+REAL = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10000"
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "name", "title", "refused"),
+    [
+        ("cms-higgs", REAL, root_file.TITLE, True),
+        ("cms-higgs", REAL, "Events", False),
+        ("demo", "Simulated_Run2012C_DoubleMuParked", root_file.TITLE, False),
+    ],
+)
+def test_simulated_files_are_no_data_of_a_catalogue_that_does_not_say_so(
+    campaign: Campaign,
+    bucket: Bucket,
+    shard_file: Path,
+    catalogue: str,
+    name: str,
+    title: str,
+    refused: bool,
+) -> None:
+    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    document |= {"catalogue": catalogue, "mapping": [MINE | {"datasets": [name]}]}
+    document["storage"]["input"] = f"s3://{bucket.name}"
+    key = f"{load_catalogue(catalogue).datasets[name].prefix}/sub/copied.root"
+    content = shard_file.read_bytes().replace(
+        root_file.TITLE.encode(), title.ljust(len(root_file.TITLE)).encode()
+    )
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=content)
+    given = parse_campaign(document, "demo")
+    if not refused:
+        assert len(plan(given)) == 1
+        return
+    with pytest.raises(TaskFailedForGood, match=rf"^dataset {name}: s3://{bucket.name}/{key} is simulated: "):
+        plan(given)
 
 
 @pytest.mark.parametrize("place", [{"provider": "gke", "flavor": "n1-standard-4"}, {"provider": "existing"}])

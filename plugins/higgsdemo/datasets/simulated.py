@@ -1,0 +1,73 @@
+"""Refuses simulated files in the place of data: their plot would show a peak that nobody has measured.
+
+The demo's generator says in each file what it is, by the title of the tree, which goes wherever the file is
+copied. ROOT keeps it in the file's directory too: two reads of some kilobytes, of one file a dataset.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import uproot
+
+from higgsdemo.campaign import DatasetRef, Placed
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.datasets.entry_ranges import TREE
+from higgsdemo.datasets.listing import AT_ONCE, Store, first_file, open_stores
+from higgsdemo.datasets.shards import ListingError
+from higgsdemo.storage.connections import StorageError, scheme_of
+from higgsdemo.wording import printable
+
+SIMULATED = "Simulated events, not CMS collisions"
+"""The title of the tree in files that the demo's generator has made."""
+
+
+def refuse_simulated(catalogue: Catalogue, placed: Sequence[Placed]) -> None:
+    """Refuse datasets of data whose first file says that it is simulated, unless the catalogue says so too.
+
+    What cannot be listed or read is passed over: the task that lists it, or its pod, says why.
+
+    :raises ListingError: naming each such dataset and its file.
+    """
+    if "simulated" in (catalogue.note or "").lower():
+        return
+    stores: dict[tuple[str, str], list[DatasetRef]] = defaultdict(list)
+    for one in placed:
+        if one.ref.datatype == "data":
+            stores[scheme_of(one.ref.url), one.store].append(one.ref)
+    opened: list[tuple[DatasetRef, Store]] = []
+    for (_, connection), refs in stores.items():
+        with suppress(StorageError):
+            of_url = open_stores(refs, connection)
+            opened += [(ref, of_url[ref.url]) for ref in refs]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        if problems := list(filter(None, pool.map(_problem, opened))):
+            raise ListingError(
+                f"{'; '.join(problems)}: the catalogue {catalogue.name} has the data of CMS there. Give "
+                "storage.input, or the dataset's url, the place of the data, or remove the simulated files"
+            )
+
+
+def _problem(opened: tuple[DatasetRef, Store]) -> str | None:
+    dataset, store = opened
+    with suppress(StorageError, ListingError):
+        first = first_file(dataset, store)
+        if first:
+            with store.open(first) as file:
+                if _title(file) == SIMULATED:
+                    return f"dataset {dataset.name}: {printable(dataset.base + first.key)} is simulated"
+    return None
+
+
+def _title(file: object) -> str | None:
+    """Return the title of a file's tree, as its directory has it; None of what is no ROOT file with one."""
+    try:
+        with uproot.open(file) as opened:
+            return str(opened.key(TREE).fTitle)
+    except StorageError:
+        raise
+    except Exception:  # noqa: BLE001  # a damaged file fails anywhere in the decoding, with any exception
+        return None

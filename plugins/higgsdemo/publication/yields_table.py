@@ -60,6 +60,11 @@ def _remarks(summary: Summary) -> list[str]:
         remarks.append(f"{test} shard{'s' if test > 1 else ''} run in test mode: no events were read")
     if summary.absent_samples:
         remarks.append(f"No events of {', '.join(summary.absent_samples)}")
+    for branch, shards in summary.lacking.items():
+        number = sum(shards.values())
+        lack = f"{number} shards of {{}} lack" if number > 1 else "1 shard of {} lacks"
+        names = ", ".join(list(shards)[:3]) + (f" and {len(shards) - 3} more" if len(shards) > 3 else "")
+        remarks.append(f"{lack.format(names)} {branch}, which the selection uses in others")
     return remarks + [line[0].upper() + line[1:] for line in told_beyond(summary.luminosity)]
 
 

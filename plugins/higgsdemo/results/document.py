@@ -55,6 +55,7 @@ ByChannel = Annotated[
 """A histogram for each channel."""
 
 Name = Annotated[str, Field(min_length=1, max_length=1024)]
+Branch = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class _Part(BaseModel):
@@ -113,13 +114,14 @@ class ResultDocument(_Document):
     """One shard's result: the unweighted events selected by channel and bin.
 
     These fields, and those before `shard`, are those of the 2019 tool, and enough; our own workload writes
-    the others too. Without `weights` every event weighs 1.
+    the others too. Without `weights` every event weighs 1; `branches` are those of full NanoAOD used.
     """
 
     mass4mu_8TeV_low: Histogram
     mass4e_8TeV_low: Histogram
     mass2mu2e_8TeV_low: Histogram
     weights: EventWeights | None = None
+    branches: Annotated[tuple[Branch, ...], Len(0, 16)] = ()
 
     @property
     def counts(self) -> dict[str, tuple[int, ...]]:

@@ -198,6 +198,7 @@ _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
 
 _NO_COUNTS = ",".join(["0"] * BINS)
 _TYPICAL = (
+    '"branches":["Muon_isGlobal","Muon_isPFcand","Electron_lostHits","Electron_deltaEtaSC","genWeight"]'
     f'"mass4mu_8TeV_low":[{_NO_COUNTS}],"mass4e_8TeV_low":[{_NO_COUNTS}],"mass2mu2e_8TeV_low":[{_NO_COUNTS}],'
     '"lumi":{"stream":"mu_stream_2012","value":},"seconds":{"stage_in":0.1,"compute":0.1},"bytes":'
     '{"samplename":"","processed":'

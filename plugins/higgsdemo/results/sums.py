@@ -6,7 +6,7 @@ to a float once, at the end.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,6 +50,8 @@ class DatasetSum:
     """Bytes staged in."""
     seconds: dict[str, float]
     """Seconds of pods' wall-clock time in `stage_in` and `compute`."""
+    branches: dict[tuple[str, ...], int]
+    """Shards with events, by the branches of full NanoAOD that were used."""
 
 
 class Sum:
@@ -67,6 +69,7 @@ class Sum:
         self._luminosity: dict[str, Fraction] = defaultdict(Fraction)
         self._stage_in = Fraction(0)
         self._compute = Fraction(0)
+        self._branches = Counter[tuple[str, ...]]()
 
     @classmethod
     def of(cls, documents: Iterable[Document]) -> Self:
@@ -87,6 +90,8 @@ class Sum:
         self._bytes += document.bytes
         self._stage_in += Fraction(document.seconds.stage_in)
         self._compute += Fraction(document.seconds.compute)
+        if document.processed and isinstance(document, ResultDocument):
+            self._branches[document.branches] += 1
         if document.lumi is not None and not document.test_mode:
             self._luminosity[document.lumi.stream] += Fraction(document.lumi.value)
 
@@ -118,6 +123,7 @@ class Sum:
             luminosity={stream: float(value) for stream, value in sorted(self._luminosity.items())},
             bytes=self._bytes,
             seconds={"stage_in": float(self._stage_in), "compute": float(self._compute)},
+            branches=dict(sorted(self._branches.items())),
         )
 
 

@@ -120,6 +120,7 @@ def test_the_document_as_a_whole() -> None:
         "stated_luminosity_pb": {"stream": 1.0},
         "weights": {"h": {"4mu": 5.0, "4e": 0.0, "2e2mu": 5.0}},
         "absent_samples": [],
+        "lacking": {},
         "unassigned": {"OWN": {"4mu": 0, "4e": 2, "2e2mu": 0}},
         "clusters": {
             "kubecon-demo-0": {"expected": 3, "done": 2, "failed": 1, "missing": 0},
@@ -249,6 +250,31 @@ def test_the_table_names_samples_without_events() -> None:
         "1 of 2 shards done, 0 failed, 1 missing",
         "No events of h",
     ]
+
+
+def test_files_that_lack_branches_which_others_have_are_told() -> None:
+    full = {"branches": ["Muon_isGlobal", "genWeight"]}
+    objects = [
+        recorded("MU", "x", 40, branches=["Muon_isGlobal"]),
+        recorded("MU", "y", 40),
+        stored("H", "x", 100, **full),
+        stored("H", "y", 100, **full),
+        stored("H", "z", 100, branches=["Muon_isGlobal"]),
+        stored("H", "thrown-away", 0, test_mode=True),
+    ]
+    found = summary(objects)
+    assert found.lacking == {"Muon_isGlobal": {"MU": 1}, "genWeight": {"H": 1}}
+    lines = yields_table(found).splitlines()
+    assert "1 shard of MU lacks Muon_isGlobal, which the selection uses in others" in lines
+    assert "1 shard of H lacks genWeight, which the selection uses in others" in lines
+    assert (
+        summary([stored("H", "x", 100, **full), recorded("MU", "x", branches=full["branches"][:1])]).lacking
+        == {}
+    )
+    assert Merge.from_bytes(Merge.of(objects).to_bytes()).datasets["H"].branches == {
+        ("Muon_isGlobal",): 1,
+        ("Muon_isGlobal", "genWeight"): 2,
+    }
 
 
 def test_shards_of_a_cluster_that_never_listed_them_are_missing() -> None:

@@ -29,14 +29,18 @@ Integers = NDArray[np.int64]
 SIMULATED = "Simulated events, not CMS collisions"
 """The title of the tree in files that the demo's generator has made."""
 
+WEIGHT = "genWeight"
 OPTIONAL = (
     "Muon_isGlobal",
     "Muon_isPFcand",
     "Electron_lostHits",
     "Electron_deltaEtaSC",
-    "genWeight",
+    WEIGHT,
 )
 """Of full NanoAOD: flags, missing inner hits, the way to the supercluster in eta, the event's weight."""
+
+LARGEST_WEIGHT = 1e9
+"""Of an event: a million of these add up to what a result may hold, 10^15."""
 
 _ISOLATION = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
 
@@ -91,7 +95,7 @@ def read_events(source: Path | Remote, name: str, entries: tuple[int, int] | Non
     Of the tree's entries it reads those from `entries[0]` to before `entries[1]`; all of them for None.
 
     Raises `BadInput` when it is not a ROOT file, is damaged, lacks the tree or a branch, or has fewer
-    entries; of an object also what `Remote.read` raises.
+    entries, or when a weight is no number; of an object also what `Remote.read` raises.
     """
     try:
         with _opened(source) as file:
@@ -110,7 +114,7 @@ def read_events(source: Path | Remote, name: str, entries: tuple[int, int] | Non
                 yield Events(
                     _leptons(chunk, "Muon"),
                     _leptons(chunk, "Electron"),
-                    chunk["genWeight"].to_numpy().astype(np.float64) if "genWeight" in optional else None,
+                    _weights(chunk, name) if WEIGHT in optional else None,
                     optional,
                     tree.title == SIMULATED,
                 )
@@ -133,6 +137,17 @@ def _tree(file: Any, name: str) -> Any:
     if kinds[TREE] != "TTree":
         raise BadInput(f"{name}: {TREE} is a {kinds[TREE]}, not a TTree")
     return file[TREE]
+
+
+def _weights(chunk: Any, name: str) -> Floats:
+    weights: Floats = chunk[WEIGHT].to_numpy().astype(np.float64)
+    wrong = weights[~(np.abs(weights) <= LARGEST_WEIGHT)]
+    if len(wrong):
+        raise BadInput(
+            f"{name}: {WEIGHT} of {len(wrong)} events is not between -{LARGEST_WEIGHT:g} and "
+            f"{LARGEST_WEIGHT:g}: the first is {wrong[0]}"
+        )
+    return weights
 
 
 def _leptons(chunk: Any, collection: str) -> Leptons:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workload.errors import BadInput, TryAgain
-from workload.events import Events, Leptons, read_events
+from workload.events import WEIGHT, Events, Leptons, read_events
 from workload.histogram import histogram, weighted
 from workload.inputs import Input, inputs
 from workload.live import LiveCopy
@@ -76,7 +76,7 @@ def count(events: Iterable[Events], select: Select) -> Analysis:
     for some in events:
         analysis = analysis._replace(
             processed=analysis.processed + len(some.muons.counts),
-            branches=some.optional,
+            branches=tuple(branch for branch in some.optional if select is not outreach or branch == WEIGHT),
             simulated=some.simulated,
         )
         found = select(some.muons, some.electrons)
@@ -114,6 +114,8 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
             pass
     else:
         analysis = count(given, SELECTIONS[settings.rules])
+        if analysis.weights is not None and shard.lumi is not None:
+            raise BadInput("it has genWeight, which only simulated events have, and its dataset is of data")
     compute = time.monotonic() - began - (given.seconds - ready)  # what was waited for meanwhile is no work
     counts = ", ".join(f"{channel} {counts.sum()}" for channel, counts in analysis.histograms.items())
     report(

@@ -1,10 +1,17 @@
 """Events written out by hand, lepton by lepton, in the arrays that the selection takes."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import awkward as ak
 import numpy as np
+import uproot
 
-from workload.events import FIELDS, Leptons
+from workload.events import FIELDS, Leptons, branch_of
+
+TOLD_MORE = {"Muon": ("isGlobal", "isPFcand"), "Electron": ("lostHits", "deltaEtaSC")}
+TYPES = {"charge": np.int32, "isGlobal": np.bool_, "isPFcand": np.bool_, "lostHits": np.uint8}
 
 
 class Lepton(NamedTuple):
@@ -19,6 +26,10 @@ class Lepton(NamedTuple):
     dz: float = 0.0
     dxyErr: float = 0.01
     dzErr: float = 0.01
+    isGlobal: bool = True
+    isPFcand: bool = True
+    lostHits: int = 0
+    deltaEtaSC: float = 0.0
 
 
 Event = tuple[list[Lepton], list[Lepton]]
@@ -35,6 +46,23 @@ def _collection(lists: list[list[Lepton]]) -> Leptons:
     flat = [lepton for leptons in lists for lepton in leptons]
     columns = ([getattr(lepton, field) for lepton in flat] for field in FIELDS)
     return Leptons(counts, *(np.array(column, np.float64) for column in columns))
+
+
+def write_full(path: Path, events: list[Event], weights: Sequence[float]) -> None:
+    """Write a file as full NanoAOD is: with what it tells more of leptons, and the generator's weights."""
+    content: dict[str, Any] = {"genWeight": np.array(weights, np.float32)}
+    for lists, (kind, more) in zip(zip(*events, strict=True), TOLD_MORE.items(), strict=True):
+        flat = [lepton for leptons in lists for lepton in leptons]
+        columns = {
+            branch_of(kind, field).removeprefix(f"{kind}_"): np.array(
+                [getattr(lepton, field) for lepton in flat], TYPES.get(field, np.float32)
+            )
+            for field in (*FIELDS, *more)
+        }
+        content[kind] = ak.unflatten(ak.zip(columns), [len(leptons) for leptons in lists])
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {name: ak.Array(values).type.content for name, values in content.items()})
+        file["Events"].extend(content)
 
 
 def pair(mass: float, pt: float, phi: float = 0.0) -> list[Lepton]:

@@ -16,11 +16,16 @@ MASSES = {"mu": 0.105658, "e": 0.0005109989}
 
 def is_good(lepton: Lepton, flavour: str) -> bool:
     min_pt, max_eta = {"mu": (5, 2.4), "e": (7, 2.5)}[flavour]
+    if flavour == "mu":
+        eta, identified = lepton.eta, lepton.isGlobal and lepton.isPFcand
+    else:
+        eta, identified = lepton.eta + lepton.deltaEtaSC, lepton.lostHits <= 1
     error = math.hypot(lepton.dxyErr, lepton.dzErr)
     return (
         all(math.isfinite(value) for value in lepton)
         and lepton.pt > min_pt
-        and abs(lepton.eta) < max_eta
+        and abs(eta) < max_eta
+        and identified
         and 0 <= lepton.iso < 0.4
         and error > 0
         and math.hypot(lepton.dxy, lepton.dz) / error < 4

@@ -1,5 +1,6 @@
 """Files that are not what they should be are told apart from files that are."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import uproot
 
+from lepton_events import write_full
 from workload import events
 from workload.errors import BadInput
 from workload.events import FIELDS, branch_of, read_events
@@ -175,6 +177,14 @@ def test_branches_of_full_nanoaod_are_used_and_named(path: Path) -> None:
     assert analysis.weights["sums"]["4mu"][18] == 2 * (-1 + 2)
     assert analysis.weights["squares"]["4mu"][18] == 2 * (1 + 4)
     assert analysis.branches == events.OPTIONAL
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -np.inf, 2e9])
+def test_a_weight_that_is_no_number_is_refused_with_the_reason(path: Path, weight: float) -> None:
+    write_full(path, [([], [])] * 3, [1.0, weight, weight])
+    reason = f"genWeight of 2 events is not between -1e+09 and 1e+09: the first is {weight}"
+    with pytest.raises(BadInput, match=rf"^s3://bucket/shard.root: {re.escape(reason)}$"):
+        read(path)
 
 
 NONE = Candidates(np.zeros(0, np.int64), np.zeros(0))

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from faulty_store import FaultyStore
+from lepton_events import write_full
 from pod_process import Pod, shard
 from s3_server import Bucket
 from workload import outreach
@@ -25,6 +27,27 @@ def broken_file(tmp_path: Path) -> Path:
     path = tmp_path / "broken_001.root"
     path.write_bytes(b"not a ROOT file at all")
     return path
+
+
+@pytest.mark.parametrize(
+    ("weight", "lumi", "code"),
+    [(1.0, None, 0), (1.0, {"stream": "mu", "value": 1.5}, 65), (np.nan, None, 65)],
+)
+def test_weights_that_say_nothing_or_are_in_data_fail_the_shard_and_say_why(
+    pod: Pod, tmp_path: Path, weight: float, lumi: dict[str, Any] | None, code: int
+) -> None:
+    path = tmp_path / "full.root"
+    write_full(path, [([], [])] * 3, [weight] * 3)
+    pod.give(shard(path, lumi=lumi))
+    pod.environ["SELECTION"] = "outreach"
+    ended = pod.run()
+    assert ended.code == code
+    if code:
+        assert "genWeight" in ended.termination_message
+        assert pod.results() == []
+    else:
+        document = pod.result("full")
+        assert (document["branches"], document["weights"]["processed"]) == (["genWeight"], 3.0)
 
 
 def test_a_shard_becomes_one_result_document(pod: Pod, shard_file: Path) -> None:

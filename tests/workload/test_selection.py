@@ -1,5 +1,6 @@
 """Every cut of the level-4 selection, probed on both sides of its threshold."""
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_events import Event, Lepton, collections, pair
+from lepton_events import TOLD_MORE, Event, Lepton, collections, pair, write_full
 from reference_selection import select_event
-from workload.events import FIELDS
+from workload.events import FIELDS, Leptons, read_events
 from workload.selection import CHANNELS, select
+
+ALL_TOLD_MORE = [name for names in TOLD_MORE.values() for name in names]
 
 
 def above(value: float) -> float:
@@ -239,15 +242,18 @@ leptons = st.builds(
     iso=st.sampled_from([0.0, 0.1, 0.2, 0.39, 0.41]),
     dxy=st.sampled_from([0.0, 0.01, -0.03]),
     dz=st.sampled_from([0.0, 0.01, -0.05]),
+    **{name: st.just(Lepton._field_defaults[name]) for name in ALL_TOLD_MORE},
 )
 some_leptons = st.lists(leptons, max_size=6, unique_by=lambda lepton: lepton.pt)
 random_events = st.lists(st.tuples(some_leptons, some_leptons), max_size=4)
 
 
-def found_in_each(events: list[Event]) -> list[dict[str, float]]:
+def found_in_each(
+    events: list[Event], leptons: tuple[Leptons, Leptons] | None = None
+) -> list[dict[str, float]]:
     """What the vectorised selection finds, event by event."""
     found: list[dict[str, float]] = [{} for _ in events]
-    for channel, (event, mass) in select(*collections(events)).items():
+    for channel, (event, mass) in select(*(leptons or collections(events))).items():
         for i, m in zip(event, mass, strict=True):
             found[i][channel] = float(m)
     return found
@@ -298,16 +304,32 @@ def test_the_order_of_leptons_and_events_does_not_matter(events: list[Event], ra
     assert masses(shuffled) == {channel: pytest.approx(found) for channel, found in masses(events).items()}
 
 
-def test_what_full_nanoaod_tells_more_is_asked_for() -> None:
-    """Flags of muons, missing inner hits and the supercluster of electrons reject leptons."""
-    muons, electrons = collections([(on_z() + off_z(), []), ([], on_z() + off_z())])
-    assert {channel: len(one.mass) for channel, one in select(muons, electrons).items()} == {
-        "4mu": 1,
-        "4e": 1,
-        "2e2mu": 0,
-    }
-    not_global = muons._replace(identified=np.array([True, True, True, False]))
-    assert len(select(not_global, electrons)["4mu"].mass) == 0
-    outside = electrons._replace(eta_sc=np.array([0.0, 0.0, 0.0, 2.6]))
-    assert len(select(muons, outside)["4e"].mass) == 0
-    assert len(select(muons, electrons._replace(eta_sc=np.zeros(4)))["4e"].mass) == 1
+def told_more(rng: np.random.Generator, leptons: list[Lepton]) -> list[Lepton]:
+    """The same leptons, as exact as a file has them, with what full NanoAOD tells of them."""
+    return [
+        Lepton(*(float(np.float32(value)) for value in lepton))._replace(
+            isGlobal=bool(rng.random() < 0.95),
+            isPFcand=bool(rng.random() < 0.95),
+            lostHits=int(rng.choice([0, 1, 2], p=[0.8, 0.15, 0.05])),
+            deltaEtaSC=float(np.float32(rng.normal(0, 0.3))),
+        )
+        for lepton in leptons
+    ]
+
+
+@pytest.mark.parametrize("field", ALL_TOLD_MORE)
+def test_agrees_with_the_rules_in_plain_python_on_files_that_tell_more(field: str, tmp_path: Path) -> None:
+    """One field at a time says something: each of them rejects events that the others would keep."""
+    rng = np.random.default_rng(11)
+    silent = {name: Lepton._field_defaults[name] for name in ALL_TOLD_MORE if name != field}
+    events = [
+        tuple([lepton._replace(**silent) for lepton in told_more(rng, leptons)] for leptons in event)
+        for event in four_lepton_events(rng, 1000)
+    ]
+    write_full(tmp_path / "full.root", events, [1.0] * len(events))
+    (read,) = read_events(tmp_path / "full.root", "full.root")
+    expected = [select_event(event) for event in events]
+    assert found_in_each(events, (read.muons, read.electrons)) == [
+        pytest.approx(masses, rel=1e-6) for masses in expected
+    ]
+    assert found_in_each(events) != [pytest.approx(masses, rel=1e-6) for masses in expected]

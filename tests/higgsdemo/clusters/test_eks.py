@@ -297,7 +297,8 @@ def test_a_cluster_that_is_busy_is_deleted_once_it_is_not(amazon: Amazon, part: 
     assert created(run()) == {"cluster_name": NAME, "provider": "eks"}  # it takes Jobs meanwhile
     amazon.update(part)
     assert deleted(run()) == {"cluster_name": NAME}
-    assert paths(amazon.asked("DELETE")) == [NODES, NODES, CLUSTER]
+    *nodes, last = paths(amazon.asked("DELETE"))
+    assert ({*nodes}, len(nodes) > 1, last) == ({NODES}, True, CLUSTER)  # refused once at least
     assert amazon.client("eks").list_clusters()["clusters"] == []
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from higgsdemo.catalogue import Catalogue
     from higgsdemo.physics.exposure import Exposure
     from higgsdemo.results.sums import DatasetSum
+
+GENERATOR_WEIGHT = "genWeight"
+"""The branch that data never have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,8 @@ class Coverage:
     exposures: tuple[Exposure, ...] = ()
     absent: tuple[str, ...] = ()
     """Samples of which no event was processed: those asked for, and those that the stack lacks."""
+    lacking: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By branch that the selection used in some files, and dataset, the shards whose files lack it."""
 
     @property
     def coverage(self) -> float:
@@ -30,3 +36,22 @@ class Coverage:
 def computed_shards(sums: Mapping[str, DatasetSum], expected: Mapping[str, int]) -> int:
     """The shards of the campaign, `expected` by dataset, that were computed."""
     return sum(min(sums[name].computed, shards) for name, shards in expected.items() if name in sums)
+
+
+def lacking_branches(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, dict[str, int]]:
+    """By branch and dataset, the shards that lack a branch which others have.
+
+    Weights of a generator only simulated datasets can lack.
+    """
+    weighted = {name for name, known in catalogue.datasets.items() if known.sample.datatype == "mc"}
+    used = sorted({branch for total in sums.values() for branches in total.branches for branch in branches})
+    lacking = {
+        branch: {
+            dataset: sum(shards for branches, shards in total.branches.items() if branch not in branches)
+            for dataset, total in sums.items()
+            if branch != GENERATOR_WEIGHT or dataset in weighted
+        }
+        for branch in used
+    }
+    found = {branch: {name: n for name, n in shards.items() if n} for branch, shards in lacking.items()}
+    return {branch: shards for branch, shards in found.items() if shards}

@@ -24,7 +24,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from higgsdemo.physics.coverage import Coverage, computed_shards
+from higgsdemo.physics.coverage import Coverage, computed_shards, lacking_branches
 from higgsdemo.physics.exposure import Exposure, exposures
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 from higgsdemo.results.sums import DatasetSum, WeightSum
@@ -144,6 +144,7 @@ def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) ->
         exposures=covered,
         weights=weights,
         absent=tuple(sorted((asked | stacked) - samples.keys())),
+        lacking=lacking_branches(sums, catalogue),
         shards_computed=computed_shards(sums, expected),
         shards_expected=sum(expected.values()),
     )

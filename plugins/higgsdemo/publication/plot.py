@@ -111,6 +111,8 @@ def coverage_text(spectrum: Coverage) -> str | None:
         lines.append(f"{math.floor(1000 * spectrum.coverage) / 10:.1f}% of the shards")
     if spectrum.absent:
         lines.append(f"{len(spectrum.absent)} sample{'s' if len(spectrum.absent) > 1 else ''} missing")
+    if number := len(spectrum.lacking):
+        lines.append(f"files differ in {number} branch{'es' if number > 1 else ''}")
     lines += told_beyond(spectrum.exposures)
     return "\n".join(lines) or None
 

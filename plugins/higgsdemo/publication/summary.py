@@ -33,9 +33,6 @@ FAILURES_LISTED = 1000
 MISSING_LISTED = 100
 """Missing and unexpected shards that a summary lists by name, of each dataset."""
 
-GENERATOR_WEIGHT = "genWeight"
-"""The branch that data never have."""
-
 Text = Annotated[str, AfterValidator(printable)]
 
 
@@ -215,7 +212,7 @@ def summarise(
         stated_luminosity_pb=_stated_luminosity(sums.values()),
         weights=spectrum.weights,
         absent_samples=list(spectrum.absent),
-        lacking=_lacking(sums, catalogue),
+        lacking=spectrum.lacking,
         unassigned={
             dataset: {channel: int(counts.sum()) for channel, counts in sums[dataset].counts.items()}
             for dataset in spectrum.unassigned
@@ -292,22 +289,6 @@ def _dataset_summary(
         shards=counts,
         work=_work([total] if total else []),
     )
-
-
-def _lacking(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, dict[str, int]]:
-    """Shards that lack a branch which others have; weights of a generator only simulated datasets can."""
-    weighted = {name for name, known in catalogue.datasets.items() if known.sample.datatype == "mc"}
-    used = sorted({branch for total in sums.values() for branches in total.branches for branch in branches})
-    lacking = {
-        branch: {
-            dataset: sum(shards for branches, shards in total.branches.items() if branch not in branches)
-            for dataset, total in sums.items()
-            if branch != GENERATOR_WEIGHT or dataset in weighted
-        }
-        for branch in used
-    }
-    found = {branch: {name: n for name, n in shards.items() if n} for branch, shards in lacking.items()}
-    return {branch: shards for branch, shards in found.items() if shards}
 
 
 def _work(sums: Iterable[DatasetSum]) -> Work:

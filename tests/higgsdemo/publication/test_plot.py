@@ -146,6 +146,11 @@ def test_a_campaign_whose_data_exceed_the_luminosity_says_so() -> None:
     assert "data of 23160 /pb of 11580\n(2012, 4mu)" in texts(draw(exposed, known()))
 
 
+def test_files_that_differ_in_what_they_are_selected_by_are_told() -> None:
+    differing = replace(spectrum(), lacking={"Muon_isGlobal": {"TTBAR": 1}})
+    assert "files differ in 1 branch" in texts(draw(differing, known()))
+
+
 def test_a_complete_campaign_says_nothing_of_coverage() -> None:
     assert coverage_text(spectrum()) is None
     assert not [text for text in texts(draw(spectrum(), known())) if "shards" in text]

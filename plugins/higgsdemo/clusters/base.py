@@ -99,6 +99,10 @@ class Provider(ABC):
         """Tell where the cluster is in its life."""
 
     @abstractmethod
+    def marks_there(self) -> dict[str, str]:
+        """Return the labels or tags of the cluster that is there; none where there is none."""
+
+    @abstractmethod
     def delete(self) -> bool:
         """Ask for its deletion; a cluster that is gone, or was not made by us, is left alone.
 

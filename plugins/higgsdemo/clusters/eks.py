@@ -136,6 +136,10 @@ class EksProvider(TokenProvider):
             return State(_phase(nodes), _detail("node group", nodes))
         return State(phase, detail)
 
+    def marks_there(self) -> dict[str, str]:
+        """Return the tags of the control plane."""
+        return dict((self._cluster() or {}).get("tags") or {})
+
     def delete(self) -> bool:
         """Delete the node groups, and the control plane once there are none."""
         there = self._cluster()

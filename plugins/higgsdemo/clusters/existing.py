@@ -38,6 +38,10 @@ class ExistingProvider(Provider):
             VersionApi(patient(self.connect())).get_code()
         return State(Phase.RUNNING)
 
+    def marks_there(self) -> dict[str, str]:
+        """None: it is not ours."""
+        return {}
+
     def delete(self) -> bool:
         """Leave the cluster alone."""
         return False

@@ -121,6 +121,11 @@ class GkeProvider(TokenProvider):
             phase = _phase_at_work(phase, operation)
         return State(phase, _detail(there, operation))
 
+    def marks_there(self) -> dict[str, str]:
+        """Return the labels of the cluster."""
+        there = self._cluster()
+        return dict(there.resource_labels) if there else {}
+
     def delete(self) -> bool:
         """Delete the cluster with its nodes and its subnetwork."""
         there = self._cluster()

@@ -47,6 +47,10 @@ class LocalProvider(KubeconfigProvider):
         found = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
         return State(Phase(found["phase"].lower()) if found else Phase.ABSENT)
 
+    def marks_there(self) -> dict[str, str]:
+        """Return the labels of the cluster."""
+        return dict((self._call("GET", f"/{self.cluster.name}", absent_ok=True) or {}).get("labels") or {})
+
     def delete(self) -> bool:
         """Delete the cluster with all that runs in it."""
         there = self._call("GET", f"/{self.cluster.name}", absent_ok=True)

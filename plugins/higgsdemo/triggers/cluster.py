@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 
 from higgsdemo.clusters import BUSY, ClusterError, Phase, State, Unreachable, provider_of
 from higgsdemo.clusters.leftovers import others_at_work
+from higgsdemo.clusters.shape import is_ours
 from higgsdemo.deadline import passed, too_late
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
@@ -138,7 +139,8 @@ class DeletionTrigger(ClusterTrigger):
         name = self.provider.cluster.name
         found = self.provider.state()
         self._tell(found)
-        if not self._begun and found.runs and (others := self._others(since)):
+        ours = not self._begun and found.runs and is_ours(self.provider.marks_there(), self.provider.marks)
+        if ours and (others := self._others(since)):
             return {"uses": others}
         if not self.provider.delete():
             if self.noted and found.phase == Phase.ABSENT and not self._begun and since < APPEARS_IN:

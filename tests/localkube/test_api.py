@@ -150,5 +150,7 @@ def test_discovery_names_every_resource(kube: Kube) -> None:
         "secrets": "Secret",
         "serviceaccounts": "ServiceAccount",
         "events": "Event",
+        "resourcequotas": "ResourceQuota",
+        "resourcequotas/status": "ResourceQuota",
     }
     assert [one.name for one in kube.batch.get_api_resources().resources] == ["jobs", "jobs/status"]

@@ -57,7 +57,7 @@ def simulated(group: str, directory: Path) -> list[Path]:
 
 
 def with_root(files: dict[str, list[Path]]) -> Any:
-    program = Path(__file__).parents[1] / "rdataframe_selection.py"
+    program = Path(__file__).parents[1] / "support" / "rdataframe_selection.py"
     asked = json.dumps({name: [str(path) for path in paths] for name, paths in files.items()})
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(program)],

@@ -84,15 +84,13 @@ def campaign(s3: Kind) -> None:
         carry_out(PrepullImageOperator, by_keys)
         make(SubmitJobsOperator, by_identity).execute({})
         submitted = make(SubmitJobsOperator, by_keys).execute({})
-    trigger = JobsTrigger(
-        by_keys.model_dump(mode="json"), 0.1, None, sorted(submitted["jobs"]), submitted["shards"]
-    )
-    asyncio.run(trigger.on_kill())  # then it goes on
     connect(by_keys).owners()
     with pytest.raises(TaskFailedForGood, match="1 of 1 shards have no result"):
         carry_out(WaitForJobsOperator, by_keys, submitted=submitted)
     why_no_pod_runs(by_keys)
-    make(SubmitJobsOperator, by_keys).execute({})  # makes the Job anew, as it has failed
+    submitted = make(SubmitJobsOperator, by_keys).execute({})  # makes the Job anew, as it has failed
+    waiting = by_keys.model_dump(mode="json"), 0.1, None, sorted(submitted["jobs"]), submitted["shards"]
+    asyncio.run(JobsTrigger(*waiting).on_kill())
     make(CleanupJobsOperator, by_keys).execute({"dag_run": SimpleNamespace(conf={})})
 
 

@@ -94,7 +94,8 @@ def test_a_wait_outlasts_what_passes(site: Site, fault: Fault) -> None:
     jobs = submit(site)
     site.api.inject(fault, fault, into="GET /")
     assert wait(site, jobs) == {"finished": True}
-    assert (site.api.faults, completed(site)) == ([], ["0-2"])
+    assert completed(site) == ["0-2"]
+    assert site.api.faults in ([], [LATE])  # a late answer may be one that the Job has ended
 
 
 def test_a_wait_does_not_ask_before_the_time_it_was_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ Manifest = dict[str, Any]
 
 
 class Attempt(NamedTuple):
-    """What is known of the completion index that had a shard, in the last Job that had it.
+    """What is known of the completion index that had a shard, in the last Job that tried it.
 
     :param known: what its Job knows of it.
     :param shards: the names of all its shards.
@@ -42,6 +42,11 @@ class Attempt(NamedTuple):
     known: str
     shards: tuple[str, ...] = ()
     pod: Manifest | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether a pod of it was through."""
+        return self.pod is not None or self.known != UNTRIED
 
 
 def failures_key(cluster: str) -> str:
@@ -90,7 +95,8 @@ def _attempts(
     found: dict[tuple[str, str], Attempt] = {}
     for job in sorted(cluster.jobs(ours), key=_created, reverse=True):
         name, dataset = job["metadata"]["name"], job["metadata"]["labels"][labels.DATASET]
-        if not any(key[0] == dataset and key not in found for key in wanted):
+        open_ = {key for key in wanted if key[0] == dataset and not (key in found and found[key].ended)}
+        if not open_:
             continue
         status = job.get("status") or {}
         completed, failed = (
@@ -100,8 +106,10 @@ def _attempts(
             known = NO_RESULT if index in completed else _gone(job) if index in failed else UNTRIED
             pod = None if index in completed else pods.get((name, index))
             shards = tuple(shard["name"] for shard in json.loads(line)["shards"])
-            for key in wanted & {(dataset, shard) for shard in shards}:
-                found.setdefault(key, Attempt(known, shards, pod))
+            attempt = Attempt(known, shards, pod)
+            for key in open_ & {(dataset, shard) for shard in shards}:
+                if attempt.ended or key not in found:
+                    found[key] = attempt
     return found
 
 

@@ -17,7 +17,10 @@ WAIT = "cluster.wait_for_jobs"
 
 
 def held(stack: Stack, run: str) -> list[psutil.Process]:
-    """The pods of a run in which every cluster waits for its Jobs; they stand still."""
+    """The pods of a run in which every cluster waits for its Jobs, and says so; they stand still.
+
+    A wait that is marked before the triggerer has begun it never begins.
+    """
 
     def all_held() -> list[psutil.Process] | None:
         pods = stack.pods()
@@ -26,7 +29,8 @@ def held(stack: Stack, run: str) -> list[psutil.Process]:
                 pod.send_signal(signal.SIGSTOP)
         with suppress(AirflowAwayError):
             all_wait = [task.state for task in waits(stack, run).values()] == ["deferred"] * 3
-            return pods if all_wait and len(pods) >= 4 else None
+            seen = len(list(stack.output.objects(f"{DAG}/{run}/progress/"))) == 3
+            return pods if all_wait and seen and len(pods) >= 4 else None
         return None
 
     return eventually(all_held, "all clusters wait, with a pod on each node")

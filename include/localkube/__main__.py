@@ -13,14 +13,14 @@ import sys
 import time
 from pathlib import Path
 
+from localkube.api.server import Server
 from localkube.cluster import Clusters
-from localkube.database import Database
-from localkube.images import ImageFileError, Images
+from localkube.node.images import ImageFileError, Images
+from localkube.node.process import Reaper
+from localkube.node.runtime import Machine
+from localkube.node.volumes import memory_root
+from localkube.objects.database import Database
 from localkube.pki import server_context, write_private
-from localkube.process import Reaper
-from localkube.runtime import Machine
-from localkube.server import Server
-from localkube.volumes import memory_root
 
 log = logging.getLogger("localkube")
 _PATIENCE = 3.0  # seconds to wait for the reaper of a server that was killed just before

@@ -9,22 +9,22 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from localkube.controller import Controller
-from localkube.daemonsets import DaemonSetController
-from localkube.database import Database
-from localkube.errors import ApiError, not_found
-from localkube.events import Events
-from localkube.garbage import GarbageCollector
-from localkube.jobs import JobController
-from localkube.kubelet import Kubelet, node_object, set_ready
-from localkube.objects import Json, Obj
+from localkube.controllers.controller import Controller
+from localkube.controllers.daemonsets import DaemonSetController
+from localkube.controllers.events import Events
+from localkube.controllers.garbage import GarbageCollector
+from localkube.controllers.jobs import JobController
+from localkube.controllers.quotas import QuotaController
+from localkube.controllers.scheduler import Scheduler
+from localkube.node.kubelet import Kubelet, node_object, set_ready
+from localkube.node.runtime import Machine
+from localkube.node.simulation import Simulation
+from localkube.objects.database import Database
+from localkube.objects.errors import ApiError, not_found
+from localkube.objects.object import Json, Obj
+from localkube.objects.store import Store, encode
 from localkube.pki import write_private
-from localkube.quota_status import QuotaController
-from localkube.runtime import Machine
-from localkube.scheduler import Scheduler
-from localkube.simulation import Simulation
 from localkube.spec import ClusterSpec
-from localkube.store import Store, encode
 
 _NODE_RETURNS = 1.0  # seconds after the last pod of a preempted node
 

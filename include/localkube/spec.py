@@ -5,8 +5,8 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-from localkube.errors import ApiError
-from localkube.objects import Json, quantity
+from localkube.objects.errors import ApiError
+from localkube.objects.object import Json, quantity
 
 
 class Simulate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

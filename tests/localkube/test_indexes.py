@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localkube.job_rules import compress, expand
+from localkube.controllers.job_rules import compress, expand
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from localkube.admission import Admission
-from localkube.events import Events
-from localkube.jobs import JobController
-from localkube.objects import Obj
-from localkube.resources import RESOURCES
-from localkube.store import Store
+from localkube.controllers.events import Events
+from localkube.controllers.jobs import JobController
+from localkube.objects.admission import Admission
+from localkube.objects.object import Obj
+from localkube.objects.resources import RESOURCES
+from localkube.objects.store import Store
 from localkube_server import Kube, Server, container, eventually, indexed_job, job_ended
 
 IGNORE_DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}

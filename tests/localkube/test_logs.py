@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from localkube.logs import _tail
+from localkube.api.logs import _tail
 from localkube_server import Kube, pod, pod_ended
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from localkube.objects import Obj, quantity
+from localkube.objects.object import Obj, quantity
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from localkube.errors import ApiError
-from localkube.patch import merge, strategic
+from localkube.api.patch import merge, strategic
+from localkube.objects.errors import ApiError
 
 CONTAINERS = [{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"}]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localkube.errors import ApiError
-from localkube.protobuf import CONTENT_TYPE, decode
+from localkube.api.protobuf import CONTENT_TYPE, decode
+from localkube.objects.errors import ApiError
 from localkube_server import Kube
 
 

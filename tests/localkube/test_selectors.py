@@ -2,9 +2,9 @@
 
 import pytest
 
-from localkube.errors import ApiError
-from localkube.objects import Obj
-from localkube.selectors import field_selector, label_selector, selects
+from localkube.objects.errors import ApiError
+from localkube.objects.object import Obj
+from localkube.objects.selectors import field_selector, label_selector, selects
 
 LABELS = {"app": "higgs", "tier": "2", "example.org/x": ""}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localkube.objects import Obj
-from localkube.simulation import Simulation
+from localkube.node.simulation import Simulation
+from localkube.objects.object import Obj
 from localkube_server import Server, container, eventually, indexed_job, job_ended
 
 

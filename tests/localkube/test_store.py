@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from localkube import store as module
-from localkube.errors import ApiError
-from localkube.objects import Obj
-from localkube.store import Store
+from localkube.objects import store as module
+from localkube.objects.errors import ApiError
+from localkube.objects.object import Obj
+from localkube.objects.store import Store
 
 
 def configmap(name: str, **metadata: Any) -> Obj:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from localkube.environment import Mounts
+from localkube.node.environment import Mounts
 from localkube_server import IMAGES, SHELL, Kube, Server, eventually, pod, pod_ended
 
 

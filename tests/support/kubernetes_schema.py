@@ -1,6 +1,6 @@
 """The field types of what localkube serves, as the Kubernetes client declares them ("!" marks required ones).
 
-`python tests/support/kubernetes_schema.py` writes include/localkube/schema.json anew, which a
+`python tests/support/kubernetes_schema.py` writes include/localkube/objects/schema.json anew, which a
 test compares with what the installed client says.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kubernetes import client
 
-SCHEMA = Path(__file__).parents[2] / "include" / "localkube" / "schema.json"
+SCHEMA = Path(__file__).parents[2] / "include" / "localkube" / "objects" / "schema.json"
 KINDS = ["Namespace", "Node", "Pod", "ConfigMap", "Secret", "ServiceAccount", "Event", "DaemonSet", "Job"]
 KINDS += ["NetworkPolicy", "ResourceQuota"]
 OPAQUE = {"Affinity.podAffinity", "Affinity.podAntiAffinity", "ObjectMeta.managedFields"}

@@ -1,0 +1,1 @@
+"""The API: requests, watches, patches and tables for kubectl, over HTTPS."""

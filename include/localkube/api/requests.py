@@ -1,0 +1,163 @@
+"""What a request asks for: the resource it is about, the representation, selection, options and body."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from localkube.api import protobuf
+from localkube.api.tables import metadata_only, table
+from localkube.objects.errors import ApiError, no_such_path, unsupported_media_type
+from localkube.objects.object import Json, Obj
+from localkube.objects.resources import RESOURCES, Resource
+from localkube.objects.selectors import Match, field_selector, label_selector
+from localkube.objects.store import encode
+
+LARGEST_BODY = 3 << 20
+
+
+@dataclass(frozen=True)
+class Target:
+    """The collection, object or subresource a path names; name and subresource may be empty."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    subresource: str
+
+    @property
+    def plural(self) -> str:
+        """The resource's name in paths."""
+        return self.resource.plural
+
+
+def target_of(path: str) -> Target:
+    """What a path below the cluster's root names. Raises ApiError 404."""
+    parts, namespace = path.strip("/").split("/"), ""
+    depth = 2 if parts[0] == "api" else 3
+    root, rest = "/".join(parts[:depth]), parts[depth:]
+    if rest[:1] == ["namespaces"] and len(rest) > 2 and rest[2] != "status":
+        namespace, rest = rest[1], rest[2:]
+    plural, name, subresource, *more = [*rest, "", "", ""]
+    resource = RESOURCES.get(plural)
+    if resource is None or resource.root != root or any(more):
+        raise no_such_path()
+    if (namespace and not resource.namespaced) or (name and resource.namespaced and not namespace):
+        raise no_such_path()
+    return Target(resource, namespace, name, subresource)
+
+
+class View:
+    """The representation a client asks for: whole objects, their metadata only, or Tables for kubectl."""
+
+    def __init__(self, request: web.Request, resource: Resource) -> None:
+        self._resource, self._form = resource, _form(request)
+        self._include = request.query.get("includeObject", "Metadata")
+
+    def one(self, obj: Obj) -> Json:
+        """A single object."""
+        if self._form == "Table":
+            return self._table([obj], {"resourceVersion": str(obj.revision)})
+        return metadata_only(obj) if self._form else obj
+
+    def many(self, objects: list[Obj], meta: Json) -> Json:
+        """A list with its metadata."""
+        if self._form == "Table":
+            return self._table(objects, meta)
+        named = {"kind": f"{self._resource.kind}List", "apiVersion": self._resource.api_version}
+        if self._form:
+            named = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+        return {**named, "metadata": meta, "items": [self.one(obj) for obj in objects]}
+
+    def _table(self, objects: list[Obj], meta: Json) -> Json:
+        return table(self._resource.plural, objects, self._include, meta)
+
+    def nothing(self, meta: Json) -> Json:
+        """The object of a bookmark."""
+        if self._form == "Table":
+            return self._table([], meta)
+        return {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": meta}
+
+
+def _form(request: web.Request) -> str:
+    for accepted in request.headers.get("Accept", "").split(","):
+        parts = {part.strip() for part in accepted.split(";")}
+        for form in ("Table", "PartialObjectMetadata"):
+            if parts & {f"as={form}", f"as={form}List"} and {"application/json", "v=v1"} <= parts:
+                return form
+        if parts & {"application/json", "*/*"} and "as=" not in accepted:
+            break
+    return ""
+
+
+def selection(request: web.Request, resource: Resource) -> Match | None:
+    """The test of labelSelector and fieldSelector; None when everything is asked for. Raises ApiError 400."""
+    labels = label_selector(request.query.get("labelSelector", ""))
+    allowed = ("metadata.name", "metadata.namespace", *resource.fields)
+    fields = field_selector(request.query.get("fieldSelector", ""), allowed)
+    if labels and fields:
+        return lambda obj: labels(obj) and fields(obj)
+    return labels or fields
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """Whether a parameter is set, in the spellings Go's strconv.ParseBool accepts for true."""
+    return request.query.get(name, "") in ("1", "t", "T", "true", "TRUE", "True")
+
+
+def number(request: web.Request, name: str) -> int | None:
+    """A whole number that is not negative. Raises ApiError 400."""
+    text = request.query.get(name)
+    if text and not text.isdecimal():
+        raise ApiError(400, f'{name}: Invalid value: "{text}": must be a whole number')
+    return int(text) if text else None
+
+
+def dry_run(request: web.Request, options: Json | None = None) -> bool:
+    """Whether nothing is to be stored. Raises ApiError 400."""
+    asked = request.query.getall("dryRun", []) or (options or {}).get("dryRun") or []
+    if any(one != "All" for one in asked):
+        raise ApiError(400, f'dryRun: Unsupported value: {asked}: supported values: "All"')
+    return bool(asked)
+
+
+async def json_body(request: web.Request) -> Any:
+    """Whatever was sent, in JSON or in protobuf. Raises ApiError 400, 413 or 415."""
+    in_protobuf = request.content_type == protobuf.CONTENT_TYPE
+    if not in_protobuf and "json" not in request.content_type:
+        raise unsupported_media_type(request.content_type)
+    try:
+        body = await request.read()
+        return protobuf.decode(body) if in_protobuf else msgspec.json.decode(body)
+    except web.HTTPRequestEntityTooLarge:
+        raise ApiError(413, f"limit is {LARGEST_BODY}") from None
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"the body is no JSON: {error}") from None
+
+
+async def object_body(request: web.Request) -> Json:
+    """The JSON object that was sent. Raises ApiError 400, 413 or 415."""
+    body = await json_body(request)
+    if not isinstance(body, dict):
+        raise ApiError(400, "the body must be a JSON object")
+    return body
+
+
+async def delete_options(request: web.Request) -> Json:
+    """DeleteOptions from body and query, where the query wins. Raises ApiError 400, 413 or 415."""
+    options = await object_body(request) if request.body_exists and await request.read() else {}
+    if "propagationPolicy" in request.query:
+        options["propagationPolicy"] = request.query["propagationPolicy"]
+    if (grace := number(request, "gracePeriodSeconds")) is not None:
+        options["gracePeriodSeconds"] = grace
+    if not isinstance(options.get("gracePeriodSeconds") or 0, int):
+        raise ApiError(400, "gracePeriodSeconds must be a whole number")
+    if options.get("orphanDependents") is not None:
+        raise ApiError(400, "orphanDependents is deprecated: use propagationPolicy")
+    return options
+
+
+def json_response(document: Json, code: int = 200) -> web.Response:
+    """An answer with a JSON document."""
+    return web.Response(body=encode(document), status=code, content_type="application/json")

@@ -1,0 +1,99 @@
+"""What all controllers share: the loop that works off what changed, and the pods they make."""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from typing import Any
+
+from localkube.controllers.events import Events
+from localkube.objects.admission import check_references
+from localkube.objects.defaults import generated_name, new_pod
+from localkube.objects.errors import ApiError
+from localkube.objects.object import Json, Key, Obj
+from localkube.objects.quotas import check_quotas
+from localkube.objects.resources import RESOURCES
+from localkube.objects.store import Store
+
+log = logging.getLogger(__name__)
+
+
+def controls(owner: Obj) -> Json:
+    """The reference of what an object controls to it."""
+    return owner.reference | {"controller": True, "blockOwnerDeletion": True}
+
+
+class Controller(ABC):
+    """Works off the keys enqueued, each once however often it was; subclasses say what `sync` does.
+
+    `sync` does not await, so what it writes is committed together.
+    """
+
+    component = ""  # its name in events
+    period = 0.0  # seconds to gather more changes before the next round
+
+    def __init__(self, store: Store, events: Events) -> None:
+        self.store, self._events = store, events
+        self._due: dict[Key, None] = {}
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._wake = asyncio.Event()
+
+    def enqueue(self, key: Key, after: float = 0.0) -> None:
+        """Have the key worked off, now or in so many seconds: the earliest of these, if nothing is before."""
+        loop, timer = asyncio.get_running_loop(), self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if after > 0:
+            when = loop.time() + after
+            when = min(when, timer.when()) if timer else when
+            self._timers[key] = loop.call_at(when, self.enqueue, key)
+            return
+        self._due[key] = None
+        self._wake.set()
+
+    def tell(self, about: Obj, reason: str, message: str, warning: bool = False) -> None:
+        """Record an event."""
+        self._events.record(about, reason, message, self.component, warning)
+
+    def create_pod(self, owner: Obj, prefix: str, spec: Json, **metadata: Any) -> Obj:
+        """Make a pod of an owner's template, of an admitted spec; what is said of its metadata is added.
+
+        Raises ApiError 403 when the pod refers to what is not there, or a quota has no room for it.
+        """
+        given = owner["spec"]["template"].get("metadata") or {}
+        for key in ("labels", "annotations"):
+            if merged := {**(given.get(key) or {}), **metadata.pop(key, {})}:
+                metadata[key] = merged
+        while self.store.get("pods", owner.namespace, name := generated_name(prefix)):
+            pass  # taken: draw another
+        named = {"generateName": prefix, "name": name, "namespace": owner.namespace}
+        pod = new_pod({**metadata, **named, "ownerReferences": [controls(owner)]}, spec)
+        try:
+            check_references(self.store, owner.namespace, prefix, spec)
+            check_quotas(self.store, RESOURCES["pods"], pod)
+        except ApiError as error:
+            self.tell(owner, "FailedCreate", f"Error creating: {error}", warning=True)
+            raise
+        pod = self.store.create("pods", pod)
+        self.tell(owner, "SuccessfulCreate", f"Created pod: {pod.name}")
+        return pod
+
+    @abstractmethod
+    def sync(self, key: Key) -> None:
+        """Bring one object nearer to what it asks for."""
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            due, self._due = self._due, {}
+            for key in due:
+                try:
+                    self.sync(key)
+                except ApiError as error:
+                    log.info("%s of %s is tried again: %s", type(self).__name__, key, error)
+                    self.enqueue(key, after=1.0)
+                except Exception:
+                    log.exception("%s failed on %s", type(self).__name__, key)
+                    self.enqueue(key, after=5.0)
+                await asyncio.sleep(0)
+            await asyncio.sleep(self.period)

@@ -1,0 +1,68 @@
+"""The events that tell people what happened, for as long as they are kept."""
+
+import time
+
+from localkube.objects.object import Obj, now, seconds
+from localkube.objects.store import Store
+
+_MOST = 4_000  # per cluster
+_KEPT = 3600.0  # seconds
+
+
+class Events:
+    """Records events, oldest first; one that repeats is counted up instead of recorded again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._moment = 0
+        # uid of the object, reason and message -> namespace and name of the event, and when it was recorded
+        self._known: dict[tuple[str, str, str], tuple[str, str, float]] = {}
+        for event in store.objects("events"):
+            identity = event.at("involvedObject.uid"), event.get("reason", ""), event.get("message", "")
+            when = seconds(event["metadata"]["creationTimestamp"])
+            self._known[identity] = event.namespace, event.name, when
+
+    def record(self, about: Obj, reason: str, message: str, component: str, warning: bool = False) -> None:
+        """Tell of something; nothing happens when the object's namespace has gone meanwhile."""
+        namespace, host = about.namespace or "default", about.at("spec.nodeName")
+        if self._store.get("namespaces", "", namespace) is None:
+            return
+        identity = about.uid, reason, message
+        known = self._known.get(identity)
+        if known is not None and (event := self._store.get("events", *known[:2])) is not None:
+            self._store.update("events", event.replaced(count=event.get("count", 1) + 1, lastTimestamp=now()))
+            return
+        self._moment = max(self._moment + 1, time.time_ns())  # events are listed by name: keep their order
+        name = f"{about.name[:200]}.{self._moment:016x}"
+        involved = about.reference | {"resourceVersion": about["metadata"].get("resourceVersion", "")}
+        event = Obj(
+            apiVersion="v1",
+            kind="Event",
+            metadata={"name": name, "namespace": namespace},
+            involvedObject=involved | ({"namespace": about.namespace} if about.namespace else {}),
+            reason=reason,
+            message=message,
+            type="Warning" if warning else "Normal",
+            count=1,
+            source={"component": component, **({"host": host} if host else {})},
+            firstTimestamp=now(),
+            lastTimestamp=now(),
+            eventTime=None,
+            reportingComponent=component,
+            reportingInstance=host or "",
+        )
+        self._store.create("events", event)
+        self._known.pop(identity, None)
+        self._known[identity] = namespace, name, time.time()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Remove the oldest events, when they are too old or too many."""
+        while self._known:
+            identity, (namespace, name, when) = next(iter(self._known.items()))
+            if len(self._known) <= _MOST and time.time() - when < _KEPT:
+                return
+            del self._known[identity]
+            event = self._store.get("events", namespace, name)
+            if event is not None:
+                self._store.remove("events", event)

@@ -1,0 +1,247 @@
+"""One Job: what a failed pod means for it, when it is over and why, and which index is next."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Self
+
+from localkube.objects.defaults import admitted
+from localkube.objects.object import Json, Obj, lookup, seconds
+
+FINALIZER = "batch.kubernetes.io/job-tracking"
+INDEX = "batch.kubernetes.io/job-completion-index"
+FAILURES = "batch.kubernetes.io/job-index-failure-count"
+IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
+_LONGEST_BACKOFF = 600.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The condition that announces the end, FailureTarget or SuccessCriteriaMet, with reason and message."""
+
+    target: str
+    reason: str
+    message: str
+
+
+@dataclass
+class Tally:
+    """What has been counted of a Job's pods, as its status says; nothing of indexes it no longer has."""
+
+    succeeded: int
+    failed: int
+    completed: set[int]
+    failed_indexes: set[int]
+
+    @classmethod
+    def of(cls, job: Obj) -> Self:
+        status, completions = job["status"], job["spec"].get("completions") or 0
+        completed, failed = (
+            {index for index in expand(status.get(f"{kind}Indexes")) if index < completions}
+            for kind in ("completed", "failed")
+        )
+        succeeded = len(completed) if indexed(job) else status.get("succeeded", 0)
+        return cls(succeeded, status.get("failed", 0), completed, failed)
+
+    def succeed(self, job: Obj, index: int) -> None:
+        """Count a pod that succeeded."""
+        if not indexed(job):
+            self.succeeded += 1
+        elif index < job["spec"]["completions"]:
+            self.completed.add(index)
+            self.succeeded = len(self.completed)
+
+    def document(self) -> Json:
+        """The part of a status that says it."""
+        indexes = {"completed": self.completed, "failed": self.failed_indexes}
+        written = {f"{kind}Indexes": compress(found) for kind, found in indexes.items()}
+        return {"succeeded": self.succeeded, "failed": self.failed, **written}
+
+
+def announced(job: Obj) -> Verdict | None:
+    """The verdict that the conditions of a Job tell of."""
+    for kind in ("FailureTarget", "SuccessCriteriaMet"):
+        if job.is_true(kind):
+            told = job.condition(kind)
+            return Verdict(kind, told.get("reason", ""), told.get("message", ""))
+    return None
+
+
+def seconds_left(job: Obj) -> float | None:
+    """Until the deadline of a Job, if it has one and has begun."""
+    deadline, start = job["spec"].get("activeDeadlineSeconds"), job.at("status.startTime")
+    if deadline is None or not start or job["spec"]["suspend"]:
+        return None
+    return seconds(start) + float(deadline) - time.time()
+
+
+def decide(job: Obj, tally: Tally, active: list[Obj]) -> Verdict | None:
+    """The verdict on a Job that has counted so much and has these active pods, or None while it goes on."""
+    spec, left, failed_indexes = job["spec"], seconds_left(job), len(tally.failed_indexes)
+    wanted, most = spec.get("completions"), spec.get("maxFailedIndexes")
+    if left is not None and left <= 0:
+        return Verdict("FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
+    if tally.failed > spec["backoffLimit"] or _restarted_too_often(spec, active):
+        return Verdict("FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    if most is not None and failed_indexes > most:
+        message = "Job has exceeded the specified maximal number of failed indexes"
+        return Verdict("FailureTarget", "MaxFailedIndexesExceeded", message)
+    if failed_indexes and tally.succeeded + failed_indexes >= wanted:
+        return Verdict("FailureTarget", "FailedIndexes", "Job has failed indexes")
+    if (tally.succeeded > 0 and not active) if wanted is None else tally.succeeded >= wanted:
+        message = "Reached expected number of succeeded pods"
+        return Verdict("SuccessCriteriaMet", "CompletionsReached", message)
+    return None
+
+
+def _restarted_too_often(spec: Json, active: list[Obj]) -> bool:
+    """With restartPolicy OnFailure the restarts of containers count against the backoff limit."""
+    restarts = sum(one["restartCount"] for pod in active for one in pod.container_statuses)
+    in_place = spec["template"]["spec"]["restartPolicy"] == "OnFailure"
+    return bool(in_place and restarts > 0 and restarts >= spec["backoffLimit"])
+
+
+def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
+    """The action of the first rule of the podFailurePolicy that matches a failed pod, and why it does.
+
+    Count where none does.
+    """
+    for n, rule in enumerate(job.at("spec.podFailurePolicy.rules") or ()):
+        if why := _match(rule, pod):
+            return rule["action"], f"{why} matching {rule['action']} rule at index {n}"
+    return "Count", ""
+
+
+def _match(rule: Json, pod: Obj) -> str:
+    """What of a pod matches a rule, if anything does."""
+    for pattern in rule.get("onPodConditions") or ():
+        if pod.condition(pattern["type"]).get("status") == pattern["status"]:
+            return f"Pod {pod.namespace}/{pod.name} has condition {pattern['type']}"
+    wanted = rule.get("onExitCodes") or {}
+    for one in pod.container_statuses if wanted else ():
+        code, name = lookup(one, "state.terminated.exitCode"), one["name"]
+        meant = code and wanted.get("containerName") in (None, name)
+        if meant and (code in wanted["values"]) is (wanted["operator"] == "In"):
+            return f"Container {name} for pod {pod.namespace}/{pod.name} failed with exit code {code}"
+    return ""
+
+
+def compress(indexes: Iterable[int]) -> str:
+    """Completion indexes as ranges, "0-3,5,9"; two neighbours have a comma between them, as in Kubernetes."""
+    parts: list[str] = []
+    for _, group in groupby(enumerate(sorted(indexes)), lambda pair: pair[1] - pair[0]):
+        run = [str(index) for _, index in group]
+        parts += run if len(run) < 3 else [f"{run[0]}-{run[-1]}"]
+    return ",".join(parts)
+
+
+def expand(text: str | None) -> set[int]:
+    """The set of indexes that `compress` wrote."""
+    indexes: set[int] = set()
+    for part in text.split(",") if text else ():
+        first, _, last = part.partition("-")
+        indexes.update(range(int(first), int(last or first) + 1))
+    return indexes
+
+
+def uncounted(pod: Obj) -> bool:
+    """Whether the pod still bears the finalizer that says it is not counted."""
+    return FINALIZER in pod.finalizers
+
+
+def index_of(pod: Obj) -> int:
+    """The completion index, -1 for a pod that has none."""
+    return int(pod.annotations.get(INDEX, -1))
+
+
+def indexed(job: Obj) -> bool:
+    """Whether the pods of a Job have completion indexes."""
+    return bool(job["spec"]["completionMode"] == "Indexed")
+
+
+def attempts(job: Obj, failed: Obj) -> dict[str, int]:
+    """How often an index has failed, and how often that was ignored, with this pod."""
+    tried = {key: int(failed.annotations.get(key, 0)) for key in (FAILURES, IGNORED)}
+    tried[IGNORED if action_for(job, failed)[0] == "Ignore" else FAILURES] += 1
+    return tried
+
+
+def pod_spec(job: Obj) -> Json:
+    """The spec that pods of a Job share; with indexes, containers learn theirs from an annotation."""
+    spec = admitted(job["spec"]["template"]["spec"])
+    for kind in ("initContainers", "containers"):
+        if kind in spec and indexed(job):
+            spec[kind] = [_told(one) for one in spec[kind]]
+    return spec
+
+
+def _told(container: Json) -> Json:
+    env, name = container.get("env") or [], "JOB_COMPLETION_INDEX"
+    if any(variable["name"] == name for variable in env):
+        return container
+    field_path = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
+    return {**container, "env": [*env, {"name": name, "valueFrom": {"fieldRef": field_path}}]}
+
+
+class Progress:
+    """The pods of one Job that are not counted yet, and when the next one may be made."""
+
+    def __init__(self, uid: str) -> None:
+        self.uid = uid
+        self.pods: dict[str, Obj] = {}  # by name
+        self.terminating: set[str] = set()  # pods being deleted that have not ended, counted or not
+        self.failures = 0  # since the last success
+        self._not_before = 0.0
+
+    def take(self, pod: Obj, gone: bool = False) -> None:
+        """Take note of a pod as it is now."""
+        self.pods.pop(pod.name, None)
+        self.terminating.discard(pod.name)
+        if not gone and uncounted(pod):
+            self.pods[pod.name] = pod
+        if not gone and pod.deleting and not pod.finished:
+            self.terminating.add(pod.name)
+
+    def failed(self, job: Obj) -> list[Obj]:
+        """The pods that failed, or are being deleted, unless the Job's policy is to wait for their end."""
+        waits = job["spec"]["podReplacementPolicy"] == "Failed"
+        ended = [pod for pod in self.pods.values() if pod.finished or (pod.deleting and not waits)]
+        return [pod for pod in ended if pod.at("status.phase") != "Succeeded"]
+
+    def fail(self, backoff: float) -> None:
+        """Count a failure; the more there were since the last success, the longer the next pod waits."""
+        self.failures += 1
+        self._not_before = time.time() + _delay(backoff, self.failures)
+
+    def next_indexes(
+        self, job: Obj, tally: Tally, failed: dict[int, Obj], most: int, backoff: float
+    ) -> tuple[list[int], float | None]:
+        """The lowest indexes that need a pod now (-1 for each pod of a Job without indexes), at most so many.
+
+        With them the seconds until one may be tried again that must wait, or None. `failed` are the pods that
+        are to be replaced, by index.
+        """
+        if self.failures and (wait := self._not_before - time.time()) > 0:
+            return [], wait
+        if not indexed(job):
+            return [-1] * most, None
+        left = {index: _again(job, pod, backoff) - time.time() for index, pod in failed.items()}
+        waits = {index: wait for index, wait in left.items() if wait > 0}
+        busy = {index_of(pod) for pod in self.pods.values()} - failed.keys()
+        done = tally.completed | tally.failed_indexes | busy | waits.keys()
+        needed = (index for index in range(job["spec"]["completions"]) if index not in done)
+        return list(islice(needed, max(most, 0))), min(waits.values(), default=None)
+
+
+def _again(job: Obj, failed: Obj, backoff: float) -> float:
+    """When the index of a failed pod may be tried again."""
+    ends = (lookup(one, "state.terminated.finishedAt") for one in failed.container_statuses)
+    told = failed["metadata"].get("deletionTimestamp") or failed["metadata"]["creationTimestamp"]
+    ended, tries = max(filter(None, ends), default=told), sum(attempts(job, failed).values())
+    return seconds(ended) + _delay(backoff, tries)
+
+
+def _delay(backoff: float, failures: int) -> float:
+    """Before the next try after so many failures."""
+    return min(backoff * 2.0 ** min(failures - 1, 30), _LONGEST_BACKOFF)

@@ -1,0 +1,215 @@
+"""The Job controller: counts each pod that ends exactly once, decides the end of the Job, reports its status.
+
+A pod bears a finalizer until it is counted, and counting (status of the Job) and letting go (finalizer of the
+pod) are committed together: a kill at any moment loses no pod and counts none twice. What has been counted is
+read from the Job's status in every round, which looks only at pods that are not counted yet.
+"""
+
+from localkube.controllers import job_rules as rules
+from localkube.controllers.controller import Controller
+from localkube.controllers.events import Events
+from localkube.controllers.garbage import delete
+from localkube.controllers.job_rules import Progress, Tally, Verdict, index_of, uncounted
+from localkube.objects.defaults import LONGEST_PREFIX
+from localkube.objects.object import Json, Key, Obj, now
+from localkube.objects.store import Event, Store
+
+_BATCH = 100  # pods made in one round, so that a large Job does not hold up the API
+# Left out of a status, as in Kubernetes.
+_ABSENT = (("active", 0), ("succeeded", 0), ("failed", 0), ("completedIndexes", ""))
+
+
+class JobController(Controller):
+    """Works off Jobs, and pods whose Job is gone; backoff is the first delay before a retry, in seconds."""
+
+    component, period = "job-controller", 0.05
+
+    def __init__(self, store: Store, events: Events, backoff: float) -> None:
+        super().__init__(store, events)
+        self._backoff = backoff
+        self._progress: dict[Key, Progress] = {}
+        store.subscribe("jobs", self._note_job)
+        store.subscribe("pods", self._note_pod)
+        for job in store.objects("jobs"):
+            self.enqueue(job.key("jobs"))
+        for pod in store.objects("pods"):
+            self._note_orphan(pod)
+
+    def _note_job(self, event: Event) -> None:
+        key = event.new.key("jobs")
+        if event.type != "DELETED":
+            self.enqueue(key)
+        elif progress := self._progress.pop(key, None):
+            for pod in progress.pods.values():
+                self.enqueue(pod.key("pods"))
+
+    def _note_pod(self, event: Event) -> None:
+        owner = event.new.controller
+        key = ("jobs", event.new.namespace, str(owner.get("name")))
+        progress = self._progress.get(key)
+        if progress is not None and progress.uid == owner["uid"]:
+            progress.take(event.new, gone=event.type == "DELETED")
+            self.enqueue(key)
+        elif event.type != "DELETED":
+            self._note_orphan(event.new)
+
+    def _note_orphan(self, pod: Obj) -> None:
+        if uncounted(pod) and pod.controller.get("uid") not in self.store.uids:
+            self.enqueue(pod.key("pods"))
+
+    def sync(self, key: Key) -> None:
+        obj = self.store.get(*key)
+        if obj is None or obj.is_true("Complete") or obj.is_true("Failed"):
+            return
+        if key[0] == "pods":
+            return self._let_go(obj)
+        progress = self._progress.get(key)
+        if progress is None or progress.uid != obj.uid:
+            progress = self._progress[key] = Progress(obj.uid)
+            for _, pod in self.store.dependents(obj):
+                progress.take(pod)
+        if not obj.deleting:
+            return self._work(obj, progress)
+        for pod in list(progress.pods.values()):
+            if pod.finished:
+                self._let_go(pod)
+
+    def _work(self, job: Obj, progress: Progress) -> None:
+        tally = Tally.of(job)
+        failed_job = self._count(job, progress, tally)
+        active = [pod for pod in progress.pods.values() if not pod.finished and not pod.deleting]
+        try:
+            if verdict := rules.announced(job) or failed_job or rules.decide(job, tally, active):
+                job, active = self._give_up(job, progress, tally, verdict), []
+            else:
+                job = self._suspend_or_resume(job)
+                active = self._manage(job, progress, tally, active)
+        finally:  # what has been counted is written, whatever else goes wrong
+            self._report(job, progress, tally, active)
+
+    def _count(self, job: Obj, progress: Progress, tally: Tally) -> Verdict | None:
+        """Count the pods that ended since the last round; a verdict if one of them fails the whole Job.
+
+        With retries per index a failed pod is counted when it is replaced or its index has failed, as with
+        the controller of Kubernetes: until then its annotations say how often the index has been tried.
+        """
+        verdict: Verdict | None = None
+        per_index, completions = job["spec"].get("backoffLimitPerIndex"), job["spec"].get("completions")
+        failed = {pod.name: pod for pod in progress.failed(job)}
+        busy = {index_of(pod) for name, pod in progress.pods.items() if name not in failed}
+        for pod in [pod for pod in progress.pods.values() if pod.at("status.phase") == "Succeeded"]:
+            tally.succeed(job, index_of(pod))
+            progress.failures = 0
+            self._let_go(pod)
+        for pod in failed.values():
+            action, message = rules.action_for(job, pod)
+            if action == "FailJob":  # it is counted with all others that are left then
+                verdict = verdict or Verdict("FailureTarget", "PodFailurePolicy", message)
+                continue
+            if per_index is None:
+                progress.fail(self._backoff)
+            elif action == "FailIndex" or rules.attempts(job, pod)[rules.FAILURES] > per_index:
+                tally.failed_indexes.add(index_of(pod))
+            elif index_of(pod) < completions and index_of(pod) not in busy:
+                continue
+            tally.failed += action != "Ignore"
+            self._let_go(pod)
+        return verdict
+
+    def _suspend_or_resume(self, job: Obj) -> Obj:
+        suspended, suspend = job.is_true("Suspended"), job["spec"]["suspend"]
+        if suspend is not suspended:
+            reason, message = ("JobSuspended", "Job suspended") if suspend else ("JobResumed", "Job resumed")
+            self.tell(job, reason.removeprefix("Job"), message)
+            job = job.with_status(startTime=None).with_condition("Suspended", suspend, reason, message)
+        if not suspend and not job.at("status.startTime"):
+            job = job.with_status(startTime=now())
+        if (left := rules.seconds_left(job)) is not None:
+            self.enqueue(job.key("jobs"), after=left + 0.01)
+        return job
+
+    def _manage(self, job: Obj, progress: Progress, tally: Tally, active: list[Obj]) -> list[Obj]:
+        """Make or delete pods until there are as many as wanted; returns those that are active then."""
+        spec, succeeded = job["spec"], tally.succeeded
+        completions, indexed = spec.get("completions"), spec["completionMode"] == "Indexed"
+        wanted = 0 if spec["suspend"] else spec["parallelism"]
+        if indexed:
+            active = self._withdraw(job, [pod for pod in active if index_of(pod) >= completions], active)
+        elif completions is not None:
+            wanted = min(wanted, completions - succeeded)
+        elif succeeded:
+            wanted = min(wanted, len(active))
+        if len(active) > wanted:
+            least = sorted(active, key=lambda pod: (pod.is_true("Ready"), -index_of(pod)))
+            return self._withdraw(job, least[: len(active) - wanted], active)
+        missing = wanted - len(active)
+        if spec["podReplacementPolicy"] == "Failed":
+            missing -= len(progress.terminating)
+        failed, most = {index_of(pod): pod for pod in progress.failed(job)}, min(missing, _BATCH)
+        indexes, later = progress.next_indexes(job, tally, failed, most, self._backoff)
+        pod_spec = rules.pod_spec(job) if indexes else {}
+        made = [self._create(job, pod_spec, index, failed.get(index)) for index in indexes]
+        if len(made) == _BATCH:
+            later = 0.0
+        if later is not None:
+            self.enqueue(job.key("jobs"), after=later)
+        return active + made
+
+    def _create(self, job: Obj, spec: Json, index: int, replaced: Obj | None) -> Obj:
+        """Make a pod for this index, or without one (-1)."""
+        finalizers = [rules.FINALIZER]
+        if index < 0:
+            return self.create_pod(job, f"{job.name}-", spec, finalizers=finalizers)
+        own, tail = {rules.INDEX: str(index)}, f"-{index}-"
+        spec, annotations = {**spec, "hostname": f"{job.name}-{index}"}, dict(own)
+        if job["spec"].get("backoffLimitPerIndex") is not None:
+            tried = rules.attempts(job, replaced) if replaced else {rules.FAILURES: 0}
+            annotations |= {key: str(times) for key, times in tried.items()}
+        prefix = job.name[: LONGEST_PREFIX - len(tail)] + tail  # the index stays in the name of a long Job
+        return self.create_pod(job, prefix, spec, finalizers=finalizers, labels=own, annotations=annotations)
+
+    def _withdraw(self, job: Obj, pods: list[Obj], active: list[Obj]) -> list[Obj]:
+        """Let go of pods, so that they do not count, and delete those that run. Returns the others."""
+        for pod in pods:
+            self._let_go(pod)
+            current = self.store.get(*pod.key("pods"))
+            if current is not None and not current.deleting and not current.finished:
+                delete(self.store, "pods", current)
+                self.tell(job, "SuccessfulDelete", f"Deleted pod: {pod.name}")
+        gone = {pod.name for pod in pods}
+        return [pod for pod in active if pod.name not in gone]
+
+    def _give_up(self, job: Obj, progress: Progress, tally: Tally, verdict: Verdict) -> Obj:
+        """Delete what still runs, and end the Job once all pods are gone.
+
+        What is deleted counts as failed when the Job fails, but its indexes do not: so failedIndexes stays
+        what it was when the Job failed, as with the controller of Kubernetes.
+        """
+        failed, why = verdict.target == "FailureTarget", (verdict.reason, verdict.message)
+        if failed:
+            tally.failed += sum(rules.action_for(job, pod)[0] != "Ignore" for pod in progress.pods.values())
+        self._withdraw(job, list(progress.pods.values()), [])
+        job = job.with_condition(verdict.target, True, *why)
+        if progress.terminating:
+            return job
+        self.tell(job, *(why if failed else ("Completed", "Job completed")), warning=failed)
+        if failed:
+            return job.with_condition("Failed", True, *why)
+        return job.with_status(completionTime=now()).with_condition("Complete", True, *why)
+
+    def _let_go(self, pod: Obj) -> None:
+        """Take the finalizer off: the pod is counted, or nobody is going to count it."""
+        current = self.store.get(*pod.key("pods"))
+        if current is not None:
+            self.store.update("pods", current.without_finalizer(rules.FINALIZER))
+
+    def _report(self, job: Obj, progress: Progress, tally: Tally, active: list[Obj]) -> None:
+        """Write the status, if anything in it changed."""
+        status = {**job["status"], **tally.document(), "active": len(active)}
+        if job["spec"].get("backoffLimitPerIndex") is None:
+            del status["failedIndexes"]
+        ready = sum(pod.is_true("Ready") for pod in active)
+        status |= {"ready": ready, "terminating": len(progress.terminating), "uncountedTerminatedPods": {}}
+        status = {key: value for key, value in status.items() if (key, value) not in _ABSENT}
+        if self.store.get(*job.key("jobs")) is not None:
+            self.store.update("jobs", job.replaced(status=status))

@@ -1,0 +1,224 @@
+"""Binds pods to nodes that have room, and says why where none has.
+
+Waiting pods are kept by shape (what they ask for), oldest first: when the first of a shape fits nowhere, none
+of them does, so freed capacity costs a look at each shape and not at each pod.
+"""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from itertools import islice
+
+from localkube.controllers.controller import Controller
+from localkube.controllers.events import Events
+from localkube.objects.object import Json, Key, Obj, lookup, quantity
+from localkube.objects.selectors import expressions_hold
+from localkube.objects.store import Event, Store
+
+_ROUND: Key = ("nodes", "", "")  # the one key of this controller: look at every shape
+_BATCH = 200  # pods bound or told in one round, so that a large Job does not hold up the API
+_UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+_REQUIRED_TERMS = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+Requests = dict[str, float]
+Rank = tuple[tuple[float, int], str]  # how full a node is, and its name
+
+
+@dataclass
+class Load:
+    """What the pods on a node have asked for."""
+
+    pods: dict[str, Requests] = field(default_factory=dict)  # by uid
+    used: Counter[str] = field(default_factory=Counter)
+
+    def add(self, uid: str, requests: Requests) -> None:
+        if uid not in self.pods:
+            self.pods[uid] = requests
+            self.used.update(requests)
+
+    def drop(self, uid: str) -> None:
+        self.used.subtract(self.pods.pop(uid, {}))
+        if not self.pods:
+            self.used.clear()  # of what rounding left
+
+    def lacks(self, wanted: Requests, room: dict[str, str]) -> str | None:
+        """Why a node with so much room cannot take such a pod as well."""
+        if len(self.pods) + 1 > quantity(room.get("pods", 0)):
+            return "Too many pods"
+        for name, amount in wanted.items():
+            if amount and self.used[name] + amount > quantity(room.get(name, 0)) + 1e-6:
+                return f"Insufficient {name}"
+        return None
+
+    def fullness(self, room: dict[str, str]) -> tuple[float, int]:
+        """The larger share of CPU and memory that is asked for, and the number of pods."""
+        shares = (self.used[kind] / max(quantity(room.get(kind, 0)), 1e-9) for kind in ("cpu", "memory"))
+        return max(shares), len(self.pods)
+
+
+class Scheduler(Controller):
+    """One round looks at every shape of waiting pods; a pod or node that changes asks for a round."""
+
+    component, period = "default-scheduler", 0.02  # for a round has a look at every node
+
+    def __init__(self, store: Store, events: Events) -> None:
+        super().__init__(store, events)
+        self._waiting: dict[str, dict[str, Key]] = defaultdict(dict)  # shape -> uid -> key
+        self._untold: dict[str, dict[str, Key]] = defaultdict(dict)  # who do not know that they must wait
+        self._shapes: dict[str, str] = {}  # uid -> shape
+        self._loads: dict[str, Load] = defaultdict(Load)
+        for pod in store.objects("pods"):
+            self._take(pod)
+        store.subscribe("pods", lambda event: self._take(event.new, gone=event.type == "DELETED"))
+        store.subscribe("nodes", self._note_node)
+
+    def _take(self, pod: Obj, gone: bool = False) -> None:
+        uid, node, over = pod.uid, pod["spec"].get("nodeName"), gone or pod.finished
+        if node and not over:
+            self._loads[node].add(uid, requests_of(pod["spec"]))
+        elif node:
+            self._loads[node].drop(uid)
+            self.enqueue(_ROUND)
+        elif over or pod.deleting:
+            self._forget(uid)
+        elif uid not in self._shapes:
+            shape = self._shapes[uid] = _shape(pod["spec"])
+            self._waiting[shape][uid] = self._untold[shape][uid] = pod.key("pods")
+            self.enqueue(_ROUND)
+
+    def _forget(self, uid: str) -> None:
+        shape = self._shapes.pop(uid, "")
+        for queue in (self._waiting, self._untold):
+            queue[shape].pop(uid, None)
+
+    def _note_node(self, event: Event) -> None:
+        if event.type == "DELETED":
+            self._loads.pop(event.new.name, None)
+        self.enqueue(_ROUND)
+
+    def sync(self, key: Key) -> None:
+        nodes, left = self.store.objects("nodes"), _BATCH
+        for shape in list(self._waiting):
+            if self._waiting[shape]:
+                left -= self._place(shape, nodes, left)
+            else:
+                del self._waiting[shape], self._untold[shape]
+            if left <= 0:
+                return self.enqueue(_ROUND)
+
+    def _place(self, shape: str, nodes: list[Obj], most: int) -> int:
+        """Bind pods of this shape while there is room, then tell the others; how many were bound or told."""
+        waiting = list(islice(self._waiting[shape].items(), most))
+        spec = self.store.existing(*waiting[0][1])["spec"]
+        requests = requests_of(spec)
+        problems = {node.name: _unsuitable(spec, node) for node in nodes}
+        fit = [node for node in nodes if problems[node.name] is None]
+        rooms = {node.name: node.at("status.allocatable") or {} for node in fit}
+        free = [found for name, room in rooms.items() if (found := self._rank(name, requests, room))]
+        heapify(free)
+        for done, (uid, key) in enumerate(waiting):
+            if not free:
+                problems |= {name: self._loads[name].lacks(requests, room) for name, room in rooms.items()}
+                reasons = sorted(Counter(filter(None, problems.values())).items())
+                listed = ", ".join(f"{count} {reason}" for reason, count in reasons)
+                why = f"0/{len(nodes)} nodes are available" + (f": {listed}." if listed else ".")
+                return done + self._tell(shape, why, most - done)
+            _, node = heappop(free)
+            self._forget(uid)
+            self._bind(self.store.existing(*key), node)
+            if found := self._rank(node, requests, rooms[node]):
+                heappush(free, found)
+        return len(waiting)
+
+    def _rank(self, node: str, requests: Requests, room: dict[str, str]) -> Rank | None:
+        """The smaller, the emptier; None for a node that has no room for such a pod."""
+        load = self._loads[node]
+        return None if load.lacks(requests, room) else (load.fullness(room), node)
+
+    def _bind(self, pod: Obj, node: str) -> None:
+        bound = pod.replaced(spec={**pod["spec"], "nodeName": node}).with_condition("PodScheduled", True)
+        bound = self.store.update("pods", bound)
+        self.tell(bound, "Scheduled", f"Successfully assigned {pod.namespace}/{pod.name} to {node}")
+
+    def _tell(self, shape: str, why: str, most: int) -> int:
+        """Tell pods of this shape why they wait, each of them once; returns how many were told."""
+        told = list(islice(self._untold[shape].items(), most))
+        for uid, key in told:
+            del self._untold[shape][uid]
+            pod = self.store.existing(*key)
+            self.tell(pod, "FailedScheduling", why, warning=True)
+            self.store.update("pods", pod.with_condition("PodScheduled", False, "Unschedulable", why))
+        return len(told)
+
+
+def requests_of(spec: Json) -> Requests:
+    """What a pod asks for: the sum of its containers, or one init container if that asks for more."""
+
+    def asked(kind: str) -> list[Json]:
+        return [lookup(one, "resources.requests") or {} for one in spec.get(kind) or ()]
+
+    together, alone = asked("containers"), asked("initContainers")
+    return {
+        name: max(
+            sum(quantity(one.get(name, 0)) for one in group)
+            for group in (together, *([one] for one in alone))
+        )
+        for name in sorted({name for one in (*together, *alone) for name in one})
+    }
+
+
+def chosen(spec: Json, node: Obj) -> bool:
+    """Whether a pod asks for a node, or for none in particular."""
+    terms, named = lookup(spec, _REQUIRED_TERMS), spec.get("nodeName") in (None, "", node.name)
+    selected = (spec.get("nodeSelector") or {}).items() <= node.labels.items()
+    return named and selected and (terms is None or any(_term_holds(term, node) for term in terms))
+
+
+def untolerated(spec: Json, node: Obj) -> str | None:
+    """Why a node takes no such pod as long as it has its taints, if it does not."""
+    if node.at("spec.unschedulable") and not _tolerated(_UNSCHEDULABLE, spec):
+        return "node(s) were unschedulable"
+    for taint in node.at("spec.taints") or ():
+        if taint["effect"] != "PreferNoSchedule" and not _tolerated(taint, spec):
+            return f"node(s) had untolerated taint(s) {{{taint['key']}: {taint.get('value', '')}}}"
+    return None
+
+
+def tied_to(spec: Json, node: str) -> Json:
+    """The spec of a pod that may run on this node only."""
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    terms = [{**one, **term} for one in lookup(spec, _REQUIRED_TERMS) or [{}]]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    return {**spec, "affinity": {**(spec.get("affinity") or {}), "nodeAffinity": required}}
+
+
+def node_of(spec: Json) -> str:
+    """The node that a pod is bound or tied to."""
+    return str(spec.get("nodeName") or lookup(spec, _REQUIRED_TERMS)[0]["matchFields"][0]["values"][0])
+
+
+def _shape(spec: Json) -> str:
+    parts = [spec.get(part) for part in ("nodeSelector", "affinity", "tolerations")]
+    return json.dumps([requests_of(spec), *parts])
+
+
+def _unsuitable(spec: Json, node: Obj) -> str | None:
+    """Why a pod may not be bound to a node, room aside."""
+    if not chosen(spec, node):
+        return "node(s) didn't match Pod's node affinity/selector"
+    not_ready = "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
+    return untolerated(spec, node) or (None if node.is_true("Ready") else not_ready)
+
+
+def _term_holds(term: Json, node: Obj) -> bool:
+    by_label = expressions_hold(term.get("matchExpressions") or (), node.labels)
+    return by_label and expressions_hold(term.get("matchFields") or (), {"metadata.name": node.name})
+
+
+def _tolerated(taint: Json, spec: Json) -> bool:
+    return any(
+        one.get("effect") in (None, "", taint["effect"])
+        and one.get("key") in (None, "", taint["key"])
+        and (one.get("operator") == "Exists" or one.get("value", "") == taint.get("value", ""))
+        for one in spec.get("tolerations") or ()
+    )

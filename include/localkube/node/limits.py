@@ -1,0 +1,74 @@
+"""Limits that no kernel holds for us: memory of containers and size of volumes, looked at every second."""
+
+import asyncio
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+
+import psutil
+
+from localkube.node.pod import PodWorker
+from localkube.node.pod_status import End
+from localkube.node.volumes import used
+from localkube.objects.object import containers_of, lookup, quantity
+
+log = logging.getLogger(__name__)
+_PERIOD = 1.0
+Sessions = dict[int, list[psutil.Process]]
+
+
+async def hold_limits(workers: Collection[PodWorker]) -> None:
+    """Kill containers over their memory limit, evict pods over the size of a volume, for ever."""
+    while True:
+        await asyncio.sleep(_PERIOD)
+        running = [worker for worker in workers if worker.processes]
+        try:
+            for worker, container, end in await asyncio.to_thread(_excess, running) if running else ():
+                if end:
+                    worker.stop(0, end)
+                elif container in worker.processes:
+                    worker.kill_for_memory(container)
+        except Exception:
+            log.exception("limits could not be looked at")
+
+
+def _excess(workers: list[PodWorker]) -> list[tuple[PodWorker, str, End | None]]:
+    """The containers that use too much memory, and the ends of pods that use too much of a volume."""
+    sessions: Sessions = defaultdict(list)
+    for one in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError):
+            sessions[os.getsid(one.pid)].append(one)
+    greedy = [(worker, name, None) for worker in workers for name in _greedy(worker, sessions)]
+    return greedy + [(worker, "", end) for worker in workers for end in _overfull(worker)]
+
+
+def _greedy(worker: PodWorker, sessions: Sessions) -> Iterator[str]:
+    """Resident size is quickly had, but counts pages that processes share for each of them."""
+    for container in containers_of(worker.pod["spec"]):
+        limit, process = lookup(container, "resources.limits.memory"), worker.processes.get(container["name"])
+        if limit and process:
+            members, most = sessions[process.pid], quantity(limit)
+            if _size(members, shared=True) > most and _size(members, shared=False) > most:
+                yield container["name"]
+
+
+def _size(processes: list[psutil.Process], shared: bool) -> int:
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error):  # ended meanwhile
+            if shared:
+                total += process.memory_info().rss
+            else:
+                found = process.memory_full_info()
+                total += getattr(found, "pss", found.uss)  # a shared page counts in parts
+    return total
+
+
+def _overfull(worker: PodWorker) -> Iterator[End]:
+    for volume in worker.pod["spec"].get("volumes") or ():
+        size, path = lookup(volume, "emptyDir.sizeLimit"), worker.runtime.volumes.get(volume["name"])
+        if size and path and used(path) > quantity(size):
+            text = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{size}". '
+            yield End("Evicted", text)

@@ -1,0 +1,109 @@
+"""How the pods of simulated nodes end: after a set time, without a process, to rehearse large campaigns.
+
+One process may stand in for what the containers of all of them would have done. `LOCALKUBE_SIMULATION` in
+the server's environment is its command; it is told each pod that has run its time, and says how that ended.
+Whoever may make clusters cannot name it: it runs as the server's user.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import json
+import logging
+import os
+import shlex
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+from functools import cache
+
+from localkube.objects.object import Obj
+
+log = logging.getLogger(__name__)
+COMMAND = "LOCALKUBE_SIMULATION"
+_LOST = 137  # exit code of pods whose stand-in ends before it has answered, as of killed containers
+
+
+class StandIn:
+    """The process that stands in for containers.
+
+    It reads a JSON line `{"id", "cluster", "pod"}` for each pod, and writes `{"id", "exitCode"}`, in any
+    order. It ends when its input does, which is with the server; should it end before, it is started again.
+    """
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._starting = asyncio.Lock()
+        self._process: Process | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._waiting: dict[int, asyncio.Future[int]] = {}
+        self._numbers = itertools.count()
+
+    async def exit_code(self, cluster: str, pod: Obj) -> int:
+        """What the containers of a pod would have ended with."""
+        number = next(self._numbers)
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            process = await self._running()
+            if process.stdin is not None:
+                line = json.dumps({"id": number, "cluster": cluster, "pod": pod})
+                process.stdin.write(line.encode() + b"\n")
+                await process.stdin.drain()
+            return await answer
+        except OSError as error:
+            log.error("%s cannot be asked: %s", shlex.join(self._command), error)
+            return _LOST
+        finally:
+            self._waiting.pop(number, None)
+
+    async def _running(self) -> Process:
+        async with self._starting:
+            if self._process is None or self._process.returncode is not None:
+                self._process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)
+                self._listener = asyncio.create_task(self._listen(self._process))
+            return self._process
+
+    async def _listen(self, process: Process) -> None:
+        if process.stdout is not None:
+            async for line in process.stdout:
+                said = json.loads(line)
+                self._answer(said["id"], int(said["exitCode"]))
+        log.error("%s has ended with %d", shlex.join(self._command), await process.wait())
+        for number in list(self._waiting):
+            self._answer(number, _LOST)
+
+    def _answer(self, number: int, code: int) -> None:
+        if (answer := self._waiting.get(number)) and not answer.done():
+            answer.set_result(code)
+
+
+@cache
+def stand_in() -> StandIn | None:
+    """The stand-in of this server, if it has one."""
+    command = shlex.split(os.environ.get(COMMAND, ""))
+    return StandIn(command) if command else None
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How long pods run and which share of them fails; the same seed (the cluster) fails the same ones."""
+
+    seconds: float
+    failure_rate: float
+    seed: str
+
+    async def exit_code(self, pod: Obj) -> int:
+        """What a pod that has run its time ends with."""
+        if self.fails(pod):
+            return 1
+        standing_in = stand_in()
+        return await standing_in.exit_code(self.seed, pod) if standing_in else 0
+
+    def fails(self, pod: Obj) -> bool:
+        """Whether this pod, or this attempt at an index of a Job, is one of the share that fails."""
+        prefix = "batch.kubernetes.io/job-"
+        job, index = pod.labels.get(f"{prefix}name", ""), pod.annotations.get(f"{prefix}completion-index")
+        failures = pod.annotations.get(f"{prefix}index-failure-count", 0)
+        who = pod.name if index is None else f"{job}/{index}/{failures}"
+        digest = hashlib.sha256(f"{self.seed}/{who}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64 < self.failure_rate

@@ -1,0 +1,1 @@
+"""What an object is and may be, and where objects are kept."""

@@ -1,0 +1,88 @@
+"""SQLite below the stores: clusters and their objects survive a restart, also a kill -9.
+
+Writes are collected and committed together, within a twentieth of a second. A request is answered only after
+the commit (`durable`) of what it changes or tells of. WAL with synchronous=NORMAL loses nothing when the
+process dies; losing power may cost the last moments.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from localkube.objects.object import Json, Key
+
+_PREPARE = """
+PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;
+CREATE TABLE IF NOT EXISTS clusters (name TEXT PRIMARY KEY, spec TEXT, token TEXT, revision INTEGER);
+CREATE TABLE IF NOT EXISTS objects (cluster TEXT, resource TEXT, namespace TEXT, name TEXT, data BLOB,
+    PRIMARY KEY (cluster, resource, namespace, name)) WITHOUT ROWID;
+"""
+_DELETE = "DELETE FROM objects WHERE cluster = ? AND resource = ? AND namespace = ? AND name = ?"
+_DELAY = 0.05
+_GAP = 100_000  # versions handed out since the last commit are never handed out again
+
+
+class Database:
+    """The state of all clusters in one file; raises sqlite3.Error when the file cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.executescript(_PREPARE)
+        self._dirty: dict[tuple[str, *Key], bytes | None] = {}
+        self._revisions: dict[str, int] = {}
+        self._commit: asyncio.Future[None] | None = None
+
+    def clusters(self) -> list[tuple[str, Json, str, int]]:
+        """Name, spec, token and first unused version of each cluster, in the order they were made."""
+        rows = self._connection.execute("SELECT name, spec, token, revision FROM clusters ORDER BY rowid")
+        return [(name, json.loads(spec), token, revision + _GAP) for name, spec, token, revision in rows]
+
+    def add_cluster(self, name: str, spec: Json, token: str) -> None:
+        insert = "INSERT INTO clusters (name, spec, token, revision) VALUES (?, ?, ?, 0)"
+        self._connection.execute(insert, (name, json.dumps(spec), token))
+
+    def drop_cluster(self, name: str) -> None:
+        self.flush()
+        self._connection.execute("DELETE FROM objects WHERE cluster = ?", (name,))
+        self._connection.execute("DELETE FROM clusters WHERE name = ?", (name,))
+
+    def objects(self, cluster: str) -> Iterator[tuple[str, bytes]]:
+        query = "SELECT resource, data FROM objects WHERE cluster = ?"
+        yield from self._connection.execute(query, (cluster,))
+
+    def write(self, cluster: str, key: Key, data: bytes | None, revision: int) -> None:
+        """Have the object written with the next commit; None removes it."""
+        self._dirty[(cluster, *key)] = data
+        self._revisions[cluster] = revision
+        if self._commit is None:
+            loop = asyncio.get_running_loop()
+            self._commit = loop.create_future()
+            loop.call_later(_DELAY, self.flush)
+
+    async def durable(self) -> None:
+        """Return once everything written so far is committed; requests of one moment share one commit."""
+        if self._commit is not None:
+            asyncio.get_running_loop().call_soon(self.flush)
+            await asyncio.shield(self._commit)
+
+    def flush(self) -> None:
+        if self._commit is None:
+            return
+        waiting, self._commit = self._commit, None
+        dirty, self._dirty = self._dirty, {}
+        revisions, self._revisions = self._revisions, {}
+        kept = [(*key, data) for key, data in dirty.items() if data is not None]
+        gone = [key for key, data in dirty.items() if data is None]
+        latest = [(revision, name) for name, revision in revisions.items()]
+        self._connection.execute("BEGIN")
+        self._connection.executemany("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", kept)
+        self._connection.executemany(_DELETE, gone)
+        self._connection.executemany("UPDATE clusters SET revision = ? WHERE name = ?", latest)
+        self._connection.execute("COMMIT")
+        waiting.set_result(None)
+
+    def close(self) -> None:
+        self.flush()
+        self._connection.close()

@@ -1,4 +1,4 @@
-"""reliability.md and security.md name tests that are there, each once, and that nothing lets pass unseen."""
+"""internals/reliability.md and security.md name tests that exist, each once, and that are never skipped."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections import defaultdict
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "docs" / "reliability.md"
-SECURITY = PAGE.with_name("security.md")
+DOCS = TESTS.parent / "docs"
+PAGE = DOCS / "internals" / "reliability.md"
+SECURITY = DOCS / "security.md"
 ROW = re.compile(r"^\| .* \| `(test_\w+\.py)::(test_\w+)` \| .+ \| .+ \|$")
 PASSES_UNSEEN = re.compile(r"pytest\.(mark\.)?(skip|xfail|importorskip)")
 

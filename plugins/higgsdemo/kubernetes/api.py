@@ -300,8 +300,7 @@ def patient(api: ApiClient) -> ApiClient:
     asked = api.rest_client.request
 
     def request(method: str, url: str, **arguments: Any) -> Any:
-        arguments["_request_timeout"] = arguments.get("_request_timeout") or ANSWER_IN
-        return asked(method, url, **arguments)
+        return asked(method, url, **arguments | {"_request_timeout": ANSWER_IN})
 
     api.rest_client.request = request
     return api

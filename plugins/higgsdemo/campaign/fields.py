@@ -2,27 +2,20 @@
 
 from typing import Annotated, Literal
 
-from higgsdemo.campaign.rule import Rule, choice, text
+from higgsdemo.campaign.rule import Rule, choice, either, number, text
 from higgsdemo.campaign.values import (
     CPU,
     MEMORY,
+    NODES,
     PRESETS,
     address_range,
     at_least,
-    bins,
     bucket_url,
-    count,
     dataset,
-    hours,
     http_url,
-    limit,
-    nodes,
-    price,
+    nodes_in_text,
     schedule,
     source_url,
-    tolerance,
-    whole,
-    whole_or_auto,
 )
 from higgsdemo.wording import one_of
 
@@ -53,44 +46,25 @@ StageChoice = Annotated[Stage, choice(Stage)]
 SplitChoice = Annotated[Split, choice(Split)]
 PullPolicyChoice = Annotated[PullPolicy, choice(PullPolicy)]
 StageInPath = Annotated[Dpath, choice(Dpath)]
-Whole = Annotated[int, Rule("a whole number of at least 1", whole, {"type": "integer", "minimum": 1})]
-Price = Annotated[int | float, Rule("a number, 0 or more", price, {"type": "number", "minimum": 0})]
+_AT_LEAST_1 = number("a whole number of at least 1", whole=True, minimum=1)
+Whole = Annotated[int, _AT_LEAST_1]
+Price = Annotated[int | float, number("a number, 0 or more", minimum=0)]
 WholeOrAuto = Annotated[
     int | Literal["auto"],
-    Rule(
-        'a whole number of at least 1, or "auto"',
-        whole_or_auto,
-        {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]},
-    ),
+    either('a whole number of at least 1, or "auto"', _AT_LEAST_1, choice(Literal["auto"])),
 ]
-Count = Annotated[int, Rule("a whole number, 0 or more", count, {"type": "integer", "minimum": 0})]
+Count = Annotated[int, number("a whole number, 0 or more", whole=True, minimum=0)]
 Hours = Annotated[
-    float,
-    Rule(
-        "a number of hours, more than 0 and at most 8760",
-        hours,
-        {"type": "number", "exclusiveMinimum": 0, "maximum": 8760},
-    ),
+    float, number("a number of hours, more than 0 and at most 8760", exclusiveMinimum=0, maximum=8760)
 ]
-Nodes = Annotated[
-    int,
-    Rule(
-        "a whole number of at least 1",
-        nodes,
-        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^0*[1-9][0-9]{0,5}$"}]},
-    ),
-]
+_NODES = Rule("a number in quotes", nodes_in_text, {"type": "string", "pattern": f"^{NODES}$"})
+Nodes = Annotated[int, either("a whole number of at least 1", _AT_LEAST_1, _NODES)]
 Tolerance = Annotated[
     int | float,
-    Rule(
+    either(
         "a number of shards (0 or more) or a fraction below 1",
-        tolerance,
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0},
-                {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-            ]
-        },
+        number("a number of shards", whole=True, minimum=0),
+        number("a fraction", minimum=0, exclusiveMaximum=1),
     ),
 ]
 Line = Annotated[str, text("one line of at most 120 characters", r"[^\x00-\x1f\x7f]{0,120}", 120)]
@@ -193,11 +167,9 @@ Schedule = Annotated[
 HistogramName = Annotated[
     str, text("letters, digits and underscores, with a letter first", "[A-Za-z][A-Za-z0-9_]*", 60)
 ]
-Bins = Annotated[
-    int,
-    Rule("a whole number from 1 to 1000", bins, {"type": "integer", "minimum": 1, "maximum": 1000}),
-]
-Limit = Annotated[float, Rule("a number", limit, {"type": "number"})]
+Bins = Annotated[int, number("a whole number from 1 to 1000", whole=True, minimum=1, maximum=1000)]
+"""What a result document of 1 MiB has room for, several times over."""
+Limit = Annotated[float, number("a number")]
 ClassPath = Annotated[
     str,
     text(

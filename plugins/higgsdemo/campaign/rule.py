@@ -4,6 +4,7 @@ JSON is read as it is written: no number is taken for a text and no text for a n
 original's lists did so (`"nodes": "22"`).
 """
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,3 +126,41 @@ def choice(literal: Any) -> Rule:
         return str(value)
 
     return Rule(one_of(options), check, {"type": "string", "enum": list(options)})
+
+
+def number(must_be: str, *, whole: bool = False, **bounds: float) -> Rule:
+    """Make the rule of a number between bounds, which bear JSON Schema's names: `minimum=0`."""
+
+    def check(value: Any) -> int | float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError
+        if not all(_BOUNDS[name](value, bound) for name, bound in bounds.items()):
+            raise ValueError
+        if whole and isinstance(value, float):
+            raise ValueError("a whole number is written without a point" if value.is_integer() else "")
+        return value
+
+    return Rule(must_be, check, {"type": "integer" if whole else "number", **bounds})
+
+
+_BOUNDS = {
+    "minimum": operator.ge,
+    "exclusiveMinimum": operator.gt,
+    "maximum": operator.le,
+    "exclusiveMaximum": operator.lt,
+}
+
+
+def either(must_be: str, *rules: Rule) -> Rule:
+    """Make the rule of what one of several rules allows."""
+
+    def check(value: Any) -> Any:
+        hint = ""
+        for rule in rules:
+            try:
+                return rule.check(value)
+            except ValueError as error:
+                hint = hint or str(error)
+        raise ValueError(hint)
+
+    return Rule(must_be, check, {"anyOf": [rule.schema for rule in rules]})

@@ -1,4 +1,4 @@
-"""Checks single values of a campaign: numbers, URLs, Kubernetes quantities, schedules.
+"""Checks single values of a campaign: URLs, Kubernetes quantities, schedules.
 
 Each check returns the value as it is kept, or raises ValueError, with a hint where one helps. What the value
 must be is said beside its kind, in `fields.py`.
@@ -12,55 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from higgsdemo.wording import did_you_mean, given
-
-
-def whole(value: Any) -> int:
-    """Check a whole number of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError
-    return value
-
-
-def whole_or_auto(value: Any) -> int | str:
-    """Check a whole number of at least 1, or "auto"."""
-    return "auto" if value == "auto" else whole(value)
-
-
-def nodes(value: Any) -> int:
-    """Check a number of nodes, which the original wrote as a text."""
-    if isinstance(value, str) and re.fullmatch("[0-9]{1,6}", value):
-        value = int(value)
-    return whole(value)
-
-
-def bins(value: Any) -> int:
-    """Check a number of bins: what a result document of 1 MiB has room for, several times over."""
-    if whole(value) > 1000:
-        raise ValueError
-    return int(value)
-
-
-def limit(value: Any) -> float:
-    """Check the end of an axis."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError
-    return float(value)
-
-
-def tolerance(value: Any) -> int | float:
-    """Check a number of shards (a whole number) or a fraction of them (below 1); gives 0 for 0.0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ValueError
-    if isinstance(value, float) and value >= 1:
-        raise ValueError("a number of shards is written without a point" if value.is_integer() else "")
-    return value or 0
-
-
-def price(value: Any) -> int | float:
-    """Check a number that is not below 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ValueError
-    return value
 
 
 def bucket_url(value: Any) -> str:
@@ -170,6 +121,16 @@ def at_least(least: str, pattern: str) -> Callable[[Any], str]:
     return check
 
 
+NODES = "0*[1-9][0-9]{0,5}"
+
+
+def nodes_in_text(value: Any) -> int:
+    """Check a number of nodes as the original wrote it: a text."""
+    if not isinstance(value, str) or len(value) > 20 or not re.fullmatch(NODES, value, re.ASCII):
+        raise ValueError
+    return int(value)
+
+
 PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
 
@@ -200,17 +161,3 @@ def dataset(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 1000 or not re.fullmatch(r"[!-~]+", value):
         raise ValueError
     return source_url(value) if "://" in value else value
-
-
-def hours(value: Any) -> float:
-    """Check a number of hours, more than 0 and at most a year."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 8760:
-        raise ValueError
-    return value
-
-
-def count(value: Any) -> int:
-    """Check a whole number that may be 0."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError
-    return value

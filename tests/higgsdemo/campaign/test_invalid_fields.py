@@ -162,7 +162,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a tolerance of all": (
         {"tolerance": 1.0},
         ": tolerance is 1.0; it must be a number of shards (0 or more) or a fraction below 1: a "
-        "number of shards is written without a point",
+        "whole number is written without a point",
     ),
     "a time without end": (
         {"max_hours": 0},

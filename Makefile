@@ -17,49 +17,50 @@ export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):[^#]*##  ?/\1\t/p' $(MAKEFILE_LIST) | sed 's/^/  make /' | expand -t 22
+	@sed -nE 's/^## (.*)/\n\1/p; s/^([a-z-]+):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-demo: setup  ## run the demo campaign and show it (CAMPAIGN=..., CONF='{"max_shards": 2}')
+## Run campaigns
+
+demo: setup  ## run a campaign (CAMPAIGN=..., CONF='{"max_shards": 2}')
 	@python -m demo run --campaign '$(CAMPAIGN)' --conf "$$CONF"
 
-demo-open-data: setup  ## run it on the public data of CMS, 2012; needs a network (CONF='{"max_shards": 1}')
-	@python -m demo run --campaign cms-open-data-2012 --conf "$$CONF"
-
-up: setup  ## start Airflow and the local services, and keep them running
-	@python -m demo up
-
-down:  ## stop them
-	@if [ -e $(VENV)/.installed ]; then python -m demo down; fi
-
-status: setup  ## show them
-	@python -m demo status
-
-watch: setup  ## show a run by cluster (RUN=..., CAMPAIGN=..., WATCH='--once --json', AIRFLOW=URL)
+watch: setup  ## show a run by cluster (CAMPAIGN, RUN, AIRFLOW, WATCH)
 	@python -m demo watch --campaign '$(CAMPAIGN)' --run '$(RUN)' --airflow '$(AIRFLOW)' $(WATCH)
 
-rehearsal: setup  ## run the whole campaign on simulated nodes (CONF='{"max_shards": 2}')
-	@python -m rehearsal --conf "$$CONF"
+up: setup  ## start Airflow and the local services
+	@python -m demo up
 
-env: setup  ## let the airflow command of this shell work on the local Airflow: eval "$(make env)"
+status: setup  ## show the services
+	@python -m demo status
+
+down:  ## stop the services
+	@if [ -e $(VENV)/.installed ]; then python -m demo down; fi
+
+env: setup  ## use the local Airflow in this shell: eval "$(make env)"
 	@python -m demo env
 
-root: develop  ## install ROOT (250 MB), which the selection is compared with in the tests
-	@python -c 'from importlib.util import find_spec; import sys; sys.exit(not find_spec("ROOT"))' \
-	  || VIRTUAL_ENV=$(VENV) uv pip install --quiet --prerelease allow --require-hashes -r tests/requirements-root.txt
+demo-open-data: setup  ## run on public CMS data of 2012; needs a network
+	@python -m demo run --campaign cms-open-data-2012 --conf "$$CONF"
 
-test-physics: root  ## compare the selection with ROOT on a million simulated events of each group
-	@EVENTS_A_GROUP=1000000 python -m pytest -rP tests/workload/test_rdataframe.py
+rehearsal: setup  ## run the full campaign on simulated nodes
+	@python -m rehearsal --conf "$$CONF"
 
-test: develop  ## run all tests (TESTS=tests/demo for some of them)
+clean: down  ## stop everything and remove all but results/
+	@rm -rf .run $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+## Change the code
+
+test: develop  ## run all tests (TESTS=tests/demo for some)
 	@python -m pytest $(IN_PARALLEL) $(TESTS)
 
 unit: develop  ## run the tests that need no services
 	@python -m pytest $(IN_PARALLEL) -m 'not end_to_end' $(TESTS)
 
-test-cluster: develop  ## run the suite of clusters (on a real one: HIGGS_TEST_KUBECONFIG=... HIGGS_TEST_IMAGE=...)
+test-cluster: develop  ## run the cluster suite (docs/internals/localkube.md)
 	@python -m pytest tests/cluster
 
-bench: $(addprefix bench-,$(BENCHES))  ## compare the project with other ways (bench/RESULTS.md)
+bench: $(addprefix bench-,$(BENCHES))  ## run the benchmarks (bench/RESULTS.md)
 
 bench-analysis: | $(VENV)/physics
 
@@ -70,12 +71,19 @@ $(VENV)/physics: | develop
 bench-%: develop
 	@python -m bench $* $(BENCH)
 
-soak: develop  ## run campaigns while parts are killed at random (MINUTES=10 SEED=1)
+soak: develop  ## kill parts at random during runs (MINUTES=10 SEED=1)
 	@PYTHONPATH=plugins:include:tests:tests/support python tests/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
-damaged: develop  ## read 200 damaged files, and plan 2,000 generated campaigns (`make test` takes fewer)
+damaged: develop  ## read 200 damaged files, plan 2,000 random campaigns
 	@DAMAGED_FILES=200 GENERATED=2000 python -m pytest tests/workload/test_damaged_files.py \
 	  tests/higgsdemo/operators/test_generated_runs.py
+
+root: develop  ## install ROOT (250 MB) to compare the selection with
+	@python -c 'from importlib.util import find_spec; import sys; sys.exit(not find_spec("ROOT"))' \
+	  || VIRTUAL_ENV=$(VENV) uv pip install --quiet --prerelease allow --require-hashes -r tests/requirements-root.txt
+
+test-physics: root  ## compare the selection with ROOT on 5 million events
+	@EVENTS_A_GROUP=1000000 python -m pytest -rP tests/workload/test_rdataframe.py
 
 lint: develop  ## check style, types and layers
 	@ruff check .
@@ -84,13 +92,9 @@ lint: develop  ## check style, types and layers
 	@lint-imports
 	@VIRTUAL_ENV=$(VENV) uv pip check
 
-clean: down  ## stop everything, and remove all that was made but the results
-	@rm -rf .run $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	@find . -name __pycache__ -prune -exec rm -rf {} +
+setup: $(VENV)/.installed  ## install what running needs
 
-setup: $(VENV)/.installed  ## virtual environment with what running needs
-
-develop: $(VENV)/.developing  ## and with what developing and testing need
+develop: $(VENV)/.developing  ## install what developing and testing need
 
 $(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -107,18 +111,18 @@ $(VENV)/.developing: requirements-dev.lock $(VENV)/.installed
 	@VIRTUAL_ENV=$(VENV) uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock -r $<
 	@touch $@
 
-audit: develop  ## look up the locked dependencies among the known vulnerabilities (needs a network)
+audit: develop  ## check the locked dependencies for vulnerabilities
 	@uv tool run pip-audit@$(AUDIT_VERSION) --strict --require-hashes --disable-pip -r requirements.lock \
 	  -r requirements-dev.lock
 
-docs: setup  ## write the pages that are made from the model
+docs: setup  ## generate the schema and docs/configuration.md
 	@python -m higgsdemo.campaign.schema
 	@python -m higgsdemo.campaign.reference
 
 PIN := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command 'make lock'
 
-lock: develop  ## pin the dependencies anew
+lock: develop  ## pin the dependencies
 	$(PIN) requirements.txt -o requirements.lock
 	sed -nE 's/^([a-z0-9-]+)(\[.*\])?==.*/\1/p' requirements.lock | sed 's/^/--no-emit-package /' \
 	  | xargs $(PIN) --constraint requirements.lock requirements-dev.txt -o requirements-dev.lock

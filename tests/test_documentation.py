@@ -11,13 +11,15 @@ import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from demo.command import parse_conf
-from documents import ROOT, blocks, documents
+from documents import ROOT, below, blocks, documents
 from higgsdemo.campaign import CampaignError, apply_conf, load_campaign, parse_campaign
+from higgsdemo.dag import build
 
 NOT_TRIED = {
     "docker": "needs Docker's engine; docker-compose.yaml is read by its own program in tests/deploy",
@@ -127,6 +129,14 @@ def test_make_hands_a_conf_on_as_it_is_written(tmp_path: Path) -> None:
     assert tried > 5
 
 
+def test_make_help_fits_a_terminal_and_begins_with_what_users_run() -> None:
+    text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = text.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert lines.index("Run campaigns") < lines.index("Change the code")
+    assert lines[lines.index("Run campaigns") + 1].startswith("  make demo ")
+
+
 def of_airflow(arguments: list[str]) -> None:
     from airflow.cli.cli_parser import get_parser
 
@@ -156,6 +166,25 @@ def test_every_block_of_commands_is_marked_as_one() -> None:
 def test_whatever_is_not_tried_is_still_written_down() -> None:
     programs = {words_of(line)[0] for _, line in ALL}
     assert set(NOT_TRIED) <= programs
+
+
+def test_the_picture_of_the_dag_is_the_dag() -> None:
+    """An arrow of Airflow that others imply, as that of a value from `plan`, need not be drawn."""
+    dag = build("demo-local", load_campaign(ROOT / "include/config/demo-local.json"))
+
+    def after(task: str) -> set[str]:
+        following = dag.get_task(task).downstream_task_ids
+        return following.union(*map(after, following))
+
+    needed = {
+        (task.removeprefix("cluster."), following.removeprefix("cluster."))
+        for task in dag.task_ids
+        for following in dag.get_task(task).downstream_task_ids
+        if not any(following in after(other) for other in dag.get_task(task).downstream_task_ids)
+    }
+    (picture,) = below(ROOT / "README.md", "The Higgs demo as Airflow DAGs", "mermaid")
+    rows = [line.split(" --> ") for line in picture.splitlines()]
+    assert {(one.strip(), next_) for row in rows for one, next_ in pairwise(row)} == needed
 
 
 def test_every_message_that_troubleshooting_quotes_is_one() -> None:

@@ -13,7 +13,7 @@ from workload.errors import WorkloadError
 
 
 def main() -> int:
-    """Parse the command line, write, and say what was done; returns the exit code."""
+    """Parse the command line, write the files, and report; return the exit code."""
     arguments = _arguments()
     started = time.monotonic()
     try:

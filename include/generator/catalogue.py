@@ -1,7 +1,6 @@
-"""The demo's catalogue, as far as the generator needs it.
+"""The part of the demo's catalogue that the generator needs.
 
-What is generated is what `include/datasets/demo` lists, so that the list exists once and the campaign and
-its input cannot disagree.
+It generates what `include/datasets/demo` lists, so the campaign and its input cannot disagree.
 """
 
 import csv
@@ -19,7 +18,7 @@ DATA_EVENTS_PER_FILE = 6000
 class Dataset:
     """One dataset to write: `files` objects of `events_per_file` events below `prefix`.
 
-    `group` is "data", "higgs", "zz", "dy" or "ttbar"; `channels` the final states its events may have.
+    `group` is "data", "higgs", "zz", "dy" or "ttbar"; `channels` are the final states of its events.
     """
 
     name: str
@@ -33,7 +32,7 @@ class Dataset:
 
 @cache
 def demo_datasets() -> tuple[Dataset, ...]:
-    """All datasets of the demo, in the catalogue's order."""
+    """Return all datasets of the demo, in the catalogue's order."""
     with (DEMO / "samples.csv").open(newline="", encoding="utf-8") as file:
         samples = {row["sample"]: row for row in csv.DictReader(file)}
     with (DEMO / "datasets.csv").open(newline="", encoding="utf-8") as file:

@@ -1,8 +1,8 @@
-"""A toy detector: which leptons are seen, how well they are measured, and how prompt ones differ.
+"""A toy detector: which leptons are seen, and how well they are measured.
 
 Resolutions, efficiencies and impact-parameter errors are round numbers of the size CMS had in 2012. The
-outcome has the columns of reduced NanoAOD, with the same thresholds (muons above 3, electrons above
-5 GeV) and the same marker of -999 where no particle-flow isolation exists.
+result has the columns and thresholds of reduced NanoAOD (muons above 3, electrons above 5 GeV), and its
+marker -999 where there is no particle-flow isolation.
 """
 
 from typing import NamedTuple
@@ -57,7 +57,7 @@ def _is_seen(rng: np.random.Generator, leptons: Leptons) -> np.ndarray[tuple[int
 
 
 def _measured_pt(rng: np.random.Generator, leptons: Leptons) -> Floats:
-    """Gaussian resolution, and a tail to low pT from radiation (stronger for electrons)."""
+    """Smear pT by a Gaussian resolution, with a tail to low pT from radiation (stronger for electrons)."""
     n = len(leptons.pt)
     muon = leptons.flavour == MUON
     resolution = np.where(muon, 0.010 + 0.006 * np.abs(leptons.eta), 0.018 + 0.005 * np.abs(leptons.eta))
@@ -75,7 +75,7 @@ def _isolation(rng: np.random.Generator, leptons: Leptons) -> Floats:
 
 
 def _impact(rng: np.random.Generator, leptons: Leptons, error: Floats) -> Floats:
-    """Prompt leptons scatter by the error; those of jets also by the flight of a heavy hadron."""
+    """Scatter prompt leptons by the error, and those of jets also by the flight of a heavy hadron."""
     flight = np.where(leptons.prompt, 0.0, rng.exponential(0.02, len(error)))
     impact: Floats = error * rng.normal(size=len(error)) + flight * rng.choice([-1.0, 1.0], len(error))
     return impact

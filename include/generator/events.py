@@ -1,6 +1,6 @@
 """Which events go into which file, seeded so that every file can be made alone and again.
 
-A file's random numbers depend on the seed, the dataset's name and the file's number only, so files can be
+A file's random numbers depend only on the seed, the dataset's name and the file's number, so files can be
 written in any order, in parallel, or one at a time.
 """
 
@@ -16,10 +16,7 @@ from generator.pseudodata import assign, pseudodata
 
 
 def simulate(dataset: Dataset, file: int, n: int, seed: int) -> Reconstructed:
-    """The `n` events of file number `file` of a dataset of the demo.
-
-    Raises ValueError for a group that has no process.
-    """
+    """Return the `n` events of file number `file`; raise ValueError for a group that has no process."""
     rng = np.random.default_rng([seed, zlib.crc32(dataset.name.encode()), file])
     if dataset.group == "data":
         published = assign(demo_datasets(), seed)

@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 
 def system(rng: np.random.Generator, mass: Floats, mean_pt: float, rapidity_width: float) -> Floats:
-    """Four-momenta (n, 4) of systems of a given mass (n,) as a hadron collision makes them.
+    """Return four-momenta (n, 4) of systems of a given mass (n,) as hadron collisions make them.
 
     pT follows x exp(-x) with mean `mean_pt`, rapidity a Gaussian, the azimuth is uniform.
     """
@@ -28,7 +28,7 @@ def system(rng: np.random.Generator, mass: Floats, mean_pt: float, rapidity_widt
 def decay(
     rng: np.random.Generator, parent: Floats, mass: Floats, mass1: Floats | float, mass2: Floats | float
 ) -> tuple[Floats, Floats]:
-    """Decay parents (n, 4) of `mass` (n,) isotropically into two bodies; returns their momenta (n, 4).
+    """Decay parents (n, 4) of `mass` (n,) isotropically into two bodies, and return their momenta (n, 4).
 
     Where `mass1 + mass2` exceeds `mass`, the bodies are at rest in the parent's frame.
     """

@@ -1,7 +1,7 @@
 """A flat table of leptons, each with the number of its event.
 
-The generator's common currency: processes append rows, the detector drops and smears rows, and only the
-file writer turns them into lists an event.
+All parts of the generator share it: processes append rows, the detector drops and smears rows, and only the
+file writer turns them into lists per event.
 """
 
 from typing import NamedTuple
@@ -28,17 +28,17 @@ class Leptons(NamedTuple):
     prompt: NDArray[np.bool_]
 
     def where(self, mask: NDArray[np.bool_]) -> "Leptons":
-        """The rows for which `mask` is true."""
+        """Return the rows for which `mask` is true."""
         return Leptons._make(column[mask] for column in self)
 
 
 def concatenate(*tables: Leptons) -> Leptons:
-    """All rows of all tables."""
+    """Join all rows of all tables."""
     return Leptons._make(np.concatenate(columns) for columns in zip(*tables, strict=True))
 
 
 def from_momenta(flavour: Integers, charge: Integers, momentum: Floats) -> Leptons:
-    """Prompt leptons from momenta (n, k, 4) of k leptons in each of n events; the others are (n, k)."""
+    """Make prompt leptons of momenta (n, k, 4), k leptons in each of n events; the others are (n, k)."""
     n, k, _ = momentum.shape
     px, py, pz = np.moveaxis(momentum[..., :3].reshape(-1, 3), -1, 0)
     pt = np.hypot(px, py)

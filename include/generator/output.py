@@ -1,4 +1,4 @@
-"""The bucket or directory the demo's files go to, and what is there already."""
+"""The bucket or directory of the demo's files, and what it holds already."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from workload.errors import TryAgain
 from workload.storage import locate, put, reason
 
 ROOT = "demo"
-"""The key prefix that all datasets of the demo share."""
+"""The key prefix of all datasets of the demo."""
 
 MARKER = f"{ROOT}/generator.json"
 """The key of the object that says which generator, seed and scale made the files."""
@@ -32,14 +32,14 @@ class Output:
         put(f"{self.url}/{key}", content)
 
     def keys(self) -> set[str]:
-        """The keys of the demo that are there."""
+        """Return the keys of the demo that exist."""
         store, prefix = locate(f"{self.url}/{ROOT}")
         base = prefix.removesuffix(ROOT)
         with self._errors():
             return {item["path"].removeprefix(base) for page in obstore.list(store, prefix) for item in page}
 
     def marker(self) -> Any:
-        """What the marker says, or None when there is none that can be read."""
+        """Return the marker, or None when it is missing or unreadable."""
         store, key = locate(f"{self.url}/{MARKER}")
         with self._errors():
             try:
@@ -48,11 +48,11 @@ class Output:
                 return None
 
     def set_marker(self, marker: dict[str, Any]) -> None:
-        """Write the marker; the files it speaks for must be complete."""
+        """Write the marker, once the files it describes are complete."""
         self.write(MARKER, json.dumps(marker).encode())
 
     def remove_marker(self) -> None:
-        """Remove the marker before files it no longer speaks for are written."""
+        """Remove the marker before writing files that it does not describe."""
         store, key = locate(f"{self.url}/{MARKER}")
         with self._errors(), suppress(FileNotFoundError):
             obstore.delete(store, key)

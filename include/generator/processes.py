@@ -1,7 +1,7 @@
 """Toy models of the processes that give four leptons, tuned by eye to the published distributions.
 
-Each returns the true leptons of `n` events after a generator-level filter on leptons; what the detector
-makes of them is `generator.detector`'s subject. Masses in GeV.
+Each makes the true leptons of `n` events after a generator-level filter on leptons; `generator.detector`
+then measures them. Masses are in GeV.
 """
 
 import numpy as np
@@ -23,12 +23,12 @@ _ZZ_SHARES = (0.37, 0.33, 0.30)
 
 
 def higgs(rng: np.random.Generator, n: int, channels: tuple[str, ...]) -> Leptons:
-    """H -> ZZ* -> 4l at 125 GeV."""
+    """Make H -> ZZ* -> 4l at 125 GeV."""
     return four_leptons(rng, np.full(n, HIGGS_MASS), _pair_flavours(rng, n, channels), second=(2.2, 1.4))
 
 
 def zz(rng: np.random.Generator, n: int, channels: tuple[str, ...]) -> Leptons:
-    """Z/gamma* pairs: the Z -> 4l peak at 91 GeV, the continuum, and pairs of Z on shell above 180 GeV."""
+    """Make Z/gamma* pairs: the Z -> 4l peak at 91 GeV, the continuum, and on-shell pairs above 180 GeV."""
     kind = rng.choice(3, n, p=_ZZ_SHARES)
     peak = _breit_wigner(rng, Z_MASS, Z_WIDTH, np.full(n, 76.0), np.full(n, 106.0))
     continuum = rng.uniform(80.0, 182.0, n)
@@ -37,7 +37,7 @@ def zz(rng: np.random.Generator, n: int, channels: tuple[str, ...]) -> Leptons:
 
 
 def drell_yan(rng: np.random.Generator, n: int) -> Leptons:
-    """Z/gamma* -> ll with two or more leptons that are not from the Z (in jets, or misidentified)."""
+    """Make Z/gamma* -> ll with two or more leptons that are not from the Z (in jets, or misidentified)."""
     z = _breit_wigner(rng, Z_MASS, Z_WIDTH, np.full(n, 50.0), np.full(n, 130.0))
     mass = np.where(rng.random(n) < 0.55, rng.uniform(15.0, 65.0, n), z)
     flavour = rng.choice([MUON, ELECTRON], (n, 1)).repeat(2, axis=1)
@@ -48,7 +48,7 @@ def drell_yan(rng: np.random.Generator, n: int) -> Leptons:
 
 
 def ttbar(rng: np.random.Generator, n: int) -> Leptons:
-    """Top pairs with both W -> l nu, and leptons from the b jets."""
+    """Make top pairs with both W -> l nu, and leptons from the b jets."""
     top = np.full(n, TOP_MASS)
     pair_mass = 2.0 * TOP_MASS + rng.gamma(2.0, 50.0, n)
     legs = decay(rng, system(rng, pair_mass, 40.0, 0.9), pair_mass, top, top)
@@ -59,7 +59,7 @@ def ttbar(rng: np.random.Generator, n: int) -> Leptons:
 
 
 def dileptons(rng: np.random.Generator, n: int, flavour: int) -> Leptons:
-    """What a double-lepton trigger mostly records: Z -> ll of one flavour, seldom with a further lepton."""
+    """Make what a double-lepton trigger mostly records: Z -> ll, rarely with a third lepton."""
     mass = _breit_wigner(rng, Z_MASS, Z_WIDTH, np.full(n, 40.0), np.full(n, 140.0))
     flavours = np.full((n, 2), flavour)
     pair = _pair(rng, system(rng, mass, 20.0, 1.2), mass, flavours[:, 0])
@@ -71,8 +71,8 @@ def four_leptons(
 ) -> Leptons:
     """Decay systems of a given mass (n,) to two pairs of leptons of the given flavours (n, 2).
 
-    Below the Z mass the heavier pair takes most of the mass; above, it is a Z. `second` are the
-    parameters of the beta distribution of the second pair's mass between 4 GeV and what is left.
+    Below the Z mass the heavier pair takes most of the mass; above, it is a Z. `second` are the parameters of
+    the beta distribution of the second pair's mass between 4 GeV and what is left.
     """
     n = len(mass)
     heavy = _breit_wigner(rng, Z_MASS, Z_WIDTH, np.full(n, 40.0), np.minimum(mass - 6.0, 120.0))
@@ -91,7 +91,7 @@ def four_leptons(
 
 
 def secondary(rng: np.random.Generator, n: int, mean: float, mean_pt: float, at_least: int = 0) -> Leptons:
-    """Leptons of jets: `at_least` + Poisson(`mean`) an event, with falling pT above 3 GeV."""
+    """Make leptons of jets: `at_least` + Poisson(`mean`) per event, with falling pT above 3 GeV."""
     event = np.repeat(np.arange(n), at_least + rng.poisson(mean, n))
     count = len(event)
     return Leptons(
@@ -112,7 +112,7 @@ def _pair_flavours(rng: np.random.Generator, n: int, channels: tuple[str, ...]) 
 
 
 def _pair(rng: np.random.Generator, parent: Floats, mass: Floats, flavour: Integers) -> Floats:
-    """Momenta (n, 2, 4) of the lepton pair that parents (n, 4) of `mass` (n,) decay to."""
+    """Return momenta (n, 2, 4) of the lepton pairs to which parents (n, 4) of `mass` (n,) decay."""
     lepton = np.where(flavour == MUON, _LEPTON_MASS[MUON], _LEPTON_MASS[ELECTRON])
     return np.stack(decay(rng, parent, mass, lepton, lepton), axis=1)
 
@@ -130,6 +130,6 @@ def _opposite(rng: np.random.Generator, n: int) -> Integers:
 
 
 def _breit_wigner(rng: np.random.Generator, mass: float, width: float, low: Floats, high: Floats) -> Floats:
-    """Masses (n,) of a resonance between `low` and `high` (n,), by inversion of the Cauchy distribution."""
+    """Draw masses (n,) of a resonance between `low` and `high` (n,), by inverting the Cauchy distribution."""
     lower, upper = (np.arctan(2.0 * (edge - mass) / width) for edge in (low, high))
     return mass + width / 2.0 * np.tan(lower + (upper - lower) * rng.random(len(low)))

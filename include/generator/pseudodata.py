@@ -1,8 +1,8 @@
 """Pseudo-data whose selected spectrum is the published one, event for event.
 
-102 four-lepton events are shared out over the data files, in the bins in which the CMS example finds
-them; everything else in a file fails the selection. The plot of the demo thus shows the published points,
-whereas a random sample would show another fluctuation.
+102 four-lepton events are distributed over the data files, in the bins in which the CMS example finds them;
+everything else in a file fails the selection. The demo's plot thus shows the published points, where a
+random sample would show another fluctuation.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ PUBLISHED = (
 
 _CHANNEL_SHARES = {"4mu": 0.35, "4e": 0.18, "2e2mu": 0.47}
 _TRIES = 100
-"""Toy events made at a time until one is selected with the mass that is wanted."""
+"""Toy events made at a time until one is selected with the wanted mass."""
 
 
 class Assigned(NamedTuple):
@@ -42,7 +42,7 @@ class Assigned(NamedTuple):
 
 
 def assign(datasets: Iterable[Dataset], seed: int) -> list[Assigned]:
-    """Share the published events out over the data files, in proportion to the datasets' files.
+    """Distribute the published events over the data files, in proportion to the datasets' files.
 
     Deterministic in `seed`; a channel's events go to the datasets whose trigger records it.
     """
@@ -63,7 +63,7 @@ def assign(datasets: Iterable[Dataset], seed: int) -> list[Assigned]:
 
 
 def pseudodata(rng: np.random.Generator, dataset: Dataset, wanted: list[Assigned], n: int) -> Reconstructed:
-    """`n` events of a data file: the wanted ones, at random places, among events that are not selected."""
+    """Make `n` events of a data file: the wanted ones at random places among unselected ones."""
     places = rng.permutation(n)
     background = _background(rng, dataset, n - len(wanted))
     parts = [(background, places[len(wanted) :])]
@@ -76,7 +76,7 @@ def pseudodata(rng: np.random.Generator, dataset: Dataset, wanted: list[Assigned
 
 
 def selected(leptons: Reconstructed, n: int) -> dict[str, Candidates]:
-    """What the workload selects of `n` events as it will read them, that is in single precision."""
+    """Return what the workload selects of `n` events as it will read them, in single precision."""
     collections = []
     for flavour in (MUON, ELECTRON):
         chosen = leptons.flavour == flavour
@@ -87,9 +87,9 @@ def selected(leptons: Reconstructed, n: int) -> dict[str, Candidates]:
 
 
 def _try(rng: np.random.Generator, wanted: list[Assigned]) -> tuple[Integers, Reconstructed]:
-    """Toy events for those of the wanted ones for which a try succeeds: their positions, and the events.
+    """Make toy events for the wanted ones, and return the positions and events of those that succeed.
 
-    A try succeeds if it is selected in the channel wanted and no other, with a mass in the bin wanted.
+    An event succeeds if it is selected in the wanted channel and no other, with a mass in the wanted bin.
     """
     bins = np.repeat([event.bin for event in wanted], _TRIES)
     flavours = np.repeat([FLAVOURS[event.channel] for event in wanted], _TRIES, axis=0)
@@ -107,7 +107,7 @@ def _try(rng: np.random.Generator, wanted: list[Assigned]) -> tuple[Integers, Re
 
 
 def _background(rng: np.random.Generator, dataset: Dataset, n: int) -> Reconstructed:
-    """`n` events of the dataset's trigger, none of which is selected in any channel."""
+    """Make `n` events of the dataset's trigger, none of which is selected in any channel."""
     flavour = MUON if "4mu" in dataset.channels else ELECTRON
     spare = n + n // 100 + 10
     toys = reconstruct(rng, dileptons(rng, spare, flavour))
@@ -118,7 +118,7 @@ def _background(rng: np.random.Generator, dataset: Dataset, n: int) -> Reconstru
 
 
 def _of_events(leptons: Reconstructed, keep: NDArray[np.bool_]) -> Reconstructed:
-    """The leptons of the events to keep, which are numbered anew from 0."""
+    """Return the leptons of the events to keep, numbered anew from 0."""
     number = np.cumsum(keep) - 1
     rows = keep[leptons.event]
     return Reconstructed._make([number[leptons.event[rows]], *(column[rows] for column in leptons[1:])])

@@ -29,10 +29,9 @@ _COLLECTIONS = {"Muon": (MUON, 0.10566, "pfRelIso04_all"), "Electron": (ELECTRON
 
 
 def root_file(leptons: Reconstructed, n: int, run: int, first_event: int) -> bytes:
-    """The bytes of a ROOT file with `n` events, numbered from `first_event`.
+    """Return a ROOT file with `n` events, numbered from `first_event`.
 
-    The events are the same for the same input; the bytes are not, since ROOT files carry a date and a
-    random identifier.
+    Equal input gives equal events but not equal bytes: ROOT files carry a date and a random identifier.
     """
     content = io.BytesIO()
     with uproot.recreate(content, compression=COMPRESSION) as file:

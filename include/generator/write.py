@@ -1,7 +1,7 @@
 """Write the demo's files, in parallel and only where they are missing.
 
-A marker beside the files says which generator, seed and scale made them, so that starting the demo again
-costs a listing, and a changed generator replaces what an older one left.
+A marker beside the files says which generator, seed and scale made them. Starting the demo again costs one
+listing, and a changed generator replaces an older one's files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,24 +17,24 @@ from generator.output import Output
 from generator.root_file import TITLE, root_file
 
 MIN_SCALE = 0.01
-"""Below it a file of pseudo-data would be too short for the published events it has to hold."""
+"""Below it a file of pseudo-data would be too short for its published events."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the files are made with: a factor on the events of each file, and the seed of all of them."""
+    """What determines the files: a factor on the events of each file, and the seed."""
 
     scale: float = 1.0
     seed: int = 125
 
     def events(self, dataset: Dataset) -> int:
-        """The number of events in each file of a dataset."""
+        """Return the number of events in each file of a dataset."""
         return round(dataset.events_per_file * self.scale)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many files the demo has, how many of them were written now, and their bytes."""
+    """How many files the demo has, how many were written now, and their bytes."""
 
     files: int
     written: int
@@ -44,9 +44,9 @@ class Outcome:
 def write_demo(
     output: Output, recipe: Recipe, workers: int = 1, datasets: Iterable[Dataset] = demo_datasets()
 ) -> Outcome:
-    """Write datasets of the demo in `workers` processes, skipping files that are there already.
+    """Write datasets of the demo in `workers` processes, skipping files that exist.
 
-    Raises `workload.errors.WorkloadError` when storage fails.
+    :raises workload.errors.WorkloadError: when storage fails.
     """
     files = [(dataset, file) for dataset in datasets for file in range(dataset.files)]
     marker = {"version": VERSION, **asdict(recipe), "note": TITLE}
@@ -63,7 +63,7 @@ def write_demo(
 
 
 def write_dataset(output: Output, dataset: Dataset, recipe: Recipe) -> list[str]:
-    """Write one dataset of the demo; returns the URLs of its files."""
+    """Write one dataset of the demo, and return the URLs of its files."""
     keys = [file_key(dataset, file) for file in range(dataset.files)]
     for file in range(dataset.files):
         write_file(output, recipe, (dataset, file))
@@ -71,7 +71,7 @@ def write_dataset(output: Output, dataset: Dataset, recipe: Recipe) -> list[str]
 
 
 def write_file(output: Output, recipe: Recipe, place: tuple[Dataset, int]) -> int:
-    """Write one file of a dataset of the demo; returns its bytes."""
+    """Write one file of a dataset of the demo, and return its bytes."""
     dataset, file = place
     n = recipe.events(dataset)
     leptons = simulate(dataset, file, n, recipe.seed)
@@ -81,7 +81,7 @@ def write_file(output: Output, recipe: Recipe, place: tuple[Dataset, int]) -> in
 
 
 def file_key(dataset: Dataset, file: int) -> str:
-    """The key of one file of a dataset."""
+    """Return the key of one file of a dataset."""
     return f"{dataset.prefix}/{dataset.name}_{file:03d}.root"
 
 

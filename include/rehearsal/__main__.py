@@ -29,13 +29,13 @@ MEMORY_A_POD = "1Gi"  # nodes of localkube have 2 GiB a core, those of the campa
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Rehearse a campaign; returns the exit code."""
+    """Rehearse a campaign, and return the exit code."""
     options = _parser().parse_args(arguments)
     return carry_out(lambda: _rehearse(options.state, options.campaign, parse_conf(options.conf)))
 
 
 def stand_ins(state: Path, campaign: Campaign) -> StandIns:
-    """What takes the place of a cloud: a quick S3 server with the catalogue's files, and simulated nodes."""
+    """Return what replaces a cloud: a fast S3 server with the catalogue's files, and simulated nodes."""
     kubeconfig = Settings.load(state).kubeconfig
     return StandIns(
         s3=("rehearsal.store", "--fill", bucket_name(campaign.storage.input), campaign.catalogue),
@@ -45,10 +45,7 @@ def stand_ins(state: Path, campaign: Campaign) -> StandIns:
 
 
 def rehearsed(campaign: Campaign) -> Campaign:
-    """The campaign with its clusters as they are, but made of simulated nodes.
-
-    Each has as many nodes with as many cores as the campaign says, of one zone.
-    """
+    """Return the campaign with each cluster on as many simulated nodes and cores, in one zone."""
     mapping = [
         {
             "name": cluster.name,
@@ -65,7 +62,7 @@ def rehearsed(campaign: Campaign) -> Campaign:
 
 
 def _write(campaign: Campaign, dag_id: str, state: Path) -> None:
-    """Let the services find this campaign, and no other."""
+    """Make this the only campaign that the services find."""
     folder = state / "config"
     folder.mkdir(parents=True, exist_ok=True)
     document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -100,7 +97,7 @@ def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
 
 
 def _run(supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View) -> None:
-    """Run the campaign, which must leave every result: nothing can fail here but the project itself."""
+    """Run the campaign, which must leave every result: only the project itself can fail here."""
     run = run_campaign(supervision, dag_id, campaign, conf, view)
     if run.submits:
         shards = run.summary().shards

@@ -1,7 +1,7 @@
-"""What Airflow's components take of the machine while a campaign runs: peak memory and processor time.
+"""Memory and processor time of Airflow's components while a campaign runs.
 
-Memory is the proportional set size: a page that several processes share, as forked workers do with the
-scheduler, counts in parts, so that the sum over processes is what the machine really gives.
+Memory is the proportional set size, which counts a page shared by forked processes in parts, so that the sum
+over processes is what the machine really gives.
 """
 
 import contextlib
@@ -15,22 +15,22 @@ from rich.table import Table
 
 from demo.supervision import Supervision
 
-EVERY = 2.0  # s between two looks: the kernel adds up the memory of every process anew
+EVERY = 2.0  # s between two samples: the kernel adds up the memory of every process anew
 MB = 1e6
 AIRFLOW = ("scheduler", "workers", "dag-processor", "triggerer")
-"""The components whose memory is added up; the web server is looked at apart."""
+"""The components whose memory is added up; the web server is listed apart."""
 
 
 @dataclass
 class Usage:
-    """Of one component: peak memory in bytes, and processor time in seconds of the processes seen."""
+    """One component's peak memory in bytes, and the processor time in seconds of its processes."""
 
     peak: float = 0.0
     seconds: float = 0.0
 
 
 class Components:
-    """Looks at the services again and again, in a thread."""
+    """Samples the services in a thread."""
 
     def __init__(self, supervision: Supervision) -> None:
         self._supervision = supervision
@@ -41,7 +41,7 @@ class Components:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Look as long as this lasts."""
+        """Sample while this context lasts."""
         thread = threading.Thread(target=self._watch, daemon=True)
         thread.start()
         try:
@@ -51,7 +51,7 @@ class Components:
             thread.join()
 
     def table(self) -> Table:
-        """The peaks, one component a line."""
+        """Return the peaks, one component per line."""
         table = Table(box=None, padding=(0, 2), header_style="dim")
         for column in ("component", "peak MB", "CPU s"):
             table.add_column(column, justify="left" if column == "component" else "right")
@@ -90,6 +90,6 @@ class Components:
 
 
 def clock(began: float) -> str:
-    """Minutes and seconds since a moment of the monotonic clock."""
+    """Format the time since a moment of the monotonic clock as minutes and seconds."""
     seconds = int(time.monotonic() - began)
     return f"{seconds // 60}:{seconds % 60:02d}"

@@ -1,9 +1,8 @@
-"""Results as they are to be expected: what a rehearsal puts in the place of the analysis of a file.
+"""The expected results, which a rehearsal writes instead of analysing files.
 
-Data: the 102 published events, each in one file. Simulation: for each sample its part of its group's
-published yield, divided by the weight of one event, is the number of events selected; a file gets a Poisson
-draw of its part. The shapes are rough ones: a peak for the Higgs boson, one for the Z boson over a flat
-continuum.
+Data: the 102 published events, each in one file. Simulation: a sample's part of its group's published yield,
+divided by the weight of one event, is its number of selected events; a file gets a Poisson draw of its part.
+The shapes are rough: a peak for the Higgs boson, one for the Z boson over a flat continuum.
 
 Yields between 70 and 181 GeV are those of the CMS open data example of 2011 and 2012.
 """
@@ -30,7 +29,7 @@ Floats = NDArray[np.float64]
 
 
 class Expected:
-    """The results to be expected of the files of a catalogue; the same ones each time."""
+    """The expected results of a catalogue's files; the same ones each time."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -38,7 +37,7 @@ class Expected:
         self._files: dict[str, dict[str, int]] = {}
 
     def of(self, dataset: str, shard: str) -> Analysis:
-        """The analysis of a file, which its shard is named for. Raises KeyError when there is none such."""
+        """Return the analysis of the file that the shard is named for; raise KeyError when there is none."""
         known = self._catalogue.datasets[dataset]
         if dataset not in self._files:
             names = (file_name(known.prefix, number) for number in range(known.files))
@@ -65,7 +64,7 @@ class Expected:
         return Analysis(processed, nothing().histograms | drawn)
 
     def _selected(self, sample: Sample) -> float:
-        """Events of a sample that are selected: its part of the group's yield / the weight of one event."""
+        """Return a sample's selected events: its part of the group's yield / the weight of one event."""
         group = [one for one in self._catalogue.samples.values() if one.group == sample.group]
         parts = {one.name: self._rate(one) * sum(CHANNEL_SHARES[c] for c in one.channels) for one in group}
         part = parts[sample.name] / sum(parts.values())
@@ -73,14 +72,14 @@ class Expected:
         return YIELDS[sample.group] * part / weight
 
     def _rate(self, sample: Sample) -> float:
-        """Events that the luminosity makes: luminosity x cross section x scale factor."""
+        """Return the events that the luminosity makes: luminosity x cross section x scale factor."""
         luminosity = self._catalogue.luminosity_pb[sample.year]
         return luminosity * (sample.cross_section_pb or 0.0) * (sample.scale_factor or 0.0)
 
 
 @cache
 def shape(group: str) -> Floats:
-    """The part of a group's events in each bin of the mass."""
+    """Return the part of a group's events in each bin of the mass."""
     mass = (EDGES[:-1] + EDGES[1:]) / 2
     match group:
         case "higgs":
@@ -101,7 +100,7 @@ def _peak(mass: Floats, centre: float, width: float) -> Floats:
 
 
 def _data(catalogue: Catalogue) -> list[Dataset]:
-    """The data of a catalogue in the form in which the generator shares the published events out."""
+    """Return a catalogue's data in the generator's form, which assigns the published events to files."""
     return [
         Dataset(
             one.name, one.prefix, one.files, EVENTS_A_DATA_FILE, "data", one.sample.channels, one.sample.year

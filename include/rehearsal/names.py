@@ -1,4 +1,4 @@
-"""The files that a rehearsal pretends to have: as many as the catalogue says."""
+"""The files that a rehearsal pretends to have, as many as the catalogue says."""
 
 import uuid
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ MEAN_SIZE = 2_600_000_000
 
 
 def file_name(prefix: str, number: int) -> str:
-    """The name of file `number` below a prefix, without its ending; CMS names files by UUIDs in capitals."""
+    """Return the name of file `number` below a prefix, without its ending; CMS uses UUIDs in capitals."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{prefix}/{number}")).upper()
 
 
 def file_size(name: str) -> int:
-    """The size of a file in bytes: between half and one and a half times the mean, the same each time."""
+    """Return the size of a file in bytes: between 0.5 and 1.5 times the mean, the same each time."""
     part = int.from_bytes(sha256(name.encode()).digest()[:4], "big") / 2**32
     return int(MEAN_SIZE * (0.5 + part))
 
 
 def files(catalogue: Catalogue, times: int = 1) -> Iterator[tuple[str, int]]:
-    """Key and size of every file of a catalogue; so many times as many as it says."""
+    """Yield key and size of `times` as many files as the catalogue lists."""
     for dataset in catalogue.datasets.values():
         for number in range(dataset.files * times):
             name = file_name(dataset.prefix, number)

@@ -1,7 +1,7 @@
-"""Stands in for the containers of simulated pods: finds a pod's shards as they would, and writes results.
+"""Stand in for the containers of simulated pods: find a pod's shards as they would, and write results.
 
-localkube starts it, tells it on standard input of each pod that has run its time, and takes the exit code
-that it answers with. It knows a pod by what Kubernetes says of it: environment, ConfigMap and Secret.
+localkube starts this process, sends it a line for each pod that has run its time, and takes the pod's exit
+code from its answer. It knows a pod by its environment, ConfigMap and Secret, as Kubernetes has them.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Pod = dict[str, Any]
 
 
 class Cluster:
-    """What pods of one cluster read of it; each manifest once."""
+    """What the pods of one cluster read; each manifest once."""
 
     def __init__(self, kubeconfig: Path, name: str, folder: Path) -> None:
         self._core = CoreV1Api(new_client_from_config(str(kubeconfig), context=name))
@@ -40,7 +40,7 @@ class Cluster:
         self._lock = threading.Lock()
 
     def manifest(self, namespace: str, config_map: str, file: str) -> Path:
-        """The manifest in a ConfigMap, as a file."""
+        """Return the manifest in a ConfigMap, as a file."""
         path = self._folder / f"{config_map}-{file}"
         with self._lock:
             if not path.exists():
@@ -49,7 +49,7 @@ class Cluster:
         return path
 
     def secret(self, namespace: str, name: str) -> dict[str, str]:
-        """The variables in a Secret."""
+        """Return the variables in a Secret."""
         found = self._core.read_namespaced_secret(name, namespace)
         return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
 
@@ -65,7 +65,7 @@ class Pods:
         self._lock = threading.Lock()
 
     def finish(self, cluster_name: str, pod: Pod) -> int:
-        """Write the results of a pod's shards; returns the exit code of the pod contract."""
+        """Write the results of a pod's shards, and return the exit code of the pod contract."""
         try:
             self._finish(cluster_name, pod)
         except WorkloadError as error:
@@ -101,7 +101,7 @@ class Pods:
             return self._clusters[name]
 
     def _reach_store(self, cluster: Cluster, namespace: str, container: Pod) -> None:
-        """Take over the variables of the Secret, by which the store is reached; the same for all pods."""
+        """Set the variables of the Secret, by which the store is reached; all pods have the same."""
         for source in container.get("envFrom") or ():
             name = source["secretRef"]["name"]
             with self._lock:
@@ -111,7 +111,7 @@ class Pods:
 
 
 def _working(spec: Pod) -> tuple[Pod, dict[str, str]]:
-    """The container that keeps the pod contract, and its environment."""
+    """Return the container that keeps the pod contract, and its environment."""
     for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
         environment = {one["name"]: one.get("value", "") for one in container.get("env") or ()}
         if "OUTPUT_URL" in environment:
@@ -120,7 +120,7 @@ def _working(spec: Pod) -> tuple[Pod, dict[str, str]]:
 
 
 def main() -> None:
-    """Answer for each pod that standard input tells of, until it ends."""
+    """Answer for each pod on standard input, until it ends."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.pods", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--catalogue", required=True)
@@ -133,7 +133,7 @@ def main() -> None:
             told = json.loads(line)
             try:
                 code = pods.finish(told["cluster"], told["pod"])
-            except Exception:  # noqa: BLE001  a pod that nobody answers for would never end
+            except Exception:  # noqa: BLE001  # a pod without an answer would never end
                 traceback.print_exc()
                 code = 1
             with writing:

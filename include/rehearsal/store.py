@@ -1,7 +1,7 @@
-"""An S3 server in memory for rehearsals: as much of S3 as a campaign uses, and quick.
+"""A fast S3 server in memory for rehearsals, with as much of S3 as a campaign uses.
 
-moto, which the demo uses, takes 2.4 ms of a core to write an object and as much to read it: two minutes for
-the 26,920 results of the full campaign. And the input of a rehearsal are names and sizes, without content.
+moto, the demo's, takes 2.4 ms of a core to write an object and as much to read it: two minutes for the 26,920
+results of the full campaign. And a rehearsal's input has names and sizes, but no content.
 
     python -m rehearsal.store --host 127.0.0.1 --port 9000 --fill higgs-demo cms-higgs
 """
@@ -47,25 +47,25 @@ class Bucket:
     keys: list[str] = field(default_factory=list)
 
     def put(self, key: str, stored: Stored) -> None:
-        """Keep an object in the place of an earlier one of that key."""
+        """Store an object in place of an earlier one of that key."""
         if key not in self.objects:
             insort(self.keys, key)
         self.objects[key] = stored
 
     def remove(self, key: str) -> None:
-        """Forget an object, if there is one."""
+        """Remove an object, if it exists."""
         if self.objects.pop(key, None):
             del self.keys[bisect_left(self.keys, key)]
 
     def write(self, key: str, content: bytes) -> str:
-        """Keep an object with that content, and return its ETag."""
+        """Store an object with that content, and return its ETag."""
         etag = _etag(content)
         self.put(key, Stored(len(content), content, etag, datetime.now(UTC)))
         return etag
 
 
 class Store:
-    """The buckets; one is there as soon as somebody writes to it, or asks for it to be made."""
+    """The buckets; one exists as soon as somebody creates it or writes to it."""
 
     def __init__(self) -> None:
         self.buckets: dict[str, Bucket] = {}
@@ -73,7 +73,7 @@ class Store:
         self._numbers = count(1)
 
     def fill(self, bucket: str, catalogue: str, times: int = 1) -> None:
-        """Put the files of a catalogue into a bucket, without content; so many times as many as it says."""
+        """Add `times` as many files as a catalogue lists to a bucket, without content."""
         now = datetime.now(UTC)
         objects = {
             key: Stored(size, None, f'"{md5(key.encode(), usedforsecurity=False).hexdigest()}"', now)
@@ -137,7 +137,7 @@ class Store:
 
 
 def _refusal(request: web.Request, stored: Stored | None) -> int | None:
-    """Return the status that refuses a request, whose conditions what lies there does not meet, or None."""
+    """Return the status that refuses a request whose conditions the stored object does not meet, or None."""
     named = ("*", stored.etag.strip('"')) if stored else ()
     if request.if_match is not None and not any(tag.value in named for tag in request.if_match):
         return 412
@@ -147,7 +147,7 @@ def _refusal(request: web.Request, stored: Stored | None) -> int | None:
 
 
 def _get(request: web.Request, bucket: Bucket, key: str) -> web.Response:
-    """Answer with an object or a range of it; one of which only the size is known has nothing to give."""
+    """Answer with an object or a range of it; one with only a size has no content to give."""
     stored = bucket.objects.get(key)
     if stored is None:
         return _error(404, "NoSuchKey")
@@ -157,7 +157,7 @@ def _get(request: web.Request, bucket: Bucket, key: str) -> web.Response:
     headers = {"ETag": stored.etag, "Last-Modified": modified, "Accept-Ranges": "bytes"}
     try:
         asked = range(stored.size)[request.http_range]
-    except ValueError:  # S3 answers as if it had not been asked for a range
+    except ValueError:  # S3 then ignores the range
         asked = range(stored.size)
     if stored.size and not asked:
         return _error(416, "InvalidRange")
@@ -168,12 +168,12 @@ def _get(request: web.Request, bucket: Bucket, key: str) -> web.Response:
     if request.method == "HEAD":
         return web.Response(status=status, headers=headers | {"Content-Length": str(len(asked))})
     if stored.content is None:
-        return _error(403, "AccessDenied")  # of which clients ask once: 5xx they ask again for minutes
+        return _error(403, "AccessDenied")  # 403 is final for clients; a 5xx they repeat for minutes
     return web.Response(status=status, headers=headers, body=stored.content[asked.start : asked.stop])
 
 
 def _list(request: web.Request, bucket: Bucket) -> web.Response:
-    """A page of ListObjectsV2; the continuation token is the last key, or the end of the last folder."""
+    """Answer a page of ListObjectsV2; the continuation token is the last key, or the last folder's end."""
     asked = request.query
     prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
     after = asked.get("continuation-token") or asked.get("start-after", "")
@@ -235,7 +235,7 @@ async def serve(store: Store, host: str, port: int) -> None:
 
 
 def main() -> None:
-    """Serve what the command line says."""
+    """Serve as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.store", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9000)

@@ -1,14 +1,14 @@
-"""The process a pod runs: `python -m workload`, or a part of it for another analysis (`workload.apart`).
+"""The process that a pod runs: `python -m workload`, or a step for another analysis (`workload.apart`).
 
-In, by environment: SHARD_MANIFEST (a JSON-lines file) and JOB_COMPLETION_INDEX (its line), INPUT_DIR
+Input by environment: SHARD_MANIFEST (a JSON-lines file) and JOB_COMPLETION_INDEX (its line), INPUT_DIR
 (where shards are staged), OUTPUT_URL (where results go), DATASET; optional READ (`stream` reads shards where
 they lie), DPATH (`/dev/null` downloads and discards), DOWNLOAD_LIMIT_KBPS, SKIP_EXISTING, CA_CERTIFICATES,
 and the storage variables of `workload.storage`.
-Out: `<OUTPUT_URL>/<shard>.json` for every shard of the index.
+Output: `<OUTPUT_URL>/<shard>.json` for every shard of the index.
 
-Exit code 0 = every shard has its result; 65 = some input is bad, retrying is of no use, and the good
-shards have their results; anything else = try again. The reason is the last line on standard error, and
-the pod's termination message; of several shards a line before it, which begins with its name, for each.
+Exit code 0: every shard has its result. 65: some input is bad, so retrying has no effect; the good shards
+have their results. Anything else: try again. The reason is the last line on standard error and of the pod's
+termination message; with several shards, each failed one has a line before it that begins with its name.
 """
 
 import contextlib
@@ -27,11 +27,14 @@ from workload.trust import trusting
 _MESSAGE_LIMIT = 4096
 """Bytes of a termination message that Kubernetes keeps."""
 _SHORTEST = 200
-"""Bytes of a line that are left of it when it is cut; rather fewer lines than less."""
+"""Bytes of a line that are kept when it is cut; below that, fewer lines are kept instead."""
 
 
 def main() -> int:
-    """Run the index this process is for; returns the exit code."""
+    """Run this process's index.
+
+    :returns: the exit code.
+    """
     _exit_promptly_on(signal.SIGTERM)
     try:
         settings = read_settings(os.environ)
@@ -64,8 +67,8 @@ def _carry_out(words: list[str], settings: Settings) -> None:
 def _exit_promptly_on(wanted: signal.Signals) -> None:
     """End the process at once on a signal, even while a library call blocks the main thread.
 
-    A Python signal handler waits for that call to return, and as process 1 of a container there is no
-    default action. Nothing is lost: results are single PUTs.
+    A Python signal handler waits for that call to return, and process 1 of a container has no default action.
+    Nothing is lost: results are single PUTs.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -84,12 +87,12 @@ def _tell(reason: str) -> None:
     lines = [" ".join(line.split()) for line in reason.splitlines()]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
     message = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
-    with contextlib.suppress(OSError):  # there is no such file outside of Kubernetes
+    with contextlib.suppress(OSError):  # the file exists only in Kubernetes
         message.write_bytes(_fitting(lines))
 
 
 def _fitting(lines: list[str]) -> bytes:
-    """Lines as a termination message: the longest are cut to one length, and the last but one left out."""
+    """Join lines to a termination message: cut the longest to one length, and drop lines before the last."""
     encoded = [line.encode() for line in lines]
     while len(encoded) > 1 and _room(encoded) < min(_SHORTEST, max(map(len, encoded))):
         del encoded[-2]
@@ -98,7 +101,7 @@ def _fitting(lines: list[str]) -> bytes:
 
 
 def _room(lines: list[bytes]) -> int:
-    """The length to cut lines to so that they fit into a message; the short ones leave theirs to the long."""
+    """Return the length to cut lines to so that they fit; short lines leave their room to long ones."""
     left = _MESSAGE_LIMIT - (len(lines) - 1)
     for done, length in enumerate(sorted(map(len, lines))):
         share = left // (len(lines) - done)

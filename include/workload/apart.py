@@ -1,6 +1,6 @@
-"""Stage-in and publishing for an analysis in a container of its own: `python -m workload stage-in|publish`.
+"""Stage-in and publishing around an analysis in its own container: `python -m workload stage-in|publish`.
 
-The image of 2019 analyses one local file and leaves one local document. The container before it brings the
+The image of 2019 analyses one local file and writes one local document. The container before it brings the
 shard to `INPUT_DIR/shard.root` and its luminosity to `INPUT_DIR/lumi.json`; the container after it publishes
 the document at RESULT_FILE under the shard's name.
 """
@@ -19,7 +19,7 @@ from workload.throttle import Throttle
 
 WORKLOAD = "aod/1"
 DONE = "has-result"
-"""The file in `INPUT_DIR` that says so to the containers that follow, which then do nothing."""
+"""The file in `INPUT_DIR` that tells the containers after stage-in to do nothing."""
 LARGEST_RESULT = 1 << 20
 """Bytes; a result document has about a thousand."""
 
@@ -27,7 +27,7 @@ Report = Callable[[str], None]
 
 
 def bring(settings: Settings, report: Report) -> None:
-    """Stage the index's shard in, for the container that comes next. Raises `WorkloadError`."""
+    """Stage in the index's shard for the next container; raise `WorkloadError` when that fails."""
     shard = _only_shard(settings)
     if settings.skip_existing and exists(_result_url(settings, shard)):
         (settings.input_dir / DONE).touch()
@@ -40,7 +40,7 @@ def bring(settings: Settings, report: Report) -> None:
 
 
 def publish(settings: Settings, environ: Mapping[str, str], report: Report) -> None:
-    """Publish what the container before has left. Raises `WorkloadError`."""
+    """Publish the document that the analysis wrote; raise `WorkloadError` when that fails."""
     shard = _only_shard(settings)
     if (settings.input_dir / DONE).exists():
         return

@@ -1,8 +1,7 @@
-"""Lets uproot read a ROOT file where it lies: the ranges of bytes it asks for, several requests at a time.
+"""Let uproot read a ROOT file where it lies, with several requests at a time.
 
-uproot knows which baskets of which branches hold the wanted entries, and asks for all of them at once. Those
-that lie side by side become one request; the gaps between others, where the branches lie that nobody needs,
-are not read.
+uproot knows which baskets of which branches hold the wanted entries, and asks for all of them at once.
+Neighbouring baskets become one request; the gaps, where unneeded branches lie, are not read.
 """
 
 import queue
@@ -19,10 +18,10 @@ REQUESTS = 8
 """Requests at a time: a store answers each with 10 to 100 MB/s, but the first byte takes 50 to 200 ms."""
 
 LARGEST_GAP = 4096
-"""Bytes between two baskets that are read along: as much as comes while another request would only begin.
+"""Largest gap in bytes between two baskets that is read along: less than a request costs.
 
-A request costs some kB of headers and TLS records, too; with larger gaps, small baskets of branches that are
-not needed would add up to more than is gained.
+A request costs some kB of headers and TLS records; with larger gaps, small baskets of branches that are not
+needed would add up to more than is gained.
 """
 
 _ONE_RANGE_A_REQUEST = CoalesceConfig(max_range_gap=LARGEST_GAP, max_request_ranges=1)
@@ -39,11 +38,11 @@ class ByteRanges(Source):  # type: ignore[misc]  # uproot has no types
         self._closed = False
 
     def chunk(self, start: int, stop: int) -> Chunk:
-        """One range of bytes."""
+        """Return one range of bytes."""
         return Chunk(self, start, stop, TrivialFuture(self._remote.read(start, stop)))
 
     def chunks(self, ranges: list[tuple[int, int]], notifications: "queue.Queue[Chunk]") -> list[Chunk]:
-        """Many ranges; each is put on `notifications` once it has come."""
+        """Read many ranges, and put each on `notifications` once it has come."""
         chunks: list[Chunk] = coalesce_requests(
             ranges, self._submit, self, notifications, config=_ONE_RANGE_A_REQUEST
         )

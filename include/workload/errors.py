@@ -1,31 +1,31 @@
-"""The three ways in which a pod can fail, because each asks Kubernetes for something else.
+"""The three ways in which a pod can fail; each asks Kubernetes for something else.
 
-The Job's pod failure policy gives an index up at once on exit code 65 and retries it on any other, so
-the distinction between "this file is broken" and "the network is" has to be made here, where it is known.
+The Job's pod failure policy gives an index up at once on exit code 65 and retries it on any other, so the
+pod, which knows, must tell "this file is broken" from "the network is".
 """
 
 from typing import ClassVar
 
 
 class WorkloadError(Exception):
-    """A failure with a reason a person can act upon; `exit_code` is what the process ends with."""
+    """A failure with a reason that a person can act on; the process ends with `exit_code`."""
 
     exit_code: ClassVar[int] = 1
 
 
 class BadInput(WorkloadError):
-    """The shard itself is at fault, so running it again cannot help (EX_DATAERR)."""
+    """The shard itself is bad, so running it again cannot help (EX_DATAERR)."""
 
     exit_code = 65
 
 
 class TryAgain(WorkloadError):
-    """Storage, network or disk failed for now; another attempt may succeed (EX_TEMPFAIL)."""
+    """Storage, network or disk failed this time; another attempt may succeed (EX_TEMPFAIL)."""
 
     exit_code = 75
 
 
 class Misconfigured(WorkloadError):
-    """The environment does not keep the pod contract (EX_CONFIG)."""
+    """The environment breaks the pod contract (EX_CONFIG)."""
 
     exit_code = 78

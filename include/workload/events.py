@@ -1,9 +1,9 @@
 """Read the leptons of reduced NanoAOD files, some thousand events at a time.
 
 Reduced NanoAOD (CERN Open Data record 12360) is a TTree `Events` with a flat list of muons and one of
-electrons an event. Full NanoAOD has more of what level 4 looks at: `OPTIONAL` branches are read where there
-are any. Everything that can be wrong with a file surfaces here, as `BadInput`, so that the
-selection works on arrays it can rely on.
+electrons per event. Full NanoAOD has more of what level 4 looks at: `OPTIONAL` branches are read where they
+exist. Everything that can be wrong with a file surfaces here as `BadInput`, so that the selection can rely on
+its arrays.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 SIMULATED = "Simulated events, not CMS collisions"
-"""The title of the tree in files that the demo's generator has made."""
+"""The tree's title in files of the demo's generator."""
 
 WEIGHT = "genWeight"
 OPTIONAL = (
@@ -37,21 +37,21 @@ OPTIONAL = (
     "Electron_deltaEtaSC",
     WEIGHT,
 )
-"""Of full NanoAOD: flags, missing inner hits, the way to the supercluster in eta, the event's weight."""
+"""Branches of full NanoAOD: flags, missing inner hits, eta from track to supercluster, the event's weight."""
 
 LARGEST_WEIGHT = 1e9
-"""Of an event: a million of these add up to what a result may hold, 10^15."""
+"""Of an event: a million of these add up to the 10^15 that a result may hold."""
 
 _ISOLATION = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
 
 
 class Leptons(NamedTuple):
-    """The muons or the electrons of some consecutive events, one after another.
+    """The muons or the electrons of consecutive events, one after another.
 
     `counts` has the number of leptons of each event, every other column a value for each lepton: pt in GeV,
     phi in rad, dxy and dz (impact parameters to the primary vertex) and their errors in cm, iso relative to
-    pt, charge -1 or 1. Where the file tells, `identified` are global particle-flow muons, and electrons with
-    at most one missing inner hit, and `eta_sc` is eta of the electron's supercluster.
+    pt, charge -1 or 1. Where the file has them, `identified` marks global particle-flow muons, and electrons
+    with at most one missing inner hit, and `eta_sc` is eta of the electron's supercluster.
     """
 
     counts: Integers
@@ -72,7 +72,7 @@ FIELDS = Leptons._fields[1:10]
 
 
 class Events(NamedTuple):
-    """The leptons of some consecutive events."""
+    """The leptons of consecutive events."""
 
     muons: Leptons
     electrons: Leptons
@@ -81,21 +81,21 @@ class Events(NamedTuple):
     optional: tuple[str, ...] = ()
     """The branches of `OPTIONAL` that the file has."""
     simulated: bool = False
-    """The file says that the demo's generator has made it."""
+    """Whether the file says that the demo's generator made it."""
 
 
 def branch_of(collection: str, field: str) -> str:
-    """The branch that holds a field of `Muon` or `Electron`; their isolation cones differ."""
+    """Return the branch that holds a field of `Muon` or `Electron`; their isolation cones differ."""
     return f"{collection}_{_ISOLATION[collection] if field == 'iso' else field}"
 
 
 def read_events(source: Path | Remote, name: str, entries: tuple[int, int] | None = None) -> Iterator[Events]:
-    """Read a file, or an object where it lies, chunk by chunk; `name` is what messages call it.
+    """Read a file, or an object where it lies, chunk by chunk.
 
-    Of the tree's entries it reads those from `entries[0]` to before `entries[1]`; all of them for None.
-
-    Raises `BadInput` when it is not a ROOT file, is damaged, lacks the tree or a branch, or has fewer
-    entries, or when a weight is no number; of an object also what `Remote.read` raises.
+    :param name: what messages call it.
+    :param entries: the first entry and the one after the last; all for None.
+    :raises BadInput: when it is no ROOT file, is damaged, lacks the tree, a branch or entries, or a weight is
+        not a number; and what `Remote.read` raises.
     """
     try:
         with _opened(source) as file:
@@ -120,7 +120,7 @@ def read_events(source: Path | Remote, name: str, entries: tuple[int, int] | Non
                 )
     except (WorkloadError, MemoryError):
         raise
-    except Exception as error:  # a damaged file fails anywhere in the decoding, with any exception
+    except Exception as error:  # a damaged file may raise any exception while it is decoded
         raise BadInput(f"{name}: not a readable ROOT file ({_first_line(error)})") from error
 
 

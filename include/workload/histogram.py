@@ -1,6 +1,6 @@
 """The campaign's histogram: four-lepton mass, 37 bins of 3 GeV from 70 to 181 GeV.
 
-Counts are unweighted integers, so that shards add up exactly in any order; weights belong to the merge.
+Counts are unweighted integers, so that shards add up exactly in any order; the merge weights them.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ EDGES: NDArray[np.float64] = np.linspace(70.0, 181.0, BINS + 1)
 
 
 def histogram(masses: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Count masses in GeV into the bins; what lies outside of 70 to 181 GeV is left out."""
+    """Count masses in GeV into the bins; those outside of 70 to 181 GeV are left out."""
     inside = masses[(masses >= EDGES[0]) & (masses < EDGES[-1])]
     counts: NDArray[np.int64] = np.bincount(np.searchsorted(EDGES, inside, side="right") - 1, minlength=BINS)
     return counts

@@ -1,4 +1,4 @@
-"""The events of the shards of a pod, shard by shard: of files staged in, or streamed from where they lie.
+"""The events of a pod's shards, one shard after another, staged in or streamed.
 
 Either way the next is on its way while the present one is computed: the next file, or the next events.
 """
@@ -19,13 +19,13 @@ from workload.stage_in import stage_in
 from workload.throttle import Throttle
 
 ANALYSIS_MEMORY = 512 << 20
-"""Bytes that the analysis itself takes at most; a stage-in directory in memory must leave it so much."""
+"""Bytes that the analysis itself takes at most; a stage-in directory in memory must leave it that much."""
 
 
 class Input(Protocol):
-    """One shard's events, to be iterated once; iterating raises `WorkloadError` when they cannot be had.
+    """One shard's events, to be iterated once; iterating raises `WorkloadError` when they cannot be read.
 
-    `seconds` are those that were spent to get them.
+    `seconds` is the time spent on getting them.
     """
 
     shard: Shard
@@ -33,7 +33,7 @@ class Input(Protocol):
 
     @property
     def received(self) -> int:
-        """The bytes that came so far."""
+        """Bytes received so far."""
 
     def __iter__(self) -> Iterator[Events]: ...
 
@@ -42,10 +42,10 @@ class Input(Protocol):
 
 
 def inputs(shards: list[Shard], settings: Settings, wanted: Callable[[Shard], bool]) -> Iterator[Input]:
-    """Bring the shards that are `wanted`, one after the other, the next while the present one is used.
+    """Yield the `wanted` shards one after the other, fetching the next while the present one is used.
 
-    A file is staged in ahead only where there is room for two. What goes wrong with a shard is raised when
-    its events are asked for, and concerns no other.
+    A file is staged in ahead only where there is room for two. A shard's error is raised when its events are
+    read, and affects no other shard.
     """
     throttle = Throttle(settings.download_limit) if settings.download_limit else None
     if settings.stream:
@@ -55,7 +55,7 @@ def inputs(shards: list[Shard], settings: Settings, wanted: Callable[[Shard], bo
 
 
 class Staged:
-    """A shard that lies in the pod: as a file, or in test mode thrown away, and then without an event."""
+    """A shard that lies in the pod as a file; in test mode it is thrown away and has no events."""
 
     def __init__(self, shard: Shard, settings: Settings, throttle: Throttle | None) -> None:
         self.shard = shard
@@ -83,9 +83,9 @@ class Staged:
 
 
 class Streamed:
-    """A shard of which the needed branches are read where it lies, some events ahead of the analysis.
+    """A shard whose needed branches are read where it lies, some events ahead of the analysis.
 
-    `seconds` are those that the analysis has waited.
+    `seconds` is the time that the analysis has waited.
     """
 
     def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
@@ -97,7 +97,7 @@ class Streamed:
 
     @property
     def received(self) -> int:
-        """The bytes that came so far."""
+        """Bytes received so far."""
         return self._remote.received if self._remote is not None else 0
 
     def _read(self) -> Iterator[Events]:
@@ -114,13 +114,13 @@ class Streamed:
             yield events
 
     def close(self) -> None:
-        """There is nothing to remove."""
+        """Do nothing: there is nothing to remove."""
 
 
 def _room_for_two(shards: list[Shard], settings: Settings) -> bool:
-    """Whether the two largest shards fit into the stage-in directory, and the analysis beside them.
+    """Return whether the two largest shards and the analysis fit beside each other.
 
-    A directory in memory is as large as the memory of the pod, so what lies there is taken from the analysis.
+    A directory in memory is part of the pod's memory, so what lies there is taken from the analysis.
     """
     if settings.test_mode:
         return True

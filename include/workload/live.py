@@ -1,18 +1,18 @@
-"""A copy of each result in a Redis hash, for those who watch: the plot of 2019 was drawn from one.
+"""A copy of each result in a Redis hash, for live displays: the plot of 2019 was drawn from one.
 
-It is a copy and nothing more. Where Redis is slow, full or gone, the pod says so once and goes on without.
+Where Redis is slow, full or gone, the pod says so once and goes on without.
 """
 
 from collections.abc import Callable
 
-SECONDS = 2.0  # for connecting, and for an answer: what a pod may lose to a server that is gone
-KEPT_SECONDS = 7 * 24 * 3600  # after the last result, so that runs of long ago leave the server by themselves
+SECONDS = 2.0  # to connect, and to answer: what a pod may lose to a server that is gone
+KEPT_SECONDS = 7 * 24 * 3600  # after the last result, so that old runs leave the server by themselves
 
 Report = Callable[[str], None]
 
 
 class LiveCopy:
-    """The hash `key` of the Redis server at `url`; no copy is made where there is no URL."""
+    """The hash `key` of the Redis server at `url`; without a URL no copy is made."""
 
     def __init__(self, url: str | None, key: str, report: Report) -> None:
         self._url = url

@@ -1,6 +1,6 @@
 """The shard manifest: which objects a completion index works on.
 
-One line of JSON an index, so that a pod of a campaign with thousands of indexes parses its own line only.
+It has one line of JSON for each index, so that a pod parses only its own.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from workload.errors import BadInput, Misconfigured
 
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,227}")  # with .root or .json a name of a file
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,227}")  # with .root or .json a file name
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class Shard:
 
     @property
     def source(self) -> str:
-        """What was analysed: the object's URL, with the range of its events where it is not the whole."""
+        """The object's URL, with the range of events where it is not the whole."""
         return self.url if self.entries is None else "{}#{}-{}".format(self.url, *self.entries)
 
 
 def read_shards(manifest: Path, index: int) -> list[Shard]:
-    """The shards of one completion index.
+    """Read the shards of one completion index.
 
-    Raises `Misconfigured` when the file cannot be read, `BadInput` when it has no such line or the line
-    is not what the contract says: the line will be the same at the next attempt.
+    :raises Misconfigured: when the file cannot be read.
+    :raises BadInput: when its line is missing or breaks the contract, which the next attempt cannot change.
     """
     try:
         with manifest.open(encoding="utf-8") as lines:

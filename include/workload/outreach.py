@@ -1,10 +1,10 @@
-"""Select events with four leptons as the outreach example does that came with the reduced NanoAOD files.
+"""Select four-lepton events as the outreach example for the reduced NanoAOD files does.
 
 The rules of CERN Open Data record 12360 are simpler than those of level 4 (`workload.selection`): an event
-is kept or rejected as a whole. All its muons, or electrons, must be good ones, and 4mu and 4e ask for
-exactly four; in 2e2mu the first two of each make the pairs, and each flavour is neutral in all. The leptons
-of a pair are at least 0.02 apart in ΔR. Only 2e2mu asks for leading leptons, above 20 and 10 GeV in one of
-the flavours, and it alone has no threshold for the others.
+is kept or rejected as a whole. All its muons, or electrons, must be good, and 4mu and 4e need exactly four;
+in 2e2mu the first two of each flavour form the pairs, and the charges of each flavour add up to zero. The
+leptons of a pair are at least 0.02 apart in ΔR. Only 2e2mu asks for leading leptons, above 20 and 10 GeV in
+one of the flavours, and it has no threshold for the others.
 """
 
 from typing import NamedTuple
@@ -42,7 +42,7 @@ _ELECTRON = _Flavour(ELECTRON_MASS, 7.0, 2.5)
 
 
 def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
-    """Four-lepton candidates for each channel, at most one an event and channel."""
+    """Select four-lepton candidates for each channel, at most one per event and channel."""
     return {
         "4mu": _four(muons, _MUON),
         "4e": _four(electrons, _ELECTRON),
@@ -76,7 +76,7 @@ def _candidates(leptons: Quartets, pairs: tuple[tuple[int, int], ...], opposite_
 
 
 def _is_good(leptons: Leptons, flavour: _Flavour) -> NDArray[np.bool_]:
-    """Which leptons are central, isolated and from the primary vertex. NaN is none of it."""
+    """Mark the leptons that are central, isolated and from the primary vertex; those with NaN are not."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         impact = np.sqrt(leptons.dxy**2 + leptons.dz**2)
         significance = impact / np.sqrt(leptons.dxyErr**2 + leptons.dzErr**2)
@@ -96,29 +96,29 @@ def _event(leptons: Leptons) -> Integers:
 
 
 def _all(leptons: Leptons, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which events have no lepton but good ones."""
+    """Mark the events whose leptons are all good."""
     clean: NDArray[np.bool_] = _number(leptons, ~good) == 0
     return clean
 
 
 def _number(leptons: Leptons, which: NDArray[np.bool_]) -> Integers:
-    """How many of these leptons each event has."""
+    """Count these leptons in each event."""
     return np.bincount(_event(leptons)[which], minlength=len(leptons.counts))
 
 
 def _charge(leptons: Leptons) -> Integers:
-    """The charge of all leptons of each event together."""
+    """Add up the charges of all leptons of each event."""
     return _number(leptons, leptons.charge > 0) - _number(leptons, leptons.charge < 0)
 
 
 def _has_leading(leptons: Leptons) -> NDArray[np.bool_]:
-    """Which events have a lepton above 20 GeV and another above 10 GeV."""
+    """Mark the events with a lepton above 20 GeV and another above 10 GeV."""
     leading: NDArray[np.bool_] = _number(leptons, leptons.pt > 20.0) >= 1
     return leading & (_number(leptons, leptons.pt > 10.0) >= 2)
 
 
 def _first(leptons: Leptons, events: Integers, count: int, flavour: _Flavour) -> Quartets:
-    """The first leptons of the given events, in the file's order."""
+    """Return the first leptons of the given events, in the file's order."""
     chosen = (np.cumsum(leptons.counts) - leptons.counts)[events][:, None] + np.arange(count)
     columns = (leptons.pt, leptons.eta, leptons.phi, leptons.charge)
     return Quartets.of(flavour.mass, events, *(column[chosen] for column in columns))

@@ -1,7 +1,7 @@
 """Work through the shards of one completion index.
 
-Each shard is analysed, published and removed in turn, while the next is brought (`workload.inputs`). One that
-fails does not stop the others: they are published first, and only then does the pod say so.
+Each shard is analysed, published and removed in turn, while the next one comes (`workload.inputs`). A shard
+that fails does not stop the others: they are published before the pod fails.
 """
 
 import json
@@ -32,10 +32,14 @@ SELECTIONS: dict[str, Select] = dict(zip(RULES, (level4, outreach), strict=True)
 
 
 def run(settings: Settings, report: Report) -> None:
-    """Analyse and publish every shard of the index; `report` is told a line for each.
+    """Analyse and publish every shard of the index.
 
-    Raises after the last shard if any has failed: `BadInput` where no other attempt can help, `TryAgain`
-    where one may. What concerns all, as a place for results that cannot be written, is raised at once.
+    Errors of single shards are raised after the last one; what concerns all, such as results that cannot be
+    written, at once.
+
+    :param report: takes one line for each shard.
+    :raises BadInput: when no other attempt can help.
+    :raises TryAgain: when one may.
     """
     shards = read_shards(settings.manifest, settings.index)
 
@@ -66,12 +70,12 @@ def run(settings: Settings, report: Report) -> None:
 
 
 def analyse(path: Path, name: str) -> Analysis:
-    """Select and count the events of one file; `name` is what messages call it. Raises `BadInput`."""
+    """Select and count the events of one file, which messages call `name`; raise `BadInput` for a bad one."""
     return count(read_events(path, name), level4)
 
 
 def count(events: Iterable[Events], select: Select) -> Analysis:
-    """Select and count events. Raises what their iteration raises."""
+    """Select and count events; raise what iterating them raises."""
     analysis = nothing()
     for some in events:
         analysis = analysis._replace(
@@ -90,7 +94,7 @@ def count(events: Iterable[Events], select: Select) -> Analysis:
 def _weights(
     before: dict[str, Any] | None, weights: NDArray[np.float64], found: dict[str, Candidates]
 ) -> dict[str, Any]:
-    """Add the weights of some events, and in each bin those of their candidates, and the squares of these."""
+    """Add some events' weights and, in each bin, the weights of their candidates and the squares of these."""
     sums, squares = (
         {channel: weighted(one.mass, weights[one.event] ** power).tolist() for channel, one in found.items()}
         for power in (1, 2)
@@ -105,7 +109,7 @@ def _weights(
 
 
 def _process(given: Input, settings: Settings, report: Report) -> bytes:
-    """Analyse a shard; returns its result document. In test mode its events come and are thrown away."""
+    """Analyse a shard and return its result document; in test mode read its events and discard them."""
     shard, ready = given.shard, given.seconds
     began = time.monotonic()
     if settings.test_mode:
@@ -116,7 +120,7 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
         analysis = count(given, SELECTIONS[settings.rules])
         if analysis.weights is not None and shard.lumi is not None:
             raise BadInput("it has genWeight, which only simulated events have, and its dataset is of data")
-    compute = time.monotonic() - began - (given.seconds - ready)  # what was waited for meanwhile is no work
+    compute = time.monotonic() - began - (given.seconds - ready)  # without the time spent waiting for events
     counts = ", ".join(f"{channel} {counts.sum()}" for channel, counts in analysis.histograms.items())
     report(
         f"{shard.name}: {given.received} bytes in {given.seconds:.2f} s, "
@@ -135,9 +139,9 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
 
 
 def _all_in_one(failures: dict[str, BadInput | TryAgain], shards: int) -> BadInput | TryAgain:
-    """One error for all: worth another attempt if any of them is.
+    """Combine errors into one, which is worth another attempt if any of them is.
 
-    Of several shards it has a line for each that failed, which begins with its name, and one for all.
+    With several shards it has a line for each failed one, which begins with its name, and one for all.
     """
     again = any(isinstance(failure, TryAgain) for failure in failures.values())
     lines = [f"{name}: {' '.join(str(failure).split())}" for name, failure in failures.items()]

@@ -1,4 +1,4 @@
-"""Makes the next of some items while the present one is used: the network works while the processor does."""
+"""Make the next item while the present one is used: the network works while the processor does."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,10 +9,10 @@ Item = TypeVar("Item")
 
 
 def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, of which the next is being made, in a thread, from when the present one is handed out.
+    """Yield the same items, each made in a thread while the one before it is used.
 
-    Never more than one is made ahead. The first begins at once. What `items` raises is raised in its place
-    in the order, once the items before it have been used.
+    At most one is made ahead, and the first begins at once. An exception of `items` is raised in its place in
+    the order, once the items before it have been used.
     """
     return _handed_out(items, _begin(lambda: next(items, None)))
 
@@ -25,7 +25,7 @@ def _handed_out(items: Iterator[Item], first: "Future[Item | None]") -> Iterator
 
 
 def _begin(make: Callable[[], Item]) -> "Future[Item]":
-    """Run `make` in a thread that does not keep a process alive which has to end before."""
+    """Run `make` in a thread that does not keep an ending process alive."""
     future: Future[Item] = Future()
 
     def work() -> None:

@@ -39,27 +39,27 @@ class Quartets(NamedTuple):
     def of(
         cls, lepton_mass: float, event: Integers, pt: Floats, eta: Floats, phi: Floats, charge: Floats
     ) -> Self:
-        """Leptons of one flavour, with their momenta worked out."""
+        """Compute the momenta of leptons of one flavour."""
         with np.errstate(over="ignore", invalid="ignore"):
             energy = np.hypot(pt * np.cosh(eta), lepton_mass)
             momentum = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), energy], axis=-1)
         return cls(event, pt, eta, phi, charge, momentum)
 
     def beside(self, other: Self) -> Self:
-        """These leptons and, after them, those of the other flavour in the same events."""
+        """Return these leptons and, after them, those of the other flavour in the same events."""
         joined = (np.concatenate(pair, axis=1) for pair in zip(self[1:], other[1:], strict=True))
         return type(self)(self.event, *joined)
 
     @property
     def mass(self) -> Floats:
-        """The mass of each event's leptons together."""
+        """Return the mass of each event's leptons together."""
         return _mass(self.momentum.sum(axis=1))
 
 
 class Pairing(NamedTuple):
     """The leptons of n quartets as two pairs each: positions (n, 2) of the leptons, and masses (n,) in GeV.
 
-    The first pair is the one nearest to the Z boson, `opposite` where it has opposite charges.
+    The first pair is the one nearest to the Z boson; `opposite` says where it has opposite charges.
     """
 
     za: Integers
@@ -86,18 +86,18 @@ def pair_up(
 
 
 def taken(column: Floats, positions: Integers) -> Floats:
-    """The values (n, 2) of a column (n, 4) at the positions (n, 2) of a pair."""
+    """Take the values (n, 2) of a column (n, 4) at the positions (n, 2) of a pair."""
     return np.take_along_axis(column, positions, axis=1)
 
 
 def in_windows(pairing: Pairing) -> NDArray[np.bool_]:
-    """Whether 40 < m(Za) < 120 GeV and 12 < m(Zb) < 120 GeV."""
+    """Mark the pairings with 40 < m(Za) < 120 GeV and 12 < m(Zb) < 120 GeV."""
     a, b = pairing.mass_a, pairing.mass_b
     return (a > 40.0) & (a < 120.0) & (b > 12.0) & (b < 120.0)
 
 
 def _mass(momentum: Floats) -> Floats:
-    """Invariant mass of four-momenta in the last axis; rounding below zero counts as zero."""
+    """Return the invariant mass of four-momenta in the last axis; rounding below zero counts as zero."""
     space = (momentum[..., :3] ** 2).sum(axis=-1)
     mass: Floats = np.sqrt(np.maximum(momentum[..., 3] ** 2 - space, 0.0))
     return mass

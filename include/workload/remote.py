@@ -1,8 +1,8 @@
-"""An object where it lies: read whole or a range of bytes at a time, and all from one version of it.
+"""An object where it lies, read whole or by ranges, and all from one version of it.
 
-A store says with every answer which version of an object it is of: its size and, nearly everywhere, an ETag.
-Ranges of two versions would add up to a file that never was, so each answer is compared with what the listing
-has noted, and where that could not say, with the first answer.
+Every answer of a store names the object's version: its size and, nearly everywhere, an ETag. Ranges of two
+versions would add up to a file that never existed, so each answer is compared with the listing, or where
+that could not say, with the first answer.
 """
 
 import os
@@ -19,21 +19,23 @@ from workload.manifest import Shard
 from workload.storage import XROOTD, locate, reason
 from workload.throttle import CHUNK, Throttle
 
-XROOTD_NOT_FOUND = "[3011]"  # kXR_NotFound, which its client has no exception of its own for
+XROOTD_NOT_FOUND = "[3011]"  # kXR_NotFound, for which its client has no exception
 XROOTD_PATIENCE = {
     "XRD_CONNECTIONWINDOW": "10",
     "XRD_CONNECTIONRETRY": "3",
     "XRD_STREAMERRORWINDOW": "60",
     "XRD_REQUESTTIMEOUT": "60",
 }
-"""Seconds (and times) after which XRootD's client gives up, where the environment does not say: by default it
-tries for ten minutes to reach a server, and for half an hour after an error. Kubernetes tries again, too."""
+"""Seconds and attempts after which XRootD's client gives up, unless the environment sets them.
+
+By default it tries for ten minutes to connect, and half an hour after an error; Kubernetes retries, too.
+"""
 
 
 class Remote(Protocol):
-    """An object; `received` counts the bytes of it that have come so far.
+    """An object; `received` counts its bytes that have come so far.
 
-    Its methods raise `BadInput` when there is no such object or it is not the one that was listed, `TryAgain`
+    Its methods raise `BadInput` when the object does not exist or is not the one that was listed, `TryAgain`
     when storage or network fail.
     """
 
@@ -41,14 +43,14 @@ class Remote(Protocol):
     received: int
 
     def read(self, start: int, stop: int) -> bytes:
-        """The bytes from `start` to before `stop`, or to the object's end."""
+        """Return the bytes from `start` to before `stop`, or to the object's end."""
 
     def content(self) -> tuple[int, Iterator[bytes]]:
-        """The object's size, and all its bytes in their order, which may raise as well."""
+        """Return the object's size and an iterator over its bytes, which may raise as well."""
 
 
 def open_remote(shard: Shard, throttle: Throttle | None = None) -> Remote:
-    """The object of a shard; nothing is asked for yet. Raises `BadInput` for a URL that names none."""
+    """Return the object of a shard, unread; raise `BadInput` for a URL that names none."""
     try:
         if shard.url.startswith(f"{XROOTD}://"):
             return XrootdObject(shard, throttle)
@@ -58,7 +60,7 @@ def open_remote(shard: Shard, throttle: Throttle | None = None) -> Remote:
 
 
 class _Object:
-    """What all objects have in common: one version, and an account of the bytes that came."""
+    """What all objects share: one version, and a count of the bytes received."""
 
     def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
         self.url = shard.url
@@ -68,7 +70,7 @@ class _Object:
         self._counting = threading.Lock()
 
     def _check(self, size: int, etag: str | None) -> None:
-        """Compare an answer with the version. Raises `BadInput` when it is of another one."""
+        """Compare an answer with the version; raise `BadInput` when it is of another one."""
         if self._size is not None and size != self._size:
             raise BadInput(self._changed(f"{self._size} bytes", f"{size} bytes"))
         if self._etag is not None and etag is not None and _bare(etag) != _bare(self._etag):
@@ -119,7 +121,7 @@ class StoredObject(_Object):
         self._store, self._key = locate(shard.url, "INPUT")
 
     def read(self, start: int, stop: int) -> bytes:
-        """As `Remote.read`."""
+        """Implement `Remote.read`."""
         self._inside(start)
         with self._explained():
             answer = obstore.get(self._store, self._key, options={"range": (start, stop)})
@@ -127,7 +129,7 @@ class StoredObject(_Object):
             return self._count(bytes(answer.bytes()))
 
     def content(self) -> tuple[int, Iterator[bytes]]:
-        """As `Remote.content`."""
+        """Implement `Remote.content`."""
         with self._explained():
             answer = obstore.get(self._store, self._key)
             self._check(answer.meta["size"], answer.meta["e_tag"])
@@ -135,7 +137,7 @@ class StoredObject(_Object):
 
 
 class XrootdObject(_Object):
-    """An object of an XRootD server, as CERN's EOS. Its modification time stands for an ETag."""
+    """An object of an XRootD server, such as CERN's EOS. Its modification time stands for an ETag."""
 
     def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
         super().__init__(shard, throttle)
@@ -143,14 +145,14 @@ class XrootdObject(_Object):
         self._checked = False
 
     def read(self, start: int, stop: int) -> bytes:
-        """As `Remote.read`."""
+        """Implement `Remote.read`."""
         with self._explained():
             self._look_once()
             self._inside(start)
             return self._count(bytes(self._files.cat_file(self._path, start=start, end=stop)))
 
     def content(self) -> tuple[int, Iterator[bytes]]:
-        """As `Remote.content`."""
+        """Implement `Remote.content`."""
         with self._explained():
             size = self._look_once()
         starts = range(0, size, CHUNK)
@@ -159,7 +161,7 @@ class XrootdObject(_Object):
         )
 
     def _look_once(self) -> int:
-        """Check the version, and give the size."""
+        """Check the version once, and return the size."""
         if not self._checked or self._size is None:
             found = self._files.info(self._path)
             self._check(found["size"], str(found["mtime"]) if "mtime" in found else None)
@@ -174,7 +176,7 @@ def _xrootd(url: str) -> tuple[Any, str]:
         os.environ.setdefault(name, value)
     server, _, path = url.removeprefix(f"{XROOTD}://").partition("/")
     try:
-        files, _ = fsspec.core.url_to_fs(f"{XROOTD}://{server}//")  # which would look for more in the path
+        files, _ = fsspec.core.url_to_fs(f"{XROOTD}://{server}//")  # it would interpret more of the path
     except ImportError as error:
         raise Misconfigured(
             f"{url} needs the Python packages fsspec-xrootd and xrootd, which this image does not have"
@@ -183,5 +185,5 @@ def _xrootd(url: str) -> tuple[Any, str]:
 
 
 def _bare(etag: str) -> str:
-    """An ETag without its quotes and its mark of weakness: listings and answers write them differently."""
+    """Return an ETag without quotes and weakness mark, which listings and answers write differently."""
     return etag.removeprefix("W/").strip('"')

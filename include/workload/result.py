@@ -1,6 +1,6 @@
 """The result document of a shard: what the merge needs, and enough to find the shard again.
 
-The histograms bear the names the original analysis gave them, so results of both workloads merge alike.
+The histograms keep the names of the original analysis, so results of both workloads merge alike.
 """
 
 from datetime import UTC, datetime
@@ -24,14 +24,14 @@ class Analysis(NamedTuple):
     processed: int
     histograms: dict[str, NDArray[np.int64]]
     weights: dict[str, Any] | None = None
-    """Where a generator weighs events: the sum of those read, by channel and bin `sums`, `squares`."""
+    """Where events have generator weights: their sum, and by channel and bin `sums` and `squares`."""
     branches: tuple[str, ...] = ()
-    """Of the optional ones, those that were used."""
+    """The optional branches that were used."""
     simulated: bool = False
 
 
 def nothing() -> Analysis:
-    """The analysis of no event at all."""
+    """Return the analysis of no event at all."""
     return Analysis(0, {channel: np.zeros(BINS, np.int64) for channel in CHANNELS})
 
 
@@ -45,7 +45,7 @@ def result_document(
     compute: float,
     test_mode: bool,
 ) -> dict[str, Any]:
-    """The document for one shard; `received` in bytes, `stage_in` and `compute` in seconds."""
+    """Return the document of one shard; `received` is in bytes, `stage_in` and `compute` in seconds."""
     document: dict[str, Any] = {
         "samplename": dataset,
         "shard": shard.name,

@@ -1,11 +1,11 @@
-"""Select events with four leptons as the CMS example HiggsExample20112012 does at its level 4.
+"""Select four-lepton events as the CMS example HiggsExample20112012 does at its level 4.
 
-The rules are those of the 2011-2012 open-data example that re-performs the Higgs discovery, applied to
-what NanoAOD holds. The reduced format has no particle-flow and global-muon flags, no missing inner hits
-and no supercluster position. It writes an isolation of -999 for a lepton that is not particle-flow and
-an impact parameter of -999 for a muon that is not global, so requiring valid values stands for those
-flags; the cut on missing hits is left out, and |eta| of the electron stands for that of its supercluster.
-Where a file has these branches, as full NanoAOD, they are used (`workload.events.OPTIONAL`).
+The rules are those of the 2011-2012 open-data example that repeats the Higgs discovery, applied to what
+NanoAOD holds. The reduced format has no particle-flow and global-muon flags, no missing inner hits and no
+supercluster position. It writes an isolation of -999 for a lepton that is not particle-flow and an impact
+parameter of -999 for a muon that is not global, so requiring valid values stands for those flags; the cut
+on missing hits is left out, and |eta| of the electron stands for that of its supercluster. Files that have
+these branches, such as full NanoAOD, are selected by them (`workload.events.OPTIONAL`).
 Lepton masses are constants as in the example, not the format's mass branch.
 """
 
@@ -34,7 +34,7 @@ Z_MASS = 91.1876
 
 
 class _Good(NamedTuple):
-    """Good leptons by event and falling pT: how many each event has, where its first is, and columns."""
+    """Good leptons by event and falling pT: the number and first position of each event, and columns."""
 
     counts: Integers
     first: Integers
@@ -45,7 +45,7 @@ class _Good(NamedTuple):
 
 
 def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
-    """Four-lepton candidates with m4l > 70 GeV for each channel, at most one an event and channel.
+    """Select four-lepton candidates with m4l > 70 GeV for each channel, at most one per event and channel.
 
     4mu and 4e take the four good leptons of highest pT, 2e2mu the two of each flavour. An event may be a
     candidate of several channels.
@@ -73,10 +73,10 @@ def _good(leptons: Leptons, min_pt: float, max_eta: float) -> _Good:
 
 
 def _by_falling_pt(event: Integers, pt: Floats) -> Integers:
-    """The order by event and, within each, by falling pT, of leptons that are in the order of their events.
+    """Return the order by event and falling pT of leptons that are already grouped by event.
 
-    Files have most events in that order already, so only the others are sorted: to sort all took two thirds
-    of the selection's time.
+    Files have most events in that order, so only the others are sorted: sorting all took two thirds of the
+    selection's time.
     """
     order = np.arange(len(pt))
     mixed = event[1:][(event[1:] == event[:-1]) & (pt[1:] > pt[:-1])]
@@ -87,7 +87,7 @@ def _by_falling_pt(event: Integers, pt: Floats) -> Integers:
 
 
 def _is_good(leptons: Leptons, min_pt: float, max_eta: float) -> NDArray[np.bool_]:
-    """Which leptons are well measured, isolated and from the primary vertex. NaN and infinity are not."""
+    """Mark leptons that are well measured, isolated and from the primary vertex; NaN and infinity are not."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         impact = np.sqrt(leptons.dxy**2 + leptons.dz**2)
         significance = impact / np.sqrt(leptons.dxyErr**2 + leptons.dzErr**2)  # SIP3D of the example
@@ -109,7 +109,7 @@ def _leading_four(leptons: _Good, mass: float) -> Quartets:
 
 
 def _leading(leptons: _Good, events: Integers, count: int, mass: float) -> Quartets:
-    """The `count` leptons of highest pT of the given events, which have at least that many."""
+    """Return the `count` leptons of highest pT of the given events, which have at least that many."""
     chosen = leptons.first[events][:, None] + np.arange(count)
     return Quartets.of(mass, events, *(column[chosen] for column in leptons[2:]))
 

@@ -1,4 +1,4 @@
-"""The pod contract's environment, read once and checked, so that nothing else looks into `os.environ`."""
+"""The pod contract's environment, read and checked once, so that nothing else looks into `os.environ`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ RULES = ("level4", "outreach")
 """The rule sets of the selection: `workload.selection`, and `workload.outreach`."""
 
 TEST_MODE_DPATH = "/dev/null"
-"""The `dpath` that means: download, throw away, compute nothing."""
+"""The `dpath` that means: download, discard, compute nothing."""
 
 STAGE_IN, STREAM = "stage-in", "stream"
 """The ways to read a shard: copied to the pod first, or range by range where it lies."""
@@ -43,8 +43,9 @@ class Settings:
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the pod contract's variables.
 
-    Raises `Misconfigured` naming the variable at fault. SAMPLE and DATATYPE are part of the contract for
-    other images; this analysis treats data and simulation alike.
+    SAMPLE and DATATYPE are for other images; this analysis treats data and simulation alike.
+
+    :raises Misconfigured: naming the variable at fault.
     """
     input_dir = Path(required(environ, "INPUT_DIR"))
     if not input_dir.is_dir():
@@ -61,12 +62,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         download_limit=_download_limit(environ),
         rules=_rules(environ),
         live_url=environ.get("LIVE_URL") or None,
-        live_key=environ.get("LIVE_KEY") or "data",  # the name it had in 2019
+        live_key=environ.get("LIVE_KEY") or "data",  # its name in 2019
     )
 
 
 def required(environ: Mapping[str, str], name: str) -> str:
-    """The value of a variable. Raises `Misconfigured` when it is not set."""
+    """Return the value of a variable; raise `Misconfigured` when it is not set."""
     value = environ.get(name, "")
     if not value:
         raise Misconfigured(f"environment variable {name} is not set")

@@ -1,7 +1,4 @@
-"""Stage-in: copy a shard from where it lies to the pod's own disk or memory.
-
-Streaming, so that memory stays small for files of any size.
-"""
+"""Stage-in: copy a shard to the pod's own disk or memory, chunk by chunk, so that memory stays small."""
 
 from pathlib import Path
 
@@ -13,10 +10,11 @@ from workload.throttle import Throttle
 
 
 def stage_in(shard: Shard, target: Path, throttle: Throttle | None = None) -> int:
-    """Download a shard to `target` (which may be `/dev/null`); returns the number of bytes.
+    """Download a shard to `target`, which may be `/dev/null`.
 
-    Raises `BadInput` when there is no such object or it is not the one that was listed, `TryAgain` when
-    storage, network or disk fail.
+    :returns: the number of bytes.
+    :raises BadInput: when the object does not exist or is not the one that was listed.
+    :raises TryAgain: when storage, network or disk fail.
     """
     remote = open_remote(shard, throttle)
     size, chunks = remote.content()

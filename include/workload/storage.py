@@ -1,8 +1,8 @@
 """Objects by URL: `s3://`, `gs://`, `https://` and `file://` through one library.
 
-Credentials and endpoints come from the variables each cloud's own tools use (`AWS_*`, `GOOGLE_*`) or
-from the node's identity; nothing is passed by hand. Where shards and results lie in two stores of one kind,
-the variables begin with `INPUT_` and `OUTPUT_`. Plain HTTP is used where an endpoint names it.
+Credentials and endpoints come from the variables that each cloud's own tools use (`AWS_*`, `GOOGLE_*`), or
+from the node's identity. Where shards and results lie in two stores of one kind, the variables begin with
+`INPUT_` and `OUTPUT_`. Plain HTTP is used only where an endpoint says so.
 """
 
 import os
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 WRITABLE_SCHEMES = ("s3", "gs", "file")
 SCHEMES = (*WRITABLE_SCHEMES, "https", "http")
-XROOTD = "root"  # a scheme of its own kind: `workload.remote` reads it
+XROOTD = "root"  # `workload.remote` reads it
 
 Role = Literal["INPUT", "OUTPUT"]
 """What a store is to a pod: where its shards lie, or where its results go."""
 
-_UNREADABLE = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # the library asks for no such key
-_PAYER = "GOOGLE_USER_PROJECT"  # who pays for requests; the client has no variable of its own for it
+_UNREADABLE = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # the library cannot ask for such a key
+_PAYER = "GOOGLE_USER_PROJECT"  # who pays for requests; the client itself reads no variable for it
 _RETRY: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 # No limit on a whole request, since a shard may take minutes; a stalled connection ends after a minute.
 _CLIENT: "ClientConfig" = {
@@ -40,9 +40,9 @@ _CLIENT: "ClientConfig" = {
 
 
 def split(url: str, schemes: tuple[str, ...] = SCHEMES) -> tuple[str, str, str]:
-    """Scheme, bucket or host (empty for `file`), and key of a URL.
+    """Split a URL into scheme, bucket or host (empty for `file`), and key.
 
-    Raises ValueError for another scheme than the ones allowed, and for a key that no store can have.
+    :raises ValueError: for a scheme that is not allowed, and for a key that no store can have.
     """
     scheme, separator, rest = url.partition("://")
     root, _, key = rest.partition("/")
@@ -56,7 +56,7 @@ def split(url: str, schemes: tuple[str, ...] = SCHEMES) -> tuple[str, str, str]:
 
 
 def locate(url: str, role: Role = "OUTPUT") -> tuple[ObjectStore, str]:
-    """The store a URL points into, and the key in it. Raises ValueError as `split` does."""
+    """Return the store that a URL points into, and the key in it; raise ValueError as `split` does."""
     scheme, root, key = split(url)
     return _store(scheme, root, role), key
 
@@ -80,7 +80,7 @@ def _store(scheme: str, root: str, role: Role) -> ObjectStore:
 def put(url: str, content: bytes) -> None:
     """Write an object with a single PUT, so that a reader sees all of it or nothing.
 
-    Raises `TryAgain` when the store refuses or cannot be reached.
+    :raises TryAgain: when the store refuses or cannot be reached.
     """
     try:
         store, key = locate(url)
@@ -90,7 +90,7 @@ def put(url: str, content: bytes) -> None:
 
 
 def exists(url: str) -> bool:
-    """Whether there is an object at `url`. Raises `TryAgain` when the store does not answer."""
+    """Return whether there is an object at `url`; raise `TryAgain` when the store does not answer."""
     try:
         store, key = locate(url)
         obstore.head(store, key)
@@ -102,7 +102,7 @@ def exists(url: str) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """The first line of a storage error, without the dump of the client's state that follows it."""
+    """Return the first line of a storage error, without the client's state that it dumps after it."""
     text = str(error)
     line = text.split("\n", 1)[0].strip() or type(error).__name__
     return f"{line}: its certificate is not trusted" if "UnknownIssuer" in text else line

@@ -1,4 +1,4 @@
-"""A limit on the rate of downloads, since a few thousand pods that start together can saturate the link of a
+"""A limit on the download rate, since a few thousand pods that start together can saturate the link of a
 bucket or a site for everybody else.
 """
 
@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 
 CHUNK = 1 << 20
-"""Bytes that are read at a time at least, and so the smallest burst."""
+"""Bytes read at a time at least, and so the smallest burst."""
 
 
 class Throttle:
     """Token bucket that holds all downloads of a pod together to `rate` bytes per second on average.
 
-    It fills at `rate` and holds a second's worth, though never less than a chunk, which is then the largest
-    burst. `clock` and `sleep` are in seconds.
+    It fills at `rate` and holds a second's worth, at least a chunk: the largest burst. `clock` and `sleep`
+    are in seconds.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Throttle:
         self._turn = threading.Lock()
 
     def take(self, size: int) -> None:
-        """Account for `size` bytes; sleeps until the bucket has made up for them."""
+        """Account for `size` bytes; sleep until the bucket has made up for them."""
         with self._turn:
             now = self._clock()
             self._tokens = min(self._capacity, self._tokens + (now - self._filled) * self._rate)

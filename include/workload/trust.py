@@ -1,7 +1,7 @@
-"""Certificates of the site's own authority, for stores that no public one vouches for.
+"""Certificates of a site's own authority, for stores that no public authority vouches for.
 
-The client of the stores trusts what SSL_CERT_FILE names, as OpenSSL's tools do, and nothing else. A pod has
-no place for files of its site, so it is handed the certificates' text, and adds them to those of its image.
+The client of the stores trusts only what SSL_CERT_FILE names, as OpenSSL's tools do. A pod cannot mount
+its site's files, so it gets the certificates' text, and adds them to those of its image.
 """
 
 import ssl
@@ -19,7 +19,7 @@ VARIABLE = "CA_CERTIFICATES"
 def trusting(environ: MutableMapping[str, str]) -> Iterator[None]:
     """Trust the PEM certificates of CA_CERTIFICATES, if there are any, besides those of the system.
 
-    Raises `Misconfigured` when they are none.
+    :raises Misconfigured: when the variable holds no certificates.
     """
     own = environ.get(VARIABLE, "")
     if not own:
@@ -29,7 +29,7 @@ def trusting(environ: MutableMapping[str, str]) -> Iterator[None]:
         ssl.create_default_context(cadata=own)
     except ssl.SSLError as error:
         raise Misconfigured(f"{VARIABLE} has no PEM certificates: {error.reason or error}") from error
-    usual = ssl.get_default_verify_paths().cafile  # SSL_CERT_FILE, or that of the system
+    usual = ssl.get_default_verify_paths().cafile  # SSL_CERT_FILE, or the system's
     with NamedTemporaryFile("w", prefix="trusted-", suffix=".pem") as bundle:
         bundle.write(f"{Path(usual).read_text() if usual else ''}\n{own}\n")
         bundle.flush()

@@ -22,13 +22,13 @@ from demo.watch import Watched, show_live, show_once
 from higgsdemo.campaign import apply_conf, load_campaign
 
 DEMO = "demo-local"
-STATE = "HIGGS_STATE"  # environment variable: another folder of the services' state than .run
+STATE = "HIGGS_STATE"  # environment variable: another state folder of the services than .run
 
 Command = Callable[[argparse.Namespace, Supervision, Console], int]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command, and return its exit code."""
     options = _parser().parse_args(arguments)
     command: Command = options.command
 
@@ -59,7 +59,7 @@ def down(options: argparse.Namespace, supervision: Supervision, console: Console
 
 
 def status(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
-    """Show the services; the exit code is 1 when some of them do not run."""
+    """Show the services; return the exit code, 1 when some of them do not run."""
     states = supervision.states()
     if not states:
         console.print("The services are not running; `make up` starts them.")
@@ -75,7 +75,7 @@ def status(options: argparse.Namespace, supervision: Supervision, console: Conso
 
 
 def env(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
-    """Print what makes the `airflow` of this shell that of the local services: eval "$(make env)"."""
+    """Print what points this shell's `airflow` to the local services: eval "$(make env)"."""
     if not supervision.states():
         raise ServiceError("The services are not running; `make up` starts them.")
     settings = supervision.settings
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace, supervision: Supervision, console: Console)
 
 
 def watch(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
-    """Show a run by cluster and in total, until it ends or once; here, or of the Airflow that is named."""
+    """Show a run by cluster and in total, live or once, of the local Airflow or the named one."""
     session = _session(options.airflow, supervision)
     try:
         watched = Watched(session, options.campaign, options.run or None)
@@ -120,7 +120,7 @@ def watch(options: argparse.Namespace, supervision: Supervision, console: Consol
 
 
 def _session(url: str, supervision: Supervision) -> Airflow:
-    """The Airflow at a URL, with the login that the environment gives; the local one when there is no URL."""
+    """Open the Airflow at a URL with the login of the environment; without a URL, the local one."""
     if not url:
         if not supervision.states():
             raise ServiceError("The services are not running; `make up` starts them.")

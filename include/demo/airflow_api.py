@@ -17,7 +17,7 @@ class AirflowError(Exception):
 
 
 class AirflowAwayError(AirflowError):
-    """Airflow does not answer just now: it starts, or was killed and is being started again."""
+    """Airflow does not answer now: it is starting, or was killed and is being restarted."""
 
 
 class TaskInstance(BaseModel):
@@ -33,7 +33,7 @@ class TaskInstance(BaseModel):
 
 
 class Airflow:
-    """A session with one Airflow, as one user. Raises AirflowAwayError when it does not answer."""
+    """A session with one Airflow, as one user; raises AirflowAwayError when it does not answer."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url
@@ -46,18 +46,18 @@ class Airflow:
         self._client.close()
 
     def health(self) -> dict[str, str | None]:
-        """The state of each component, "healthy" or not."""
+        """Return the state of each component, "healthy" or not."""
         return {
             name: component["status"]
             for name, component in self._request("GET", "/api/v2/monitor/health").json().items()
         }
 
     def has_dag(self, dag_id: str) -> bool:
-        """Whether the DAG has been parsed."""
+        """Return whether the DAG has been parsed."""
         return self._request("GET", f"/api/v2/dags/{dag_id}", allowed=(404,)).status_code != 404
 
     def import_errors(self, since: datetime) -> dict[str, str]:
-        """The error of each DAG file that Airflow has failed to load since a time."""
+        """Return the error of each DAG file that Airflow has failed to load since a time."""
         query = {"order_by": "-timestamp", "limit": _PAGE}
         found = self._request("GET", "/api/v2/importErrors", query=query).json()["import_errors"]
         return {
@@ -67,27 +67,27 @@ class Airflow:
         }
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
-        """Start a run. One of that id is this one, tried before: an answer may get lost."""
+        """Start a run. If the run id exists, an earlier attempt made it whose answer was lost."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", body=body, allowed=(409,))
 
     def active_runs(self, before: datetime) -> list[tuple[str, str]]:
-        """DAG and run id of each run, of any DAG, that was made before that time and has not ended."""
+        """Return DAG and run id of each run, of any DAG, from before that time that has not ended."""
         query = {"state": ["queued", "running"], "run_after_lt": before.isoformat(), "limit": _PAGE}
         found = self._request("GET", "/api/v2/dags/~/dagRuns", query=query).json()["dag_runs"]
         return [(run["dag_id"], run["dag_run_id"]) for run in found]
 
     def fail(self, dag_id: str, run_id: str) -> None:
-        """End a run as failed, its tasks with it."""
+        """End a run and its tasks as failed."""
         self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", body={"state": "failed"})
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        """The state of a run: queued, running, success or failed."""
+        """Return the state of a run: queued, running, success or failed."""
         state: str = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"]
         return state
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """All task instances of a run."""
+        """Return all task instances of a run."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         found: list[TaskInstance] = []
         while True:
@@ -97,21 +97,18 @@ class Airflow:
                 return found
 
     def campaign(self, dag_id: str) -> dict[str, Any]:
-        """A campaign and its latest runs, the newest first, as its page shows them."""
+        """Return a campaign and its latest runs, newest first, as its page shows them."""
         found: dict[str, Any] = self._request("GET", "/higgs/api/campaign", query={"dag_id": dag_id}).json()
         return found
 
     def campaign_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """The state of a run as its page shows it."""
+        """Return the state of a run as its page shows it."""
         query = {"dag_id": dag_id, "run_id": run_id}
         found: dict[str, Any] = self._request("GET", "/higgs/api/run", query=query).json()
         return found
 
     def complaints(self, dag_id: str, run_id: str, task: TaskInstance, limit: int) -> list[str]:
-        """The errors in the log of a task's last try; the end of the log when none is marked as an error.
-
-        At most `limit` lines, the last ones.
-        """
+        """Return the last `limit` errors in the log of a task's last try; without any, the log's end."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
         query = {"map_index": task.map_index, "full_content": True}
         content = self._request("GET", path, query=query).json()["content"]
@@ -162,6 +159,6 @@ def _reason(answer: httpx.Response) -> str:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    """One entry of a structured log: its message, and the error it carries."""
+    """Return the message of a structured log entry, and the error in it."""
     causes = [f"{cause['exc_type']}: {cause['exc_value']}" for cause in entry.get("error_detail") or []]
     return "; ".join([str(entry.get("event", "")), *causes])

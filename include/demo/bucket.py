@@ -11,13 +11,13 @@ from botocore.exceptions import ClientError
 from demo.settings import REGION, Settings
 
 _UPLOADS = 4
-"""Files sent at the same time; the server is one process, more gain nothing."""
+"""Files sent at the same time; the server is one process, so more gain nothing."""
 
 
 class Bucket:
-    """One bucket, by default of the local S3 server. Raises botocore's errors when no server answers.
+    """One bucket; raises botocore's errors when no server answers.
 
-    Without settings it is one of the server that the usual variables name (`AWS_ENDPOINT_URL`, ...).
+    :param settings: of the local S3 server; None for the one that `AWS_ENDPOINT_URL` and such name.
     """
 
     def __init__(self, settings: Settings | None, name: str) -> None:
@@ -32,7 +32,7 @@ class Bucket:
         )
 
     def create(self) -> None:
-        """Make the bucket unless it is there."""
+        """Make the bucket unless it exists."""
         try:
             self._s3.create_bucket(Bucket=self.name)
         except ClientError as error:
@@ -40,19 +40,19 @@ class Bucket:
                 raise
 
     def objects(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        """Key and size in bytes of each object below a prefix."""
+        """Yield key and size in bytes of each object below a prefix."""
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
             for item in page.get("Contents", ()):
                 yield item["Key"], item["Size"]
 
     def read(self, key: str) -> bytes:
-        """One object; raises botocore's ClientError when there is none."""
+        """Return one object; raise botocore's ClientError when there is none."""
         return self._s3.get_object(Bucket=self.name, Key=key)["Body"].read()
 
     def upload(self, folder: Path) -> int:
-        """Copy the ROOT files of a folder, under their paths in it, unless they are there in the same size.
+        """Copy the ROOT files of a folder, under their paths in it, unless they exist in the same size.
 
-        Returns the number of files in the folder.
+        :returns: the number of files in the folder.
         """
         there = dict(self.objects())
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.root"))}

@@ -1,4 +1,4 @@
-"""Runs one campaign through Airflow: triggers its DAG, shows it to the end, and says how it ended."""
+"""Run one campaign through Airflow: trigger its DAG, show it to the end, and report the result."""
 
 import time
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.run import GROWING
 
 _PARSE_SECONDS = 300
-"""Seconds the dag processor gets to find a DAG: ten times what it needs on two cores."""
+"""Seconds that the dag processor gets to find a DAG: ten times what it needs on two cores."""
 
 DAG_FILE = "higgs.py"
 """The file of `dags/` that makes a DAG of each campaign."""
@@ -27,14 +27,14 @@ _LOG_LINES = 12
 
 
 class CampaignRunError(Exception):
-    """The campaign did not run, or not to a good end; says why."""
+    """The campaign did not run, or failed; the message says why."""
 
 
 class CampaignRun:
-    """One run of one campaign, under an id in Airflow that no other has: `conf` may name a run to resume.
+    """One run of one campaign, with a run id that is new to Airflow, also when `conf` names a run to resume.
 
-    `conf` is what the DAG is triggered with; the id is the run's name unless it has one. Raises CampaignError
-    when the campaign cannot be run with it.
+    :param conf: what the DAG is triggered with; the run's name is its id unless `conf` has one.
+    :raises CampaignError: when the campaign cannot be run with `conf`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class CampaignRun:
         self.results = settings.results / dag_id / name
 
     def start(self) -> None:
-        """Trigger the DAG once Airflow has read it. Raises CampaignRunError when it does not."""
+        """Trigger the DAG once Airflow has read it; raise CampaignRunError when it does not."""
         began = datetime.now(UTC)
         deadline = time.monotonic() + _PARSE_SECONDS
         while not self._triggered(began):
@@ -74,7 +74,7 @@ class CampaignRun:
             time.sleep(0.3)
 
     def follow(self, view: View) -> None:
-        """Show the run until it ends. Raises CampaignRunError when it fails."""
+        """Show the run until it ends; raise CampaignRunError when it fails."""
         state: State = {}
         for state in Watched(self._airflow, self.dag_id, self.run_id).follow(self._supervision.check):
             view.show(state)
@@ -82,15 +82,15 @@ class CampaignRun:
             raise CampaignRunError(self._failure())
 
     def summary(self) -> Summary:
-        """What came of the run. Raises CampaignRunError when a file of the results is not there."""
+        """Return the run's summary; raise CampaignRunError when a result file is missing."""
         if lost := [name for name in self._files if not (self.results / name).exists()]:
             raise CampaignRunError(f"The run has left no {' and no '.join(lost)} in {self.results}")
         return Summary.model_validate_json((self.results / "summary.json").read_bytes())
 
     def report(self) -> str:
-        """The yields, what the run took, and where the plot is; of a run that submits nothing, what it did.
+        """Return yields, what the run took and the plot's path; without a submit stage, what the run did.
 
-        Raises CampaignRunError as `summary` does.
+        :raises CampaignRunError: as `summary` does.
         """
         if not self.submits:
             return f"Stages done: {', '.join(self._stages)}. Only the stage submit leaves yields and a plot."
@@ -101,7 +101,7 @@ class CampaignRun:
         return f"{yields_table(summary)}\n\n{account}\n\nPlot: {shown}"
 
     def _triggered(self, began: datetime) -> bool:
-        """Trigger the DAG if it is there. An older import error is of a file that may be mended by now."""
+        """Trigger the DAG if it exists. An earlier import error may be of a file that is mended by now."""
         try:
             if not self._airflow.has_dag(self.dag_id):
                 for file, error in self._airflow.import_errors(began).items():
@@ -114,7 +114,7 @@ class CampaignRun:
         return True
 
     def _failure(self) -> str:
-        """What the tasks said that failed themselves, and not for another's failure."""
+        """Return the errors of the tasks that failed themselves, not because of another."""
         parts = [f"The run {self.run_id} of {self.dag_id} failed."]
         for task in self._airflow.tasks(self.dag_id, self.run_id):
             if task.state == "failed":

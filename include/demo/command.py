@@ -22,12 +22,12 @@ _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def carry_out(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; what goes wrong is told in a sentence.
+    """Run a command and return its exit code; report errors in a sentence.
 
     A terminal that closes interrupts it like Ctrl-C, so that it stops what it has started.
     """
     for sort in _ENDINGS:
-        if signal.getsignal(sort) != signal.SIG_IGN:  # as `nohup` has it
+        if signal.getsignal(sort) != signal.SIG_IGN:  # as `nohup` sets it
             signal.signal(sort, _interrupt)
     try:
         return command()
@@ -40,7 +40,7 @@ def carry_out(command: Callable[[], int]) -> int:
 
 
 def parse_conf(text: str) -> dict[str, Any]:
-    """A trigger's conf from JSON text. Raises ValueError when it is no JSON object."""
+    """Return a trigger's conf from JSON text; raise ValueError when it is not a JSON object."""
     try:
         conf = json.loads(text)
     except ValueError as error:
@@ -53,7 +53,7 @@ def parse_conf(text: str) -> dict[str, Any]:
 def run_campaign(
     supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View
 ) -> CampaignRun:
-    """Run a campaign to its end, and show what came of it."""
+    """Run a campaign to its end, and report its result."""
     with closing(airflow(supervision.settings)) as session:
         run = CampaignRun(supervision, session, dag_id, campaign, conf)
         run.start()

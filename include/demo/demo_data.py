@@ -1,6 +1,6 @@
 """The simulated demo datasets: generated once into the state folder, and copied to the local S3 server.
 
-Both outlive a restart; what is there is neither generated nor copied again.
+Both outlive a restart; what exists is neither generated nor copied again.
 """
 
 import subprocess
@@ -17,13 +17,13 @@ CATALOGUE, INPUT = "demo", "s3://higgs-demo"
 
 
 class DataError(Exception):
-    """The demo's data cannot be generated; the message ends with what the generator said."""
+    """The demo's data cannot be generated; the message ends with the generator's output."""
 
 
 def generate(folder: Path, environment: dict[str, str]) -> Path:
-    """The folder with the demo's ROOT files, laid out as in the bucket; what is missing is generated.
+    """Generate missing ROOT files of the demo, laid out as in the bucket, and return their folder.
 
-    Raises DataError.
+    :raises DataError: with the end of the generator's output.
     """
     folder.mkdir(exist_ok=True)
     generated = subprocess.run(
@@ -42,7 +42,7 @@ def generate(folder: Path, environment: dict[str, str]) -> Path:
 
 
 def make_buckets(settings: Settings | None, campaign: Campaign) -> None:
-    """Make the campaign's buckets, unless they are there."""
+    """Make the campaign's buckets, unless they exist."""
     urls = {campaign.storage.output}
     if reads_bucket(campaign):
         urls.add(campaign.storage.input)
@@ -51,20 +51,20 @@ def make_buckets(settings: Settings | None, campaign: Campaign) -> None:
 
 
 def fill_bucket(settings: Settings | None, campaign: Campaign, folder: Path) -> int:
-    """Copy the files of `folder` to the bucket of the campaign's input; returns their number."""
+    """Copy the files of `folder` to the bucket of the campaign's input; return their number."""
     return Bucket(settings, bucket_name(campaign.storage.input)).upload(folder)
 
 
 def reads_bucket(campaign: Campaign) -> bool:
-    """Whether a campaign reads a bucket, and not what is public on the network."""
+    """Return whether a campaign reads a bucket, and not public files on the network."""
     return campaign.storage.input.startswith("s3://")
 
 
 def reads_demo(campaign: Campaign) -> bool:
-    """Whether a campaign reads the demo's data where the demo keeps them; no other is filled with them."""
+    """Return whether a campaign reads the demo's data from the demo's bucket; no other is filled."""
     return campaign.catalogue == CATALOGUE and campaign.storage.input == INPUT
 
 
 def bucket_name(url: str) -> str:
-    """The bucket of an `s3://bucket/prefix` URL."""
+    """Return the bucket of an `s3://bucket/prefix` URL."""
     return urlsplit(url).netloc

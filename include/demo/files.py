@@ -1,4 +1,4 @@
-"""Small files of the local services: written whole, for their owner alone; read with words for people."""
+"""Small files of the local services: written whole, for their owner alone, and read with clear errors."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ Content = TypeVar("Content")
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+    """Write a file that only its owner may read, completely or not at all."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -19,7 +19,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_content(kind: type[Content], path: Path, advice: str) -> Content:
-    """The content of a JSON file. Raises ValueError naming file and field, and with an advice."""
+    """Return the content of a JSON file; raise ValueError naming file and field, with advice."""
     try:
         return TypeAdapter(kind).validate_json(path.read_bytes())
     except OSError as error:

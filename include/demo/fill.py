@@ -1,7 +1,7 @@
-"""Generates the demo's data and puts it into an S3 server other than the local one: `python -m demo.fill`.
+"""Generate the demo's data into another S3 server than the local one: `python -m demo.fill`.
 
-The server and its keys are those of the usual variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, ...).
-It may be run again at any time.
+The usual variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, ...) name the server and its keys. It may run
+again at any time.
 """
 
 import os

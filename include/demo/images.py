@@ -1,4 +1,4 @@
-"""What localkube runs for an image's name, in the form of an OCI image's config: commands of this machine."""
+"""What localkube runs for each image name, as OCI image configurations: commands of this machine."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ _FORM = 'it must be such as {"registry.example.org/name:1": {"Entrypoint": ["pyt
 
 
 class Image(BaseModel):
-    """How an image is run, in the names of the OCI specification."""
+    """How an image is run, in the terms of the OCI specification."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,9 +25,9 @@ class Image(BaseModel):
 
 
 def workload_images() -> dict[str, Image]:
-    """Our image, and those of `examples/*/image.json`, which run in their own folder.
+    """Return our image, and those of `examples/*/image.json`, which run in their own folder.
 
-    Raises ValueError naming the file that cannot be read.
+    :raises ValueError: naming the file that cannot be read.
     """
     env = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",

@@ -1,8 +1,7 @@
-"""Becomes one service, after ending what a predecessor that was killed left behind.
+"""Become one service, after ending what a killed predecessor left behind.
 
-The supervisor runs this for each service, so that commands, secrets and environments stand in one place and
-in no configuration file, and so that a scheduler killed in the middle leaves no second set of workers
-running.
+The supervisor runs this for each service, so that commands, secrets and environments are in one place and
+not in a configuration file, and so that a killed scheduler leaves no second set of workers running.
 """
 
 import os

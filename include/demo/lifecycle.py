@@ -1,4 +1,4 @@
-"""Brings the services up, healthy and with the demo's data in place, as fast as two cores allow."""
+"""Bring the services up, healthy and with the demo's data in place, as fast as two cores allow."""
 
 import ssl
 import time
@@ -17,23 +17,25 @@ from demo.supervision import ServiceError, Supervision
 from higgsdemo.campaign import Campaign
 
 _START_SECONDS = 600
-"""Seconds the services may take to become healthy, on a machine with other work too; who gives up says so."""
+"""Seconds that the services may take to become healthy, also on a busy machine."""
 
 Say = Callable[[str], None]
 
 
 def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: bool = True) -> None:
-    """Start what does not run yet, and make and fill the campaign's buckets.
+    """Start the services that do not run yet, and make and fill the campaign's buckets.
 
-    Without data they are only made: the S3 server of a rehearsal has its own, and forgets results when it
-    ends.
+    Data and Airflow's database are made while the services start. Services started in vain are stopped again.
 
-    Generating data and making Airflow's database go on while the services start. Raises ServiceError or
-    DataError; services that were started for nothing are stopped again.
+    :param with_data: False leaves the buckets empty: a rehearsal's S3 server has its own objects, and forgets
+        results when it ends.
+    :raises ServiceError, DataError: when that fails.
     """
     with supervision.alone(), ports_to_choose():
         fresh = not supervision.states()
-        goes_on = with_data and supervision.session_file.exists()  # no `stop` removed it: the machine ended
+        goes_on = (
+            with_data and supervision.session_file.exists()
+        )  # no `stop` removed it: the machine went down
         began = datetime.now(UTC)
         if fresh:
             supervision.start_supervisor()
@@ -72,9 +74,9 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
 
 
 def _give_up_runs(settings: Settings, before: datetime) -> None:
-    """Fail the runs that somebody has stopped with the services: they would hold up the campaign's next one.
+    """Fail the runs that were stopped with the services: they would block the campaign's next one.
 
-    Those that the machine's end cut short go on.
+    Those that the machine's end interrupted go on.
     """
     session = airflow(settings)
     try:
@@ -85,7 +87,7 @@ def _give_up_runs(settings: Settings, before: datetime) -> None:
 
 
 def wait_until(supervision: Supervision, missing: Callable[[], str | None]) -> None:
-    """Wait until nothing is missing. Raises ServiceError when a service gives up, or it takes too long."""
+    """Wait until nothing is missing; raise ServiceError when a service gives up, or it takes too long."""
     deadline = time.monotonic() + _START_SECONDS
     while what := missing():
         supervision.check()
@@ -96,7 +98,7 @@ def wait_until(supervision: Supervision, missing: Callable[[], str | None]) -> N
 
 
 def airflow(settings: Settings) -> Airflow:
-    """A session with the local Airflow."""
+    """Return a session with the local Airflow."""
     return Airflow(settings.ui_url, USER, settings.secrets.ui_password)
 
 

@@ -18,7 +18,7 @@ HOST, ALL_HOSTS = "127.0.0.1", "0.0.0.0"
 
 
 class Ports(BaseModel):
-    """TCP ports on the loopback interface. The defaults are taken when nobody else has them."""
+    """TCP ports on the loopback interface; the defaults unless somebody else has them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,7 +27,7 @@ class Ports(BaseModel):
     localkube: int = 7443
 
     def free(self, s3_host: str = HOST) -> Self:
-        """The same ports, with another one for each that somebody listens on, be it at the address of S3."""
+        """Return the ports with another one for each that is taken, also at the address of S3."""
         taken: set[int] = set()
         chosen: dict[str, int] = {}
         for name, port in self.model_dump().items():
@@ -40,14 +40,14 @@ class Ports(BaseModel):
 
 @contextmanager
 def ports_to_choose() -> Iterator[None]:
-    """Keep another checkout of this user from choosing ports until those chosen here are listened on."""
+    """Keep this user's other checkouts from choosing ports until the ones chosen here are in use."""
     with Path(tempfile.gettempdir(), f"higgs-demo-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def check_address(name: str, host: str) -> None:
-    """Raise ValueError when `host` is no address that a server on this machine can listen on."""
+    """Raise ValueError when a server on this machine cannot listen on `host`."""
     try:
         IPv4Address(host)
         with socket.create_server((host, 0)):
@@ -60,7 +60,7 @@ def check_address(name: str, host: str) -> None:
 
 
 def outward_address() -> str:
-    """The address of this machine that others see, as far as its routes tell; nothing is sent."""
+    """Return this machine's address as others see it, judging by its routes; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
         try:
             caller.connect(("192.0.2.1", 9))

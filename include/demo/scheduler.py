@@ -1,6 +1,6 @@
 """Airflow's scheduler, with the tasks' imports loaded beforehand.
 
-Its workers are forked from it, and each task from a worker: what is loaded here no task has to load again,
+Its workers are forked from it, and each task from a worker: no task has to load again what is loaded here,
 which halves what the workers compute during the demo campaign.
 """
 

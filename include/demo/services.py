@@ -1,9 +1,9 @@
-"""What runs: the command and the environment of each local service.
+"""The command and the environment of each local service.
 
-Every service listens on the loopback interface alone, but for the S3 server where it is told otherwise.
-Airflow's settings are those of one small machine: they trade some idle work for a quick answer, and let a
-killed component be replaced within seconds instead of minutes. A worker waits for minutes, as long as an
-api-server takes to start again on a busy machine.
+Every service listens on the loopback interface only, except an S3 server that is configured otherwise.
+Airflow's settings fit one small machine: they trade some idle work for short latency, and replace a killed
+component within seconds instead of minutes. A worker keeps retrying for minutes, as long as an api-server
+takes to restart on a busy machine.
 """
 
 import shlex
@@ -25,7 +25,7 @@ class Service:
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """Airflow's settings."""
+    """Return Airflow's settings."""
     home = settings.airflow_home
     options: dict[str, dict[str, object]] = {
         "core": {
@@ -124,6 +124,6 @@ AIRFLOW = (
     Service("dag-processor", _airflow("dag-processor"), _component_environment),
     Service("triggerer", _airflow("triggerer", "--skip-serve-logs"), _component_environment),
 )
-"""The components of Airflow. They share a disk, so none has to serve its logs to another."""
+"""The components of Airflow. They share a disk, so none serves its logs to another."""
 
 SERVICES = {service.name: service for service in (*FOUNDATIONS, *AIRFLOW)}

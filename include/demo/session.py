@@ -1,8 +1,7 @@
-"""Finds every process the services started, so that nothing outlives them, not even after a `kill -9`.
+"""Find every process that the services started, so that nothing outlives them, even after a `kill -9`.
 
-The supervisor leads a process session of its own, and whatever it starts stays in that session. That mark
-cannot be lost: process groups change (each Airflow task makes one), parents die, and the environment of a
-task cannot be read.
+The supervisor leads a process session, and whatever it starts stays in it. That mark cannot be lost, whereas
+process groups change (each Airflow task makes one), parents die, and a task's environment cannot be read.
 """
 
 import contextlib
@@ -15,7 +14,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 _CLOCK_SLACK = 10.0
-"""Seconds by which the start time of a process, read twice, may differ when the clock is set in between."""
+"""Seconds by which a process' start time, read twice, may differ when the clock is set in between."""
 
 
 class Session(BaseModel):
@@ -28,31 +27,31 @@ class Session(BaseModel):
 
     @classmethod
     def led_by(cls, leader: int) -> Self:
-        """The session of a running leader. Raises psutil.NoSuchProcess when it has ended."""
+        """Return the session of a running leader; raise psutil.NoSuchProcess when it has ended."""
         return cls(leader=leader, created=psutil.Process(leader).create_time())
 
     @classmethod
     def remembered(cls, path: Path) -> Self | None:
-        """The session written to a file, or None when there is no such file."""
+        """Return the session written to a file, or None when there is no such file."""
         try:
             return cls.model_validate_json(path.read_text())
         except FileNotFoundError:
             return None
 
     def members(self) -> list[psutil.Process]:
-        """The living processes of the session, its leader among them."""
+        """Return the living processes of the session, its leader among them."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
                 if os.getsid(process.pid) != self.leader or process.status() == psutil.STATUS_ZOMBIE:
                     continue
                 if process.pid == self.leader and abs(process.create_time() - self.created) > _CLOCK_SLACK:
-                    return []  # the number belongs to somebody else now, and so does the session
+                    return []  # the number now belongs to another process, and so does the session
                 found.append(process)
         return found
 
     def orphans(self) -> list[psutil.Process]:
-        """Members left behind by a dead parent, and all that descend from them."""
+        """Return members whose parent died, and all their descendants."""
         members = {process.pid: process for process in self.members()}
         parents = {}
         for pid, process in members.items():
@@ -83,7 +82,7 @@ def end(processes: list[psutil.Process], grace: float) -> None:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether a process still runs; one that ended but was not collected by its parent does not."""
+    """Return whether a process still runs; one that ended but was not reaped by its parent does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,8 +1,7 @@
-"""Where the local services live: their state folder, their ports and secrets, and how Airflow reaches them.
+"""The local services' state folder, ports and secrets, and how Airflow reaches them.
 
-All state is under one folder (`.run/` of the checkout), so that it can be looked at, thrown away, or had
-twice. Ports and secrets are made once and remembered there, so that links, kubeconfigs and passwords stay
-good between two starts.
+All state is in one folder (`.run/` of the checkout), to be looked at, deleted, or kept twice. Ports and
+secrets are chosen once and stored there, so that links, kubeconfigs and passwords outlive a restart.
 """
 
 import base64
@@ -29,11 +28,11 @@ REHEARSAL = Path("rehearsal", "state")
 
 USER = "admin"
 
-DATABASE = "HIGGS_DATABASE"  # environment variable: another database for Airflow than SQLite, as a URL
+DATABASE = "HIGGS_DATABASE"  # environment variable: a database for Airflow instead of SQLite, as a URL
 S3_HOST = "HIGGS_S3_HOST"  # environment variable: an address for the S3 server that pods elsewhere reach
 
 _CHOICES = {DATABASE: "database.url", S3_HOST: "s3.host"}
-"""The file of the state folder that remembers what a variable has chosen."""
+"""For each variable, the file of the state folder that stores its value."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -42,7 +41,7 @@ _LONGEST_SOCKET_PATH = 90
 
 
 class Secrets(BaseModel):
-    """Passwords and signing keys of one state folder, random, made once."""
+    """Random passwords and signing keys of one state folder, made once."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,11 +54,11 @@ class Secrets(BaseModel):
 
 
 class StandIns(BaseModel):
-    """What stands in for a cloud.
+    """What replaces a cloud.
 
     :param s3: module and arguments of the S3 server, which runs in the state folder.
     :param simulate: how localkube simulates the nodes of its clusters; None for pods that really run.
-    :param pods: module and arguments of what then stands in for the pods' containers.
+    :param pods: module and arguments of what then replaces the pods' containers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,12 +69,12 @@ class StandIns(BaseModel):
 
     @classmethod
     def chosen(cls, state: Path) -> Self:
-        """Those of a state folder; those of the demo unless others were saved. Raises ValueError."""
+        """Read those of a state folder, by default the demo's; raise ValueError when they cannot be read."""
         path = state / "stand-ins.json"
         return read_content(cls, path, "remove it to have those of the demo") if path.exists() else cls()
 
     def save(self, state: Path) -> None:
-        """Let the services of a state folder be these."""
+        """Choose these for the services of a state folder."""
         write_private(state / "stand-ins.json", self.model_dump_json(indent=2))
 
 
@@ -91,9 +90,9 @@ class Settings(BaseModel):
 
     @classmethod
     def load(cls, state: Path) -> Self:
-        """Read the folder's ports and secrets; make both, and the folder (for its owner alone), when new.
+        """Read the folder's ports and secrets; when new, make them and the folder, for its owner alone.
 
-        Raises ValueError naming what cannot be made or read.
+        :raises ValueError: naming what cannot be made or read.
         """
         state = state.absolute()
         for folder in (state, state / "logs", state / "airflow"):
@@ -111,9 +110,9 @@ class Settings(BaseModel):
         )
 
     def with_free_ports(self) -> Self:
-        """The same settings, with another port for each that somebody else listens on; remembered.
+        """Return and store the settings with another port for each that somebody else listens on.
 
-        To be called only while the services are down, or their own ports look taken.
+        Only to be called while the services are down, or their own ports look taken.
         """
         ports = self.ports.free(self.s3_host)
         write_private(self.state / "ports.json", ports.model_dump_json(indent=2))
@@ -131,12 +130,12 @@ class Settings(BaseModel):
 
     @property
     def s3_host(self) -> str:
-        """The address that the S3 server listens on, as it was when the services were last started."""
+        """The address that the S3 server listens on, as chosen when the services last started."""
         return self._chosen(S3_HOST) or HOST
 
     @property
     def pod_endpoint(self) -> str | None:
-        """The S3 server for pods of other clusters; None while this machine alone reaches it."""
+        """The S3 server for pods of other clusters; None while only this machine reaches it."""
         if self.s3_host == HOST:
             return None
         host = outward_address() if self.s3_host == ALL_HOSTS else self.s3_host
@@ -154,7 +153,7 @@ class Settings(BaseModel):
 
     @property
     def kubeconfig(self) -> Path:
-        """One context for each running cluster, kept by localkube."""
+        """The file with one context for each running cluster, kept by localkube."""
         return self.localkube_state / "kubeconfig"
 
     @property
@@ -164,12 +163,12 @@ class Settings(BaseModel):
 
     @property
     def localkube_token(self) -> Path:
-        """The admin token, made by localkube when it first starts."""
+        """The admin token, which localkube makes when it first starts."""
         return self.localkube_state / "admin.token"
 
     @property
     def images(self) -> Path:
-        """What localkube runs for an image's name."""
+        """What localkube runs for each image name."""
         return self.state / "images.json"
 
     @property
@@ -179,7 +178,7 @@ class Settings(BaseModel):
 
     @property
     def results(self) -> Path:
-        """Where runs leave a copy of their summary and plot: beside the state folder."""
+        """The folder where runs leave a copy of their summary and plot, beside the state folder."""
         return self.state.parent / "results"
 
     @property
@@ -189,14 +188,15 @@ class Settings(BaseModel):
 
     @property
     def database(self) -> str:
-        """The URL of Airflow's database, as it was when the services were last started."""
+        """The URL of Airflow's database, as chosen when the services last started."""
         return self._chosen(DATABASE) or f"sqlite:///{self.airflow_home / 'airflow.db'}"
 
     def choose(self) -> None:
-        """Remember what the environment chooses, until the services start again; they must be down now.
+        """Store what the environment chooses, until the services start again; they must be down now.
 
-        Airflow's own variable is not asked for the database: in somebody's shell it may name that of another
-        Airflow. Raises ValueError when the S3 server cannot listen where it is told to.
+        Airflow's own variable for the database is not read: in a shell it may name that of another Airflow.
+
+        :raises ValueError: when the S3 server cannot listen on the chosen address.
         """
         if host := os.environ.get(S3_HOST):
             check_address(S3_HOST, host)
@@ -218,10 +218,9 @@ class Settings(BaseModel):
         return Path(tempfile.gettempdir()) / f"higgs-{sha256(os.fsencode(path)).hexdigest()[:12]}.sock"
 
     def environment(self) -> dict[str, str]:
-        """The environment the services have in common.
+        """Return the environment that all services share.
 
-        The caller's, without what would make the local services reach for somebody's Airflow, cluster or AWS
-        account.
+        It is the caller's, without what would make the services use another Airflow, cluster or AWS account.
         """
         strange = ("AIRFLOW__", "AIRFLOW_HOME", "AWS_", "KUBECONFIG", "PYTHON")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
@@ -235,9 +234,9 @@ class Settings(BaseModel):
         }
 
     def connections(self) -> dict[str, str]:
-        """Airflow's connections to the local services, as environment variables.
+        """Return Airflow's connections to the local services, as environment variables.
 
-        Raises FileNotFoundError before localkube has made its token.
+        :raises FileNotFoundError: before localkube has made its token.
         """
         localkube: dict[str, object] = {"ca": str(self.localkube_ca)}
         if self.stand_ins.simulate:
@@ -264,10 +263,10 @@ class Settings(BaseModel):
 
 
 def campaign_file(dag_id: str) -> Path:
-    """The file of a campaign: in `include/config`, or in the folder that `HIGGS_CONFIG` names.
+    """Return the file of a campaign, in `include/config` or the folder that `HIGGS_CONFIG` names.
 
-    Raises ValueError when there is none, with those that there are, and CampaignError for a folder that
-    cannot be listed.
+    :raises ValueError: when there is none, with a list of those that exist.
+    :raises CampaignError: for a folder that cannot be listed.
     """
     folder = config_folder(REPOSITORY / "dags")
     files = {path.stem: path for path in config_files(folder)}

@@ -1,9 +1,8 @@
-"""The demo's S3 server: moto's, which forgets all when it ends, with a file that does not.
+"""The demo's S3 server: moto's, which forgets everything when it ends, with a file that remembers.
 
-A campaign must not lose a result when the store is killed. Before a writing request is answered, its effect
-is in an SQLite file, which a process that is killed at any moment leaves whole; the next one begins with what
-is in there. Kept are buckets, and objects with ETag and time; not a bucket's settings, and no upload in parts
-before its end.
+A campaign must not lose a result when the store is killed. Before a write is answered, its effect is in an
+SQLite file, which survives a kill at any moment; the next server begins with its content. It keeps buckets,
+and objects with ETag and time, but not a bucket's settings or an unfinished multipart upload.
 
     python -m demo.store --file .run/s3.sqlite --host 127.0.0.1 --port 9000
 """
@@ -36,7 +35,7 @@ CREATE TABLE IF NOT EXISTS objects (
 
 
 class Store:
-    """moto's S3 as a WSGI application, with the objects that a file remembers."""
+    """moto's S3 as a WSGI application whose objects are kept in a file."""
 
     def __init__(self, file: Path) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -51,7 +50,7 @@ class Store:
             stored.last_modified = datetime.fromisoformat(modified)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request; a writing one when its effect is in the file."""
+        """Answer one request; a write only when its effect is in the file."""
         request = Request(environ)
         if request.method in ("GET", "HEAD"):
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
@@ -63,7 +62,7 @@ class Store:
         return response(environ, start_response)
 
     def _keep(self, bucket: str, key: str) -> None:
-        """Let the file say of an object, or of a bucket and what was deleted in it, what moto says."""
+        """Copy to the file what moto has of an object, or of a bucket and what was deleted in it."""
         if bucket not in self._s3.buckets:
             self._kept.execute("DELETE FROM buckets WHERE bucket = ?", (bucket,))
             self._kept.execute("DELETE FROM objects WHERE bucket = ?", (bucket,))

@@ -1,4 +1,4 @@
-"""Starts, watches and stops the services under a supervisor, which starts any of them again that dies."""
+"""Start, watch and stop the services under a supervisor, which restarts any of them that dies."""
 
 import contextlib
 import fcntl
@@ -27,16 +27,16 @@ from demo.settings import REPOSITORY, USER, Settings
 
 _GROUP = "higgs"
 _STOP_SECONDS = 5
-"""Seconds a service gets to end by itself."""
+"""Seconds that a service gets to end by itself."""
 
 
 class ServiceError(Exception):
-    """A service does not start or has given up; says which, and what its log ends with."""
+    """A service does not start or has given up; the message has its name and the end of its log."""
 
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A service as the supervisor sees it: its state (RUNNING, BACKOFF, FATAL, ...), process id (0: none)."""
+    """A service as the supervisor sees it: state (RUNNING, BACKOFF, FATAL, ...) and process id (0: none)."""
 
     name: str
     state: str
@@ -51,12 +51,12 @@ class Supervision:
 
     @property
     def config_file(self) -> Path:
-        """The supervisor's configuration, written anew at every start. No secret is in it."""
+        """The supervisor's configuration, rewritten at every start, without secrets."""
         return self.settings.state / "supervisord.conf"
 
     @property
     def session_file(self) -> Path:
-        """Remembers the process session of the services while they run."""
+        """The file with the process session of the services while they run."""
         return self.settings.state / "session.json"
 
     @property
@@ -68,7 +68,7 @@ class Supervision:
         return self.settings.state / "keep"
 
     def states(self) -> list[ServiceState]:
-        """The state of every service; empty when no supervisor answers, or one that is about to end."""
+        """Return the state of every service; empty when no supervisor answers, or it is about to end."""
         try:
             processes = self._call("supervisor.getAllProcessInfo")
         except (OSError, http.client.HTTPException, xmlrpc.client.Fault):
@@ -80,7 +80,7 @@ class Supervision:
     def start_supervisor(self) -> None:
         """Start the supervisor with no service yet, after ending what an earlier one left running.
 
-        Raises ServiceError when it does not answer.
+        :raises ServiceError: when it does not answer.
         """
         self.stop()
         self.settings.choose()
@@ -107,14 +107,14 @@ class Supervision:
             time.sleep(0.05)
 
     def start(self, names: Iterable[str]) -> None:
-        """Start the named services that do not run yet; does not wait for them to be healthy."""
+        """Start the named services that do not run yet, without waiting until they are healthy."""
         stopped = {state.name for state in self.states() if state.state in ("STOPPED", "EXITED", "FATAL")}
         for name in names:
             if name in stopped:
                 self._call("supervisor.startProcess", f"{_GROUP}:{name}", False)
 
     def stop(self) -> bool:
-        """Stop the services, the supervisor and all they leave behind. Returns whether anything ran."""
+        """Stop the services, the supervisor and all they leave behind; return whether anything ran."""
         session = Session.remembered(self.session_file)
         ran = bool(session and session.members())
         with contextlib.suppress(OSError, http.client.HTTPException, xmlrpc.client.Fault):
@@ -132,17 +132,17 @@ class Supervision:
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep `stop_unless_used` of others from stopping the services meanwhile."""
+        """Keep `stop_unless_used` of others from stopping the services while this context lasts."""
         with self._users_file.open("a") as users:
             fcntl.flock(users, fcntl.LOCK_SH)
             yield
 
     def keep(self) -> None:
-        """Let the services run on when nobody uses them, until `stop`."""
+        """Keep the services running when nobody uses them, until `stop`."""
         self._kept_file.touch()
 
     def stop_unless_used(self) -> bool:
-        """Stop the services if nobody uses them or asked to keep them. Returns whether they are stopped."""
+        """Stop the services if nobody uses them or asked to keep them; return whether they are stopped."""
         with self.alone(), self._users_file.open("a") as users:
             if self._kept_file.exists():
                 return False
@@ -161,7 +161,7 @@ class Supervision:
                 raise ServiceError(f"The service {state.name} does not start. Its log ends with:\n{tail}")
 
     def log_tail(self, name: str, lines: int = 20) -> str:
-        """The last lines of a log file, or a word that there are none."""
+        """Return the last lines of a log file, or a note that there are none."""
         path = self.settings.logs / name
         try:
             text = path.read_text(errors="replace")
@@ -171,15 +171,15 @@ class Supervision:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep others from starting or stopping the same services meanwhile."""
+        """Keep others from starting or stopping the same services while this context lasts."""
         with (self.settings.state / "start.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def migrate_database(self) -> None:
-        """Make or upgrade Airflow's database, unless that was done to it with these very dependencies.
+        """Make or upgrade Airflow's database, unless these very dependencies already did.
 
-        Raises ServiceError with the end of the output.
+        :raises ServiceError: with the end of the output.
         """
         of_lock = (REPOSITORY / "requirements.lock").read_bytes()
         version = sha256(of_lock + self.settings.database.encode()).hexdigest()
@@ -201,7 +201,7 @@ class Supervision:
         write_private(done, version)
 
     def write_images(self) -> None:
-        """Tell localkube what it can run; it reads the file again whenever it changes."""
+        """Write what localkube can run; it reads the file again whenever it changes."""
         images = {name: image.model_dump() for name, image in workload_images().items()}
         write_private(self.settings.images, json.dumps(images, indent=2))
 
@@ -254,5 +254,5 @@ class Supervision:
 
 
 def _literal(text: object) -> str:
-    """A value for the supervisor's configuration, in which a percent sign begins an expansion."""
+    """Escape a value for the supervisor's configuration, in which a percent sign begins an expansion."""
     return str(text).replace("%", "%%")

@@ -1,6 +1,6 @@
-"""Shows a run while it goes on: a live table on a terminal, plain lines anywhere else.
+"""Show a run live: as a table on a terminal, as plain lines anywhere else.
 
-What it shows is the run's state as the campaign's page in Airflow has it, so that both always tell the same.
+It shows the run's state as the campaign's page in Airflow has it, so that both always agree.
 """
 
 import os
@@ -31,13 +31,13 @@ _MARKS = {
 }
 _WAITING = ("○", "dim cyan")
 _ENDS = ("success", "failed", "upstream_failed", "up_for_retry", "skipped")
-"""States of tasks that are told where there is no terminal."""
+"""States of tasks that are printed where there is no terminal."""
 
 _STYLES = {"success": "green", "failed": "bold red", "running": "cyan"}
 _PODS = {"pending": "pend", "running": "run", "succeeded": "ok", "failed": "fail"}
 _SHARDS = {"done": "done", "running": "run", "failed": "fail", "pending": "pend"}
 WIDE = 100
-"""Columns of a terminal that has room for bars."""
+"""Columns of a terminal with room for bars."""
 
 _UNLISTED = "shards not listed yet"
 
@@ -49,7 +49,7 @@ _FAILURES = 5
 
 
 class View(Protocol):
-    """What a command shows itself through; used as a context manager."""
+    """What a command prints through; used as a context manager."""
 
     def __enter__(self) -> Self: ...
 
@@ -68,7 +68,7 @@ class View(Protocol):
 
 
 def view_for(console: Console) -> View:
-    """The live view for a terminal in colours, plain lines for anything else (a pipe, CI, NO_COLOR)."""
+    """Return the live view for a terminal in colours, else plain lines (a pipe, CI, NO_COLOR)."""
     plain = not console.is_terminal or console.is_dumb_terminal or console.no_color or "CI" in os.environ
     return PlainView(console) if plain else LiveView(console)
 
@@ -96,12 +96,12 @@ class LiveView:
         self._console.print(_plain(text))
 
     def print(self, *content: RenderableType) -> None:
-        """Print below what was shown so far, after the table has been left as it is."""
+        """Print below what was shown so far, and leave the table above as it is."""
         self._live.stop()
         _print(self._console, *content)
 
     def show(self, state: State) -> None:
-        """Put the run as it is now into the table."""
+        """Update the table with the run as it is now."""
         self._state = state
 
     def _render(self) -> RenderableType:
@@ -111,7 +111,7 @@ class LiveView:
 
 
 class PlainView:
-    """One line for each thing that happens, without colours."""
+    """One line for each event, without colours."""
 
     def __init__(self, console: Console) -> None:
         self._console = Console(
@@ -151,7 +151,7 @@ class PlainView:
 
 
 def sentence(total: State) -> str:
-    """The shards of a run in one line."""
+    """Summarise the shards of a run in one line."""
     if total["total"] is None:
         return _UNLISTED
     parts = ", ".join(f"{total[part]} {part}" for part in list(_SHARDS)[1:])
@@ -159,7 +159,7 @@ def sentence(total: State) -> str:
 
 
 def render(state: State, wide: bool) -> RenderableType:
-    """A line for each cluster and the total, then the tasks outside of them, and what has gone wrong."""
+    """Render a line for each cluster and the total, then the tasks outside of them, and what went wrong."""
     run = state["run"]
     heading = Text.assemble(
         _plain(f"{state['title']}, run {run['run_id']}: "),
@@ -193,7 +193,7 @@ def _table(state: State, wide: bool) -> Table:
 
 
 def _titles(group: str, parts: dict[str, str]) -> list[str]:
-    """The titles of a group of columns, which stands above the first of them."""
+    """Return the titles of a group of columns, which stands above the first of them."""
     return [f"{group if number == 0 else ''}\n{part}" for number, part in enumerate(parts.values())]
 
 
@@ -209,12 +209,12 @@ def _row(name: str, marks: Text, pods: dict[str, int], shards: State, wide: bool
 
 
 def _stages(state: State) -> list[State]:
-    """The tasks outside of the clusters, whose own stand in the clusters' lines."""
+    """Render the tasks outside of the clusters; those inside are in the clusters' lines."""
     return [stage for stage in state["stages"] if stage["name"] != "cluster"]
 
 
 def _tasks(state: State) -> list[tuple[str, str | None]]:
-    """Every task with its state."""
+    """Return every task with its state."""
     clusters = [
         (f"{line['name']} {step['name']}", step["state"])
         for line in state["clusters"]
@@ -246,7 +246,7 @@ def _print(console: Console, *content: RenderableType) -> None:
 
 
 def _plain(text: str, style: str = "") -> Text:
-    """Text as it is, which may come from a bucket or a pod: no markup, and nothing that a terminal obeys."""
+    """Return text from a bucket or a pod without markup or control characters that a terminal obeys."""
     return Text("\n".join(printable_lines(text)), style)
 
 

@@ -1,6 +1,6 @@
-"""Follows a run of a campaign by what its page in Airflow tells.
+"""Follow a run by the API of the campaign's page in Airflow.
 
-So it needs Airflow's address and a login, but no access to clusters or buckets.
+It needs Airflow's address and a login, but no access to clusters or buckets.
 """
 
 import json
@@ -14,14 +14,14 @@ from demo.view import WIDE, State, View, render
 
 _LOOK_SECONDS = 1.0
 _UNREADABLE_SECONDS = 30.0
-"""Seconds after which a run that has ended is left whose folder cannot be read."""
+"""Seconds after which a finished run whose folder cannot be read is given up."""
 
 _AWAY_SECONDS = 120.0
-"""Seconds for which Airflow may not answer; a killed one is back in about 10."""
+"""Seconds that Airflow may not answer; a killed one is back in about 10."""
 
 
 class Watched:
-    """One run of a campaign, the latest one unless it is named. Raises AirflowError when there is none."""
+    """One run of a campaign, by default the latest; raises AirflowError when there is none."""
 
     def __init__(self, airflow: Airflow, dag_id: str, run_id: str | None) -> None:
         self._airflow = airflow
@@ -32,11 +32,11 @@ class Watched:
         self._run_id = run_id or str(runs[0]["run_id"])
 
     def look(self) -> State:
-        """The run as it is now, as far as the server has read its results."""
+        """Return the run as it is now, as far as the server has read its results."""
         return self._airflow.campaign_run(self._dag_id, self._run_id)
 
     def look_whole(self) -> State:
-        """The same, once the server has read all results that there are."""
+        """Return the run once the server has read all existing results."""
         while True:
             state = self.look()
             if state["reading"]["complete"] or state["reading"]["error"] or not state["clusters"]:
@@ -44,9 +44,10 @@ class Watched:
             time.sleep(0.2)
 
     def follow(self, check: Callable[[], None] = lambda: None) -> Iterator[State]:
-        """Yield the run as it is, again and again until it has ended and all of it is read, or cannot be.
+        """Yield the run again and again until it has ended and is read completely, or cannot be.
 
-        `check` is called while Airflow is away. Raises AirflowAwayError when it is away for too long.
+        :param check: called while Airflow is away.
+        :raises AirflowAwayError: when it is away for too long.
         """
         answered = readable = time.monotonic()
         while True:
@@ -69,7 +70,7 @@ class Watched:
 
 
 def show_once(watched: Watched, console: Console, as_json: bool) -> int:
-    """Print the run as it is now, for people or as JSON; the exit code is 0."""
+    """Print the run as it is now, for people or as JSON; return the exit code 0."""
     state = watched.look_whole()
     if as_json:
         print(json.dumps({key: value for key, value in state.items() if key != "chart"}, indent=2))
@@ -79,7 +80,7 @@ def show_once(watched: Watched, console: Console, as_json: bool) -> int:
 
 
 def show_live(watched: Watched, view: View) -> int:
-    """Show the run until it ends; the exit code is 1 when it has failed."""
+    """Show the run until it ends; return the exit code, 1 when it has failed."""
     state: State = {}
     with view:
         for state in watched.follow():

@@ -1,6 +1,6 @@
 """Where clusters come from: a provider creates, waits for, connects to and deletes them.
 
-Nothing outside this package knows one provider from another. A provider's module is imported when it is used:
+Nothing outside this package tells one provider from another. A provider's module is imported when it is used:
 the clouds' libraries are heavy, and a campaign rarely needs them all.
 """
 

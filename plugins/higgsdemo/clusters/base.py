@@ -1,4 +1,4 @@
-"""What the tasks need of a cluster's provider, and nothing about how it does it."""
+"""What the tasks need of a cluster's provider, whichever it is."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class ClusterError(ExplainedError):
 
 
 class Unreachable(ClusterError):
-    """The provider does not answer, or not now; asking again later may succeed."""
+    """The provider does not answer now; asking again later may succeed."""
 
     final = False
 
 
 class Phase(StrEnum):
-    """Where a cluster is in its life."""
+    """A stage in a cluster's life."""
 
     ABSENT = "absent"
     PROVISIONING = "provisioning"
     INCOMPLETE = "incomplete"
-    """A part is there, and ``create`` or ``delete`` can go on with the rest."""
+    """A part exists, and ``create`` or ``delete`` can go on with the rest."""
     RUNNING = "running"
     UPDATING = "updating"
-    """It runs, and its provider works on it: it takes Jobs, but neither changes nor its end."""
+    """It runs while its provider works on it: it takes Jobs, but no changes and no deletion."""
     DELETING = "deleting"
     FAILED = "failed"
 
@@ -87,26 +87,26 @@ class Provider(ABC):
 
     @abstractmethod
     def create(self) -> None:
-        """Ask for the cluster, or for its next part; success when it is there already with the same shape.
+        """Ask for the cluster, or for its next part; succeed when it exists in the same shape.
 
-        What an earlier attempt has left broken is removed, to be made anew by a later call.
+        What an earlier attempt has left broken is removed, and created by a later call.
 
-        :raises ClusterError: when it is there with another shape, naming the difference, or is refused.
+        :raises ClusterError: when it exists in another shape, naming the difference, or is refused.
         """
 
     @abstractmethod
     def state(self) -> State:
-        """Tell where the cluster is in its life."""
+        """Return the cluster's phase."""
 
     @abstractmethod
     def marks_there(self) -> dict[str, str]:
-        """Return the labels or tags of the cluster that is there; none where there is none."""
+        """Return the labels or tags of the existing cluster; none where there is none."""
 
     @abstractmethod
     def delete(self) -> bool:
-        """Ask for its deletion; a cluster that is gone, or was not made by us, is left alone.
+        """Ask for its deletion; leave a cluster alone that is gone, or was not made by us.
 
-        Of a cluster that its provider works on it is asked for later: ``state`` tells that it is busy.
+        While its provider works on it, the deletion is asked for later: ``state`` says that it is busy.
 
         :returns: whether there is a deletion to wait for.
         """
@@ -114,7 +114,7 @@ class Provider(ABC):
     @property
     @abstractmethod
     def marks(self) -> dict[str, str]:
-        """The labels or tags that say whose its clusters are."""
+        """The labels or tags that mark its clusters."""
 
     @abstractmethod
     def found(self) -> list[OurCluster]:
@@ -126,7 +126,7 @@ class Provider(ABC):
 
     @abstractmethod
     def connect_async(self) -> AbstractAsyncContextManager[AsyncApiClient]:
-        """Return the asynchronous client; entered anew when its credentials have expired."""
+        """Return the asynchronous client; it is entered anew when its credentials have expired."""
 
 
 class KubeconfigProvider(Provider):
@@ -137,7 +137,7 @@ class KubeconfigProvider(Provider):
         """Return a kubeconfig of this cluster with credentials that are valid now."""
 
     def connect(self) -> ApiClient:
-        """Return a client that renews its token, where tokens end."""
+        """Return a client that renews its token, where tokens expire."""
         from kubernetes.config import new_client_from_config_dict
 
         kubeconfig, renew = self._access()
@@ -148,7 +148,7 @@ class KubeconfigProvider(Provider):
 
     @asynccontextmanager
     async def connect_async(self) -> AsyncIterator[AsyncApiClient]:
-        """Return an asynchronous client that does the same, without holding up the event loop."""
+        """Return an asynchronous client that does the same without blocking the event loop."""
         from asgiref.sync import sync_to_async
         from kubernetes_asyncio.config import new_client_from_config_dict
 
@@ -159,5 +159,5 @@ class KubeconfigProvider(Provider):
             yield api
 
     def _access(self) -> tuple[dict[str, Any], Callable[[Any], None] | None]:
-        """Return a kubeconfig, and what gives a client's configuration the current token where tokens end."""
+        """Return a kubeconfig, and what renews a client's token where tokens expire."""
         return self.kubeconfig(), None

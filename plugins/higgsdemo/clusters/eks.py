@@ -1,7 +1,7 @@
 """Clusters of the Amazon Elastic Kubernetes Service: a control plane and one managed node group.
 
 The node group can be made only once the control plane is active, and must be gone before it is deleted; each
-takes some minutes. Both bear tags that say which campaign made them.
+takes some minutes. Both carry tags that name their campaign.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
 from higgsdemo.storage.named_connection import AWS, UnfitConnection, find_connection
 
 NODEGROUP = "campaign"
-TOKEN_SECONDS = 14 * 60.0  # EKS takes a token for 15 minutes after it was signed
+TOKEN_SECONDS = 14 * 60.0  # EKS accepts a token for 15 minutes after it was signed
 PHASES = {
     "CREATING": Phase.PROVISIONING,
     "PENDING": Phase.PROVISIONING,
@@ -42,12 +42,12 @@ PASSING = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-IN_USE = "ResourceInUseException"  # an update is at work on it, or on its nodes
+IN_USE = "ResourceInUseException"  # an update of it or of its nodes is in progress
 Description = dict[str, Any]
 
 
 class InUse(Unreachable):
-    """EKS works on the cluster, and refuses to be asked for more."""
+    """EKS is busy with the cluster, and refuses further requests."""
 
 
 class EksProvider(TokenProvider):
@@ -60,7 +60,7 @@ class EksProvider(TokenProvider):
 
     @cached_property
     def marks(self) -> dict[str, str]:
-        """The tags that say whose the cluster is."""
+        """The tags that mark the cluster."""
         return campaign_marks(self.campaign, self.airflow)
 
     @cached_property
@@ -120,7 +120,7 @@ class EksProvider(TokenProvider):
                 self._create_nodes()
 
     def state(self) -> State:
-        """Tell the phase of the control plane, and once that is active the node group's."""
+        """Return the phase of the control plane, and once that is active the node group's."""
         there = self._cluster()
         if there is None:
             return State(Phase.ABSENT)
@@ -129,7 +129,7 @@ class EksProvider(TokenProvider):
             return State(phase, detail)
         nodes = self._nodegroup()
         if nodes is None and phase == Phase.UPDATING:
-            return State(Phase.PROVISIONING, detail)  # nodes are made, or the rest is deleted, after it
+            return State(Phase.PROVISIONING, detail)  # nodes are created, or the rest is deleted, after it
         if nodes is None:
             return State(Phase.INCOMPLETE, "the control plane has no nodes")
         if _phase(nodes) != Phase.RUNNING:
@@ -153,7 +153,7 @@ class EksProvider(TokenProvider):
         return True
 
     def found(self) -> list[OurCluster]:
-        """List the region's clusters; tags are told of one at a time."""
+        """List the region's clusters; EKS returns the tags of one at a time."""
         with self._explained("list the clusters"):
             client: Any = self.hook.conn
             pages = client.get_paginator("list_clusters").paginate()
@@ -173,13 +173,13 @@ class EksProvider(TokenProvider):
         return Endpoint(there["endpoint"], there["certificateAuthority"]["data"])
 
     def token(self) -> Token:
-        """Return a token: the signed URL of a request that would tell who signs it."""
+        """Return a token: a signed URL that would tell who signed it."""
         ends = time.time() + TOKEN_SECONDS
         with self._explained("sign a token"):
             session = self.hook.get_session(region_name=self.hook.region_name)
             region = session.region_name
             suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-            # EKS takes the regional address alone, and the URL is signed as it stands.
+            # EKS accepts only the regional address, and the URL is signed as it stands.
             url = f"https://sts.{region}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15"
             value = fetch_access_token_for_cluster(self.cluster.name, url, region, session)
         return Token(value, ends)
@@ -200,7 +200,7 @@ class EksProvider(TokenProvider):
         return wanted | ({"version": options.version} if options.version else {})
 
     def _nodes_shape(self, nodes: Description) -> dict[str, Any]:
-        """Return what makes a node group's shape; the number of nodes does unless it follows the pods."""
+        """Return a node group's shape; with the number of nodes unless it follows the pods."""
         scaling = nodes["scalingConfig"]
         shape = {
             "flavor": nodes["instanceTypes"],

@@ -1,4 +1,4 @@
-"""Any Kubernetes cluster people already have: never created and never deleted by us.
+"""Any Kubernetes cluster that people already have: never created and never deleted by us.
 
 An Airflow connection of type ``kubernetes`` says how to reach it: a kubeconfig, a path to one, or the cluster
 that Airflow itself runs in. ``location`` may name a context of that kubeconfig.
@@ -23,13 +23,13 @@ DEFAULT_CONNECTION = "kubernetes_default"
 
 
 class ExistingProvider(Provider):
-    """A cluster that was there before the campaign and stays after it."""
+    """A cluster that existed before the campaign and stays after it."""
 
     def create(self) -> None:
-        """Do nothing: the cluster is there; reaching it is the next task's business."""
+        """Do nothing: the cluster exists; the next task reaches it."""
 
     def state(self) -> State:
-        """Ask the cluster for its version, which proves that it runs and that we reach it."""
+        """Ask the cluster for its version, which proves that it runs and can be reached."""
         from kubernetes.client import VersionApi
 
         from higgsdemo.kubernetes.api import explained, patient
@@ -39,7 +39,7 @@ class ExistingProvider(Provider):
         return State(Phase.RUNNING)
 
     def marks_there(self) -> dict[str, str]:
-        """None: it is not ours."""
+        """Return nothing: it is not ours."""
         return {}
 
     def delete(self) -> bool:
@@ -48,11 +48,11 @@ class ExistingProvider(Provider):
 
     @property
     def marks(self) -> dict[str, str]:
-        """None: it is not ours."""
+        """Nothing: it is not ours."""
         return {}
 
     def found(self) -> list[OurCluster]:
-        """None: no campaign makes such clusters."""
+        """Return nothing: no campaign makes such clusters."""
         return []
 
     def connect(self) -> ApiClient:
@@ -75,7 +75,7 @@ class ExistingProvider(Provider):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say of a connection that is not there, or leads nowhere, which it is."""
+        """Explain the error of a connection that is missing, or leads nowhere."""
         from airflow.sdk.exceptions import AirflowException
         from kubernetes.config import ConfigException
         from kubernetes_asyncio.config import ConfigException as AsyncConfigException
@@ -89,7 +89,7 @@ class ExistingProvider(Provider):
             ) from error
 
     def _find(self) -> None:
-        """See that the connection leads somewhere: otherwise it would lead to the worker's own cluster."""
+        """Check that the connection leads somewhere: otherwise it would lead to the worker's own cluster."""
         if not is_somebody(find_connection(self._access()["conn_id"], KUBERNETES)):
             raise UnfitConnection("it has neither kube_config, kube_config_path nor in_cluster")
 

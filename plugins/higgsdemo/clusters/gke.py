@@ -1,8 +1,8 @@
 """Clusters of the Google Kubernetes Engine, each in a subnetwork of its own, as the demo of 2019 made them.
 
-One request makes the control plane and its nodes; the operation that it starts takes minutes. The operation
-is not remembered: it is found again by the cluster it works on, so that a repeated task, or cleanup, learns
-the reason of a failure that it has not seen itself.
+One request makes the control plane and its nodes; its operation takes minutes. The operation is not stored
+but found again by the cluster it works on, so that a repeated task, or cleanup, learns the reason of a
+failure that it has not seen itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from higgsdemo.clusters.shape import campaign_marks, check_ours, check_shape, is
 from higgsdemo.clusters.tokens import Endpoint, Token, TokenProvider
 from higgsdemo.storage.named_connection import GOOGLE, find_connection
 
-API_ENDPOINT = "gke_api_endpoint"  # extra of the Airflow connection: the API's host, where it is not Google's
+API_ENDPOINT = "gke_api_endpoint"  # extra of the Airflow connection: the host of an API that is not Google's
 Status = gke.Cluster.Status
 Operation = gke.Operation.Type
 PHASES = {
@@ -54,7 +54,7 @@ class GkeProvider(TokenProvider):
 
     @cached_property
     def marks(self) -> dict[str, str]:
-        """The labels that say whose the cluster is."""
+        """The labels that mark the cluster."""
         return campaign_marks(label_value(self.campaign), self.airflow)
 
     @cached_property
@@ -91,18 +91,18 @@ class GkeProvider(TokenProvider):
         return f"projects/{self.project}/locations/{self.cluster.location}"
 
     def request(self) -> gke.Cluster:
-        """Return the cluster as it is asked for."""
+        """Return the request for the cluster."""
         return cluster_request(self.cluster, self.project, self.marks)
 
     def create(self) -> None:
-        """Ask for the cluster; one that has failed is deleted, to be made anew."""
+        """Ask for the cluster; delete one that has failed, so that a later call creates it."""
         there = self._cluster()
         if there is None:
             request = gke.CreateClusterRequest(parent=self.parent, cluster=self.request())
             with self._explained("create the cluster"):
                 try:
                     self.client.create_cluster(request, retry=RETRY)
-                except errors.AlreadyExists:  # an answer was lost on its way
+                except errors.AlreadyExists:  # an answer was lost
                     return
             return
         check_ours(self.cluster.name, there.resource_labels, self.marks)
@@ -112,7 +112,7 @@ class GkeProvider(TokenProvider):
             check_shape(self.cluster.name, shape(there), shape(self.request()))
 
     def state(self) -> State:
-        """Tell the phase of the cluster, and what the latest operation on it says."""
+        """Return the phase of the cluster, and what the latest operation on it says."""
         there, operation = self._cluster(), self._operation()
         if there is None:
             return _state_without_cluster(operation)
@@ -139,7 +139,7 @@ class GkeProvider(TokenProvider):
                     self.client.delete_cluster(name=self._name, retry=RETRY)
                 except errors.NotFound:
                     return False
-                except errors.FailedPrecondition:  # an operation is at work on it
+                except errors.FailedPrecondition:  # an operation on it is in progress
                     if self.state().phase not in BUSY:
                         raise
         return True
@@ -177,7 +177,7 @@ class GkeProvider(TokenProvider):
                 return None
 
     def _operation(self) -> gke.Operation | None:
-        """Return the operation that is at work on the cluster or its nodes, else the latest."""
+        """Return the operation that works on the cluster or its nodes, else the latest."""
         with self._explained("look up its operations"):
             listed = self.client.list_operations(parent=self.parent, retry=RETRY)
         target = f"/clusters/{self.cluster.name}/"
@@ -211,7 +211,7 @@ def _state_without_cluster(operation: gke.Operation | None) -> State:
 
 
 def _phase_at_work(phase: Phase, operation: gke.Operation | None) -> Phase:
-    """Return the phase of a cluster of this one that an operation is at work on."""
+    """Return the phase of a cluster of this one while an operation works on it."""
     if _runs(operation, Operation.DELETE_CLUSTER):
         return Phase.DELETING
     return {Phase.RUNNING: Phase.UPDATING, Phase.FAILED: Phase.PROVISIONING}.get(phase, phase)

@@ -1,8 +1,8 @@
-"""What a cluster of the Google Kubernetes Engine is asked to be, and what of it must not differ.
+"""The request for a cluster of the Google Kubernetes Engine, and what of it must not differ.
 
 A stage-in path on the nodes' SSDs asks for local SSDs *as ephemeral storage*: the kubelet then keeps the
 pods' emptyDir volumes on them. The demo of 2019 mounted the raw disk from the node (hostPath); an emptyDir
-needs no privilege, is counted against the pod's limit, and goes away with the pod.
+needs no privilege, counts against the pod's limit, and is removed with the pod.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from higgsdemo.run import dns_label
 
 NODE_POOL = "campaign"
 SSD = "/mnt/disks/ssd0"
-SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]  # what the nodes may do, IAM says
+SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]  # IAM limits what the nodes may do
 
 
 def cluster_request(cluster: Cluster, project: str, labels: dict[str, str]) -> gke.Cluster:
-    """Return the cluster as it is asked for: control plane, nodes, and a subnetwork of its own."""
+    """Return the request for a cluster: control plane, nodes, and a subnetwork of its own."""
     options = cluster.gke or GkeOptions()
     asked = gke.Cluster(
         name=cluster.name,
@@ -47,7 +47,7 @@ def cluster_request(cluster: Cluster, project: str, labels: dict[str, str]) -> g
 
 
 def shape(cluster: gke.Cluster) -> dict[str, Any]:
-    """Return what makes a cluster's shape; the number of nodes does unless it follows the pods."""
+    """Return a cluster's shape; with the number of nodes unless it follows the pods."""
     pool = next((one for one in cluster.node_pools if one.name == NODE_POOL), gke.NodePool())
     config, scaling = pool.config, pool.autoscaling
     found: dict[str, Any] = {
@@ -66,7 +66,7 @@ def shape(cluster: gke.Cluster) -> dict[str, Any]:
 
 
 def label_value(text: str) -> str:
-    """Return ``text`` as a value of a Google Cloud label: as it is if it fits, else like it and unique."""
+    """Return ``text`` as a value of a Google Cloud label: unchanged if it fits, else similar and unique."""
     if re.fullmatch("[a-z0-9_-]{1,63}", text):
         return text
     return f"{dns_label(text, 54)}-{digest(text)}"

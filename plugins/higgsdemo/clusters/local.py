@@ -1,7 +1,7 @@
 """The embedded default: clusters of the one-machine Kubernetes, through its own small admin API.
 
 It speaks HTTP to a server that an Airflow connection names, as the other providers do to their clouds; the
-server may as well run on another machine.
+server may also run on another machine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LocalProvider(KubeconfigProvider):
             "memory": cluster.flavor_memory,
             "labels": self.marks,
         }
-        # A server that only rehearses says so in its connection: no campaign has to know.
+        # A server that only rehearses says so in its connection, so campaigns need not know.
         if simulate := find_connection(self._connection, LOCALKUBE).extra_dejson.get("simulate"):
             shape["simulate"] = simulate
         there = self._call("GET", f"/{cluster.name}", absent_ok=True)
@@ -43,7 +43,7 @@ class LocalProvider(KubeconfigProvider):
         self._call("POST", "", json=shape)
 
     def state(self) -> State:
-        """Read the cluster's phase."""
+        """Return the cluster's phase."""
         found = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
         return State(Phase(found["phase"].lower()) if found else Phase.ABSENT)
 
@@ -52,7 +52,7 @@ class LocalProvider(KubeconfigProvider):
         return dict((self._call("GET", f"/{self.cluster.name}", absent_ok=True) or {}).get("labels") or {})
 
     def delete(self) -> bool:
-        """Delete the cluster with all that runs in it."""
+        """Delete the cluster with everything in it."""
         there = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
         if there is None or not is_ours(there["labels"], self.marks):
             return False
@@ -60,7 +60,7 @@ class LocalProvider(KubeconfigProvider):
 
     @property
     def marks(self) -> dict[str, str]:
-        """The labels of the cluster, which its nodes bear, too."""
+        """The labels of the cluster, which its nodes carry, too."""
         return campaign_marks(label_value(self.campaign), self.airflow)
 
     def found(self) -> list[OurCluster]:

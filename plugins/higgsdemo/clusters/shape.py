@@ -1,7 +1,7 @@
-"""Comparing the cluster that is there with the one that was asked for.
+"""Compare the existing cluster with the requested one.
 
-What is there with the same shape is adopted, with another shape it is refused by naming the difference: to
-run on twice the nodes, or to change a cluster that somebody works with, is nobody's wish.
+The same shape is adopted; another is refused by naming the difference, since nobody wants to run on twice the
+nodes by accident, or to change a cluster that somebody works with.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def campaign_marks(campaign: str, airflow: str | None) -> dict[str, str]:
 def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) -> None:
     """Refuse a cluster that this campaign has not made.
 
-    :param marks: the labels or tags that it bears.
+    :param marks: its labels or tags.
     :param ours: those that this campaign gives its clusters.
     """
     if marks.get(PART_OF) != PROJECT:
@@ -45,9 +45,9 @@ def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) 
 
 
 def is_ours(marks: Mapping[str, str], ours: Mapping[str, str]) -> bool:
-    """Whether this campaign has made the cluster that bears these labels or tags.
+    """Return whether this campaign has made the cluster with these labels or tags.
 
-    Clusters of before bear no Airflow's name.
+    Clusters of earlier versions do not name their Airflow.
     """
     there = {AIRFLOW: ours.get(AIRFLOW), **marks}
     return all(there.get(name) == value for name, value in ours.items())
@@ -65,7 +65,7 @@ def made_by_campaigns(
 
 
 def check_shape(cluster: str, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse a cluster that is there with another shape, naming each difference."""
+    """Refuse a cluster that exists in another shape, naming each difference."""
     differences = [
         f"{name} is {_shown(there.get(name))}, wanted {_shown(value)}"
         for name, value in wanted.items()

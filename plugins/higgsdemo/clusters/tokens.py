@@ -1,8 +1,8 @@
-"""Reaching a cloud's cluster with tokens that end long before the campaign does.
+"""Reach a cloud's cluster with tokens that expire long before the campaign ends.
 
-Amazon's are good for a quarter of an hour, Google's for an hour, and a wait for Jobs may last a day. Every
-request therefore asks for the current token, and a token is fetched anew before it ends; should the API say
-401 nevertheless, the client is made anew by whoever holds it.
+Amazon's last a quarter of an hour, Google's an hour, and a wait for Jobs may last a day. Every request
+therefore asks for the current token, which is renewed before it expires; should the API answer 401
+nevertheless, whoever holds the client makes a new one.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Any, NamedTuple
 
 from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, Phase
 
-HEADROOM = 60.0  # s before its end that a token is fetched anew: longer than any request takes
+HEADROOM = 60.0  # s before its end that a token is renewed: longer than any request takes
 
 
 class Token(NamedTuple):
-    """A bearer token, and when it ends (seconds since 1970)."""
+    """A bearer token, and when it expires (seconds since 1970)."""
 
     value: str
     ends: float
 
 
 class Endpoint(NamedTuple):
-    """Where a cluster's API is: its URL, and the certificate it is to be known by (PEM in base64)."""
+    """Where a cluster's API is: its URL, and the certificate that identifies it (PEM in base64)."""
 
     url: str
     certificate: str
 
 
 class Renewal:
-    """The current token, fetched anew shortly before it ends."""
+    """The current token, renewed shortly before it expires."""
 
     def __init__(self, fetch: Callable[[], Token]) -> None:
         self._fetch = fetch
         self._token: Token | None = None
 
     def current(self) -> str:
-        """Return a token that is good for another minute at least."""
+        """Return a token that is valid for at least another minute."""
         if self._token is None or time.time() > self._token.ends - HEADROOM:
             self._token = self._fetch()
         return self._token.value
@@ -57,7 +57,7 @@ class TokenProvider(KubeconfigProvider):
         """Return a new token."""
 
     def kubeconfig(self) -> dict[str, Any]:
-        """Return a kubeconfig with a token that has just been made.
+        """Return a kubeconfig with a new token.
 
         :raises ClusterError: when there is no such cluster, or not yet.
         """

@@ -1,1 +1,1 @@
-"""From the files of a dataset to shards: listed, cut at cluster boundaries, shared out, packed into pods."""
+"""From the files of a dataset to shards: listed, cut at cluster boundaries, distributed, packed into pods."""

@@ -24,7 +24,7 @@ Range = tuple[int, int]
 def entry_boundaries(file: IO[bytes] | PartsReader) -> list[int] | None:
     """Return the entries at which clusters begin, and the number of entries as the last.
 
-    :returns: None for what is no ROOT file with such a tree: the pod that gets it whole says what is wrong.
+    :returns: None for a file without such a tree: the pod that gets it whole reports what is wrong.
     :raises StorageError: as reading ``file`` does.
     """
     try:
@@ -33,7 +33,7 @@ def entry_boundaries(file: IO[bytes] | PartsReader) -> list[int] | None:
             boundaries = {0, *map(int, tree.common_entry_offsets()), int(tree.num_entries)}
     except StorageError:
         raise
-    except Exception:  # noqa: BLE001  # a damaged file fails anywhere in the decoding, with any exception
+    except Exception:  # noqa: BLE001  # a damaged file may raise any exception while it is decoded
         return None
     return sorted(boundaries)
 

@@ -1,7 +1,7 @@
-"""Lists datasets side by side, each to a file of its own, so that memory does not grow with the shards.
+"""List datasets side by side, each to a file of its own, so that memory does not grow with the shards.
 
-A listing is a chain of requests, each page naming the next: several datasets are listed at once. Their lists
-wait on the worker's disk until they can be put together in the order of the datasets.
+A listing is a chain of requests, each page naming the next, so several datasets are listed at once. Their
+lists wait on the worker's disk until they are joined in the order of the datasets.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from higgsdemo.storage.object_store import ObjectStore, StoredObject
 from higgsdemo.storage.xrootd import XrootdStore
 
 AT_ONCE = 8  # datasets
-FILES_AT_ONCE = 16  # of a dataset, that are looked into: a few small requests each
+FILES_AT_ONCE = 16  # files of a dataset that are read: a few small requests each
 Store = ObjectStore | XrootdStore
-NAMED = 20  # files of a dataset that were passed over
+NAMED = 20  # files of a dataset that are named as skipped
 
 
 @dataclass(slots=True)
@@ -46,12 +46,12 @@ class Listing:
 
     :param lines: the file with its shards, a JSON line each.
     :param files: that the shards are of.
-    :param bytes: of all shards of which the size is known.
-    :param unsized: shards of which it is not.
-    :param done: shards that had their result already when the run was planned to resume.
-    :param outdated: names of results, not among these, that are corrupt or older than their file: of it, or
-        of parts that it was cut into.
-    :param passed_over: files that are no shards: the first ones by key, with the reason.
+    :param bytes: of all shards of known size.
+    :param unsized: shards of unknown size.
+    :param done: shards that had their result when the run was planned to resume.
+    :param outdated: names of other results that are corrupt or older than their file: of it, or of parts that
+        it was cut into.
+    :param passed_over: files that are not shards: the first ones by key, with the reason.
     """
 
     dataset: DatasetRef
@@ -74,7 +74,7 @@ class Listing:
 def list_datasets(
     run: Run, datasets: Sequence[DatasetRef], connection: str, output: ObjectStore, folder: Path
 ) -> list[Listing]:
-    """List datasets, in any number.
+    """List any number of datasets.
 
     :param connection: the Airflow connection that reads them.
     :param output: the run's folder: what a resumed run has done already.
@@ -113,7 +113,7 @@ def index_urls(dataset: DatasetRef, store: Store) -> list[str]:
 
 
 def open_stores(datasets: Sequence[DatasetRef], connection: str) -> dict[str, Store]:
-    """Return the stores of datasets by their URL; the connection is asked only once."""
+    """Return the stores of datasets by their URL; each connection is resolved once."""
     if datasets[0].url.startswith("root:"):
         return {dataset.url: XrootdStore(dataset.base) for dataset in datasets}
     first = ObjectStore(datasets[0].base, connection)
@@ -164,7 +164,7 @@ def _listing(
 
 
 def _by_file(done: Iterable[str]) -> dict[str, list[str]]:
-    """Return the names of results by that of the file, whole or cut, which they may be of."""
+    """Return the names of results by that of the file, whole or cut, that they may belong to."""
     found: dict[str, list[str]] = {}
     for name in done:
         for file in {name, PART.sub("", name)}:
@@ -173,7 +173,7 @@ def _by_file(done: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _streamed(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shard]) -> Iterator[Shard]:
-    """Yield shards as pods stream them: with the version of their file, and cut if the campaign says so."""
+    """Yield shards for streaming: with the version of their file, and cut if the campaign says so."""
 
     def looked_into(shard: Shard) -> list[Shard]:
         stored = _stored(shard, dataset, store)
@@ -201,7 +201,7 @@ def first_file(dataset: DatasetRef, store: Store) -> StoredObject | None:
 
 
 def _ranges(store: Store, stored: StoredObject, about: int) -> list[tuple[int, int]]:
-    """Return where a file is cut; nowhere when it cannot be read, so that its pod says what is wrong."""
+    """Return where a file is cut; nowhere when it cannot be read, so that its pod reports it."""
     from higgsdemo.datasets.entry_ranges import entry_boundaries, entry_ranges
 
     with store.open(stored) as file:
@@ -221,7 +221,7 @@ def write_shards(output: ObjectStore, key: str, parts: Iterable[Path], folder: P
 
 
 def incomplete(listing: Listing, connection: str) -> str | None:
-    """Say in which way a dataset is not all there."""
+    """Say how a dataset is incomplete."""
     dataset, found = listing.dataset, listing.files
     if not found:
         asked = f"are the URL and the Airflow connection {connection!r}" if connection else "is the URL"
@@ -235,7 +235,7 @@ def incomplete(listing: Listing, connection: str) -> str | None:
 
 
 def _files(dataset: DatasetRef, store: Store) -> Iterator[File]:
-    """Yield a dataset's files: from its index file, which gives names alone, or from the store."""
+    """Yield a dataset's files: from its index file, which has only names, or from the store."""
     if dataset.is_file:
         stored = store.look_up(dataset.url[:-1].removeprefix(dataset.base))
         if stored is not None:

@@ -1,11 +1,11 @@
-"""The integrated luminosity of each data file, which pods pass on into their results.
+"""The integrated luminosity of each data file, which pods copy into their results.
 
-A stream is the data of one trigger (muons or electrons) in one year. Best known is the luminosity of every
-single file, as the demo of 2019 worked it out from the certified luminosity sections: JSON files of
-``{"<URL of the file>": <1/ub>}`` in ``include/datasets/<catalogue>/lumi/`` are read where there are any.
-Each of the other files of a sample has an equal share of what these leave of the whole that the catalogue
-names (``streams`` in ``catalogue.json``, in 1/pb), so that all files add up to it. Files of a dataset of the
-campaign's own count as files of the sample that it belongs to, wherever they lie.
+A stream is the data of one trigger (muons or electrons) in one year. The best numbers are those of single
+files, as the demo of 2019 computed them from the certified luminosity sections: JSON files of ``{"<URL of the
+file>": <1/ub>}`` in ``include/datasets/<catalogue>/lumi/`` are read where they exist. The other files of a
+sample share equally what these leave of the whole that the catalogue names (``streams`` in
+``catalogue.json``, in 1/pb), so that all files add up to it. Files of a campaign's own dataset count as files
+of the sample that it names, wherever they lie.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROUNDED = 1e-3  # of a stream: catalogues give it with four or five digits
 class Luminosities:
     """The luminosities of a catalogue's data files.
 
-    Raises CatalogueError when a file of luminosities is none.
+    :raises CatalogueError: when a file of luminosities is invalid.
     """
 
     def __init__(self, catalogue: Catalogue, root: Path = DATASETS_DIR) -> None:
@@ -40,9 +40,9 @@ class Luminosities:
     def of(self, dataset: DatasetRef, file: str, share: float = 1.0) -> dict[str, Any] | None:
         """Return stream and value (1/ub) of a file of ``dataset``, named by its key below the dataset's.
 
-        :param share: the part of the file's events that it is asked for. Luminosity is taken to be spread
-            evenly over them, so that all parts add up to that of the file, and some to a part of it.
-        :returns: None for what is no data of the catalogue.
+        :param share: the part of the file's events in question. Luminosity is taken to be spread evenly over
+            them, so that all parts add up to the file's.
+        :returns: None for what is not data of the catalogue.
         :raises CatalogueError: when listed files alone have more luminosity than their whole sample.
         """
         known = self._catalogue.datasets.get(dataset.name)
@@ -58,7 +58,7 @@ class Luminosities:
     def _share_of_remainder(self, sample: Sample, whole: float, prefix: str) -> float:
         """Return the luminosity (1/ub) of each file of a sample that is not listed.
 
-        Listed are those below ``prefix`` and the prefixes that the catalogue knows of the sample.
+        Listed are those below ``prefix`` and the sample's prefixes in the catalogue.
         """
         known = {one.prefix for one in self._catalogue.datasets.values() if one.sample.name == sample.name}
         folders = tuple(f"{one.strip('/')}/" for one in known | {prefix})
@@ -74,7 +74,7 @@ class Luminosities:
 
 
 def _read(path: Path) -> dict[str, float]:
-    """Return the luminosities of a file by the keys of its files: URLs differ in store and bucket alone."""
+    """Return the luminosities of a JSON file by key: URLs differ only in store and bucket."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         values = {_key(url): float(value) for url, value in document.items()}

@@ -1,4 +1,4 @@
-"""Reads index files that lie in buckets, for files that a run would count twice: only they tell."""
+"""Find files that a run would count twice, where only index files in buckets tell."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from higgsdemo.storage.connections import OPEN, access, scheme_of
 
 
 def refuse_overlaps(placed: Sequence[Placed]) -> None:
-    """Refuse datasets of which one has files of another, where the campaign alone could not tell.
+    """Refuse datasets that share files, where the campaign alone could not tell.
 
     :param placed: datasets; the Airflow connections that read them stand for their stores.
-    :raises ListingError: when they have, or an index file is wrong.
+    :raises ListingError: when they do, or an index file is wrong.
     :raises StorageError: when one cannot be read.
     """
     connections = {one.ref.name: one.store for one in placed}
@@ -24,7 +24,7 @@ def refuse_overlaps(placed: Sequence[Placed]) -> None:
     for one in placed:
         buckets[one.ref.url.split("/")[2]].add(one.store)
     remote = any(one.ref.index and "://" in one.ref.index for one in placed)
-    several = any(len(known) > 1 for known in buckets.values())  # which may lead to one store, or to many
+    several = any(len(known) > 1 for known in buckets.values())  # they may lead to one store, or to many
 
     def files(dataset: DatasetRef) -> list[str]:
         return index_urls(dataset, open_stores([dataset], connections[dataset.name])[dataset.url])
@@ -40,7 +40,7 @@ def refuse_overlaps(placed: Sequence[Placed]) -> None:
 
 
 def _endpoint(scheme: str, connection: str) -> str:
-    """Return where a connection's store is; empty for a cloud's own, where no two buckets have one name."""
+    """Return where a connection's store is; empty for a cloud's own, whose bucket names are unique."""
     if scheme in OPEN:
         return ""
     settings = access(f"{scheme}://any", connection).settings

@@ -1,4 +1,4 @@
-"""How many shards a pod takes on: one where files are large, more where making pods would take longer."""
+"""How many shards a pod takes: one where files are large, more where making pods would take longer."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ ALL_THERE_IN = 60.0  # s
 
 
 def shards_per_pod(cluster: Cluster, shards: int, stages_in_apart: bool = False) -> int:
-    """Return the number of shards a pod of ``cluster`` takes on, of ``shards`` in all.
+    """Return the number of shards per pod of ``cluster``, of ``shards`` in all.
 
-    For ``auto``: ``shards / k`` pods of k shards are there after ``shards / (k * PODS_A_SECOND)`` seconds.
-    That is to be a minute at most, so ``k >= shards / 600``. But every slot is to have work, so that there
-    are at least as many pods as slots: ``k <= shards / slots``. The second wins: idle cores cost more than
-    a late start.
+    For ``auto``: ``shards / k`` pods of k shards exist after ``shards / (k * PODS_A_SECOND)`` seconds. That
+    should be a minute at most, so ``k >= shards / 600``. But every slot should have work, so that there are
+    at least as many pods as slots: ``k <= shards / slots``. The second wins: idle cores cost more than a late
+    start.
 
     26,920 shards on ten clusters of 1,122 slots are 2,692 each: a minute asks for 5 shards a pod, the slots
     allow 2. A million shards there are 100,000 each: 167 for the minute, 89 for the slots, and 1,124 pods.
 
-    :param stages_in_apart: the image takes one file a pod, whatever is asked for.
+    :param stages_in_apart: the image takes one file per pod, whatever the campaign says.
     """
     if cluster.shards_per_pod != "auto":
         return cluster.shards_per_pod

@@ -1,7 +1,7 @@
-"""Refuses simulated files in the place of data: their plot would show a peak that nobody has measured.
+"""Refuse simulated files in the place of data: their plot would show a peak that nobody has measured.
 
-The demo's generator says in each file what it is, by the title of the tree, which goes wherever the file is
-copied. ROOT keeps it in the file's directory too: two reads of some kilobytes, of one file a dataset.
+The demo's generator marks each file by the title of its tree, which stays with every copy. ROOT keeps it in
+the file's directory too, so two reads of some kilobytes, of one file per dataset, suffice.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from higgsdemo.storage.connections import StorageError, scheme_of
 from higgsdemo.wording import printable
 
 SIMULATED = "Simulated events, not CMS collisions"
-"""The title of the tree in files that the demo's generator has made."""
+"""The tree's title in files of the demo's generator."""
 
 
 def refuse_simulated(catalogue: Catalogue, placed: Sequence[Placed]) -> None:
-    """Refuse datasets of data whose first file says that it is simulated, unless the catalogue says so too.
+    """Refuse datasets of data whose first file is marked as simulated, unless the catalogue says so too.
 
-    What cannot be listed or read is passed over: the task that lists it, or its pod, says why.
+    What cannot be listed or read is ignored: the task that lists it, or its pod, reports it.
 
     :raises ListingError: naming each such dataset and its file.
     """
@@ -63,11 +63,11 @@ def _problem(opened: tuple[DatasetRef, Store]) -> str | None:
 
 
 def _title(file: object) -> str | None:
-    """Return the title of a file's tree, as its directory has it; None of what is no ROOT file with one."""
+    """Return the title of a file's tree from the file's directory; None where there is none."""
     try:
         with uproot.open(file) as opened:
             return str(opened.key(TREE).fTitle)
     except StorageError:
         raise
-    except Exception:  # noqa: BLE001  # a damaged file fails anywhere in the decoding, with any exception
+    except Exception:  # noqa: BLE001  # a damaged file may raise any exception while it is decoded
         return None

@@ -1,9 +1,9 @@
-"""Shares the shards of a campaign out over its clusters, in proportion to what each can do.
+"""Distribute the shards of a campaign over its clusters, in proportion to their capacity.
 
-The shards stay in the order of the datasets and of their keys, and each cluster takes one piece of that row.
-A dataset is therefore cut only where a cluster's piece ends, and there are at most as many Jobs more than
-datasets as there are clusters. The same listing and the same clusters always give the same pieces, so that a
-run that is repeated or resumed finds every shard where it was.
+The shards stay in the order of the datasets and of their keys, and each cluster takes one piece of that
+sequence. A dataset is therefore cut only where a cluster's piece ends, and there are at most as many extra
+Jobs as clusters. The same listing and clusters always give the same pieces, so that a repeated or resumed run
+finds every shard where it was.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from higgsdemo.storage.object_store import ObjectStore
 
 
 def pieces(sizes: Iterable[float], total: float, capacities: Sequence[float]) -> Iterator[int]:
-    """Yield for each shard of a row the position of its cluster, in ascending order.
+    """Yield for each shard of a sequence the position of its cluster, in ascending order.
 
-    Cluster i owns the part of the row's bytes that corresponds to its part of all capacity; a shard goes to
-    the cluster that its middle byte falls to, so no cluster is off its share by more than one shard.
+    Cluster i owns the part of the bytes that corresponds to its part of all capacity; a shard goes to the
+    cluster that has its middle byte, so no cluster is off its share by more than one shard.
 
     :param sizes: bytes of each shard.
     :param total: their sum.
@@ -98,6 +98,6 @@ def _total(listings: Sequence[Listing]) -> float:
 
 
 def mean_bytes(listings: Sequence[Listing]) -> float | None:
-    """Return the mean size of the shards of which it is known; None where it is of none."""
+    """Return the mean size of the shards of known size; None where there are none."""
     sized = sum(listing.shards - listing.unsized for listing in listings)
     return sum(listing.bytes for listing in listings) / sized if sized else None

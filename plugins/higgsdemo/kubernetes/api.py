@@ -1,6 +1,6 @@
-"""Putting our objects into a cluster, finding them again and taking them away, with errors people can act on.
+"""Create, find and remove our objects in a cluster, with errors that people can act on.
 
-Every write is idempotent: what is there already is adopted when it is ours and the same, and refused by name
+Every write is idempotent: an existing object is adopted when it is ours and the same, and refused by name
 when it is not. A retried, cleared or repeated task therefore never doubles anything.
 """
 
@@ -27,25 +27,25 @@ from higgsdemo.wording import ExplainedError, printable, printable_lines
 
 Manifest = dict[str, Any]
 PAGE = 500
-TAKEN = (403, 409)  # of what is there already: a quota that is used up is told of before the name is
+TAKEN = (403, 409)  # of an existing object: an exhausted quota is reported before the name is
 LOG_BYTES = 16_000
 LONGEST_REFUSAL = 2_000  # characters; the server names every field that is wrong
-ANSWER_IN = (10.0, 60.0)  # s to connect, and of silence; the client itself would wait for ever
+ANSWER_IN = (10.0, 60.0)  # s to connect, and of silence; the client itself would wait forever
 PULLED_IN = timedelta(hours=1)  # age of a DaemonSet that may still be waited for
-GONE_IN = 60.0  # s that a deleted Job is waited for; its pods are not
+GONE_IN = 60.0  # s to wait for a Job's deletion, not for its pods'
 RETRY = Retry(
     total=6,  # pauses of 0.5, 1, 2, 4 and 8 s, each up to 0.5 s longer, or what the server asks for
     backoff_factor=0.5,
     backoff_jitter=0.5,
     backoff_max=30,
     status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=None,  # every write is idempotent: what was made though its answer was lost is adopted
+    allowed_methods=None,  # every write is idempotent: an object whose answer was lost is adopted
     retry_after_max=60,
     raise_on_status=False,
 )
 
 
-FINAL = {400, 404, 405, 415, 422}  # refusals of what was asked for; a quota (403) may have room later
+FINAL = {400, 404, 405, 415, 422}  # refusals of the request itself; a quota (403) may have room later
 
 
 class KubeError(ExplainedError):
@@ -60,14 +60,14 @@ class KubeError(ExplainedError):
 
 
 class Applied(NamedTuple):
-    """An object that is in the cluster: its uid, and as what it was found; None if it was created now."""
+    """An object in the cluster: its uid, and what it was found as; None if it was created now."""
 
     uid: str
     found: Manifest | None = None
 
 
 class KubeCluster:
-    """The objects of ours in one cluster, within one namespace."""
+    """Our objects in one namespace of one cluster."""
 
     def __init__(self, name: str, namespace: str, api: ApiClient) -> None:
         self.name, self.namespace = name, namespace
@@ -76,13 +76,13 @@ class KubeCluster:
         self._network = NetworkingV1Api(api)
 
     def ensure_namespace(self) -> None:
-        """Create the namespace unless it is there, or is not ours to create."""
+        """Create the namespace unless it exists, or is not ours to create."""
         body = {"metadata": {"name": self.namespace, "labels": {labels.PART_OF: labels.PROJECT}}}
         with explained(self.name, f"create namespace {self.namespace}", ignore=(403, 409)):
             self._core.create_namespace(body)
 
     def apply(self, manifest: Manifest) -> Applied:
-        """Create an object; adopt the one that is there if it is ours and the same.
+        """Create an object; adopt an existing one if it is ours and the same.
 
         :raises KubeError: when another object has that name, or the cluster refuses.
         """
@@ -97,9 +97,9 @@ class KubeCluster:
         return Applied(str(self._create(manifest)))  # or it says why not
 
     def put_secret(self, manifest: Manifest) -> None:
-        """Create a Secret, or give the one that is there, if it is ours, the present credentials.
+        """Create a Secret, or replace the credentials in an existing one of ours.
 
-        One patch tests whose it is and replaces all its keys: nobody needs the right to read Secrets.
+        One patch tests the owner and replaces all keys, so nobody needs the right to read Secrets.
 
         :raises KubeError: when another owner's Secret has that name, or the cluster refuses.
         """
@@ -121,21 +121,21 @@ class KubeCluster:
         self._create(manifest)
 
     def submit(self, job: Manifest, manifest: Manifest, lacking: Collection[int]) -> bool:
-        """Apply a Job and the ConfigMap that its pods read, which goes with it.
+        """Apply a Job and its pods' ConfigMap, which is deleted with it.
 
-        The Job comes first, for its uid makes it the owner; pods wait for a ConfigMap that is not there yet.
-        A Job that is through with an index in ``lacking`` is made anew; its pods pass over what has a result.
+        The Job comes first, for its uid makes it the owner; pods wait for a missing ConfigMap. A Job that is
+        through with an index in ``lacking`` is made anew; its pods skip what has a result.
 
         :param lacking: completion indexes of shards that have no result.
         :returns: whether the Job was created.
         """
         there, name = self.apply(job), job["metadata"]["name"]
         if there.found and _is_spent(there.found, lacking):
-            self._own(manifest, None)  # or it would go with the Job
+            self._own(manifest, None)  # or it would be deleted with the Job
             there = self._make_anew(job, there.uid)
         owner = [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": there.uid}]
         owned = {"metadata": manifest["metadata"] | {"ownerReferences": owner}}
-        if self.apply(manifest | owned).found:  # it may be of a Job that is gone, and go after it
+        if self.apply(manifest | owned).found:  # it may belong to a deleted Job, and be deleted after it
             self._own(manifest, owner)
         return not there.found
 
@@ -145,7 +145,7 @@ class KubeCluster:
             return self._plain(self._core.read_namespaced_config_map(name, self.namespace))
 
     def stop_job(self, name: str) -> None:
-        """Suspend a Job: its pods end, no further ones start, and its status stays to be read."""
+        """Suspend a Job: its pods end, no others start, and its status remains."""
         with explained(self.name, f"suspend Job {name}", ignore=(404, 422)):  # 422: it has ended
             stopped = {"metadata": {"annotations": {labels.STOPPED: "true"}}, "spec": {"suspend": True}}
             self._batch.patch_namespaced_job(name, self.namespace, stopped)
@@ -158,7 +158,7 @@ class KubeCluster:
             )
 
     def owners(self) -> Counter[tuple[str, str]]:
-        """Count what of ours has pods in the namespace, by the values of the labels of campaign and run.
+        """Count what of ours has pods in the namespace, by the label values of campaign and run.
 
         Secrets are not listed: whoever may list them may read them.
         """
@@ -236,7 +236,7 @@ class KubeCluster:
             self._core.patch_namespaced_config_map(name, self.namespace, owned)
 
     def _make_anew(self, job: Manifest, uid: str) -> Applied:
-        """Delete this very Job, and make it anew as soon as name and quota are free; its pods go after it."""
+        """Delete this very Job, and recreate it once name and quota are free; its pods are deleted later."""
         name = job["metadata"]["name"]
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         with explained(self.name, f"delete Job {name}", ignore=(404, 409)):  # gone, or another by now
@@ -247,7 +247,7 @@ class KubeCluster:
             try:
                 there = self.apply(job)
             except KubeError as error:
-                if late or error.status != 403:  # a quota is told of the deletion a little later
+                if late or error.status != 403:  # a quota is freed a little after the deletion
                     raise
             else:
                 if there.uid != uid:
@@ -268,7 +268,7 @@ class KubeCluster:
 
     def _taken(self, kind: str, name: str, difference: str) -> KubeError:
         way_out = "remove it (stage 'cleanup'), or give the run another run_name"
-        if kind == "ServiceAccount":  # which all runs share
+        if kind == "ServiceAccount":  # all runs share it
             way_out = "a campaign with another pod_identity needs a namespace of its own"
         return KubeError(
             f"cluster {self.name}: {kind} {name} in namespace {self.namespace} is there already with "
@@ -295,7 +295,7 @@ class KubeCluster:
 
 
 def patient(api: ApiClient) -> ApiClient:
-    """Let a client repeat its requests, and wait for no answer for ever."""
+    """Let a client repeat its requests, with a time-out for each."""
     api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY
     asked = api.rest_client.request
 
@@ -308,7 +308,7 @@ def patient(api: ApiClient) -> ApiClient:
 
 @contextmanager
 def explained(cluster: str, action: str, ignore: tuple[int, ...] = ()) -> Iterator[None]:
-    """Turn the client's errors into a KubeError of one line; pass over the statuses in ``ignore``."""
+    """Turn the client's errors into a KubeError of one line; ignore the statuses in ``ignore``."""
     try:
         yield
     except ApiException as error:
@@ -328,13 +328,13 @@ def reason(error: Any) -> str:
 
 
 def _ends(job: Manifest) -> set[str]:
-    """Return how a Job has ended, Complete or Failed; nothing while it goes on."""
+    """Return how a Job has ended, Complete or Failed; nothing while it runs."""
     conditions = (job.get("status") or {}).get("conditions") or []
     return {one["type"] for one in conditions if one["status"] == "True"} & {"Complete", "Failed"}
 
 
 def _is_spent(job: Manifest, lacking: Collection[int]) -> bool:
-    """Whether a Job does no more for an index in ``lacking``: it goes, has ended, or was stopped by us."""
+    """Return whether a Job is through with an index in ``lacking``: deleted, ended, or stopped by us."""
     metadata, status = job["metadata"], job.get("status") or {}
     if metadata.get("deletionTimestamp") or _ends(job):
         return True

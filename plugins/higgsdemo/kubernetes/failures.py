@@ -24,7 +24,7 @@ GONE = "its pods have failed and are gone"
 UNTRIED = "its Job ended, or was stopped, before a pod of it was through"
 REMOVED = "its Job is gone, and with it what its pods said"
 LONGEST_REASON = 500  # characters; a termination message may have 4096
-LOGS_READ = 20  # pods whose logs are looked at: enough to see why, little enough for a cluster that is busy
+LOGS_READ = 20  # pods whose logs are read: enough to see why, few enough for a busy cluster
 LOG_LINES = 20
 RULER = re.compile(r"\W{4}")  # how the begin and end of a message in several lines are marked
 Failure = dict[str, Any]
@@ -32,11 +32,11 @@ Manifest = dict[str, Any]
 
 
 class Attempt(NamedTuple):
-    """What is known of the completion index that had a shard, in the last Job that tried it.
+    """What is known of a shard's completion index, in the last Job that tried it.
 
     :param known: what its Job knows of it.
     :param shards: the names of all its shards.
-    :param pod: the last pod of it that has failed; None where another has succeeded, or none is left.
+    :param pod: its last failed pod; None where another has succeeded, or none is left.
     """
 
     known: str
@@ -45,7 +45,7 @@ class Attempt(NamedTuple):
 
     @property
     def ended(self) -> bool:
-        """Whether a pod of it was through."""
+        """Whether one of its pods has ended."""
         return self.pod is not None or self.known != UNTRIED
 
 
@@ -118,7 +118,7 @@ def _created(thing: Manifest) -> str:
 
 
 def _lines(cluster: KubeCluster, job: Manifest) -> list[str]:
-    """Return the manifest of a Job, a line an index; none where somebody has removed it."""
+    """Return the manifest of a Job, a line per index; none where somebody has removed it."""
     from higgsdemo.kubernetes.api import KubeError
 
     volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}
@@ -132,7 +132,7 @@ def _lines(cluster: KubeCluster, job: Manifest) -> list[str]:
 
 
 def _gone(job: Manifest) -> str:
-    """Say what a Job tells of indexes whose pods are gone."""
+    """Say what a Job knows of indexes whose pods are gone."""
     conditions = (job.get("status") or {}).get("conditions") or []
     ended = [one for one in conditions if one["type"] == "Failed" and one["status"] == "True"]
     told = [f"{one.get('reason', 'Failed')}: {one.get('message', '')}".rstrip(": ") for one in ended]
@@ -167,9 +167,9 @@ def pod_reason(pod: Manifest, shard: str = "", shards: Collection[str] = ()) -> 
 
 
 def _words(message: str, shard: str, shards: Collection[str]) -> str:
-    """Return what a termination message says of a shard: a line that begins with its name, or what ends it.
+    """Return what a termination message says of a shard: the line that begins with its name, or the last.
 
-    Lines that begin with the names of other shards tell of those.
+    Lines that begin with the names of other shards concern only those.
     """
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     about = [
@@ -193,7 +193,7 @@ def _words(message: str, shard: str, shards: Collection[str]) -> str:
 
 
 def _ended_badly(pod: Manifest) -> list[Manifest]:
-    """Return the statuses of the containers that have failed; those that never began have not."""
+    """Return the statuses of the containers that have failed, without those that never began."""
     status = pod["status"]
     statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
     return [one for one in statuses if ((one.get("state") or {}).get("terminated") or {}).get("exitCode")]

@@ -1,7 +1,7 @@
 """The Kubernetes objects of a campaign: for each dataset one Indexed Job and the manifest its pods read.
 
-Whole manifests as plain dictionaries, rendered from a run and nothing else, so that the same run always gives
-the same names and the same content: submitting again finds what is there.
+They are complete manifests as plain dictionaries, rendered from a run alone, so that the same run always
+gives the same names and content: submitting again finds what exists.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from higgsdemo.run import ClusterRun
 MANIFEST_BYTES = 900_000  # a ConfigMap holds 1 MiB in all; the rest is room for its metadata
 ENVELOPE = len('{"shards": []}\n')
 KEEP_FINISHED = 24 * 3600  # s: long enough to look at a failed pod the next morning
-PULLS_WITH = {  # said, since a quota may want it so; nothing is taken from the Jobs, which may fill the nodes
+PULLS_WITH = {  # named, since a quota may require it, and tiny: the Jobs may fill the nodes
     "requests": {"cpu": "0", "memory": "0"},
     "limits": {"cpu": "100m", "memory": "64Mi"},
 }
@@ -38,7 +38,7 @@ PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The part of a dataset that one Job works off: a line of its manifest is one completion index.
+    """The part of a dataset that one Job processes: each line of its manifest is one completion index.
 
     :param shards: in all of them.
     :param shards_per_pod: in each of them but the last.
@@ -82,7 +82,7 @@ def chunks(shards: Iterable[Shard], shards_per_pod: int) -> Iterator[Chunk]:
 
 
 def _groups(shards: Iterable[Shard], most: int) -> Iterator[list[str]]:
-    """Yield the entries of each completion index: so many shards, or as many as fit into a manifest."""
+    """Yield the entries of each completion index: `most` shards, or as many as fit into a manifest."""
     group: list[str] = []
     size = 0
     for shard in shards:

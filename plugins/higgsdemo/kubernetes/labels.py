@@ -1,4 +1,4 @@
-"""The names and labels that everything of ours in a cluster bears: how it is adopted, watched and removed."""
+"""The names and labels of everything of ours in a cluster, by which it is adopted, watched and removed."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def selector(campaign: str, run: str | None = None) -> str:
 
 
 def owner(manifest: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return whose an object is, by its labels; what all runs share has no campaign and no run."""
+    """Return an object's owner, by its labels; what all runs share has no campaign and no run."""
     marks = manifest["metadata"].get("labels") or {}
     return {label: marks.get(label) for label in OWNER}
 
 
 def label_value(text: str) -> str:
-    """Return ``text`` as a label value: itself where it is one of up to 62 characters, else one of 63."""
+    """Return ``text`` as a label value: unchanged up to 62 characters, else one of 63."""
     if re.fullmatch("[A-Za-z0-9]([A-Za-z0-9_.-]{0,60}[A-Za-z0-9])?", text):
         return text
-    stem = dns_label(text, 46) or "x"  # so that 16 digits are left: nobody finds two texts that share them
+    stem = dns_label(text, 46) or "x"  # 16 digits are left: nobody finds two texts that share them
     return f"{stem}-{digest(text, 62 - len(stem))}"
 
 
 def object_name(run: Run, content: Any) -> str:
-    """Return the name of an object, which no other run has, and this one for the same content alone.
+    """Return the name of an object, unique to this run and this content.
 
-    It begins as the campaign and the run do, and leaves room for what Kubernetes adds to the name of an
-    Indexed Job's pods.
+    It begins with the campaign's and the run's names, and leaves room for what Kubernetes adds to the name of
+    an Indexed Job's pods.
     """
     stem = dns_label(f"{run.campaign}-{run.name}", 32)
     unique = digest([run.campaign, run.name, run.output, content], 16)

@@ -1,8 +1,8 @@
-"""The pods of a Job: which containers work off a completion index, and what each of them is given.
+"""The pods of a Job: the containers that process a completion index, and their environment.
 
-Our own image does all of it in one container. The CMSSW image of 2019 knows neither S3 nor the pod contract,
-so three containers follow each other: ours stages in, CMSSW analyses the local file, ours publishes what it
-left. Only ours see credentials.
+Our own image does everything in one container. The CMSSW image of 2019 knows neither S3 nor the pod contract,
+so three containers follow each other: ours stages in, CMSSW analyses the local file, ours publishes the
+result. Only ours see credentials.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INPUT_DIR = "/input"
 OUTPUT_DIR = "/output"
 STAGE_IN, ANALYSIS, PUBLISH = "stage-in", "analysis", "publish"  # containers
 USER = 65532  # the "nonroot" of distroless images; any other than 0 will do
-GRACE_PERIOD = 5  # s, as the original: a pod holds nothing worth saving
+GRACE_PERIOD = 5  # s, as in the original: a pod holds nothing worth saving
 POD_ACCOUNT = "higgs-pods"
 TEST_MODE = "/dev/null"
 AOD_SCRIPT = f"""\
@@ -73,7 +73,7 @@ def failure_policy(assignment: ClusterRun) -> Manifest:
     first = STAGE_IN if _stages_in_apart(assignment) else ANALYSIS
     return {
         "rules": [
-            # A preempted, drained or deleted node is no fault of the shard: it costs no retry.
+            # A preempted, drained or deleted node is not the shard's fault: it costs no retry.
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             {
                 "action": "FailIndex",
@@ -84,12 +84,12 @@ def failure_policy(assignment: ClusterRun) -> Manifest:
 
 
 def pod_security() -> Manifest:
-    """Return the security context of a pod whose containers all run as one user without rights."""
+    """Return the security context of a pod whose containers all run as one unprivileged user."""
     return {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER} | _pod_security_of_any_user()
 
 
 def container_security() -> Manifest:
-    """Return the security context of a container that writes to its volumes alone."""
+    """Return the security context of a container that writes only to its volumes."""
     return _unprivileged() | {"readOnlyRootFilesystem": True}
 
 
@@ -204,5 +204,5 @@ def _resources(cluster: Cluster) -> Manifest:
 
 
 def _stage_in_volume(cluster: Cluster) -> Manifest:
-    """Memory for ``/dev/shm``; else the node's disk, which a provider puts on local SSDs where asked to."""
+    """Return memory for ``/dev/shm``; else the node's disk, which a provider puts on local SSDs if asked."""
     return {"medium": "Memory"} if cluster.dpath == "/dev/shm" else {}

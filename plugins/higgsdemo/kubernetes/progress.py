@@ -1,7 +1,7 @@
 """How far a cluster's Jobs are, read from their status alone: a few objects, whatever the number of pods.
 
-The condition of an Indexed Job cannot be trusted for it: one failed index ends a Job as Failed though all the
-others succeeded, so shards are counted from ``completedIndexes`` and ``failedIndexes``.
+The condition of an Indexed Job does not tell: one failed index ends a Job as Failed though all the others
+succeeded, so shards are counted from ``completedIndexes`` and ``failedIndexes``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Progress:
 
     @property
     def pending(self) -> int:
-        """Shards that no pod has taken up."""
+        """Shards that no pod has started."""
         return max(self.total - self.done - self.failed - self.running, 0)
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ def job_progress(job: dict[str, Any]) -> Progress:
 
 
 def failed_indexes(job: dict[str, Any]) -> int:
-    """Return how many shards of a Job have failed at least: one an index, as its pod publishes the others."""
+    """Return how many shards of a Job have failed at least: one per index, whose pod publishes the others."""
     return len(list(indexes((job.get("status") or {}).get("failedIndexes"))))
 
 
@@ -80,7 +80,7 @@ def total_progress(parts: Iterable[Progress]) -> Progress:
 
 
 def job_pods(job: dict[str, Any]) -> Counter[str]:
-    """Return a Job's pods by phase; those that are being removed are ``terminating``, in no phase else."""
+    """Return a Job's pods by phase; those being removed count as ``terminating`` alone."""
     status = job.get("status") or {}
     active, ready = int(status.get("active") or 0), int(status.get("ready") or 0)
     ended = {phase: int(status.get(phase) or 0) for phase in ("succeeded", "failed", "terminating")}

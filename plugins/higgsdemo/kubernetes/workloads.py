@@ -1,8 +1,8 @@
-"""The images a campaign can run, each with what its containers are given beyond the pod contract.
+"""The images a campaign can run, each with what its containers get beyond the pod contract.
 
 A workload keeps the pod contract (``docs/architecture.md``): it finds its shards through ``SHARD_MANIFEST``
-and ``JOB_COMPLETION_INDEX`` and leaves one result a shard below ``OUTPUT_URL``. An image that cannot reach a
-bucket, as that of 2019, is put between two containers of an image that can.
+and ``JOB_COMPLETION_INDEX`` and writes one result per shard below ``OUTPUT_URL``. An image that cannot reach
+a bucket, such as that of 2019, runs between two containers of an image that can.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Workload:
     """An image that analyses shards.
 
     :param image: its default reference, empty for ours; a campaign may name another.
-    :param environment: variables of its own.
-    :param stages_in_apart: it analyses local files alone: other containers stage in and publish for it.
+    :param environment: its own variables.
+    :param stages_in_apart: it analyses only local files: other containers stage in and publish for it.
     :param start_seconds: from a pod's start until it works on its first shard, on a node that has the image.
     :param bytes_a_second: that it analyses on a core.
     """
@@ -63,5 +63,5 @@ def our_image() -> str:
 
 
 def is_ours(image: str) -> bool:
-    """Whether a reference is of the name that our images are built with, which on Docker Hub is nobody's."""
+    """Return whether a reference has the name of our own builds, which nobody owns on Docker Hub."""
     return re.sub(r"^((index|registry-1)\.)?docker\.io/", "", image).startswith("higgsdemo/")

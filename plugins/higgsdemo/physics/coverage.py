@@ -1,4 +1,4 @@
-"""How much of a campaign its spectra show: the shards that were computed, of those that it has."""
+"""How much of a campaign its spectra show: the computed part of its shards."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ GENERATOR_WEIGHT = "genWeight"
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """Spectra of a campaign of which parts may be missing."""
+    """Spectra of a campaign, parts of which may be missing."""
 
     shards_computed: int
     shards_expected: int
     exposures: tuple[Exposure, ...] = ()
     absent: tuple[str, ...] = ()
-    """Samples of which no event was processed: those asked for, and those that the stack lacks."""
+    """Samples without a processed event: requested ones, and those that the stack lacks."""
     lacking: dict[str, dict[str, int]] = field(default_factory=dict)
-    """By branch that the selection used in some files, and dataset, the shards whose files lack it."""
+    """By branch that the selection used in some files, and dataset: the shards whose files lack it."""
 
     @property
     def coverage(self) -> float:
-        """The computed part of the expected shards, 0 to 1."""
+        """Return the computed part of the expected shards, 0 to 1."""
         return self.shards_computed / self.shards_expected if self.shards_expected else 0.0
 
 
 def computed_shards(sums: Mapping[str, DatasetSum], expected: Mapping[str, int]) -> int:
-    """The shards of the campaign, `expected` by dataset, that were computed."""
+    """Return the computed shards, and those of the campaign, `expected` by dataset."""
     return sum(min(sums[name].computed, shards) for name, shards in expected.items() if name in sums)
 
 
 def lacking_branches(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, dict[str, int]]:
-    """By branch and dataset, the shards that lack a branch which others have.
+    """Return by branch and dataset the shards that lack a branch which others have.
 
-    Weights of a generator only simulated datasets can lack.
+    Only simulated datasets can lack generator weights.
     """
     weighted = {name for name, known in catalogue.datasets.items() if known.sample.datatype == "mc"}
     used = sorted({branch for total in sums.values() for branches in total.branches for branch in branches})

@@ -1,13 +1,12 @@
-"""How significant the excess over the backgrounds is, and how strong the signal in it.
+"""The significance of the excess over the backgrounds, and the signal strength in it.
 
-The test statistic is that of a discovery, q0 = -2 ln λ(0) for an excess and 0 otherwise, with its
-asymptotic distribution: the significance is √q0. The expected significance is that of the Asimov data set,
-which has in every bin the number of events that is expected with the Higgs boson (G. Cowan, K. Cranmer,
-E. Gross, O. Vitells, Eur. Phys. J. C 71 (2011) 1554). The signal strength's interval of 68% is where -2 ln λ
-is below 1.
+The test statistic is that of a discovery, q0 = -2 ln λ(0) for an excess and 0 otherwise, with its asymptotic
+distribution: the significance is √q0. The expected significance is that of the Asimov data set, which has in
+every bin the events expected with the Higgs boson (G. Cowan, K. Cranmer, E. Gross, O. Vitells, Eur. Phys. J.
+C 71 (2011) 1554). The signal strength's 68% interval is where -2 ln λ is below 1.
 
-A minimizer can stop far from the minimum and call it one. So each minimum is sought by Minuit from several
-points, and the numbers count only if no point that any of the fits has looked at lies lower.
+A minimizer can stop far from the minimum and report success. So Minuit starts from several points, and the
+numbers count only if none of the fits has seen a lower point.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ if TYPE_CHECKING:
 
 
 _EXACT = 1e-4
-"""How exact -2 ln λ is: at 3 standard deviations 1e-4 / (2 × 3) changes no digit that is shown."""
+"""Precision of -2 ln λ: at 3 standard deviations 1e-4 / (2 × 3) changes no digit that is shown."""
 
 _SCANNED = (0.0, *(4.0**-n for n in range(8)))
-"""The signal strengths that are tried first, in units of the highest: the best one may be far below it."""
+"""Signal strengths that are tried first, in units of the highest: the best may be far below it."""
 
 
 class NoConvergenceError(RuntimeError):
-    """A fit has not converged; the message says in one line why."""
+    """A fit has not converged; the message says why in one line."""
 
 
 @dataclass(frozen=True)
 class Discovery:
     """Significances in standard deviations, and the signal strength in units of the expected one.
 
-    What cannot be said is None, and `statement` says why.
+    A number that cannot be given is None, and `statement` says why.
     """
 
     observed_significance: float | None = None
@@ -52,7 +51,7 @@ class Discovery:
 
 
 def in_words(discovery: Discovery) -> list[str]:
-    """The numbers there are, a line each; what is not known is said in the last."""
+    """Return the known numbers, one per line; the last line says what is unknown."""
     lines = []
     if discovery.expected_significance is not None:
         seen = discovery.observed_significance
@@ -68,7 +67,7 @@ def in_words(discovery: Discovery) -> list[str]:
 
 
 def discovery_in(spectrum: Spectrum, catalogue: Catalogue) -> tuple[Discovery, dict[str, Any] | None]:
-    """What the spectrum says, and the workspace it was fitted with; None where there is nothing to fit."""
+    """Return the discovery in a spectrum, and the fitted workspace; None where there is nothing to fit."""
     try:
         fitted = workspace(spectrum, catalogue)
     except NoFitError as error:
@@ -80,9 +79,11 @@ def discovery_in(spectrum: Spectrum, catalogue: Catalogue) -> tuple[Discovery, d
 
 
 def discover(fitted: dict[str, Any], observed: bool = True) -> Discovery:
-    """Fit a workspace; one without data (not `observed`) has an expected significance only.
+    """Fit a workspace; without data (not `observed`) it has only an expected significance.
 
-    Some seconds of CPU. Raises NoConvergenceError.
+    Takes some seconds of CPU.
+
+    :raises NoConvergenceError: when the fit has not converged.
     """
     import pyhf
 
@@ -103,9 +104,9 @@ def discover(fitted: dict[str, Any], observed: bool = True) -> Discovery:
 
 
 class Likelihood:
-    """The likelihood of some data in a model: its greatest value, and how it falls with the signal strength.
+    """The likelihood of data in a model: its maximum, and how it falls with the signal strength.
 
-    Raises NoConvergenceError where no minimum of -2 ln L is found.
+    :raises NoConvergenceError: when no minimum of -2 ln L is found.
     """
 
     def __init__(self, model: Any, data: Sequence[float]) -> None:
@@ -122,28 +123,28 @@ class Likelihood:
         self.strength = best[self._poi]
 
     def deviations(self, strength: float) -> float:
-        """√(-2 ln λ) of a signal strength, nearly linear in it; rounding below zero counts as zero."""
+        """Return √(-2 ln λ) of a signal strength, nearly linear in it; rounding below zero counts as zero."""
         return sqrt(max(self._minimum(strength)[0] - self._least, 0.0))
 
     def interval(self) -> tuple[float, float] | None:
-        """Those less than one standard deviation from the best one; None if the highest is, too."""
+        """Return the strengths within one standard deviation of the best; None if the highest is one."""
         if self.deviations(self.highest) < 1.0:
             return None
         low = self._crossing(0.0) if self.deviations(0.0) > 1.0 else 0.0
         high = self._crossing(self.highest)
         for end in (low, high):
-            self.deviations(0.9 * self.strength + 0.1 * end)  # would lie lower if the best one were there
+            self.deviations(0.9 * self.strength + 0.1 * end)  # would be lower if the best strength were there
         return low, high
 
     def require_lowest(self) -> None:
-        """Raise NoConvergenceError if a point was looked at that lies below what is taken for the minimum."""
+        """Raise NoConvergenceError if the fits have seen a point below what they took for the minimum."""
         if self._lowest < self._least - _EXACT:
             raise NoConvergenceError(
                 f"the fit has not converged (it ends {self._least - self._lowest:.2g} above its lowest point)"
             )
 
     def _crossing(self, end: float) -> float:
-        """The signal strength between the best one and `end` that is one standard deviation away."""
+        """Return the signal strength between the best one and `end` that is one standard deviation away."""
         from scipy.optimize import brentq
 
         if self.deviations(self.strength) > 1.0:
@@ -151,7 +152,7 @@ class Likelihood:
         return float(brentq(lambda mu: self.deviations(mu) - 1.0, self.strength, end, xtol=1e-9, rtol=1e-4))
 
     def _minimum(self, strength: float | None = None) -> tuple[float, list[float]]:
-        """The least -2 ln L, of all signal strengths or of one, and where it is."""
+        """Return the least -2 ln L, of all signal strengths or of one, and where it is."""
         from iminuit import Minuit
 
         found = []
@@ -169,7 +170,7 @@ class Likelihood:
         return min(found)
 
     def _value(self, parameters: Sequence[float]) -> float:
-        """-2 ln L; the lowest that was looked at is remembered."""
+        """Return -2 ln L, and remember the lowest value."""
         value = -2.0 * float(self._model.logpdf(parameters, self._data)[0])
         self._lowest = min(self._lowest, value)
         return value

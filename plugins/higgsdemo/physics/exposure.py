@@ -1,9 +1,9 @@
-"""The luminosity that a campaign's data cover, which the simulation is scaled to.
+"""The luminosity that a campaign's data cover, to which the simulation is scaled.
 
-Of a partial campaign the stack so remains the prediction for the points drawn over it. It is counted for each
-year and channel apart, since muon and electron triggers are datasets of their own: the catalogue's luminosity
-of the year, times the part of that of its streams which the computed data shards state. A campaign that asks
-for no data at all is scaled to the whole luminosity: it predicts all the data.
+So the stack of a partial campaign still predicts the points drawn over it. Each year and channel counts
+separately, since muon and electron triggers are datasets of their own: the catalogue's luminosity of the
+year, times the part of its streams' luminosity which the computed data shards state. A campaign without data
+is scaled to the whole luminosity: it predicts all the data.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exposure:
-    """A year's luminosity in 1/pb in a channel: all there is, and what the merged data cover of it.
+    """A year's luminosity in 1/pb in a channel: the whole, and what the merged data cover of it.
 
-    `beyond_pb` is what the data state above all there is: they hold events twice, or files of other data. The
+    `beyond_pb` is what the data state above the whole: they hold events twice, or files of other data. The
     simulation is not scaled to that.
     """
 
@@ -39,7 +39,7 @@ class Exposure:
 def exposures(
     sums: Mapping[str, DatasetSum], catalogue: Catalogue, expected: Mapping[str, int]
 ) -> tuple[Exposure, ...]:
-    """The covered luminosity of each year and channel."""
+    """Return the covered luminosity of each year and channel."""
     data = [dataset for dataset in catalogue.datasets.values() if dataset.sample.datatype == "data"]
     asked = any(dataset.name in expected for dataset in data)
     whole = {sample: pb for parts in catalogue.streams.values() for sample, pb in parts.items()}
@@ -65,7 +65,7 @@ def exposures(
 
 
 def told_beyond(exposures: Iterable[Exposure]) -> list[str]:
-    """What data state above all the luminosity there is, a line for each year: that of the worst channel."""
+    """Say for each year what data state above the whole luminosity, in the worst channel."""
     worst = {one.year: one for one in sorted(exposures, key=lambda one: one.beyond_pb) if one.beyond_pb}
     return [
         f"data of {one.full_pb + one.beyond_pb:.5g} /pb of {one.full_pb:.5g} ({year}, {one.channel})"

@@ -1,12 +1,12 @@
-"""From counts to events: the weights of the simulated samples, and the spectra that plot and yields show.
+"""From counts to events: the weights of simulated samples, and the spectra for plot and yields.
 
 The weight of an event of a simulated sample is
 
     luminosity × cross section × scale factor / processed events        (1/pb × pb × 1 / 1)
 
-as in the CMS example HiggsExample20112012 (CERN Open Data record 5500), with the processed events counted by
-the campaign itself, so that a sample of which shards are missing is still normalised. Where the generator
-weighs its events, the sums of these weights stand for the numbers of events. Data have weight 1.
+as in the CMS example HiggsExample20112012 (CERN Open Data record 5500). The campaign counts the processed
+events itself, so a sample with missing shards is still normalised. Where the generator weights its events,
+the sums of these weights stand for the numbers of events. Data have weight 1.
 
 The luminosity is the one that the merged data cover (`higgsdemo.physics.exposure`).
 """
@@ -40,12 +40,12 @@ Histogram = hist.Hist[hist.storage.Weight]
 Groups = dict[str, dict[str, Histogram]]
 """Events by group and channel, with the sums of squared weights as variances.
 
-Where no event was processed there is no histogram: nothing was looked at, which is not to find nothing.
+Without a processed event there is no histogram: not to look is not to find nothing.
 """
 
 
 class Sums(Protocol):
-    """What is normalised: a merge, or whatever else adds up results by dataset."""
+    """What is normalised: a merge, or anything else that adds up results by dataset."""
 
     @property
     def datasets(self) -> Mapping[str, DatasetSum]:
@@ -63,7 +63,7 @@ class Yield:
 
     @classmethod
     def sum(cls, parts: Iterable[Yield]) -> Yield:
-        """The sum of independent yields: errors add in quadrature."""
+        """Add independent yields: errors add in quadrature."""
         total, total_error, window, window_error = zip(*map(astuple, parts), strict=True)
         return cls(fsum(total), hypot(*total_error), fsum(window), hypot(*window_error))
 
@@ -79,7 +79,7 @@ class Spectrum(Coverage):
     years: dict[int, Groups]
     """Events of each year's data, and of the samples that simulate it."""
     unassigned: dict[str, dict[str, Histogram]]
-    """Unweighted events by channel of the datasets that the catalogue does not know; in no group."""
+    """Unweighted events by channel of datasets that the catalogue does not know; in no group."""
     weights: dict[str, dict[str, float]]
     """The weight of an event by simulated sample and channel."""
 
@@ -94,7 +94,7 @@ class Spectrum(Coverage):
         return added(self.years.values())
 
     def combined(self, group: str, channels: Iterable[str] = CHANNELS) -> Histogram:
-        """The group's spectrum over some channels, or all; empty where no event was processed."""
+        """Return the group's spectrum over some or all channels; empty where no event was processed."""
         of_group = self.groups.get(group, {})
         return _sum(of_group[channel] for channel in channels if channel in of_group)
 
@@ -107,7 +107,7 @@ class Spectrum(Coverage):
         return {year: _yields(groups) for year, groups in self.years.items()}
 
     def peak(self, group: str) -> tuple[float, float] | None:
-        """Edges in GeV of the group's highest bin (the lowest of equals); None when the group is empty."""
+        """Return the edges in GeV of the group's highest bin; None for an empty group."""
         values = self.combined(group).values()
         if not values.any():
             return None
@@ -116,7 +116,7 @@ class Spectrum(Coverage):
 
 
 def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) -> Spectrum:
-    """The spectra of the merged shards; `expected` is the number of shards of the campaign by dataset."""
+    """Return the spectra of the merged shards; `expected` counts the campaign's shards by dataset."""
     sums = merge.datasets
     samples = _by_sample(sums, catalogue)
     covered = exposures(sums, catalogue, expected)
@@ -151,7 +151,7 @@ def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) ->
 
 
 def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, WeightSum]:
-    """The sums by sample, of those of which events were processed."""
+    """Add up the sums by sample, of samples with processed events."""
     members: dict[str, list[WeightSum]] = defaultdict(list)
     for name, total in sums.items():
         if name in catalogue.datasets:
@@ -170,7 +170,7 @@ def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str
 
 
 def _weights(sample: Sample, processed: float, exposures: Iterable[Exposure]) -> dict[str, float]:
-    """The weight of an event of the sample in each of its channels, of so many processed of its process."""
+    """Return the weight of an event of the sample by channel, for so many processed events of its process."""
     cross_section = (sample.cross_section_pb or 0.0) * (sample.scale_factor or 1.0)
     return {
         exposure.channel: exposure.covered_pb * cross_section / processed
@@ -185,10 +185,10 @@ def _shares(
     catalogue: Catalogue,
     expected: Mapping[str, int],
 ) -> dict[str, float]:
-    """The part of the cross section of its process that each sample bears: that of the process's events.
+    """Return each sample's part of its process' cross section: its part of the process' events.
 
-    Of a sample of which shards are missing these are as many as all of its shards would have; of one without
-    any, as many as so many files of the others have.
+    A sample with missing shards counts with as many events as all of its shards would have, one without any
+    shard with as many as so many files of the others.
     """
     shards, computed = Counter[str](), Counter[str]()
     for name, dataset in catalogue.datasets.items():
@@ -207,11 +207,11 @@ def _shares(
 
 
 def _process(sample: Sample) -> tuple[object, ...]:
-    """What is normalised as one.
+    """Return what is normalised as one.
 
-    A catalogue may cut one simulated process into several samples, as the HT slices of the 2012 Drell-Yan
-    process of 10 to 50 GeV: each then bears the cross section and the generated events of the whole, and they
-    share the one cross section. Each on its own, they would count it twice.
+    A catalogue may cut one simulated process into several samples, such as the HT slices of the 2012
+    Drell-Yan process of 10 to 50 GeV. Each is listed with the cross section and generated events of the
+    whole, and they share the one cross section; each on its own would count it twice.
     """
     if sample.generated_events is None:
         return (sample.name,)
@@ -224,7 +224,7 @@ def _groups(
     weights: Mapping[str, Mapping[str, float]],
     catalogue: Catalogue,
 ) -> Groups:
-    """Weighted events of a year's samples, each in the channels that it fills."""
+    """Return the weighted events of a year's samples, each in the channels that it fills."""
     parts: list[Groups] = []
     for name, total in samples.items():
         sample = catalogue.samples[name]
@@ -236,7 +236,7 @@ def _groups(
 
 
 def added(parts: Iterable[Groups]) -> Groups:
-    """The sum of events by group and channel, in the order of both."""
+    """Add up events by group and channel, in the order of both."""
     found: dict[str, dict[str, list[Histogram]]] = defaultdict(lambda: defaultdict(list))
     for groups in parts:
         for group, channels in groups.items():
@@ -261,7 +261,7 @@ _NOTHING = np.zeros(BINS)
 
 
 def _histogram(values: NDArray[Any] = _NOTHING, variances: NDArray[Any] = _NOTHING) -> Histogram:
-    edges = np.linspace(LOW, HIGH, BINS + 1)  # exact, which those of a regular axis are not
+    edges = np.linspace(LOW, HIGH, BINS + 1)  # exact, unlike those of a regular axis
     axis = hist.axis.Variable(edges, name="mass", label="Four-lepton mass [GeV]")
     return hist.Hist(axis, storage=hist.storage.Weight(), data=np.stack([values, variances], axis=-1))
 

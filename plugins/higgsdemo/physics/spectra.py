@@ -1,7 +1,7 @@
-"""The spectra of an analysis of one's own: each histogram added up over all shards, as it is.
+"""The spectra of an analysis of one's own: each histogram added up over all shards, unweighted.
 
-Nothing is known of what an own analysis selects, so no sample is weighted to a luminosity. To those who make
-a summary it looks like a campaign of datasets that belong to no group.
+The project does not know what such an analysis selects, so it scales no sample to a luminosity. Code that
+makes a summary sees a campaign of datasets that belong to no group.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ class OwnSpectra(Coverage):
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:
-        """None: entries are counted."""
+        """Empty: entries are counted."""
         return {}
 
     def yields(self) -> Yields:
-        """None: there are no groups."""
+        """Empty: there are no groups."""
         return {}
 
     def yields_by_year(self) -> dict[int, Yields]:
-        """None: there are no groups."""
+        """Empty: there are no groups."""
         return {}
 
     def peak(self, group: str) -> None:
-        """None: there are no groups."""
+        """Return None: there are no groups."""
 
     def total(self, histogram: HistogramSpec) -> NDArray[np.int64]:
-        """Entries of a histogram over all datasets."""
+        """Return the entries of a histogram over all datasets."""
         parts = (counts[histogram.name] for counts in self.unassigned.values())
         return sum(parts, np.zeros(histogram.bins, dtype=np.int64))
 
 
 def add_up(sums: Sums, histograms: Sequence[HistogramSpec], expected: Mapping[str, int]) -> OwnSpectra:
-    """The spectra of the merged shards; `expected` is the number of shards of the campaign by dataset."""
+    """Return the spectra of the merged shards; `expected` counts the campaign's shards by dataset."""
     found = sums.datasets
     return OwnSpectra(
         histograms=tuple(histograms),

@@ -1,16 +1,16 @@
 """The spectrum as a HistFactory model in pyhf's JSON format, which the field's fitting tools read.
 
-One channel for each lepton channel; its expected events are the groups of the stack, by year, and the Higgs
-boson's are times the signal strength, which the fit is after. (Channels by year, too, would have twice the
-parameters and take three times as long to fit, for an expected significance 0.2% higher.) Uncertain are
+It has a channel for each lepton channel. The expected events are those of the stack's groups by year; the
+fitted signal strength scales the Higgs boson's. (Channels by year would double the parameters and take three
+times as long to fit, for an expected significance 0.2% higher.) Uncertain are
 
-- the simulated events, of which there are finitely many: one factor a bin for all samples together
-  (`staterror`; R. Barlow, C. Beeston, Comput. Phys. Commun. 77 (1993) 219, in the form of J. Conway,
-  arXiv:1103.0354);
+- the simulated events, of which there are finitely many: one factor per bin for all samples together
+    (`staterror`; R. Barlow, C. Beeston, Comput. Phys. Commun. 77 (1993) 219, in the form of J. Conway,
+    arXiv:1103.0354);
 - the luminosity of each year (`normsys`), by the catalogue's `luminosity_uncertainty`.
 
-The fit takes the bins from 109 to 160 GeV, which are nearest to the 110 to 160 GeV of the discovery's own fit
-of this spectrum (CMS, Phys. Lett. B 716 (2012) 30).
+The fit uses the bins from 109 to 160 GeV, nearest to the 110 to 160 GeV of the discovery's own fit of this
+spectrum (CMS, Phys. Lett. B 716 (2012) 30).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from higgsdemo.physics.normalisation import Spectrum
 
 FIT_RANGE = (109.0, 160.0)
-"""The fitted masses in GeV; edges of bins."""
+"""The fitted masses in GeV, at edges of bins."""
 
 SIGNAL_STRENGTH = "signal_strength"
 """The parameter of interest: the Higgs boson's events, in units of those expected."""
 
 SIGNAL = "higgs"
 Covered = dict[str, list[int]]
-"""By channel, the years of which data cover any luminosity."""
+"""By channel, the years whose data cover any luminosity."""
 
 _SIMULATED = tuple(group for group in GROUPS if group != "data")
 _EDGES = np.linspace(LOW, HIGH, BINS + 1)
@@ -44,13 +44,13 @@ _FITTED = slice(*(int(np.searchsorted(_EDGES, edge)) for edge in FIT_RANGE))
 
 
 class NoFitError(ValueError):
-    """No signal can be fitted to this spectrum; the message says in one line why."""
+    """No signal can be fitted to this spectrum; the message says why in one line."""
 
 
 def workspace(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
-    """The workspace of what the merged data cover; channels in which nothing is expected are left out.
+    """Return the workspace of what the merged data cover, without channels that expect nothing.
 
-    Raises NoFitError when there is nothing to fit, or the expectation is not complete.
+    :raises NoFitError: when there is nothing to fit, or the expectation is incomplete.
     """
     covered: Covered = {channel: [] for channel in CHANNELS}
     for exposure in spectrum.exposures:
@@ -80,9 +80,9 @@ def workspace(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _measurement(covered: Covered, spectrum: Spectrum) -> dict[str, Any]:
-    """The parameter of interest and its range: wide enough for all events to be signal twice over.
+    """Return the parameter of interest and its range: wide enough for all events to be signal twice over.
 
-    The fit begins at the expected signal, a strength of 1, which must lie in it.
+    The fit begins at the expected signal, a strength of 1, which must be in the range.
     """
     signal = sum(_events(spectrum, years, channel, SIGNAL).sum() for channel, years in covered.items())
     if not signal > 0:
@@ -95,7 +95,7 @@ def _measurement(covered: Covered, spectrum: Spectrum) -> dict[str, Any]:
 def _samples(
     channel: str, years: list[int], spectrum: Spectrum, catalogue: Catalogue
 ) -> list[dict[str, Any]]:
-    """The groups that have events in a channel, by year, each with what is uncertain of it."""
+    """Return the groups that have events in a channel, by year, each with its uncertainties."""
     samples = []
     for year, group in product(years, _SIMULATED):
         events = _events(spectrum, [year], channel, group)
@@ -143,7 +143,7 @@ def _require_background(covered: Covered, spectrum: Spectrum) -> None:
 
 
 def _events(spectrum: Spectrum, years: list[int], channel: str, group: str) -> NDArray[np.float64]:
-    """Events of a group in the fitted bins of a channel."""
+    """Return the events of a group in the fitted bins of a channel."""
     channels = (spectrum.years[year].get(group, {}) for year in years)
     histograms = (of_group[channel] for of_group in channels if channel in of_group)
     return sum((np.asarray(h.values())[_FITTED] for h in histograms), np.zeros(BINS)[_FITTED])

@@ -1,6 +1,6 @@
-"""Lists a bucket by its cloud's own library, whatever its keys are.
+"""List a bucket by its cloud's own library, whatever its keys are.
 
-obstore lists several times as fast, but ends at the first key that it cannot name: one with an empty part,
+obstore lists several times as fast, but stops at the first key that it cannot name: one with an empty part,
 with "." or "..", or with a control character. The clouds' libraries take keys as they are.
 """
 

@@ -1,9 +1,9 @@
-"""What a bucket's client needs to know, out of an Airflow connection: here, and in the pods.
+"""What a bucket's client needs from an Airflow connection, here and in the pods.
 
-The providers' hooks know where credentials come from (keys, roles, key files, workload identity) and how
-they are renewed; a connection's extra may also name an endpoint of its own, say that the bucket is public,
-that the requester pays, or which KMS key encrypts. Both clients, ours and the workload's, are obstore's, so
-one set of settings is written in two ways: as arguments, and as environment variables.
+The providers' hooks know where credentials come from (keys, roles, key files, workload identity) and how to
+renew them. A connection's extra may also name an endpoint, say that the bucket is public or that the
+requester pays, or name the KMS key that encrypts. Both clients, ours and the workload's, are obstore's, so
+the same settings are written in two ways: as arguments, and as environment variables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from higgsdemo.storage.named_connection import AWS, GOOGLE, UnfitConnection, find_connection, is_somebody
 from higgsdemo.wording import ExplainedError
 
-GCS_ENDPOINT = "gcs_api_endpoint"  # extra of a Google connection: the store's URL, where it is not Google's
+GCS_ENDPOINT = "gcs_api_endpoint"  # extra of a Google connection: the URL of a store that is not Google's
 USER_PROJECT = "x-goog-user-project"
 S3_VARIABLES = {
     "access_key_id": "AWS_ACCESS_KEY_ID",
@@ -34,9 +34,9 @@ S3_VARIABLES = {
 }
 FROM_SERVICE_CONFIG = ("request_payer", "server_side_encryption", "sse_kms_key_id", "sse_bucket_key_enabled")
 KEYS = ("access_key_id", "secret_access_key", "session_token")
-OPEN = ("https", "root")  # servers of these need no connection
+OPEN = ("https", "root")  # their servers need no connection
 CA_VARIABLE = "CA_CERTIFICATES"
-LARGEST_CA = 1 << 16  # bytes; a Job and its pods bear the text
+LARGEST_CA = 1 << 16  # bytes; a Job and its pods carry the text
 SECRET_VARIABLES = {
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -54,9 +54,9 @@ class StorageError(ExplainedError):
 
 @dataclass(frozen=True)
 class Access:
-    """How a bucket is reached.
+    """How to reach a bucket.
 
-    :param settings: settings of obstore's client; secrets among them.
+    :param settings: settings of obstore's client, secrets among them.
     :param provider: gives and renews the credentials, where the settings hold none.
     :param headers: HTTP headers of every request.
     """
@@ -81,9 +81,9 @@ class PodStore:
 
 
 def scheme_of(url: str) -> str:
-    """Return ``s3`` or ``gs``, or ``https`` or ``root`` for servers that are open to everybody.
+    """Return ``s3`` or ``gs``, or ``https`` or ``root`` for public servers.
 
-    :raises StorageError: when the URL is none of these.
+    :raises StorageError: when the URL has another scheme.
     """
     scheme = urlsplit(url).scheme
     if scheme not in ("s3", "gs", *OPEN):
@@ -92,7 +92,7 @@ def scheme_of(url: str) -> str:
 
 
 def access(url: str, connection: str) -> Access:
-    """Return how the bucket of ``url`` is reached from here."""
+    """Return how to reach the bucket of ``url`` from here."""
     if scheme_of(url) in OPEN:
         return Access({})
     return _gcs_access(connection) if scheme_of(url) == "gs" else _s3_access(connection)
@@ -102,8 +102,7 @@ def pod_environment(source: PodStore, target: PodStore) -> dict[str, str]:
     """Return the variables with which a pod reads from ``source`` and writes to ``target``.
 
     They are the usual ones of the AWS and Google clients, secrets among them. Where both buckets are of one
-    kind and reached in different ways, the variables of the one begin with ``INPUT_`` and those of the other
-    with ``OUTPUT_``.
+    kind but reached in different ways, the variables begin with ``INPUT_`` and ``OUTPUT_``.
     """
     alike = scheme_of(source.url) == scheme_of(target.url) and replace(source, url=target.url) == target
     reading = _variables(source)
@@ -118,7 +117,7 @@ def pod_environment(source: PodStore, target: PodStore) -> dict[str, str]:
 def ca_environment(path: str | None) -> dict[str, str]:
     """Return the variable with the certificates of a PEM file, which pods trust besides those of their image.
 
-    :raises StorageError: when it cannot be read, or is too large to be handed to pods.
+    :raises StorageError: when it cannot be read, or is too large for pods.
     """
     if path is None:
         return {}
@@ -146,7 +145,7 @@ def ca_environment(path: str | None) -> dict[str, str]:
 
 
 def holds_secrets(environment: dict[str, str]) -> bool:
-    """Whether any of the variables is a secret."""
+    """Return whether any of the variables is a secret."""
     return any(
         name.removeprefix("INPUT_").removeprefix("OUTPUT_") in SECRET_VARIABLES for name in environment
     )
@@ -183,7 +182,7 @@ def _s3_access(connection: str) -> Access:
         return Access(settings)
     from obstore.auth.boto3 import Boto3CredentialProvider
 
-    # Never as settings: obstore would lay keys of the worker's environment beside them.
+    # Never as settings: obstore would mix them with keys in the worker's environment.
     kept = {name: value for name, value in settings.items() if name not in KEYS}
     return Access(kept, Boto3CredentialProvider(_aws_hook(connection).get_session()))
 

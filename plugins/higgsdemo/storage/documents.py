@@ -1,6 +1,6 @@
 """The JSON documents and lists of a run's folder, which anybody may write who may write results.
 
-They are measured, then checked: whatever lies there is understood, or refused in words.
+Their size is checked before they are read, then their content: each is either understood or refused in words.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def read_document(
 ) -> Content:
     """Return the document in the object ``key``.
 
-    :raises DamagedError: when it is none of that kind; NaN and infinity are no JSON.
+    :raises DamagedError: when it is not of that kind; NaN and infinity are not JSON.
     :raises StorageError: when it cannot be read, or has more than ``limit`` bytes.
     """
     try:
@@ -41,7 +41,7 @@ def read_document(
 def read_lines(store: ObjectStore, key: str, parse: Callable[[bytes], Content]) -> Iterator[Content]:
     """Yield what ``parse`` makes of the lines of the object ``key``.
 
-    :raises DamagedError: when it makes nothing of one.
+    :raises DamagedError: when it cannot parse one.
     :raises StorageError: when it cannot be read.
     """
     for number, line in enumerate(store.lines(key), 1):

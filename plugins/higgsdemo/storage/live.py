@@ -1,4 +1,4 @@
-"""How pods reach the Redis server that gets a live copy of their results, out of an Airflow connection.
+"""Give pods the Redis server for live copies of their results, from an Airflow connection.
 
 Airflow itself never talks to it: the connection's host is the one that pods see.
 """
@@ -19,7 +19,7 @@ def live_environment(run: Run) -> dict[str, str]:
 
     LIVE_URL may hold a password, so they belong in the run's Secret.
 
-    :raises StorageError: when the connection is no Redis connection.
+    :raises StorageError: when the connection is not a Redis connection.
     """
     if run.live is None:
         return {}

@@ -1,7 +1,7 @@
-"""Airflow connections by name: there, of the type that their use needs, and somebody of their own.
+"""Airflow connections by name: existing, of the type that their use needs, and with an identity of their own.
 
-The hooks are kinder. That of Amazon takes a connection that is not there for an empty one, all take one of
-any type, and an empty one is the worker: keys of its environment, its instance's role, its kubeconfig.
+The hooks are more lenient. Amazon's takes a missing connection for an empty one, all take one of any type,
+and an empty one means the worker: keys of its environment, its instance's role, its kubeconfig.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 AWS, GOOGLE, KUBERNETES, LOCALKUBE, REDIS = "aws", "google_cloud_platform", "kubernetes", "http", "redis"
 OF_STORE = {"s3": AWS, "gs": GOOGLE}
 OF_PROVIDER = {"local": LOCALKUBE, "existing": KUBERNETES, "gke": GOOGLE, "eks": AWS}
-_WHO = {  # extras of a connection, of which one says who it is
+_WHO = {  # extras of a connection that give it an identity
     AWS: ("aws_access_key_id", "profile_name", "role_arn"),
     GOOGLE: (
         *("keyfile_dict", "key_path", "key_secret_name", "credential_config_file", "is_anonymous"),
@@ -43,7 +43,7 @@ def find_connection(name: str, kind: str) -> Any:
 
 
 def is_somebody(connection: Any) -> bool:
-    """Whether a connection says who it is, so that nothing falls back on the worker's own identity."""
+    """Return whether a connection has an identity, so that nothing falls back on the worker's own."""
     kind, extra = connection.conn_type, connection.extra_dejson
     if kind == AWS:
         unsigned = extra.get("config_kwargs", {}).get("signature_version") == "unsigned"

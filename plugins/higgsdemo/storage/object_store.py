@@ -1,7 +1,7 @@
 """One object store for S3, GCS and web servers, opened with the credentials of an Airflow connection.
 
-The connection says how the bucket is reached; obstore moves the bytes. So every task lists, reads and writes
-alike, whichever cloud the bucket lies in.
+The connection says how to reach the bucket and obstore moves the bytes, so every task lists, reads and writes
+alike, whichever cloud has the bucket.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ __all__ = ["DamagedError", "ObjectStore", "StorageError", "StoredObject"]
 
 PAGE = 1000  # keys a request: the most that S3 and GCS return at once
 CONCURRENT_READS = 32
-LARGEST_READ = 64 << 20  # bytes of an object that is read whole, unless its reader says what it may have
+LARGEST_READ = 64 << 20  # bytes of an object that is read whole, unless its reader sets a limit
 SMALLEST_READ = 4096  # bytes of an object that is read in parts
 NO_OBJECT = ".no-object-has-this-name"
-LONGEST_LINE = 1 << 16  # bytes: a key has 1024 at most, which JSON makes 6144 of
+LONGEST_LINE = 1 << 16  # bytes: a key has 1024 at most, which become 6144 in JSON
 CHUNK = 1 << 20  # bytes of an object that is copied to this machine
 
 
@@ -64,7 +64,7 @@ class StoredObject:
 
 
 class PartsReader:
-    """A file to read parts of, where what goes wrong in the store is told from what is wrong in the file."""
+    """A file to read in parts, which tells errors of the store from errors in the file."""
 
     def __init__(self, file: Any, explained: Callable[[], AbstractContextManager[None]]) -> None:
         self._file = file
@@ -76,7 +76,7 @@ class PartsReader:
             return int(self._file.seek(position))
 
     def read(self, size: int) -> bytes:
-        """Return the next so many bytes. StorageError when they cannot be had."""
+        """Return the next so many bytes; raise StorageError when they cannot be read."""
         with self._explained():
             return bytes(self._file.read(size))
 
@@ -87,7 +87,7 @@ class ObjectStore:
     def __init__(self, url: str, connection: str, reached: Access | None = None) -> None:
         """Open it.
 
-        :param reached: how the connection reaches it, where that has been found out.
+        :param reached: how the connection reaches it, where that is known already.
         """
         self.url = url.rstrip("/")
         self.connection = connection
@@ -96,7 +96,7 @@ class ObjectStore:
             self._backend = _backend(self.url, self._reached)
 
     def at(self, url: str) -> ObjectStore:
-        """Return the objects below another URL, without asking the connection again."""
+        """Return the objects below another URL, without resolving the connection again."""
         alike = scheme_of(url) == scheme_of(self.url)
         return ObjectStore(url, self.connection, self._reached if alike else None)
 
@@ -112,7 +112,7 @@ class ObjectStore:
             except InvalidPathError:
                 yield from self._list_any(prefix, last)
                 return
-        if not last and self.exists(NO_OBJECT):  # the web page of a proxy reads like a listing of nothing
+        if not last and self.exists(NO_OBJECT):  # a proxy's web page reads like an empty listing
             raise StorageError(self._no_store("list", f"{self.url}/{prefix}".rstrip("/")), final=False)
 
     def _list_any(self, prefix: str, last: str) -> Iterator[StoredObject]:
@@ -123,15 +123,15 @@ class ObjectStore:
             yield StoredObject(key.removeprefix(folder), size, etag, modified)
 
     def folder(self) -> tuple[StoredObject, ...]:
-        """Return what lies directly below the URL, folders and their content left out."""
+        """Return what lies directly below the URL, without folders and their content."""
         with self._explained("list"):
             found = obstore.list_with_delimiter(self._backend)
             return tuple(map(_stored, found["objects"]))
 
     def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
-        """Return one object; StorageError when there is none, or when it has more than ``limit`` bytes.
+        """Return one object; raise StorageError when there is none, or it has more than ``limit`` bytes.
 
-        The store tells its size before its content, of which then nothing is read.
+        The store sends the size before the content, of which then nothing is read.
         """
         with self._explained("read", key):
             found = obstore.get(self._backend, key)
@@ -140,7 +140,7 @@ class ObjectStore:
         raise StorageError(f"cannot read {self.url}/{key}: it has {size} bytes, {limit} at most are read")
 
     def look_up(self, key: str) -> StoredObject | None:
-        """Return what a listing would say of one object; None when there is none."""
+        """Return one object as a listing would have it; None when there is none."""
         try:
             with self._explained("look up", key):
                 meta = obstore.head(self._backend, key)
@@ -161,9 +161,10 @@ class ObjectStore:
         yield PartsReader(opened, explained)
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """Yield the lines of one object, without their ends; StorageError as `read`, or for one too long.
+        """Yield the lines of one object, without their ends; raise StorageError as `read` does.
 
-        It is copied to this machine first, for a store does not wait for who takes minutes from line to line.
+        It is copied to this machine first: a store does not wait for a reader that takes minutes between
+        lines.
         """
         with TemporaryFile() as copy:
             with self._explained("read", key):
@@ -181,11 +182,11 @@ class ObjectStore:
         limit: int = LARGEST_READ,
         unreadable: Callable[[str, StorageError], None] | None = None,
     ) -> Iterator[tuple[str, bytes]]:
-        """Yield ``(key, content)`` of many objects, in the order of ``keys``, several requests at a time.
+        """Yield ``(key, content)`` of many objects, in the order of ``keys``, by several requests at a time.
 
-        No more than twice `CONCURRENT_READS` of them are held, of at most ``limit`` bytes each.
+        At most twice `CONCURRENT_READS` of them are held, of at most ``limit`` bytes each.
 
-        :param unreadable: is told of what cannot be read, which is then passed over.
+        :param unreadable: takes each that cannot be read, which is then skipped.
         """
         ahead = deque[tuple[str, Future[bytes]]]()
 
@@ -207,7 +208,7 @@ class ObjectStore:
                 yield from first()
 
     def exists(self, key: str) -> bool:
-        """Whether there is an object of that key."""
+        """Return whether there is an object of that key."""
         return self.look_up(key) is not None
 
     def write(self, key: str, content: bytes) -> str:
@@ -217,12 +218,12 @@ class ObjectStore:
         return f"{self.url}/{key}"
 
     def upload(self, key: str, file: Path) -> None:
-        """Write a file, of any size, as one object that is there whole or not at all."""
+        """Write a file of any size as one object, completely or not at all."""
         with self._explained("write", key):
             obstore.put(self._backend, key, file)
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Delete objects, in any number."""
+        """Delete any number of objects."""
         with self._explained("delete objects in"):
             obstore.delete(self._backend, keys)
 
@@ -235,7 +236,7 @@ class ObjectStore:
             raise StorageError(
                 f"cannot {verb} {target}: access denied"
                 + (f"; check the Airflow connection {self.connection!r}" if self.connection else ""),
-                final=isinstance(error, PermissionDeniedError),  # a token that has ended is made anew
+                final=isinstance(error, PermissionDeniedError),  # an expired token is renewed
             ) from error
         except (NotFoundError, FileNotFoundError) as error:
             raise StorageError(f"cannot {verb} {target}: there is no such bucket or object") from error
@@ -243,7 +244,7 @@ class ObjectStore:
             raise StorageError(
                 f"cannot {verb} {target}: the Airflow connection {self.connection!r} cannot be used: "
                 f"{_first_line(error)}",
-                final=isinstance(error, _connection_errors()[0]),  # others fail to get a token, now
+                final=isinstance(error, _connection_errors()[0]),  # others could not get a token this time
             ) from error
         except BaseError as error:
             if "invalid list response" in str(error):
@@ -272,7 +273,7 @@ def _stored(meta: ObjectMeta) -> StoredObject:
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:
-    """Return what the hooks raise when a connection is not there, or gives no credentials."""
+    """Return what the hooks raise when a connection is missing, or gives no credentials."""
     from airflow.sdk.exceptions import AirflowException
     from botocore.exceptions import BotoCoreError
     from google.auth.exceptions import GoogleAuthError
@@ -299,5 +300,5 @@ def _backend(url: str, reached: Access) -> Backend:
 
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    unknown = any("UnknownIssuer" in line for line in lines)  # in the dump that follows the first line
+    unknown = any("UnknownIssuer" in line for line in lines)  # in the dump after the first line
     return lines[0] + (": its certificate is not trusted (SSL_CERT_FILE names those that are)" * unknown)

@@ -1,8 +1,8 @@
-"""Files on an XRootD server, as CERN's EOS: listed and read as those of a bucket are.
+"""Files on an XRootD server, such as CERN's EOS, listed and read like those of a bucket.
 
-fsspec speaks to it where the packages fsspec-xrootd and xrootd are installed, which are an extra
-(``include/workload/requirements-xrootd.txt``). There are no ETags: the time of a file's last change stands
-for it, here and in the pods.
+fsspec reads it where the extra packages fsspec-xrootd and xrootd are installed
+(``include/workload/requirements-xrootd.txt``). There are no ETags: a file's modification time stands for it,
+here and in the pods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from higgsdemo.storage.connections import StorageError
 from higgsdemo.storage.object_store import PartsReader, StoredObject
 
-NOT_FOUND = "[3011]"  # kXR_NotFound, which its client has no exception of its own for
+NOT_FOUND = "[3011]"  # kXR_NotFound, for which its client has no exception
 
 
 class XrootdStore:
@@ -27,7 +27,7 @@ class XrootdStore:
 
         self.url = url.rstrip("/")
         try:
-            # What a directory held a minute ago says nothing of a file that is asked for now.
+            # A directory's cached content says nothing of a file that is asked for now.
             self._files, path = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except ImportError:
             raise StorageError(
@@ -44,7 +44,7 @@ class XrootdStore:
             yield _stored(path.removeprefix(f"{self._path}/"), information)
 
     def look_up(self, key: str) -> StoredObject | None:
-        """Return what a listing would say of one file; None when there is none."""
+        """Return one file as a listing would have it; None when there is none."""
         try:
             return _stored(key, self._files.info(f"{self._path}/{key}"))
         except FileNotFoundError:

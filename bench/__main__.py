@@ -22,9 +22,9 @@ BENCHES = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one bench, print its table and keep it; returns the exit code."""
+    """Run one bench, print its table and keep it; return the exit code."""
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
     with tempfile.TemporaryDirectory(prefix="higgs-bench-") as folder, own_airflow(Path(folder)):
         options = _options(sys.argv[1:] if arguments is None else arguments)
         options.folder = Path(folder)
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line; only the bench that is run is imported, and what it needs."""
+    """Read the command line, importing only the bench to run and what it needs."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("bench", choices=BENCHES)
     name = parser.parse_args(arguments[:1]).bench

@@ -29,7 +29,7 @@ PHYSICS = REPOSITORY / ".venv" / "physics" / "bin" / "python"
 
 
 class Way(NamedTuple):
-    """A way of `bench.selections`: what people call it, its module, and the Python that has its packages."""
+    """A way of `bench.selections`: its name for people, its module, and the Python that has its packages."""
 
     name: str
     module: str
@@ -61,7 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, say: Say) -> Report:
-    """Run every way there is over one file."""
+    """Run every available way over one file."""
     path = options.folder / "events.root"
     dataset = next(one for one in demo_datasets() if one.group == "higgs")
     leptons = simulate(dataset, 0, options.events, SEED)

@@ -26,7 +26,7 @@ CLUSTERS = 10
 
 
 def planned(clusters: int = CLUSTERS) -> list[ClusterRun]:
-    """Return each cluster's part: the datasets are dealt out, the largest first."""
+    """Return each cluster's part: the datasets are assigned in turn, the largest first."""
     datasets = sorted(load_catalogue(CATALOGUE).datasets.values(), key=lambda dataset: -dataset.files)
     document = {
         "catalogue": CATALOGUE,
@@ -54,7 +54,7 @@ def connect(assignment: ClusterRun, kubeconfig: dict[str, Any]) -> None:
 
 
 def keys(dataset: DatasetRef) -> Iterator[str]:
-    """Yield the names of a dataset's files below its URL; they are named by UUIDs, as the real ones are."""
+    """Yield the names of a dataset's files below its URL: UUIDs, as the real ones have."""
     for number in range(dataset.files or 0):
         name = uuid.uuid5(uuid.NAMESPACE_URL, f"{dataset.url}{number}")
         yield f"{str(name).upper()}.root"

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
 
 
 def _cluster(server: Localkube, size: int) -> AbstractContextManager[httpx.Client]:
-    """Make a cluster with room for so many pods and those that are created by hand."""
+    """Make a cluster with room for `size` pods and those that are created by hand."""
     nodes = (size + TURNS * A_TURN) // PODS_A_NODE + 1
     shape = {"nodes": nodes, "cpu": "64", "memory": "256Gi", "pods": PODS_A_NODE}
     return reached(server.uncounted("full", **shape, simulate={"seconds": ENDURE}))
@@ -106,13 +106,13 @@ def _await(api: httpx.Client, size: int) -> None:
 
 
 def _running(api: httpx.Client) -> int:
-    """How many pods of the Jobs run."""
+    """Count the running pods of the Jobs."""
     jobs = api.get(JOBS).raise_for_status().json()["items"]
     return sum(int(job["status"].get("ready", 0)) for job in jobs)
 
 
 def _create(api: httpx.Client, turn: int) -> float:
-    """Create a few pods, one request after another; returns the seconds that it took."""
+    """Create a few pods, one request after another, and return the seconds taken."""
     began = time.perf_counter()
     for n in range(A_TURN):
         body = {"metadata": {"name": f"by-hand-{turn}-{n}"}, "spec": _pod_spec()}
@@ -121,7 +121,7 @@ def _create(api: httpx.Client, turn: int) -> float:
 
 
 def _list(api: httpx.Client) -> float:
-    """Return the seconds that a list of `PAGE` pods takes: the middle one of a few."""
+    """Return the median seconds that a list of `PAGE` pods takes."""
 
     def once() -> float:
         began = time.perf_counter()

@@ -1,7 +1,7 @@
-"""What work costs: wall time, CPU time and peak memory of processes of their own.
+"""What work costs: wall time, CPU time and peak memory of separate processes.
 
-The clock starts when every process has imported what it needs and is ready, so that what is compared is the
-work and not how long Python takes to start.
+The clock starts when every process has imported what it needs and is ready, so that the comparison is of the
+work and not of how fast Python starts.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 Prepare = Callable[..., Callable[[], Result]]
-"""A module's function that imports and makes ready, and returns the work to be measured."""
+"""A module's function that imports and prepares, and returns the work to measure."""
 
 
 class BenchError(Exception):
-    """A bench cannot be run to its end; says why."""
+    """A bench cannot finish; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Measured(Generic[Result]):
 
 
 def measure(prepare: Prepare[Result], arguments: Sequence[tuple[Any, ...]] = ((),)) -> Measured[Result]:
-    """Run `prepare(*arguments)` in one new process for each element, then the work of all at once, timed.
+    """Run `prepare(*arguments)` in one new process for each element, then time the work of all at once.
 
-    Raises BenchError when one of them fails.
+    :raises BenchError: when one of them fails.
     """
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in arguments]

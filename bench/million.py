@@ -64,7 +64,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
 
 
 def _plan_and_submit(bucket: str, cluster: str) -> Callable[[], tuple[int, int]]:
-    """Make ready, with connections to the servers at these URLs; the work returns files and Jobs."""
+    """Prepare, with connections to the servers at these URLs; the work returns files and Jobs."""
     keys = {"conn_type": "aws", "login": "bench", "password": "bench-secret"}
     extra = {"endpoint_url": bucket, "region_name": "us-east-1"}
     os.environ["AIRFLOW_CONN_BENCH_S3"] = json.dumps(keys | {"extra": extra})
@@ -136,7 +136,7 @@ def _carried_out(module: str, operator: str, assignment: dict[str, Any]) -> dict
 
 @contextmanager
 def _store(times: int) -> Iterator[str]:
-    """A bucket with so many times the files of the catalogue."""
+    """Start a bucket with `times` the files of the catalogue."""
     url = f"http://{HOST}:{(port := free_port())}"
     fill = ("--fill", "higgs-demo", "cms-higgs", "--times", str(times))
     command = [sys.executable, "-m", "rehearsal.store", "--port", str(port), *fill]
@@ -151,7 +151,7 @@ def _store(times: int) -> Iterator[str]:
 
 @contextmanager
 def _sink() -> Iterator[str]:
-    """A cluster's API that takes every object and keeps none."""
+    """Start a cluster's API that accepts every object and keeps none."""
     port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=_take_all, args=(port,), daemon=True)
     process.start()

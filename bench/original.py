@@ -1,9 +1,8 @@
-"""The way of the demo of 2019, written anew from its description: one Job for each file, counted by listing.
+"""The way of the demo of 2019, rewritten from its description: one Job for each file, counted by listing.
 
-Each cluster has a process of its own, which makes the Jobs of its index files in batches of 200 by the
-client's `create_from_yaml`. To watch, it lists all pods and all Jobs and counts them by phase. Where the
-description leaves a choice, this is the faster one: a batch is handed over as objects, not as YAML text to be
-parsed.
+Each cluster has a process that makes the Jobs of its index files in batches of 200 by the client's
+`create_from_yaml`. To watch, it lists all pods and Jobs and counts them by phase. Where the description
+leaves a choice, this takes the faster one: it hands a batch over as objects, not as YAML text to be parsed.
 """
 
 from __future__ import annotations
@@ -36,9 +35,8 @@ def write_indexes(folder: Path, files: Iterable[tuple[str, str]]) -> None:
 def submit(api: ApiClient, folder: Path, suspend: bool) -> dict[str, int]:
     """Make a Job for each line of the index files of a folder.
 
-    Returns the names of the Jobs, each with its one file.
-
     :param suspend: make no pods.
+    :returns: the names of the Jobs, each with its one file.
     """
     files = (
         (index.name.removesuffix(INDEX), path)
@@ -61,7 +59,7 @@ def watch(api: ApiClient) -> Counter[str]:
 
 
 def job(dataset: str, path: str, number: int, suspend: bool) -> Manifest:
-    """Return the Job of one file, with everything the pod needs in its environment, the keys too."""
+    """Return the Job of one file, with everything the pod needs in its environment, keys included."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -90,7 +90,7 @@ def _run(session: Airflow, dag: str, run_id: str) -> float:
 
 @contextmanager
 def _services(folder: Path) -> Iterator[Airflow]:
-    """The services with the DAGs of both chains, and an image that does nothing."""
+    """Run the services with the DAGs of both chains, and an image that does nothing."""
     copy = copy_of_project(folder, OURS, CAMPAIGN)
     shutil.copy(REPOSITORY / "bench" / "overhead_dag.py", copy / "dags" / "stock.py")
     settings = Settings.load(copy / ".run")

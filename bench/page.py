@@ -85,7 +85,7 @@ def _report(visits: dict[int, list[Visit]]) -> Report:
 
 @contextmanager
 def _full_store(runs: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """An S3 server with the files and results of these runs; yields the Airflow connection to it."""
+    """Run an S3 server with the files and results of these runs; yield the Airflow connection to it."""
     port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port, runs), daemon=True)
     process.start()
@@ -109,13 +109,13 @@ def _serve(port: int, runs: dict[str, int]) -> None:
 
 
 def _result(dataset: str) -> dict[str, Any]:
-    """A result document with one event in each channel."""
+    """Return a result document with one event in each channel."""
     histograms = {name: [int(index == 18) for index in range(37)] for name in HISTOGRAMS}
     return {"samplename": dataset, "processed": 100, **histograms, "lumi": None}
 
 
 def _leave_unmerged(session: Airflow, run_id: str, size: int) -> None:
-    """A run that has ended once its shards were listed."""
+    """Return a run that has ended once its shards were listed."""
     datasets = [
         {"url": f"s3://many/in/{size}/{dataset}/", "name": dataset, "sample": sample}
         for dataset, sample in SAMPLES.items()
@@ -143,7 +143,7 @@ def _ended(session: Airflow, run_id: str) -> bool:
 
 @contextmanager
 def _browser(chromium: str, settings: Settings) -> Iterator[Page]:
-    """A page that is logged in, of a server that has served the campaign page before."""
+    """Open a logged-in page of a server that has served the campaign page before."""
     with (
         sync_playwright() as started,
         started.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
@@ -159,7 +159,7 @@ def _browser(chromium: str, settings: Settings) -> Iterator[Page]:
 
 
 def _visit(page: Page, run_id: str, size: int) -> Visit:
-    """What the browser has measured of one visit, from the navigation to the last result."""
+    """Return what the browser measured of one visit, from the navigation to the last result."""
     page.goto(f"/higgs/?dag_id={DAG}&run_id={run_id}")
     until(lambda: page.evaluate(CHART), f"the page draws {run_id}")
     page.get_by_text(f"{size:,} of {size:,}").first.wait_for(timeout=PATIENCE)

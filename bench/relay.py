@@ -1,8 +1,8 @@
-"""Counts requests and bytes between any client and a server: a relay that both ways of a bench go through.
+"""Count requests and bytes between any client and a server: both ways of a bench go through this relay.
 
-It knows HTTP/1.1 only so far that a client writes a request and then waits for its answer: what the client
-writes after an answer is the next request. It ends TLS and begins it anew, so the bytes are those of HTTP,
-head and body. A request costs it about 0.3 ms of CPU, on either side of a comparison.
+It knows only so much HTTP/1.1 that a client writes a request and waits for its answer: what the client writes
+after an answer is the next request. It terminates TLS and begins it anew, so the bytes are those of HTTP,
+head and body. A request costs it about 0.3 ms of CPU, for either way.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Tls:
 
 
 class Relay:
-    """A port that leads to another one, and what has gone through it."""
+    """A port that forwards to another one, and counts."""
 
     def __init__(self, target: int, tls: Tls | None) -> None:
         self.port = 0
         self.delay = 0.0
-        """Seconds that each answer is held back: what a server that is far, or busy, takes longer."""
+        """Seconds by which each answer is delayed, as if the server were far or busy."""
         self._target = target
         self._accept = self._connect = None
         if tls:
@@ -59,7 +59,7 @@ class Relay:
         return replace(seen)
 
     async def serve(self, ready: threading.Event, end: asyncio.Event) -> None:
-        """Relay until told to end."""
+        """Forward until told to end."""
         server = await asyncio.start_server(self._relay, HOST, 0, ssl=self._accept, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
@@ -101,7 +101,7 @@ class Relay:
 
 @contextmanager
 def relay(target: int, tls: Tls | None = None) -> Iterator[Relay]:
-    """Relay to a port of this machine for a while, in a thread."""
+    """Forward to a port of this machine, in a thread, while this context lasts."""
     made = Relay(target, tls)
     ready, end = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()

@@ -23,7 +23,7 @@ PATIENCE = 300.0  # s for a run to end, and for Airflow to find a DAG
 
 
 def copy_of_project(folder: Path, dag: str, campaign: dict[str, Any]) -> Path:
-    """Copy what the services need, with one more campaign; returns the copy's folder."""
+    """Copy what the services need, with one more campaign; return the copy's folder."""
     copy = folder / "project"
     for part in ("dags", "plugins", "include"):
         shutil.copytree(REPOSITORY / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -34,7 +34,7 @@ def copy_of_project(folder: Path, dag: str, campaign: dict[str, Any]) -> Path:
 
 @contextmanager
 def services(copy: Path, settings: Settings, connections: dict[str, dict[str, Any]]) -> Iterator[Airflow]:
-    """Airflow, an S3 server and localkube of a copy of the project, with more connections."""
+    """Run Airflow, an S3 server and localkube of a copy of the project, with more connections."""
     environment = os.environ | {"PYTHONPATH": f"{copy / 'plugins'}{os.pathsep}{copy / 'include'}"}
     for name, document in connections.items():
         environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(document)
@@ -53,7 +53,7 @@ def services(copy: Path, settings: Settings, connections: dict[str, dict[str, An
 
 
 def until(done: Callable[[], object], what: str) -> None:
-    """Wait until something is so, through moments without an answer. Raises BenchError after `PATIENCE`."""
+    """Wait until something is so, through moments without an answer; raise BenchError after `PATIENCE`."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with suppress(AirflowAwayError):

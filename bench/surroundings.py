@@ -1,4 +1,4 @@
-"""What a bench runs against, while it runs: an Airflow home, an S3 server and a localkube of its own."""
+"""What a bench runs against: its own Airflow home, S3 server and localkube."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Localkube:
         self.take = counter.take
 
     def hold_back(self, seconds: float) -> None:
-        """Let every answer through the relay take so much longer."""
+        """Delay every answer through the relay."""
         self._counter.delay = seconds
 
     def cluster(self, name: str, **shape: Any) -> dict[str, Any]:
@@ -82,18 +82,18 @@ class Localkube:
         return kubeconfig
 
     def memory(self) -> int:
-        """Bytes of memory that the server holds."""
+        """Return the bytes of memory that the server holds."""
         return int(self._process.memory_info().rss)
 
     def cpu(self) -> float:
-        """CPU seconds of the server so far."""
+        """Return the CPU seconds of the server so far."""
         times = self._process.cpu_times()
         return times.user + times.system
 
 
 @contextmanager
 def localkube(state: Path) -> Iterator[Localkube]:
-    """A localkube with a new state folder."""
+    """Run a localkube with a new state folder."""
     port = free_port()
     command = [sys.executable, "-m", "localkube", "serve", "--state", str(state), "--port", str(port)]
     with subprocess.Popen([*command, "--log-level", "warning"]) as process:
@@ -108,7 +108,7 @@ def localkube(state: Path) -> Iterator[Localkube]:
 
 @contextmanager
 def reached(kubeconfig: dict[str, Any]) -> Iterator[httpx.Client]:
-    """A plain HTTP client of the cluster of a kubeconfig of localkube."""
+    """Return a plain HTTP client of the cluster of a localkube kubeconfig."""
     there, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
     authority = base64.b64decode(there["certificate-authority-data"]).decode()
     with httpx.Client(
@@ -123,7 +123,7 @@ def reached(kubeconfig: dict[str, Any]) -> Iterator[httpx.Client]:
 
 @contextmanager
 def s3(keys: Iterable[str] = ()) -> Iterator[Relay]:
-    """An S3 server with one bucket, behind a relay, and the Airflow connection `CONNECTION` to it.
+    """Run an S3 server with one bucket, behind a relay, and the Airflow connection `CONNECTION` to it.
 
     :param keys: objects of one byte that the bucket has.
     """
@@ -142,7 +142,7 @@ def s3(keys: Iterable[str] = ()) -> Iterator[Relay]:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
+    """Return a TCP port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -161,7 +161,7 @@ def _listening(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def _serve_s3(pipe: Connection, keys: list[str]) -> None:
-    """Serve for ever. Objects are put into the server's memory: its HTTP would take a minute for 27,000."""
+    """Serve forever. Objects are put into the server's memory: over HTTP 27,000 would take a minute."""
     from moto.s3.models import s3_backends
     from moto.server import ThreadedMotoServer
 

@@ -1,7 +1,7 @@
 """The four-lepton selection in several ways, each a module with `prepare(path)`.
 
-What it returns is the work that is timed: read the file, select, and count the selected events by channel.
-The modules are run by the Python that has their packages, which need not be the project's.
+It returns the timed work: read the file, select, and count the selected events by channel. The Python that
+has a module's packages runs it, which need not be the project's.
 """
 
 CHANNELS = ("4mu", "4e", "2e2mu")

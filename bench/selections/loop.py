@@ -1,4 +1,4 @@
-"""A loop over events in plain Python, lepton by lepton, as the rules are told."""
+"""A loop over events in plain Python, lepton by lepton, as the rules are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of coffea: NanoEvents, arrays of leptons that know how to be added."""
+"""coffea's way: NanoEvents, arrays of leptons that can be added."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The way of the project: what a pod does with a file once it has it."""
+"""The project's way: what a pod does with a file once it has it."""
 
 from collections.abc import Callable
 from pathlib import Path

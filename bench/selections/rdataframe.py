@@ -1,4 +1,4 @@
-"""The way of ROOT: an RDataFrame with the selection in C++, compiled before the clock starts."""
+"""ROOT's way: an RDataFrame with the selection in C++, compiled before the clock starts."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Nothing but to read and decompress the branches that the selection needs."""
+"""Only read and decompress the branches that the selection needs."""
 
 from collections.abc import Callable
 

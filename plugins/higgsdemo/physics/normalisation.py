@@ -99,11 +99,11 @@ class Spectrum(Coverage):
         return _sum(of_group[channel] for channel in channels if channel in of_group)
 
     def yields(self) -> Yields:
-        """Yields of all years."""
+        """Return the yields of all years."""
         return _yields(self.groups)
 
     def yields_by_year(self) -> dict[int, Yields]:
-        """Yields of each year."""
+        """Return the yields of each year."""
         return {year: _yields(groups) for year, groups in self.years.items()}
 
     def peak(self, group: str) -> tuple[float, float] | None:

@@ -28,10 +28,11 @@ STACK = (*BACKGROUNDS, "higgs")
 
 
 def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
-    """The plot as JSON values: by channel (`all` is their sum) the data with 68% intervals, and the stack.
+    """Return the plot as JSON values: the data with 68% intervals, and the stack, by channel and for `all`.
 
     Events are weighted to the covered luminosity; `error` is the standard deviation of the stack's height.
-    `yields` has the groups and channels of which events were processed: the others are 0 for want of a look.
+    `yields` has the groups and channels with processed events: zero there is a finding, elsewhere nobody
+    looked.
     """
     return {
         "title": catalogue.title,
@@ -67,6 +68,6 @@ def _channel(spectrum: Spectrum, *channels: str) -> dict[str, Any]:
 
 
 def counted(counts: NDArray[Any]) -> dict[str, list[float]]:
-    """Numbers of events with Poisson (Garwood) intervals of 68%."""
+    """Return numbers of events with Poisson (Garwood) intervals of 68%."""
     low, high = poisson_interval(counts)
     return {"counts": counts.tolist(), "low": all_rounded(low), "high": all_rounded(high)}

@@ -1,7 +1,7 @@
-"""The spectra as tables that HEPData takes, the field's archive of published numbers: `hepdata.yaml`.
+"""The spectra as tables for HEPData, the field's archive of published numbers: `hepdata.yaml`.
 
 The file is a submission in one piece (https://hepdata-submission.readthedocs.io): YAML documents, the first
-about the whole, the others one table each. They are written as JSON, of which every document is YAML too.
+about the whole, the others one table each. They are written as JSON, which is YAML, too.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _LABELS = {
 
 
 def submission(spectrum: Spectrum, catalogue: Catalogue) -> bytes:
-    """The submission: a table of all channels and years, and one of each channel and year.
+    """Return the submission: a table of all channels and years, and one of each channel and year.
 
-    A table has the groups of which events were processed, and what is missing in them is said in front.
+    A table has the groups with processed events, and begins with what is missing in them.
     """
     missing = (coverage_text(spectrum) or "").replace("\n", ", ")
     comment = ". ".join(filter(None, [catalogue.title, catalogue.note, missing]))
@@ -97,14 +97,14 @@ def _table(
 
 
 def _luminosity(year: int, covered_pb: list[float]) -> dict[str, Any]:
-    """A year's luminosity that the data cover; from-to where channels cover different parts of it."""
+    """Return a year's luminosity that the data cover, from-to where channels cover different parts."""
     least, most = (rounded(value / 1000) for value in (min(covered_pb), max(covered_pb)))
     value = least if least == most else f"{least}-{most}"
     return {"name": f"Luminosity of {year}", "units": "fb$^{-1}$", "value": value}
 
 
 def _counted(histogram: Histogram) -> list[dict[str, Any]]:
-    """Numbers of events with Poisson (Garwood) intervals of 68%."""
+    """Return numbers of events with Poisson (Garwood) intervals of 68%."""
     counts = np.asarray(histogram.values())
     low, high = poisson_interval(counts)
     return [
@@ -117,7 +117,7 @@ def _counted(histogram: Histogram) -> list[dict[str, Any]]:
 
 
 def _expected(histogram: Histogram) -> list[dict[str, Any]]:
-    """Weighted events; where none was simulated there is no error to state."""
+    """Return weighted events; where none was simulated there is no error to state."""
     return [
         {"value": rounded(value)}
         | ({"errors": [{"symerror": rounded(sqrt(variance)), "label": "MC stat"}]} if variance else {})

@@ -1,8 +1,7 @@
 """The spectra as a ROOT file, which the field's own tools open: `histograms.root`.
 
-It holds a TH1D for each group of which events were processed, by year and channel: `2012/4mu/higgs`, with
-the sums of squared weights as ROOT keeps them (fSumw2), and in `all` what they add up to over the years, and
-over the channels too.
+It holds a TH1D for each group with processed events, by year and channel: `2012/4mu/higgs`, with the sums of
+squared weights as ROOT keeps them (fSumw2), and in `all` their sum over the years, and over the channels too.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ ALL = "all"
 
 
 def root_file(spectrum: Spectrum) -> bytes:
-    """The file's content. Files of equal spectra differ in a date and an identifier, as ROOT files do."""
+    """Return the file; files of equal spectra differ in a date and an identifier, as ROOT files do."""
     content = io.BytesIO()
     with uproot.recreate(content) as file:
         for path, histogram in _histograms(spectrum):

@@ -1,11 +1,11 @@
-"""The four-lepton mass plot: the data over the stack of what is expected, as in the published figure.
+"""The four-lepton mass plot: data over the expected stack, as in the published figure.
 
 Colours, order, labels and range follow the plot of the CMS example HiggsExample20112012 (CERN Open Data
-record 5500); the style is mplhep's, with its own fonts, so it is drawn the same on every machine and offline.
+record 5500); the style is mplhep's, with its own fonts, so it looks the same on every machine and offline.
 
-The plot makes no claim that its numbers do not: a catalogue's note (of simulated data, say) stands in the
-place of "CMS Open Data", and a partial campaign shows its own luminosity and the part of the shards computed.
-Below stand the significance of the Higgs boson and its strength, or why they are not known.
+The plot claims no more than its numbers: a catalogue's note (of simulated data, say) replaces "CMS Open
+Data", and a partial campaign shows its own luminosity and its part of the shards. Below are the significance
+of the Higgs boson and its strength, or why they are unknown.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None = None) -> Figure:
-    """The plot of all channels together, 10 by 10 inches, not yet rendered.
+    """Draw the plot of all channels together, 10 by 10 inches, without rendering it.
 
-    It is made without pyplot, which would keep the figure and ask for a display.
+    It does not use pyplot, which would keep the figure and ask for a display.
     """
     from matplotlib.figure import Figure
 
@@ -81,7 +81,7 @@ def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None =
 
 
 def render(figure: Figure) -> dict[str, bytes]:
-    """The figure as `png` and `svg`; the same bytes for the same figure."""
+    """Render the figure as `png` and `svg`; the same bytes for the same figure."""
     with style():
         return {
             "png": _saved(figure, "png", {"Software": None}),
@@ -90,7 +90,7 @@ def render(figure: Figure) -> dict[str, bytes]:
 
 
 def luminosity_text(exposures: tuple[Exposure, ...]) -> str:
-    """Covered luminosity by year, as `2.3 fb⁻¹ (7 TeV) + 11.6 fb⁻¹ (8 TeV)`.
+    """Return the covered luminosity by year, as `2.3 fb⁻¹ (7 TeV) + 11.6 fb⁻¹ (8 TeV)`.
 
     Where channels cover different parts of a year it is given as from-to; years without any are left out.
     """
@@ -105,7 +105,7 @@ def luminosity_text(exposures: tuple[Exposure, ...]) -> str:
 
 
 def coverage_text(spectrum: Coverage) -> str | None:
-    """How much of the campaign is in the plot: `98.7% of the shards`, rounded down; None if all of it is."""
+    """Return the part of the campaign in the plot, rounded down: `98.7% of the shards`; None for all."""
     lines = []
     if spectrum.coverage < 1:
         lines.append(f"{math.floor(1000 * spectrum.coverage) / 10:.1f}% of the shards")
@@ -118,9 +118,9 @@ def coverage_text(spectrum: Coverage) -> str | None:
 
 
 def _draw_stack(axes: Axes, spectrum: Spectrum) -> float:
-    """The backgrounds filled, the Higgs boson on them as an open line; gives the highest bin in events.
+    """Draw the backgrounds filled, the Higgs boson on them as an open line; return the highest bin in events.
 
-    Empty groups are not drawn: the legend names what is there to be seen.
+    Empty groups are not drawn: the legend names only what can be seen.
     """
     import mplhep
 
@@ -153,7 +153,7 @@ def _draw_stack(axes: Axes, spectrum: Spectrum) -> float:
 
 
 def _draw_data(axes: Axes, spectrum: Spectrum, label: str) -> float:
-    """Points with Poisson (Garwood) intervals of 68%, none for empty bins; gives the highest end of one."""
+    """Draw points with Poisson (Garwood) intervals of 68%, none for empty bins; return the highest end."""
     histogram = spectrum.combined("data")
     counts = np.asarray(histogram.values())
     low, high = poisson_interval(counts)
@@ -179,7 +179,7 @@ def _data_label(catalogue: Catalogue) -> str:
 
 
 def _write_legend(axes: Axes, catalogue: Catalogue) -> None:
-    """The legend from the data down the stack."""
+    """Write the legend from the data down the stack."""
     handles, labels = axes.get_legend_handles_labels()
     known = dict(zip(labels, handles, strict=True))
     backgrounds = (label for label, _ in reversed(BACKGROUNDS.values()))
@@ -192,9 +192,9 @@ def _write_legend(axes: Axes, catalogue: Catalogue) -> None:
 def _write_headline(
     axes: Axes, spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None
 ) -> float:
-    """What the data are, in the upper left; below it, what is missing of them, and what they say.
+    """Write what the data are, what is missing of them, and what they say, in the upper left.
 
-    Gives the part of the axes' height that is free below.
+    :returns: the part of the axes' height that is free below.
     """
     text = catalogue.note or "CMS Open Data"
     size, width = (25, 20) if len(text) <= 60 else (17, 30)
@@ -218,7 +218,7 @@ def _write_headline(
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The CMS style for what is drawn and rendered inside."""
+    """Draw and render in the CMS style while this context lasts."""
     import matplotlib
     import mplhep
 

@@ -1,4 +1,4 @@
-"""Numbers as they are published: to six significant digits, which is more than any of them is known to."""
+"""Numbers as they are published: to six significant digits, more than any of them is known to."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 def rounded(value: float) -> float:
-    """One number."""
+    """Round one number."""
     return float(f"{value:.6g}")
 
 
 def all_rounded(values: Iterable[float]) -> list[float]:
-    """Each of them."""
+    """Round each of them."""
     return [rounded(value) for value in values]

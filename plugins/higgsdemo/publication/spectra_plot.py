@@ -1,4 +1,4 @@
-"""The plots of an analysis of one's own: one panel a histogram, and the same numbers for the page."""
+"""The plots of an analysis of one's own: one panel per histogram, and the same numbers for the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILL, LINE = "#99ccff", "#1f4e79"
 
 
 def own_chart(spectra: OwnSpectra, catalogue: Catalogue) -> dict[str, Any]:
-    """The histograms as JSON values, in the form of `chart`: a channel each, with its own axis."""
+    """Return the histograms as JSON values, in the form of `chart`: each is a channel with its own axis."""
     return {
         "title": catalogue.title,
         "note": catalogue.note,
@@ -34,7 +34,7 @@ def own_chart(spectra: OwnSpectra, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def draw_own(spectra: OwnSpectra, title: str, note: str | None) -> Figure:
-    """One panel a histogram, 10 by 7 inches each, not yet rendered."""
+    """Draw one panel per histogram, 10 by 7 inches each, without rendering it."""
     from matplotlib.figure import Figure
 
     with style():

@@ -1,7 +1,7 @@
-"""The summary of a run, `summary.json`: what was asked for, what came of it, and the yields.
+"""The summary of a run, `summary.json`: what was requested, what was done, and the yields.
 
-It is made for people and programs that have nothing but this file: counts are exact, names of shards are
-listed up to a limit, and everything that came from outside is printable text on one line.
+It is for people and programs that have only this file: counts are exact, names of shards are listed up to a
+limit, and all text from outside is printable and on one line.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from higgsdemo.results.sums import DatasetSum
 from higgsdemo.wording import printable
 
 FAILURES_LISTED = 1000
-"""How many failed shards, and corrupt objects, a summary lists with their reasons."""
+"""Failed shards, and corrupt objects, that a summary lists with their reasons."""
 
 MISSING_LISTED = 100
-"""Missing and unexpected shards that a summary lists by name, of each dataset."""
+"""Missing and unexpected shards that a summary lists by name for each dataset."""
 
 Text = Annotated[str, AfterValidator(printable)]
 
@@ -45,11 +45,11 @@ class ShardCounts(_Part):
 
     expected: int
     done: int
-    """Those with a result that is counted."""
+    """Shards whose result is counted."""
     failed: int
-    """Those without one of which a reason is known."""
+    """Shards without a result, for a known reason."""
     missing: int
-    """Those without one of which nothing is known: never started, or not ended when the run was merged."""
+    """Shards without a result or a reason: not started, or not finished when the run was merged."""
 
 
 class FailedShard(_Part):
@@ -73,11 +73,11 @@ class Work(_Part):
     stage_in_seconds: float
     compute_seconds: float
     test_mode_shards: int
-    """Shards that were downloaded and thrown away: done, but in no yield."""
+    """Shards that were downloaded and discarded: done, but in no yield."""
 
 
 class DataIntervals(_Part):
-    """Poisson (Garwood) intervals of 68% of the data's yields: the means for which they are no surprise."""
+    """Poisson (Garwood) intervals of 68% of the data's yields: the means that they are compatible with."""
 
     total: tuple[float, float]
     window: tuple[float, float]
@@ -100,7 +100,7 @@ class Summary(_Part):
     catalogue: str
     title: str
     note: str | None
-    """What must be said wherever the numbers are shown, as that the data are simulated."""
+    """What must be shown with the numbers, such as that the data are simulated."""
     started: AwareDatetime | None
     finished: AwareDatetime | None
     shards: ShardCounts
@@ -108,48 +108,48 @@ class Summary(_Part):
     """Computed part of the expected shards, 0 to 1."""
     work: Work
     yields: Yields
-    """By group and channel, of those of which events were processed; channel `all` is their sum."""
+    """By group and channel, where events were processed; channel `all` is their sum."""
     yields_by_year: dict[int, Yields]
     data_intervals: dict[str, DataIntervals]
-    """By channel, of those of which data were processed."""
+    """By channel, where data were processed."""
     discovery: Discovery | None
-    """None of an analysis of one's own."""
+    """None for an analysis of one's own."""
     higgs_peak_gev: tuple[float, float] | None
     """Edges of the highest bin of the Higgs group."""
     luminosity: tuple[Exposure, ...]
-    """Of each year and channel, all there is and what the merged data cover."""
+    """By year and channel, the whole luminosity and what the merged data cover."""
     stated_luminosity_pb: dict[str, float]
     """By stream, the sum that the data shards state themselves: a check on the above."""
     weights: dict[str, dict[str, float]]
     """By simulated sample and channel, the weight of one event."""
     absent_samples: list[str]
-    """Samples that were asked for and of which no event was processed."""
+    """Requested samples without a processed event."""
     lacking: dict[Text, dict[Text, int]] = {}
-    """By branch that the selection used in some files, and dataset, the shards whose files lack it."""
+    """By branch that the selection used in some files, and dataset: the shards whose files lack it."""
     unassigned: dict[Text, dict[str, int]]
-    """By dataset and channel, events selected of the datasets that are in no group."""
+    """By dataset and channel, selected events of the datasets that are in no group."""
     clusters: dict[str, ShardCounts]
     datasets: dict[Text, DatasetSummary]
     failures: list[FailedShard]
     missing: dict[Text, list[Text]]
     left_out: int
-    """Results that are not counted, for no list of the run names their shards."""
+    """Results that are not counted, because no list of the run names their shards."""
     unexpected: dict[Text, list[Text]]
-    """The first of these shards by dataset: parts of files that an earlier run cut otherwise, say."""
+    """The first of these shards by dataset, such as parts of files that an earlier run cut otherwise."""
     corrupt: dict[Text, Text]
-    """Objects among the results that are no result documents: why, by key."""
+    """Objects among the results that are not result documents: the reason by key."""
     predicted: Account | None = None
-    """What the run should take, as said when it was planned."""
+    """What the run was predicted to take."""
     took: Account | None = None
-    """What it took, as its results tell."""
+    """What it took, according to its results."""
 
     def to_json(self) -> bytes:
-        """The file's content."""
+        """Return the file's content."""
         return self.model_dump_json(indent=2).encode() + b"\n"
 
 
 class Headline(BaseModel):
-    """What the plot repeats of a summary."""
+    """The part of a summary that the plot repeats."""
 
     note: str | None
     discovery: Discovery | None
@@ -173,12 +173,14 @@ def summarise(
     predicted: Account | None = None,
     took: Account | None = None,
 ) -> Summary:
-    """The summary of a run.
+    """Return the summary of a run.
 
-    `expected` are the names of the shards each cluster was to run, by cluster and dataset; shards that the
-    spectrum expects beyond those were never listed, and are missing from the run as a whole. `left_out` are
-    the others of which there are results. A shard with a result is done whatever is said in `failures`; one
-    whose result is no valid document is failed.
+    A shard with a result is done whatever `failures` says; one whose result is not a valid document is
+    failed.
+
+    :param expected: names of each cluster's shards by dataset; shards that the spectrum expects beyond those
+        were never listed, and are missing from the run as a whole.
+    :param left_out: other shards that have results.
     """
     datasets = {
         dataset: {shard for names in expected.values() for shard in names.get(dataset, ())}
@@ -242,7 +244,7 @@ def _intervals(counted: Yield) -> DataIntervals:
 def _failures(
     merge: Merge, expected: Mapping[str, Names], failures: Iterable[FailedShard | Mapping[str, Any]]
 ) -> list[FailedShard]:
-    """The failures of shards without a result, each once, in the order of cluster, dataset and shard."""
+    """Return the failures of shards without a result, each once, by cluster, dataset and shard."""
     homes = {
         (dataset, shard): cluster
         for cluster, names in expected.items()
@@ -272,7 +274,7 @@ def _count(expected: Names, merge: Merge, lost: set[tuple[str, str]]) -> ShardCo
 
 
 def _whole(listed: ShardCounts, spectrum: Spectrum | OwnSpectra) -> ShardCounts:
-    """The run's counts: the listed shards, and those of datasets that were never listed."""
+    """Count the run's shards: the listed ones, and those of datasets that were never listed."""
     unlisted = max(spectrum.shards_expected - listed.expected, 0)
     return listed.model_copy(
         update={"expected": listed.expected + unlisted, "missing": listed.missing + unlisted}
@@ -303,7 +305,7 @@ def _work(sums: Iterable[DatasetSum]) -> Work:
 
 
 def _stated_luminosity(sums: Iterable[DatasetSum]) -> dict[str, float]:
-    """1/pb by stream; the shards state it in 1/ub."""
+    """Return 1/pb by stream; the shards state it in 1/ub."""
     stated = [(stream, value) for part in sums for stream, value in part.luminosity.items()]
     return {
         stream: math.fsum(value for name, value in stated if name == stream) / 1e6

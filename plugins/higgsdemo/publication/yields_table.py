@@ -12,9 +12,9 @@ from higgsdemo.results.document import HIGH, LOW
 
 
 def yields_table(summary: Summary) -> str:
-    """The yields as plain text, one group a line, below what must be known to read them.
+    """Return the yields as plain text, one group per line, below what a reader must know.
 
-    Of an analysis of one's own, and where nothing was processed that has a group, there are entries instead.
+    An analysis of one's own, or one without events in any group, has entries instead.
     """
     lines = _yields(summary) if summary.yields else _entries(summary)
     found = in_words(summary.discovery) if summary.discovery else []
@@ -22,7 +22,7 @@ def yields_table(summary: Summary) -> str:
 
 
 def _yields(summary: Summary) -> list[str]:
-    """The table; groups of which no event was processed have no line."""
+    """Return the table; groups without a processed event have no line."""
     rows = [("Events", f"{LOW:g} to {HIGH:g} GeV", f"{WINDOW[0]:g} to {WINDOW[1]:g} GeV")]
     if "data" in summary.yields:
         data, interval = summary.yields["data"]["all"], summary.data_intervals["all"]
@@ -37,7 +37,7 @@ def _yields(summary: Summary) -> list[str]:
 
 
 def _entries(summary: Summary) -> list[str]:
-    """The entries of each histogram, or channel, of the datasets that are in no group."""
+    """Return the entries of each histogram, or channel, of the datasets that are in no group."""
     totals = Counter[str]()
     for histograms in summary.unassigned.values():
         totals.update(histograms)

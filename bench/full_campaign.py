@@ -14,9 +14,10 @@ from typing import Any
 from bench.surroundings import BUCKET, CONNECTION
 from higgsdemo.campaign import DatasetRef, RunOptions, parse_campaign
 from higgsdemo.catalogue import load_catalogue
-from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
+from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 
 CATALOGUE = "cms-higgs"

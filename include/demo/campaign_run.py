@@ -15,6 +15,7 @@ from higgsdemo.prediction import account_table
 from higgsdemo.publication.summary import Summary
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.run import GROWING
+from higgsdemo.run_folder import SUMMARY, picture_key
 
 _PARSE_SECONDS = 300
 """Seconds that the dag processor gets to find a DAG: ten times what it needs on two cores."""
@@ -56,8 +57,8 @@ class CampaignRun:
         self.submits = "submit" in options.stages
         self._stages = options.stages
         self.url = f"{settings.ui_url}/dags/{dag_id}/runs/{self.run_id}"
-        plot = "spectrum" if changed.histograms else "higgs"
-        self._files = ("summary.json", f"{plot}.png", f"{plot}.svg")
+        plots = (picture_key(changed.histograms, ending) for ending in ("png", "svg"))
+        self._files = (SUMMARY, *plots)
         self.results = settings.results / dag_id / name
 
     def start(self) -> None:
@@ -85,7 +86,7 @@ class CampaignRun:
         """Return the run's summary; raise CampaignRunError when a result file is missing."""
         if lost := [name for name in self._files if not (self.results / name).exists()]:
             raise CampaignRunError(f"The run has left no {' and no '.join(lost)} in {self.results}")
-        return Summary.model_validate_json((self.results / "summary.json").read_bytes())
+        return Summary.model_validate_json((self.results / SUMMARY).read_bytes())
 
     def report(self) -> str:
         """Return yields, what the run took and the plot's path; without a submit stage, what the run did.

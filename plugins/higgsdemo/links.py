@@ -10,6 +10,7 @@ from airflow.sdk import BaseHook, BaseOperatorLink
 from airflow.sdk.configuration import conf
 
 from higgsdemo.run import ClusterRun, PlanError
+from higgsdemo.run_folder import picture_key
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -34,7 +35,7 @@ class PlotLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its URL."""
         planned = _planned(operator)
-        name = f"{planned.run.plot if planned else 'higgs'}.png"
+        name = picture_key(planned and planned.run.histograms, "png")
         return _page("api/file", dag_id=ti_key.dag_id, run_id=ti_key.run_id, name=name)
 
 

@@ -19,14 +19,12 @@ from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.campaign.fields import Incomplete, OnCancel, Read
 from higgsdemo.campaign.model import Cluster
 from higgsdemo.campaign.rule import PLANNED
+from higgsdemo.run_folder import results_folder
 from higgsdemo.wording import ExplainedError
 
 Stage = Literal["create", "prepare", "submit", "cleanup"]
 Cleanup = Literal["none", "jobs", "clusters"]
 GROWING = "growing"  # the name of the one run of a campaign over datasets that grow
-RECORD = "campaign.json"  # in the run's folder: the resolved campaign
-SUMMARY = "summary.json"  # in the run's folder: what the merge has found
-CORRUPT = "corrupt.json"  # in the run's folder: keys of the results that were none
 
 
 class Run(BaseModel):
@@ -109,14 +107,9 @@ class Run(BaseModel):
             return f"{count} of {total} shards have no result, {allowed} may fail"
         return None
 
-    @property
-    def plot(self) -> str:
-        """The name of the run's pictures, without their ending."""
-        return "spectrum" if self.histograms else "higgs"
-
     def results(self, dataset: str) -> str:
         """Return the URL below which the pods leave the results of ``dataset``."""
-        return f"{self.output}/results/{dataset}"
+        return f"{self.output}/{results_folder(dataset)}"
 
 
 FORMAT = 1  # of a ClusterRun; raised when code that does not know a new field would do something wrong

@@ -18,11 +18,12 @@ from deploy.role import Right, right_for, rights, without
 from deploy.role_gate import RoleGate
 from higgsdemo import clusters
 from higgsdemo.clusters.base import Provider
-from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood, connect
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.run import ClusterRun
+from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers.jobs import JobsTrigger
 from higgsdemo.triggers.standstill import NO_RIGHT, Standstill

@@ -20,6 +20,7 @@ from demo.images import WORKLOAD_IMAGE
 from demo_stack import DAG, Stack
 from gcs_server import Gcs, gcs
 from higgsdemo.catalogue import load_catalogue
+from higgsdemo.run_folder import locate
 
 __all__ = ["gcs"]
 
@@ -137,7 +138,7 @@ def test_the_campaign_ends_with_one_merged_plot(stack: Stack, finished: Finished
 def test_each_cluster_read_from_its_own_store(stack: Stack, finished: Finished) -> None:
     stores = {}
     for key, content in stack.results(finished.name):
-        stores[key.split("/")[3]] = "/".join(json.loads(content)["url"].split("/")[:3])
+        stores[locate(key)[0]] = "/".join(json.loads(content)["url"].split("/")[:3])
     assert stores == dict.fromkeys(IN_GCS, f"gs://{MIRROR}") | dict.fromkeys(IN_S3 + HERE, "s3://higgs-demo")
 
 

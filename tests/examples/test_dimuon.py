@@ -65,7 +65,7 @@ def test_its_documents_are_what_its_campaign_says(
     for name in ("one", "two"):
         key = f"out/muons/{name}.json"
         raw = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
-        document = parse_result(key, raw, histograms)
+        document = parse_result(f"results/{key[4:]}", raw, histograms)
         assert document.processed == 500
         assert sum(document.counts["dimuon_mass"]) > 100
 
@@ -93,7 +93,7 @@ def test_parts_of_a_file_add_up_to_it(
     def counts(name: str, entries: tuple[int, int] | None = None) -> tuple[int, ...]:
         key = f"out/muons/{name}.json"
         raw = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
-        return parse_result(key, raw, histograms, entries).counts["dimuon_mass"]
+        return parse_result(f"results/{key[4:]}", raw, histograms, entries).counts["dimuon_mass"]
 
     of_parts = [counts(f"{part[0]}-{part[1]}", part) for part in parts]
     assert tuple(map(sum, zip(*of_parts, strict=True))) == counts("one")

@@ -13,9 +13,10 @@ import pytest
 from urllib3.util import Retry
 
 from fault_proxy import FaultProxy, fault_proxy, kubeconfig_through
-from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.kubernetes import api
 from higgsdemo.run import ClusterRun
+from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers import polling
 from localkube_server import Kube, Server

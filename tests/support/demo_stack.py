@@ -120,9 +120,9 @@ class Stack:
         return content
 
     def results(self, run: str) -> Iterator[tuple[str, bytes]]:
-        """Key and content of each result of a run."""
+        """Key, in the run's folder, and content of each result of a run."""
         for key, _ in self.output.objects(f"{DAG}/{run}/results/"):
-            yield key, self.output.read(key)
+            yield key.removeprefix(f"{DAG}/{run}/"), self.output.read(key)
 
     def service(self, name: str) -> psutil.Process:
         """The process of a service that runs."""

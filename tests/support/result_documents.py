@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample
+from higgsdemo.run_folder import result_key
 
 FIELDS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass2mu2e_8TeV_low"}
 ALL: tuple[Channel, ...] = ("4mu", "4e", "2e2mu")
@@ -32,8 +33,8 @@ def document(
 
 
 def stored(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:
-    """Key and content of the object with that document."""
-    return f"out/run/results/{dataset}/{shard}.json", json.dumps(document(dataset, *args, **kwargs)).encode()
+    """Key, in the run's folder, and content of the object with that document."""
+    return result_key(dataset, shard), json.dumps(document(dataset, *args, **kwargs)).encode()
 
 
 def recorded(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:

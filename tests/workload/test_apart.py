@@ -69,7 +69,7 @@ def test_a_shard_passes_through_three_containers(pod: Pod, root_file: Path) -> N
     analyse(pod, output)
     ended = pod.run("publish")
     assert (ended.code, ended.stderr) == (0, "")
-    result = parse_result("Simulated_Test/a.json", (pod.output / "a.json").read_bytes())
+    result = parse_result("results/Simulated_Test/a.json", (pod.output / "a.json").read_bytes())
     assert (result.samplename, result.processed, result.shard, result.size) == ("Simulated_Test", 7, "a", 6)
     assert result.workload == "aod/1"
     assert result.lumi is not None

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from typing import Self
 
 from higgsdemo.campaign.model import DatasetRef
-from higgsdemo.datasets.shards import shard_of, shards_key
 from higgsdemo.run import ClusterRun
+from higgsdemo.run_folder import locate, shards_key
 from higgsdemo.storage.documents import read_lines
 from higgsdemo.storage.object_store import ObjectStore
 
@@ -55,13 +55,13 @@ class ExpectedShards:
 
     def entries(self, key: str) -> tuple[int, int] | None:
         """Return the events of which that result must be; None where it is of all events of a file."""
-        dataset, shard = shard_of(key)
+        dataset, shard = locate(key)
         cluster = self.cluster(key)
         return self.clusters[cluster][dataset][shard] if cluster else None
 
     def cluster(self, key: str) -> str | None:
         """Return the cluster that has the shard of that result in its list."""
-        dataset, shard = shard_of(key)
+        dataset, shard = locate(key)
         homes = (name for name, listed in self.clusters.items() if shard in listed.get(dataset, ()))
         return next(homes, None)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from higgsdemo.run import CORRUPT
+from higgsdemo.run_folder import CORRUPT, locate, results_folder, shards_key
 from higgsdemo.storage.documents import read_document, read_lines
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.wording import ExplainedError
@@ -162,14 +162,9 @@ def cluster_shards(output: ObjectStore, cluster: str) -> Iterator[Shard]:
     return read_lines(output, shards_key(cluster), _of_line)
 
 
-def shards_key(cluster: str) -> str:
-    """Return the key, in the run's folder, of a cluster's list of shards."""
-    return f"shards/{cluster}.jsonl"
-
-
 def done_shards(output: ObjectStore, dataset: str) -> dict[str, datetime | None]:
     """Return the names of the shards of ``dataset`` that have their result, and when it was written."""
-    found = ((shard_of(stored.key)[1], stored.modified) for stored in output.list(f"results/{dataset}"))
+    found = ((locate(stored.key)[1], stored.modified) for stored in output.list(results_folder(dataset)))
     return {shard: modified for shard, modified in found if shard}
 
 
@@ -188,7 +183,7 @@ class Corrupt(NamedTuple):
         shards: dict[str, set[str]] = {}
         told = output.look_up(CORRUPT)
         for key in read_document(output, CORRUPT, KEYS) if told else ():
-            dataset, shard = shard_of(key)
+            dataset, shard = locate(key)
             shards.setdefault(dataset, set()).add(shard)
         return cls(shards, told.modified if told else None)
 
@@ -202,21 +197,6 @@ class Corrupt(NamedTuple):
         for name in worthless:
             del done[name]
         return worthless
-
-
-def result_key(dataset: str, shard: str) -> str:
-    """Return the key, in the run's folder, of a shard's result."""
-    return f"results/{dataset}/{shard}.json"
-
-
-def shard_of(key: str) -> tuple[str, str]:
-    """Return dataset and shard of a result's key; empty names for what is none.
-
-    >>> shard_of("results/A/mu.json"), shard_of("results/A/more/mu.json"), shard_of("results/A/mu.txt")
-    (('A', 'mu'), ('', ''), ('', ''))
-    """
-    match = re.fullmatch("results/([^/]+)/([^/]+)[.]json", key)
-    return (match[1], match[2]) if match else ("", "")
 
 
 def _unfit(key: str, size: int | None) -> str | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from higgsdemo.campaign.model import Cluster, DatasetRef
 from higgsdemo.datasets.listing import Listing
-from higgsdemo.datasets.shards import load, shards_key
+from higgsdemo.datasets.shards import load
+from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 
 

@@ -49,11 +49,6 @@ class Attempt(NamedTuple):
         return self.pod is not None or self.known != UNTRIED
 
 
-def failures_key(cluster: str) -> str:
-    """Return the key, in the run's folder, of a cluster's failed shards."""
-    return f"failures/{cluster}.json"
-
-
 def failed_shards(cluster: KubeCluster, assignment: ClusterRun, missing: Iterable[Shard]) -> list[Failure]:
     """Return dataset, shard, URL, reason and, of the first ones, the end of the log of shards in ``missing``.
 

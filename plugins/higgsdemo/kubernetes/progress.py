@@ -87,11 +87,6 @@ def job_pods(job: dict[str, Any]) -> Counter[str]:
     return Counter(pending=max(active - ready, 0), running=min(active, ready), **ended)
 
 
-def progress_key(cluster: str) -> str:
-    """Return the key, in the run's folder, of what was last seen of a cluster's Jobs."""
-    return f"progress/{cluster}.json"
-
-
 def progress_document(
     jobs: Iterable[tuple[str, dict[str, Any]]], waiting: str | None = None
 ) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from higgsdemo.operators.base import (
 )
 from higgsdemo.operators.credentials import pod_credentials
 from higgsdemo.run import ClusterRun, Run, Stage
+from higgsdemo.run_folder import failures_key, result_key
 from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class SubmitJobsOperator(ClusterOperator):
 
     def _parts(self, assignment: ClusterRun, output: ObjectStore, listed: Counter[str]) -> Iterator[Part]:
         """Yield what is to do: for each dataset one part a Job, of those that lack a good result."""
-        from higgsdemo.datasets.shards import Corrupt, done_shards, result_key
+        from higgsdemo.datasets.shards import Corrupt, done_shards
         from higgsdemo.kubernetes.jobs import chunks
 
         per_pod, corrupt = self._shards_per_pod(assignment, output), Corrupt.of(output)
@@ -206,7 +207,7 @@ class WaitForJobsOperator(ClusterOperator):
         totals, missing = self._note_failures(assignment)
         total = sum(totals.values())
         if excess := run.excess(Counter(shard.dataset for shard in missing), totals):
-            raise TaskFailedForGood(f"cluster {name}: {excess}; see failures/{name}.json in {run.output}")
+            raise TaskFailedForGood(f"cluster {name}: {excess}; see {failures_key(name)} in {run.output}")
         self.log.info("cluster %s: %d of %d shards done", name, total - len(missing), total)
         return {"cluster_name": name, "shards": total, "done": total - len(missing), "failed": len(missing)}
 
@@ -215,7 +216,7 @@ class WaitForJobsOperator(ClusterOperator):
 
         :returns: the number of all shards by dataset, and those that have none.
         """
-        from higgsdemo.kubernetes.failures import failed_shards, failures_key
+        from higgsdemo.kubernetes.failures import failed_shards
 
         with told():
             output = output_store(assignment)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from higgsdemo.campaign import Placed
 from higgsdemo.operators.base import ClusterOperator, in_time, output_store, told
 from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.run_folder import result_key, shards_key
 from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ class ListShardsOperator(ClusterOperator):
 
     def _list(self, assignment: ClusterRun) -> dict[str, dict[str, int]]:
         from higgsdemo.datasets.listing import write_shards
-        from higgsdemo.datasets.shards import shards_key
 
         run, cluster = assignment.run, assignment.cluster
         with told(), TemporaryDirectory() as temporary:
@@ -77,7 +77,7 @@ def listed(
     """
     from higgsdemo.datasets.listing import incomplete, list_datasets
     from higgsdemo.datasets.overlap import refuse_overlaps
-    from higgsdemo.datasets.shards import ListingError, result_key
+    from higgsdemo.datasets.shards import ListingError
     from higgsdemo.storage.object_store import ObjectStore
 
     refuse_overlaps([Placed((ref.name,), ref, connection) for ref in datasets])

@@ -18,7 +18,8 @@ from higgsdemo.operators.base import TaskFailedForGood, most_mapped, other_run, 
 from higgsdemo.operators.created import airflow_name
 from higgsdemo.operators.credentials import check_credentials
 from higgsdemo.operators.list_shards import listed
-from higgsdemo.run import GROWING, RECORD, ClusterRun, Run, run_name
+from higgsdemo.run import GROWING, ClusterRun, Run, run_name
+from higgsdemo.run_folder import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,7 @@ class PlanOperator(BaseOperator):
 
     def _claim(self, run: Run, run_id: str, datasets: set[str]) -> ObjectStore:
         """Return the run's folder, which must be new, or this DAG run's, or to be resumed as a whole."""
-        from higgsdemo.operators.record import RUN_RECORD
+        from higgsdemo.publication.record import RUN_RECORD
         from higgsdemo.storage.documents import read_document
         from higgsdemo.storage.object_store import ObjectStore
 

@@ -13,7 +13,21 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import TaskFailed, assigned, output_store, told
-from higgsdemo.run import CORRUPT, RECORD, SUMMARY, ClusterRun, Run
+from higgsdemo.run import ClusterRun, Run
+from higgsdemo.run_folder import (
+    CHART,
+    CORRUPT,
+    HEPDATA,
+    HISTOGRAMS,
+    MERGED,
+    RECORD,
+    SUMMARY,
+    WORKSPACE,
+    failures_key,
+    locate,
+    picture_key,
+    results_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +44,6 @@ if TYPE_CHECKING:
     from higgsdemo.storage.object_store import ObjectStore
 
 Content = TypeVar("Content")
-WORKSPACE = "workspace.json"
 REHEARSED = "Simulated events, not CMS collisions"
 LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy of summary and plot
 
@@ -76,16 +89,15 @@ class MergeResultsOperator(ResultsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL, its counts of shards, and where more of them failed than may."""
         from higgsdemo.datasets.expected import ExpectedShards
-        from higgsdemo.operators.record import RUN_RECORD, RunRecord
         from higgsdemo.physics.discovery import discovery_in
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
         from higgsdemo.prediction import account_table, took
-        from higgsdemo.publication.chart import CHART, chart
+        from higgsdemo.publication.chart import chart
+        from higgsdemo.publication.record import RUN_RECORD, RunRecord
         from higgsdemo.publication.spectra_plot import own_chart
         from higgsdemo.publication.summary import summarise
         from higgsdemo.publication.yields_table import yields_table
-        from higgsdemo.results.merge import MERGED
 
         planned = self.begin()
         run = planned[0].run
@@ -137,7 +149,6 @@ class MergeResultsOperator(ResultsOperator):
 
     def _failures(self, store: ObjectStore, planned: list[ClusterRun]) -> list[FailedShard]:
         """Return what the clusters' tasks have noted of failed shards."""
-        from higgsdemo.kubernetes.failures import failures_key
         from higgsdemo.publication.summary import FAILURES
 
         keys = (failures_key(assignment.cluster.name) for assignment in planned)
@@ -169,7 +180,7 @@ class PlotOperator(ResultsOperator):
         from higgsdemo.publication.spectra_plot import draw_own
         from higgsdemo.publication.summary import HEADLINE
         from higgsdemo.results.document import ResultError
-        from higgsdemo.results.merge import LARGEST_MERGE, MERGED, Merge
+        from higgsdemo.results.merge import LARGEST_MERGE, Merge
         from higgsdemo.storage.documents import read_document
 
         planned = self.begin()
@@ -189,7 +200,7 @@ class PlotOperator(ResultsOperator):
             figure = draw(normalise(merge, catalogue, counts), catalogue, headline.discovery)
         with told():
             urls = [
-                self.keep(store, planned[0], f"{run.plot}.{ending}", content)
+                self.keep(store, planned[0], picture_key(run.histograms, ending), content)
                 for ending, content in render(figure).items()
             ]
         self.log.info("the plot: %s", " ".join(urls))
@@ -221,14 +232,14 @@ def _merged(
     store: ObjectStore, expected: ExpectedShards, planned: list[ClusterRun], since: datetime | None
 ) -> tuple[Merge, dict[str, list[str]]]:
     """Read the results of the expected shards; return as well, by dataset, of which others there are some."""
-    from higgsdemo.results.document import MAX_BYTES, locate
+    from higgsdemo.results.document import MAX_BYTES
     from higgsdemo.results.merge import Merge
 
     merge, left_out = Merge(planned[0].run.histograms, since), dict[str, list[str]]()
 
     def keys() -> Iterator[str]:
         for dataset in sorted({ref.name for assignment in planned for ref in assignment.cluster.datasets}):
-            for stored in store.list(f"results/{dataset}"):
+            for stored in store.list(results_folder(dataset)):
                 if stored.key not in expected:
                     left_out.setdefault(dataset, []).append(locate(stored.key)[1])
                 elif merge.small_enough(stored.key, stored.size):
@@ -252,8 +263,8 @@ def _excess(run: Run, expected: ExpectedShards, merge: Merge) -> list[str]:
 
 def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any] | None) -> dict[str, bytes]:
     """Return the spectrum in the field's formats, by file name."""
-    from higgsdemo.publication.hepdata import HEPDATA, submission
-    from higgsdemo.publication.histograms import HISTOGRAMS, root_file
+    from higgsdemo.publication.hepdata import submission
+    from higgsdemo.publication.histograms import root_file
 
     exports = {HISTOGRAMS: root_file(spectrum), HEPDATA: submission(spectrum, catalogue)}
     if workspace is not None:

@@ -24,6 +24,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from higgsdemo.page.airflow_run import AirflowRun, campaigns, read_campaign, read_run
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.state import campaign_list, run_state
+from higgsdemo.run_folder import DOWNLOADS
 from higgsdemo.storage.object_store import ObjectStore, StorageError
 
 STATIC = Path(__file__).parent / "static"
@@ -33,20 +34,6 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 OF_A_FILE = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-FILES = {
-    "campaign.json": "application/json",
-    "summary.json": "application/json",
-    "spectrum.json": "application/json",
-    "histograms.root": "application/octet-stream",
-    "workspace.json": "application/json",
-    "hepdata.yaml": "application/yaml",
-    "higgs.png": "image/png",
-    "higgs.svg": "image/svg+xml",
-    "spectrum.png": "image/png",
-    "spectrum.svg": "image/svg+xml",
-}
-"""The files of a run's folder that can be downloaded, with their media types."""
-
 MAY_READ = Depends(requires_access_dag("GET", DagAccessEntity.XCOM))
 DagId = Annotated[str, Query(max_length=250)]
 RunId = Annotated[str, Query(max_length=250)]
@@ -111,8 +98,8 @@ def show_file(
 ) -> Response:
     """One of the files that a run leaves in its folder."""
     run = _find(session, dag_id, run_id)
-    if name not in FILES or not run.planned:
-        raise HTTPException(404, f"the run has no file {name!r} to show; there are {', '.join(FILES)}")
+    if name not in DOWNLOADS or not run.planned:
+        raise HTTPException(404, f"the run has no file {name!r} to show; there are {', '.join(DOWNLOADS)}")
     planned = run.planned[0].run
     try:
         content = ObjectStore(planned.output, planned.output_connection).read(name)
@@ -122,7 +109,7 @@ def show_file(
         "Content-Security-Policy": OF_A_FILE,
         "Content-Disposition": f'inline; filename="{planned.campaign}-{planned.name}-{name}"',
     }
-    return Response(content, headers=headers, media_type=FILES[name])
+    return Response(content, headers=headers, media_type=DOWNLOADS[name])
 
 
 def _find(session: SessionDep, dag_id: str, run_id: str) -> AirflowRun:

@@ -20,10 +20,6 @@ from typing import Any, TypeVar
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import CatalogueError
 from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.datasets.shards import result_key, shards_key
-from higgsdemo.kubernetes.failures import failures_key
-from higgsdemo.kubernetes.progress import progress_key
-from higgsdemo.operators.record import RUN_RECORD
 from higgsdemo.operators.results import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.documents import (
@@ -37,11 +33,23 @@ from higgsdemo.page.snapshot import Snapshot, account_of, of_merged
 from higgsdemo.page.tally import Tally
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
-from higgsdemo.publication.chart import CHART, chart
+from higgsdemo.publication.chart import chart
+from higgsdemo.publication.record import RUN_RECORD
 from higgsdemo.publication.spectra_plot import own_chart
 from higgsdemo.publication.summary import FAILURES
-from higgsdemo.results.document import MAX_BYTES, locate
-from higgsdemo.run import RECORD, SUMMARY
+from higgsdemo.results.document import MAX_BYTES
+from higgsdemo.run_folder import (
+    CHART,
+    RECORD,
+    SHARDS,
+    SUMMARY,
+    failures_key,
+    locate,
+    progress_key,
+    result_key,
+    results_folder,
+    shards_key,
+)
 from higgsdemo.storage.object_store import DamagedError, ObjectStore, StorageError, StoredObject
 from higgsdemo.wording import printable
 
@@ -198,7 +206,7 @@ class Follower:
 
         Returns whether all that there are have been read.
         """
-        stored = {found.key: found for found in store.list("shards")}
+        stored = {found.key: found for found in store.list(SHARDS)}
         lists = {name: stored[shards_key(name)] for name in run.clusters if shards_key(name) in stored}
         if any(lists.get(name) != known for name, (known, _) in self._lists.items()):
             self._tally, self._lists = Tally(ExpectedShards(), self._histograms), {}
@@ -243,7 +251,7 @@ class Follower:
         for dataset in sorted(datasets):
             if self._tally.shards(dataset) == listed[dataset]:
                 continue
-            for batch in _batches(store.list(f"results/{dataset}"), LISTED):
+            for batch in _batches(store.list(results_folder(dataset)), LISTED):
                 yield from self._tally.unread(batch)
 
     def _count(self, store: ObjectStore, keys: Iterable[str]) -> None:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.results.document import ResultError, check_size, locate, parse_result
+from higgsdemo.results.document import ResultError, check_size, parse_result
 from higgsdemo.results.sums import DatasetSum, Sum
+from higgsdemo.run_folder import locate
 from higgsdemo.storage.object_store import StoredObject
 
 

@@ -22,7 +22,6 @@ from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 if TYPE_CHECKING:
     from higgsdemo.catalogue import Catalogue
 
-CHART = "spectrum.json"
 STACK = (*BACKGROUNDS, "higgs")
 """The simulated groups from the bottom of the stack up."""
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from higgsdemo.physics.exposure import Exposure
     from higgsdemo.physics.normalisation import Histogram, Spectrum
 
-HEPDATA = "hepdata.yaml"
 
 _FINAL_STATES = {"4mu": "4 muons", "4e": "4 electrons", "2e2mu": "2 electrons 2 muons", "all": "4 leptons"}
 _LABELS = {

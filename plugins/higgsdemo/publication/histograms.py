@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from higgsdemo.physics.normalisation import Groups, Histogram, Spectrum
 
-HISTOGRAMS = "histograms.root"
 ALL = "all"
 
 

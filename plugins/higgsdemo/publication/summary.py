@@ -22,9 +22,9 @@ from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Spectrum, Yield, Yields
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.prediction import Account
-from higgsdemo.results.document import locate
 from higgsdemo.results.merge import Merge, Names
 from higgsdemo.results.sums import DatasetSum
+from higgsdemo.run_folder import locate
 from higgsdemo.wording import printable
 
 FAILURES_LISTED = 1000

@@ -7,13 +7,13 @@ document is checked in full before a single count of it is believed. What is ref
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Le, Len
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.run_folder import locate
 from higgsdemo.wording import printable
 
 CHANNELS = ("4mu", "4e", "2e2mu")
@@ -155,10 +155,10 @@ def parse_result(
     file and not of all events of the part.
     """
     check_size(key, len(raw))
-    if not all(locate(key)):
-        raise _refusal(key, "the key names no shard: it should end in <dataset>/<shard>.json")
-    document = _own(key, raw, histograms) if histograms else _four_leptons(key, raw)
     dataset, shard = locate(key)
+    if not shard:
+        raise _refusal(key, "the key names no shard: it should be results/<dataset>/<shard>.json")
+    document = _own(key, raw, histograms) if histograms else _four_leptons(key, raw)
     if document.samplename != dataset or document.shard not in (None, shard):
         said = "/".join(filter(None, (document.samplename, document.shard)))
         raise _refusal(key, f"the document is of {said}")
@@ -223,12 +223,6 @@ def _check_entries(key: str, document: Document, asked: tuple[int, int] | None) 
         raise _refusal(
             key, f"{document.processed} events processed, of the {stop - start} from {start} to {stop}"
         )
-
-
-def locate(key: str) -> tuple[str, str]:
-    """Dataset and shard by an object's key, which ends in <dataset>/<shard>.json."""
-    path = PurePosixPath(key)
-    return path.parent.name, path.name.removesuffix(".json")
 
 
 def _refusal(key: str, reason: str) -> ResultError:

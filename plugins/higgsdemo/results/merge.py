@@ -30,14 +30,11 @@ from higgsdemo.results.document import (
     ResultDocument,
     ResultError,
     check_size,
-    locate,
     parse_result,
 )
 from higgsdemo.results.sums import DatasetSum, Sum
 from higgsdemo.results.work import Work
-
-MERGED = "merged.jsonl.gz"
-"""The object in a run's folder that holds its merge."""
+from higgsdemo.run_folder import locate
 
 LARGEST_MERGE = 1 << 28
 """Bytes of a saved merge: a million results have about 100 MB."""

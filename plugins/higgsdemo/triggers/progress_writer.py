@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from higgsdemo.kubernetes.progress import progress_key
 from higgsdemo.run import ClusterRun
+from higgsdemo.run_folder import progress_key
 from higgsdemo.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:

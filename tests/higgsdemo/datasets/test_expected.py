@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.datasets.shards import Shard, dump
+from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint

@@ -11,9 +11,10 @@ import pytest
 from clouds.fixtures import gate
 from clouds.gate import Gate
 from clouds.tasks import make
-from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator
 from higgsdemo.run import ClusterRun
+from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from localkube_server import Kube
 from planned_runs import dataset, planned

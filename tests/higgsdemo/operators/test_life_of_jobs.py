@@ -13,14 +13,14 @@ from clouds.fixtures import gate
 from clouds.gate import Gate
 from clouds.tasks import carry_out, make
 from higgsdemo.clusters.base import Provider
-from higgsdemo.datasets.shards import Shard, dump, result_key, shards_key
-from higgsdemo.kubernetes.failures import failures_key
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.clusters import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
-from higgsdemo.run import CORRUPT, ClusterRun
+from higgsdemo.run import ClusterRun
+from higgsdemo.run_folder import CORRUPT, failures_key, result_key, shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from localkube_server import Kube
 from planned_runs import dataset, planned

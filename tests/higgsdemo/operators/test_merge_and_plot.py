@@ -10,16 +10,18 @@ from typing import Any
 import pyhf
 import pytest
 
+import result_documents
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.luminosity import Luminosities
-from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
 from higgsdemo.page.documents import RUN_CHART
 from higgsdemo.results.document import MAX_BYTES
-from higgsdemo.run import RECORD, ClusterRun, Run
+from higgsdemo.run import ClusterRun, Run
+from higgsdemo.run_folder import RECORD, shards_key
 from planned_runs import dataset, planned
-from result_documents import ALL, stored
+from result_documents import ALL
 from s3_server import bucket, s3_endpoint
 from stores import Kind, s3
 
@@ -56,6 +58,12 @@ def run_of(kind: Kind, *names: str) -> ClusterRun:
     assignment = planned(run=run, cluster={"datasets": refs})
     kind.put_all([*objects, (list_of(assignment), shards)])
     return assignment
+
+
+def stored(*args: Any, **kwargs: Any) -> tuple[str, bytes]:
+    """Key, in the bucket, and content of a result."""
+    key, raw = result_documents.stored(*args, **kwargs)
+    return f"{FOLDER}/{key}", raw
 
 
 def list_of(assignment: ClusterRun) -> str:

@@ -13,12 +13,13 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
-from higgsdemo.datasets.shards import Shard, dump, shards_key
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.page import follower
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 from higgsdemo.results.document import MAX_BYTES
+from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import LARGEST_READ, ObjectStore, StorageError, StoredObject
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
-from higgsdemo.operators.record import RUN_RECORD
 from higgsdemo.page.documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
 from higgsdemo.page.snapshot import Snapshot, account_of, of_merged
 from higgsdemo.page.state import run_state
+from higgsdemo.publication.record import RUN_RECORD
 from higgsdemo.publication.summary import FAILURES
 from higgsdemo.storage.object_store import StoredObject
 

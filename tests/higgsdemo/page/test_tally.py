@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from higgsdemo.datasets.expected import ExpectedShards
@@ -16,18 +14,12 @@ EXPECTED = ExpectedShards()
 EXPECTED.clusters = {"here": {"A": {"one": None, "two": None, "part": (10, 30)}, "B": {"one": None}}}
 
 
-def result(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:
-    """Key, in the run's folder, and content of a result."""
-    key, raw = stored(dataset, shard, *args, **kwargs)
-    return key.removeprefix("out/run/"), raw
-
-
 LUMI = {"stream": "mu_stream_2012", "value": 2.5}
 SECONDS = {"stage_in": 1.5, "compute": 2.0}
 RESULTS = [
-    result("A", "one", processed=10, counts={"4mu": {3: 2}}, bytes=100, seconds=SECONDS, lumi=LUMI),
-    result("A", "two", processed=20, counts={"4e": {4: 1}}, lumi=LUMI),
-    result("B", "one", processed=0, test_mode=True),
+    stored("A", "one", processed=10, counts={"4mu": {3: 2}}, bytes=100, seconds=SECONDS, lumi=LUMI),
+    stored("A", "two", processed=20, counts={"4e": {4: 1}}, lumi=LUMI),
+    stored("B", "one", processed=0, test_mode=True),
 ]
 
 
@@ -73,7 +65,7 @@ def test_results_of_other_shards_are_not_read() -> None:
 
 
 def test_the_result_of_a_part_of_a_file_says_which() -> None:
-    whole, part = result("A", "part", 40), result("A", "part", 20, entries=[10, 30])
+    whole, part = stored("A", "part", 40), stored("A", "part", 20, entries=[10, 30])
     assert list(tally(whole).refused) == [whole[0]]
     assert tally(part).datasets["A"].processed == 20
 
@@ -89,6 +81,6 @@ def test_what_is_no_result_is_refused_with_its_reason_and_read_again_when_it_has
 
 
 def test_when_shards_were_finished_is_kept_by_dataset() -> None:
-    key, raw = result("A", "one", finished="2026-01-02T03:04:05Z")
+    key, raw = stored("A", "one", finished="2026-01-02T03:04:05Z")
     assert tally((key, raw)).finished("A").tolist() == [1767323045.0]
     assert tally().finished("A").tolist() == []

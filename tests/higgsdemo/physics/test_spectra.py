@@ -30,7 +30,7 @@ def stored(dataset: str, shard: str, pairs: list[int], pt: list[int], /, **more:
         "histograms": {"pairs": pairs, "pt": pt, "extra": [1]},
         **more,
     }
-    return f"out/run/results/{dataset}/{shard}.json", json.dumps(document).encode()
+    return f"results/{dataset}/{shard}.json", json.dumps(document).encode()
 
 
 OBJECTS = [

@@ -29,7 +29,7 @@ OBJECTS = [
     stored("H", "x", 100, {"4mu": {18: 4}, "4e": {18: 9}}, bytes=5, seconds={"stage_in": 3, "compute": 4}),
     stored("OWN", "x", 9, {"4e": {0: 2}}),
     stored("H", "thrown-away", 0, test_mode=True),
-    ("out/run/results/H/y.json", b"{"),
+    ("results/H/y.json", b"{"),
 ]
 FAILURES = [
     {
@@ -159,7 +159,7 @@ def test_the_document_as_a_whole() -> None:
                 "dataset": "H",
                 "shard": "y",
                 "url": None,
-                "reason": f"out/run/results/H/y.json: {corrupt}",
+                "reason": f"results/H/y.json: {corrupt}",
                 "log": [],
             },
         ],
@@ -169,7 +169,7 @@ def test_the_document_as_a_whole() -> None:
         "left_out": 2,
         "unexpected": {"H": ["of-a-part", "old"]},
         "corrupt": {
-            "out/run/results/H/y.json": f"out/run/results/H/y.json: {corrupt}",
+            "results/H/y.json": f"results/H/y.json: {corrupt}",
         },
     }
 

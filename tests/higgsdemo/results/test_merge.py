@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from higgsdemo.results import merge as merge_module
-from higgsdemo.results.document import ResultError, locate
+from higgsdemo.results.document import ResultError
 from higgsdemo.results.merge import Merge
+from higgsdemo.run_folder import locate
 from result_documents import document, histogram, stored
 
 
@@ -158,9 +159,9 @@ def test_the_result_of_a_part_of_a_file_counts_where_it_says_so() -> None:
 
 
 def test_a_corrupt_document_is_told_and_not_fatal() -> None:
-    merge = Merge.of([("r/A/bad.json", b"{"), stored("A", "good", 3)])
+    merge = Merge.of([("results/A/bad.json", b"{"), stored("A", "good", 3)])
     assert merge.corrupt == {
-        "r/A/bad.json": "r/A/bad.json: not JSON (EOF while parsing an object at line 1 column 1)"
+        "results/A/bad.json": "results/A/bad.json: not JSON (EOF while parsing an object at line 1 column 1)"
     }
     assert merge.datasets["A"].processed == 3
     assert merge.shards == {"A": {"good"}}

@@ -1,0 +1,68 @@
+"""The keys of a run's folder in the output bucket: whoever writes or reads there has them from here."""
+
+from __future__ import annotations
+
+import re
+
+RECORD = "campaign.json"  # the resolved campaign
+MERGED = "merged.jsonl.gz"  # what the merge holds of every result
+CORRUPT = "corrupt.json"  # keys of the results that were none
+SUMMARY = "summary.json"  # what the merge has found
+CHART = "spectrum.json"  # the numbers of the plot
+HISTOGRAMS = "histograms.root"
+WORKSPACE = "workspace.json"
+HEPDATA = "hepdata.yaml"
+SHARDS = "shards"  # the folder of the clusters' lists
+
+
+def picture_key(own: object, ending: str) -> str:
+    """Return the key of the plot.
+
+    :param own: the histograms of an analysis of one's own, if it is one.
+    """
+    return f"{'spectrum' if own else 'higgs'}.{ending}"
+
+
+DOWNLOADS = {
+    **dict.fromkeys((RECORD, SUMMARY, CHART, WORKSPACE), "application/json"),
+    HISTOGRAMS: "application/octet-stream",
+    HEPDATA: "application/yaml",
+    **{picture_key(own, "png"): "image/png" for own in (False, True)},
+    **{picture_key(own, "svg"): "image/svg+xml" for own in (False, True)},
+}
+"""The files for people, with their media types."""
+
+
+def shards_key(cluster: str) -> str:
+    """Return the key of a cluster's list of shards."""
+    return f"{SHARDS}/{cluster}.jsonl"
+
+
+def progress_key(cluster: str) -> str:
+    """Return the key of what was last seen of a cluster's Jobs."""
+    return f"progress/{cluster}.json"
+
+
+def failures_key(cluster: str) -> str:
+    """Return the key of a cluster's failed shards."""
+    return f"failures/{cluster}.json"
+
+
+def results_folder(dataset: str) -> str:
+    """Return what the keys of a dataset's results begin with."""
+    return f"results/{dataset}"
+
+
+def result_key(dataset: str, shard: str) -> str:
+    """Return the key of a shard's result."""
+    return f"{results_folder(dataset)}/{shard}.json"
+
+
+def locate(key: str) -> tuple[str, str]:
+    """Return dataset and shard of a result's key; empty names for what is none.
+
+    >>> locate("results/A/mu.json"), locate("results/A/more/mu.json"), locate("results/A/mu.txt")
+    (('A', 'mu'), ('', ''), ('', ''))
+    """
+    match = re.fullmatch("results/([^/]+)/([^/]+)[.]json", key)
+    return (match[1], match[2]) if match else ("", "")

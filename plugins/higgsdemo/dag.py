@@ -16,9 +16,9 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
 
+from higgsdemo import tasks
 from higgsdemo.campaign import Campaign
 from higgsdemo.campaign.params import param_schemas
-from higgsdemo.explain import CLUSTER, dag_doc, named
 from higgsdemo.notifications import on_failure, on_success
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator, KeepOperator
 from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
@@ -41,7 +41,7 @@ def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG
         dag_id=dag_id,
         dag_display_name=campaign.title,
         description=campaign.description,
-        doc_md=dag_doc(campaign),
+        doc_md=tasks.dag_doc(campaign.description),
         schedule=_schedule(campaign, since or datetime.now(UTC)),
         catchup=False,
         max_active_runs=1,  # two would create and delete the same clusters; `plan` looks at backfills, too
@@ -72,25 +72,25 @@ def _schedule(campaign: Campaign, since: datetime) -> Any:
 
 def _wire(campaign: Campaign, spectrum: Asset) -> None:
     # One at a time over all runs: each looks whether another run has the clusters.
-    plan = PlanOperator(**named("plan"), campaign=campaign, max_active_tis_per_dag=1)
+    plan = PlanOperator(**tasks.PLAN.arguments, campaign=campaign, max_active_tis_per_dag=1)
     clusters = plan.output
     done = _cluster_group().expand(assignment=clusters)
     merge = MergeResultsOperator(
-        **named("merge_results"), assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
+        **tasks.MERGE.arguments, assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
     )
-    plot = PlotOperator(**named("plot"), assignments=clusters, outlets=[spectrum])
+    plot = PlotOperator(**tasks.PLOT.arguments, assignments=clusters, outlets=[spectrum])
     choose = ChooseCleanupOperator(
-        **named("choose_cleanup"), assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
+        **tasks.CHOOSE.arguments, assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
     )
-    keep = KeepOperator(**named("keep"))
+    keep = KeepOperator(**tasks.KEEP.arguments)
     mapped = {"map_index_template": CLUSTER_NAME}
     # Teardowns: Airflow runs them, too, when somebody ends a run by hand and all other tasks are skipped.
     cleanup = CleanupJobsOperator.partial(
-        **named("cleanup_jobs"), **mapped, retries=30, retry_policy=None
+        **tasks.CLEAN.arguments, **mapped, retries=30, retry_policy=None
     ).expand(assignment=clusters)
-    delete = DeleteClusterOperator.partial(**named("delete_clusters"), **mapped).expand(assignment=clusters)
+    delete = DeleteClusterOperator.partial(**tasks.DELETE.arguments, **mapped).expand(assignment=clusters)
     status = CampaignStatusOperator(
-        **named("campaign_status"), merged=merge.output, assignments=clusters, retries=0
+        **tasks.STATUS.arguments, merged=merge.output, assignments=clusters, retries=0
     )
     for last in (cleanup, delete, status):
         last.as_teardown(on_failure_fail_dagrun=last is status)
@@ -103,18 +103,18 @@ def _cluster_group() -> Any:
     go_on: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_FAILED}
 
     @task_group(
-        group_id="cluster",
-        tooltip=CLUSTER,
+        group_id=tasks.CLUSTER.name,
+        tooltip=tasks.CLUSTER.doc,
         ui_color="#99ccff",
         default_args={"map_index_template": CLUSTER_NAME},
     )
     def cluster(assignment: Any) -> None:
-        create = CreateClusterOperator(**named("create_cluster"), assignment=assignment)
-        prepull = PrepullImageOperator(**named("prepull_image"), assignment=assignment, **go_on)
-        shards = ListShardsOperator(**named("list_dataset_shards"), assignment=assignment, **go_on)
-        submit = SubmitJobsOperator(**named("submit_jobs"), assignment=assignment, **go_on)
+        create = CreateClusterOperator(**tasks.CREATE.arguments, assignment=assignment)
+        prepull = PrepullImageOperator(**tasks.PREPULL.arguments, assignment=assignment, **go_on)
+        shards = ListShardsOperator(**tasks.LIST.arguments, assignment=assignment, **go_on)
+        submit = SubmitJobsOperator(**tasks.SUBMIT.arguments, assignment=assignment, **go_on)
         wait = WaitForJobsOperator(
-            **named("wait_for_jobs"), assignment=assignment, submitted=submit.output, **go_on
+            **tasks.WAIT.arguments, assignment=assignment, submitted=submit.output, **go_on
         )
         create >> prepull >> shards >> submit >> wait
 

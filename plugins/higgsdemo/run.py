@@ -20,9 +20,9 @@ from higgsdemo.campaign.fields import Incomplete, OnCancel, Read
 from higgsdemo.campaign.model import Cluster
 from higgsdemo.campaign.rule import PLANNED
 from higgsdemo.run_folder import results_folder
+from higgsdemo.tasks import Stage
 from higgsdemo.wording import ExplainedError
 
-Stage = Literal["create", "prepare", "submit", "cleanup"]
 Cleanup = Literal["none", "jobs", "clusters"]
 GROWING = "growing"  # the name of the one run of a campaign over datasets that grow
 

@@ -17,6 +17,7 @@ from higgsdemo.campaign.values import (
     schedule,
     source_url,
 )
+from higgsdemo.tasks import Stage
 from higgsdemo.wording import one_of
 
 Provider = Literal["local", "existing", "gke", "eks"]
@@ -25,7 +26,6 @@ Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
 Read = Literal["stage-in", "stream"]
 OnCancel = Literal["stop", "release"]
-Stage = Literal["create", "prepare", "submit", "cleanup"]
 Split = Literal["by-bytes"]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 Dpath = Literal["/dev/shm", "/mnt/disks/ssd0", "/dev/null"]

@@ -37,7 +37,6 @@ from higgsdemo.campaign.fields import (
     ReadChoice,
     Schedule,
     SplitChoice,
-    Stage,
     Tolerance,
     Whole,
     Workload,
@@ -60,7 +59,6 @@ __all__ = [
     "DatasetRef",
     "Provider",
     "Resources",
-    "Stage",
     "Storage",
 ]
 

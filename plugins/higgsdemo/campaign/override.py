@@ -12,17 +12,17 @@ from pydantic import Field, ValidationError
 from higgsdemo.campaign.clusters import cluster_name
 from higgsdemo.campaign.document import document_problems
 from higgsdemo.campaign.entries import ClusterEntry
-from higgsdemo.campaign.fields import ClusterName, RunName, Stage, StageChoice, Whole
+from higgsdemo.campaign.fields import ClusterName, RunName, StageChoice, Whole
 from higgsdemo.campaign.load import parse_campaign
 from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.providers import GkeOptions
 from higgsdemo.campaign.rule import Model
 from higgsdemo.campaign.trust import strange
+from higgsdemo.tasks import STAGES
 from higgsdemo.wording import did_you_mean, given, one_of
 
 SOURCE = "trigger conf"
-STAGES: tuple[Stage, ...] = ("create", "prepare", "submit", "cleanup")
 
 
 class RunOptions(Model):

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from higgsdemo.campaign.clusters import cluster_name
 from higgsdemo.campaign.entries import ClusterEntry
 from higgsdemo.campaign.model import Campaign, Storage
-from higgsdemo.campaign.override import STAGES, RunOptions
+from higgsdemo.campaign.override import RunOptions
+from higgsdemo.tasks import STAGES
 
 _FOR_READERS = ("title", "description", "examples", "default")
 _OF_THE_RUN = "This run"

@@ -17,12 +17,10 @@ from higgsdemo.campaign import DatasetRef, Placed
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.datasets.entry_ranges import TREE
 from higgsdemo.datasets.listing import AT_ONCE, Store, first_file, open_stores
+from higgsdemo.datasets.run_catalogue import SIMULATED
 from higgsdemo.datasets.shards import ListingError
 from higgsdemo.storage.connections import StorageError, scheme_of
 from higgsdemo.wording import printable
-
-SIMULATED = "Simulated events, not CMS collisions"
-"""The tree's title in files of the demo's generator."""
 
 
 def refuse_simulated(catalogue: Catalogue, placed: Sequence[Placed]) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from higgsdemo import deadline
-from higgsdemo.run import ClusterRun, Stage
+from higgsdemo import deadline, tasks
+from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ClusterOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("assignment",)
-    stage: ClassVar[Stage]
+    stage: ClassVar[tasks.Stage | None]
     ui_color = "#d6e8fb"
 
     def __init__(self, *, assignment: Any, **kwargs: Any) -> None:
@@ -107,9 +107,9 @@ def other_run(context: Context) -> str | None:
     Airflow's limit of active runs counts each backfill apart.
     """
     ti, this = context["ti"], context["dag_run"]
-    states = ti.get_task_states(dag_id=this.dag_id, task_ids=["plan", "campaign_status"])
-    for run_id, tasks in states.items():
-        goes_on = tasks.get("plan") == "success" and tasks.get("campaign_status") not in ENDED
+    first, last = tasks.PLAN.task_id, tasks.STATUS.task_id
+    for run_id, states in ti.get_task_states(dag_id=this.dag_id, task_ids=[first, last]).items():
+        goes_on = states.get(first) == "success" and states.get(last) not in ENDED
         if (
             run_id != this.run_id
             and goes_on

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from airflow.sdk import BaseOperator
 
+from higgsdemo import tasks
 from higgsdemo.operators.base import TaskFailed, assigned, connect, provider_of
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
@@ -35,7 +36,7 @@ class ChooseCleanupOperator(HITLBranchOperator):
         super().__init__(
             subject="Shards may still run. Delete their clusters?",
             options=[DELETE, KEEP],
-            options_mapping={DELETE: "cleanup_jobs", KEEP: "keep"},
+            options_mapping={DELETE: tasks.CLEAN.task_id, KEEP: tasks.KEEP.task_id},
             defaults=DELETE,
             response_timeout=ANSWER_IN,
             **kwargs,
@@ -46,14 +47,14 @@ class ChooseCleanupOperator(HITLBranchOperator):
         """Go on with one of the two, or wait for an answer."""
         planned = list(map(assigned, self.assignments or []))
         if not planned or planned[0].run.cleanup == "none" or "cleanup" not in planned[0].run.stages:
-            return self.do_branch(context, "keep")
+            return self.do_branch(context, tasks.KEEP.task_id)
         run = planned[0].run
         if run.cleanup == "clusters" and run.approve_delete and context["dag_run"].run_type == "manual":
             busy = [f"* {line}" for line in map(self._busy, planned) if line]
             if busy:
                 self.body = "\n".join([*busy, "", "Without an answer they are deleted after an hour."])
                 return super().execute(context)
-        return self.do_branch(context, "cleanup_jobs")
+        return self.do_branch(context, tasks.CLEAN.task_id)
 
     def _busy(self, assignment: ClusterRun) -> str | None:
         """Say how many shards a cluster still works on, whoever's they are, or that nobody knows."""
@@ -104,7 +105,7 @@ class CampaignStatusOperator(BaseOperator):
             raise TaskFailed(f"failed: {', '.join(failed)}; their logs say why{left}")
         if excess := (self.merged or {}).get("excess"):
             raise TaskFailed(f"{'; '.join(excess)}: {self.merged['summary']} says why")
-        if states[dag_run.run_id].get("choose_cleanup") == "skipped":
+        if states[dag_run.run_id].get(tasks.CHOOSE.task_id) == "skipped":
             raise TaskFailed("the run was ended by hand before it was through; cleanup has been done")
         self.log.info("every task has done its part")
 
@@ -113,7 +114,7 @@ class CampaignStatusOperator(BaseOperator):
         from higgsdemo.prediction import cost
 
         for index, assignment in enumerate(self.assignments or []):
-            if f"delete_clusters_{index}" in failed:
+            if f"{tasks.DELETE.task_id}_{index}" in failed:
                 cluster = assigned(assignment).cluster
                 hourly = cost([cluster], 3600)
                 price = "" if hourly is None else f", {hourly:g} an hour"

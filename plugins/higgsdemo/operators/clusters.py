@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from higgsdemo import tasks
 from higgsdemo.links import ClusterLink
 from higgsdemo.operators.base import (
     ClusterOperator,
@@ -19,7 +20,7 @@ from higgsdemo.operators.base import (
     told,
 )
 from higgsdemo.operators.created import forget, is_noted, note
-from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.run import ClusterRun
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,7 +30,7 @@ class CreateClusterOperator(ClusterOperator):
     """Create the cluster and wait until it runs; one that is there with the same shape is adopted."""
 
     operator_extra_links = (ClusterLink(),)
-    stage: ClassVar[Stage] = "create"
+    stage = tasks.CREATE.stage
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Note that the cluster is asked for, and ask the provider; defer until it runs."""
@@ -64,7 +65,7 @@ class CreateClusterOperator(ClusterOperator):
 class DeleteClusterOperator(ClusterOperator):
     """Delete the cluster, if this campaign made it and nobody else works on it, and wait until it is gone."""
 
-    stage: ClassVar[Stage] = "cleanup"
+    stage = tasks.DELETE.stage
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Defer until the provider has deleted the cluster."""

@@ -8,10 +8,11 @@ from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, groupby, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from higgsdemo import tasks
 from higgsdemo.links import PageLink
 from higgsdemo.operators.base import (
     ClusterOperator,
@@ -27,7 +28,7 @@ from higgsdemo.operators.base import (
     told,
 )
 from higgsdemo.operators.credentials import pod_credentials
-from higgsdemo.run import ClusterRun, Run, Stage
+from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import failures_key, result_key
 from higgsdemo.wording import printable
 
@@ -54,7 +55,7 @@ class Part(NamedTuple):
 class SubmitJobsOperator(ClusterOperator):
     """Put one Indexed Job for each dataset into the cluster; what is there already is adopted."""
 
-    stage: ClassVar[Stage] = "submit"
+    stage = tasks.SUBMIT.stage
     told_to_end = False
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -164,7 +165,7 @@ class WaitForJobsOperator(ClusterOperator):
 
     operator_extra_links = (PageLink(),)
     template_fields = (*ClusterOperator.template_fields, "submitted")
-    stage: ClassVar[Stage] = "submit"
+    stage = tasks.WAIT.stage
 
     def __init__(self, *, submitted: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -234,7 +235,7 @@ class WaitForJobsOperator(ClusterOperator):
 class CleanupJobsOperator(ClusterOperator):
     """Remove from the cluster what bears the campaign's labels, and nothing else."""
 
-    stage: ClassVar[Stage] = "cleanup"
+    stage = tasks.CLEAN.stage
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete Jobs with their pods, ConfigMaps, Secrets, NetworkPolicies and the prepull DaemonSet."""

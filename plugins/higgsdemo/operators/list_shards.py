@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from higgsdemo import tasks
 from higgsdemo.campaign import Placed
 from higgsdemo.operators.base import ClusterOperator, in_time, output_store, told
-from higgsdemo.run import ClusterRun, Stage
+from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import result_key, shards_key
 from higgsdemo.wording import printable
 
@@ -28,7 +29,7 @@ class ListShardsOperator(ClusterOperator):
     Where ``plan`` has done so already, to split the datasets over the clusters, count what the cluster got.
     """
 
-    stage: ClassVar[Stage] = "submit"
+    stage = tasks.LIST.stage
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return counts for each dataset; the shards themselves lie in ``shards/<cluster>.jsonl``."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from higgsdemo import tasks
 from higgsdemo.operators.base import ClusterOperator, assigned, check, connect, end_of, provider_of, told
-from higgsdemo.run import Stage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class PrepullImageOperator(ClusterOperator):
     """Run a DaemonSet whose init container is the image, and wait until it is ready on every node."""
 
-    stage: ClassVar[Stage] = "prepare"
+    stage = tasks.PREPULL.stage
 
     def execute(self, context: Context) -> None:
         """Create or adopt the DaemonSet; defer until it is ready."""

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from higgsdemo.storage.object_store import ObjectStore
 
 Content = TypeVar("Content")
-REHEARSED = "Simulated events, not CMS collisions"
 LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy of summary and plot
 
 
@@ -89,6 +88,7 @@ class MergeResultsOperator(ResultsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL, its counts of shards, and where more of them failed than may."""
         from higgsdemo.datasets.expected import ExpectedShards
+        from higgsdemo.datasets.run_catalogue import catalogue_of
         from higgsdemo.physics.discovery import discovery_in
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
@@ -174,6 +174,7 @@ class PlotOperator(ResultsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the URLs of the pictures."""
         from higgsdemo.datasets.expected import ExpectedShards
+        from higgsdemo.datasets.run_catalogue import SIMULATED, catalogue_of
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
         from higgsdemo.publication.plot import draw, render
@@ -192,7 +193,7 @@ class PlotOperator(ResultsOperator):
             except ResultError as error:
                 raise TaskFailed(f"{store.url}/{MERGED} is {error}; clear merge_results") from None
             headline = read_document(store, SUMMARY, HEADLINE)
-        catalogue = catalogue_of(planned, headline.note == REHEARSED)
+        catalogue = catalogue_of(planned, headline.note == SIMULATED)
         run = planned[0].run
         if run.histograms:
             figure = draw_own(add_up(merge, run.histograms, counts), run.campaign, catalogue.note)
@@ -207,25 +208,6 @@ class PlotOperator(ResultsOperator):
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"run": run.name, "folder": store.url}
         return {"plot": urls}
-
-
-def catalogue_of(planned: list[ClusterRun], simulated: bool) -> Catalogue:
-    """Return the run's catalogue, with the datasets that the campaign itself assigns to its samples.
-
-    :param simulated: results were drawn in a rehearsal, or are of files that the demo's generator has made,
-        which is then said wherever they are shown.
-    """
-    from higgsdemo.catalogue import Dataset, load_catalogue
-
-    catalogue = load_catalogue(planned[0].run.catalogue)
-    if simulated and catalogue.note is None:
-        catalogue = catalogue.model_copy(update={"note": REHEARSED})
-    refs = [ref for assignment in planned for ref in assignment.cluster.datasets]
-    return catalogue.including(
-        Dataset(name=ref.name, prefix=ref.url, files=ref.files or 0, sample=catalogue.samples[ref.sample])
-        for ref in refs
-        if ref.sample in catalogue.samples
-    )
 
 
 def _merged(

@@ -18,12 +18,11 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from higgsdemo import tasks
 from higgsdemo.run import ClusterRun, PlanError
 
 TAG = "higgsdemo"  # the tag that `higgsdemo.dag` gives every campaign
 ENDED = frozenset({"success", "failed"})
-PLAN, LISTED, MERGED = "plan", "cluster.list_dataset_shards", "merge_results"
-WAIT = "cluster.wait_for_jobs"
 RUNS_SHOWN = 20
 
 
@@ -78,7 +77,7 @@ class AirflowRun:
     @property
     def merged(self) -> bool:
         """Whether the results are merged: the run's own files tell everything then."""
-        return any(task.task_id == MERGED and task.state == "success" for task in self.tasks)
+        return any(task.task_id == tasks.MERGE.task_id and task.state == "success" for task in self.tasks)
 
     @property
     def clusters(self) -> list[str]:
@@ -87,7 +86,11 @@ class AirflowRun:
 
     def waits(self, position: int) -> bool:
         """Whether the wait for the Jobs of a cluster, by its position in the plan, is still to end."""
-        waits = {task.state for task in self.tasks if (task.task_id, task.map_index) == (WAIT, position)}
+        waits = {
+            task.state
+            for task in self.tasks
+            if (task.task_id, task.map_index) == (tasks.WAIT.task_id, position)
+        }
         return not self.ended and not waits & {"success", "failed", "skipped"}
 
 
@@ -121,21 +124,21 @@ def read_run(session: Session, campaign: Campaign, run_id: str) -> AirflowRun | 
     if run is None:
         return None
     columns = TaskInstance.task_id, TaskInstance.map_index, TaskInstance.state
-    tasks = session.execute(
+    instances = session.execute(
         select(*columns)
         .where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
         .order_by(*columns)
     )
-    plan: list[Any] = next(iter(_returned(session, dag_id, run_id, PLAN)), [])
+    plan: list[Any] = next(iter(_returned(session, dag_id, run_id, tasks.PLAN.task_id)), [])
     return AirflowRun(
         dag_id=dag_id,
         title=campaign.title,
         run=_state(run),
-        tasks=tuple(TaskState(*row) for row in tasks),
+        tasks=tuple(TaskState(*row) for row in instances),
         planned=_planned(plan),
         listed={
             value["cluster_name"]: {name: counts["shards"] for name, counts in value["datasets"].items()}
-            for value in _returned(session, dag_id, run_id, LISTED)
+            for value in _returned(session, dag_id, run_id, tasks.LIST.task_id)
         },
     )
 

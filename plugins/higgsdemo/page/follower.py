@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import CatalogueError
 from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.operators.results import catalogue_of
+from higgsdemo.datasets.run_catalogue import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.documents import (
     PROGRESS,
@@ -307,7 +307,7 @@ def _datasets(run: AirflowRun) -> set[str]:
 
 def _chart(tally: Tally, run: AirflowRun) -> dict[str, Any]:
     """The plot of what has been read so far."""
-    catalogue = catalogue_of(list(run.planned), tally.simulated)
+    catalogue = catalogue_of(run.planned, tally.simulated)
     expected = tally.expected.counts(run.planned)
     if histograms := run.planned[0].run.histograms:
         return own_chart(add_up(tally, histograms, expected), catalogue)

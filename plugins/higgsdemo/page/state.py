@@ -14,10 +14,8 @@ from higgsdemo.kubernetes.progress import PODS
 from higgsdemo.page.airflow_run import AirflowRun, Campaign, RunState, TaskState
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.run import ClusterRun
+from higgsdemo.tasks import CLUSTER, OUTLINE, STEPS
 
-GROUP = "cluster"
-STEPS = ("create_cluster", "prepull_image", "list_dataset_shards", "submit_jobs", "wait_for_jobs")
-STAGES = ("plan", GROUP, "merge_results", "plot", "cleanup_jobs", "delete_clusters", "campaign_status")
 RATE_SECONDS = 30.0  # a rate is that of the last half minute
 FAILURES_SHOWN = 100
 SLOW_TIMES = 2.0  # a dataset is slow that still takes so many times as long as the usual one
@@ -91,11 +89,7 @@ def _cluster(
 ) -> dict[str, Any]:
     cluster = planned.cluster
     jobs = seen.jobs.get(cluster.name, {})
-    states = {
-        task.task_id.removeprefix(f"{GROUP}."): task.state
-        for task in run.tasks
-        if task.task_id.startswith(f"{GROUP}.") and task.map_index in (position, -1)
-    }
+    states = {task.task_id: task.state for task in run.tasks if task.map_index in (position, -1)}
     waiting = run.waits(position)
     listed = run.listed.get(cluster.name)
     datasets: list[dict[str, Any]] = []
@@ -113,9 +107,10 @@ def _cluster(
         "nodes": cluster.nodes,
         "steps": [
             {
-                "name": step,
-                "state": states.get(step),
-                "url": f"{url}/tasks/{GROUP}.{step}/mapped/{position}",
+                "name": step.name,
+                "label": step.label,
+                "state": states.get(step.task_id),
+                "url": f"{url}/tasks/{step.task_id}/mapped/{position}",
             }
             for step in STEPS
         ],
@@ -232,12 +227,13 @@ def _stages(tasks: tuple[TaskState, ...], url: str) -> list[dict[str, Any]]:
         states.setdefault(task.task_id.partition(".")[0], []).append(task.state)
     return [
         {
-            "name": stage,
-            "state": _standing(states[stage]),
-            "url": f"{url}/tasks/{'group/' if stage == GROUP else ''}{stage}",
+            "name": stage.name,
+            "label": stage.label,
+            "state": _standing(states[stage.name]),
+            "url": f"{url}/tasks/{'group/' if stage is CLUSTER else ''}{stage.name}",
         }
-        for stage in STAGES
-        if stage in states
+        for stage in OUTLINE
+        if stage.name in states
     ]
 
 

@@ -133,6 +133,7 @@ def test_links_lead_to_the_tasks_of_the_run_below_airflows_own_path() -> None:
     ]
     assert state["clusters"][1]["steps"][0] == {
         "name": "create_cluster",
+        "label": "create",
         "state": None,
         "url": f"{state['run']['url']}/tasks/cluster.create_cluster/mapped/1",
     }

@@ -4,13 +4,6 @@ import { airflowLink, breakable, element, find, keep, say } from "./dom.js";
 import { count, eta, rate, words } from "./format.js";
 
 const PARTS = ["done", "running", "failed"]; // the rest of a bar is pending
-const STEPS = {
-  create_cluster: "create",
-  prepull_image: "pull image",
-  list_dataset_shards: "list shards",
-  submit_jobs: "submit",
-  wait_for_jobs: "run",
-};
 const OPEN_CLUSTERS = 4; // more than these come with their datasets folded
 
 export function showProgress(state) {
@@ -61,9 +54,9 @@ function showSteps(list, steps) {
   );
 }
 
-function makeStep({ name, url }) {
+function makeStep({ label, url }) {
   const mark = element("i", { "aria-hidden": "true" });
-  return element("li", {}, airflowLink(url, mark, STEPS[name] ?? words(name), element("span", { class: "hidden" })));
+  return element("li", {}, airflowLink(url, mark, label, element("span", { class: "hidden" })));
 }
 
 function makeBar(label) {

@@ -9,7 +9,7 @@ from airflow.sdk import DAG, TaskGroup
 
 from higgsdemo.campaign import load_campaign
 from higgsdemo.dag import build
-from higgsdemo.explain import CLUSTER, TASKS
+from higgsdemo.tasks import CLUSTER, TASKS
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +18,7 @@ def dag(repository: Path) -> DAG:
 
 
 def test_every_task_is_explained(dag: DAG) -> None:
-    ids = {task.task_id: task.task_id.rpartition(".")[2] for task in dag.tasks}
-    assert {task_id: dag.get_task(task_id).doc_md for task_id in ids} == {
-        task_id: TASKS[name] for task_id, name in ids.items()
-    }
-    assert set(ids.values()) == set(TASKS)
+    assert {task.task_id: task.doc_md for task in dag.tasks} == {task.task_id: task.doc for task in TASKS}
 
 
 def test_the_dag_tells_what_the_campaign_is_and_where_to_look(dag: DAG) -> None:
@@ -34,7 +30,7 @@ def test_the_dag_tells_what_the_campaign_is_and_where_to_look(dag: DAG) -> None:
 def test_the_tasks_of_a_cluster_are_a_group_that_says_what_it_is(dag: DAG) -> None:
     group = dag.task_group.children["cluster"]
     assert isinstance(group, TaskGroup)
-    assert (group.tooltip, group.ui_color) == (CLUSTER, "#99ccff")
+    assert (group.tooltip, group.ui_color) == (CLUSTER.doc, "#99ccff")
     submit, clean, merge, plot = (
         dag.get_task(name).ui_color
         for name in ("cluster.submit_jobs", "cleanup_jobs", "merge_results", "plot")

@@ -17,6 +17,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -175,13 +176,19 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
         raise CatalogueError(
             f"there is no catalogue {given(name)}{did_you_mean(name, names)} (there are {', '.join(names)})"
         )
-    directory = root / name
+    files = sorted((root / name).iterdir())
+    return _read(root / name, tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files))
+
+
+@lru_cache(maxsize=16)
+def _read(directory: Path, versions: tuple[tuple[int, int], ...]) -> Catalogue:
+    """Read a catalogue once for each version of its files."""
     heading = _read_heading(directory / "catalogue.json")
     samples = _read_samples(directory / "samples.csv", set(heading.luminosity_pb))
     datasets = _read_datasets(directory / "datasets.csv", samples)
     _check_streams(directory / "catalogue.json", heading.streams, samples)
     _compare_files(directory / "samples.csv", samples, datasets)
-    return Catalogue(name=name, datasets=datasets, samples=samples, **heading.model_dump())
+    return Catalogue(name=directory.name, datasets=datasets, samples=samples, **heading.model_dump())
 
 
 def _read_heading(path: Path) -> _Heading:

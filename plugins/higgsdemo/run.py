@@ -11,54 +11,39 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.campaign.fields import Incomplete, OnCancel, Read
 from higgsdemo.campaign.model import Cluster
 from higgsdemo.campaign.rule import PLANNED
+from higgsdemo.campaign.settings import Settings
 from higgsdemo.run_folder import results_folder
 from higgsdemo.tasks import Stage
 from higgsdemo.wording import ExplainedError
 
-Cleanup = Literal["none", "jobs", "clusters"]
 GROWING = "growing"  # the name of the one run of a campaign over datasets that grow
 
 
-class Run(BaseModel):
+class Run(Settings):
     """One run of a campaign.
 
     :param campaign: the DAG's id.
     :param name: names the run's jobs and its folder in the output bucket.
-    :param stage_in_image: stages in and publishes where ``image`` cannot (workload ``aod``).
     :param output: the run's folder, ``<output>/<campaign>/<name>``.
     :param output_connection: Airflow connection that writes it.
     :param pod_endpoint: endpoint of the output's store as pods see it; None for the connection's.
-    :param approve_delete: whether somebody is asked before clusters with running shards are deleted.
-    :param tolerance: failed shards that a cluster may have: a count, or a fraction of its shards.
-    :param read: how pods read shards.
-    :param shard_events: files are cut into shards of about so many events; None: a file is one shard.
-    :param pod_ca: PEM file, where this runs, of authorities that pods trust besides the public ones.
-    :param dataset_tolerance: the same for each dataset; None for no limit but the cluster's.
-    :param histograms: what the results of an analysis of one's own hold; empty for the shipped workloads.
-    :param live: Airflow connection of the Redis server that gets a copy of each result; None for none.
     :param listed: `plan` has listed the datasets and split them over the clusters.
-    :param incomplete: what a dataset does whose listing is empty or not what the catalogue says.
-    :param on_cancel: what becomes of the Jobs of a task that somebody ends by hand.
-    :param max_hours: hours after its start that the run is ended; None for no limit.
-    :param max_idle_hours: hours without one running pod that a cluster's Jobs are stopped after.
+    :param pod_ca: PEM file, where this runs, of authorities that pods trust besides the public ones.
+    :param live: Airflow connection of the Redis server that gets a copy of each result; None for none.
     :param airflow: name of the Airflow that runs it, which its clusters bear; None in runs of before.
     :param begun: when it had not to wait any longer for another run of its campaign.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=False)
 
     campaign: str
     name: str
-    catalogue: str
-    workload: str
     image: str
     stage_in_image: str
     output: str
@@ -67,19 +52,7 @@ class Run(BaseModel):
     stages: tuple[Stage, ...]
     resume: bool
     listed: bool = False
-    cleanup: Cleanup
-    approve_delete: bool
-    tolerance: int | float
-    dataset_tolerance: int | float | None
-    incomplete: Incomplete
-    on_cancel: OnCancel
-    max_hours: float | None
-    max_idle_hours: float = 0.5
-    download_limit_kbps: int | None
-    read: Read = "stage-in"
-    shard_events: int | None = None
     pod_ca: str | None = None
-    histograms: tuple[HistogramSpec, ...] = ()
     live: str | None = None
     airflow: str | None = None
     begun: datetime | None = None

@@ -4,11 +4,13 @@ One file of `include/config/` is one campaign and one DAG. The model is what the
 what it comes to, with defaults filled in and datasets found in the catalogue.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import Field, PrivateAttr
 
-from higgsdemo.campaign.analysis import HistogramSpec, unfit_histograms
+from higgsdemo.campaign.analysis import unfit_histograms
 from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.clusters import Input, resolve_clusters
@@ -22,29 +24,19 @@ from higgsdemo.campaign.entries import (
     Resources,
 )
 from higgsdemo.campaign.fields import (
-    CatalogueName,
     Cleanup,
-    CleanupChoice,
     Connection,
-    Hours,
-    Image,
-    IncompleteChoice,
     Line,
     Namespace,
-    OnCancelChoice,
     Prose,
     Provider,
-    ReadChoice,
     Schedule,
     SplitChoice,
-    Tolerance,
-    Whole,
-    Workload,
 )
 from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.overlap import Placed, placed_datasets
-from higgsdemo.campaign.rule import Model
+from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
 from higgsdemo.wording import given
@@ -63,7 +55,7 @@ __all__ = [
 ]
 
 
-class Campaign(Model):
+class Campaign(Settings):
     """One container run over every file of a list of datasets, on one or many Kubernetes clusters."""
 
     schema_: Prose | None = Field(
@@ -74,37 +66,6 @@ class Campaign(Model):
     )
     title: Line = Field("", title="Title", description="Shown with the DAG and on the plot.")
     description: Prose = Field("", title="Description", description="Shown with the DAG; Markdown.")
-    catalogue: CatalogueName = Field(
-        "cms-higgs",
-        title="Catalogue",
-        description="Directory of `include/datasets` that describes the datasets.",
-    )
-    workload: Workload = Field(
-        "nanoaod",
-        title="Workload",
-        description="What the pods run: `nanoaod` (ours, reduced NanoAOD files; `nanoaod-outreach` with the "
-        "selection of the outreach example of these files), `aod` (CMSSW, AOD files), or an analysis of your "
-        "`own`, which needs `image` and `histograms`.",
-    )
-    histograms: list[HistogramSpec] = Field(
-        [],
-        title="Histograms",
-        description="With the workload `own`: the histograms in its result documents.",
-        examples=[[{"name": "mass", "bins": 60, "low": 60, "high": 120, "label": "Dimuon mass [GeV]"}]],
-    )
-    image: Image | None = Field(
-        None,
-        title="Image",
-        description="The image of the pods; the workload's by default. Ours is in no registry: name the one "
-        "that you have pushed, unless the nodes have it (`image_pull_policy`).",
-        examples=["higgsdemo/nanoaod:1"],
-    )
-    stage_in_image: Image | None = Field(
-        None,
-        title="Stage-in image",
-        description="With the workload `aod`: the image that stages in and publishes for it; the one of the "
-        "workload `nanoaod` by default, which is in no registry either.",
-    )
     namespace: Namespace = Field("higgs", title="Namespace", description="Kubernetes namespace of the pods.")
     storage: Storage = Field(title="Storage", description="Where shards are read and results are written.")
     schedule: Schedule | None = Field(
@@ -119,75 +80,6 @@ class Campaign(Model):
         title="Growing datasets",
         description="Every run goes on with the same folder and processes only files that have no result "
         "there yet, such as a schedule finds in datasets that grow. Other runs begin anew.",
-    )
-    cleanup: CleanupChoice = Field(
-        "none",
-        title="Cleanup",
-        description="What is removed at the end: `none`, the `jobs`, or the `clusters`.",
-    )
-    approve_delete: bool = Field(
-        True,
-        title="Approval of deletion",
-        description="Whether a run that somebody has triggered asks in the web interface before it deletes "
-        "clusters in which shards still run; after an hour without an answer they are deleted.",
-    )
-    tolerance: Tolerance = Field(
-        0,
-        title="Tolerance",
-        description="Failed shards that a cluster may have: a number, or a fraction of its shards below 1.",
-        examples=[0, 0.01],
-    )
-    dataset_tolerance: Tolerance | None = Field(
-        None,
-        title="Tolerance of a dataset",
-        description="Failed shards that each dataset may have besides: a number, or a fraction of its shards "
-        "below 1; by default only those of the cluster are counted.",
-        examples=[5, 0.05],
-    )
-    incomplete: IncompleteChoice = Field(
-        "fail",
-        title="Incomplete datasets",
-        description="When a dataset's listing is empty, or has another number of files than the catalogue: "
-        "`fail`, or `warn` and go on with what is there.",
-    )
-    max_hours: Hours | None = Field(
-        None,
-        title="Longest time",
-        description="Hours after its start that a run is ended: what it waits for is given up, its Jobs are "
-        "stopped, and cleanup follows; no limit by default.",
-        examples=[2],
-    )
-    max_idle_hours: Hours = Field(
-        0.5,
-        title="Longest time without a running pod",
-        description="Hours without one running pod after which a cluster's Jobs are stopped, with the reason "
-        "that the cluster gives; four times as long while its nodes are added or a queue holds the Jobs.",
-        examples=[0.5],
-    )
-    on_cancel: OnCancelChoice = Field(
-        "stop",
-        title="When cancelled",
-        description="What becomes of the Jobs of a task that somebody marks as failed or successful: `stop` "
-        "them, to be gone on with when the task is cleared, or `release` them, to run to their end.",
-    )
-    download_limit_kbps: Whole | None = Field(
-        None,
-        title="Download limit",
-        description="Bandwidth of one pod's stage-in in kB/s; unlimited by default.",
-    )
-    read: ReadChoice = Field(
-        "stage-in",
-        title="Read",
-        description="How pods read a shard: `stage-in` copies the file to the pod first, `stream` asks for "
-        "the events and branches it needs where the file lies. A trigger that says `stage-in` drops the "
-        "file's `shard_events`.",
-    )
-    shard_events: Whole | None = Field(
-        None,
-        title="Events a shard",
-        description="With `read` as `stream`: files are cut into shards of about so many events, so that "
-        "many pods work on one. A file is one shard by default.",
-        examples=[500000],
     )
     at_trigger: AtTrigger = Field(
         default_factory=AtTrigger,
@@ -248,16 +140,24 @@ class Campaign(Model):
 
         Raises CampaignError if that cannot be done; never for a campaign that was just loaded.
         """
-        return self._resolved()[0]
+        return list(self.resolved[0])
 
     def shared_datasets(self) -> tuple[DatasetRef, ...]:
         """Give the datasets that are to be split over all clusters; none where each has its own.
 
         Raises CampaignError as `clusters` does.
         """
-        return self._resolved()[1]
+        return self.resolved[1]
 
-    def _resolved(self) -> tuple[list[Cluster], tuple[DatasetRef, ...]]:
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some changes, which comes to something else."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("resolved", None)
+        return copied
+
+    @cached_property
+    def resolved(self) -> tuple[list[Cluster], tuple[DatasetRef, ...]]:
+        """What `clusters` and `shared_datasets` give, found once."""
         try:
             catalogue = load_catalogue(self.catalogue)
         except CatalogueError as error:

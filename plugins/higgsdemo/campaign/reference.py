@@ -18,6 +18,7 @@ from higgsdemo.campaign.notifications import Notifications, Notifier
 from higgsdemo.campaign.override import CAMPAIGN_KEYS, RunOptions
 from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.rule import Rule
+from higgsdemo.campaign.settings import Settings
 from higgsdemo.wording import given
 
 REFERENCE_FILE = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
@@ -58,7 +59,8 @@ def _lines() -> Iterator[str]:
         if remark:
             yield from ("", remark)
         yield from ("", "| field | what it is | must be | default |", "|---|---|---|---|")
-        for name, info in model.model_fields.items():
+        inherited = Settings.model_fields  # which come after a campaign's own
+        for name, info in sorted(model.model_fields.items(), key=lambda item: item[0] in inherited):
             cells = (f"`{info.alias or name}`", info.description or "", _must_be(info), _default(info))
             yield f"| {' | '.join(map(_cell, cells))} |"
     yield ""

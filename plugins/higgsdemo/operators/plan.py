@@ -12,6 +12,7 @@ from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator
 
 from higgsdemo.campaign import CampaignError, apply_conf, placed_datasets
+from higgsdemo.campaign.settings import Settings
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, most_mapped, other_run, told
@@ -187,31 +188,20 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
     from higgsdemo.kubernetes.workloads import WORKLOADS, our_image
 
     storage = campaign.storage
+    images = {
+        "image": campaign.image or WORKLOADS[campaign.workload].image or our_image(),
+        "stage_in_image": campaign.stage_in_image or our_image(),
+    }
     return Run(
+        **{key: getattr(campaign, key) for key in Settings.model_fields} | images,
         campaign=dag_id,
         name=name,
-        catalogue=campaign.catalogue,
-        workload=campaign.workload,
-        image=campaign.image or WORKLOADS[campaign.workload].image or our_image(),
-        stage_in_image=campaign.stage_in_image or our_image(),
         output=f"{storage.output.rstrip('/')}/{dag_id}/{name}",
         output_connection=storage.writes_with,
         pod_endpoint=storage.writes_at,
         stages=tuple(options.stages),
         resume=options.resume,
-        cleanup=campaign.cleanup,
-        approve_delete=campaign.approve_delete,
-        tolerance=campaign.tolerance,
-        dataset_tolerance=campaign.dataset_tolerance,
-        incomplete=campaign.incomplete,
-        on_cancel=campaign.on_cancel,
-        max_hours=campaign.max_hours,
-        max_idle_hours=campaign.max_idle_hours,
-        download_limit_kbps=campaign.download_limit_kbps,
-        read=campaign.read,
-        shard_events=campaign.shard_events,
         pod_ca=storage.pod_ca,
-        histograms=tuple(campaign.histograms),
         live=storage.live,
     )
 

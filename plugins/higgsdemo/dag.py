@@ -51,6 +51,7 @@ def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG
         tags=["higgsdemo", campaign.catalogue],
     ) as dag:
         _wire(campaign, spectrum_asset(dag_id))
+    _leave_out_arrows_of_data(dag)
     # Last: every task made after it would get a copy, whose JSON Schemas Airflow checks again at each parse.
     dag.params.update({name: Param(**schema) for name, schema in param_schemas(campaign).items()})
     return dag
@@ -97,6 +98,14 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     done >> merge >> plot >> choose >> [keep, cleanup, delete]  # what the choice leaves out is skipped
     cleanup >> delete
     [keep, delete] >> status
+
+
+def _leave_out_arrows_of_data(dag: DAG) -> None:
+    """Draw the order of work alone: what a task has returned can be read without an arrow from it."""
+    readers = set(tasks.TASKS) - {tasks.PLAN, tasks.CREATE}
+    for giver, reader in [*((tasks.PLAN, reader) for reader in readers), (tasks.MERGE, tasks.STATUS)]:
+        dag.get_task(giver.task_id).downstream_task_ids.discard(reader.task_id)
+        dag.get_task(reader.task_id).upstream_task_ids.discard(giver.task_id)
 
 
 def _cluster_group() -> Any:

@@ -44,7 +44,7 @@ def test_what_the_first_version_has_planned_is_read() -> None:
     ("changes", "why"),
     [
         ({"format": 2}, "format is 2, and 1 the newest that is known here"),
-        ({"run": {}}, "run.campaign: Field required"),
+        ({"run": {}}, "run.image: Field required"),
     ],
 )
 def test_a_plan_that_cannot_be_gone_on_with_ends_its_task_for_good_and_no_triggerer(

@@ -10,10 +10,10 @@ from higgsdemo.campaign import CampaignError, parse_campaign
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown field": (
         {"mappings": []},
-        ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are $schema, '
-        "title, description, catalogue, workload, histograms, image, stage_in_image, namespace, storage, "
-        "schedule, growing, cleanup, approve_delete, tolerance, dataset_tolerance, incomplete, max_hours, "
-        "max_idle_hours, on_cancel, download_limit_kbps, read, shard_events, at_trigger, "
+        ': the campaign has no field "mappings"; did you mean "mapping"? (the fields are catalogue, '
+        "workload, histograms, image, stage_in_image, cleanup, approve_delete, tolerance, "
+        "dataset_tolerance, incomplete, max_hours, max_idle_hours, on_cancel, download_limit_kbps, read, "
+        "shard_events, $schema, title, description, namespace, storage, schedule, growing, at_trigger, "
         "worker_identity, notifications, defaults, mapping, datasets, split)",
     ),
     "a credential": (
@@ -222,9 +222,9 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "several things": (
         {"tolerance": -1, "mapping.0.nodes": 0, "storage.input": "x"},
         " has 3 problems:\n"
+        "- tolerance is -1; it must be a number of shards (0 or more) or a fraction below 1\n"
         '- storage.input is "x"; it must be a URL such as s3://bucket, gs://bucket/prefix, '
         "https://server/path or root://server//path\n"
-        "- tolerance is -1; it must be a number of shards (0 or more) or a fraction below 1\n"
         "- mapping[0].nodes is 0; it must be a whole number of at least 1",
     ),
 }

@@ -13,9 +13,9 @@ from localkube.api.logs import stream_log
 from localkube.api.patch import apply_patch
 from localkube.api.requests import Target, View, dry_run, flag, json_response
 from localkube.cluster import Cluster
-from localkube.controllers.garbage import delete
+from localkube.controllers.garbage import FIRST_NAMESPACES, delete
 from localkube.objects.admission import Admission, check_namespace, check_references
-from localkube.objects.errors import ApiError, conflict, not_allowed
+from localkube.objects.errors import ApiError, conflict, not_allowed, refused
 from localkube.objects.object import Json, Obj
 from localkube.objects.quotas import check_quotas
 from localkube.objects.resources import DISCOVERY
@@ -122,6 +122,8 @@ class Api:
         wanted = options.get("preconditions") or {}
         if any(wanted.get(key) not in (None, obj["metadata"][key]) for key in ("uid", "resourceVersion")):
             raise conflict(target.plural, target.name)
+        if target.plural == "namespaces" and obj.name in FIRST_NAMESPACES:
+            raise refused(target.plural, obj.name, "this namespace may not be deleted")
         if dry_run(request, options):
             return json_response(obj)
         left: Json = self._delete_one(target, obj, options)

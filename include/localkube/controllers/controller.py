@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -15,6 +16,7 @@ from localkube.objects.resources import RESOURCES
 from localkube.objects.store import Store
 
 log = logging.getLogger(__name__)
+_TURN = 0.005  # seconds of work before others have a turn
 
 
 def controls(owner: Obj) -> Json:
@@ -39,10 +41,11 @@ class Controller(ABC):
 
     def enqueue(self, key: Key, after: float = 0.0) -> None:
         """Have the key worked off, now or in so many seconds: the earliest of these, if nothing is before."""
-        loop, timer = asyncio.get_running_loop(), self._timers.pop(key, None)
+        timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
         if after > 0:
+            loop = asyncio.get_running_loop()
             when = loop.time() + after
             when = min(when, timer.when()) if timer else when
             self._timers[key] = loop.call_at(when, self.enqueue, key)
@@ -53,6 +56,12 @@ class Controller(ABC):
     def tell(self, about: Obj, reason: str, message: str, warning: bool = False) -> None:
         """Record an event."""
         self._events.record(about, reason, message, self.component, warning)
+
+    def report(self, resource: str, obj: Obj, status: Json) -> Obj:
+        """Write the status of an object that may have gone meanwhile; returns the object as it is now."""
+        current = self.store.current(resource, obj)
+        changed = (current or obj).replaced(status=status)
+        return changed if current is None else self.store.update(resource, changed)
 
     def create_pod(self, owner: Obj, prefix: str, spec: Json, **metadata: Any) -> Obj:
         """Make a pod of an owner's template, of an admitted spec; what is said of its metadata is added.
@@ -86,6 +95,7 @@ class Controller(ABC):
             await self._wake.wait()
             self._wake.clear()
             due, self._due = self._due, {}
+            began = time.monotonic()
             for key in due:
                 try:
                     self.sync(key)
@@ -95,5 +105,7 @@ class Controller(ABC):
                 except Exception:
                     log.exception("%s failed on %s", type(self).__name__, key)
                     self.enqueue(key, after=5.0)
-                await asyncio.sleep(0)
+                if time.monotonic() - began > _TURN:
+                    await asyncio.sleep(0)
+                    began = time.monotonic()
             await asyncio.sleep(self.period)

@@ -118,4 +118,4 @@ class DaemonSetController(Controller):
         }
         status |= {"numberAvailable": ready} if ready else {}
         status |= {"numberUnavailable": len(wanted) - ready} if len(wanted) > ready else {}
-        self.store.update("daemonsets", owner.replaced(status=status))
+        self.report("daemonsets", owner, status)

@@ -9,7 +9,6 @@ from functools import partial
 from localkube.controllers.controller import Controller
 from localkube.controllers.events import Events
 from localkube.objects.defaults import complete
-from localkube.objects.errors import refused
 from localkube.objects.object import Key, Obj, now, seconds
 from localkube.objects.resources import RESOURCES
 from localkube.objects.rules import unprocessable, unsupported
@@ -24,14 +23,12 @@ def delete(store: Store, resource: str, obj: Obj, policy: str | None = None, gra
     """Delete as the API does and return the object as left; without a policy the dependents of a Job stay.
 
     A pod that runs keeps running until its node has ended it; an object with finalizers waits for them.
-    Raises ApiError 403 for namespaces that must stay and 422 for an unknown policy.
+    Raises ApiError 422 for an unknown policy.
     """
     policy = policy or ("Orphan" if resource == "jobs" else "Background")
     if policy not in _FINALIZERS:
         problem = unsupported("propagationPolicy", policy, _FINALIZERS)
         raise unprocessable("DeleteOptions", "", [problem])
-    if resource == "namespaces" and obj.name in FIRST_NAMESPACES:
-        raise refused(resource, obj.name, "this namespace may not be deleted")
     finalizers = [one for one in obj.finalizers if one not in _FINALIZERS.values()]
     finalizers += [one] if (one := _FINALIZERS[policy]) else []
     wait, running = 0, resource == "pods" and bool(obj.at("spec.nodeName"))
@@ -53,6 +50,8 @@ def delete(store: Store, resource: str, obj: Obj, policy: str | None = None, gra
 class GarbageCollector(Controller):
     """Works off objects that are being deleted, have owners or may expire, and namespaces."""
 
+    period = 0.05
+
     def __init__(self, store: Store, events: Events, authority: str) -> None:
         super().__init__(store, events)
         self._authority = authority
@@ -70,8 +69,8 @@ class GarbageCollector(Controller):
     def _note(self, resource: str, event: Event) -> None:
         obj = event.new
         self.enqueue(obj.key(resource))
-        self.enqueue(("namespaces", "", obj.namespace))
         if event.type == "DELETED":
+            self.enqueue(("namespaces", "", obj.namespace))
             owners = [owner["uid"] for owner in obj.owners]  # they may wait for this one
             waiting = [self.store.uids[uid] for uid in owners if uid in self.store.uids]
             for key in (*waiting, *self.store.owned.get(obj.uid, ())):

@@ -1,7 +1,7 @@
 """One Job: what a failed pod means for it, when it is over and why, and which index is next."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Self
@@ -76,7 +76,7 @@ def seconds_left(job: Obj) -> float | None:
     return seconds(start) + float(deadline) - time.time()
 
 
-def decide(job: Obj, tally: Tally, active: list[Obj]) -> Verdict | None:
+def decide(job: Obj, tally: Tally, active: Collection[Obj]) -> Verdict | None:
     """The verdict on a Job that has counted so much and has these active pods, or None while it goes on."""
     spec, left, failed_indexes = job["spec"], seconds_left(job), len(tally.failed_indexes)
     wanted, most = spec.get("completions"), spec.get("maxFailedIndexes")
@@ -95,11 +95,12 @@ def decide(job: Obj, tally: Tally, active: list[Obj]) -> Verdict | None:
     return None
 
 
-def _restarted_too_often(spec: Json, active: list[Obj]) -> bool:
+def _restarted_too_often(spec: Json, active: Collection[Obj]) -> bool:
     """With restartPolicy OnFailure the restarts of containers count against the backoff limit."""
+    if spec["template"]["spec"]["restartPolicy"] != "OnFailure":
+        return False
     restarts = sum(one["restartCount"] for pod in active for one in pod.container_statuses)
-    in_place = spec["template"]["spec"]["restartPolicy"] == "OnFailure"
-    return bool(in_place and restarts > 0 and restarts >= spec["backoffLimit"])
+    return bool(restarts > 0 and restarts >= spec["backoffLimit"])
 
 
 def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
@@ -185,29 +186,46 @@ def _told(container: Json) -> Json:
 
 
 class Progress:
-    """The pods of one Job that are not counted yet, and when the next one may be made."""
+    """The pods of one Job that are not counted yet, and when the next one may be made.
+
+    Each pod is looked at when it changes, so that a round costs what has changed and not what there is.
+    """
 
     def __init__(self, uid: str) -> None:
         self.uid = uid
-        self.pods: dict[str, Obj] = {}  # by name
+        self.active: dict[str, Obj] = {}  # by name
+        self.ended: dict[str, Obj] = {}  # by name: they are over, or being deleted
+        self.indexes: dict[str, int] = {}  # of both, by name
+        self.ready: set[str] = set()
         self.terminating: set[str] = set()  # pods being deleted that have not ended, counted or not
         self.failures = 0  # since the last success
         self._not_before = 0.0
 
+    @property
+    def pods(self) -> list[Obj]:
+        """All of them."""
+        return [*self.ended.values(), *self.active.values()]
+
     def take(self, pod: Obj, gone: bool = False) -> None:
         """Take note of a pod as it is now."""
-        self.pods.pop(pod.name, None)
-        self.terminating.discard(pod.name)
+        name, finished, deleting = pod.name, pod.finished, pod.deleting
+        for group in (self.active, self.ended, self.indexes):
+            group.pop(name, None)
+        self.ready.discard(name)
+        self.terminating.discard(name)
+        if not gone and deleting and not finished:
+            self.terminating.add(name)
         if not gone and uncounted(pod):
-            self.pods[pod.name] = pod
-        if not gone and pod.deleting and not pod.finished:
-            self.terminating.add(pod.name)
+            (self.ended if finished or deleting else self.active)[name] = pod
+            self.indexes[name] = index_of(pod)
+            if name in self.active and pod.is_true("Ready"):
+                self.ready.add(name)
 
-    def failed(self, job: Obj) -> list[Obj]:
+    def failed(self, job: Obj) -> dict[str, Obj]:
         """The pods that failed, or are being deleted, unless the Job's policy is to wait for their end."""
         waits = job["spec"]["podReplacementPolicy"] == "Failed"
-        ended = [pod for pod in self.pods.values() if pod.finished or (pod.deleting and not waits)]
-        return [pod for pod in ended if pod.at("status.phase") != "Succeeded"]
+        over = {name: pod for name, pod in self.ended.items() if pod.finished or not waits}
+        return {name: pod for name, pod in over.items() if pod.at("status.phase") != "Succeeded"}
 
     def fail(self, backoff: float) -> None:
         """Count a failure; the more there were since the last success, the longer the next pod waits."""
@@ -228,7 +246,7 @@ class Progress:
             return [-1] * most, None
         left = {index: _again(job, pod, backoff) - time.time() for index, pod in failed.items()}
         waits = {index: wait for index, wait in left.items() if wait > 0}
-        busy = {index_of(pod) for pod in self.pods.values()} - failed.keys()
+        busy = set(self.indexes.values()) - failed.keys()
         done = tally.completed | tally.failed_indexes | busy | waits.keys()
         needed = (index for index in range(job["spec"]["completions"]) if index not in done)
         return list(islice(needed, max(most, 0))), min(waits.values(), default=None)

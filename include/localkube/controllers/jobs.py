@@ -40,7 +40,7 @@ class JobController(Controller):
         if event.type != "DELETED":
             self.enqueue(key)
         elif progress := self._progress.pop(key, None):
-            for pod in progress.pods.values():
+            for pod in progress.pods:
                 self.enqueue(pod.key("pods"))
 
     def _note_pod(self, event: Event) -> None:
@@ -70,22 +70,22 @@ class JobController(Controller):
                 progress.take(pod)
         if not obj.deleting:
             return self._work(obj, progress)
-        for pod in list(progress.pods.values()):
+        for pod in list(progress.ended.values()):
             if pod.finished:
                 self._let_go(pod)
 
     def _work(self, job: Obj, progress: Progress) -> None:
         tally = Tally.of(job)
         failed_job = self._count(job, progress, tally)
-        active = [pod for pod in progress.pods.values() if not pod.finished and not pod.deleting]
+        active = progress.active.values()
         try:
             if verdict := rules.announced(job) or failed_job or rules.decide(job, tally, active):
-                job, active = self._give_up(job, progress, tally, verdict), []
+                job = self._give_up(job, progress, tally, verdict)
             else:
                 job = self._suspend_or_resume(job)
-                active = self._manage(job, progress, tally, active)
+                self._manage(job, progress, tally)
         finally:  # what has been counted is written, whatever else goes wrong
-            self._report(job, progress, tally, active)
+            self._report(job, progress, tally)
 
     def _count(self, job: Obj, progress: Progress, tally: Tally) -> Verdict | None:
         """Count the pods that ended since the last round; a verdict if one of them fails the whole Job.
@@ -95,9 +95,9 @@ class JobController(Controller):
         """
         verdict: Verdict | None = None
         per_index, completions = job["spec"].get("backoffLimitPerIndex"), job["spec"].get("completions")
-        failed = {pod.name: pod for pod in progress.failed(job)}
-        busy = {index_of(pod) for name, pod in progress.pods.items() if name not in failed}
-        for pod in [pod for pod in progress.pods.values() if pod.at("status.phase") == "Succeeded"]:
+        failed = progress.failed(job)
+        busy = {index for name, index in progress.indexes.items() if name not in failed}
+        for pod in [pod for pod in progress.ended.values() if pod.at("status.phase") == "Succeeded"]:
             tally.succeed(job, index_of(pod))
             progress.failures = 0
             self._let_go(pod)
@@ -128,32 +128,34 @@ class JobController(Controller):
             self.enqueue(job.key("jobs"), after=left + 0.01)
         return job
 
-    def _manage(self, job: Obj, progress: Progress, tally: Tally, active: list[Obj]) -> list[Obj]:
-        """Make or delete pods until there are as many as wanted; returns those that are active then."""
-        spec, succeeded = job["spec"], tally.succeeded
+    def _manage(self, job: Obj, progress: Progress, tally: Tally) -> None:
+        """Make or delete pods until there are as many as wanted."""
+        spec, succeeded, active = job["spec"], tally.succeeded, progress.active
         completions, indexed = spec.get("completions"), spec["completionMode"] == "Indexed"
         wanted = 0 if spec["suspend"] else spec["parallelism"]
         if indexed:
-            active = self._withdraw(job, [pod for pod in active if index_of(pod) >= completions], active)
+            over = [pod for name, pod in active.items() if progress.indexes[name] >= completions]
+            self._withdraw(job, over)
         elif completions is not None:
             wanted = min(wanted, completions - succeeded)
         elif succeeded:
             wanted = min(wanted, len(active))
         if len(active) > wanted:
-            least = sorted(active, key=lambda pod: (pod.is_true("Ready"), -index_of(pod)))
-            return self._withdraw(job, least[: len(active) - wanted], active)
+            least = sorted(active.values(), key=lambda pod: (pod.is_true("Ready"), -index_of(pod)))
+            return self._withdraw(job, least[: len(active) - wanted])
         missing = wanted - len(active)
         if spec["podReplacementPolicy"] == "Failed":
             missing -= len(progress.terminating)
-        failed, most = {index_of(pod): pod for pod in progress.failed(job)}, min(missing, _BATCH)
+        failed = {progress.indexes[name]: pod for name, pod in progress.failed(job).items()}
+        most = min(missing, _BATCH)
         indexes, later = progress.next_indexes(job, tally, failed, most, self._backoff)
         pod_spec = rules.pod_spec(job) if indexes else {}
-        made = [self._create(job, pod_spec, index, failed.get(index)) for index in indexes]
-        if len(made) == _BATCH:
+        for index in indexes:
+            self._create(job, pod_spec, index, failed.get(index))
+        if len(indexes) == _BATCH:
             later = 0.0
         if later is not None:
             self.enqueue(job.key("jobs"), after=later)
-        return active + made
 
     def _create(self, job: Obj, spec: Json, index: int, replaced: Obj | None) -> Obj:
         """Make a pod for this index, or without one (-1)."""
@@ -168,16 +170,14 @@ class JobController(Controller):
         prefix = job.name[: LONGEST_PREFIX - len(tail)] + tail  # the index stays in the name of a long Job
         return self.create_pod(job, prefix, spec, finalizers=finalizers, labels=own, annotations=annotations)
 
-    def _withdraw(self, job: Obj, pods: list[Obj], active: list[Obj]) -> list[Obj]:
-        """Let go of pods, so that they do not count, and delete those that run. Returns the others."""
+    def _withdraw(self, job: Obj, pods: list[Obj]) -> None:
+        """Let go of pods, so that they do not count, and delete those that run."""
         for pod in pods:
             self._let_go(pod)
             current = self.store.get(*pod.key("pods"))
             if current is not None and not current.deleting and not current.finished:
                 delete(self.store, "pods", current)
                 self.tell(job, "SuccessfulDelete", f"Deleted pod: {pod.name}")
-        gone = {pod.name for pod in pods}
-        return [pod for pod in active if pod.name not in gone]
 
     def _give_up(self, job: Obj, progress: Progress, tally: Tally, verdict: Verdict) -> Obj:
         """Delete what still runs, and end the Job once all pods are gone.
@@ -187,8 +187,8 @@ class JobController(Controller):
         """
         failed, why = verdict.target == "FailureTarget", (verdict.reason, verdict.message)
         if failed:
-            tally.failed += sum(rules.action_for(job, pod)[0] != "Ignore" for pod in progress.pods.values())
-        self._withdraw(job, list(progress.pods.values()), [])
+            tally.failed += sum(rules.action_for(job, pod)[0] != "Ignore" for pod in progress.pods)
+        self._withdraw(job, progress.pods)
         job = job.with_condition(verdict.target, True, *why)
         if progress.terminating:
             return job
@@ -203,13 +203,12 @@ class JobController(Controller):
         if current is not None:
             self.store.update("pods", current.without_finalizer(rules.FINALIZER))
 
-    def _report(self, job: Obj, progress: Progress, tally: Tally, active: list[Obj]) -> None:
+    def _report(self, job: Obj, progress: Progress, tally: Tally) -> None:
         """Write the status, if anything in it changed."""
-        status = {**job["status"], **tally.document(), "active": len(active)}
+        status = {**job["status"], **tally.document(), "active": len(progress.active)}
         if job["spec"].get("backoffLimitPerIndex") is None:
             del status["failedIndexes"]
-        ready = sum(pod.is_true("Ready") for pod in active)
-        status |= {"ready": ready, "terminating": len(progress.terminating), "uncountedTerminatedPods": {}}
+        counts = {"ready": len(progress.ready), "terminating": len(progress.terminating)}
+        status |= {**counts, "uncountedTerminatedPods": {}}
         status = {key: value for key, value in status.items() if (key, value) not in _ABSENT}
-        if self.store.get(*job.key("jobs")) is not None:
-            self.store.update("jobs", job.replaced(status=status))
+        self.report("jobs", job, status)

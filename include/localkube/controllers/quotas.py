@@ -27,6 +27,4 @@ class QuotaController(Controller):
         quota = self.store.get(*key)
         if quota is not None:
             used = {name: f"{value:g}" for name, value in used_of(self.store, quota).items()}
-            self.store.update(
-                key[0], quota.replaced(status={"hard": quota.at("spec.hard") or {}, "used": used})
-            )
+            self.report(key[0], quota, {"hard": quota.at("spec.hard") or {}, "used": used})

@@ -1,6 +1,6 @@
 """SQLite below the stores: clusters and their objects survive a restart, also a kill -9.
 
-Writes are collected and committed together, within a twentieth of a second. A request is answered only after
+What is written is committed together, within a twentieth of a second. A request is answered only after
 the commit (`durable`) of what it changes or tells of. WAL with synchronous=NORMAL loses nothing when the
 process dies; losing power may cost the last moments.
 """
@@ -30,7 +30,6 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.executescript(_PREPARE)
-        self._dirty: dict[tuple[str, *Key], bytes | None] = {}
         self._revisions: dict[str, int] = {}
         self._commit: asyncio.Future[None] | None = None
 
@@ -53,13 +52,17 @@ class Database:
         yield from self._connection.execute(query, (cluster,))
 
     def write(self, cluster: str, key: Key, data: bytes | None, revision: int) -> None:
-        """Have the object written with the next commit; None removes it."""
-        self._dirty[(cluster, *key)] = data
-        self._revisions[cluster] = revision
+        """Write the object, which lasts from the next commit on; None removes it."""
         if self._commit is None:
             loop = asyncio.get_running_loop()
             self._commit = loop.create_future()
             loop.call_later(_DELAY, self.flush)
+            self._connection.execute("BEGIN")
+        self._revisions[cluster] = revision
+        if data is None:
+            self._connection.execute(_DELETE, (cluster, *key))
+        else:
+            self._connection.execute("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (cluster, *key, data))
 
     async def durable(self) -> None:
         """Return once everything written so far is committed; requests of one moment share one commit."""
@@ -71,15 +74,8 @@ class Database:
         if self._commit is None:
             return
         waiting, self._commit = self._commit, None
-        dirty, self._dirty = self._dirty, {}
-        revisions, self._revisions = self._revisions, {}
-        kept = [(*key, data) for key, data in dirty.items() if data is not None]
-        gone = [key for key, data in dirty.items() if data is None]
-        latest = [(revision, name) for name, revision in revisions.items()]
-        self._connection.execute("BEGIN")
-        self._connection.executemany("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", kept)
-        self._connection.executemany(_DELETE, gone)
-        self._connection.executemany("UPDATE clusters SET revision = ? WHERE name = ?", latest)
+        for name, revision in self._revisions.items():
+            self._connection.execute("UPDATE clusters SET revision = ? WHERE name = ?", (revision, name))
         self._connection.execute("COMMIT")
         waiting.set_result(None)
 

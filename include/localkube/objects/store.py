@@ -151,7 +151,7 @@ class Store:
     def _commit(self, kind: str, key: Key, obj: Obj, old: Obj | None) -> Obj:
         self.revision += 1
         obj = obj.with_metadata(resourceVersion=str(self.revision))
-        if old is not None:
+        if old is not None and (kind == "DELETED" or old.owners != obj.owners):
             self._displace(key, old)
         if kind != "DELETED":
             self._place(key, obj)

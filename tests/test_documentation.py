@@ -29,7 +29,7 @@ NOT_TRIED = {
 """Programs whose commands are not tried, and why."""
 
 KUBECTL = {"apply", "create", "describe", "get"}
-"""What the documentation has kubectl do; tests/localkube/test_kubectl.py and tests/deploy do all of it."""
+"""What the documentation has kubectl do; tests/cluster/test_kubectl.py and tests/deploy do all of it."""
 
 COMMANDS = re.compile(rf"({'|'.join(NOT_TRIED)}|make|airflow|kubectl|python3?) ")
 

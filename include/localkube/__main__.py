@@ -18,7 +18,6 @@ from localkube.cluster import Clusters
 from localkube.node.images import ImageFileError, Images
 from localkube.node.process import Reaper
 from localkube.node.runtime import Machine
-from localkube.node.volumes import memory_root
 from localkube.objects.database import Database
 from localkube.pki import server_context, write_private
 
@@ -64,13 +63,13 @@ def _options() -> argparse.Namespace:
 async def _serve(state: Path, port: int, images: Path | None, backoff: float) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock, known = _lock(state), Images(images)
-    tls, memory = server_context(state), memory_root(state)
+    tls = server_context(state)
     try:
         database = Database(state / "localkube.db")
     except sqlite3.Error as error:
         raise StartError(f"{state / 'localkube.db'}: {error}") from None
     authority = (state / "ca.crt").read_text()
-    machine = Machine(state / "clusters", memory, known, Reaper(lock, memory), port, authority, backoff)
+    machine = Machine(state / "clusters", known, Reaper(lock), port, authority, backoff)
     clusters = Clusters(state, machine, database)
     server = Server(clusters, _admin_token(state / "admin.token"))
     try:

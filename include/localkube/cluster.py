@@ -26,8 +26,6 @@ from localkube.objects.store import Store, encode
 from localkube.pki import write_private
 from localkube.spec import ClusterSpec
 
-_NODE_RETURNS = 1.0  # seconds after the last pod of a preempted node
-
 
 class Cluster:
     """A running cluster."""
@@ -62,27 +60,13 @@ class Cluster:
             for name in self.spec.node_names:
                 self.store.create("nodes", node_object(self.spec, name))
         for name in self.spec.node_names:
-            set_ready(self.store, name, True)
+            set_ready(self.store, name)
         loops = [*(controller.run() for controller in self._controllers), self._kubelet.watch_over()]
         self._tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
         self.phase = "Running"
 
     async def durable(self) -> None:
         await self._database.durable()
-
-    def preempt(self, name: str) -> int:
-        """Take a node away and give it back without its pods; how many those were. Raises ApiError 404."""
-        self.store.existing("nodes", "", name)
-        set_ready(self.store, name, False)
-        count, ended = self._kubelet.preempt(name)
-
-        async def come_back() -> None:
-            await ended
-            await asyncio.sleep(_NODE_RETURNS)
-            set_ready(self.store, name, True)
-
-        self._tasks.append(asyncio.get_running_loop().create_task(come_back()))
-        return count
 
     def stop(self) -> None:
         """Stop working and write nothing more; the reaper ends what runs, the next start reports it lost."""
@@ -96,9 +80,7 @@ class Cluster:
         self.stop()
         await self._kubelet.end()
         self._database.drop_cluster(self.spec.name)
-        for directory in (self.machine.directory, self.machine.memory):
-            if directory is not None:
-                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self.machine.directory, ignore_errors=True)
 
 
 class Clusters:

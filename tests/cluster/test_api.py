@@ -18,7 +18,7 @@ from kube_client import Kube
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-JOB = "apis/batch/v1/namespaces/{}/jobs"
+REPLACE = {"op": "replace"}
 
 
 def names(found: Any) -> list[str]:
@@ -38,22 +38,10 @@ def test_the_cluster_is_of_version_1_33_or_later(kube: Kube) -> None:
 
 
 def test_discovery_names_what_the_project_uses(kube: Kube) -> None:
-    core = {one.name: one.kind for one in kube.core.get_api_resources().resources}
-    assert (
-        core.items()
-        >= {
-            "namespaces": "Namespace",
-            "nodes": "Node",
-            "pods": "Pod",
-            "pods/status": "Pod",
-            "pods/log": "Pod",
-            "pods/eviction": "Eviction",
-            "configmaps": "ConfigMap",
-            "secrets": "Secret",
-            "serviceaccounts": "ServiceAccount",
-            "events": "Event",
-        }.items()
-    )
+    core = {f"{one.name} {one.kind}" for one in kube.core.get_api_resources().resources}
+    pods = {"pods Pod", "pods/status Pod", "pods/log Pod", "pods/eviction Eviction"}
+    others = {"configmaps ConfigMap", "secrets Secret", "serviceaccounts ServiceAccount", "events Event"}
+    assert core >= {"namespaces Namespace", "nodes Node", *pods, *others}
     assert {one.name for one in kube.batch.get_api_resources().resources} >= {"jobs", "jobs/status"}
     assert {one.name for one in kube.apps.get_api_resources().resources} >= {"daemonsets"}
 
@@ -77,16 +65,10 @@ def test_a_generated_name_is_the_prefix_and_five_characters(space: Space) -> Non
 
 def test_a_duplicate_is_refused(space: Space) -> None:
     space.make(space.config_map())
-    assert space.refusal(space.config_map()) == {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": f'configmaps "{space.test}" already exists',
-        "reason": "AlreadyExists",
-        "details": {"name": space.test, "kind": "configmaps"},
-        "code": 409,
-    }
+    failure = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 409}
+    told = {"reason": "AlreadyExists", "message": f'configmaps "{space.test}" already exists'}
+    details = {"name": space.test, "kind": "configmaps"}
+    assert space.refusal(space.config_map()) == failure | told | {"details": details}
 
 
 def test_what_is_not_there_is_not_found(space: Space) -> None:
@@ -114,9 +96,8 @@ def test_nothing_is_made_in_a_namespace_that_is_not_there(kube: Kube, space: Spa
 
 def test_a_token_that_is_not_good_is_unauthorized(kube: Kube) -> None:
     """kubernetes.io/docs/reference/access-authn-authz/authentication: a bad token is 401, not anonymous."""
-    trust = ssl.create_default_context(
-        cafile=kube.client.configuration.ssl_ca_cert
-    )  # no client's certificate
+    authority = kube.client.configuration.ssl_ca_cert
+    trust = ssl.create_default_context(cafile=authority)  # no client's certificate
     headers = {"Authorization": "Bearer ended-long-ago"}
     answer = httpx.get(f"{kube.url}/api/v1/pods", headers=headers, verify=trust, timeout=30)
     assert (answer.status_code, answer.json()["reason"]) == (401, "Unauthorized")
@@ -137,11 +118,11 @@ def test_an_update_keeps_what_only_the_server_sets(space: Space) -> None:
     made = space.make(space.config_map())
     body = space.config_map(data={"x": "2"}, new="label")
     changed = space.kube.core.replace_namespaced_config_map(space.test, space.namespace, body)
-    assert (changed.metadata.uid, changed.metadata.creation_timestamp) == (
-        made.metadata.uid,
-        made.metadata.creation_timestamp,
-    )
+    assert changed.metadata.uid == made.metadata.uid
+    assert changed.metadata.creation_timestamp == made.metadata.creation_timestamp
     assert changed.metadata.labels == body["metadata"]["labels"]
+    again = space.kube.core.replace_namespaced_config_map(space.test, space.namespace, changed)
+    assert again.metadata.resource_version == changed.metadata.resource_version, "nothing has changed"
 
 
 def test_a_new_generation_is_a_new_spec(space: Space) -> None:
@@ -157,18 +138,9 @@ def test_a_new_generation_is_a_new_spec(space: Space) -> None:
 @pytest.mark.parametrize(
     ("kind", "patch"),
     [
-        (
-            JSON_PATCH,
-            [{"op": "replace", "path": "/data/x", "value": "2"}, {"op": "remove", "path": "/data/y"}],
-        ),
+        (JSON_PATCH, [REPLACE | {"path": "/data/x", "value": "2"}, {"op": "remove", "path": "/data/y"}]),
         (MERGE_PATCH, {"data": {"x": "2", "y": None}}),
-        (
-            JSON_PATCH,
-            [
-                {"op": "replace", "path": "/data", "value": {}},
-                {"op": "replace", "path": "/data/x", "value": "2"},
-            ],
-        ),
+        (JSON_PATCH, [REPLACE | {"path": "/data", "value": {}}, REPLACE | {"path": "/data/x", "value": "2"}]),
         (STRATEGIC_PATCH, {"data": {"x": "2", "y": None}}),
     ],
 )
@@ -183,7 +155,7 @@ def test_an_object_is_patched(space: Space, kind: str, patch: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "patch", "code"),
     [
-        (JSON_PATCH, [{"op": "replace", "path": "/none/x", "value": "2"}], 422),
+        (JSON_PATCH, [REPLACE | {"path": "/none/x", "value": "2"}], 422),
         (JSON_PATCH, [{"op": "remove", "path": "/data/none"}], 422),
         (JSON_PATCH, [{"op": "test", "path": "/data/x", "value": "2"}], 422),
         (JSON_PATCH, [{"op": "grow", "path": "/data"}], 422),
@@ -208,11 +180,17 @@ def test_labels_select(space: Space) -> None:
         "app": ["a", "b"],
         "!app": ["c"],
         "app=x": ["a"],
+        "app==x,!tier": ["a"],
+        "tier=": [],
         "app!=x": ["b", "c"],
         "app in (x, y),tier=1": ["b"],
-        "app notin (y)": ["a", "c"],
+        "app notin (y, z)": ["a", "c"],
     }.items():
         assert names(config_maps(space, label_selector=selector)) == selected, selector
+    for selector in ("app=a=b", "a b", "=x", "app in", "app in a", "(x)"):
+        with pytest.raises(ApiException) as refused:
+            config_maps(space, label_selector=selector)
+        assert refused.value.status == 400, selector
 
 
 def test_fields_select(space: Space) -> None:
@@ -290,11 +268,8 @@ def test_a_deletion_checks_its_preconditions(space: Space) -> None:
         core.delete_namespaced_config_map(space.test, space.namespace, body=body)
     assert refused.value.status == 409
     deleted = core.delete_namespaced_config_map(space.test, space.namespace)
-    assert (deleted.status, deleted.details.name, deleted.details.kind) == (
-        "Success",
-        space.test,
-        "configmaps",
-    )
+    details = deleted.details
+    assert (deleted.status, details.name, details.kind) == ("Success", space.test, "configmaps")
 
 
 def test_the_status_is_a_resource_of_its_own(space: Space) -> None:

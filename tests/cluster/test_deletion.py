@@ -17,17 +17,13 @@ from kube_client import Kube
 
 def all_pods(space: Space) -> list[Any]:
     """The pods of the test, also those on their way out."""
-    found: list[Any] = space.kube.core.list_namespaced_pod(
-        space.namespace, label_selector=space.selector
-    ).items
-    return found
+    listed = space.kube.core.list_namespaced_pod(space.namespace, label_selector=space.selector)
+    return list(listed.items)
 
 
 def jobs(space: Space) -> list[Any]:
-    found: list[Any] = space.kube.batch.list_namespaced_job(
-        space.namespace, label_selector=space.selector
-    ).items
-    return found
+    listed = space.kube.batch.list_namespaced_job(space.namespace, label_selector=space.selector)
+    return list(listed.items)
 
 
 def start_job(space: Space) -> None:
@@ -80,12 +76,8 @@ def test_a_job_deleted_without_a_policy_leaves_its_pods_and_warns(space: Space) 
 def test_what_names_an_owner_that_is_not_there_is_deleted(space: Space) -> None:
     """Garbage collection, Owners and dependents: it stays while one of its owners does."""
     owner = space.make(space.config_map("owner"))
-    there = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": owner.metadata.name,
-        "uid": owner.metadata.uid,
-    }
+    named = {"name": owner.metadata.name, "uid": owner.metadata.uid}
+    there = {"apiVersion": "v1", "kind": "ConfigMap", **named}
     gone = there | {"name": f"{space.test}-gone", "uid": "00000000-0000-0000-0000-000000000000"}
     for name, owners in {"kept": [there], "dangling": [gone], "half": [there, gone]}.items():
         body = space.secret(name)
@@ -157,6 +149,14 @@ def test_a_namespace_goes_with_all_it_holds(space: Space, second_namespace: str)
     assert "because it is being terminated" in refused["message"]
     assert refused["details"]["causes"][0]["reason"] == "NamespaceTerminating"
     soon(lambda: second_namespace not in names(space.kube))
+
+
+@pytest.mark.parametrize("name", ["default", "kube-system"])
+def test_the_first_namespaces_must_stay(kube: Kube, name: str) -> None:
+    """Admission Control, NamespaceLifecycle."""
+    with pytest.raises(ApiException, match="this namespace may not be deleted") as refused:
+        kube.core.delete_namespace(name, dry_run="All")
+    assert refused.value.status == 403
 
 
 def test_a_namespace_has_a_service_account_and_the_authority(space: Space) -> None:

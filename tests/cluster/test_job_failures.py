@@ -6,8 +6,16 @@ The authority: kubernetes.io/docs/concepts/workloads/controllers/job ("Job conce
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from cluster.space import FAIL_INDEX, INDEX, SLEEP, WAIT_FOR_GO, Space, causes, conditions, exits, soon
+
+
+def failed_for(status: Any) -> str:
+    """Why a Job failed; FailureTarget comes before Failed, and gives the same reason."""
+    (target, why), (last, reason) = conditions(status)
+    assert (target, last, why) == ("FailureTarget", "Failed", reason)
+    return str(reason)
 
 
 def test_with_a_failure_policy_only_a_pod_that_has_ended_is_replaced(space: Space) -> None:
@@ -24,10 +32,14 @@ def test_failures_beyond_the_backoff_limit_fail_the_job(space: Space) -> None:
     """Job concepts, Pod backoff failure policy; FailureTarget comes before Failed."""
     status = space.run_job(space.job("raise SystemExit(1)", backoffLimit=1))
     assert (status.failed, status.succeeded) == (2, None)
-    assert conditions(status) == [
-        ("FailureTarget", "BackoffLimitExceeded"),
-        ("Failed", "BackoffLimitExceeded"),
-    ]
+    assert failed_for(status) == "BackoffLimitExceeded"
+
+
+def test_restarts_in_place_count_against_the_backoff_limit(space: Space) -> None:
+    """Job concepts, Pod backoff failure policy: with OnFailure containers are counted, not pods."""
+    body = space.job("raise SystemExit(1)", backoffLimit=2, pod={"restartPolicy": "OnFailure"})
+    assert conditions(space.run_job(body))[-1] == ("Failed", "BackoffLimitExceeded")
+    assert len(space.pods()) <= 1
 
 
 def test_every_index_has_its_own_retries(space: Space) -> None:
@@ -48,58 +60,44 @@ def test_one_failed_index_fails_the_job_once_all_others_are_through(space: Space
     body = space.indexed_job(exits(1, 0, 0), 3, parallelism=1, backoffLimitPerIndex=0, maxFailedIndexes=3)
     status = space.run_job(body)
     assert (status.completed_indexes, status.failed_indexes) == ("1,2", "0")
-    assert conditions(status) == [("FailureTarget", "FailedIndexes"), ("Failed", "FailedIndexes")]
+    assert failed_for(status) == "FailedIndexes"
 
 
 def test_too_many_failed_indexes_end_the_job_at_once(space: Space) -> None:
     """Job concepts, Backoff limit per index: beyond maxFailedIndexes running pods are terminated."""
     script = f"import os, sys\nif os.environ['JOB_COMPLETION_INDEX'] == '1': sys.exit(65)\n{SLEEP}"
-    body = space.indexed_job(
-        script,
-        3,
-        backoffLimitPerIndex=1,
-        maxFailedIndexes=0,
-        podFailurePolicy={"rules": [FAIL_INDEX]},
-    )
+    limits = {"backoffLimitPerIndex": 1, "maxFailedIndexes": 0}
+    body = space.indexed_job(script, 3, podFailurePolicy={"rules": [FAIL_INDEX]}, **limits)
     status = space.run_job(body)
     assert (status.failed_indexes, status.active, status.terminating) == ("1", None, 0)
-    assert conditions(status) == [
-        ("FailureTarget", "MaxFailedIndexesExceeded"),
-        ("Failed", "MaxFailedIndexesExceeded"),
-    ]
+    assert status.failed == 3, "pods that still ran have failed, their indexes have not"
+    assert failed_for(status) == "MaxFailedIndexesExceeded"
     assert [pod.status.phase for pod in space.pods() if pod.status.phase == "Running"] == []
 
 
 def test_an_exit_code_may_fail_its_index_without_a_retry(space: Space) -> None:
     """Job concepts, Pod failure policy: FailIndex."""
-    body = space.indexed_job(
-        exits(0, 65), 2, backoffLimitPerIndex=5, podFailurePolicy={"rules": [FAIL_INDEX]}
-    )
+    policy = {"rules": [FAIL_INDEX]}
+    body = space.indexed_job(exits(0, 65), 2, backoffLimitPerIndex=5, podFailurePolicy=policy)
     status = space.run_job(body)
     assert (status.completed_indexes, status.failed_indexes, status.failed) == ("0", "1", 1)
 
 
 def test_the_exit_code_of_an_init_container_counts_as_well(space: Space) -> None:
     """API reference, PodFailurePolicyOnExitCodesRequirement: containers and init containers are looked at."""
-    init = [space.container("raise SystemExit(65)", name="stage-in")]
-    rule = {
-        "action": "FailIndex",
-        "onExitCodes": {"containerName": "stage-in", "operator": "In", "values": [65]},
-    }
-    body = space.indexed_job(
-        "", 1, backoffLimitPerIndex=5, podFailurePolicy={"rules": [rule]}, pod={"initContainers": init}
-    )
+    pod = {"initContainers": [space.container("raise SystemExit(65)", name="stage-in")]}
+    codes = {"containerName": "stage-in", "operator": "In", "values": [65]}
+    policy = {"rules": [{"action": "FailIndex", "onExitCodes": codes}]}
+    body = space.indexed_job("", 1, backoffLimitPerIndex=5, podFailurePolicy=policy, pod=pod)
     assert (space.run_job(body).failed_indexes, len(space.pods())) == ("0", 1)
 
 
 def test_an_exit_code_may_fail_the_job(space: Space) -> None:
     """Job concepts, Pod failure policy: FailJob; the message names container, exit code and rule."""
-    rule = {
-        "action": "FailJob",
-        "onExitCodes": {"operator": "NotIn", "values": [1, 2], "containerName": "main"},
-    }
-    status = space.run_job(space.job("raise SystemExit(3)", podFailurePolicy={"rules": [rule]}))
-    assert conditions(status) == [("FailureTarget", "PodFailurePolicy"), ("Failed", "PodFailurePolicy")]
+    codes = {"operator": "NotIn", "values": [1, 2], "containerName": "main"}
+    policy = {"rules": [{"action": "FailJob", "onExitCodes": codes}]}
+    status = space.run_job(space.job("raise SystemExit(3)", podFailurePolicy=policy))
+    assert failed_for(status) == "PodFailurePolicy"
     assert status.conditions[0].message == (
         f"Container main for pod {space.namespace}/{space.pods()[0].metadata.name} failed with exit code 3 "
         "matching FailJob rule at index 0"
@@ -109,14 +107,8 @@ def test_an_exit_code_may_fail_the_job(space: Space) -> None:
 def test_an_evicted_pod_costs_no_retry(space: Space) -> None:
     """Disruptions, Pod disruption conditions: EvictionByEvictionAPI; Job concepts, Pod failure policy."""
     ignore = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-    body = space.indexed_job(
-        WAIT_FOR_GO,
-        2,
-        backoffLimitPerIndex=0,
-        podFailurePolicy={"rules": [ignore]},
-        pod={"container": space.told_to_go()},
-    )
-    space.make(body)
+    policy, pod = {"rules": [ignore]}, {"container": space.told_to_go()}
+    space.make(space.indexed_job(WAIT_FOR_GO, 2, backoffLimitPerIndex=0, podFailurePolicy=policy, pod=pod))
     evicted = space.ready_pods(2)
     space.go()
     for pod in evicted:
@@ -128,13 +120,9 @@ def test_an_evicted_pod_costs_no_retry(space: Space) -> None:
 def test_an_ignored_exit_code_is_tried_again_and_not_counted(space: Space) -> None:
     """Job concepts, Pod failure policy: Ignore."""
     rules = [{"action": "Ignore", "onExitCodes": {"operator": "In", "values": [42]}}]
-    body = space.job(
-        "import os; raise SystemExit(0 if os.environ.get('GO') else 42)",
-        backoffLimit=0,
-        podFailurePolicy={"rules": rules},
-        pod={"container": space.told_to_go()},
-    )
-    space.make(body)
+    script = "import os; raise SystemExit(0 if os.environ.get('GO') else 42)"
+    pod = {"container": space.told_to_go()}
+    space.make(space.job(script, backoffLimit=0, podFailurePolicy={"rules": rules}, pod=pod))
     soon(lambda: any(pod.status.phase == "Failed" for pod in space.pods()))
     space.go()
     status = space.ended_job()
@@ -144,7 +132,7 @@ def test_an_ignored_exit_code_is_tried_again_and_not_counted(space: Space) -> No
 def test_a_job_past_its_deadline_fails(space: Space) -> None:
     """Job concepts, Job termination and cleanup: activeDeadlineSeconds ends all running pods."""
     status = space.run_job(space.job(SLEEP, activeDeadlineSeconds=2))
-    assert conditions(status) == [("FailureTarget", "DeadlineExceeded"), ("Failed", "DeadlineExceeded")]
+    assert failed_for(status) == "DeadlineExceeded"
     soon(lambda: space.pods() == [])
 
 
@@ -203,8 +191,7 @@ def test_with_replacement_policy_failed_a_pod_is_replaced_only_after_its_end(spa
 def test_many_indexes_are_told_in_intervals(space: Space) -> None:
     """API reference, JobStatus.completedIndexes: three or more in a row are written first-last."""
     codes = [0, 0, 0, 65, 0, 65, 65, 65, 0, 0]
-    body = space.indexed_job(
-        exits(*codes), 10, backoffLimitPerIndex=0, podFailurePolicy={"rules": [FAIL_INDEX]}
-    )
+    policy = {"rules": [FAIL_INDEX]}
+    body = space.indexed_job(exits(*codes), 10, backoffLimitPerIndex=0, podFailurePolicy=policy)
     status = space.run_job(body)
     assert (status.completed_indexes, status.failed_indexes) == ("0-2,4,8,9", "3,5-7")

@@ -27,10 +27,8 @@ def test_an_indexed_job_completes_every_index(space: Space) -> None:
 def test_a_complete_job_has_its_conditions_in_order(space: Space) -> None:
     """Job concepts, Termination of Job pods: SuccessCriteriaMet comes first, Complete when no pod is left."""
     status = space.run_job(space.indexed_job("", 2))
-    assert conditions(status) == [
-        ("SuccessCriteriaMet", "CompletionsReached"),
-        ("Complete", "CompletionsReached"),
-    ]
+    kinds, reason = ("SuccessCriteriaMet", "Complete"), "CompletionsReached"
+    assert conditions(status) == [(kind, reason) for kind in kinds]
     assert status.completion_time >= status.start_time
     assert (status.active, status.ready, status.terminating) == (None, 0, 0)
 
@@ -41,6 +39,9 @@ def test_the_pods_of_a_finished_job_have_no_finalizer_left(space: Space) -> None
     soon(lambda: not any(pod.metadata.finalizers for pod in space.pods()))
     assert {pod.metadata.owner_references[0].kind for pod in space.pods()} == {"Job"}
     assert all(pod.metadata.owner_references[0].controller for pod in space.pods())
+    name, seen = space.pods()[0].metadata.name, {"metadata": {"labels": {"seen": "yes"}}}
+    changed = space.kube.core.patch_namespaced_pod(name, space.namespace, seen)
+    assert (changed.metadata.labels["seen"], changed.spec.service_account_name) == ("yes", "default")
 
 
 def test_a_plain_job_runs_as_often_as_asked(space: Space) -> None:
@@ -59,15 +60,9 @@ def test_a_job_gets_the_defaults_of_kubernetes(space: Space) -> None:
     made = space.make(space.job("", suspend=True))
     uid, spec = made.metadata.uid, made.spec
     assert spec.selector.match_labels == {"batch.kubernetes.io/controller-uid": uid}
-    assert (
-        spec.template.metadata.labels.items()
-        >= {
-            "batch.kubernetes.io/controller-uid": uid,
-            "batch.kubernetes.io/job-name": space.test,
-            "controller-uid": uid,
-            "job-name": space.test,
-        }.items()
-    )
+    names = {"controller-uid": uid, "job-name": space.test}
+    names |= {f"batch.kubernetes.io/{name}": value for name, value in names.items()}
+    assert spec.template.metadata.labels.items() >= names.items()
     assert (spec.completions, spec.parallelism, spec.backoff_limit) == (1, 1, 6)
     assert (spec.completion_mode, spec.pod_replacement_policy) == ("NonIndexed", "TerminatingOrFailed")
 

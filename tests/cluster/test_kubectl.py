@@ -114,33 +114,12 @@ def test_create_patch_label_annotate_and_replace(kubectl: Kubectl, space: Space)
         assert made["data"] == {"y": "2"}
         assert (made["metadata"]["labels"], made["metadata"]["annotations"]) == ({"app": "x"}, {"note": "y"})
         kubectl("wait", "--for=condition=complete", f"job/{space.test}", WAIT)
+        assert kubectl("logs", f"job/{space.test}") == "hi\n"
         kubectl("replace", "-f", "-", stdin=json.dumps(made | {"data": {"z": "3"}}))
         assert kubectl("get", "cm", space.test, "-o", "jsonpath={.data}") == '{"z":"3"}'
     finally:
         for kind in ("cm", "secret", "job"):
             kubectl("delete", kind, space.test, WAIT)
-
-
-def test_create_by_what_is_said_on_the_command_line(kubectl: Kubectl, space: Space) -> None:
-    """kubectl sends these in protobuf."""
-    name = space.test
-    said = {
-        "configmap": (name, "--from-literal=x=1"),
-        "secret": ("generic", name, "--from-literal=x=hush", "--type=example.org/x"),
-        "serviceaccount": (name,),
-        "job": (name, f"--image={space.image}", "--", "python3", "-c", "print('hi')"),
-    }
-    try:
-        for kind, words in said.items():
-            assert kubectl("create", kind, *words).endswith(f"/{name} created\n")
-        assert kubectl("get", "cm", name, "-o", "jsonpath={.data}") == '{"x":"1"}'
-        secret = json.loads(kubectl("get", "secret", name, "-o", "json"))
-        assert (secret["type"], secret["data"]) == ("example.org/x", {"x": "aHVzaA=="})
-        kubectl("wait", "--for=condition=complete", f"job/{name}", WAIT)
-        assert kubectl("logs", f"job/{name}") == "hi\n"
-    finally:
-        for kind in said:
-            kubectl("delete", kind, name, "--ignore-not-found", WAIT)
 
 
 def test_run_a_pod_and_follow_its_log(kubectl: Kubectl, space: Space) -> None:

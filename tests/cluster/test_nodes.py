@@ -162,11 +162,13 @@ def test_there_is_a_ready_daemon_on_every_node(space: Space) -> None:
     assert status.observed_generation == 1
 
 
-def test_a_cordoned_node_gets_its_daemon(space: Space, node: str) -> None:
+@pytest.mark.parametrize("named", [True, False])
+def test_a_cordoned_node_gets_its_daemon(space: Space, node: str, named: bool) -> None:
     """DaemonSet, Taints and tolerations: node.kubernetes.io/unschedulable is tolerated."""
     space.kube.core.patch_node(node, {"spec": {"unschedulable": True}})
-    labels = space.kube.core.read_node(node).metadata.labels
-    space.make(space.daemon_set(SLEEP, nodeSelector={HOSTNAME: labels[HOSTNAME]}))
+    host = space.kube.core.read_node(node).metadata.labels[HOSTNAME]
+    here = {"nodeName": node} if named else {"nodeSelector": {HOSTNAME: host}}
+    space.make(space.daemon_set(SLEEP, **here))
     assert [pod.spec.node_name for pod in daemons(space, 1)] == [node]
 
 

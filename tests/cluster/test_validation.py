@@ -27,6 +27,7 @@ def test_an_unknown_field_is_dropped_and_told(space: Space) -> None:
 
 
 ON_EXIT_CODES = "spec.podFailurePolicy.rules[0].onExitCodes"
+OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "controller": True}
 MANY = {"completions": 200_000, "backoffLimitPerIndex": 1}
 
 
@@ -46,15 +47,7 @@ def patched_job(space: Space, spec: dict[str, Any]) -> httpx.Response:
     ("metadata", "field"),
     [
         ({"finalizers": ["no slash!"]}, "metadata.finalizers"),
-        (
-            {
-                "ownerReferences": [
-                    {"apiVersion": "v1", "kind": "ConfigMap", "name": x, "uid": x, "controller": True}
-                    for x in "ab"
-                ]
-            },
-            "metadata.ownerReferences",
-        ),
+        ({"ownerReferences": [OWNER | {"name": x, "uid": x} for x in "ab"]}, "metadata.ownerReferences"),
     ],
 )
 def test_metadata_that_make_no_sense_are_refused(space: Space, metadata: dict[str, Any], field: str) -> None:
@@ -91,10 +84,8 @@ def test_a_quantity_that_makes_no_sense_is_refused(space: Space, amounts: Any, c
 
 
 def test_a_quantity_may_be_a_number_and_is_given_back_as_text(space: Space) -> None:
-    amounts = {"requests": {"cpu": 0.5, "memory": 1048576}}
-    answer = space.kube.http.post(
-        space.path("Pod"), json=space.pod("", container={"resources": amounts}), params={"dryRun": "All"}
-    )
+    body = space.pod("", container={"resources": {"requests": {"cpu": 0.5, "memory": 1048576}}})
+    answer = space.kube.http.post(space.path("Pod"), json=body, params={"dryRun": "All"})
     made = answer.json()["spec"]["containers"][0]["resources"]["requests"]
     assert {type(amount) for amount in made.values()} == {str}
     assert [parse_quantity(made[name]) for name in ("cpu", "memory")] == [Decimal("0.5"), 1048576]
@@ -106,10 +97,19 @@ def test_a_value_of_the_wrong_type_is_a_bad_request(space: Space, value: Any) ->
     assert (refused["code"], refused["reason"]) == (400, "BadRequest")
 
 
+@pytest.mark.parametrize(
+    "body", ["x", [], 1, {"spec": 1}, {"metadata": []}, {"kind": "Pod"}, {"apiVersion": "v2"}]
+)
+def test_what_is_no_job_is_a_bad_request(space: Space, body: Any) -> None:
+    assert space.kube.http.post(space.path("Job"), json=body).status_code == 400
+
+
 def test_a_secret_is_written_as_text_and_read_as_base64(space: Space) -> None:
     """kubernetes.io/docs/concepts/configuration/secret: stringData is write-only."""
     made = space.make(space.secret(x="plain"))
     assert (made.data, made.string_data) == ({"x": base64.b64encode(b"plain").decode()}, None)
+    refused = space.refusal(space.secret() | {"data": {"x": "not base64"}})
+    assert (refused["code"], "illegal base64 data" in refused["message"]) == (400, True)
 
 
 def test_a_config_map_has_its_limits(space: Space) -> None:
@@ -185,9 +185,8 @@ def test_the_resources_of_a_suspended_job_may_change(space: Space) -> None:
     """Job concepts, Mutable pod resources for suspended Jobs: from 1.36 on, also of one that has begun."""
     space.make(space.indexed_job(SLEEP, 1))
     space.ready_pods(1)
-    more = {
-        "template": {"spec": {"containers": [{"name": "main", "resources": {"requests": {"cpu": "20m"}}}]}}
-    }
+    main = {"name": "main", "resources": {"requests": {"cpu": "20m"}}}
+    more = {"template": {"spec": {"containers": [main]}}}
     assert causes(patched_job(space, more).json()) == ["spec.template"]
     patched_job(space, {"suspend": True})
     soon(lambda: ("Suspended", "JobSuspended") in conditions(space.job_now().status))

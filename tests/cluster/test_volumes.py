@@ -12,13 +12,10 @@ from cluster.space import SLEEP, Space, soon
 
 def test_more_in_a_volume_than_its_limit_is_evicted(space: Space) -> None:
     """Volumes, emptyDir: sizeLimit."""
-    found = space.run_pod(
-        space.pod(
-            f"open('/data/x', 'wb').write(bytes(5_000_000)); {SLEEP}",
-            container={"volumeMounts": [{"name": "d", "mountPath": "/data"}]},
-            volumes=[{"name": "d", "emptyDir": {"sizeLimit": "1Mi"}}],
-        )
-    )
+    script = f"open('/data/x', 'wb').write(bytes(5_000_000)); {SLEEP}"
+    container = {"volumeMounts": [{"name": "d", "mountPath": "/data"}]}
+    volumes = [{"name": "d", "emptyDir": {"sizeLimit": "1Mi"}}]
+    found = space.run_pod(space.pod(script, container=container, volumes=volumes))
     assert (found.status.phase, found.status.reason) == ("Failed", "Evicted")
     assert 'Usage of EmptyDir volume "d" exceeds the limit "1Mi"' in found.status.message
 

@@ -5,14 +5,6 @@ from pathlib import Path
 import pytest
 
 from localkube.api.logs import _tail
-from localkube_server import Kube, pod, pod_ended
-
-
-@pytest.mark.parametrize("parameter", ["timestamps=true", "sinceSeconds=3", "sinceTime=2026-01-01T00:00:00Z"])
-def test_times_of_lines_are_refused(kube: Kube, namespace: str, parameter: str) -> None:
-    kube.core.create_namespaced_pod(namespace, pod("p", "true"))
-    pod_ended(kube, namespace, "p")
-    assert kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log?{parameter}").json()["code"] == 501
 
 
 @pytest.mark.parametrize(

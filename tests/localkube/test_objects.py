@@ -10,15 +10,8 @@ from localkube.objects.object import Obj, quantity
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1", 1),
-        ("0.9", 0.9),
-        ("900m", 0.9),
-        ("6Gi", 6 * 2**30),
-        ("1e3", 1000),
-        ("2k", 2000),
-        (".5", 0.5),
-        ("1E", 1e18),
-        (2, 2),
+        *(("1", 1), ("0.9", 0.9), ("900m", 0.9), ("6Gi", 6 * 2**30), ("1e3", 1000), ("2k", 2000)),
+        *((".5", 0.5), ("1E", 1e18), (2, 2)),
     ],
 )
 def test_a_quantity_has_a_value(text: object, value: float) -> None:
@@ -32,24 +25,15 @@ def test_what_is_no_quantity_is_refused(text: object) -> None:
 
 
 def test_a_condition_keeps_its_place_and_its_time_until_its_status_changes() -> None:
-    old = [
-        {"type": "A", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z"},
-        {"type": "B", "status": "False", "lastTransitionTime": "2020-01-01T00:00:00Z"},
-    ]
+    since = {"lastTransitionTime": "2020-01-01T00:00:00Z"}
+    old = [{"type": "A", "status": "True", **since}, {"type": "B", "status": "False", **since}]
     obj = Obj(status={"conditions": old})
 
     def conditions(*condition: Any) -> Any:
         return obj.with_condition(*condition)["status"]["conditions"]
 
     same = conditions("A", True, "Why", "text")
-    assert same[0] == {
-        "type": "A",
-        "status": "True",
-        "lastProbeTime": None,
-        "lastTransitionTime": "2020-01-01T00:00:00Z",
-        "reason": "Why",
-        "message": "text",
-    }
+    assert same[0] == old[0] | {"lastProbeTime": None, "reason": "Why", "message": "text"}
     assert same[1] is old[1]
     changed = conditions("B", True)
     assert changed[1]["lastTransitionTime"] > "2020-01-01T00:00:00Z"

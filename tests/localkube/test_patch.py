@@ -16,7 +16,6 @@ CONTAINERS = [{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]},
         ([{"name": "b", "image": "2"}], [CONTAINERS[0], {"name": "b", "image": "2"}]),
         ([{"name": "c"}], [*CONTAINERS, {"name": "c"}]),
         ([{"name": "a", "$patch": "delete"}], [CONTAINERS[1]]),
-        ([{"name": "c"}, {"$patch": "replace"}], [{"name": "c"}]),
         (
             [{"name": "a", "env": [{"name": "Y", "value": "2"}]}],
             [
@@ -37,19 +36,23 @@ def test_other_lists_are_replaced() -> None:
     }
 
 
-def test_directives_replace_retain_and_delete() -> None:
-    assert strategic({"a": {"x": 1, "y": 2}}, {"a": {"$patch": "replace", "z": 3}}) == {"a": {"z": 3}}
+def test_directives_retain_and_delete() -> None:
     assert strategic({"a": {"x": 1, "y": 2}}, {"a": {"$retainKeys": ["y"], "y": 3}}) == {"a": {"y": 3}}
     assert strategic({"a": {"x": 1}}, {"a": {"$patch": "delete"}}) == {}
-    assert strategic({"finalizers": ["a", "b"]}, {"$deleteFromPrimitiveList/finalizers": ["a"]}) == {
-        "finalizers": ["b"]
-    }
     assert strategic({"finalizers": ["a"]}, {"finalizers": ["b"]}) == {"finalizers": ["a", "b"]}
 
 
-def test_a_list_element_without_its_merge_key_is_refused() -> None:
-    with pytest.raises(ApiError, match="does not contain declared merge key: name"):
-        strategic({"containers": CONTAINERS}, {"containers": [{"image": "2"}]})
+@pytest.mark.parametrize(
+    ("patch", "told"),
+    [
+        ({"containers": [{"image": "2"}]}, "does not contain declared merge key: name"),
+        ({"containers": [{"name": "a", "$patch": "merge"}]}, r"directive \$patch: merge"),
+        ({"$deleteFromPrimitiveList/finalizers": ["a"]}, r"directive \$deleteFromPrimitiveList/finalizers"),
+    ],
+)
+def test_what_cannot_be_merged_is_refused(patch: dict[str, Any], told: str) -> None:
+    with pytest.raises(ApiError, match=told):
+        strategic({"containers": CONTAINERS}, patch)
 
 
 def test_the_patched_object_is_left_as_it_is() -> None:

@@ -37,24 +37,24 @@ def test_a_pod_waits_until_there_is_room(kube: Kube, namespace: str) -> None:
     pod_running(kube, namespace, "c")
 
 
-def test_a_cordoned_or_tainted_node_gets_no_new_pods(kube: Kube, namespace: str) -> None:
-    taint = [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
-    kube.core.patch_node("scheduling-node-0", {"spec": {"unschedulable": True}})
-    kube.core.patch_node("scheduling-node-1", {"spec": {"taints": taint}})
+def test_a_tainted_node_gets_only_pods_that_tolerate_it(kube: Kube, namespace: str) -> None:
+    taints = [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
+    for node in ("scheduling-node-0", "scheduling-node-1"):
+        kube.core.patch_node(node, {"spec": {"taints": taints}})
+        taints = [taints[0] | {"key": "disk"}]
     try:
         kube.core.create_namespaced_pod(namespace, pod("p", "true"))
         assert unschedulable(kube, namespace, "p") == (
-            "0/2 nodes are available: 1 node(s) had untolerated taint(s) {gpu: yes}, "
-            "1 node(s) were unschedulable."
+            "0/2 nodes are available: 1 node(s) had untolerated taint(s) {disk: yes}, "
+            "1 node(s) had untolerated taint(s) {gpu: yes}."
         )
-        tolerant = pod("t", "true", tolerations=[{"key": "gpu", "operator": "Exists"}])
+        tolerant = pod("t", "true", tolerations=[{"key": "disk", "operator": "Exists"}])
         kube.core.create_namespaced_pod(namespace, tolerant)
         assert pod_ended(kube, namespace, "t").spec.node_name == "scheduling-node-1"
-        kube.core.patch_node("scheduling-node-0", {"spec": {"unschedulable": None}})
-        assert pod_ended(kube, namespace, "p").spec.node_name == "scheduling-node-0"
     finally:
-        kube.core.patch_node("scheduling-node-0", {"spec": {"unschedulable": None}})
-        kube.core.patch_node("scheduling-node-1", {"spec": {"taints": None}})
+        for node in ("scheduling-node-0", "scheduling-node-1"):
+            kube.core.patch_node(node, {"spec": {"taints": None}})
+    assert pod_ended(kube, namespace, "p").status.phase == "Succeeded"
 
 
 def test_a_node_takes_no_more_pods_than_it_may(kube: Kube, namespace: str) -> None:

@@ -2,41 +2,10 @@
 
 import pytest
 
-from localkube.objects.errors import ApiError
 from localkube.objects.object import Obj
 from localkube.objects.selectors import field_selector, label_selector, selects
 
 LABELS = {"app": "higgs", "tier": "2", "example.org/x": ""}
-
-
-@pytest.mark.parametrize(
-    ("selector", "holds"),
-    [
-        ("app=higgs", True),
-        ("app==higgs", True),
-        ("app = higgs", True),
-        ("app!=higgs", False),
-        ("none!=higgs", True),
-        ("app", True),
-        ("!app", False),
-        ("example.org/x=", True),
-        ("app in (a,higgs)", True),
-        ("app in (a)", False),
-        ("app notin (a, b),tier=2", True),
-        ("none notin (a)", True),
-        ("app=higgs,!tier", False),
-    ],
-)
-def test_a_label_selector_holds(selector: str, holds: bool) -> None:
-    matches = label_selector(selector)
-    assert matches is not None
-    assert matches(Obj(metadata={"labels": LABELS})) is holds
-
-
-@pytest.mark.parametrize("selector", ["app=a=b", "a b", "=x", "app in", "app in a", "(x)"])
-def test_what_is_no_label_selector_is_refused(selector: str) -> None:
-    with pytest.raises(ApiError, match="unable to parse requirement"):
-        label_selector(selector)
 
 
 def test_an_empty_selector_selects_everything() -> None:

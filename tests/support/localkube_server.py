@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from kube_client import Kube, eventually
 
@@ -41,17 +42,8 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
-        serve = [
-            sys.executable,
-            "-m",
-            "localkube",
-            "serve",
-            "--state",
-            str(self.state),
-            "--port",
-            str(self.port),
-        ]
-        return [*serve, "--images", str(self.images), "--backoff", "0.2"]
+        options = f"--state {self.state} --port {self.port} --images {self.images} --backoff 0.2"
+        return [sys.executable, "-m", "localkube", "serve", *options.split()]
 
     def start(self) -> None:
         environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "SECRET_OF_SERVER": "hidden"}
@@ -86,6 +78,13 @@ class Server:
             answer = admin.post("clusters", json={"name": name, **shape})
         assert answer.status_code in (200, 201), answer.text
         return Kube(answer.json()["kubeconfig"])
+
+
+def processes(text: str) -> list[int]:
+    """The processes of this machine that have a text in their command line or environment."""
+    found = psutil.process_iter(["cmdline", "environ"])
+    said = {one.pid: [*(one.info["cmdline"] or ()), *(one.info["environ"] or {}).values()] for one in found}
+    return [pid for pid, words in said.items() if text in " ".join(words)]
 
 
 def container(script: str, **more: Any) -> dict[str, Any]:
@@ -125,21 +124,16 @@ def job_ended(kube: Kube, namespace: str, name: str) -> Any:
     return eventually(look, f"job {name} ends")
 
 
-def pod_ended(kube: Kube, namespace: str, name: str) -> Any:
+def pod_ended(kube: Kube, namespace: str, name: str, phases: str = "Succeeded Failed") -> Any:
     """The pod once it has succeeded or failed."""
 
     def look() -> Any:
         found = kube.core.read_namespaced_pod(name, namespace)
-        return found if found.status.phase in ("Succeeded", "Failed") else None
+        return found if found.status.phase in phases.split() else None
 
-    return eventually(look, f"pod {name} ends")
+    return eventually(look, f"the phase of pod {name} is one of {phases}")
 
 
 def pod_running(kube: Kube, namespace: str, name: str) -> Any:
     """The pod once it runs."""
-
-    def look() -> Any:
-        found = kube.core.read_namespaced_pod(name, namespace)
-        return found if found.status.phase == "Running" else None
-
-    return eventually(look, f"pod {name} runs")
+    return pod_ended(kube, namespace, name, "Running")

@@ -66,20 +66,20 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def strategic(target: Any, patch: Any) -> Any:
-    """Kubernetes' merge: as RFC 7386, but lists with a merge key are merged by element."""
+    """Kubernetes' merge: as RFC 7386, but lists with a merge key are merged by element.
+
+    Of the directives, those that kubectl writes are known. Raises ApiError 400 for others.
+    """
     if not isinstance(patch, dict):
         return patch
-    if patch.get("$patch") == "replace":
-        return {key: value for key, value in patch.items() if key != "$patch"}
     kept = patch.get("$retainKeys")
     result = {key: value for key, value in (target or {}).items() if kept is None or key in kept}
     for key, value in patch.items():
-        directive, _, name = key.partition("/")
-        if directive == "$deleteFromPrimitiveList":
-            result[name] = [entry for entry in result.get(name) or () if entry not in value]
-        elif key.startswith("$"):
-            continue  # $setElementOrder only orders, $retainKeys is done
-        elif value is None or lookup(value, "$patch") == "delete":
+        if key.startswith(("$retainKeys", "$setElementOrder/")):
+            continue  # done, and an order that lists have here anyway
+        if key.startswith("$"):
+            raise ApiError(400, f"localkube does not implement the directive {key}: {value} of patches")
+        if value is None or lookup(value, "$patch") == "delete":
             result.pop(key, None)
         elif key == "finalizers":
             result[key] = list(dict.fromkeys([*(result.get(key) or ()), *value]))
@@ -91,8 +91,6 @@ def strategic(target: Any, patch: Any) -> Any:
 
 
 def _merge_list(target: list[Json], patch: list[Json], merge_key: str) -> list[Json]:
-    if any(entry.get("$patch") == "replace" for entry in patch):
-        return [entry for entry in patch if "$patch" not in entry]
     result = {entry.get(merge_key): entry for entry in target}
     for entry in patch:
         if merge_key not in entry:

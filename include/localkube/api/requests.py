@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from localkube.api import protobuf
 from localkube.api.tables import metadata_only, table
 from localkube.objects.errors import ApiError, no_such_path, unsupported_media_type
 from localkube.objects.object import Json, Obj
@@ -81,14 +80,9 @@ class View:
 
 
 def _form(request: web.Request) -> str:
-    for accepted in request.headers.get("Accept", "").split(","):
-        parts = {part.strip() for part in accepted.split(";")}
-        for form in ("Table", "PartialObjectMetadata"):
-            if parts & {f"as={form}", f"as={form}List"} and {"application/json", "v=v1"} <= parts:
-                return form
-        if parts & {"application/json", "*/*"} and "as=" not in accepted:
-            break
-    return ""
+    """What a client accepts first of all but whole objects, if it accepts any other form."""
+    accepted = request.headers.get("Accept", "")
+    return next((form for form in ("Table", "PartialObjectMetadata") if f"/json;as={form}" in accepted), "")
 
 
 def selection(request: web.Request, resource: Resource) -> Match | None:
@@ -123,13 +117,11 @@ def dry_run(request: web.Request, options: Json | None = None) -> bool:
 
 
 async def json_body(request: web.Request) -> Any:
-    """Whatever was sent, in JSON or in protobuf. Raises ApiError 400, 413 or 415."""
-    in_protobuf = request.content_type == protobuf.CONTENT_TYPE
-    if not in_protobuf and "json" not in request.content_type:
+    """Whatever was sent in JSON. Raises ApiError 400, 413 or 415."""
+    if "json" not in request.content_type:
         raise unsupported_media_type(request.content_type)
     try:
-        body = await request.read()
-        return protobuf.decode(body) if in_protobuf else msgspec.json.decode(body)
+        return msgspec.json.decode(await request.read())
     except web.HTTPRequestEntityTooLarge:
         raise ApiError(413, f"limit is {LARGEST_BODY}") from None
     except (ValueError, RecursionError) as error:
@@ -153,8 +145,6 @@ async def delete_options(request: web.Request) -> Json:
         options["gracePeriodSeconds"] = grace
     if not isinstance(options.get("gracePeriodSeconds") or 0, int):
         raise ApiError(400, "gracePeriodSeconds must be a whole number")
-    if options.get("orphanDependents") is not None:
-        raise ApiError(400, "orphanDependents is deprecated: use propagationPolicy")
     return options
 
 

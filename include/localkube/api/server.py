@@ -75,11 +75,6 @@ class Server:
             case "DELETE", [name]:
                 self._clusters.delete(name)
                 return json_response(self._clusters.document(name), 202)
-            case "POST", [name, "nodes", node, "preempt"]:
-                cluster = self._clusters.get(name)
-                count = cluster.preempt(node)
-                await cluster.durable()
-                return json_response({"node": node, "pods": count}, 202)
             case _, [] | [_]:
                 raise not_allowed(request.method)
         raise no_such_path()

@@ -35,10 +35,6 @@ def _joined(path: str) -> Callable[[Obj], str]:
     return read
 
 
-def _containers(key: str) -> Callable[[Obj], str]:
-    return lambda obj: ",".join(one[key] for one in obj["spec"]["template"]["spec"]["containers"])
-
-
 def _reason(one: Json) -> Any:
     return lookup(one, "state.waiting.reason") or lookup(one, "state.terminated.reason")
 
@@ -71,11 +67,6 @@ def _roles(node: Obj) -> str:
     return ",".join(key.removeprefix(prefix) for key in node.labels if key.startswith(prefix)) or "<none>"
 
 
-def _internal_address(node: Obj) -> str:
-    addresses = node.at("status.addresses") or ()
-    return next((one["address"] for one in addresses if one["type"] == "InternalIP"), "<none>")
-
-
 def _job_status(job: Obj) -> str:
     kinds = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
     return next((kind for kind in kinds if job.is_true(kind)), "Terminating" if job.deleting else "Running")
@@ -98,20 +89,12 @@ Columns = dict[str, str | Callable[[Obj], Any]]
 _NAME = "metadata.name"
 _AGE: Columns = {"Age": _since("metadata.creationTimestamp")}
 _DATA: Columns = {"Data": lambda obj: len((obj.get("data") or {}) | (obj.get("binaryData") or {})), **_AGE}
-_TEMPLATE: Columns = {
-    "Containers+": _containers("name"),
-    "Images+": _containers("image"),
-    "Selector+": _joined("spec.selector.matchLabels"),
-}
 # fmt: off
 _COLUMNS: dict[str, Columns] = {
     "namespaces": {"Name": _NAME, "Status": "status.phase", **_AGE},
     "nodes": {
         "Name": _NAME, "Status": _node_status, "Roles": _roles, **_AGE,
-        "Version": "status.nodeInfo.kubeletVersion", "Internal-IP+": _internal_address,
-        "External-IP+": "status.externalIP", "OS-Image+": "status.nodeInfo.osImage",
-        "Kernel-Version+": "status.nodeInfo.kernelVersion",
-        "Container-Runtime+": "status.nodeInfo.containerRuntimeVersion",
+        "Version": "status.nodeInfo.kubeletVersion",
     },
     "pods": {
         "Name": _NAME, "Ready": lambda pod: f"{_sum(pod, 'ready')}/{len(pod['spec']['containers'])}",
@@ -134,14 +117,12 @@ _COLUMNS: dict[str, Columns] = {
         "Current": "status.currentNumberScheduled", "Ready": "status.numberReady",
         "Up-to-date": lambda obj: obj.at("status.updatedNumberScheduled") or 0,
         "Available": lambda obj: obj.at("status.numberAvailable") or 0,
-        "Node Selector": _joined("spec.template.spec.nodeSelector"), **_AGE, **_TEMPLATE,
+        "Node Selector": _joined("spec.template.spec.nodeSelector"), **_AGE,
     },
-    "networkpolicies": {
-        "Name": _NAME, "Pod-Selector": _joined("spec.podSelector.matchLabels"), **_AGE,
-    },
+    "networkpolicies": {"Name": _NAME, "Pod-Selector": _joined("spec.podSelector.matchLabels"), **_AGE},
     "jobs": {
         "Name": _NAME, "Status": _job_status, "Completions": _job_completions, "Duration": _job_duration,
-        **_AGE, **_TEMPLATE,
+        **_AGE,
     },
 }
 # fmt: on

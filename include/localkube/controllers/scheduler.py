@@ -12,7 +12,7 @@ from itertools import islice
 
 from localkube.controllers.controller import Controller
 from localkube.controllers.events import Events
-from localkube.objects.object import Json, Key, Obj, lookup, quantity
+from localkube.objects.object import Amounts, Json, Key, Obj, amounts_of, lookup, quantity
 from localkube.objects.selectors import expressions_hold
 from localkube.objects.store import Event, Store
 
@@ -20,7 +20,6 @@ _ROUND: Key = ("nodes", "", "")  # the one key of this controller: look at every
 _BATCH = 200  # pods bound or told in one round, so that a large Job does not hold up the API
 _UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _REQUIRED_TERMS = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
-Requests = dict[str, float]
 Rank = tuple[tuple[float, int], str]  # how full a node is, and its name
 
 
@@ -28,10 +27,10 @@ Rank = tuple[tuple[float, int], str]  # how full a node is, and its name
 class Load:
     """What the pods on a node have asked for."""
 
-    pods: dict[str, Requests] = field(default_factory=dict)  # by uid
+    pods: dict[str, Amounts] = field(default_factory=dict)  # by uid
     used: Counter[str] = field(default_factory=Counter)
 
-    def add(self, uid: str, requests: Requests) -> None:
+    def add(self, uid: str, requests: Amounts) -> None:
         if uid not in self.pods:
             self.pods[uid] = requests
             self.used.update(requests)
@@ -41,7 +40,7 @@ class Load:
         if not self.pods:
             self.used.clear()  # of what rounding left
 
-    def lacks(self, wanted: Requests, room: dict[str, str]) -> str | None:
+    def lacks(self, wanted: Amounts, room: dict[str, str]) -> str | None:
         """Why a node with so much room cannot take such a pod as well."""
         if len(self.pods) + 1 > quantity(room.get("pods", 0)):
             return "Too many pods"
@@ -75,7 +74,7 @@ class Scheduler(Controller):
     def _take(self, pod: Obj, gone: bool = False) -> None:
         uid, node, over = pod.uid, pod["spec"].get("nodeName"), gone or pod.finished
         if node and not over:
-            self._loads[node].add(uid, requests_of(pod["spec"]))
+            self._loads[node].add(uid, amounts_of(pod["spec"], "requests"))
         elif node:
             self._loads[node].drop(uid)
             self.enqueue(_ROUND)
@@ -110,7 +109,7 @@ class Scheduler(Controller):
         """Bind pods of this shape while there is room, then tell the others; how many were bound or told."""
         waiting = list(islice(self._waiting[shape].items(), most))
         spec = self.store.existing(*waiting[0][1])["spec"]
-        requests = requests_of(spec)
+        requests = amounts_of(spec, "requests")
         problems = {node.name: _unsuitable(spec, node) for node in nodes}
         fit = [node for node in nodes if problems[node.name] is None]
         rooms = {node.name: node.at("status.allocatable") or {} for node in fit}
@@ -130,7 +129,7 @@ class Scheduler(Controller):
                 heappush(free, found)
         return len(waiting)
 
-    def _rank(self, node: str, requests: Requests, room: dict[str, str]) -> Rank | None:
+    def _rank(self, node: str, requests: Amounts, room: dict[str, str]) -> Rank | None:
         """The smaller, the emptier; None for a node that has no room for such a pod."""
         load = self._loads[node]
         return None if load.lacks(requests, room) else (load.fullness(room), node)
@@ -149,22 +148,6 @@ class Scheduler(Controller):
             self.tell(pod, "FailedScheduling", why, warning=True)
             self.store.update("pods", pod.with_condition("PodScheduled", False, "Unschedulable", why))
         return len(told)
-
-
-def requests_of(spec: Json) -> Requests:
-    """What a pod asks for: the sum of its containers, or one init container if that asks for more."""
-
-    def asked(kind: str) -> list[Json]:
-        return [lookup(one, "resources.requests") or {} for one in spec.get(kind) or ()]
-
-    together, alone = asked("containers"), asked("initContainers")
-    return {
-        name: max(
-            sum(quantity(one.get(name, 0)) for one in group)
-            for group in (together, *([one] for one in alone))
-        )
-        for name in sorted({name for one in (*together, *alone) for name in one})
-    }
 
 
 def chosen(spec: Json, node: Obj) -> bool:
@@ -187,8 +170,7 @@ def untolerated(spec: Json, node: Obj) -> str | None:
 def tied_to(spec: Json, node: str) -> Json:
     """The spec of a pod that may run on this node only."""
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
-    terms = [{**one, **term} for one in lookup(spec, _REQUIRED_TERMS) or [{}]]
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
     return {**spec, "affinity": {**(spec.get("affinity") or {}), "nodeAffinity": required}}
 
 
@@ -199,7 +181,7 @@ def node_of(spec: Json) -> str:
 
 def _shape(spec: Json) -> str:
     parts = [spec.get(part) for part in ("nodeSelector", "affinity", "tolerations")]
-    return json.dumps([requests_of(spec), *parts])
+    return json.dumps([amounts_of(spec, "requests"), *parts])
 
 
 def _unsuitable(spec: Json, node: Obj) -> str | None:

@@ -16,20 +16,6 @@ class ImageFileError(ValueError):
     """The images file cannot be used; the message names the file and what is wrong."""
 
 
-class NotPulled(NotReady):
-    """There is no such image."""
-
-    waiting = "ImagePullBackOff"
-    events = ("Failed", "BackOff")
-
-
-class NeverPulled(NotReady):
-    """There is no such image, and none is to be pulled."""
-
-    waiting = "ErrImageNeverPull"
-    events = ("ErrImageNeverPull",)
-
-
 class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the configuration of an image says of how to run it, in the names of the OCI specification."""
 
@@ -53,17 +39,19 @@ class Images:
         self._reload()
 
     def get(self, name: str, policy: str) -> Image:
-        """The image of that name; pause images are built in. Raises NotPulled, or NeverPulled."""
+        """The image of that name; pause images are built in. Raises NotReady."""
         with suppress(ImageFileError):  # what was read before stays in use while the file is being edited
             self._reload()
         is_pause = name.rpartition("/")[2].partition(":")[0] == "pause"
         image = self._images.get(name) or (_PAUSE if is_pause else None)
-        remedy = "add it to the images file of localkube"
-        if image is None and policy == "Never":
-            raise NeverPulled(f'Container image "{name}" is not present with pull policy of Never; {remedy}')
-        if image is None:
-            raise NotPulled(f'Failed to pull image "{name}": not found; {remedy}')
-        return image
+        if image is not None:
+            return image
+        remedy, never = "add it to the images file of localkube", "ErrImageNeverPull"
+        if policy == "Never":
+            message = f'Container image "{name}" is not present with pull policy of Never; {remedy}'
+            raise NotReady(message, never, never)
+        message = f'Failed to pull image "{name}": not found; {remedy}'
+        raise NotReady(message, "ImagePullBackOff", "Failed", "BackOff")
 
     def _reload(self) -> None:
         if self._path is None:

@@ -12,16 +12,13 @@ from localkube.node.limits import hold_limits
 from localkube.node.pod import PodWorker, SimulatedPod
 from localkube.node.pod_status import ADDRESS, End, began, lost
 from localkube.node.runtime import Machine, Runtime
-from localkube.objects.object import Json, Key, Obj, now
+from localkube.objects.object import Key, Obj, now
 from localkube.objects.resources import VERSION
 from localkube.objects.store import Event, Store
 from localkube.spec import ClusterSpec
 
 log = logging.getLogger(__name__)
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-_SHUTDOWN = 15.0  # the longest grace a pod gets when its node is taken away
-_TAKEN = "Pod was terminated in response to imminent node shutdown."
-_PREEMPTED = End("Terminated", _TAKEN, "TerminationByKubelet")
 _DELETED = End("NodeLost", "PodGC: node no longer exists", "DeletionByPodGC")
 
 
@@ -55,13 +52,10 @@ def node_object(spec: ClusterSpec, name: str) -> Obj:
     return Obj(apiVersion="v1", kind="Node", metadata=meta, spec=provider, status=status)
 
 
-def set_ready(store: Store, name: str, ready: bool) -> None:
-    """Say whether the node takes pods, if it is still there."""
+def set_ready(store: Store, name: str) -> None:
+    """Say that the node takes pods, if it is still there."""
     if node := store.get("nodes", "", name):
-        why = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
-        if ready:
-            why = ("KubeletReady", "kubelet is posting ready status")
-        node = node.with_condition("Ready", ready, *why)
+        node = node.with_condition("Ready", True, "KubeletReady", "kubelet is posting ready status")
         heard = [one | {"lastHeartbeatTime": now()} for one in node["status"]["conditions"]]
         store.update("nodes", node.with_status(conditions=heard))
 
@@ -95,11 +89,9 @@ class Kubelet(Controller):
 
     def _note_node(self, event: Event) -> None:
         if event.type == "DELETED":
-            for worker in self._on(event.new.name):
-                worker.stop(0, _DELETED)
-
-    def _on(self, node: str) -> list[PodWorker]:
-        return [worker for worker in self._workers.values() if worker.pod["spec"]["nodeName"] == node]
+            for worker in self._workers.values():
+                if worker.pod["spec"]["nodeName"] == event.new.name:
+                    worker.stop(0, _DELETED)
 
     def _resume(self, pod: Obj) -> None:
         """After a restart: what never began begins, what restarts anyway restarts, the rest is lost."""
@@ -143,26 +135,11 @@ class Kubelet(Controller):
         if error := task.exception():
             log.error("pod %s failed", pod.name, exc_info=error)
             failed = pod.with_status(phase="Failed", reason="KubeletError", message=str(error))
-            self.publish(pod, failed["status"])
+            self.report("pods", pod, failed["status"])
         if self.store.current("pods", pod) is None:
             self._remove_directory(pod)
         else:
             self.enqueue(pod.key("pods"))
-
-    def publish(self, pod: Obj, status: Json) -> Obj:
-        """Write the status of a pod that still exists; returns the pod as it is now."""
-        current = self.store.current("pods", pod)
-        if current is None:
-            return pod.replaced(status=status)
-        return self.store.update("pods", current.replaced(status=status))
-
-    def preempt(self, node: str) -> tuple[int, asyncio.Future[list[BaseException | None]]]:
-        """Take the node from its pods, as a spot machine is: how many, and when all have ended."""
-        workers = self._on(node)
-        for worker in workers:
-            worker.stop(min(worker.pod["spec"]["terminationGracePeriodSeconds"], _SHUTDOWN), _PREEMPTED)
-        tasks = [self._tasks[worker.pod.uid] for worker in workers]
-        return len(workers), asyncio.gather(*tasks, return_exceptions=True)
 
     async def watch_over(self) -> None:
         """Hold the limits of all pods, as long as this is not cancelled."""

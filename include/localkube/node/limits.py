@@ -45,25 +45,18 @@ def _excess(workers: list[PodWorker]) -> list[tuple[PodWorker, str, End | None]]
 
 
 def _greedy(worker: PodWorker, sessions: Sessions) -> Iterator[str]:
-    """Resident size is quickly had, but counts pages that processes share for each of them."""
     for container in containers_of(worker.pod["spec"]):
-        limit, process = lookup(container, "resources.limits.memory"), worker.processes.get(container["name"])
-        if limit and process:
-            members, most = sessions[process.pid], quantity(limit)
-            if _size(members, shared=True) > most and _size(members, shared=False) > most:
-                yield container["name"]
+        name, limit = container["name"], lookup(container, "resources.limits.memory")
+        process = worker.processes.get(name)
+        if limit and process and sum(map(_size, sessions[process.pid])) > quantity(limit):
+            yield name
 
 
-def _size(processes: list[psutil.Process], shared: bool) -> int:
-    total = 0
-    for process in processes:
-        with suppress(psutil.Error):  # ended meanwhile
-            if shared:
-                total += process.memory_info().rss
-            else:
-                found = process.memory_full_info()
-                total += getattr(found, "pss", found.uss)  # a shared page counts in parts
-    return total
+def _size(process: psutil.Process) -> int:
+    with suppress(psutil.Error):  # ended meanwhile
+        found = process.memory_full_info()
+        return int(getattr(found, "pss", found.uss))  # a page that processes share counts in parts
+    return 0
 
 
 def _overfull(worker: PodWorker) -> Iterator[End]:

@@ -4,39 +4,27 @@ import asyncio
 import signal
 import time
 from contextlib import suppress
-from typing import Protocol
 
+from localkube.controllers.controller import Controller
 from localkube.node.pod_status import ContainerStatus, End, pod_status
 from localkube.node.process import Process
 from localkube.node.runtime import Machine, Runtime
 from localkube.node.simulation import Simulation
 from localkube.node.volumes import NotReady
-from localkube.objects.object import Json, Obj, at, now
-from localkube.objects.store import Store
+from localkube.objects.object import Obj, at, now
 
 _RETRY = 2.0  # seconds until a volume or a container is tried again
 _LONGEST_BACKOFF = 300.0
 _STABLE = 600.0  # a container that ran so long is restarted without delay again
 
 
-class Node(Protocol):
-    """What a pod needs of the kubelet of its node."""
-
-    @property
-    def store(self) -> Store: ...
-
-    def publish(self, pod: Obj, status: Json) -> Obj: ...
-
-    def tell(self, about: Obj, reason: str, message: str, warning: bool = False) -> None: ...
-
-
 class PodWorker:
     """Runs one pod until its containers have ended for good or it is told to stop."""
 
-    def __init__(self, node: Node, machine: Machine, pod: Obj) -> None:
+    def __init__(self, kubelet: Controller, machine: Machine, pod: Obj) -> None:
         self.pod = pod
-        self._node, self._machine = node, machine
-        self.runtime = Runtime(machine, node.store, pod)
+        self._kubelet, self._machine = kubelet, machine
+        self.runtime = Runtime(machine, kubelet.store, pod)
         self._stop = asyncio.Event()
         self._end: End | None = None
         self._started = pod.at("status.startTime") or now()
@@ -170,17 +158,17 @@ class PodWorker:
         end = self._end if phase in ("Succeeded", "Failed") else None
         phase = phase or ("Running" if any(one.ever_ran for one in self._main) else "Pending")
         status = pod_status(self.pod, phase, self._started, self._init, self._main, end)
-        self.pod = self._node.publish(self.pod, status)
+        self.pod = self._kubelet.report("pods", self.pod, status)
 
     def _event(self, reason: str, message: str, warning: bool = False) -> None:
-        self._node.tell(self.pod, reason, message, warning)
+        self._kubelet.tell(self.pod, reason, message, warning)
 
 
 class SimulatedPod(PodWorker):
     """A pod that only looks as if it ran; one that restarts always runs until it is stopped."""
 
-    def __init__(self, node: Node, machine: Machine, pod: Obj, simulation: Simulation) -> None:
-        super().__init__(node, machine, pod)
+    def __init__(self, kubelet: Controller, machine: Machine, pod: Obj, simulation: Simulation) -> None:
+        super().__init__(kubelet, machine, pod)
         self._simulation = simulation
 
     async def run(self) -> None:

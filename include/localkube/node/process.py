@@ -17,11 +17,11 @@ _POLL = 0.03  # seconds
 class Reaper:
     """The process that ends all containers when this one is gone (reaper.py); it is replaced when it dies.
 
-    It holds the lock of the state directory until it has done its work, and removes the directory in memory.
+    It holds the lock of the state directory until it has done its work.
     """
 
-    def __init__(self, lock: int, memory: Path | None) -> None:
-        self._lock, self._memory = lock, [str(memory)] if memory else []
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
         self._running: set[int] = set()
         self._process = self._begin()
         self._replacing = asyncio.get_running_loop().create_task(self._replace())
@@ -29,7 +29,7 @@ class Reaper:
     def _begin(self) -> "subprocess.Popen[bytes]":
         reading, self._pipe = os.pipe()
         os.write(self._pipe, b"".join(b"+%d\n" % pid for pid in self._running))  # before there is a reader
-        program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py")), *self._memory]
+        program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))]
         begun = subprocess.Popen(program, stdin=reading, start_new_session=True, pass_fds=[self._lock])
         os.close(reading)
         return begun

@@ -1,14 +1,12 @@
 """Ends what a server leaves behind, however it died; run as a process of its own.
 
 Containers report themselves on standard input ("+PID", the server later "-PID"). End of input means that the
-server is gone: a kill -9 closes the pipe too. Then all sessions that are left are killed, and the directory
-that is given as argument, where the volumes in memory are, is removed. Next to nothing is imported, to start
-at once.
+server is gone: a kill -9 closes the pipe too. Then all sessions that are left are killed. Next to nothing is
+imported, to start at once.
 """
 
 import os
 import signal
-import sys
 from contextlib import suppress
 
 
@@ -23,10 +21,6 @@ def main() -> None:
         for line in lines:
             (sessions.add if line.startswith(b"+") else sessions.discard)(int(line[1:]))
     kill(sessions)
-    if len(sys.argv) > 1:
-        import shutil
-
-        shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 
 def kill(sessions: set[int]) -> None:

@@ -27,7 +27,6 @@ class Machine:
     """What the nodes of a cluster, or of all clusters of a server, share of this machine."""
 
     directory: Path
-    memory: Path | None
     images: Images
     reaper: Reaper
     port: int
@@ -37,8 +36,7 @@ class Machine:
 
     def of(self, cluster: str, simulation: Simulation | None) -> Self:
         """The part of one cluster."""
-        memory = self.memory / cluster if self.memory else None
-        return replace(self, directory=self.directory / cluster, memory=memory, simulation=simulation)
+        return replace(self, directory=self.directory / cluster, simulation=simulation)
 
     def pod_directory(self, pod: Obj) -> Path:
         """Where the logs of a pod are, and its volumes while it runs."""
@@ -51,7 +49,6 @@ class Runtime:
     def __init__(self, machine: Machine, store: Store, pod: Obj) -> None:
         self._machine, self._store, self._pod = machine, store, pod
         self._directory = machine.pod_directory(pod)
-        self._memory = machine.memory / pod.uid if machine.memory else None
         self.volumes: dict[str, Path] = {}
 
     def start(self, one: ContainerStatus) -> Process:
@@ -61,8 +58,7 @@ class Runtime:
         """
         if not self.volumes:
             node = self._machine.directory / "nodes" / str(self._pod["spec"]["nodeName"])
-            disk = self._directory / "volumes"
-            self.volumes = mount(self._store, self._pod, disk, self._memory or disk, node)
+            self.volumes = mount(self._store, self._pod, self._directory / "volumes", node)
         image = self._machine.images.get(one.container["image"], one.container["imagePullPolicy"])
         scratch, message = self._directory / "scratch" / one.name, self._file(one, "message")
         for directory in (scratch, message.parent):
@@ -112,9 +108,8 @@ class Runtime:
 
     def clear(self) -> None:
         """Remove volumes and scratch space; the logs stay as long as the pod is known."""
-        for path in (self._directory / "volumes", self._directory / "scratch", self._memory):
-            if path is not None:
-                shutil.rmtree(path, ignore_errors=True)
+        for name in ("volumes", "scratch"):
+            shutil.rmtree(self._directory / name, ignore_errors=True)
 
     def _file(self, one: ContainerStatus, kind: str) -> Path:
         return self._directory / one.name / f"{one.restarts}.{kind}"

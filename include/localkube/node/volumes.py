@@ -5,24 +5,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from localkube.objects.object import Json, Obj, contents_of, lookup
+from localkube.objects.object import Json, Obj, contents_of
 from localkube.objects.store import Store
-
-_SHARED_MEMORY = Path("/dev/shm")
 
 
 class NotReady(Exception):
-    """Something that a pod needs is not there yet; the message says what."""
+    """Something that a pod needs is not there yet; the message says what.
 
-    waiting = "CreateContainerConfigError"  # the reason that its container gives
-    events: tuple[str, ...] = ("Failed",)  # the reasons of what is told
+    With it the reason for which the container waits, and those of the events that tell it.
+    """
 
-
-class NotMounted(NotReady):
-    """A volume is not there yet."""
-
-    waiting = "ContainerCreating"
-    events = ("FailedMount",)
+    def __init__(self, message: str, waiting: str = "CreateContainerConfigError", *events: str) -> None:
+        super().__init__(message)
+        self.waiting, self.events = waiting, events or ("Failed",)
 
 
 def source_of(store: Store, namespace: str, resource: str, wanted: Json) -> Json:
@@ -34,26 +29,18 @@ def source_of(store: Store, namespace: str, resource: str, wanted: Json) -> Json
     return found or {}
 
 
-def memory_root(state: Path) -> Path | None:
-    """Where the memory-backed volumes of a server lie, if the system has such a place."""
-    if not os.access(_SHARED_MEMORY, os.W_OK):
-        return None
-    return _SHARED_MEMORY / f"localkube-{os.getuid()}-{state.stat().st_ino}"
-
-
-def mount(store: Store, pod: Obj, disk: Path, memory: Path, node: Path) -> dict[str, Path]:
-    """The directory of each volume by name: on disk, in memory or on the node. Raises NotMounted."""
+def mount(store: Store, pod: Obj, own: Path, node: Path) -> dict[str, Path]:
+    """The directory of each volume by name, below the pod's own or the node's. Raises NotReady."""
     mounted = {}
     for volume in pod["spec"].get("volumes") or ():
         try:
             if "hostPath" in volume:
                 mounted[volume["name"]] = _host_path(volume["hostPath"], node)
             else:
-                place = memory if lookup(volume, "emptyDir.medium") == "Memory" else disk
-                mounted[volume["name"]] = _volume(store, pod.namespace, volume, place / volume["name"])
+                mounted[volume["name"]] = _volume(store, pod.namespace, volume, own / volume["name"])
         except (NotReady, OSError) as error:
             where = f'MountVolume.SetUp failed for volume "{volume["name"]}"'
-            raise NotMounted(f"{where} : {error}") from None
+            raise NotReady(f"{where} : {error}", "ContainerCreating", "FailedMount") from None
     return mounted
 
 

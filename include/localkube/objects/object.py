@@ -9,6 +9,7 @@ from typing import Any
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]  # resource, namespace ("" for none) and name
+Amounts = dict[str, float]  # of resources, by name
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)")
 _SUFFIX = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
@@ -86,7 +87,7 @@ class Obj(Json):
     @property
     def finished(self) -> bool:
         """Whether this pod has ended for good."""
-        return self.at("status.phase") in ("Succeeded", "Failed")
+        return (self.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
     @property
     def container_statuses(self) -> list[Json]:
@@ -149,6 +150,19 @@ def _condition(kind: str, status: str, since: str, reason: str, message: str) ->
 def containers_of(spec: Json) -> list[Json]:
     """The containers of a pod spec, in the order in which they start."""
     return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+
+
+def amounts_of(spec: Json, kind: str) -> Amounts:
+    """The requests or limits of a pod: the sum of its containers, or one init container that has more."""
+    main, *alone = (
+        [lookup(one, f"resources.{kind}") or {} for one in group]
+        for group in (spec["containers"], *([one] for one in spec.get("initContainers") or ()))
+    )
+    names = sorted({name for group in (main, *alone) for one in group for name in one})
+    return {
+        name: max(sum(quantity(one.get(name, 0)) for one in group) for group in (main, *alone))
+        for name in names
+    }
 
 
 def contents_of(obj: Json) -> dict[str, bytes]:

@@ -6,17 +6,13 @@ A quota speaks before the name does: what is there already is refused with 403, 
 from collections import Counter
 
 from localkube.objects.errors import refused
-from localkube.objects.object import Obj, containers_of, lookup, quantity
+from localkube.objects.object import Obj, amounts_of, containers_of, lookup, quantity
 from localkube.objects.resources import RESOURCES, Resource
 from localkube.objects.store import Store
 
 _OLD_NAMES = ("pods", "configmaps", "secrets", "resourcequotas")  # of what has names without "count/" too
-_COMPUTE = {
-    f"{kind}.{what}": f"resources.{kind}.{what}"
-    for kind in ("requests", "limits")
-    for what in ("cpu", "memory")
-}
-_COMPUTE |= {what: f"resources.requests.{what}" for what in ("cpu", "memory")}
+_PATHS = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")  # below the resources of a pod
+_COMPUTE = {path: path for path in _PATHS} | {name: f"requests.{name}" for name in ("cpu", "memory")}
 
 
 def check_quotas(store: Store, resource: Resource, obj: Obj) -> None:
@@ -70,18 +66,15 @@ def _usage(resource: Resource, obj: Obj) -> dict[str, float]:
         return usage
     if obj.finished:
         return usage | {"pods": 0.0}
-    spec = obj["spec"]
-    for key, path in _COMPUTE.items():
-        together = sum(quantity(lookup(one, path) or 0) for one in spec["containers"])
-        alone = [quantity(lookup(one, path) or 0) for one in spec.get("initContainers") or ()]
-        usage[key] = max(together, *alone, 0.0)
-    return usage
+    kinds = {kind: amounts_of(obj["spec"], kind) for kind in ("requests", "limits")}
+    amounts = {f"{kind}.{name}": amount for kind, of in kinds.items() for name, amount in of.items()}
+    return usage | {key: amounts.get(path, 0.0) for key, path in _COMPUTE.items()}
 
 
 def _unspecified(pod: Obj, hard: dict[str, str]) -> str:
     """What a quota limits and containers do not ask for: "limits.cpu for: a,b; limits.memory for: b"."""
     missing = {
-        key: [one["name"] for one in containers_of(pod["spec"]) if lookup(one, path) is None]
+        key: [one["name"] for one in containers_of(pod["spec"]) if lookup(one, f"resources.{path}") is None]
         for key, path in sorted(_COMPUTE.items())
         if key in hard
     }

@@ -41,34 +41,31 @@ def _requirement(text: str) -> tuple[str, str, list[str]]:
     raise ApiError(400, f'unable to parse requirement: "{text}" {advice}')
 
 
+def _requirements(text: str) -> list[tuple[str, str, list[str]]]:
+    return [_requirement(part.strip()) for part in _PART.findall(text) if part.strip()]
+
+
 def label_selector(text: str) -> Match | None:
     """The test a labelSelector parameter stands for; None when it is empty."""
-    wanted = [_requirement(part.strip()) for part in _PART.findall(text) if part.strip()]
+    wanted = _requirements(text)
     return (lambda obj: all(_holds(obj.labels, *one) for one in wanted)) if wanted else None
 
 
 def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
     """The test a fieldSelector parameter stands for; allowed are the paths that can be selected."""
-    wanted: list[tuple[str, bool, str]] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        found = _EQUAL.fullmatch(part)
-        if found is None:
-            raise ApiError(400, f'invalid selector: "{part}"; can\'t understand it')
-        if found["key"] not in allowed:
-            supported = f"supported here: {', '.join(allowed)}"
-            raise ApiError(400, f"field label not supported: {found['key']}; {supported}")
-        wanted.append((found["key"], found["op"] != "!=", found["values"]))
-    if not wanted:
-        return None
-    return lambda obj: all((_field(obj, path) == value) is same for path, same, value in wanted)
+    wanted = _requirements(text)
+    for path, operator, _ in wanted:
+        if path not in allowed or operator not in ("In", "NotIn"):
+            supported = f"supported here: {', '.join(allowed)}, with = and !="
+            raise ApiError(400, f"field label not supported: {path}; {supported}")
+    return (lambda obj: all(_holds(_field(obj, one[0]), *one) for one in wanted)) if wanted else None
 
 
-def _field(obj: Obj, path: str) -> str:
+def _field(obj: Obj, path: str) -> Labels:
     """The field as text; `status.successful` is what selectors call the number of a Job's succeeded pods."""
-    if path == "status.successful":
-        return str(obj.at("status.succeeded") or 0)
-    value = obj.at(path)
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    value = (obj.at("status.succeeded") or 0) if path == "status.successful" else obj.at(path)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return {path: "" if value is None else text}
 
 
 def selects(selector: Json | None, labels: Labels) -> bool:

@@ -33,15 +33,14 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: 
     """
     with supervision.alone(), ports_to_choose():
         fresh = not supervision.states()
-        goes_on = (
-            with_data and supervision.session_file.exists()
-        )  # no `stop` removed it: the machine went down
+        went_down = with_data and supervision.session_file.exists()  # `stop` removes it
+        known = supervision.settings.s3_url
         began = datetime.now(UTC)
         if fresh:
             supervision.start_supervisor()
         try:
             _bring_up(supervision, campaign, say, with_data)
-            if fresh and not goes_on:
+            if fresh and not (went_down and supervision.settings.s3_url == known):
                 _give_up_runs(supervision.settings, began)
         except BaseException:
             if fresh:
@@ -76,7 +75,7 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
 def _give_up_runs(settings: Settings, before: datetime) -> None:
     """Fail the runs that were stopped with the services: they would block the campaign's next one.
 
-    Those that the machine's end interrupted go on.
+    Those that the machine's end interrupted go on, if the store is where their pods look for it.
     """
     session = airflow(settings)
     try:

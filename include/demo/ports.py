@@ -2,9 +2,10 @@
 
 import fcntl
 import os
+import random
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -33,7 +34,7 @@ class Ports(BaseModel):
         for name, port in self.model_dump().items():
             hosts = {HOST, s3_host} if name == "s3" else {HOST}
             free = port not in taken and all(_is_free(port, host) for host in hosts)
-            chosen[name] = port if free else _free_port(taken)
+            chosen[name] = port if free else free_port(taken)
             taken.add(chosen[name])
         return self.model_copy(update=chosen)
 
@@ -59,6 +60,13 @@ def check_address(name: str, host: str) -> None:
         ) from None
 
 
+def free_port(taken: Container[int] = ()) -> int:
+    """Return a port of the loopback interface that nobody has, of those that no client is ever given."""
+    while (port := random.randrange(20_000, 32_768)) in taken or not _is_free(port):  # Linux gives the rest
+        pass
+    return port
+
+
 def outward_address() -> str:
     """Return this machine's address as others see it, judging by its routes; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
@@ -81,12 +89,3 @@ def _is_free(port: int, host: str = HOST) -> bool:
         except OSError:
             return False
     return True
-
-
-def _free_port(taken: set[int]) -> int:
-    while True:
-        with socket.socket() as listener:
-            listener.bind((HOST, 0))
-            port: int = listener.getsockname()[1]
-        if port not in taken:
-            return port

@@ -14,9 +14,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from demo.ports import free_port
 from demo.settings import REPOSITORY
 from demo_stack import eventually
-from ports import free_port
 
 PART = 5 << 20  # bytes: the smallest that S3 takes
 Restart = Callable[[], None]

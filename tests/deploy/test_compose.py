@@ -19,10 +19,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from demo.ports import free_port
 from higgsdemo.campaign import Campaign, load_campaign
 from higgsdemo.kubernetes.pods import USER
 from higgsdemo.kubernetes.workloads import OUR_IMAGE
-from ports import free_port
 from redis_server import redis_command
 
 Service = dict[str, Any]

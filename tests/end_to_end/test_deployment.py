@@ -18,10 +18,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
 from demo.bucket import Bucket
+from demo.ports import free_port
 from demo.settings import REPOSITORY
 from demo_stack import DAG, Stack, eventually
 from documents import below
-from ports import free_port
 from postgres_server import PASSWORD, USER, PostgresServer
 from redis_server import PASSWORD as REDIS_PASSWORD
 from redis_server import RedisServer, redis_command

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from demo.lifecycle import bring_up
+from demo.ports import HOST
 from demo.session import Session, is_alive
 from demo.settings import REPOSITORY, Settings
 from demo.supervision import Supervision
@@ -90,20 +91,34 @@ def test_the_store_killed_twice_in_the_middle_loses_no_result(stack: Stack, demo
     assert physics(stack, run) == physics(stack, demo_run.name)
 
 
-def test_a_run_goes_on_after_everything_was_killed_at_once(stack: Stack, demo_run: "DemoRun") -> None:
-    run = stack.trigger("machine-down")
-    eventually(lambda: shards_done(stack, run) >= 5, "the first shards are done")
+def kill_everything(stack: Stack) -> None:
+    """Do what a power cut does."""
     session = Session.remembered(stack.supervision.session_file)
     assert session
     while members := session.members():
         for process in members:
             with contextlib.suppress(psutil.NoSuchProcess):
                 kill(process)
-    bring_up(stack.supervision, stack.campaign, print)
-    stack.supervision.keep()
+    stack.airflow.close()
+
+
+def test_a_run_goes_on_after_everything_was_killed_at_once(stack: Stack, demo_run: "DemoRun") -> None:
+    run = stack.trigger("machine-down")
+    eventually(lambda: shards_done(stack, run) >= 5, "the first shards are done")
+    kill_everything(stack)
+    stack.start()
     assert stack.finish(run) == "success"
     assert shards_done(stack, run) == 76
     assert physics(stack, run) == physics(stack, demo_run.name)
+
+
+def test_a_run_whose_pods_know_a_store_that_is_elsewhere_now_is_ended(stack: Stack) -> None:
+    run = stack.trigger("port-taken")
+    eventually(lambda: shards_done(stack, run), "a shard is done")
+    kill_everything(stack)
+    with socket.create_server((HOST, stack.settings.ports.s3)):
+        stack.start()
+    assert stack.finish(run) == "failed"
 
 
 def test_the_workers_of_a_killed_scheduler_do_not_live_on(stack: Stack) -> None:

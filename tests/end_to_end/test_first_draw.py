@@ -13,9 +13,9 @@ import pytest
 
 from browser import Browser, browser_for
 from demo.airflow_api import AirflowAwayError
+from demo.ports import free_port
 from demo.settings import USER
 from demo_stack import DAG, Stack, eventually
-from ports import free_port
 from rehearsal.store import Bucket, Store, serve
 from result_documents import document
 

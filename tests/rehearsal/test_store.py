@@ -14,9 +14,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from demo.ports import free_port
 from demo.settings import REPOSITORY
 from kube_client import eventually
-from ports import free_port
 from s3_server import s3_endpoint
 
 __all__ = ["s3_endpoint"]

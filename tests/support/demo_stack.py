@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from demo.airflow_api import FINISHED, AirflowAwayError, TaskInstance
 from demo.bucket import Bucket
 from demo.lifecycle import airflow, bring_up
+from demo.ports import Ports, free_port
 from demo.settings import REPOSITORY, Settings
 from demo.supervision import Supervision
 from higgsdemo.campaign import Campaign, load_campaign
@@ -33,14 +34,19 @@ class Stack:
     """Airflow, the S3 server and localkube, up and filled with the demo's data."""
 
     def __init__(self, state: Path) -> None:
-        self.supervision = Supervision(Settings.load(state))
+        ports = Ports(ui=free_port(), s3=free_port(), localkube=free_port())  # others take the usual ones
+        self.supervision = Supervision(Settings.load(state).model_copy(update={"ports": ports}))
         self.campaign: Campaign = load_campaign(REPOSITORY / "include" / "config" / f"{DAG}.json")
+        self.start()
+        eventually(lambda: self.airflow.has_dag(DAG), "the campaign's DAG is parsed")
+
+    def start(self) -> None:
+        """Start the services; where somebody else has taken their ports, on others than before."""
         bring_up(self.supervision, self.campaign, print)
         self.supervision.keep()
         self.settings = self.supervision.settings
         self.airflow = airflow(self.settings)
         self.output = Bucket(self.settings, "higgs-results")
-        eventually(lambda: self.airflow.has_dag(DAG), "the campaign's DAG is parsed")
 
     def stop(self) -> None:
         """Stop all services."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ports import free_port
+from demo.ports import free_port
 
 USER = "airflow"
 PASSWORD = "postgres of the tests"

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
 
-from ports import free_port
+from demo.ports import free_port
 
 PASSWORD = "a/pass:word@of the tests"
 

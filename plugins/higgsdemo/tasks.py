@@ -105,10 +105,7 @@ CHOOSE = Task(
     "Follows `keep` or `cleanup_jobs`, as the campaign or the trigger says. Before clusters in which "
     "shards still run are deleted, a run that was triggered by hand asks here (*Required Actions*).",
 )
-KEEP = Task(
-    "keep",
-    "Leaves jobs and clusters as they are.",
-)
+KEEP = Task("keep", "Leaves jobs and clusters as they are.")
 CLEAN = Task(
     "cleanup_jobs",
     "Removes what bears the labels of this campaign from the cluster, and nothing else.",
@@ -121,8 +118,7 @@ DELETE = Task(
     "cleanup",
 )
 STATUS = Task(
-    "campaign_status",
-    "Fails the run when a cluster has failed, after everything has been cleaned up.",
+    "campaign_status", "Fails the run when a cluster has failed, after everything has been cleaned up."
 )
 
 STEPS = (CREATE, PREPULL, LIST, SUBMIT, WAIT)

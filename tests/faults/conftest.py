@@ -14,7 +14,7 @@ from urllib3.util import Retry
 
 from fault_proxy import FaultProxy, fault_proxy, kubeconfig_through
 from higgsdemo.datasets.shards import Shard, dump
-from higgsdemo.kubernetes import api
+from higgsdemo.kubernetes import requests
 from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
@@ -57,9 +57,9 @@ def pod(tmp_path: Path) -> Pod:
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same tries with shorter pauses."""
-    quick = api.RETRY.new(backoff_factor=0.01, backoff_jitter=0.01)
+    quick = requests.RETRY.new(backoff_factor=0.01, backoff_jitter=0.01)
     assert isinstance(quick, Retry)
-    monkeypatch.setattr(api, "RETRY", quick)
+    monkeypatch.setattr(requests, "RETRY", quick)
     monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
     monkeypatch.setattr(polling, "ANSWER_IN", 3.0)
 

@@ -32,7 +32,7 @@ class ExistingProvider(Provider):
         """Ask the cluster for its version, which proves that it runs and can be reached."""
         from kubernetes.client import VersionApi
 
-        from higgsdemo.kubernetes.api import explained, patient
+        from higgsdemo.kubernetes.requests import explained, patient
 
         with explained(self.cluster.name, "read its version"):
             VersionApi(patient(self.connect())).get_code()

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.clusters import ClusterError, provider_of
-from higgsdemo.kubernetes.api import KubeCluster, KubeError
+from higgsdemo.kubernetes.api import KubeCluster
 from higgsdemo.kubernetes.labels import label_value, selector
+from higgsdemo.kubernetes.requests import KubeError
 from higgsdemo.run import ClusterRun
 
 Warn = Callable[..., Any]

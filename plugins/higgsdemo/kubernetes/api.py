@@ -1,4 +1,4 @@
-"""Create, find and remove our objects in a cluster, with errors that people can act on.
+"""Create, find and remove our objects in a cluster.
 
 Every write is idempotent: an existing object is adopted when it is ours and the same, and refused by name
 when it is not. A retried, cleared or repeated task therefore never doubles anything.
@@ -6,57 +6,27 @@ when it is not. A retried, cleared or repeated task therefore never doubles anyt
 
 from __future__ import annotations
 
-import json
 import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from higgsdemo.kubernetes import labels
 from higgsdemo.kubernetes.progress import indexes
-from higgsdemo.wording import ExplainedError, printable, printable_lines
+from higgsdemo.kubernetes.requests import KubeError, explained, patient
+from higgsdemo.wording import printable_lines
 
 Manifest = dict[str, Any]
 PAGE = 500
 TAKEN = (403, 409)  # of an existing object: an exhausted quota is reported before the name is
 LOG_BYTES = 16_000
-LONGEST_REFUSAL = 2_000  # characters; the server names every field that is wrong
-ANSWER_IN = (10.0, 60.0)  # s to connect, and of silence; the client itself would wait forever
 PULLED_IN = timedelta(hours=1)  # age of a DaemonSet that may still be waited for
 GONE_IN = 60.0  # s to wait for a Job's deletion, not for its pods'
-RETRY = Retry(
-    total=6,  # pauses of 0.5, 1, 2, 4 and 8 s, each up to 0.5 s longer, or what the server asks for
-    backoff_factor=0.5,
-    backoff_jitter=0.5,
-    backoff_max=30,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=None,  # every write is idempotent: an object whose answer was lost is adopted
-    retry_after_max=60,
-    raise_on_status=False,
-)
-
-
-FINAL = {400, 404, 405, 415, 422}  # refusals of the request itself; a quota (403) may have room later
-
-
-class KubeError(ExplainedError):
-    """A cluster refused or cannot be reached; the message names the cluster, the action and the reason.
-
-    :param status: the API's, where it has answered.
-    """
-
-    def __init__(self, message: str, status: int | None = None, *, final: bool = False) -> None:
-        super().__init__(message, final=final or status in FINAL)
-        self.status = status
 
 
 class Applied(NamedTuple):
@@ -292,39 +262,6 @@ class KubeCluster:
         """Return a client model as the API's JSON: field names as in manifests, times as text."""
         plain: Manifest = self._api.sanitize_for_serialization(model)
         return plain
-
-
-def patient(api: ApiClient) -> ApiClient:
-    """Let a client repeat its requests, with a time-out for each."""
-    api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY
-    asked = api.rest_client.request
-
-    def request(method: str, url: str, **arguments: Any) -> Any:
-        return asked(method, url, **arguments | {"_request_timeout": ANSWER_IN})
-
-    api.rest_client.request = request
-    return api
-
-
-@contextmanager
-def explained(cluster: str, action: str, ignore: tuple[int, ...] = ()) -> Iterator[None]:
-    """Turn the client's errors into a KubeError of one line; ignore the statuses in ``ignore``."""
-    try:
-        yield
-    except ApiException as error:
-        if error.status not in ignore:
-            raise KubeError(f"cluster {cluster}: cannot {action}: {reason(error)}", error.status) from error
-    except (HTTPError, OSError) as error:
-        raise KubeError(f"cluster {cluster}: cannot {action}: no answer from its API ({error})") from error
-
-
-def reason(error: Any) -> str:
-    """Return what an API error says, in one line; for the errors of both clients."""
-    try:
-        message = json.loads(error.body)["message"]
-    except (TypeError, ValueError, KeyError):
-        message = error.reason or "no reason given"
-    return printable(f"{error.status} {message}", LONGEST_REFUSAL)
 
 
 def _ends(job: Manifest) -> set[str]:

@@ -114,7 +114,7 @@ def _created(thing: Manifest) -> str:
 
 def _lines(cluster: KubeCluster, job: Manifest) -> list[str]:
     """Return the manifest of a Job, a line per index; none where somebody has removed it."""
-    from higgsdemo.kubernetes.api import KubeError
+    from higgsdemo.kubernetes.requests import KubeError
 
     volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}
     try:

@@ -164,7 +164,7 @@ class PollingTrigger(BaseTrigger):
     def _explain(self, error: Exception) -> str:
         from kubernetes_asyncio.client.exceptions import ApiException
 
-        from higgsdemo.kubernetes.api import reason
+        from higgsdemo.kubernetes.requests import reason
 
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
         if isinstance(error, TimeoutError) and not str(error):

@@ -11,8 +11,8 @@ from kubernetes_asyncio.client import CoreV1Api as AsyncCoreV1Api
 from clouds.gate import Gate
 from clouds.tasks import carry_out
 from higgsdemo.clusters import ClusterError, Phase, provider_of
-from higgsdemo.kubernetes import api
-from higgsdemo.kubernetes.api import KubeError
+from higgsdemo.kubernetes import requests
+from higgsdemo.kubernetes.requests import KubeError
 from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.run import ClusterRun
 from planned_runs import planned
@@ -90,8 +90,8 @@ def test_a_connection_that_leads_nowhere_is_named(
 def test_a_cluster_that_falls_silent_is_not_waited_for_without_end(
     kubeconfig: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "RETRY", api.RETRY.new(total=0))
-    monkeypatch.setattr(api, "ANSWER_IN", (1.0, 0.2))
+    monkeypatch.setattr(requests, "RETRY", requests.RETRY.new(total=0))
+    monkeypatch.setattr(requests, "ANSWER_IN", (1.0, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
         server = {"server": f"http://127.0.0.1:{silent.getsockname()[1]}"}
         silenced = kubeconfig | {"clusters": [{"name": "theirs", "cluster": server}]}

@@ -15,10 +15,11 @@ from kubernetes.client import ApiClient, NetworkingV1Api
 from kubernetes.config import new_client_from_config_dict
 
 from higgsdemo.datasets.shards import Shard
-from higgsdemo.kubernetes import api, jobs
-from higgsdemo.kubernetes.api import KubeCluster, KubeError
+from higgsdemo.kubernetes import api, jobs, requests
+from higgsdemo.kubernetes.api import KubeCluster
 from higgsdemo.kubernetes.labels import CAMPAIGN, PART_OF, selector
 from higgsdemo.kubernetes.labels import RUN as RUN_LABEL
+from higgsdemo.kubernetes.requests import KubeError
 from higgsdemo.run import ClusterRun
 from localkube_server import SHELL, Kube, Server, eventually
 from planned_runs import dataset, planned
@@ -295,7 +296,7 @@ def test_a_stopped_job_starts_nothing_more(cluster: KubeCluster, kube: Kube) -> 
 
 
 def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "RETRY", api.RETRY.new(total=1))  # all six tries take half a minute
+    monkeypatch.setattr(requests, "RETRY", requests.RETRY.new(total=1))  # all six tries take half a minute
     away = KubeCluster("kube", "n", reached_with(kube, server="https://127.0.0.1:1"))
     with pytest.raises(KubeError, match=r"^cluster kube: cannot create namespace n: no answer from its API"):
         away.ensure_namespace()
@@ -304,8 +305,8 @@ def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyP
 def test_a_cluster_that_falls_silent_is_not_waited_for_without_end(
     kube: Kube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "RETRY", api.RETRY.new(backoff_factor=0, backoff_jitter=0))
-    monkeypatch.setattr(api, "ANSWER_IN", (1.0, 0.2))
+    monkeypatch.setattr(requests, "RETRY", requests.RETRY.new(backoff_factor=0, backoff_jitter=0))
+    monkeypatch.setattr(requests, "ANSWER_IN", (1.0, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
         server = f"http://127.0.0.1:{silent.getsockname()[1]}"
         away = KubeCluster("kube", "n", reached_with(kube, server=server))

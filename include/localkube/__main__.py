@@ -30,9 +30,9 @@ class StartError(Exception):
 
 
 def main() -> int:
-    """Serve until told to stop; 1 when the server could not start."""
+    """Serve until told to stop; return 1 when the server could not start."""
     options = _options()
-    gc.set_threshold(10_000, 20, 1_000)  # objects are no cycles; looking through all of them takes seconds
+    gc.set_threshold(10_000, 20, 1_000)  # objects have no cycles, and a search of all of them takes seconds
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
@@ -89,7 +89,7 @@ async def _serve(state: Path, port: int, images: Path | None, backoff: float) ->
 
 
 def _lock(state: Path) -> int:
-    """Hold the state directory; the reaper holds it too, so nothing starts before it has killed all."""
+    """Lock the state directory; the reaper does too, so nothing starts before it has killed all."""
     descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + _PATIENCE
     while True:

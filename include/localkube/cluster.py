@@ -1,6 +1,4 @@
-"""The clusters of one server: store, controllers and nodes put together; made, found again after a restart,
-deleted, and listed in a kubeconfig.
-"""
+"""The clusters of one server: created, restored after a restart, deleted, and listed in a kubeconfig."""
 
 import asyncio
 import base64
@@ -37,7 +35,7 @@ class Cluster:
         simulate = spec.simulate
         simulation = Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None
         self.machine, self._database = machine.of(spec.name, simulation), database
-        self.pages: dict[object, tuple[list[Obj], int]] = {}  # lists under way, and their versions
+        self.pages: dict[object, tuple[list[Obj], int]] = {}  # lists in progress, and their versions
         self._tasks: list[asyncio.Task[None]] = []
         self.store = Store(partial(database.write, spec.name), revision)
         self.store.load(database.objects(spec.name))
@@ -69,7 +67,7 @@ class Cluster:
         await self._database.durable()
 
     def stop(self) -> None:
-        """Stop working and write nothing more; the reaper ends what runs, the next start reports it lost."""
+        """Stop and write nothing more; the reaper kills what runs, and the next start reports it lost."""
         self.closing = True
         for task in self._tasks:
             task.cancel()
@@ -92,7 +90,7 @@ class Clusters:
         self._going: dict[str, asyncio.Task[None]] = {}
 
     def restore(self) -> None:
-        """Start what an earlier process left."""
+        """Start the clusters of an earlier process."""
         for name, spec, token, revision in self._database.clusters():
             found = Cluster(self._machine, self._database, ClusterSpec.parse(spec), token, revision)
             self._clusters[name] = found
@@ -103,13 +101,13 @@ class Clusters:
         return list(self._clusters)
 
     def get(self, name: str) -> Cluster:
-        """Raises ApiError 404."""
+        """Return the cluster; raise ApiError 404."""
         if name not in self._clusters:
             raise not_found("cluster", name)
         return self._clusters[name]
 
     async def create(self, spec: ClusterSpec) -> bool:
-        """Make a cluster; False when there is one of the same shape. Raises ApiError 409."""
+        """Create a cluster; return False for an existing one of the same shape; raise ApiError 409."""
         existing = self._clusters.get(spec.name)
         if existing is not None:
             if existing.phase == "Deleting":
@@ -125,7 +123,7 @@ class Clusters:
         return True
 
     def delete(self, name: str) -> None:
-        """Begin to delete a cluster, which is listed as Deleting until it is gone. Raises ApiError 404."""
+        """Begin to delete a cluster, which is Deleting until it is gone; raise ApiError 404."""
         cluster = self.get(name)
         if name not in self._going:
             self._going[name] = asyncio.get_running_loop().create_task(self._delete(cluster))
@@ -140,7 +138,7 @@ class Clusters:
             cluster.stop()
 
     def document(self, name: str) -> Json:
-        """What the admin API says of a cluster."""
+        """Return a cluster as the admin API shows it."""
         cluster = self.get(name)
         return {"phase": cluster.phase, **cluster.spec.document(), "kubeconfig": self._kubeconfig([cluster])}
 

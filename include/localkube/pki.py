@@ -8,9 +8,9 @@ import trustme
 
 
 def server_context(state: Path) -> ssl.SSLContext:
-    """TLS for the loopback names, from ca.crt, server.crt and server.key in the state directory."""
+    """Return TLS for the loopback names, from ca.crt, server.crt and server.key in the state directory."""
     if not all((state / name).exists() for name in ("ca.crt", "server.crt", "server.key")):
-        authority = trustme.CA()  # its key is thrown away after it has signed the one certificate
+        authority = trustme.CA()  # its key is discarded after it has signed the one certificate
         server = authority.issue_cert("localhost", "127.0.0.1", "::1")
         write_private(state / "server.key", server.private_key_pem.bytes())
         write_private(state / "server.crt", server.cert_chain_pems[0].bytes())
@@ -21,7 +21,7 @@ def server_context(state: Path) -> ssl.SSLContext:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace a file at once, readable by its owner alone."""
+    """Replace a file atomically, readable by its owner alone."""
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -17,7 +17,7 @@ class Simulate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nodes of one size each; with simulate they run nothing."""
+    """Nodes of one size; with simulate they run no processes."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
     nodes: Annotated[int, Meta(ge=1, le=5000)] = 1

@@ -65,7 +65,7 @@ def _status(pod: Obj, container: str) -> Json:
 
 
 def _over(cluster: Cluster, pod: Obj, container: str, run: int) -> bool:
-    """Whether this run of the container has ended."""
+    """Return whether this run of the container has ended."""
     current = cluster.store.current("pods", pod)
     status = _status(current or pod, container)
     ended = "terminated" in status["state"] or status.get("restartCount", 0) > run
@@ -73,7 +73,7 @@ def _over(cluster: Cluster, pod: Obj, container: str, run: int) -> bool:
 
 
 def _read(path: Path, position: int, most: int) -> bytes:
-    if not path.exists():  # not begun, or simulated
+    if not path.exists():  # not started, or simulated
         return b""
     with path.open("rb") as log:
         log.seek(position)
@@ -81,7 +81,7 @@ def _read(path: Path, position: int, most: int) -> bytes:
 
 
 def _tail(path: Path, lines: int) -> int:
-    """Where the last lines begin."""
+    """Return where the last lines begin."""
     if not path.exists():
         return 0
     with path.open("rb") as log:

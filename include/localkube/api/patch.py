@@ -1,4 +1,4 @@
-"""The patches the API accepts: JSON merge (RFC 7386), strategic merge and JSON patch (RFC 6902)."""
+"""The patches that the API accepts: JSON merge (RFC 7386), strategic merge and JSON patch (RFC 6902)."""
 
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +21,7 @@ _MERGE_KEYS = {
 
 
 class _Replace(jsonpatch.ReplaceOperation):
-    """As Kubernetes has it: of an object, a member that is missing is added."""
+    """A replacement as in Kubernetes: it adds a missing member of an object."""
 
     def apply(self, obj: Any) -> Any:
         parent, member = self.pointer.to_last(obj)
@@ -34,7 +34,7 @@ class _Patch(jsonpatch.JsonPatch):
 
 
 def apply_patch(kind: str, obj: Json, patch: Any) -> Json:
-    """The patched object; kind is the request's content type. Raises ApiError 400, 415 or 422."""
+    """Return the patched object; kind is the request's content type; raise ApiError 400, 415 or 422."""
     if kind == "application/json-patch+json":
         return _json_patch(obj, patch)
     merges = {"application/merge-patch+json": merge, "application/strategic-merge-patch+json": strategic}
@@ -56,7 +56,7 @@ def _json_patch(obj: Json, patch: Any) -> Json:
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """RFC 7386: null removes, objects merge, everything else replaces."""
+    """Merge by RFC 7386: null removes, objects merge, everything else replaces."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -66,9 +66,11 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def strategic(target: Any, patch: Any) -> Any:
-    """Kubernetes' merge: as RFC 7386, but lists with a merge key are merged by element.
+    """Merge as Kubernetes does: by RFC 7386, but lists with a merge key by element.
 
-    Of the directives, those that kubectl writes are known. Raises ApiError 400 for others.
+    It knows the directives that kubectl writes.
+
+    :raises ApiError: 400 for other directives.
     """
     if not isinstance(patch, dict):
         return patch
@@ -76,7 +78,7 @@ def strategic(target: Any, patch: Any) -> Any:
     result = {key: value for key, value in (target or {}).items() if kept is None or key in kept}
     for key, value in patch.items():
         if key.startswith(("$retainKeys", "$setElementOrder/")):
-            continue  # done, and an order that lists have here anyway
+            continue  # nothing to do, and an order that lists have here anyway
         if key.startswith("$"):
             raise ApiError(400, f"localkube does not implement the directive {key}: {value} of patches")
         if value is None or lookup(value, "$patch") == "delete":

@@ -1,4 +1,4 @@
-"""What a request asks for: the resource it is about, the representation, selection, options and body."""
+"""What a request asks for: resource, representation, selection, options and body."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ LARGEST_BODY = 3 << 20
 
 @dataclass(frozen=True)
 class Target:
-    """The collection, object or subresource a path names; name and subresource may be empty."""
+    """The collection, object or subresource that a path names; name and subresource may be empty."""
 
     resource: Resource
     namespace: str
@@ -32,7 +32,7 @@ class Target:
 
 
 def target_of(path: str) -> Target:
-    """What a path below the cluster's root names. Raises ApiError 404."""
+    """Return what a path below the cluster's root names; raise ApiError 404."""
     parts, namespace = path.strip("/").split("/"), ""
     depth = 2 if parts[0] == "api" else 3
     root, rest = "/".join(parts[:depth]), parts[depth:]
@@ -48,20 +48,20 @@ def target_of(path: str) -> Target:
 
 
 class View:
-    """The representation a client asks for: whole objects, their metadata only, or Tables for kubectl."""
+    """The requested representation: whole objects, their metadata only, or Tables for kubectl."""
 
     def __init__(self, request: web.Request, resource: Resource) -> None:
         self._resource, self._form = resource, _form(request)
         self._include = request.query.get("includeObject", "Metadata")
 
     def one(self, obj: Obj) -> Json:
-        """A single object."""
+        """Return a single object."""
         if self._form == "Table":
             return self._table([obj], {"resourceVersion": str(obj.revision)})
         return metadata_only(obj) if self._form else obj
 
     def many(self, objects: list[Obj], meta: Json) -> Json:
-        """A list with its metadata."""
+        """Return a list with its metadata."""
         if self._form == "Table":
             return self._table(objects, meta)
         named = {"kind": f"{self._resource.kind}List", "apiVersion": self._resource.api_version}
@@ -73,20 +73,20 @@ class View:
         return table(self._resource.plural, objects, self._include, meta)
 
     def nothing(self, meta: Json) -> Json:
-        """The object of a bookmark."""
+        """Return the object of a bookmark."""
         if self._form == "Table":
             return self._table([], meta)
         return {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": meta}
 
 
 def _form(request: web.Request) -> str:
-    """What a client accepts first of all but whole objects, if it accepts any other form."""
+    """Return the first form that a client accepts other than whole objects, if any."""
     accepted = request.headers.get("Accept", "")
     return next((form for form in ("Table", "PartialObjectMetadata") if f"/json;as={form}" in accepted), "")
 
 
 def selection(request: web.Request, resource: Resource) -> Match | None:
-    """The test of labelSelector and fieldSelector; None when everything is asked for. Raises ApiError 400."""
+    """Return the test for labelSelector and fieldSelector; None without any; raise ApiError 400."""
     labels = label_selector(request.query.get("labelSelector", ""))
     allowed = ("metadata.name", "metadata.namespace", *resource.fields)
     fields = field_selector(request.query.get("fieldSelector", ""), allowed)
@@ -96,12 +96,12 @@ def selection(request: web.Request, resource: Resource) -> Match | None:
 
 
 def flag(request: web.Request, name: str) -> bool:
-    """Whether a parameter is set, in the spellings Go's strconv.ParseBool accepts for true."""
+    """Return whether a parameter is set, in the spellings Go's strconv.ParseBool accepts for true."""
     return request.query.get(name, "") in ("1", "t", "T", "true", "TRUE", "True")
 
 
 def number(request: web.Request, name: str) -> int | None:
-    """A whole number that is not negative. Raises ApiError 400."""
+    """Return a whole number that is not negative; raise ApiError 400."""
     text = request.query.get(name)
     if text and not text.isdecimal():
         raise ApiError(400, f'{name}: Invalid value: "{text}": must be a whole number')
@@ -109,7 +109,7 @@ def number(request: web.Request, name: str) -> int | None:
 
 
 def dry_run(request: web.Request, options: Json | None = None) -> bool:
-    """Whether nothing is to be stored. Raises ApiError 400."""
+    """Return whether nothing is to be stored; raise ApiError 400."""
     asked = request.query.getall("dryRun", []) or (options or {}).get("dryRun") or []
     if any(one != "All" for one in asked):
         raise ApiError(400, f'dryRun: Unsupported value: {asked}: supported values: "All"')
@@ -117,7 +117,7 @@ def dry_run(request: web.Request, options: Json | None = None) -> bool:
 
 
 async def json_body(request: web.Request) -> Any:
-    """Whatever was sent in JSON. Raises ApiError 400, 413 or 415."""
+    """Return the JSON body; raise ApiError 400, 413 or 415."""
     if "json" not in request.content_type:
         raise unsupported_media_type(request.content_type)
     try:
@@ -129,7 +129,7 @@ async def json_body(request: web.Request) -> Any:
 
 
 async def object_body(request: web.Request) -> Json:
-    """The JSON object that was sent. Raises ApiError 400, 413 or 415."""
+    """Return the JSON object in the body; raise ApiError 400, 413 or 415."""
     body = await json_body(request)
     if not isinstance(body, dict):
         raise ApiError(400, "the body must be a JSON object")
@@ -137,7 +137,7 @@ async def object_body(request: web.Request) -> Json:
 
 
 async def delete_options(request: web.Request) -> Json:
-    """DeleteOptions from body and query, where the query wins. Raises ApiError 400, 413 or 415."""
+    """Return DeleteOptions from body and query, where the query wins; raise ApiError 400, 413 or 415."""
     options = await object_body(request) if request.body_exists and await request.read() else {}
     if "propagationPolicy" in request.query:
         options["propagationPolicy"] = request.query["propagationPolicy"]
@@ -149,5 +149,5 @@ async def delete_options(request: web.Request) -> Json:
 
 
 def json_response(document: Json, code: int = 200) -> web.Response:
-    """An answer with a JSON document."""
+    """Return an answer with a JSON document."""
     return web.Response(body=encode(document), status=code, content_type="application/json")

@@ -1,4 +1,4 @@
-"""HTTPS on the loopback interface: who may ask, which cluster is meant, and how errors are told."""
+"""HTTPS on the loopback interface: authenticate, find the cluster, and report errors."""
 
 import asyncio
 import hmac
@@ -26,7 +26,7 @@ class Server:
         self._runner: web.AppRunner | None = None
 
     async def listen(self, port: int, tls: ssl.SSLContext) -> None:
-        """Raises OSError when the port is taken."""
+        """Listen on a port; raise OSError when it is taken."""
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)

@@ -1,4 +1,4 @@
-"""The columns `kubectl get` prints: the server makes the table, as the real one does."""
+"""The columns that `kubectl get` prints: the server makes the table, as the real one does."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from localkube.objects.object import Json, Obj, lookup, seconds
 
 
 def _duration(elapsed: float) -> str:
-    """Seconds the way kubectl writes them: 42s, 3m20s, 5h, 2d."""
+    """Format seconds as kubectl does: 42s, 3m20s, 5h, 2d."""
     whole = max(int(elapsed), 0)
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if whole < 120:
@@ -40,7 +40,7 @@ def _reason(one: Json) -> Any:
 
 
 def _pod_status(pod: Obj) -> str:
-    """The STATUS column: the phase, or the more telling reason of a container."""
+    """Return the STATUS column: the phase, or a container's more precise reason."""
     initial = pod.at("status.initContainerStatuses") or []
     if pod.deleting and not pod.finished:
         return "Terminating"
@@ -53,7 +53,7 @@ def _pod_status(pod: Obj) -> str:
 
 
 def _sum(pod: Obj, field: str) -> int:
-    """Over the containers of a pod."""
+    """Add up a field over the containers of a pod."""
     return sum(one.get(field, 0) for one in pod.at("status.containerStatuses") or ())
 
 
@@ -84,7 +84,7 @@ def _job_duration(job: Obj) -> str:
     return _duration((seconds(end) if end else time.time()) - seconds(start)) if start else ""
 
 
-# Title -> path of the value, or what makes it of the object; one that ends in "+" is for -o wide only.
+# Title -> path of the value, or a function of the object; one that ends in "+" is for -o wide only.
 Columns = dict[str, str | Callable[[Obj], Any]]
 _NAME = "metadata.name"
 _AGE: Columns = {"Age": _since("metadata.creationTimestamp")}
@@ -142,7 +142,7 @@ def _head(title: str) -> Json:
 
 
 def table(resource: str, objects: Iterable[Obj], include: str, metadata: Json) -> Json:
-    """A meta.k8s.io/v1 Table; include (Metadata, Object or None) says what goes with each row."""
+    """Return a meta.k8s.io/v1 Table; include (Metadata, Object or None) says what goes with each row."""
     columns = _COLUMNS[resource]
     heads = [_head(title) for title in columns]
     rows: list[Json] = []
@@ -154,5 +154,5 @@ def table(resource: str, objects: Iterable[Obj], include: str, metadata: Json) -
 
 
 def metadata_only(obj: Obj) -> Json:
-    """The object as PartialObjectMetadata."""
+    """Return the object as PartialObjectMetadata."""
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}

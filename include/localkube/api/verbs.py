@@ -20,7 +20,7 @@ from localkube.objects.object import Json, Obj
 from localkube.objects.quotas import check_quotas
 from localkube.objects.resources import DISCOVERY
 
-_PAGED = 100  # lists under way; the oldest expires first
+_PAGED = 100  # lists in progress; the oldest expires first
 _JOB_WARNING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to "
     "remove them or set propagationPolicy=Orphan to suppress this warning"
@@ -34,7 +34,7 @@ class Api:
         self._cluster, self._store, self._pages = cluster, cluster.store, cluster.pages
 
     async def handle(self, request: web.Request, path: str) -> web.StreamResponse:
-        """The answer to a request for a path below the cluster's root. Raises ApiError."""
+        """Answer a request for a path below the cluster's root; raise ApiError."""
         if path in ("/healthz", "/livez", "/readyz"):
             return web.Response(text="ok")
         if path == "/openapi/v2":  # an empty document (in protobuf): kubectl leaves the checks to the server
@@ -73,7 +73,7 @@ class Api:
         return self._store.existing(target.plural, target.namespace, target.name)
 
     def _page(self, request: web.Request, target: Target) -> tuple[list[Obj], Json]:
-        """One page and the list's metadata; later pages are of the same moment as the first."""
+        """Return one page and the list's metadata; later pages show the same moment as the first."""
         start, selected = 0, requests.selection(request, target.resource)
         if token := request.query.get("continue"):
             identity, start = _continued(token)
@@ -95,7 +95,7 @@ class Api:
             while len(self._pages) > _PAGED:
                 del self._pages[next(iter(self._pages))]
             meta["continue"] = base64.urlsafe_b64encode(json.dumps([identity, end]).encode()).decode()
-            if not selected:  # Kubernetes tells the rest of whole lists only
+            if not selected:  # Kubernetes counts the rest of whole lists only
                 meta["remainingItemCount"] = len(objects) - end
         return objects[start:end], meta
 
@@ -157,7 +157,7 @@ class Api:
         return delete(self._store, target.plural, obj, policy, grace)
 
     async def _answer(self, document: Json, warnings: Iterable[str] = (), code: int = 200) -> web.Response:
-        """The answer, given once all that it tells of is committed."""
+        """Return the answer once all that it reports is committed."""
         await self._cluster.durable()
         response = json_response(document, code)
         for text in warnings:

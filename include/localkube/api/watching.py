@@ -1,4 +1,4 @@
-"""Watches: what changes in a collection, line by line, until the client has had enough."""
+"""Watches: the changes in a collection, line by line, until the client leaves."""
 
 import math
 import time
@@ -19,7 +19,7 @@ _BOOKMARK, _BEFORE_END = 60.0, 2.0  # a bookmark comes every so many seconds, an
 async def stream(
     request: web.Request, target: Target, store: Store, closing: Callable[[], bool]
 ) -> web.StreamResponse:
-    """Answer a watch. Before it begins it raises ApiError 400, 410, or 500 where resourceVersion is none."""
+    """Answer a watch; before it begins raise ApiError 400, 410, or 500 for a wrong resourceVersion."""
     view, selected = View(request, target.resource), selection(request, target.resource)
     since, everything = request.query.get("resourceVersion", ""), flag(request, "sendInitialEvents")
     if since and not since.isdecimal():
@@ -64,7 +64,7 @@ def _next_bookmark(moment: float, until: float) -> float:
 
 
 def _kind(event: Event, namespace: str, selected: Match | None) -> str:
-    """What the event is to a watcher of this selection; "" for nothing. Coming to match is to be added."""
+    """Return the event's type for a watcher of this selection, "" for none; coming to match is ADDED."""
     if namespace and event.new.namespace != namespace:
         return ""
     if selected is None:

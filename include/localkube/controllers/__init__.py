@@ -1,1 +1,1 @@
-"""The controllers: each works off what changes and brings it nearer to what was asked for."""
+"""The controllers: each watches for changes and brings objects nearer to their specs."""

@@ -1,4 +1,4 @@
-"""What all controllers share: the loop that works off what changed, and the pods they make."""
+"""What all controllers share: the loop over what has changed, and the pods they create."""
 
 import asyncio
 import logging
@@ -20,14 +20,14 @@ _TURN = 0.005  # seconds of work before others have a turn
 
 
 def controls(owner: Obj) -> Json:
-    """The reference of what an object controls to it."""
+    """Return the owner reference of a controller."""
     return owner.reference | {"controller": True, "blockOwnerDeletion": True}
 
 
 class Controller(ABC):
-    """Works off the keys enqueued, each once however often it was; subclasses say what `sync` does.
+    """Processes each key once, however often it was enqueued; subclasses define `sync`.
 
-    `sync` does not await, so what it writes is committed together.
+    `sync` does not await, so its writes are committed together.
     """
 
     component = ""  # its name in events
@@ -40,7 +40,7 @@ class Controller(ABC):
         self._wake = asyncio.Event()
 
     def enqueue(self, key: Key, after: float = 0.0) -> None:
-        """Have the key worked off, now or in so many seconds: the earliest of these, if nothing is before."""
+        """Process the key now or in so many seconds, at the earliest of these times."""
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -58,15 +58,15 @@ class Controller(ABC):
         self._events.record(about, reason, message, self.component, warning)
 
     def report(self, resource: str, obj: Obj, status: Json) -> Obj:
-        """Write the status of an object that may have gone meanwhile; returns the object as it is now."""
+        """Write the status of an object that may have gone meanwhile; return the object as it is now."""
         current = self.store.current(resource, obj)
         changed = (current or obj).replaced(status=status)
         return changed if current is None else self.store.update(resource, changed)
 
     def create_pod(self, owner: Obj, prefix: str, spec: Json, **metadata: Any) -> Obj:
-        """Make a pod of an owner's template, of an admitted spec; what is said of its metadata is added.
+        """Create a pod of an owner's template, from an admitted spec and additional metadata.
 
-        Raises ApiError 403 when the pod refers to what is not there, or a quota has no room for it.
+        :raises ApiError: 403 when the pod refers to something missing, or a quota has no room for it.
         """
         given = owner["spec"]["template"].get("metadata") or {}
         for key in ("labels", "annotations"):
@@ -88,7 +88,7 @@ class Controller(ABC):
 
     @abstractmethod
     def sync(self, key: Key) -> None:
-        """Bring one object nearer to what it asks for."""
+        """Bring one object nearer to its spec."""
 
     async def run(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The DaemonSet controller: one pod on every node that suits, replaced when its template changes."""
+"""The DaemonSet controller: one pod on every suitable node, replaced when its template changes."""
 
 import hashlib
 from collections import defaultdict
@@ -21,11 +21,11 @@ _TOLERATIONS = [
     for key in keys
 ]
 _HASH = "controller-revision-hash"
-Placed = dict[str, list[Obj]]  # the pods there are, by node
+Placed = dict[str, list[Obj]]  # the existing pods, by node
 
 
 class DaemonSetController(Controller):
-    """Works off DaemonSets."""
+    """Reconciles DaemonSets."""
 
     component, period = "daemonset-controller", 0.05
 
@@ -64,7 +64,7 @@ class DaemonSetController(Controller):
         self._report(owner, wanted, placed, revision)
 
     def _adopt(self, owner: Obj) -> None:
-        """Take over the pods that a DaemonSet of this kind has left."""
+        """Adopt the pods that an earlier DaemonSet of this kind has left."""
         for pod in self.store.objects("pods", owner.namespace):
             if not pod.controller and not pod.deleting and selects(owner["spec"]["selector"], pod.labels):
                 self.store.update("pods", pod.with_metadata(ownerReferences=[*pod.owners, controls(owner)]))
@@ -72,7 +72,7 @@ class DaemonSetController(Controller):
     def _place(
         self, owner: Obj, wanted: dict[str, Json], kept: set[str], placed: Placed, revision: str
     ) -> None:
-        """Make the pods that are missing, delete those that failed or are on nodes that were not chosen."""
+        """Create missing pods; delete those that failed or are on nodes that were not chosen."""
         for node, pods in list(placed.items()):
             for pod in pods:
                 if pod.finished and not pod.deleting:

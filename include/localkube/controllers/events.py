@@ -1,4 +1,4 @@
-"""The events that tell people what happened, for as long as they are kept."""
+"""The events that tell people what happened, while they are kept."""
 
 import time
 
@@ -10,7 +10,7 @@ _KEPT = 3600.0  # seconds
 
 
 class Events:
-    """Records events, oldest first; one that repeats is counted up instead of recorded again."""
+    """Records events, oldest first; a repeated one is counted instead of recorded again."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -23,7 +23,7 @@ class Events:
             self._known[identity] = event.namespace, event.name, when
 
     def record(self, about: Obj, reason: str, message: str, component: str, warning: bool = False) -> None:
-        """Tell of something; nothing happens when the object's namespace has gone meanwhile."""
+        """Record an event, unless the object's namespace has gone meanwhile."""
         namespace, host = about.namespace or "default", about.at("spec.nodeName")
         if self._store.get("namespaces", "", namespace) is None:
             return

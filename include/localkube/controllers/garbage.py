@@ -1,6 +1,6 @@
-"""How objects go: graceful deletion, owners and dependents, namespaces, Jobs past their time to live.
+"""How objects are deleted: gracefully, with dependents, with namespaces, and Jobs after their time to live.
 
-A namespace is given its default service account and the cluster's authority, and emptied when it goes.
+A namespace gets its default service account and the cluster's authority, and is emptied when it is deleted.
 """
 
 import time
@@ -20,10 +20,11 @@ _FINALIZERS = {"Background": None, "Foreground": "foregroundDeletion", "Orphan":
 
 
 def delete(store: Store, resource: str, obj: Obj, policy: str | None = None, grace: int | None = None) -> Obj:
-    """Delete as the API does and return the object as left; without a policy the dependents of a Job stay.
+    """Delete as the API does and return the remaining object; by default the dependents of a Job stay.
 
-    A pod that runs keeps running until its node has ended it; an object with finalizers waits for them.
-    Raises ApiError 422 for an unknown policy.
+    A pod runs until its node has ended it; an object with finalizers waits for them.
+
+    :raises ApiError: 422 for an unknown policy.
     """
     policy = policy or ("Orphan" if resource == "jobs" else "Background")
     if policy not in _FINALIZERS:
@@ -41,14 +42,14 @@ def delete(store: Store, resource: str, obj: Obj, policy: str | None = None, gra
     if resource == "namespaces":
         obj = obj.with_status(phase="Terminating")
     elif resource == "pods" and not running:
-        obj = obj.with_status(phase="Failed")  # it will never run, and whoever tracks it may let go
+        obj = obj.with_status(phase="Failed")  # it will never run, and whoever tracks it may release it
     since = obj["metadata"].get("deletionTimestamp") or now()
     marks = {"deletionTimestamp": since, "deletionGracePeriodSeconds": wait, "finalizers": finalizers or None}
     return store.update(resource, obj.with_metadata(**marks))
 
 
 class GarbageCollector(Controller):
-    """Works off objects that are being deleted, have owners or may expire, and namespaces."""
+    """Processes objects that are being deleted, have owners or may expire, and namespaces."""
 
     period = 0.05
 
@@ -61,7 +62,7 @@ class GarbageCollector(Controller):
                 self.enqueue(obj.key(resource))
 
     def found(self) -> None:
-        """Make the namespaces of a new cluster."""
+        """Create the namespaces of a new cluster."""
         for name in FIRST_NAMESPACES:
             namespace = Obj(apiVersion="v1", kind="Namespace", metadata={"name": name})
             self.store.create("namespaces", complete(namespace))
@@ -127,7 +128,7 @@ class GarbageCollector(Controller):
 
 
 def _time_to_live(job: Obj) -> float | None:
-    """Seconds that are left of a finished Job with a time to live."""
+    """Return the seconds left of a finished Job with a time to live."""
     ttl = job["spec"].get("ttlSecondsAfterFinished")
     last = job.condition("Complete") or job.condition("Failed")
     if ttl is None or last.get("status") != "True":

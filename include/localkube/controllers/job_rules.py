@@ -27,7 +27,7 @@ class Verdict:
 
 @dataclass
 class Tally:
-    """What has been counted of a Job's pods, as its status says; nothing of indexes it no longer has."""
+    """The counts of a Job's pods, as in its status, without indexes that it no longer has."""
 
     succeeded: int
     failed: int
@@ -53,14 +53,14 @@ class Tally:
             self.succeeded = len(self.completed)
 
     def document(self) -> Json:
-        """The part of a status that says it."""
+        """Return the corresponding part of a status."""
         indexes = {"completed": self.completed, "failed": self.failed_indexes}
         written = {f"{kind}Indexes": compress(found) for kind, found in indexes.items()}
         return {"succeeded": self.succeeded, "failed": self.failed, **written}
 
 
 def announced(job: Obj) -> Verdict | None:
-    """The verdict that the conditions of a Job tell of."""
+    """Return the verdict in the conditions of a Job."""
     for kind in ("FailureTarget", "SuccessCriteriaMet"):
         if job.is_true(kind):
             told = job.condition(kind)
@@ -69,7 +69,7 @@ def announced(job: Obj) -> Verdict | None:
 
 
 def seconds_left(job: Obj) -> float | None:
-    """Until the deadline of a Job, if it has one and has begun."""
+    """Return the seconds to a Job's deadline, if it has one and has begun."""
     deadline, start = job["spec"].get("activeDeadlineSeconds"), job.at("status.startTime")
     if deadline is None or not start or job["spec"]["suspend"]:
         return None
@@ -77,7 +77,7 @@ def seconds_left(job: Obj) -> float | None:
 
 
 def decide(job: Obj, tally: Tally, active: Collection[Obj]) -> Verdict | None:
-    """The verdict on a Job that has counted so much and has these active pods, or None while it goes on."""
+    """Return the verdict on a Job with these counts and active pods, or None while it goes on."""
     spec, left, failed_indexes = job["spec"], seconds_left(job), len(tally.failed_indexes)
     wanted, most = spec.get("completions"), spec.get("maxFailedIndexes")
     if left is not None and left <= 0:
@@ -96,7 +96,7 @@ def decide(job: Obj, tally: Tally, active: Collection[Obj]) -> Verdict | None:
 
 
 def _restarted_too_often(spec: Json, active: Collection[Obj]) -> bool:
-    """With restartPolicy OnFailure the restarts of containers count against the backoff limit."""
+    """Count restarts of containers against the backoff limit, as restartPolicy OnFailure requires."""
     if spec["template"]["spec"]["restartPolicy"] != "OnFailure":
         return False
     restarts = sum(one["restartCount"] for pod in active for one in pod.container_statuses)
@@ -104,9 +104,9 @@ def _restarted_too_often(spec: Json, active: Collection[Obj]) -> bool:
 
 
 def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
-    """The action of the first rule of the podFailurePolicy that matches a failed pod, and why it does.
+    """Return the action of the first rule of the podFailurePolicy that matches a failed pod, and why.
 
-    Count where none does.
+    Count where none matches.
     """
     for n, rule in enumerate(job.at("spec.podFailurePolicy.rules") or ()):
         if why := _match(rule, pod):
@@ -115,7 +115,7 @@ def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
 
 
 def _match(rule: Json, pod: Obj) -> str:
-    """What of a pod matches a rule, if anything does."""
+    """Return what of a pod matches a rule, if anything does."""
     for pattern in rule.get("onPodConditions") or ():
         if pod.condition(pattern["type"]).get("status") == pattern["status"]:
             return f"Pod {pod.namespace}/{pod.name} has condition {pattern['type']}"
@@ -129,7 +129,7 @@ def _match(rule: Json, pod: Obj) -> str:
 
 
 def compress(indexes: Iterable[int]) -> str:
-    """Completion indexes as ranges, "0-3,5,9"; two neighbours have a comma between them, as in Kubernetes."""
+    """Write completion indexes as ranges, "0-3,5,9"; a comma separates two neighbours, as in Kubernetes."""
     parts: list[str] = []
     for _, group in groupby(enumerate(sorted(indexes)), lambda pair: pair[1] - pair[0]):
         run = [str(index) for _, index in group]
@@ -138,7 +138,7 @@ def compress(indexes: Iterable[int]) -> str:
 
 
 def expand(text: str | None) -> set[int]:
-    """The set of indexes that `compress` wrote."""
+    """Return the set of indexes that `compress` wrote."""
     indexes: set[int] = set()
     for part in text.split(",") if text else ():
         first, _, last = part.partition("-")
@@ -147,29 +147,29 @@ def expand(text: str | None) -> set[int]:
 
 
 def uncounted(pod: Obj) -> bool:
-    """Whether the pod still bears the finalizer that says it is not counted."""
+    """Return whether the pod still has the finalizer of uncounted pods."""
     return FINALIZER in pod.finalizers
 
 
 def index_of(pod: Obj) -> int:
-    """The completion index, -1 for a pod that has none."""
+    """Return the completion index, -1 for a pod that has none."""
     return int(pod.annotations.get(INDEX, -1))
 
 
 def indexed(job: Obj) -> bool:
-    """Whether the pods of a Job have completion indexes."""
+    """Return whether the pods of a Job have completion indexes."""
     return bool(job["spec"]["completionMode"] == "Indexed")
 
 
 def attempts(job: Obj, failed: Obj) -> dict[str, int]:
-    """How often an index has failed, and how often that was ignored, with this pod."""
+    """Return how often an index has failed, and how often that was ignored, with this pod."""
     tried = {key: int(failed.annotations.get(key, 0)) for key in (FAILURES, IGNORED)}
     tried[IGNORED if action_for(job, failed)[0] == "Ignore" else FAILURES] += 1
     return tried
 
 
 def pod_spec(job: Obj) -> Json:
-    """The spec that pods of a Job share; with indexes, containers learn theirs from an annotation."""
+    """Return the spec that pods of a Job share; containers read their index from an annotation."""
     spec = admitted(job["spec"]["template"]["spec"])
     for kind in ("initContainers", "containers"):
         if kind in spec and indexed(job):
@@ -186,9 +186,9 @@ def _told(container: Json) -> Json:
 
 
 class Progress:
-    """The pods of one Job that are not counted yet, and when the next one may be made.
+    """The uncounted pods of one Job, and when the next one may be created.
 
-    Each pod is looked at when it changes, so that a round costs what has changed and not what there is.
+    Each pod is examined when it changes, so that a round costs what has changed, not what exists.
     """
 
     def __init__(self, uid: str) -> None:
@@ -207,7 +207,7 @@ class Progress:
         return [*self.ended.values(), *self.active.values()]
 
     def take(self, pod: Obj, gone: bool = False) -> None:
-        """Take note of a pod as it is now."""
+        """Update the state of a pod."""
         name, finished, deleting = pod.name, pod.finished, pod.deleting
         for group in (self.active, self.ended, self.indexes):
             group.pop(name, None)
@@ -222,23 +222,23 @@ class Progress:
                 self.ready.add(name)
 
     def failed(self, job: Obj) -> dict[str, Obj]:
-        """The pods that failed, or are being deleted, unless the Job's policy is to wait for their end."""
+        """Return the failed pods, and those being deleted unless the Job's policy waits for their end."""
         waits = job["spec"]["podReplacementPolicy"] == "Failed"
         over = {name: pod for name, pod in self.ended.items() if pod.finished or not waits}
         return {name: pod for name, pod in over.items() if pod.at("status.phase") != "Succeeded"}
 
     def fail(self, backoff: float) -> None:
-        """Count a failure; the more there were since the last success, the longer the next pod waits."""
+        """Count a failure; the next pod waits longer the more there were since the last success."""
         self.failures += 1
         self._not_before = time.time() + _delay(backoff, self.failures)
 
     def next_indexes(
         self, job: Obj, tally: Tally, failed: dict[int, Obj], most: int, backoff: float
     ) -> tuple[list[int], float | None]:
-        """The lowest indexes that need a pod now (-1 for each pod of a Job without indexes), at most so many.
+        """Return at most so many of the lowest indexes that need a pod now (-1 for Jobs without indexes).
 
-        With them the seconds until one may be tried again that must wait, or None. `failed` are the pods that
-        are to be replaced, by index.
+        With them the seconds until a waiting one may be retried, or None. `failed` are the pods to replace,
+        by index.
         """
         if self.failures and (wait := self._not_before - time.time()) > 0:
             return [], wait
@@ -253,7 +253,7 @@ class Progress:
 
 
 def _again(job: Obj, failed: Obj, backoff: float) -> float:
-    """When the index of a failed pod may be tried again."""
+    """Return when the index of a failed pod may be retried."""
     ends = (lookup(one, "state.terminated.finishedAt") for one in failed.container_statuses)
     told = failed["metadata"].get("deletionTimestamp") or failed["metadata"]["creationTimestamp"]
     ended, tries = max(filter(None, ends), default=told), sum(attempts(job, failed).values())
@@ -261,5 +261,5 @@ def _again(job: Obj, failed: Obj, backoff: float) -> float:
 
 
 def _delay(backoff: float, failures: int) -> float:
-    """Before the next try after so many failures."""
+    """Return the delay before the next try after so many failures."""
     return min(backoff * 2.0 ** min(failures - 1, 30), _LONGEST_BACKOFF)

@@ -1,8 +1,8 @@
-"""The Job controller: counts each pod that ends exactly once, decides the end of the Job, reports its status.
+"""The Job controller: counts each ended pod exactly once, decides the Job's end, reports its status.
 
-A pod bears a finalizer until it is counted, and counting (status of the Job) and letting go (finalizer of the
-pod) are committed together: a kill at any moment loses no pod and counts none twice. What has been counted is
-read from the Job's status in every round, which looks only at pods that are not counted yet.
+A pod keeps a finalizer until it is counted. Counting (status of the Job) and releasing (finalizer of the pod)
+are committed together, so a kill at any moment loses no pod and counts none twice. The counts are read from
+the Job's status in every round, which looks only at pods that are not counted yet.
 """
 
 from localkube.controllers import job_rules as rules
@@ -14,13 +14,13 @@ from localkube.objects.defaults import LONGEST_PREFIX
 from localkube.objects.object import Json, Key, Obj, now
 from localkube.objects.store import Event, Store
 
-_BATCH = 100  # pods made in one round, so that a large Job does not hold up the API
+_BATCH = 100  # pods created in one round, so that a large Job does not hold up the API
 # Left out of a status, as in Kubernetes.
 _ABSENT = (("active", 0), ("succeeded", 0), ("failed", 0), ("completedIndexes", ""))
 
 
 class JobController(Controller):
-    """Works off Jobs, and pods whose Job is gone; backoff is the first delay before a retry, in seconds."""
+    """Reconciles Jobs, and pods whose Job is gone; backoff is the first delay before a retry, in seconds."""
 
     component, period = "job-controller", 0.05
 
@@ -84,14 +84,14 @@ class JobController(Controller):
             else:
                 job = self._suspend_or_resume(job)
                 self._manage(job, progress, tally)
-        finally:  # what has been counted is written, whatever else goes wrong
+        finally:  # the counts are written, whatever else goes wrong
             self._report(job, progress, tally)
 
     def _count(self, job: Obj, progress: Progress, tally: Tally) -> Verdict | None:
-        """Count the pods that ended since the last round; a verdict if one of them fails the whole Job.
+        """Count the pods that ended since the last round; return a verdict if one fails the whole Job.
 
-        With retries per index a failed pod is counted when it is replaced or its index has failed, as with
-        the controller of Kubernetes: until then its annotations say how often the index has been tried.
+        With retries per index a failed pod counts when it is replaced or its index has failed, as in
+        Kubernetes; until then its annotations say how often the index has been tried.
         """
         verdict: Verdict | None = None
         per_index, completions = job["spec"].get("backoffLimitPerIndex"), job["spec"].get("completions")
@@ -103,7 +103,7 @@ class JobController(Controller):
             self._let_go(pod)
         for pod in failed.values():
             action, message = rules.action_for(job, pod)
-            if action == "FailJob":  # it is counted with all others that are left then
+            if action == "FailJob":  # it is then counted with all that are left
                 verdict = verdict or Verdict("FailureTarget", "PodFailurePolicy", message)
                 continue
             if per_index is None:
@@ -129,7 +129,7 @@ class JobController(Controller):
         return job
 
     def _manage(self, job: Obj, progress: Progress, tally: Tally) -> None:
-        """Make or delete pods until there are as many as wanted."""
+        """Create or delete pods until there are as many as wanted."""
         spec, succeeded, active = job["spec"], tally.succeeded, progress.active
         completions, indexed = spec.get("completions"), spec["completionMode"] == "Indexed"
         wanted = 0 if spec["suspend"] else spec["parallelism"]
@@ -158,7 +158,7 @@ class JobController(Controller):
             self.enqueue(job.key("jobs"), after=later)
 
     def _create(self, job: Obj, spec: Json, index: int, replaced: Obj | None) -> Obj:
-        """Make a pod for this index, or without one (-1)."""
+        """Create a pod for this index, or without one (-1)."""
         finalizers = [rules.FINALIZER]
         if index < 0:
             return self.create_pod(job, f"{job.name}-", spec, finalizers=finalizers)
@@ -171,7 +171,7 @@ class JobController(Controller):
         return self.create_pod(job, prefix, spec, finalizers=finalizers, labels=own, annotations=annotations)
 
     def _withdraw(self, job: Obj, pods: list[Obj]) -> None:
-        """Let go of pods, so that they do not count, and delete those that run."""
+        """Release pods, so that they do not count, and delete those that run."""
         for pod in pods:
             self._let_go(pod)
             current = self.store.get(*pod.key("pods"))
@@ -182,8 +182,8 @@ class JobController(Controller):
     def _give_up(self, job: Obj, progress: Progress, tally: Tally, verdict: Verdict) -> Obj:
         """Delete what still runs, and end the Job once all pods are gone.
 
-        What is deleted counts as failed when the Job fails, but its indexes do not: so failedIndexes stays
-        what it was when the Job failed, as with the controller of Kubernetes.
+        Deleted pods count as failed when the Job fails, but their indexes do not: as in Kubernetes,
+        failedIndexes stays what it was when the Job failed.
         """
         failed, why = verdict.target == "FailureTarget", (verdict.reason, verdict.message)
         if failed:
@@ -198,7 +198,7 @@ class JobController(Controller):
         return job.with_status(completionTime=now()).with_condition("Complete", True, *why)
 
     def _let_go(self, pod: Obj) -> None:
-        """Take the finalizer off: the pod is counted, or nobody is going to count it."""
+        """Remove the finalizer: the pod is counted, or never will be."""
         current = self.store.get(*pod.key("pods"))
         if current is not None:
             self.store.update("pods", current.without_finalizer(rules.FINALIZER))

@@ -1,4 +1,4 @@
-"""The quota controller: the status of each quota says what is used, and what holds from when it is known."""
+"""The quota controller: the status of each quota says what is used and enforced."""
 
 from localkube.controllers.controller import Controller
 from localkube.controllers.events import Events
@@ -9,7 +9,7 @@ from localkube.objects.store import Event, Store
 
 
 class QuotaController(Controller):
-    """Works off the quotas of namespaces where something has changed."""
+    """Reconciles the quotas of namespaces where something has changed."""
 
     component, period = "resourcequota-controller", 0.05
 

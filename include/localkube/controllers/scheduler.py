@@ -1,7 +1,7 @@
 """Binds pods to nodes that have room, and says why where none has.
 
-Waiting pods are kept by shape (what they ask for), oldest first: when the first of a shape fits nowhere, none
-of them does, so freed capacity costs a look at each shape and not at each pod.
+Waiting pods are grouped by shape (their requests), oldest first: when the first of a shape fits nowhere, none
+does, so freed capacity costs a look at each shape, not at each pod.
 """
 
 import json
@@ -17,7 +17,7 @@ from localkube.objects.selectors import expressions_hold
 from localkube.objects.store import Event, Store
 
 _ROUND: Key = ("nodes", "", "")  # the one key of this controller: look at every shape
-_BATCH = 200  # pods bound or told in one round, so that a large Job does not hold up the API
+_BATCH = 200  # pods bound or notified in one round, so that a large Job does not hold up the API
 _UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _REQUIRED_TERMS = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 Rank = tuple[tuple[float, int], str]  # how full a node is, and its name
@@ -25,7 +25,7 @@ Rank = tuple[tuple[float, int], str]  # how full a node is, and its name
 
 @dataclass
 class Load:
-    """What the pods on a node have asked for."""
+    """The requests of the pods on a node."""
 
     pods: dict[str, Amounts] = field(default_factory=dict)  # by uid
     used: Counter[str] = field(default_factory=Counter)
@@ -38,10 +38,10 @@ class Load:
     def drop(self, uid: str) -> None:
         self.used.subtract(self.pods.pop(uid, {}))
         if not self.pods:
-            self.used.clear()  # of what rounding left
+            self.used.clear()  # removes what rounding left
 
     def lacks(self, wanted: Amounts, room: dict[str, str]) -> str | None:
-        """Why a node with so much room cannot take such a pod as well."""
+        """Return why a node with so much room cannot take such a pod as well."""
         if len(self.pods) + 1 > quantity(room.get("pods", 0)):
             return "Too many pods"
         for name, amount in wanted.items():
@@ -50,20 +50,20 @@ class Load:
         return None
 
     def fullness(self, room: dict[str, str]) -> tuple[float, int]:
-        """The larger share of CPU and memory that is asked for, and the number of pods."""
+        """Return the larger share of CPU and memory that is requested, and the number of pods."""
         shares = (self.used[kind] / max(quantity(room.get(kind, 0)), 1e-9) for kind in ("cpu", "memory"))
         return max(shares), len(self.pods)
 
 
 class Scheduler(Controller):
-    """One round looks at every shape of waiting pods; a pod or node that changes asks for a round."""
+    """Looks at every shape of waiting pods when a pod or node has changed."""
 
-    component, period = "default-scheduler", 0.02  # for a round has a look at every node
+    component, period = "default-scheduler", 0.02  # since a round looks at every node
 
     def __init__(self, store: Store, events: Events) -> None:
         super().__init__(store, events)
         self._waiting: dict[str, dict[str, Key]] = defaultdict(dict)  # shape -> uid -> key
-        self._untold: dict[str, dict[str, Key]] = defaultdict(dict)  # who do not know that they must wait
+        self._untold: dict[str, dict[str, Key]] = defaultdict(dict)  # not told yet that they must wait
         self._shapes: dict[str, str] = {}  # uid -> shape
         self._loads: dict[str, Load] = defaultdict(Load)
         for pod in store.objects("pods"):
@@ -106,7 +106,7 @@ class Scheduler(Controller):
                 return self.enqueue(_ROUND)
 
     def _place(self, shape: str, nodes: list[Obj], most: int) -> int:
-        """Bind pods of this shape while there is room, then tell the others; how many were bound or told."""
+        """Bind pods of this shape while there is room, then notify the others; return how many of both."""
         waiting = list(islice(self._waiting[shape].items(), most))
         spec = self.store.existing(*waiting[0][1])["spec"]
         requests = amounts_of(spec, "requests")
@@ -130,7 +130,7 @@ class Scheduler(Controller):
         return len(waiting)
 
     def _rank(self, node: str, requests: Amounts, room: dict[str, str]) -> Rank | None:
-        """The smaller, the emptier; None for a node that has no room for such a pod."""
+        """Rank a node, emptier ones first; return None for one without room for such a pod."""
         load = self._loads[node]
         return None if load.lacks(requests, room) else (load.fullness(room), node)
 
@@ -140,7 +140,7 @@ class Scheduler(Controller):
         self.tell(bound, "Scheduled", f"Successfully assigned {pod.namespace}/{pod.name} to {node}")
 
     def _tell(self, shape: str, why: str, most: int) -> int:
-        """Tell pods of this shape why they wait, each of them once; returns how many were told."""
+        """Tell pods of this shape why they wait, each of them once; return how many."""
         told = list(islice(self._untold[shape].items(), most))
         for uid, key in told:
             del self._untold[shape][uid]
@@ -151,14 +151,14 @@ class Scheduler(Controller):
 
 
 def chosen(spec: Json, node: Obj) -> bool:
-    """Whether a pod asks for a node, or for none in particular."""
+    """Return whether a pod asks for this node, or for none in particular."""
     terms, named = lookup(spec, _REQUIRED_TERMS), spec.get("nodeName") in (None, "", node.name)
     selected = (spec.get("nodeSelector") or {}).items() <= node.labels.items()
     return named and selected and (terms is None or any(_term_holds(term, node) for term in terms))
 
 
 def untolerated(spec: Json, node: Obj) -> str | None:
-    """Why a node takes no such pod as long as it has its taints, if it does not."""
+    """Return why a node's taints keep such a pod away, if they do."""
     if node.at("spec.unschedulable") and not _tolerated(_UNSCHEDULABLE, spec):
         return "node(s) were unschedulable"
     for taint in node.at("spec.taints") or ():
@@ -168,14 +168,14 @@ def untolerated(spec: Json, node: Obj) -> str | None:
 
 
 def tied_to(spec: Json, node: str) -> Json:
-    """The spec of a pod that may run on this node only."""
+    """Return the spec of a pod that may run on this node only."""
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
     return {**spec, "affinity": {**(spec.get("affinity") or {}), "nodeAffinity": required}}
 
 
 def node_of(spec: Json) -> str:
-    """The node that a pod is bound or tied to."""
+    """Return the node that a pod is bound or tied to."""
     return str(spec.get("nodeName") or lookup(spec, _REQUIRED_TERMS)[0]["matchFields"][0]["values"][0])
 
 
@@ -185,7 +185,7 @@ def _shape(spec: Json) -> str:
 
 
 def _unsuitable(spec: Json, node: Obj) -> str | None:
-    """Why a pod may not be bound to a node, room aside."""
+    """Return why a pod may not be bound to a node, room aside."""
     if not chosen(spec, node):
         return "node(s) didn't match Pod's node affinity/selector"
     not_ready = "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"

@@ -1,4 +1,4 @@
-"""What a container is told: its environment variables, and where the paths it knows lie on this machine."""
+"""A container's environment variables, and this machine's paths for those that it knows."""
 
 import math
 import re
@@ -28,12 +28,12 @@ class Mounts:
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """$(NAME) becomes the variable's value where it is known, $$ becomes $."""
+    """Replace $(NAME) by the variable's value where it is known, and $$ by $."""
     return _REFERENCE.sub(lambda found: "$" if found[1] is None else variables.get(found[1], found[0]), text)
 
 
 def variables_of(pod: Obj, container: Json, store: Store) -> dict[str, str]:
-    """The environment variables that the pod's spec asks for. Raises NotReady."""
+    """Return the environment variables that the pod's spec asks for; raise NotReady."""
     variables: dict[str, str] = {}
     for source in container.get("envFrom") or ():
         prefix = source.get("prefix", "")
@@ -51,7 +51,7 @@ def variables_of(pod: Obj, container: Json, store: Store) -> dict[str, str]:
 
 
 def _texts(pod: Obj, resource: str, wanted: Json, store: Store) -> dict[str, str]:
-    """What a ConfigMap or Secret holds but for binaryData, which never becomes a variable."""
+    """Return the content of a ConfigMap or Secret without binaryData, which never becomes a variable."""
     found = source_of(store, pod.namespace, resource, wanted)
     contents = contents_of({**found, "binaryData": {}})
     return {key: value.decode(errors="replace") for key, value in contents.items()}

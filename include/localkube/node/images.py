@@ -17,7 +17,7 @@ class ImageFileError(ValueError):
 
 
 class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the configuration of an image says of how to run it, in the names of the OCI specification."""
+    """How to run an image, in the terms of the OCI specification."""
 
     Entrypoint: list[str] = []
     Cmd: list[str] = []
@@ -31,7 +31,7 @@ _PAUSE = Image(["/bin/sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 3600
 
 
 class Images:
-    """The images of the file as it is now; it may be changed while the server runs."""
+    """The images of the file as it is now; it may change while the server runs."""
 
     def __init__(self, path: Path | None) -> None:
         self._path, self._read_at = path, -1
@@ -39,8 +39,8 @@ class Images:
         self._reload()
 
     def get(self, name: str, policy: str) -> Image:
-        """The image of that name; pause images are built in. Raises NotReady."""
-        with suppress(ImageFileError):  # what was read before stays in use while the file is being edited
+        """Return the image of that name; pause images are built in. Raise NotReady when there is none."""
+        with suppress(ImageFileError):  # the last version stays in use while the file is being edited
             self._reload()
         is_pause = name.rpartition("/")[2].partition(":")[0] == "pause"
         image = self._images.get(name) or (_PAUSE if is_pause else None)

@@ -1,4 +1,4 @@
-"""The nodes of a cluster: what they say of themselves; start, stop and watch over the pods bound to them."""
+"""The nodes of a cluster: report them, and start, stop and watch the pods bound to them."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _DELETED = End("NodeLost", "PodGC: node no longer exists", "DeletionByPodGC")
 
 
 def node_object(spec: ClusterSpec, name: str) -> Obj:
-    """A node of a cluster of this shape; it is not ready yet."""
+    """Return a node of a cluster of this shape; it is not ready yet."""
     system = platform.system().lower()
     architecture = _MACHINES.get(platform.machine(), platform.machine())
     room = {"cpu": spec.cpu, "memory": spec.memory, "pods": str(spec.pods)}
@@ -53,7 +53,7 @@ def node_object(spec: ClusterSpec, name: str) -> Obj:
 
 
 def set_ready(store: Store, name: str) -> None:
-    """Say that the node takes pods, if it is still there."""
+    """Mark the node as ready for pods, if it still exists."""
     if node := store.get("nodes", "", name):
         node = node.with_condition("Ready", True, "KubeletReady", "kubelet is posting ready status")
         heard = [one | {"lastHeartbeatTime": now()} for one in node["status"]["conditions"]]
@@ -94,7 +94,7 @@ class Kubelet(Controller):
                     worker.stop(0, _DELETED)
 
     def _resume(self, pod: Obj) -> None:
-        """After a restart: what never began begins, what restarts anyway restarts, the rest is lost."""
+        """After a restart: start what never began, restart what restarts anyway, report the rest as lost."""
         if self._machine.simulation is None and not pod.finished:
             Runtime(self._machine, self.store, pod).clear()
             if began(pod) and pod["spec"]["restartPolicy"] != "Always":
@@ -142,7 +142,7 @@ class Kubelet(Controller):
             self.enqueue(pod.key("pods"))
 
     async def watch_over(self) -> None:
-        """Hold the limits of all pods, as long as this is not cancelled."""
+        """Enforce the limits of all pods until cancelled."""
         await hold_limits(self._workers.values())
 
     async def end(self) -> None:

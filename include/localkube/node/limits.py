@@ -1,4 +1,4 @@
-"""Limits that no kernel holds for us: memory of containers and size of volumes, looked at every second."""
+"""Limits that no kernel enforces for us: container memory and volume sizes, checked every second."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ Sessions = dict[int, list[psutil.Process]]
 
 
 async def hold_limits(workers: Collection[PodWorker]) -> None:
-    """Kill containers over their memory limit, evict pods over the size of a volume, for ever."""
+    """Kill containers over their memory limit and evict pods over a volume's size, forever."""
     while True:
         await asyncio.sleep(_PERIOD)
         running = [worker for worker in workers if worker.processes]
@@ -35,7 +35,7 @@ async def hold_limits(workers: Collection[PodWorker]) -> None:
 
 
 def _excess(workers: list[PodWorker]) -> list[tuple[PodWorker, str, End | None]]:
-    """The containers that use too much memory, and the ends of pods that use too much of a volume."""
+    """Return the containers that use too much memory, and the ends of pods that overfill a volume."""
     sessions: Sessions = defaultdict(list)
     for one in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError):

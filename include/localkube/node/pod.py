@@ -15,11 +15,11 @@ from localkube.objects.object import Obj, at, now
 
 _RETRY = 2.0  # seconds until a volume or a container is tried again
 _LONGEST_BACKOFF = 300.0
-_STABLE = 600.0  # a container that ran so long is restarted without delay again
+_STABLE = 600.0  # a container that ran so long restarts without delay again
 
 
 class PodWorker:
-    """Runs one pod until its containers have ended for good or it is told to stop."""
+    """Runs one pod until its containers have ended for good or it must stop."""
 
     def __init__(self, kubelet: Controller, machine: Machine, pod: Obj) -> None:
         self.pod = pod
@@ -35,7 +35,7 @@ class PodWorker:
         self._out_of_memory: set[str] = set()
 
     def stop(self, grace: float, end: End | None = None) -> None:
-        """SIGTERM now and SIGKILL after the grace period; end is why, for the final status."""
+        """Send SIGTERM now and SIGKILL after the grace period; end is why, for the final status."""
         self._end = end or self._end
         if grace > 0:
             if not self._stop.is_set():
@@ -90,7 +90,7 @@ class PodWorker:
             await self._back_off(one)
 
     async def _back_off(self, one: ContainerStatus) -> None:
-        """The first restart is at once; later ones wait 10 s, 20 s, ... up to 5 minutes."""
+        """Wait before a restart: not before the first, then 10 s, 20 s, ... up to 5 minutes."""
         wait = self._backoff.get(one.name, 0.0)
         self._backoff[one.name] = min(wait * 2 or self._machine.backoff, _LONGEST_BACKOFF)
         if wait and not self._stop.is_set():
@@ -103,7 +103,7 @@ class PodWorker:
             await self._pause(wait)
 
     async def _run_once(self, one: ContainerStatus) -> None:
-        """One run of a container, from its image to its last words."""
+        """Run a container once, from its image to its last words."""
         process = await self._start(one)
         if process is None:
             return
@@ -123,7 +123,7 @@ class PodWorker:
             self._publish()
 
     async def _start(self, one: ContainerStatus) -> Process | None:
-        """The container's process; None when it cannot start, or the pod was told to stop before."""
+        """Return the container's process; None when it cannot start, or the pod had to stop before."""
         one.restarting()
         while not self._stop.is_set():
             try:
@@ -165,7 +165,7 @@ class PodWorker:
 
 
 class SimulatedPod(PodWorker):
-    """A pod that only looks as if it ran; one that restarts always runs until it is stopped."""
+    """A pod that only seems to run; one that restarts always runs until it is stopped."""
 
     def __init__(self, kubelet: Controller, machine: Machine, pod: Obj, simulation: Simulation) -> None:
         super().__init__(kubelet, machine, pod)

@@ -1,4 +1,4 @@
-"""The status of a pod, made from what its containers are doing."""
+"""The status of a pod, derived from its containers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _KINDS = ("containerStatuses", "initContainerStatuses")
 
 @dataclass(frozen=True)
 class End:
-    """Why a pod was made to fail; disruption is the reason of its DisruptionTarget condition, if any."""
+    """Why a pod failed; disruption is the reason of its DisruptionTarget condition, if any."""
 
     reason: str
     message: str
@@ -19,7 +19,7 @@ class End:
 
 
 class ContainerStatus:
-    """What one container is doing, in the words of the API."""
+    """What one container is doing, in the terms of the API."""
 
     def __init__(self, container: Json, pod: Obj, init: bool = False) -> None:
         self.container, self._init = container, init
@@ -38,7 +38,7 @@ class ContainerStatus:
         self._state = {"waiting": {"reason": reason, "message": message}}
 
     def restarting(self) -> None:
-        """The next run is about to begin: the last one moves to lastState."""
+        """Prepare for the next run: move the last one to lastState."""
         if "terminated" in self._state:
             self._last, self._state = self._state, {"waiting": {"reason": "ContainerCreating"}}
             self.restarts += 1
@@ -79,7 +79,7 @@ def pod_status(
     main: Sequence[ContainerStatus],
     end: End | None,
 ) -> Json:
-    """The whole status; end says why the pod was made to fail."""
+    """Return the whole status; end says why the pod failed."""
     if end and end.disruption:
         pod = pod.with_condition("DisruptionTarget", True, end.disruption, end.message)
     initialized = phase == "Succeeded" or all(one.exit_code == 0 for one in init)
@@ -100,7 +100,7 @@ def pod_status(
 
 
 def _readiness(pod: Obj, initialized: bool, ready: bool, phase: str) -> Obj:
-    """The pod with the conditions Initialized, Ready and ContainersReady of this phase."""
+    """Return the pod with the conditions Initialized, Ready and ContainersReady of this phase."""
     not_ready = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
     pod = pod.with_condition("Initialized", initialized, "" if initialized else "ContainersNotInitialized")
     for kind in ("Ready", "ContainersReady"):
@@ -109,12 +109,12 @@ def _readiness(pod: Obj, initialized: bool, ready: bool, phase: str) -> Obj:
 
 
 def began(pod: Obj) -> bool:
-    """Whether any container of the pod has run."""
+    """Return whether any container of the pod has run."""
     return any("waiting" not in one["state"] for one in pod.container_statuses)
 
 
 def lost(pod: Obj) -> Obj:
-    """The pod as it is when its processes have ended with the server before this one."""
+    """Return the pod as failed, because its processes ended with the server before this one."""
     message = "localkube was restarted: the containers of this pod ended with the process before it."
     told = "The container could not be located when the pod was terminated"
     gone = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": told}

@@ -1,4 +1,4 @@
-"""One container as one process: started in a session of its own, signalled as a group, always reaped."""
+"""One container as one process: started in its own session, signalled as a group, always reaped."""
 
 import asyncio
 import os
@@ -15,9 +15,9 @@ _POLL = 0.03  # seconds
 
 
 class Reaper:
-    """The process that ends all containers when this one is gone (reaper.py); it is replaced when it dies.
+    """The process that kills all containers when this one is gone (reaper.py); it is replaced when it dies.
 
-    It holds the lock of the state directory until it has done its work.
+    It holds the lock of the state directory until it is done.
     """
 
     def __init__(self, lock: int) -> None:
@@ -41,7 +41,7 @@ class Reaper:
             self._process = self._begin()
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> "Process":
-        """Start a container; it is known to the reaper before its command runs. Raises OSError."""
+        """Start a container, known to the reaper before its command runs; raise OSError when that fails."""
         command = ["/bin/sh", "-c", _START, "sh", *argv]
         with log.open("ab") as out:
             popen = subprocess.Popen(
@@ -51,7 +51,7 @@ class Reaper:
         return Process(popen, self)
 
     def forget(self, pid: int) -> None:
-        """A container has ended: its number may be given to another process now."""
+        """Stop tracking a container that has ended: another process may get its number."""
         self._running.discard(pid)
         with suppress(BrokenPipeError):  # the next reaper will not hear of it
             os.write(self._pipe, b"-%d\n" % pid)
@@ -71,7 +71,7 @@ class Process:
                 os.killpg(self.pid, number)
 
     async def wait(self) -> int:
-        """The exit code, 128 + n after signal n; whatever else of the session still runs is killed."""
+        """Wait for the exit code, 128 + n after signal n; kill what else of the session still runs."""
         code = await _ended(self._popen)
         kill({self.pid})
         self._reaper.forget(self.pid)

@@ -1,8 +1,8 @@
-"""Ends what a server leaves behind, however it died; run as a process of its own.
+"""Kill what a server leaves behind, however it died; run as a separate process.
 
 Containers report themselves on standard input ("+PID", the server later "-PID"). End of input means that the
-server is gone: a kill -9 closes the pipe too. Then all sessions that are left are killed. Next to nothing is
-imported, to start at once.
+server is gone: a kill -9 closes the pipe, too. Then all remaining sessions are killed. It imports next to
+nothing, to start at once.
 """
 
 import os
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 
 def main() -> None:
-    """Remember the sessions of containers until the end of input."""
+    """Track the sessions of containers until the end of input."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sessions: set[int] = set()

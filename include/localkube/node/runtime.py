@@ -1,7 +1,7 @@
-"""The containers of one pod on this machine: what they are started with, where they live, what they leave.
+"""The containers of one pod on this machine: how they start, where they live, what they leave.
 
-There is no chroot. Wherever a path in what the pod says of its command, environment or working directory
-begins with a mountPath, the directory of this machine that backs the volume is put instead.
+There is no chroot. Wherever a path in the pod's command, environment or working directory begins with a
+mountPath, it is replaced by the directory of this machine behind the volume.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from localkube.objects.object import Obj
 from localkube.objects.store import Store
 
 _LONGEST_MESSAGE = 4096
-_LONGEST_FALLBACK = (2048, 80)  # bytes and lines of a log that stand in for a message
+_LONGEST_FALLBACK = (2048, 80)  # bytes and lines of a log that replace a message
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Machine:
     simulation: Simulation | None = None
 
     def of(self, cluster: str, simulation: Simulation | None) -> Self:
-        """The part of one cluster."""
+        """Return the part of one cluster."""
         return replace(self, directory=self.directory / cluster, simulation=simulation)
 
     def pod_directory(self, pod: Obj) -> Path:
-        """Where the logs of a pod are, and its volumes while it runs."""
+        """Return the directory of a pod's logs, and of its volumes while it runs."""
         return self.directory / "pods" / pod.uid
 
 
@@ -52,9 +52,9 @@ class Runtime:
         self.volumes: dict[str, Path] = {}
 
     def start(self, one: ContainerStatus) -> Process:
-        """Start a container. Raises NotReady for what may still come and OSError for what cannot work.
+        """Start a container; raise NotReady for what may still come and OSError for what cannot work.
 
-        What the image brings is meant for this machine already, wherever the pod mounts its volumes.
+        What comes with the image is meant for this machine already, wherever the pod mounts its volumes.
         """
         if not self.volumes:
             node = self._machine.directory / "nodes" / str(self._pod["spec"]["nodeName"])
@@ -89,7 +89,7 @@ class Runtime:
         return str(self._pod["spec"].get("hostname") or self._pod.name)[:63].rstrip("-.")
 
     def _working_dir(self, wanted: str, place: str, scratch: Path) -> Path:
-        """A directory in a volume is made; one of the image, which is not unpacked here, must be there."""
+        """Create a directory in a volume; one of the image, which is not unpacked here, must exist."""
         path = Path(place)
         if wanted in ("", "/") or (place == wanted and not path.is_dir()):
             return scratch
@@ -97,7 +97,7 @@ class Runtime:
         return path
 
     def last_words(self, one: ContainerStatus, code: int) -> str:
-        """The termination message: what the container wrote, or the end of its log if the policy says so."""
+        """Return the termination message: the container's, or the end of its log if the policy says so."""
         text = self._file(one, "message").read_bytes()[:_LONGEST_MESSAGE]
         if not text and code and one.container["terminationMessagePolicy"] == "FallbackToLogsOnError":
             size, lines = _LONGEST_FALLBACK
@@ -107,7 +107,7 @@ class Runtime:
         return text.decode(errors="replace")
 
     def clear(self) -> None:
-        """Remove volumes and scratch space; the logs stay as long as the pod is known."""
+        """Remove volumes and scratch space; keep the logs as long as the pod is known."""
         for name in ("volumes", "scratch"):
             shutil.rmtree(self._directory / name, ignore_errors=True)
 

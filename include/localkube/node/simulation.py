@@ -1,8 +1,8 @@
 """How the pods of simulated nodes end: after a set time, without a process, to rehearse large campaigns.
 
-One process may stand in for what the containers of all of them would have done. `LOCALKUBE_SIMULATION` in
-the server's environment is its command; it is told each pod that has run its time, and says how that ended.
-Whoever may make clusters cannot name it: it runs as the server's user.
+One process may replace the containers of all of them. `LOCALKUBE_SIMULATION` in the server's environment is
+its command; it gets each pod that has run its time, and answers with an exit code. Clients that create
+clusters cannot set it: it runs as the server's user.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ _LOST = 137  # exit code of pods whose stand-in ends before it has answered, as 
 
 
 class StandIn:
-    """The process that stands in for containers.
+    """The process that replaces containers.
 
     It reads a JSON line `{"id", "cluster", "pod"}` for each pod, and writes `{"id", "exitCode"}`, in any
-    order. It ends when its input does, which is with the server; should it end before, it is started again.
+    order. It ends with its input, and so with the server; if it ends before, it is restarted.
     """
 
     def __init__(self, command: list[str]) -> None:
@@ -39,7 +39,7 @@ class StandIn:
         self._numbers = itertools.count()
 
     async def exit_code(self, cluster: str, pod: Obj) -> int:
-        """What the containers of a pod would have ended with."""
+        """Return the exit code that the containers of a pod would have had."""
         number = next(self._numbers)
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -79,7 +79,7 @@ class StandIn:
 
 @cache
 def stand_in() -> StandIn | None:
-    """The stand-in of this server, if it has one."""
+    """Return the stand-in of this server, if it has one."""
     command = shlex.split(os.environ.get(COMMAND, ""))
     return StandIn(command) if command else None
 
@@ -93,14 +93,14 @@ class Simulation:
     seed: str
 
     async def exit_code(self, pod: Obj) -> int:
-        """What a pod that has run its time ends with."""
+        """Return the exit code of a pod that has run its time."""
         if self.fails(pod):
             return 1
         standing_in = stand_in()
         return await standing_in.exit_code(self.seed, pod) if standing_in else 0
 
     def fails(self, pod: Obj) -> bool:
-        """Whether this pod, or this attempt at an index of a Job, is one of the share that fails."""
+        """Return whether this pod, or this attempt at an index of a Job, is in the share that fails."""
         prefix = "batch.kubernetes.io/job-"
         job, index = pod.labels.get(f"{prefix}name", ""), pod.annotations.get(f"{prefix}completion-index")
         failures = pod.annotations.get(f"{prefix}index-failure-count", 0)

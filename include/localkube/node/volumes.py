@@ -10,9 +10,9 @@ from localkube.objects.store import Store
 
 
 class NotReady(Exception):
-    """Something that a pod needs is not there yet; the message says what.
+    """Something that a pod needs does not exist yet; the message says what.
 
-    With it the reason for which the container waits, and those of the events that tell it.
+    It also has the reason for which the container waits, and that of the events about it.
     """
 
     def __init__(self, message: str, waiting: str = "CreateContainerConfigError", *events: str) -> None:
@@ -21,7 +21,7 @@ class NotReady(Exception):
 
 
 def source_of(store: Store, namespace: str, resource: str, wanted: Json) -> Json:
-    """The ConfigMap or Secret that a pod refers to; empty where it may be missing. Raises NotReady."""
+    """Return the ConfigMap or Secret that a pod refers to; empty where optional; raise NotReady."""
     name = wanted.get("name") or wanted.get("secretName") or ""
     found = store.get(resource, namespace, name)
     if found is None and not wanted.get("optional"):
@@ -30,7 +30,7 @@ def source_of(store: Store, namespace: str, resource: str, wanted: Json) -> Json
 
 
 def mount(store: Store, pod: Obj, own: Path, node: Path) -> dict[str, Path]:
-    """The directory of each volume by name, below the pod's own or the node's. Raises NotReady."""
+    """Return the directory of each volume by name, below the pod's own or the node's; raise NotReady."""
     mounted = {}
     for volume in pod["spec"].get("volumes") or ():
         try:
@@ -78,7 +78,7 @@ def _write(source: Json, data: dict[str, bytes], path: Path) -> None:
 
 
 def mounts_of(container: Json, volumes: Mapping[str, Path]) -> dict[str, Path]:
-    """mountPath -> the directory or file of this machine behind it; a missing subPath becomes a directory."""
+    """Map each mountPath to this machine's directory or file; create a missing subPath as a directory."""
     mounts = {}
     for mount in container.get("volumeMounts") or ():
         path = mounts[mount["mountPath"]] = volumes[mount["name"]] / mount.get("subPath", "")
@@ -88,7 +88,7 @@ def mounts_of(container: Json, volumes: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def used(path: Path) -> int:
-    """Bytes below a directory."""
+    """Return the bytes below a directory."""
     total = 0
     for directory, _, files in os.walk(path):
         for name in files:

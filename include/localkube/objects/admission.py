@@ -1,4 +1,4 @@
-"""What happens to an object a client sends before it is stored: read, completed, checked."""
+"""What happens to a client's object before it is stored: read, completed, checked."""
 
 import uuid
 
@@ -24,7 +24,7 @@ _LARGEST_DATA = 1 << 20  # bytes in a ConfigMap or Secret
 
 
 class Admission:
-    """Admits the object of one request; `warnings` is what the client is to be told besides."""
+    """Admits the object of one request; `warnings` are for the client."""
 
     def __init__(self, resource: Resource, field_validation: str = "") -> None:
         supported = ("Warn", "Ignore", "Strict")
@@ -35,7 +35,7 @@ class Admission:
         self.warnings: list[str] = []
 
     def new(self, sent: Json, namespace: str) -> Obj:
-        """The object to create. Raises ApiError 400 or 422."""
+        """Return the object to create; raise ApiError 400 or 422."""
         resource = self._resource
         obj, problems = self._read(sent)
         given = obj.get("metadata", {})
@@ -51,7 +51,7 @@ class Admission:
         return self._checked(obj | {"metadata": {"name": ""} | meta}, None, problems)
 
     def changed(self, sent: Json, old: Obj) -> Obj:
-        """The object to store in place of the old one; its status stays. Raises ApiError 400, 409 or 422."""
+        """Return the object to store, with the old one's status; raise ApiError 400, 409 or 422."""
         self._same_object(sent, old)
         obj, problems = self._read(sent)
         unset = (*_SERVER_SET, *_NEVER_TAKEN)
@@ -63,7 +63,7 @@ class Admission:
         return admitted
 
     def changed_status(self, sent: Json, old: Obj) -> Obj:
-        """The old object with the status that was sent. Raises ApiError 400 or 409."""
+        """Return the old object with the new status; raise ApiError 400 or 409."""
         given = self._same_object(sent, old)
         read = Decoder(self._resource.kind).decode({"metadata": given, "status": sent.get("status") or {}})
         return old.replaced(status=read["status"]).with_metadata(resourceVersion=given.get("resourceVersion"))
@@ -77,7 +77,7 @@ class Admission:
         return given
 
     def _read(self, sent: Json) -> tuple[Json, list[Problem]]:
-        """The object in its schema's shape, without status, and what is wrong with its fields."""
+        """Return the object in its schema's shape, without status, and the problems of its fields."""
         own, group_version = self._resource.kind, self._resource.api_version
         kind, version = sent.get("kind", own), sent.get("apiVersion", group_version)
         cannot = f'{kind} in version "{version}" cannot be handled as a {own} of {group_version}'
@@ -94,7 +94,7 @@ class Admission:
         return obj, decoder.problems
 
     def _checked(self, given: Json, old: Obj | None, problems: list[Problem]) -> Obj:
-        """The object with its defaults. Raises ApiError 422."""
+        """Return the object with its defaults; raise ApiError 422."""
         resource, obj = self._resource, Obj(given)
         if not problems:
             obj = complete(obj)
@@ -110,7 +110,7 @@ def _unchecked(obj: Obj, old: Obj) -> list[Problem]:
 
 
 def _data(obj: Obj, old: Obj) -> list[Problem]:
-    """Of a ConfigMap or Secret."""
+    """Check the data of a ConfigMap or Secret."""
     if sum(map(len, contents_of(obj).values())) > _LARGEST_DATA:
         return [Problem("data", "FieldValueTooLong", f"Too long: may not be more than {_LARGEST_DATA} bytes")]
     fields = ("data", "binaryData", "immutable") if old.get("immutable") else ()
@@ -127,7 +127,7 @@ def _pod(pod: Obj, old: Obj) -> list[Problem]:
 
 
 def _frozen(spec: Json) -> Json:
-    """A pod's spec without what may change."""
+    """Return a pod's spec without what may change."""
     images = {"initContainers": 0, "containers": [{**one, "image": ""} for one in containers_of(spec)]}
     return {key: value for key, value in spec.items() if key not in _POD_MUTABLE} | images
 
@@ -157,7 +157,7 @@ def _job(job: Obj, old: Obj) -> list[Problem]:
 
 
 def _fixed(pod: Json) -> Json:
-    """What of the pods of a Job may not change while it waits: queues choose their nodes and resources."""
+    """Return what of a Job's pods may not change while it waits: queues choose nodes and resources."""
     kinds = [kind for kind in ("initContainers", "containers") if kind in pod]
     sized = {kind: [{**one, "resources": {}} for one in pod[kind]] for kind in kinds}
     return {key: value for key, value in pod.items() if key not in _SCHEDULING} | sized
@@ -172,7 +172,7 @@ _CHECKS = {"configmaps": _data, "secrets": _data, "pods": _pod, "daemonsets": _d
 
 
 def check_references(store: Store, namespace: str, name: str, spec: Json) -> None:
-    """Refuse a pod of an account or a priority that is not there. Raises ApiError 403."""
+    """Refuse a pod with a missing account or priority; raise ApiError 403."""
     account, priority = spec["serviceAccountName"], spec.get("priorityClassName")
     if account != "default" and store.get("serviceaccounts", namespace, account) is None:
         why = f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
@@ -182,7 +182,7 @@ def check_references(store: Store, namespace: str, name: str, spec: Json) -> Non
 
 
 def check_namespace(resource: str, obj: Obj, namespace: Obj | None) -> None:
-    """Refuse to create in a namespace that is missing or going. Raises ApiError 403 or 404."""
+    """Refuse to create in a namespace that is missing or being deleted; raise ApiError 403 or 404."""
     if namespace is None:
         raise not_found("namespaces", obj.namespace)
     if namespace.deleting:

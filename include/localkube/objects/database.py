@@ -1,8 +1,8 @@
-"""SQLite below the stores: clusters and their objects survive a restart, also a kill -9.
+"""SQLite below the stores: clusters and their objects survive a restart, even a kill -9.
 
-What is written is committed together, within a twentieth of a second. A request is answered only after
-the commit (`durable`) of what it changes or tells of. WAL with synchronous=NORMAL loses nothing when the
-process dies; losing power may cost the last moments.
+Writes are committed together, within a twentieth of a second. A request is answered only after the commit
+(`durable`) of what it changes or reports. WAL with synchronous=NORMAL loses nothing when the process dies;
+losing power may cost the last moments.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Database:
         self._commit: asyncio.Future[None] | None = None
 
     def clusters(self) -> list[tuple[str, Json, str, int]]:
-        """Name, spec, token and first unused version of each cluster, in the order they were made."""
+        """Return name, spec, token and first unused version of each cluster, oldest first."""
         rows = self._connection.execute("SELECT name, spec, token, revision FROM clusters ORDER BY rowid")
         return [(name, json.loads(spec), token, revision + _GAP) for name, spec, token, revision in rows]
 

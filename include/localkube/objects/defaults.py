@@ -8,7 +8,7 @@ from localkube.objects.object import Json, Obj, containers_of, lookup
 
 _ROLLING = {"maxSurge": 0, "maxUnavailable": 1}
 _DAEMON_COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
-# Of the fields of a type, those that depend on no other; called where each object gets its own.
+# Defaults that depend on no other field; called where each object needs its own.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "PodSpec": {
         "restartPolicy": "Always",
@@ -65,25 +65,25 @@ def complete(obj: Obj) -> Obj:
 
 
 def generated_name(prefix: str) -> str:
-    """A name from metadata.generateName, as the API server makes it: the prefix and five characters."""
+    """Generate a name from metadata.generateName, as the API server does: the prefix and five characters."""
     return prefix[:LONGEST_PREFIX] + "".join(secrets.choice(_ALPHABET) for _ in range(5))
 
 
 def new_pod(metadata: Json, spec: Json) -> Obj:
-    """A pod of a spec that has its defaults, which pods may share."""
+    """Return a pod with a spec that has its defaults, which pods may share."""
     status = {"phase": "Pending", "qosClass": _qos_class(spec)}
     return Obj(apiVersion="v1", kind="Pod", metadata=metadata, spec=spec, status=status)
 
 
 def admitted(spec: Json) -> Json:
-    """A pod spec with what is added to pods, but not to the templates of Jobs and DaemonSets."""
+    """Return a pod spec with what pods get, but not the templates of Jobs and DaemonSets."""
     tolerations = list(spec.get("tolerations") or ())
     tolerations += [one for one in _TOLERATIONS if one not in tolerations]
     return {"serviceAccountName": "default", **spec, "tolerations": tolerations}
 
 
 def job_selector(job: Obj) -> Json:
-    """What selects the pods of a Job."""
+    """Return what selects the pods of a Job."""
     return {"matchLabels": {"batch.kubernetes.io/controller-uid": job.uid}}
 
 
@@ -103,7 +103,7 @@ def _pod_spec(spec: Json) -> None:
 
 
 def _qos_class(spec: Json) -> str:
-    """Guaranteed when all limits for cpu and memory equal the requests, BestEffort without any."""
+    """Return Guaranteed when all limits for cpu and memory equal the requests, BestEffort without any."""
     asked = [one["resources"] for one in containers_of(spec)]
     if not any(one.get("requests") or one.get("limits") for one in asked):
         return "BestEffort"

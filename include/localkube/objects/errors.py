@@ -1,4 +1,4 @@
-"""What the API refuses, as the Status objects a Kubernetes client understands."""
+"""The API's refusals, as the Status objects that Kubernetes clients understand."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _REASONS = {
     415: "UnsupportedMediaType",
     422: "Invalid",
     500: "InternalError",
-    501: "NotImplemented",  # what Kubernetes has and localkube has not
+    501: "NotImplemented",  # what Kubernetes has and localkube does not
 }
 
 
@@ -32,33 +32,33 @@ class ApiError(Exception):
 
 
 def not_found(kind: str, name: str) -> ApiError:
-    """404 for an object."""
+    """Return 404 for an object."""
     return ApiError(404, f'{kind} "{name}" not found', name=name, kind=kind)
 
 
 def no_such_path() -> ApiError:
-    """404 for a resource or path that does not exist here."""
+    """Return 404 for a resource or path that does not exist here."""
     return ApiError(404, "the server could not find the requested resource")
 
 
 def not_allowed(method: str) -> ApiError:
-    """405 for a verb the resource does not have."""
+    """Return 405 for a verb that the resource does not have."""
     return ApiError(405, f"the server does not allow {method} on the requested resource")
 
 
 def conflict(kind: str, name: str) -> ApiError:
-    """409 on a stale write."""
+    """Return 409 for a stale write."""
     why = "the object has been modified; please apply your changes to the latest version and try again"
     return ApiError(409, f'Operation cannot be fulfilled on {kind} "{name}": {why}', name=name, kind=kind)
 
 
 def refused(kind: str, name: str, why: str, **more: Any) -> ApiError:
-    """403 with a reason."""
+    """Return 403 with a reason."""
     return ApiError(403, f'{kind} "{name}" is forbidden: {why}', name=name, kind=kind, **more)
 
 
 def unsupported_media_type(given: str) -> ApiError:
-    """415; kubectl's own generators send protobuf, which only files given to it avoid."""
+    """Return 415; kubectl's own generators send protobuf, which only files given to it avoid."""
     advice = "; pipe `kubectl create ... --dry-run=client -o yaml` to `kubectl create -f -`"
     message = f"the body of the request was in an unknown format: {given}; accepted media types include: "
     return ApiError(415, f"{message}application/json{advice if 'protobuf' in given else ''}")

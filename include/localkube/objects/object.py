@@ -17,7 +17,7 @@ _SUFFIX |= {f"{s}i": 1024.0**n for n, s in enumerate("KMGTPE", 1)}
 
 
 def lookup(obj: object, path: str) -> Any:
-    """The value at a dotted path, or None where any part is missing."""
+    """Return the value at a dotted path, or None where any part is missing."""
     for part in path.split("."):
         if not isinstance(obj, dict):
             return None
@@ -28,8 +28,8 @@ def lookup(obj: object, path: str) -> Any:
 class Obj(Json):
     """An object of the API.
 
-    It is shared between the store, the watch history and the controllers, and the pods of one Job share their
-    spec: it is never changed in place, a changed one is a new one along the changed path.
+    The store, the watch history and the controllers share it, and the pods of one Job share their spec. So it
+    is never changed in place: a change makes a new object along the changed path.
     """
 
     __slots__ = ()
@@ -40,7 +40,7 @@ class Obj(Json):
 
     @property
     def namespace(self) -> str:
-        """The namespace, or "" for what has none."""
+        """The namespace, or "" without one."""
         return str(self["metadata"].get("namespace", ""))
 
     @property
@@ -81,7 +81,7 @@ class Obj(Json):
 
     @property
     def deleting(self) -> bool:
-        """Whether deletion was asked for."""
+        """Whether its deletion was requested."""
         return "deletionTimestamp" in self["metadata"]
 
     @property
@@ -96,23 +96,23 @@ class Obj(Json):
         return [one for kind in kinds for one in self.at(f"status.{kind}") or ()]
 
     def key(self, resource: str) -> Key:
-        """Its key in the store."""
+        """Return its key in the store."""
         return resource, self.namespace, self.name
 
     def at(self, path: str) -> Any:
-        """The value at a dotted path, or None where any part is missing."""
+        """Return the value at a dotted path, or None where any part is missing."""
         return lookup(self, path)
 
     def replaced(self, **parts: Any) -> "Obj":
-        """The object with these parts in place of its own."""
+        """Return the object with these parts in place of its own."""
         return Obj({**self, **parts})
 
     def with_metadata(self, **fields: Any) -> "Obj":
-        """The object with these metadata fields set; a field given as None is left out."""
+        """Return the object with these metadata fields set; None removes a field."""
         return self._with("metadata", fields)
 
     def with_status(self, **fields: Any) -> "Obj":
-        """The object with these status fields set; a field given as None is left out."""
+        """Return the object with these status fields set; None removes a field."""
         return self._with("status", fields)
 
     def _with(self, part: str, fields: Json) -> "Obj":
@@ -120,19 +120,19 @@ class Obj(Json):
         return self.replaced(**{part: {key: value for key, value in merged.items() if value is not None}})
 
     def without_finalizer(self, finalizer: str) -> "Obj":
-        """The object without one of its finalizers."""
+        """Return the object without one of its finalizers."""
         return self.with_metadata(finalizers=[one for one in self.finalizers if one != finalizer] or None)
 
     def condition(self, kind: str) -> Json:
-        """The condition of that type; empty when there is none."""
+        """Return the condition of that type; empty when there is none."""
         return next((one for one in self.at("status.conditions") or () if one["type"] == kind), {})
 
     def is_true(self, kind: str) -> bool:
-        """Whether the condition of that type is True."""
+        """Return whether the condition of that type is True."""
         return self.condition(kind).get("status") == "True"
 
     def with_condition(self, kind: str, status: bool, reason: str = "", message: str = "") -> "Obj":
-        """The object with one condition replaced or appended; its time moves only with its status."""
+        """Return the object with one condition replaced or appended; its time moves only with its status."""
         old, known = self.condition(kind), list(self.at("status.conditions") or ())
         since = old["lastTransitionTime"] if old.get("status") == str(status) else now()
         place = known.index(old) if old else len(known)
@@ -142,18 +142,18 @@ class Obj(Json):
 
 @lru_cache(maxsize=1024)
 def _condition(kind: str, status: str, since: str, reason: str, message: str) -> Json:
-    """A condition; the many pods that say the same share it."""
+    """Return a condition; the many pods with the same one share it."""
     entry: Json = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": since}
     return entry | ({"reason": reason} if reason else {}) | ({"message": message} if message else {})
 
 
 def containers_of(spec: Json) -> list[Json]:
-    """The containers of a pod spec, in the order in which they start."""
+    """Return the containers of a pod spec, in the order in which they start."""
     return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
 
 
 def amounts_of(spec: Json, kind: str) -> Amounts:
-    """The requests or limits of a pod: the sum of its containers, or one init container that has more."""
+    """Return the requests or limits of a pod: its containers' sum, or those of a larger init container."""
     main, *alone = (
         [lookup(one, f"resources.{kind}") or {} for one in group]
         for group in (spec["containers"], *([one] for one in spec.get("initContainers") or ()))
@@ -166,7 +166,7 @@ def amounts_of(spec: Json, kind: str) -> Amounts:
 
 
 def contents_of(obj: Json) -> dict[str, bytes]:
-    """What a ConfigMap or Secret holds, by key."""
+    """Return the content of a ConfigMap or Secret, by key."""
     contents = {key: base64.b64decode(text) for key, text in (obj.get("binaryData") or {}).items()}
     for key, text in (obj.get("data") or {}).items():
         contents[key] = base64.b64decode(text) if obj["kind"] == "Secret" else text.encode()
@@ -175,7 +175,7 @@ def contents_of(obj: Json) -> dict[str, bytes]:
 
 @lru_cache(maxsize=4096, typed=True)
 def quantity(text: object) -> float:
-    """The value of a Kubernetes quantity ("900m", "6Gi", 2); raises ValueError when it is none."""
+    """Return the value of a Kubernetes quantity ("900m", "6Gi", 2); raise ValueError for another text."""
     match = _QUANTITY.fullmatch(str(text))
     if match is None or isinstance(text, bool):
         raise ValueError(f"{text!r} is no quantity such as 500m, 2 or 6Gi")
@@ -184,18 +184,18 @@ def quantity(text: object) -> float:
 
 
 def now() -> str:
-    """The time as the API writes it."""
+    """Return the time in the API's form."""
     return at(int(time.time()))
 
 
 @lru_cache(maxsize=256)
 def at(epoch: int) -> str:
-    """Seconds since the epoch as the API writes them."""
+    """Return seconds since the epoch in the API's form."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seconds(timestamp: str) -> float:
-    """A timestamp of the API as seconds since the epoch. Raises ValueError."""
+    """Return a timestamp of the API as seconds since the epoch; raise ValueError."""
     moment = datetime.fromisoformat(timestamp)
     if moment.tzinfo is None:
         raise ValueError(f"{timestamp!r} has no time zone")

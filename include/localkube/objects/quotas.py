@@ -1,6 +1,6 @@
-"""Resource quotas: how many objects a namespace may have, and how much its pods may ask for.
+"""Resource quotas: how many objects a namespace may have, and how much its pods may request.
 
-A quota speaks before the name does: what is there already is refused with 403, not with 409.
+The quota is checked before the name: an existing object is refused with 403, not with 409.
 """
 
 from collections import Counter
@@ -10,13 +10,13 @@ from localkube.objects.object import Obj, amounts_of, containers_of, lookup, qua
 from localkube.objects.resources import RESOURCES, Resource
 from localkube.objects.store import Store
 
-_OLD_NAMES = ("pods", "configmaps", "secrets", "resourcequotas")  # of what has names without "count/" too
+_OLD_NAMES = ("pods", "configmaps", "secrets", "resourcequotas")  # these are also counted without "count/"
 _PATHS = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")  # below the resources of a pod
 _COMPUTE = {path: path for path in _PATHS} | {name: f"requests.{name}" for name in ("cpu", "memory")}
 
 
 def check_quotas(store: Store, resource: Resource, obj: Obj) -> None:
-    """Refuse an object that a quota of its namespace has no room for. Raises ApiError 403."""
+    """Refuse an object for which a quota of its namespace has no room; raise ApiError 403."""
     about = f"{resource.plural}.{resource.group}".rstrip(".")
     for quota in store.objects("resourcequotas", obj.namespace) if resource.namespaced else ():
         hard, wanted = quota.at("spec.hard") or {}, _usage(resource, obj)
@@ -40,7 +40,7 @@ def check_quotas(store: Store, resource: Resource, obj: Obj) -> None:
 
 
 def used_of(store: Store, quota: Obj) -> dict[str, float]:
-    """What there is in a quota's namespace of all that it limits."""
+    """Return what a quota's namespace uses of everything that it limits."""
     hard, used = quota.at("spec.hard") or {}, Counter[str]()
     for resource in RESOURCES.values():
         if any(_concerns(key, resource) for key in hard):
@@ -54,13 +54,13 @@ def _concerns(key: str, resource: Resource) -> bool:
 
 
 def _counts(resource: Resource) -> set[str]:
-    """The keys under which objects of a resource are counted."""
+    """Return the keys under which objects of a resource are counted."""
     old = {resource.plural} if resource.plural in _OLD_NAMES else set()
     return {f"count/{resource.plural}.{resource.group}".rstrip("."), *old}
 
 
 def _usage(resource: Resource, obj: Obj) -> dict[str, float]:
-    """What one object takes of each key; a pod that has ended is an object, and nothing else."""
+    """Return what one object takes of each key; a pod that has ended counts only as an object."""
     usage = dict.fromkeys(_counts(resource), 1.0)
     if resource.plural != "pods":
         return usage
@@ -72,7 +72,7 @@ def _usage(resource: Resource, obj: Obj) -> dict[str, float]:
 
 
 def _unspecified(pod: Obj, hard: dict[str, str]) -> str:
-    """What a quota limits and containers do not ask for: "limits.cpu for: a,b; limits.memory for: b"."""
+    """Return what a quota limits and containers omit: "limits.cpu for: a,b; limits.memory for: b"."""
     missing = {
         key: [one["name"] for one in containers_of(pod["spec"]) if lookup(one, f"resources.{path}") is None]
         for key, path in sorted(_COMPUTE.items())

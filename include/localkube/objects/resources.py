@@ -1,6 +1,6 @@
-"""The resources a cluster serves, and discovery: how clients learn of them.
+"""The resources that a cluster serves, and discovery, by which clients learn of them.
 
-What is not in this table does not exist for a client (404), as on a cluster without that API.
+Anything else does not exist for a client (404), as on a cluster without that API.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "updat
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind of object: its names, its place in the API, and what can be selected by field."""
+    """One kind of object: its names, its place in the API, and the fields that can be selected."""
 
     plural: str
     kind: str
@@ -65,7 +65,7 @@ _ALL = (
     Resource("resourcequotas", "ResourceQuota", "quota", subresources=_STATUS),
     Resource("events", "Event", "ev", fields=_EVENT_FIELDS),
     Resource("daemonsets", "DaemonSet", "ds", "apps", subresources=_STATUS),
-    # Kept and not enforced, as in a cluster whose network plugin knows no policies.
+    # Stored but not enforced, as in a cluster whose network plugin knows no policies.
     Resource("networkpolicies", "NetworkPolicy", "netpol", "networking.k8s.io"),
     Resource("jobs", "Job", "", "batch", subresources=_STATUS, fields=("status.successful",)),
 )

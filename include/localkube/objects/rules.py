@@ -1,6 +1,6 @@
-"""What the fields of an object must be, and what those of pods, Jobs and DaemonSets must be to one another.
+"""The rules for the fields of objects, and between the fields of pods, Jobs and DaemonSets.
 
-A rule belongs to a field of a type and sees a value whose own fields are in order and have their defaults.
+A rule belongs to a field of a type and gets a value whose own fields are valid and have their defaults.
 """
 
 import json
@@ -22,29 +22,29 @@ class Problem(NamedTuple):
 
 
 def required(field: str, detail: str = "") -> Problem:
-    """A field that is missing or empty."""
+    """Report a field that is missing or empty."""
     return Problem(field, "FieldValueRequired", "Required value" + (f": {detail}" if detail else ""))
 
 
 def invalid(field: str, value: Any, detail: str) -> Problem:
-    """A value that is not right; the detail says what is."""
+    """Report a wrong value; the detail says what is right."""
     return Problem(field, "FieldValueInvalid", f"Invalid value: {json.dumps(value)}: {detail}")
 
 
 def unsupported(field: str, value: Any, allowed: Iterable[str]) -> Problem:
-    """A value that is none of those there are."""
+    """Report a value that is not among the allowed ones."""
     listed = ", ".join(json.dumps(one) for one in allowed)
     message = f"Unsupported value: {json.dumps(value)}: supported values: {listed}"
     return Problem(field, "FieldValueNotSupported", message)
 
 
 def forbidden(field: str, detail: str) -> Problem:
-    """A field that may not be set."""
+    """Report a field that may not be set."""
     return Problem(field, "FieldValueForbidden", f"Forbidden: {detail}")
 
 
 def unprocessable(kind: str, name: str, problems: Iterable[Problem], group: str = "") -> ApiError:
-    """422 with one cause for each field that has a problem."""
+    """Return 422 with one cause for each field that has a problem."""
     causes = [one._asdict() for one in problems]
     sentences = [f"{cause['field']}: {cause['message']}" for cause in causes]
     listed = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
@@ -53,7 +53,7 @@ def unprocessable(kind: str, name: str, problems: Iterable[Problem], group: str 
     return ApiError(422, f'{qualified} "{name}" is invalid: {listed}', **about, causes=causes)
 
 
-Rule = Callable[[Any], Iterable[Problem]]  # the field of its problems goes on from the one it belongs to
+Rule = Callable[[Any], Iterable[Problem]]  # a problem's field continues the one that the rule belongs to
 
 VOLUMES = ("emptyDir", "configMap", "secret", "hostPath")
 FIELDS = (
@@ -75,7 +75,7 @@ _LABEL_NAME_RULE = f"after an optional DNS subdomain and '/', {_LABEL_VALUE_RULE
 
 
 def name_problems(name: str, of_namespace: bool) -> Iterator[Problem]:
-    """What is wrong with the name of an object; a namespace's is a label, being part of host names."""
+    """Check the name of an object; a namespace's is a label, being part of host names."""
     pattern, rule = (_LABEL, _LABEL_RULE) if of_namespace else (_SUBDOMAIN, _SUBDOMAIN_RULE)
     if not name:
         yield required("metadata.name", "name or generateName is required")

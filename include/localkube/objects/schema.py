@@ -1,7 +1,7 @@
-"""The shape of the objects: what fields there are and of what type, taken over from Kubernetes (schema.json).
+"""The fields and types of the objects, taken from Kubernetes (schema.json).
 
-The real server drops what it does not know and says so, and refuses what has the wrong type before it looks
-at anything else. With that done here, the rest of the code may rely on types and on required fields.
+The real server drops unknown fields with a warning, and refuses wrong types before anything else. With that
+done here, the rest of the code may rely on types and on required fields.
 """
 
 import base64
@@ -40,7 +40,7 @@ class Decoder:
         self.problems: list[Problem] = []
 
     def decode(self, obj: Json) -> Json:
-        """The object with defaults and without unknown fields. Raises ApiError 400 for a wrong type."""
+        """Return the object with defaults and without unknown fields; raise ApiError 400 for a wrong type."""
         return self._object(self._kind, obj, "")
 
     def _object(self, kind: str, value: Json, path: str) -> Json:

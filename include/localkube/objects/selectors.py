@@ -46,13 +46,13 @@ def _requirements(text: str) -> list[tuple[str, str, list[str]]]:
 
 
 def label_selector(text: str) -> Match | None:
-    """The test a labelSelector parameter stands for; None when it is empty."""
+    """Return the test for a labelSelector parameter; None when it is empty."""
     wanted = _requirements(text)
     return (lambda obj: all(_holds(obj.labels, *one) for one in wanted)) if wanted else None
 
 
 def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
-    """The test a fieldSelector parameter stands for; allowed are the paths that can be selected."""
+    """Return the test for a fieldSelector parameter; allowed are the paths that can be selected."""
     wanted = _requirements(text)
     for path, operator, _ in wanted:
         if path not in allowed or operator not in ("In", "NotIn"):
@@ -62,14 +62,14 @@ def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
 
 
 def _field(obj: Obj, path: str) -> Labels:
-    """The field as text; `status.successful` is what selectors call the number of a Job's succeeded pods."""
+    """Return the field as text; selectors call the number of a Job's succeeded pods `status.successful`."""
     value = (obj.at("status.succeeded") or 0) if path == "status.successful" else obj.at(path)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return {path: "" if value is None else text}
 
 
 def selects(selector: Json | None, labels: Labels) -> bool:
-    """Whether a LabelSelector (matchLabels, matchExpressions) selects these labels; None selects nothing."""
+    """Return whether a LabelSelector selects these labels; None selects nothing."""
     if selector is None:
         return False
     same = (selector.get("matchLabels") or {}).items() <= labels.items()
@@ -77,5 +77,5 @@ def selects(selector: Json | None, labels: Labels) -> bool:
 
 
 def expressions_hold(expressions: Iterable[Json], labels: Labels) -> bool:
-    """Whether all matchExpressions hold for these labels."""
+    """Return whether all matchExpressions hold for these labels."""
     return all(_holds(labels, one["key"], one["operator"], one.get("values") or []) for one in expressions)

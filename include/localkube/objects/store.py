@@ -1,8 +1,8 @@
-"""The objects of one cluster: versions, conflicts, watch history and the indexes controllers live on.
+"""The objects of one cluster: versions, conflicts, watch history and the controllers' indexes.
 
 Every change gets the next resourceVersion, is appended to its resource's history (which watches read) and is
-told to the subscribers (which only take a note and work later). Deletion ends here as well: an object that is
-being deleted goes as soon as its last finalizer is gone and, for a pod, its grace period is zero.
+sent to the subscribers (which only enqueue work). Deletion ends here as well: an object being deleted is
+removed as soon as its last finalizer is gone and, for a pod, its grace period is zero.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Event:
 
 
 class History:
-    """The last events of one resource, for those who watch it."""
+    """The last events of one resource, for watches."""
 
     def __init__(self, floor: int) -> None:
         self._events: list[Event] = []
@@ -54,7 +54,7 @@ class History:
         self._changed = asyncio.Event()
 
     async def after(self, revision: int, timeout: float) -> list[Event]:
-        """The events after a version, at most 500, or none when the time is over. Raises ApiError 410."""
+        """Return at most 500 events after a version, or none after the time-out; raise ApiError 410."""
         if not (events := self._since(revision)):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), timeout)
@@ -81,7 +81,7 @@ class Store:
         self._persist = persist
 
     def load(self, objects: Iterable[tuple[str, bytes]]) -> None:
-        """Take in what an earlier process left; no event is told."""
+        """Load what an earlier process left, without events."""
         for resource, raw in objects:
             obj = Obj(msgspec.json.decode(raw))
             self._place(obj.key(resource), obj)
@@ -96,30 +96,30 @@ class Store:
         return self._items[resource][namespace].get(name)
 
     def existing(self, resource: str, namespace: str, name: str) -> Obj:
-        """Raises ApiError 404."""
+        """Return the object; raise ApiError 404."""
         found = self.get(resource, namespace, name)
         if found is None:
             raise not_found(resource, name)
         return found
 
     def current(self, resource: str, obj: Obj) -> Obj | None:
-        """The same object as it is now, if it is still there; not another of its name."""
+        """Return the same object as it is now, if it still exists; not another of its name."""
         found = self.get(*obj.key(resource))
         return found if found and found.uid == obj.uid else None
 
     def objects(self, resource: str, namespace: str = "") -> list[Obj]:
-        """In key order, of one namespace or ("") of all."""
+        """Yield objects in key order, of one namespace or ("") of all."""
         spaces = self._items[resource]
         wanted = [spaces.get(namespace, {})] if namespace else [spaces[one] for one in sorted(spaces)]
         return [space[name] for space in wanted for name in sorted(space)]
 
     def dependents(self, owner: Obj) -> list[tuple[str, Obj]]:
-        """What names this object among its owners, with its resource."""
+        """Yield the objects with this one among their owners, with their resource."""
         keys = sorted(self.owned.get(owner.uid, ()))
         return [(key[0], obj) for key in keys if (obj := self.get(*key)) is not None]
 
     def create(self, resource: str, given: Json, dry_run: bool = False) -> Obj:
-        """Store a new object, which gets its uid unless it has one. Raises ApiError 409."""
+        """Store a new object, which gets its uid unless it has one; raise ApiError 409."""
         obj = Obj(given)
         key = obj.key(resource)
         if self.get(*key) is not None:
@@ -145,7 +145,7 @@ class Store:
         return self._commit("DELETED" if gone else "MODIFIED", key, obj, old)
 
     def remove(self, resource: str, obj: Obj) -> Obj:
-        """Take the object out, whatever its finalizers say."""
+        """Remove the object, whatever its finalizers say."""
         return self._commit("DELETED", obj.key(resource), obj, obj)
 
     def _commit(self, kind: str, key: Key, obj: Obj, old: Obj | None) -> Obj:

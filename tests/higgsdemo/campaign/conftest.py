@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from campaign_changes import with_changes
+from higgsdemo.campaign import CampaignError, parse_campaign
 
 ELECTRONS = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
 VALID: dict[str, Any] = {
@@ -27,3 +28,15 @@ Change = Callable[[dict[str, Any]], dict[str, Any]]
 def changed() -> Change:
     """A function that gives a valid campaign with values at some paths replaced, or removed by `...`."""
     return partial(with_changes, VALID)
+
+
+@pytest.fixture
+def refusal(changed: Change) -> Callable[[dict[str, Any]], str]:
+    """What is said of a valid campaign with such changes, after the name of its file."""
+
+    def refuse(changes: dict[str, Any]) -> str:
+        with pytest.raises(CampaignError) as refused:
+            parse_campaign(changed(changes), "higgs.json")
+        return str(refused.value).removeprefix("higgs.json")
+
+    return refuse

@@ -8,6 +8,7 @@ import pytest
 from higgsdemo.campaign import CampaignError, apply_conf, parse_campaign
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
+Refusal = Callable[[dict[str, Any]], str]
 MAIL = {
     "notifier": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
     "kwargs": {"smtp_conn_id": "smtp_default", "to": "a@example.org", "subject": "{{ dag_run.run_id }}"},
@@ -41,10 +42,8 @@ def test_templates_in_the_arguments_are_left_to_airflow(changed: Change) -> None
         ),
     ],
 )
-def test_what_is_wrong_is_said(changed: Change, notifications: dict[str, Any], message: str) -> None:
-    with pytest.raises(CampaignError) as refused:
-        parse_campaign(changed({"notifications": notifications}), "mine.json")
-    assert str(refused.value) == f"mine.json: {message}"
+def test_what_is_wrong_is_said(refusal: Refusal, notifications: dict[str, Any], message: str) -> None:
+    assert refusal({"notifications": notifications}) == f": {message}"
 
 
 def test_no_trigger_can_name_a_notifier(changed: Change) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.campaign import CampaignError, Cluster, apply_conf, parse_campaign
+from higgsdemo.campaign import Cluster, apply_conf, parse_campaign
 
 EKS = {
     "cluster_role": "arn:aws:iam::123456789012:role/eks-cluster",
@@ -101,77 +101,3 @@ def test_an_entrys_input_does_not_take_the_connection_of_the_defaults_input(chan
     document["defaults"] |= {"input": "gs://copy", "input_connection": "google"}
     document["mapping"][1]["input"] = "s3://copy"
     assert [cluster.input_connection for cluster in clusters(document)] == ["google", "aws_default"]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"mapping.0.gke": {"disc_gb": 9}},
-            ': mapping[0].gke has no field "disc_gb"; did you mean "disk_gb"? (the fields are disk_gb, spot, '
-            "min_nodes, max_nodes, project, zones, network, subnet_range, disk_type, local_ssds, "
-            "release_channel, service_account)",
-        ),
-        (
-            {"mapping.0.eks": EKS},
-            ': mapping[0].eks is of no use: the cluster\'s provider is "gke"',
-        ),
-        (
-            {"mapping.0": {"provider": "eks", "flavor": "m5.large", "datasets": ["x/"], "eks": {}}},
-            ' has 2 problems:\n- mapping[0].datasets[0] is "x/"; an index file\'s name is '
-            '<dataset>_file_index.txt\n- mapping[0].eks needs "cluster_role", "node_role" and "subnets", '
-            "here or in defaults",
-        ),
-        (
-            {"mapping.0.gke": {"min_nodes": 1}},
-            ": mapping[0].gke.min_nodes needs max_nodes beside it",
-        ),
-        (
-            {"mapping.0.gke": {"max_nodes": 3}, "mapping.0.nodes": 4},
-            ": mapping[0].gke has 4 to 3 nodes, and the cluster 4",
-        ),
-        (
-            {"mapping.0.gke": {"min_nodes": 5, "max_nodes": 9}, "mapping.0.nodes": 4},
-            ": mapping[0].gke has 5 to 9 nodes, and the cluster 4",
-        ),
-        (
-            {"mapping.0.gke": {"subnet_range": "10.300.0.0/21"}},
-            ': mapping[0].gke.subnet_range is "10.300.0.0/21"; it must be an IPv4 range such as '
-            "10.110.0.0/21",
-        ),
-        (
-            {"mapping.0.pod_identity": "me@example.org"},
-            ': mapping[0].pod_identity is "me@example.org"; it must be a Google service account\'s e-mail '
-            "address or the ARN of an IAM role",
-        ),
-    ],
-)
-def test_wrong_options_are_refused_with_one_message(
-    changed: Change, change: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(CampaignError) as refused:
-        clusters(changed(change))
-    assert str(refused.value) == f"higgs.json{message}"
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"defaults.shards_per_pod": 2},
-            "mapping[0].shards_per_pod is 2; with the workload aod it must be 1",
-        ),
-        (
-            {"mapping.0.datasets": [{"url": "s3://elsewhere/a"}]},
-            "mapping[0].datasets[0] belongs to no sample, which the workload aod needs to know: give it one "
-            "(sample)",
-        ),
-    ],
-)
-def test_what_the_cmssw_image_cannot_do_is_refused(
-    changed: Change, change: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(CampaignError) as refused:
-        clusters(changed({"workload": "aod"} | change))
-    assert message in str(refused.value)
-    clusters(changed(change))

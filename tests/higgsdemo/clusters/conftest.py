@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from clouds.amazon import Amazon
+from clouds.contract import Cloud, OnEks, OnGke
 from clouds.fixtures import gate
 from clouds.gate import Gate
 from clouds.google import Google
@@ -34,3 +35,11 @@ def google(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", google.connection())
     yield google
     google.stop()
+
+
+@pytest.fixture(params=["gke", "eks"])
+def cloud(request: pytest.FixtureRequest) -> Cloud:
+    """Each cloud in turn, as the tests of every provider see it."""
+    if request.param == "gke":
+        return OnGke(request.getfixturevalue("google"))
+    return OnEks(request.getfixturevalue("amazon"))

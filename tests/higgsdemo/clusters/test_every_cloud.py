@@ -1,0 +1,223 @@
+"""What every cloud keeps to: clusters of GKE and EKS are made, adopted, waited for and deleted alike."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+from kubernetes.client import BatchV1Api, CoreV1Api
+
+from clouds.contract import NAME, Cloud, created, deleted
+from clouds.waits import wait_for_a_job
+from higgsdemo.clusters import ClusterError, Phase, provider_of
+from higgsdemo.clusters.tokens import HEADROOM
+from higgsdemo.kubernetes.labels import labels
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.created import note, noted
+from localkube_server import indexed_job
+
+MANIFESTS = Path(__file__).parents[1] / "manifests"
+PODS = "pods@cms-open-data.iam.gserviceaccount.com"
+ROLE = "arn:aws:iam::123456789012:role"
+NOTHING = f"there is no cluster {NAME} of ours to delete"
+
+
+def on(*cases: tuple[Any, ...], names: str = "part") -> pytest.MarkDecorator:
+    """Cases of which each names its cloud first."""
+    return pytest.mark.parametrize(("cloud", *names.split()), cases, indirect=["cloud"])
+
+
+def test_a_cluster_is_made_by_the_reviewed_requests_and_answers(cloud: Cloud) -> None:
+    assert created(cloud.run()) == cloud.made
+    assert cloud.sent() == [json.loads((MANIFESTS / f"{name}.json").read_text()) for name in cloud.manifests]
+    assert len(cloud.gate.objects(NAME, "/api/v1/nodes")) == 2
+    assert len(CoreV1Api(provider_of(cloud.run()).connect()).list_node().items) == 2
+    assert cloud.gate.clusters[NAME].refused == 0
+
+
+def test_a_cluster_is_deleted_part_by_part(cloud: Cloud) -> None:
+    created(cloud.run())
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
+    assert (cloud.clusters(), cloud.deletions()) == ([], cloud.parts())
+    assert provider_of(cloud.run()).state().phase == Phase.ABSENT
+
+
+def test_what_is_there_with_the_same_shape_is_adopted(cloud: Cloud) -> None:
+    created(cloud.run())
+    before = cloud.sent()
+    assert created(cloud.run()) == cloud.made
+    assert cloud.sent() == before
+
+
+@on(
+    ("gke", {"flavor": "n2-standard-8"}, "flavor is n1-highmem-16, wanted n2-standard-8"),
+    ("gke", {"nodes": 3}, "nodes is 2, wanted 3"),
+    ("gke", {"dpath": "/mnt/disks/ssd0"}, "local_ssds is 0, wanted 1"),
+    (
+        "gke",
+        {"gke": {"subnet_range": "10.111.0.0/21"}},
+        "subnet_range is 10.110.0.0/21, wanted 10.111.0.0/21",
+    ),
+    ("gke", {"gke": {"max_nodes": 9}}, "min_nodes is none, wanted 2; max_nodes is none, wanted 9"),
+    ("gke", {"pod_identity": PODS}, "workload identity is none, wanted cms-open-data.svc.id.goog"),
+    ("eks", {"flavor": "m5.large"}, "flavor is m5.4xlarge, wanted m5.large"),
+    ("eks", {"nodes": 3}, "min_nodes is 2, wanted 3; max_nodes is 2, wanted 3; nodes is 2, wanted 3"),
+    ("eks", {"eks": {"spot": True}}, "spot is False, wanted True"),
+    ("eks", {"eks": {"cluster_role": f"{ROLE}/other"}}, f"role is {ROLE}/eks-cluster, wanted {ROLE}/other"),
+    names="change difference",
+)
+def test_what_is_there_with_another_shape_is_refused_by_the_difference(
+    cloud: Cloud, change: dict[str, Any], difference: str
+) -> None:
+    created(cloud.run())
+    with pytest.raises(TaskFailedForGood) as refused:
+        created(cloud.run(**change))
+    assert str(refused.value) == (
+        f"cluster {NAME} is there already with another shape: {difference}. Change the campaign, or remove "
+        "the cluster (stage 'cleanup' with cleanup 'clusters')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "told"),
+    [
+        ({"campaign": "higgs-minimal"}, {}, "made by the campaign higgs-minimal: give this"),
+        ({"airflow": "theirs"}, {"airflow": "ours"}, "made by the campaign higgs-full in another Airflow"),
+        (None, {}, "was not made by a campaign: give this one another name"),
+    ],
+)
+def test_anothers_cluster_is_neither_adopted_nor_deleted(
+    cloud: Cloud, theirs: dict[str, Any] | None, ours: dict[str, Any], told: str
+) -> None:
+    if theirs is None:
+        cloud.stranger()
+    else:
+        created(cloud.run(**theirs))
+    with pytest.raises(TaskFailedForGood, match=told):
+        created(cloud.run(**ours))
+    with pytest.raises(AirflowSkipException, match=NOTHING):
+        deleted(cloud.run(**ours))
+    assert cloud.deletions() == []
+
+
+def test_a_cluster_that_names_no_airflow_is_adopted_and_deleted(cloud: Cloud) -> None:
+    created(cloud.run())  # as before Airflows had names
+    assert created(cloud.run(airflow="ours")) == cloud.made
+    assert deleted(cloud.run(airflow="ours")) == {"cluster_name": NAME}
+
+
+def test_a_cluster_that_is_not_there_cannot_be_reached_and_needs_no_deletion(cloud: Cloud) -> None:
+    with pytest.raises(ClusterError, match=f"cluster {NAME} cannot be reached: it is absent; run the stage"):
+        provider_of(cloud.run()).connect()
+    with pytest.raises(AirflowSkipException, match=NOTHING):
+        deleted(cloud.run())
+
+
+@on(("gke", "cluster"), ("eks", "cluster"), ("eks", "nodes"))
+def test_what_has_failed_is_made_anew_by_a_retry_and_found_by_cleanup(cloud: Cloud, part: str) -> None:
+    def fail() -> None:
+        cloud.fail(part, "no capacity in eu-west-1a")
+        with pytest.raises(TaskFailed, match=f"cluster {NAME} has failed: .*no capacity in eu-west-1a"):
+            created(cloud.run())
+
+    fail()
+    assert created(cloud.run()) == cloud.made
+    assert cloud.deletions() == [cloud.parts()[0] if part == "nodes" else cloud.parts()[-1]]
+    deleted(cloud.run())
+    fail()
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
+    assert cloud.clusters() == []
+
+
+@on(("gke", "cluster"), ("gke", "nodes"), ("eks", "cluster"), ("eks", "nodes"))
+def test_a_cluster_that_is_busy_is_deleted_once_it_is_not(cloud: Cloud, part: str) -> None:
+    created(cloud.run())
+    cloud.update(part)
+    assert provider_of(cloud.run()).state().phase == Phase.UPDATING
+    assert created(cloud.run()) == cloud.made  # it takes Jobs meanwhile
+    cloud.update(part)
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
+    assert (cloud.clusters(), cloud.deletions()) == ([], cloud.parts())
+
+
+def test_a_cluster_that_is_still_being_made_is_waited_for_and_then_deleted(cloud: Cloud) -> None:
+    provider_of(cloud.run()).create()
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
+    assert cloud.clusters() == []
+
+
+def test_a_cluster_that_is_being_deleted_is_waited_for_and_made_anew(cloud: Cloud) -> None:
+    created(cloud.run())
+    provider_of(cloud.run()).delete()
+    asked = len(cloud.sent())
+    assert created(cloud.run()) == cloud.made
+    assert len(cloud.sent()) == asked + 1
+
+
+def test_a_refusal_says_its_reason(cloud: Cloud) -> None:
+    cloud.forbid()
+    with pytest.raises(ClusterError) as refused:
+        provider_of(cloud.run()).state()
+    assert str(refused.value) == f"cluster {NAME}: cannot look up {cloud.refusal}"
+
+
+def test_a_deletion_that_is_refused_fails_for_good(cloud: Cloud) -> None:
+    created(cloud.run())
+    cloud.forbid()
+    with pytest.raises(TaskFailedForGood, match="as the test wants it"):
+        deleted(cloud.run())
+
+
+def test_a_cluster_that_appears_only_after_the_first_look_is_deleted(cloud: Cloud) -> None:
+    note(cloud.run())  # as `create_cluster` does before it asks
+    appearing = threading.Timer(0.5, provider_of(cloud.run()).create)
+    appearing.start()
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
+    appearing.join()
+    assert (cloud.clusters(), noted()) == ([], [])
+
+
+def test_a_creation_that_never_appears_is_not_waited_for_without_end(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("higgsdemo.triggers.cluster.APPEARS_IN", 0.1)
+    note(cloud.run())
+    with pytest.raises(AirflowSkipException, match=NOTHING):
+        deleted(cloud.run())
+
+
+@pytest.mark.parametrize(
+    ("change", "stays"), [({"higgsdemo/run": "earlier"}, False), ({"higgsdemo/campaign": "other"}, True)]
+)
+def test_a_cluster_stays_while_another_run_has_jobs_there(
+    cloud: Cloud, change: dict[str, str], stays: bool
+) -> None:
+    created(cloud.run())
+    api = provider_of(cloud.run()).connect()
+    CoreV1Api(api).create_namespace({"metadata": {"name": "higgs"}})
+    job = indexed_job("at-work", "true", 1)
+    job["metadata"]["labels"] = labels(cloud.run().run) | change
+    job["spec"]["parallelism"] = 0  # it neither runs nor ends
+    BatchV1Api(api).create_namespaced_job("higgs", job)
+    if stays:
+        with pytest.raises(AirflowSkipException, match=f"cluster {NAME} stays: the run .* of other uses it"):
+            deleted(cloud.run())
+        BatchV1Api(api).patch_namespaced_job("at-work", "higgs", {"spec": {"suspend": True}})
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
+
+
+def test_a_token_is_renewed_before_it_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    created(cloud.run())
+    cloud.tokens_last(HEADROOM + 1, monkeypatch)
+    assert wait_for_a_job(cloud.run(), seconds=2.5) == {"succeeded": 1}
+    there = cloud.gate.clusters[NAME]
+    assert (len(there.tokens) > 1, there.refused) == (True, 0)
+
+
+def test_a_wait_outlives_the_tokens_that_the_cluster_takes(cloud: Cloud) -> None:
+    created(cloud.run())
+    assert wait_for_a_job(cloud.run(), seconds=3, disturb=cloud.forget_tokens) == {"succeeded": 1}
+    there = cloud.gate.clusters[NAME]
+    assert (len(there.tokens) > 1, there.refused > 0) == (True, True)

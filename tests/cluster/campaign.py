@@ -55,7 +55,7 @@ class CampaignRun:
     def of(cls, space: Space, bucket: Bucket, run: Any = None, cluster: Any = None) -> CampaignRun:
         """A run over four shards, reached by the Airflow connections `under_test` and `with_keys`."""
         for shard in SHARDS:
-            bucket.client.put_object(Bucket=bucket.name, Key=f"in/{shard}.root", Body=b"events")
+            bucket.write(f"in/{shard}.root", b"events")
         run_fields = {
             "campaign": space.test,
             "name": "run",
@@ -80,9 +80,7 @@ class CampaignRun:
         make(ListShardsOperator, self.assignment).execute({})
         submitted: dict[str, Any] = make(SubmitJobsOperator, self.assignment).execute({})
         for shard in results:
-            self.bucket.client.put_object(
-                Bucket=self.bucket.name, Key=f"out/results/D/{shard}.json", Body=b"{}"
-            )
+            self.bucket.write(f"out/results/D/{shard}.json", b"{}")
         return submitted
 
     def wait(self, submitted: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +93,7 @@ class CampaignRun:
 
     def document(self, key: str) -> Any:
         """A JSON document of the run's folder."""
-        body = self.bucket.client.get_object(Bucket=self.bucket.name, Key=f"out/{key}")["Body"].read()
+        body = self.bucket.read(f"out/{key}")
         return json.loads(body)
 
     def jobs(self) -> list[Any]:
@@ -136,10 +134,9 @@ def campaign(
     space: Space, target: Target, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Campaign]:
     """Makes runs of a campaign of this test's own, whose pods run a script; all of it is cleaned up."""
-    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
     for name, document in {
         "under_test": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(target.kubeconfig)}},
-        "with_keys": {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra},
+        "with_keys": bucket.connection(),
     }.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
     monkeypatch.setattr(ExistingProvider, "poll_seconds", 0.3)

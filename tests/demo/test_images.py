@@ -37,10 +37,7 @@ def test_an_example_runs_in_its_folder_with_our_libraries_unless_it_says_otherwi
         ("{", "the whole: Invalid JSON"),
         ("[]", "the whole: Input should be an object"),
         ('{"mine:1": []}', r"mine:1: Input should be .*object"),
-        (
-            '{"mine:1": {"Entrypoint": "python mine.py"}}',
-            r"mine:1\.Entrypoint: .* valid array",
-        ),
+        ('{"mine:1": {"Entrypoint": "python mine.py"}}', r"mine:1\.Entrypoint: .* valid array"),
         ('{"mine:1": {"entrypoint": ["python"]}}', r"mine:1\.entrypoint: Extra inputs are not permitted"),
     ],
 )

@@ -64,7 +64,7 @@ def test_its_documents_are_what_its_campaign_says(
     histograms = load_campaign(repository / "include/config/dimuon.json").histograms
     for name in ("one", "two"):
         key = f"out/muons/{name}.json"
-        raw = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
+        raw = bucket.read(key)
         document = parse_result(f"results/{key[4:]}", raw, histograms)
         assert document.processed == 500
         assert sum(document.counts["dimuon_mass"]) > 100
@@ -92,7 +92,7 @@ def test_parts_of_a_file_add_up_to_it(
 
     def counts(name: str, entries: tuple[int, int] | None = None) -> tuple[int, ...]:
         key = f"out/muons/{name}.json"
-        raw = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
+        raw = bucket.read(key)
         return parse_result(f"results/{key[4:]}", raw, histograms, entries).counts["dimuon_mass"]
 
     of_parts = [counts(f"{part[0]}-{part[1]}", part) for part in parts]
@@ -102,7 +102,7 @@ def test_parts_of_a_file_add_up_to_it(
 def test_a_file_that_is_no_root_file_is_not_tried_again(
     example: Path, bucket: Bucket, tmp_path: Path
 ) -> None:
-    bucket.client.put_object(Bucket=bucket.name, Key="in/bad.root", Body=b"no ROOT file")
+    bucket.write("in/bad.root", b"no ROOT file")
     ended = run(example, bucket, tmp_path, "in/bad.root")
     assert (ended.code, ended.reason.partition(":")[0]) == (65, "bad is no readable ROOT file")
 

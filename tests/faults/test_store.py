@@ -132,7 +132,7 @@ def test_an_object_that_a_listing_repeats_is_counted_once(faulty: Faulty) -> Non
 
 def through_the_store(site: Site, pod: Pod, shard_file: Path) -> Ended:
     """Run a pod that reads its shard, and leaves its result, through the proxy."""
-    site.bucket.client.put_object(Bucket=site.bucket.name, Key="in/a.root", Body=shard_file.read_bytes())
+    site.bucket.write("in/a.root", shard_file.read_bytes())
     pod.environ |= site.bucket.environ | {"AWS_ENDPOINT_URL": site.store.url}
     pod.environ["OUTPUT_URL"] = f"s3://{site.bucket.name}/results/A"
     size = shard_file.stat().st_size
@@ -150,7 +150,7 @@ def test_a_pod_outlasts_what_passes_and_leaves_one_result(
     ended = through_the_store(site, pod, shard_file)
     assert ended.code == 0, ended.stderr
     assert site.bucket.keys("results/") == ["results/A/a.json"]
-    content = site.bucket.client.get_object(Bucket=site.bucket.name, Key="results/A/a.json")["Body"].read()
+    content = site.bucket.read("results/A/a.json")
     assert json.loads(content)["processed"] == 500
 
 

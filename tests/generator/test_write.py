@@ -163,7 +163,7 @@ def test_the_command_fills_a_bucket_and_says_so(bucket: Bucket) -> None:
     assert first.stdout.startswith(f"{summary}{len(keys)} written now (")
     assert second.stdout == f"{summary}all there already\n"
     assert set(bucket.keys()) == keys | {MARKER}
-    marker = json.loads(bucket.client.get_object(Bucket=bucket.name, Key=MARKER)["Body"].read())
+    marker = json.loads(bucket.read(MARKER))
     assert marker == {"version": VERSION, "scale": 0.01, "seed": 5, "note": TITLE}
 
 

@@ -15,12 +15,7 @@ MAIN = "spec.containers[0]"
     ("method", "path", "kind", "told"),
     [
         ("POST", "pods/x/exec", "json", "501 localkube does not implement pods/exec"),
-        (
-            "POST",
-            "serviceaccounts/default/token",
-            "json",
-            "501 localkube does not implement serviceaccounts",
-        ),
+        ("POST", "serviceaccounts/default/token", "json", "501 localkube does not implement serviceaccounts"),
         ("POST", "configmaps", "yaml", "415 the body of the request was in an unknown format"),
         ("PATCH", "configmaps/kube-root-ca.crt", "apply-patch+yaml", "415 the body of the request was in an"),
     ],

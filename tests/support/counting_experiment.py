@@ -14,11 +14,7 @@ def counting(
 
     samples = [
         {"name": "higgs", "data": [signal] * bins, "modifiers": [strength, *statistics(0.0)]},
-        {
-            "name": "zz",
-            "data": [background] * bins,
-            "modifiers": statistics(error * (signal + background)),
-        },
+        {"name": "zz", "data": [background] * bins, "modifiers": statistics(error * (signal + background))},
     ]
     parameters = [{"name": "mu", "bounds": [[0, max(20.0, 2 * (observed + 10) / signal)]]}]
     return {

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -25,6 +25,20 @@ class Bucket:
         """All keys below a prefix."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        """The content of an object."""
+        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write an object."""
+        self.client.put_object(Bucket=self.name, Key=key, Body=content)
+
+    def connection(self, endpoint: str | None = None) -> dict[str, Any]:
+        """An Airflow connection to its server, or to another endpoint with the same keys."""
+        extra = {"endpoint_url": endpoint or self.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+        keys = {"login": self.environ["AWS_ACCESS_KEY_ID"], "password": self.environ["AWS_SECRET_ACCESS_KEY"]}
+        return {"conn_type": "aws", **keys, "extra": extra}
 
 
 @pytest.fixture(scope="session")

@@ -44,10 +44,11 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture
 def s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Kind:
     """A bucket of an S3 server."""
-    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
-    with_keys = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
+    with_keys = bucket.connection()
+    extra = with_keys["extra"]
     anonymous = {"conn_type": "aws", "extra": extra | {"config_kwargs": {"signature_version": "unsigned"}}}
-    unreachable = with_keys | {"extra": extra | {"endpoint_url": "http://127.0.0.1:1"}}
+    once = {"endpoint_url": "http://127.0.0.1:1", "config_kwargs": {"retries": {"max_attempts": 1}}}
+    unreachable = with_keys | {"extra": extra | once}
     connect(monkeypatch, with_keys=with_keys, anonymous=anonymous, unreachable=unreachable)
 
     def make_public(key: str) -> None:

@@ -58,10 +58,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], threading.Event]
 
 
 def test_the_next_file_is_staged_in_while_the_present_one_is_used_and_no_other(
-    web_server: WebServer,
-    shard_file: Path,
-    settings: Settings,
-    answers: Callable[[str], threading.Event],
+    web_server: WebServer, shard_file: Path, settings: Settings, answers: Callable[[str], threading.Event]
 ) -> None:
     supply = inputs(shards(web_server, shard_file.read_bytes(), "a", "b", "c"), settings, everything)
     first = next(supply)

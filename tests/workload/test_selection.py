@@ -193,8 +193,7 @@ def test_the_pair_nearest_the_z_mass_is_za_also_when_the_other_is_heavier() -> N
 
 
 @pytest.mark.parametrize(
-    ("pts", "passes"),
-    [((20.0, 100.0), True), ((10.0, 200.0), False), ((above(10.0), 200.0), True)],
+    ("pts", "passes"), [((20.0, 100.0), True), ((10.0, 200.0), False), ((above(10.0), 200.0), True)]
 )
 def test_the_softer_lepton_of_za_is_above_10_gev(pts: tuple[float, float], passes: bool) -> None:
     za = [Lepton(pts[0], 0.0, 0.0, +1), Lepton(pts[1], 0.0, np.pi, -1)]

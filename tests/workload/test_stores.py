@@ -41,7 +41,7 @@ def test_shards_in_gcs_give_results_in_s3(
 def test_shards_in_s3_give_results_in_gcs(
     pod: Pod, shard_file: Path, gcs: Gcs, gcs_bucket: str, bucket: Bucket
 ) -> None:
-    bucket.client.put_object(Bucket=bucket.name, Key="a.root", Body=shard_file.read_bytes())
+    bucket.write("a.root", shard_file.read_bytes())
     pod.environ |= google_environment(gcs) | bucket.environ
     pod.environ["OUTPUT_URL"] = f"gs://{gcs_bucket}/from-s3"
     pod.give({"name": "a", "url": f"s3://{bucket.name}/a.root", "size": shard_file.stat().st_size})
@@ -51,9 +51,8 @@ def test_shards_in_s3_give_results_in_gcs(
 
 
 def test_two_stores_of_one_kind_are_told_apart(pod: Pod, shard_file: Path, bucket: Bucket) -> None:
-    bucket.client.put_object(
-        Bucket=bucket.name, Key="a.root", Body=shard_file.read_bytes(), ACL="public-read"
-    )
+    bucket.write("a.root", shard_file.read_bytes())
+    bucket.client.put_object_acl(Bucket=bucket.name, Key="a.root", ACL="public-read")
     endpoint = bucket.environ["AWS_ENDPOINT_URL"]
     pod.environ |= {"INPUT_AWS_ENDPOINT_URL": endpoint, "INPUT_AWS_REGION": "us-east-1"}
     pod.environ |= {"INPUT_AWS_SKIP_SIGNATURE": "true"}

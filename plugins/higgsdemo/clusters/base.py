@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -79,7 +80,7 @@ class Provider(ABC):
     first one left it.
     """
 
-    poll_seconds: ClassVar[float] = 10.0
+    poll_seconds: ClassVar[float] = float(os.environ.get("HIGGS_POLL_SECONDS", "10"))
 
     def __init__(self, planned: ClusterRun) -> None:
         self.cluster = planned.cluster

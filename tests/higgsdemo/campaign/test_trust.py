@@ -87,11 +87,7 @@ HARMLESS = {
     "price_per_node_hour",
     "shards_per_pod",
     "max_shards",
-} | {
-    "resources",
-    "backoff_limit_per_index",
-    *("mapping", "storage", "read", "shard_events", "cleanup"),
-}
+} | {"resources", "backoff_limit_per_index", *("mapping", "storage", "read", "shard_events", "cleanup")}
 
 
 def flows(campaign: Campaign) -> Iterator[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from botocore.loaders import create_loader
 
 from clouds.amazon import Amazon
 from clouds.contract import Cloud, OnEks, OnGke
@@ -14,9 +15,13 @@ from higgsdemo.clusters.base import Provider
 __all__ = ["gate"]
 
 
+LOADER = create_loader()
+
+
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Provider, "poll_seconds", 0.02)
+    monkeypatch.setattr("botocore.session.create_loader", lambda *_: LOADER)  # it reads EKS's model but once
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What only EKS has: a control plane apart from its nodes, on moto's API; the rest is in test_every_cloud.py."""
+"""What only EKS has: a control plane apart from its nodes; the rest is in test_every_cloud.py."""
 
 import pytest
 

@@ -1,6 +1,9 @@
 """What every cloud keeps to: clusters of GKE and EKS are made, adopted, waited for and deleted alike."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -221,3 +224,13 @@ def test_a_wait_outlives_the_tokens_that_the_cluster_takes(cloud: Cloud) -> None
     assert wait_for_a_job(cloud.run(), seconds=3, disturb=cloud.forget_tokens) == {"succeeded": 1}
     there = cloud.gate.clusters[NAME]
     assert (len(there.tokens) > 1, there.refused > 0) == (True, True)
+
+
+@pytest.mark.parametrize(("said", "pause"), [({}, 10.0), ({"HIGGS_POLL_SECONDS": "2.5"}, 2.5)])
+def test_clusters_are_asked_as_often_as_the_environment_says(
+    repository: Path, said: dict[str, str], pause: float
+) -> None:
+    ask = "from higgsdemo.clusters.base import Provider; print(Provider.poll_seconds)"
+    environment = os.environ | said | {"PYTHONPATH": str(repository / "plugins")}
+    done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, check=True)
+    assert float(done.stdout) == pause

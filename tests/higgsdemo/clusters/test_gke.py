@@ -1,4 +1,4 @@
-"""What only GKE has: its requests and operations, on a server of its API; the rest is in test_every_cloud.py."""
+"""What only GKE has: its requests and its operations; the rest is in test_every_cloud.py."""
 
 import json
 from pathlib import Path
@@ -107,11 +107,7 @@ def test_a_connection_without_a_project_is_told_so(google: Google, monkeypatch: 
 
 @pytest.mark.parametrize(
     ("campaign", "value"),
-    [
-        ("higgs-full", "higgs-full"),
-        ("Higgs.2012", "higgs-2012-d43d6e3b"),
-        ("h" * 70, "h" * 54 + "-a825caea"),
-    ],
+    [("higgs-full", "higgs-full"), ("Higgs.2012", "higgs-2012-d43d6e3b"), ("h" * 70, "h" * 54 + "-a825caea")],
 )
 def test_a_label_is_one_that_google_takes(campaign: str, value: str) -> None:
     assert label_value(campaign) == value

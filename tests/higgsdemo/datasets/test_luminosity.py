@@ -41,8 +41,7 @@ def test_the_files_of_a_stream_add_up_to_its_luminosity() -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [f"root://eospublic.cern.ch//{KEY}", f"s3/higgs-demo/{KEY}", f"gs://copy/{KEY}", KEY],
+    "url", [f"root://eospublic.cern.ch//{KEY}", f"s3/higgs-demo/{KEY}", f"gs://copy/{KEY}", KEY]
 )
 def test_a_files_own_luminosity_wins_wherever_the_file_lies(root: Path, url: str) -> None:
     (root / "cms-higgs/lumi/run2012c.json").write_text(json.dumps({url: 178306109.36}))

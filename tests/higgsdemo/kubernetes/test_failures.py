@@ -63,8 +63,7 @@ def test_the_reason_names_what_ended_the_pod(status: dict[str, Any], reason: str
 
 
 @pytest.mark.parametrize(
-    ("shard", "reason"),
-    [("a", "second try"), ("a: b", "none"), ("c", "2 of 3 shards failed")],
+    ("shard", "reason"), [("a", "second try"), ("a: b", "none"), ("c", "2 of 3 shards failed")]
 )
 def test_a_pod_of_several_shards_tells_of_each(shard: str, reason: str) -> None:
     message = "a: first try\na: second try\na: b: none\n2 of 3 shards failed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import File, Shard, cut, list_shards
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.labels import label_value
+from higgsdemo.run import ClusterRun
 from planned_runs import dataset, planned
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
@@ -23,47 +25,57 @@ def shards(count: int, size: int | None = 1000) -> list[Shard]:
     return [Shard("D", f"{i:04}", f"s3://higgs-demo/D/{i:04}.root", size) for i in range(count)]
 
 
-def expected(name: str) -> Any:
-    return json.loads((MANIFESTS / f"{name}.json").read_text())
-
-
 def rendered_job(**changes: Any) -> dict[str, Any]:
     chunk = next(jobs.chunks(shards(5), changes.get("cluster", {}).get("shards_per_pod", 1)))
     return jobs.job(planned(**changes), dataset(), chunk, "the-manifest", "the-secret")
 
 
-def test_the_job_is_the_reviewed_one() -> None:
-    assert rendered_job() == expected("job")
+DATA = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
+SAMPLE = "cms_run2012c_doubleelectron_aod_22jan2013-v1"
+AOD = {"workload": "aod", "image": "lukasheinrich/cms-higgs-4l-full"}
 
 
-def test_a_packed_limited_tolerant_job_is_the_reviewed_one() -> None:
-    job = rendered_job(
-        run={"tolerance": 0.4, "download_limit_kbps": 50_000},
-        cluster={"shards_per_pod": 2, "parallelism": 1, "dpath": "/mnt/disks/ssd0"},
-    )
-    assert job == expected("job-packed")
+def aod_job(of: DatasetRef, **cluster: Any) -> dict[str, Any]:
+    chunk = next(jobs.chunks(shards(3), 1))
+    return jobs.job(planned(run=AOD, cluster=cluster), of, chunk, "the-manifest", "the-secret")
 
 
-def test_the_config_map_is_the_reviewed_one() -> None:
-    chunk = next(jobs.chunks(shards(3), 2))
-    assert jobs.config_map(planned(), dataset(), chunk) == expected("config-map")
+def identified(identity: str) -> ClusterRun:
+    return planned(cluster={"pod_identity": identity})
 
 
-def test_the_secret_is_the_reviewed_one() -> None:
-    assert jobs.secret(planned(), {"AWS_REGION": "eu-west-1"}) == expected("secret")
+PODS = "pods@cms-open-data.iam.gserviceaccount.com"
+ROLE = identified("arn:aws:iam::123456789012:role/pods")
+PACKED: dict[str, Any] = {
+    "run": {"tolerance": 0.4, "download_limit_kbps": 50_000},
+    "cluster": {"shards_per_pod": 2, "parallelism": 1, "dpath": "/mnt/disks/ssd0"},
+}
+REVIEWED: dict[str, Callable[[], dict[str, Any]]] = {
+    "job": rendered_job,
+    "job-packed": lambda: rendered_job(**PACKED),
+    "job-aod": lambda: aod_job(dataset(DATA, sample=SAMPLE, datatype="data")),
+    "job-identity": lambda: jobs.job(
+        ROLE, dataset(), next(jobs.chunks(shards(5), 1)), "the-manifest", None, {"AWS_REGION": "eu-west-1"}
+    ),
+    "config-map": lambda: jobs.config_map(planned(), dataset(), next(jobs.chunks(shards(3), 2))),
+    "secret": lambda: jobs.secret(planned(), {"AWS_REGION": "eu-west-1"}),
+    "prepull": lambda: jobs.prepull(planned()),
+    "network-policy": lambda: jobs.network_policy(planned(), ["10.20.0.0/16", "fd00::/8"]),
+    "service-account-eks": lambda: jobs.service_account(ROLE),
+    "service-account-gke": lambda: jobs.service_account(
+        identified("pods@cms-open-data.iam.gserviceaccount.com")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REVIEWED)
+def test_the_manifest_is_the_reviewed_one(name: str) -> None:
+    assert REVIEWED[name]() == json.loads((MANIFESTS / f"{name}.json").read_text())
 
 
 def test_each_entry_of_a_run_has_a_secret_of_its_own() -> None:
     one, two = (jobs.secret(planned(cluster={"name": name}), {}) for name in ("one", "two"))
     assert one["metadata"]["name"] != two["metadata"]["name"]
-
-
-def test_the_prepull_daemon_set_is_the_reviewed_one() -> None:
-    assert jobs.prepull(planned()) == expected("prepull")
-
-
-def test_the_network_policy_is_the_reviewed_one() -> None:
-    assert jobs.network_policy(planned(), ["10.20.0.0/16", "fd00::/8"]) == expected("network-policy")
 
 
 def test_the_outreach_rules_are_the_same_image_told_another_selection() -> None:
@@ -152,20 +164,6 @@ def test_no_shards_make_no_job() -> None:
     assert list(jobs.chunks([], 1)) == []
 
 
-DATA = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
-SAMPLE = "cms_run2012c_doubleelectron_aod_22jan2013-v1"
-AOD = {"workload": "aod", "image": "lukasheinrich/cms-higgs-4l-full"}
-
-
-def aod_job(of: DatasetRef, **cluster: Any) -> dict[str, Any]:
-    chunk = next(jobs.chunks(shards(3), 1))
-    return jobs.job(planned(run=AOD, cluster=cluster), of, chunk, "the-manifest", "the-secret")
-
-
-def test_the_job_of_the_cmssw_image_is_the_reviewed_one() -> None:
-    assert aod_job(dataset(DATA, sample=SAMPLE, datatype="data")) == expected("job-aod")
-
-
 def test_simulation_has_another_configuration_and_no_certified_luminosity() -> None:
     zz = dataset("ZZ", sample="sm12_dr53x_zzto4mu_8tev-pw-py6", datatype="mc")
     analysis = aod_job(zz)["spec"]["template"]["spec"]["initContainers"][1]
@@ -201,25 +199,6 @@ def test_both_images_of_an_aod_campaign_are_pulled() -> None:
         ("pull", "lukasheinrich/cms-higgs-4l-full"),
         ("pull-stage-in", "higgsdemo/nanoaod:1"),
     ]
-
-
-def test_a_job_with_an_identity_of_the_cloud_and_no_secret_is_the_reviewed_one() -> None:
-    cluster = {"pod_identity": "arn:aws:iam::123456789012:role/pods"}
-    chunk = next(jobs.chunks(shards(5), 1))
-    environment = {"AWS_REGION": "eu-west-1"}
-    job = jobs.job(planned(cluster=cluster), dataset(), chunk, "the-manifest", None, environment)
-    assert job == expected("job-identity")
-
-
-@pytest.mark.parametrize(
-    ("identity", "name"),
-    [
-        ("arn:aws:iam::123456789012:role/pods", "service-account-eks"),
-        ("pods@cms-open-data.iam.gserviceaccount.com", "service-account-gke"),
-    ],
-)
-def test_the_service_account_is_the_reviewed_one(identity: str, name: str) -> None:
-    assert jobs.service_account(planned(cluster={"pod_identity": identity})) == expected(name)
 
 
 def test_the_luminosity_of_a_shard_is_in_its_manifest() -> None:

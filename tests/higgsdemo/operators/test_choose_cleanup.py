@@ -85,11 +85,7 @@ def test_the_answer_is_followed(monkeypatch: pytest.MonkeyPatch, answer: str, ta
     ],
 )
 def test_nobody_is_asked_without_need(
-    monkeypatch: pytest.MonkeyPatch,
-    asked: list[dict[str, Any]],
-    busy: str,
-    run: dict[str, Any],
-    kind: str,
+    monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]], busy: str, run: dict[str, Any], kind: str
 ) -> None:
     assert choice(monkeypatch, busy, **run).execute(context(kind)) == "cleanup_jobs"
     assert asked == []

@@ -48,11 +48,7 @@ def lumi(name: str) -> dict[str, Any] | None:
 def run_of(kind: Kind, *names: str) -> ClusterRun:
     """A run over one shard of each dataset, with the results of all of them."""
     refs = [dataset(name, url=f"s3://in/{name}/", sample=DEMO.datasets[name].sample.name) for name in names]
-    run = {
-        "catalogue": "demo",
-        "output": f"{kind.url}/{FOLDER}",
-        "output_connection": "with_keys",
-    }
+    run = {"catalogue": "demo", "output": f"{kind.url}/{FOLDER}", "output_connection": "with_keys"}
     objects = [stored(name, "x", 6000, counts(name), lumi=lumi(name)) for name in names]
     shards = b"".join(dump(Shard(name, "x", f"s3://in/{name}/x.root", 1)) for name in names)
     assignment = planned(run=run, cluster={"datasets": refs})

@@ -17,6 +17,7 @@ from clouds.tasks import carry_out
 from clustered_file import write_clustered
 from generator import root_file
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
+from higgsdemo.clusters.base import Provider
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
@@ -62,58 +63,44 @@ def connected(gate: Gate, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> No
     with gate._localkube.admin() as admin:
         made = admin.post("clusters", json={"name": "of-open-data", "nodes": 1, "cpu": "4", "memory": "8Gi"})
     cluster = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(made.json()["kubeconfig"])}}
-    extra = {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
-    store = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(cluster))
-    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(store))
+    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection()))
+    monkeypatch.setattr(Provider, "poll_seconds", 0.2)
 
 
-def planned(
-    campaign: Campaign, storage: dict[str, str], mapping: list[dict[str, Any]], **conf: Any
-) -> list[ClusterRun]:
-    """A run of the campaign as a file with another storage and mapping says it."""
+def planned(campaign: Campaign, server: WebServer, bucket: Bucket, name: str) -> ClusterRun:
+    """A run of the campaign as a file says it with this server, this bucket and one cluster."""
+    storage = {"input": server.address, "output": f"s3://{bucket.name}", "pod_ca": str(server.authority)}
+    cluster = {"provider": "existing", "connection": "theirs", "cores": 4, "image_pull_policy": "Never"}
     document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    document |= {"storage": document["storage"] | storage, "mapping": mapping}
-    campaign = parse_campaign(document, DAG)
-    now = datetime.now(UTC)
+    document |= {"storage": document["storage"] | storage, "mapping": [{"name": "theirs", **cluster}]}
+    plan = PlanOperator(task_id="plan", campaign=parse_campaign(document, DAG))
+    now, conf = datetime.now(UTC), {"run_name": name, "shard_events": SHARD_EVENTS}
     dag_run = SimpleNamespace(dag_id=DAG, run_id="manual__1", run_after=now, start_date=now, conf=conf)
-    plan = PlanOperator(task_id="plan", campaign=campaign)
-    return [ClusterRun.model_validate(one) for one in plan.execute({"dag_run": dag_run, "ti": ALONE})]  # type: ignore[typeddict-item]
+    (one,) = plan.execute({"dag_run": dag_run, "ti": ALONE})  # type: ignore[typeddict-item]
+    return ClusterRun.model_validate(one)
 
 
-def merged(assignments: list[ClusterRun]) -> None:
-    task = MergeResultsOperator(
-        task_id="merge", assignments=[one.model_dump(mode="json") for one in assignments]
-    )
+def merge(assignment: ClusterRun) -> None:
+    task = MergeResultsOperator(task_id="merge", assignments=[assignment.model_dump(mode="json")])
     task.execute({"dag_run": SimpleNamespace(start_date=datetime.now(UTC), run_after=datetime.now(UTC))})  # type: ignore[typeddict-item]
 
 
 def read(bucket: Bucket, key: str) -> Any:
-    return json.loads(bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read())
+    return json.loads(bucket.read(key))
 
 
 @pytest.mark.usefixtures("connected")
 def test_every_event_of_the_eight_files_is_counted_once(
     campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
 ) -> None:
-    cluster = {"provider": "existing", "connection": "theirs", "cores": 4, "image_pull_policy": "Never"}
-    (assignment,) = assignments = planned(
-        campaign,
-        run_name="streamed",
-        storage={
-            "input": web_server.address,
-            "output": f"s3://{bucket.name}",
-            "pod_ca": str(web_server.authority),
-        },
-        mapping=[{"name": "theirs", **cluster}],
-        shard_events=SHARD_EVENTS,
-    )
+    assignment = planned(campaign, web_server, bucket, "streamed")
     listed = carry_out(ListShardsOperator, assignment)["datasets"]
     assert {name: counts["shards"] for name, counts in listed.items()} == dict.fromkeys(archive, 3)
     looked_into = sum(web_server.sent.values())
     submitted = carry_out(SubmitJobsOperator, assignment)
     assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 24
-    merged(assignments)
+    merge(assignment)
 
     folder = f"{DAG}/streamed"
     summary = read(bucket, f"{folder}/summary.json")
@@ -137,18 +124,8 @@ def test_every_event_of_the_eight_files_is_counted_once(
 def test_a_file_that_changes_after_it_was_listed_fails_its_shards_and_says_why(
     campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
 ) -> None:
-    cluster = {"provider": "existing", "connection": "theirs", "cores": 4, "image_pull_policy": "Never"}
-    (assignment,) = planned(
-        campaign.model_copy(update={"tolerance": 3}),
-        run_name="changed",
-        storage={
-            "input": web_server.address,
-            "output": f"s3://{bucket.name}",
-            "pod_ca": str(web_server.authority),
-        },
-        mapping=[{"name": "theirs", **cluster}],
-        shard_events=SHARD_EVENTS,
-    )
+    campaign = campaign.model_copy(update={"tolerance": 3})
+    assignment = planned(campaign, web_server, bucket, "changed")
     path = next(path for path in web_server.files if path.endswith("/ZZTo4e.root"))
     web_server.files[path] = web_server.files[path][:-1] + b"!"
     submitted = carry_out(SubmitJobsOperator, assignment)

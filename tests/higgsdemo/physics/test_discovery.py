@@ -221,14 +221,8 @@ NOT_COVERED = "no luminosity is covered: no shard of data that states its own ha
             "no luminosity is covered: no shard of data that states its own has been analysed",
         ),
         ({}, "no luminosity is covered: no shard of data that states its own has been analysed"),
-        (
-            {"DATA": FULL, "HIGGS": FULL},
-            "the expectation is not complete: no event of zz was processed",
-        ),
-        (
-            {"DATA": FULL, "ZZ": FULL},
-            "the expectation is not complete: no event of higgs was processed",
-        ),
+        ({"DATA": FULL, "HIGGS": FULL}, "the expectation is not complete: no event of zz was processed"),
+        ({"DATA": FULL, "ZZ": FULL}, "the expectation is not complete: no event of higgs was processed"),
         (
             {"DATA": FULL, "ZZ": FULL, "HIGGS": {}},
             "no event of a simulated Higgs boson is selected: there is no signal to fit",

@@ -174,9 +174,7 @@ def test_the_weights_of_a_generator_stand_for_its_events() -> None:
 
 def test_years_are_kept_apart_and_add_up() -> None:
     known = catalogue(
-        sample("d11", "data", 2011),
-        sample("d12", "data", 2012),
-        luminosity_pb={2011: 100.0, 2012: 1000.0},
+        sample("d11", "data", 2011), sample("d12", "data", 2012), luminosity_pb={2011: 100.0, 2012: 1000.0}
     )
     found = spectrum_of(known, stored("D11", "x", 9, {"4e": {3: 2}}), stored("D12", "x", 9, {"4e": {3: 5}}))
     assert {year: groups["data"]["4e"].values()[3] for year, groups in found.years.items()} == {

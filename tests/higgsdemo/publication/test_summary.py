@@ -6,15 +6,10 @@ from typing import Any
 
 import pytest
 
+from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.normalisation import normalise
-from higgsdemo.publication.summary import (
-    FAILURES_LISTED,
-    MISSING_LISTED,
-    FailedShard,
-    Summary,
-    summarise,
-)
+from higgsdemo.publication.summary import FAILURES_LISTED, MISSING_LISTED, FailedShard, Summary, summarise
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.merge import Merge, Names
 from result_documents import NOTE, catalogue, recorded, sample, stored
@@ -45,15 +40,23 @@ ZERO = [0.0, pytest.approx(1.841, abs=1e-3)]
 ONE = [pytest.approx(0.173, abs=1e-3), pytest.approx(3.300, abs=1e-3)]
 """Garwood intervals (PDG, Statistics)."""
 
-NONE = {"total": 0.0, "total_error": 0.0, "window": 0.0, "window_error": 0.0}
+
+def yielded(*values: float) -> dict[str, float]:
+    return dict(zip(("total", "total_error", "window", "window_error"), values, strict=True))
+
+
+NONE = yielded(0.0, 0.0, 0.0, 0.0)
 
 
 def summary(
-    objects: list[tuple[str, bytes]] | None = None, expected: dict[str, Names] | None = None, **kwargs: Any
+    objects: list[tuple[str, bytes]] | None = None,
+    expected: dict[str, Names] | None = None,
+    known: Catalogue = KNOWN,
+    **kwargs: Any,
 ) -> Summary:
     merge, asked = Merge.of(OBJECTS if objects is None else objects), expected or EXPECTED
     counts = {dataset: len(set(shards)) for names in asked.values() for dataset, shards in names.items()}
-    return summarise("higgs", "run-1", KNOWN, merge, normalise(merge, KNOWN, counts), asked, **kwargs)
+    return summarise("higgs", "run-1", known, merge, normalise(merge, known, counts), asked, **kwargs)
 
 
 def test_the_document_as_a_whole() -> None:
@@ -86,16 +89,10 @@ def test_the_document_as_a_whole() -> None:
             "test_mode_shards": 1,
         },
         "yields": {
-            "data": {
-                "4mu": {"total": 4.0, "total_error": 2.0, "window": 1.0, "window_error": 1.0},
-                "2e2mu": NONE,
-                "all": {"total": 4.0, "total_error": 2.0, "window": 1.0, "window_error": 1.0},
-            },
+            "data": {**dict.fromkeys(("4mu", "all"), yielded(4.0, 2.0, 1.0, 1.0)), "2e2mu": NONE},
             "higgs": {
-                "4mu": {"total": 20.0, "total_error": 10.0, "window": 20.0, "window_error": 10.0},
-                "4e": NONE,
-                "2e2mu": NONE,
-                "all": {"total": 20.0, "total_error": 10.0, "window": 20.0, "window_error": 10.0},
+                **dict.fromkeys(("4mu", "all"), yielded(20.0, 10.0, 20.0, 10.0)),
+                **dict.fromkeys(("4e", "2e2mu"), NONE),
             },
         },
         "yields_by_year": {"2012": json.loads(found.to_json())["yields"]},
@@ -131,13 +128,9 @@ def test_the_document_as_a_whole() -> None:
                 "sample": "h",
                 "group": "higgs",
                 "shards": {"expected": 4, "done": 2, "failed": 1, "missing": 1},
-                "work": {
-                    "events": 100,
-                    "bytes": 5,
-                    "stage_in_seconds": 3.0,
-                    "compute_seconds": 4.0,
-                    "test_mode_shards": 1,
-                },
+                "work": work
+                | {"events": 100, "bytes": 5, "stage_in_seconds": 3.0, "compute_seconds": 4.0}
+                | {"test_mode_shards": 1},
             },
             "MU": {
                 "sample": "mu",
@@ -168,9 +161,7 @@ def test_the_document_as_a_whole() -> None:
         "took": None,
         "left_out": 2,
         "unexpected": {"H": ["of-a-part", "old"]},
-        "corrupt": {
-            "results/H/y.json": f"results/H/y.json: {corrupt}",
-        },
+        "corrupt": {"results/H/y.json": f"results/H/y.json: {corrupt}"},
     }
 
 
@@ -290,9 +281,8 @@ def test_shards_of_a_cluster_that_never_listed_them_are_missing() -> None:
 
 def test_errors_of_the_groups_add_in_quadrature() -> None:
     both = catalogue(sample("h", "higgs", files=1), sample("zz", "zz", files=1))
-    merge = Merge.of([stored("H", "x", 1000, {"4mu": {18: 9}}), stored("ZZ", "x", 1000, {"4mu": {18: 16}})])
-    spectrum = normalise(merge, both, {"H": 1, "ZZ": 1})
-    table = yields_table(summarise("higgs", "run-1", both, merge, spectrum, {"one": {"H": "x", "ZZ": "x"}}))
+    objects = [stored("H", "x", 1000, {"4mu": {18: 9}}), stored("ZZ", "x", 1000, {"4mu": {18: 16}})]
+    table = yields_table(summary(objects, {"one": {"H": ["x"], "ZZ": ["x"]}}, both))
     assert table.splitlines()[1:] == [
         "Expected            25.00 ± 5.00    25.00 ± 5.00",
         "  Higgs (125 GeV)    9.00 ± 3.00     9.00 ± 3.00",
@@ -302,12 +292,8 @@ def test_errors_of_the_groups_add_in_quadrature() -> None:
 
 def test_the_table_of_a_campaign_of_data_alone_says_what_the_expectation_lacks() -> None:
     real = KNOWN.model_copy(update={"note": None})
-    merge = Merge.of([OBJECTS[0], stored("MU", "y", 1)])
-    asked = {"one": {"MU": ["x", "y"]}}
-    lines = yields_table(
-        summarise("higgs", "run-1", real, merge, normalise(merge, real, {"MU": 2}), asked)
-    ).splitlines()
-    assert lines == [
+    found = summary([OBJECTS[0], stored("MU", "y", 1)], {"one": {"MU": ["x", "y"]}}, real)
+    assert yields_table(found).splitlines() == [
         "No events of h",
         "Events  70 to 181 GeV  121 to 130 GeV",
         "Data      4 +3.2 −1.9     1 +2.3 −0.8",
@@ -315,8 +301,7 @@ def test_the_table_of_a_campaign_of_data_alone_says_what_the_expectation_lacks()
 
 
 def test_data_that_were_not_analysed_are_not_called_none() -> None:
-    merge = Merge.of([stored("H", "x", 1000, {"4mu": {18: 9}})])
-    found = summarise("higgs", "run-1", KNOWN, merge, normalise(merge, KNOWN, {"H": 1}), {"one": {"H": "x"}})
+    found = summary([stored("H", "x", 1000, {"4mu": {18: 9}})], {"one": {"H": ["x"]}})
     assert yields_table(found).splitlines()[1:] == [
         "Events             70 to 181 GeV  121 to 130 GeV",
         "Expected             9.00 ± 3.00     9.00 ± 3.00",
@@ -326,11 +311,8 @@ def test_data_that_were_not_analysed_are_not_called_none() -> None:
 
 
 def test_of_a_run_without_any_event_the_table_is_what_is_known_of_it() -> None:
-    merge = Merge()
     why = Discovery(statement="no luminosity is covered")
-    spectrum = normalise(merge, KNOWN, {"H": 1})
-    empty = summarise("higgs", "run-1", KNOWN, merge, spectrum, {"one": {"H": "x"}}, discovery=why)
-    assert yields_table(empty).splitlines() == [
+    assert yields_table(summary([], {"one": {"H": ["x"]}}, discovery=why)).splitlines() == [
         NOTE,
         "0 of 1 shards done, 0 failed, 1 missing",
         "No events of h",

@@ -29,10 +29,7 @@ def test_the_connection_becomes_a_url(
     monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any], url: str
 ) -> None:
     given(monkeypatch, **connection)
-    assert live_environment(RUN) == {
-        "LIVE_URL": url,
-        "LIVE_KEY": "higgs-full/20190521t090000-ab12",
-    }
+    assert live_environment(RUN) == {"LIVE_URL": url, "LIVE_KEY": "higgs-full/20190521t090000-ab12"}
 
 
 def test_the_url_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

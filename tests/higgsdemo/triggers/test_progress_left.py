@@ -43,26 +43,15 @@ async def waited(monkeypatch: pytest.MonkeyPatch, output: str, *looks: dict[str,
 
 
 RUNNING = {"active": 3, "ready": 2, "succeeded": 1, "completedIndexes": "0"}
-ENDED = {
-    "succeeded": 4,
-    "completedIndexes": "0-3",
-    "conditions": [{"type": "Complete", "status": "True"}],
-}
+ENDED = {"succeeded": 4, "completedIndexes": "0-3", "conditions": [{"type": "Complete", "status": "True"}]}
 
 
 async def test_the_last_look_is_left_under_the_datasets_full_name(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = {
-        "conn_type": "aws",
-        "login": bucket.environ["AWS_ACCESS_KEY_ID"],
-        "password": bucket.environ["AWS_SECRET_ACCESS_KEY"],
-        "extra": {"endpoint_url": bucket.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection()))
     await waited(monkeypatch, f"s3://{bucket.name}/one", RUNNING, ENDED)
-    left = bucket.client.get_object(Bucket=bucket.name, Key="one/progress/kubecon-demo-0.json")
-    assert json.loads(left["Body"].read()) == {
+    assert json.loads(bucket.read("one/progress/kubecon-demo-0.json")) == {
         LONG: {
             "shards": {"total": 4, "done": 4, "failed": 0, "running": 0},
             "pods": {"pending": 0, "running": 0, "succeeded": 4, "failed": 0},
@@ -70,9 +59,7 @@ async def test_the_last_look_is_left_under_the_datasets_full_name(
     }
 
 
-async def test_a_bucket_that_cannot_be_written_does_not_end_the_wait(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_bucket_that_cannot_be_written_does_not_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_HIGGS_S3", raising=False)
     await waited(monkeypatch, "s3://no-such-bucket/one", RUNNING, ENDED)
 
@@ -83,10 +70,7 @@ async def test_a_store_that_hangs_holds_up_neither_the_wait_nor_its_end(
     monkeypatch.setattr(progress_writer, "LEFT_IN", 0.3)
     told = asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
-        extra = {
-            "endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "region_name": "us-east-1",
-        }
+        extra = {"endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}", "region_name": "us-east-1"}
         connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(connection))
         end = ProgressWriter.end

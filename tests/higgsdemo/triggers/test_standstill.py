@@ -151,8 +151,7 @@ async def waiting_for(monkeypatch: pytest.MonkeyPatch, *, ours: bool = True, **g
 
 
 @pytest.mark.parametrize(
-    ("ours", "ready", "removed"),
-    [(True, "Unknown", ["node-0"]), (True, "True", []), (False, "Unknown", [])],
+    ("ours", "ready", "removed"), [(True, "Unknown", ["node-0"]), (True, "True", []), (False, "Unknown", [])]
 )
 async def test_a_node_that_has_died_is_told_of_and_removed_where_it_is_ours(
     monkeypatch: pytest.MonkeyPatch, ours: bool, ready: str, removed: list[str]

@@ -11,6 +11,7 @@ CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
 IN_PARALLEL ?= --numprocesses 3  # of two cores, too: a third of the tests' time is waiting
+COVERAGE ?=  # 1: tell how many branches of plugins/ the tests take
 BENCHES := submit watch list overhead page parse analysis ranges million localkube
 export CONF  # a recipe would be cut at each of its line ends
 export PYTHONPATH := plugins:include
@@ -51,10 +52,13 @@ clean: down  ## stop everything and remove all but results/
 
 ## Change the code
 
-test: develop  ## run all tests (TESTS=tests/demo for some)
-	@python -m pytest $(IN_PARALLEL) $(TESTS)
+check: lint  ## lint, and run the tests that start no server
+	@python -m pytest $(IN_PARALLEL) -m 'not services' $(TESTS)
 
-unit: develop  ## run the tests that need no services
+test: develop  ## run all tests (TESTS=tests/demo for some, COVERAGE=1)
+	@python -m pytest $(IN_PARALLEL) $(if $(strip $(COVERAGE)),--cov) $(TESTS)
+
+unit: develop  ## run the tests that need no Airflow
 	@python -m pytest $(IN_PARALLEL) -m 'not end_to_end' $(TESTS)
 
 test-cluster: develop  ## run the cluster suite (docs/internals/localkube.md)
@@ -129,5 +133,5 @@ lock: develop  ## pin the dependencies
 	sed -i '/^# The following packages were excluded/,$$d' requirements-dev.lock
 	$(PIN) --prerelease allow --constraint requirements.lock tests/requirements-root.in -o tests/requirements-root.txt
 
-.PHONY: help demo demo-open-data rehearsal up down status watch env root test-physics test unit test-cluster bench soak \
+.PHONY: help demo demo-open-data rehearsal up down status watch env root test-physics check test unit test-cluster bench soak \
   damaged lint clean setup develop audit docs lock

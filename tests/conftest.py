@@ -18,7 +18,39 @@ from xdist.scheduler import LoadScopeScheduling
 from airflow_variables import Variables
 
 ROOT = Path(__file__).resolve().parents[1]
-WITH_THEIR_OWN = ("test_deployment.py", "test_rehearsal.py", "test_benches.py")  # Airflow
+SECOND_AIRFLOW = (
+    "test_benches.py",
+    "test_deployment.py",
+    "test_rehearsal.py",
+)  # these start one of their own
+SECOND_AIRFLOW += ("test_ended_by_hand.py", "test_faults.py")  # and these take as long as all others together
+OF_SERVERS = (
+    "bench",
+    "cluster",
+    "demo",
+    "deploy",
+    "end_to_end",
+    "examples",
+    "faults",
+    "localkube",
+    "rehearsal",
+)
+SERVERS = {
+    "faulty_store",
+    "gate",
+    "gcs",
+    "kube",
+    "one_web_server",
+    "portal",
+    "redis_server",
+    "s3_endpoint",
+    "server",
+}
+SERVERS |= {"pod", "xrootd"}
+HEAVY = (  # minutes each
+    *("test_every_cloud.py", "test_rdataframe.py", "test_api.py", "test_pod.py", "test_follower.py"),
+    *("test_life_of_jobs.py", "test_restart.py", "test_campaign.py", "test_properties.py"),
+)
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="higgs-tests-airflow-"))
 
 for _name in list(os.environ):
@@ -40,13 +72,13 @@ settings.load_profile("patient")
 class WholeFiles(LoadScopeScheduling):
     """Gives a process whole files, whose tests share servers.
 
-    One process has those that share an Airflow, another those that start one each: not three run at once.
+    What needs an Airflow is in two groups that take about as long: three at once are too much for two cores.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if file.endswith(WITH_THEIR_OWN):
-            return "Airflows"
+        if file.endswith(SECOND_AIRFLOW):
+            return "second Airflow"
         return "Airflow" if file.startswith("tests/end_to_end/") else file
 
     def schedule(self) -> None:
@@ -60,9 +92,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFi
     return WholeFiles(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what starts whole services: a process that takes it up last keeps the others waiting."""
-    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+    """Mark what starts servers, and begin with what takes longest: taken up last it would end last."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        if folder in OF_SERVERS or SERVERS & {*getattr(item, "fixturenames", ())}:
+            item.add_marker("services")
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("end_to_end"):
+        return -1
+    return HEAVY.index(item.path.name) if item.path.name in HEAVY else len(HEAVY)
 
 
 def pytest_unconfigure() -> None:

@@ -20,7 +20,7 @@ from higgsdemo.campaign.values import quantity
 from higgsdemo.datasets.expected import planned_shards
 from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
 from higgsdemo.kubernetes.workloads import WORKLOADS
-from higgsdemo.results.merge import Merge
+from higgsdemo.results.work import Work
 from higgsdemo.run import Run
 
 STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
@@ -106,9 +106,9 @@ def predict(
     )
 
 
-def took(merge: Merge, clusters: Sequence[Cluster]) -> Account:
-    """Return what a run took, as its results tell; those of earlier runs are left out."""
-    work, seconds = merge.work, merge.work.seconds
+def took(work: Work, clusters: Sequence[Cluster]) -> Account:
+    """Return what a run took, as its results tell."""
+    seconds = work.seconds
     cpu = max((float(quantity(cluster.resources.cpu)) for cluster in clusters), default=0.0)
     return Account(
         shards=work.shards,

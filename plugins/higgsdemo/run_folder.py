@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 RECORD = "campaign.json"  # the resolved campaign
-MERGED = "merged.jsonl.gz"  # what the merge holds of every result
+SUMS = "sums.json"  # what the results add up to, by dataset
 CORRUPT = "corrupt.json"  # keys of the results that were none
 SUMMARY = "summary.json"  # what the merge has found
 CHART = "spectrum.json"  # the numbers of the plot

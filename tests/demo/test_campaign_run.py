@@ -14,8 +14,7 @@ from demo.supervision import Supervision
 from higgsdemo.campaign import load_campaign
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.publication.summary import summarise
-from higgsdemo.results.merge import Merge
-from result_documents import catalogue, sample, stored
+from result_documents import catalogue, merged, sample, stored
 
 DEMO = load_campaign(Path(__file__).parents[2] / "include" / "config" / "demo-local.json")
 
@@ -99,9 +98,11 @@ def test_a_run_within_its_tolerance_shows_its_yields(supervision: Supervision) -
 
 def two_shards_of_three() -> str:
     known = catalogue(sample("h", "higgs", files=3))
-    merge = Merge.of([stored("H", name, 100, {"4e": {18: 9}}) for name in ("x", "y")])
+    merge = merged([stored("H", name, 100, {"4e": {18: 9}}) for name in ("x", "y")])
     expected = {"one": {"H": ["x", "y", "z"]}}
-    made = summarise("demo-local", "tolerant", known, merge, normalise(merge, known, {"H": 3}), expected)
+    made = summarise(
+        "demo-local", "tolerant", known, merge, normalise(merge.datasets, known, {"H": 3}), expected
+    )
     return json.dumps(made.model_dump(mode="json"))
 
 

@@ -13,7 +13,7 @@ from demo.bucket import Bucket
 from demo.settings import REPOSITORY
 from demo_stack import DAG, Stack, eventually
 from documents import below
-from higgsdemo.results.merge import Merge
+from result_documents import merged
 
 if TYPE_CHECKING:
     from conftest import DemoRun
@@ -172,7 +172,7 @@ def test_real_collisions_give_exactly_the_histogram_of_their_masses(stack: Stack
     ]
     run = stack.trigger("collisions", mapping=mapping)
     assert stack.finish(run) == "success"
-    sums = Merge.of(stack.results(run)).datasets
+    sums = merged(stack.results(run)).datasets
     counted = {name: {c: list(total.counts[c]) for c in CHANNELS} for name, total in sums.items()}
     assert counted == {
         name: {c: mass_histogram(c) if c == name else [0] * 37 for c in CHANNELS} for name in CHANNELS

@@ -79,7 +79,7 @@ def test_only_runs_of_campaigns_and_their_own_files_are_shown(ask: httpx.Client,
     assert ask.get("/campaign", params={"dag_id": "no-such-dag"}).status_code == 404
     assert ask.get("/run", params={"dag_id": DAG, "run_id": "no-such-run"}).status_code == 404
     of_the_run = {"dag_id": DAG, "run_id": demo_run.name}
-    for name in ("merged.jsonl.gz", "../undisturbed/summary.json", "results/x.json"):
+    for name in ("sums.json", "../undisturbed/summary.json", "results/x.json"):
         assert ask.get("/file", params={**of_the_run, "name": name}).status_code == 404
     picture = ask.get("/file", params={**of_the_run, "name": "higgs.svg"})
     assert picture.headers["Content-Security-Policy"].endswith("sandbox")

@@ -14,10 +14,9 @@ from fault_proxy import HALF, LATE, RESET, SLOW_DOWN, Fault, FaultProxy, fault_p
 from faults.conftest import Site
 from gcs_server import Gcs, gcs
 from higgsdemo.datasets.shards import done_shards
-from higgsdemo.results.merge import Merge
 from higgsdemo.storage.object_store import ObjectStore, StorageError
 from pod_process import Ended, Pod
-from result_documents import stored
+from result_documents import merged, stored
 
 __all__ = ["gcs"]
 
@@ -125,7 +124,7 @@ def test_an_object_that_a_listing_repeats_is_counted_once(faulty: Faulty) -> Non
     faulty.proxy.inject(Fault("changed", change=repeated), into="list-type=2")
     keys = [item.key for item in store.list("results/A")]
     assert keys == ["results/A/1.json"] * 2
-    merge = Merge.of(store.read_all(keys))
+    merge = merged(store.read_all(keys))
     assert merge.datasets["A"].shards == merge.work.shards == 1
     assert key.endswith(keys[0])
 

@@ -9,8 +9,7 @@ from counting_experiment import counting
 from higgsdemo.catalogue import Catalogue, Sample, load_catalogue
 from higgsdemo.physics.discovery import discover
 from higgsdemo.physics.normalisation import Spectrum, normalise
-from higgsdemo.results.merge import Merge
-from result_documents import one_file_each, stored
+from result_documents import merged, one_file_each, stored
 
 KNOWN = one_file_each(load_catalogue("cms-higgs"))
 PAGE = (Path(__file__).parents[2] / "docs" / "physics.md").read_text(encoding="utf-8")
@@ -58,12 +57,12 @@ def spectrum(selected: dict[str, tuple[int, int]]) -> Spectrum:
         everywhere, inside = selected.get(name, (0, 0))
         return {7: everywhere - inside, 18: inside}
 
-    merge = Merge.of(
+    merge = merged(
         stored(homes[one.name], "0", processed(one), {one.channels[0]: bins(one.name)})
         for one in simulated(KNOWN)
     )
     assert merge.corrupt == {}
-    return normalise(merge, KNOWN, {})
+    return normalise(merge.datasets, KNOWN, {})
 
 
 def simulated(known: Catalogue) -> list[Sample]:

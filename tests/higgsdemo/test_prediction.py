@@ -14,9 +14,8 @@ from higgsdemo.datasets.packing import shards_per_pod
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes.jobs import chunks
 from higgsdemo.prediction import Account, account_table, cost, predict, took
-from higgsdemo.results.merge import Merge
 from planned_runs import dataset, planned
-from result_documents import stored
+from result_documents import merged, stored
 
 DEMO = Path(__file__).parents[2] / "include/config/demo-local.json"
 FULL = {"flavor": "n1-highmem-16", "cores": 16, "nodes": 22, "price_per_node_hour": 0.95}
@@ -82,7 +81,7 @@ def test_what_nobody_knows_is_left_out() -> None:
 
 
 def test_what_a_run_took_is_told_by_its_results() -> None:
-    merge = Merge.of(
+    merge = merged(
         [
             stored(
                 "A",
@@ -102,10 +101,10 @@ def test_what_a_run_took_is_told_by_its_results() -> None:
             ),
         ]
     )
-    assert took(merge, clusters(1, 2)) == Account(
+    assert took(merge.work, clusters(1, 2)) == Account(
         shards=2, bytes=1000, seconds=3600.0, core_hours=round(660 * 0.9 / 3600, 3), cost=22 * 0.95
     )
-    assert took(Merge.of([stored("A", "x", 1)]), []) == Account(shards=1, bytes=0, core_hours=0.0)
+    assert took(merged([stored("A", "x", 1)]).work, []) == Account(shards=1, bytes=0, core_hours=0.0)
 
 
 def test_what_a_resumed_run_finds_done_is_not_predicted() -> None:
@@ -126,9 +125,9 @@ def test_what_earlier_runs_took_is_not_counted() -> None:
         stored("A", "x", 1, finished="2026-01-02T03:10:00Z", **work),
         stored("A", "y", 1, finished="2026-02-02T03:10:00Z", **work),
     ]
-    merge = Merge.of(objects, since=datetime(2026, 2, 1, tzinfo=UTC))
+    merge = merged(objects, since=datetime(2026, 2, 1, tzinfo=UTC))
     assert merge.datasets["A"].shards == 2
-    assert took(merge, clusters(1, 2)) == Account(
+    assert took(merge.work, clusters(1, 2)) == Account(
         shards=1,
         bytes=700,
         seconds=600.0,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample
+from higgsdemo.datasets.expected import ExpectedShards
+from higgsdemo.results.merge import Merge
 from higgsdemo.run_folder import result_key
 
 FIELDS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass2mu2e_8TeV_low"}
@@ -35,6 +39,19 @@ def document(
 def stored(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:
     """Key, in the run's folder, and content of the object with that document."""
     return result_key(dataset, shard), json.dumps(document(dataset, *args, **kwargs)).encode()
+
+
+def merged(
+    objects: Iterable[tuple[str, bytes]],
+    histograms: Sequence[HistogramSpec] = (),
+    since: datetime | None = None,
+    expected: ExpectedShards | None = None,
+) -> Merge:
+    """The merge of the objects (key, content) of a bucket."""
+    merge = Merge(expected or ExpectedShards(), histograms, since)
+    for key, raw in objects:
+        merge.add(key, raw)
+    return merge
 
 
 def recorded(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:

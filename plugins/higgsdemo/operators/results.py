@@ -19,9 +19,9 @@ from higgsdemo.run_folder import (
     CORRUPT,
     HEPDATA,
     HISTOGRAMS,
-    MERGED,
     RECORD,
     SUMMARY,
+    SUMS,
     WORKSPACE,
     failures_key,
     locate,
@@ -98,6 +98,7 @@ class MergeResultsOperator(ResultsOperator):
         from higgsdemo.publication.spectra_plot import own_chart
         from higgsdemo.publication.summary import summarise
         from higgsdemo.publication.yields_table import yields_table
+        from higgsdemo.results.sums import saved_sums
 
         planned = self.begin()
         run = planned[0].run
@@ -107,14 +108,14 @@ class MergeResultsOperator(ResultsOperator):
             record = self._believed(store, RECORD, RUN_RECORD) or RunRecord()
             merge, left_out = _merged(store, expected, planned, record.planned)
             counts = expected.counts(planned)
-            catalogue = catalogue_of(planned, merge.simulated)
+            sums, catalogue = merge.datasets, catalogue_of(planned, merge.simulated)
             spectrum: Spectrum | OwnSpectra
             discovery, exports = None, {}
             if run.histograms:
-                spectrum = add_up(merge, run.histograms, counts)
+                spectrum = add_up(sums, run.histograms, counts)
                 numbers = own_chart(spectrum, catalogue)
             else:
-                spectrum = normalise(merge, catalogue, counts)
+                spectrum = normalise(sums, catalogue, counts)
                 numbers = chart(spectrum, catalogue)
                 discovery, workspace = discovery_in(spectrum, catalogue)
                 exports = _exports(spectrum, catalogue, workspace)
@@ -131,9 +132,9 @@ class MergeResultsOperator(ResultsOperator):
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
                 predicted=record.predicted,
-                took=took(merge, [assignment.cluster for assignment in planned]),
+                took=took(merge.work, [assignment.cluster for assignment in planned]),
             )
-            store.write(MERGED, merge.to_bytes())
+            store.write(SUMS, saved_sums(run.histograms).dump_json(sums))
             store.write(CORRUPT, json.dumps(list(merge.corrupt)).encode())
             store.write(CHART, json.dumps(numbers).encode())
             for name, content in exports.items():
@@ -180,25 +181,25 @@ class PlotOperator(ResultsOperator):
         from higgsdemo.publication.plot import draw, render
         from higgsdemo.publication.spectra_plot import draw_own
         from higgsdemo.publication.summary import HEADLINE
-        from higgsdemo.results.document import ResultError
-        from higgsdemo.results.merge import LARGEST_MERGE, Merge
+        from higgsdemo.results.sums import saved_sums
         from higgsdemo.storage.documents import read_document
+        from higgsdemo.storage.object_store import DamagedError
 
         planned = self.begin()
+        run = planned[0].run
         with told():
             store = output_store(planned[0])
             counts = ExpectedShards.of(store, planned).counts(planned)
             try:
-                merge = Merge.from_bytes(store.read(MERGED, LARGEST_MERGE), sum(counts.values()))
-            except ResultError as error:
-                raise TaskFailed(f"{store.url}/{MERGED} is {error}; clear merge_results") from None
+                sums = read_document(store, SUMS, saved_sums(run.histograms))
+            except DamagedError as error:
+                raise TaskFailed(f"{error}; clear merge_results") from None
             headline = read_document(store, SUMMARY, HEADLINE)
         catalogue = catalogue_of(planned, headline.note == SIMULATED)
-        run = planned[0].run
         if run.histograms:
-            figure = draw_own(add_up(merge, run.histograms, counts), run.campaign, catalogue.note)
+            figure = draw_own(add_up(sums, run.histograms, counts), run.campaign, catalogue.note)
         else:
-            figure = draw(normalise(merge, catalogue, counts), catalogue, headline.discovery)
+            figure = draw(normalise(sums, catalogue, counts), catalogue, headline.discovery)
         with told():
             urls = [
                 self.keep(store, planned[0], picture_key(run.histograms, ending), content)
@@ -217,27 +218,27 @@ def _merged(
     from higgsdemo.results.document import MAX_BYTES
     from higgsdemo.results.merge import Merge
 
-    merge, left_out = Merge(planned[0].run.histograms, since), dict[str, list[str]]()
+    merge, left_out = Merge(expected, planned[0].run.histograms, since), dict[str, list[str]]()
 
     def keys() -> Iterator[str]:
         for dataset in sorted({ref.name for assignment in planned for ref in assignment.cluster.datasets}):
             for stored in store.list(results_folder(dataset)):
                 if stored.key not in expected:
                     left_out.setdefault(dataset, []).append(locate(stored.key)[1])
-                elif merge.small_enough(stored.key, stored.size):
+                elif merge.wants(stored):
                     yield stored.key
 
     for key, raw in store.read_all(keys(), MAX_BYTES):
-        merge.read(key, raw, expected.entries(key))
+        merge.add(key, raw)
     return merge, left_out
 
 
 def _excess(run: Run, expected: ExpectedShards, merge: Merge) -> list[str]:
     """Say on which clusters more shards than may are without a result that counts: some may be corrupt."""
-    merged, excess = merge.shards, []
+    excess = []
     for cluster, listed in expected.clusters.items():
         totals = {dataset: len(shards) for dataset, shards in listed.items()}
-        failed = {name: len(shards.keys() - merged.get(name, ())) for name, shards in listed.items()}
+        failed = {name: len(shards.keys() - merge.shards.get(name, set())) for name, shards in listed.items()}
         if why := run.excess(failed, totals):
             excess.append(f"cluster {cluster}: {why}")
     return excess

@@ -30,7 +30,6 @@ from higgsdemo.page.documents import (
     in_words,
 )
 from higgsdemo.page.snapshot import Snapshot, account_of, of_merged
-from higgsdemo.page.tally import Tally
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
 from higgsdemo.publication.chart import chart
@@ -38,6 +37,7 @@ from higgsdemo.publication.record import RUN_RECORD
 from higgsdemo.publication.spectra_plot import own_chart
 from higgsdemo.publication.summary import FAILURES
 from higgsdemo.results.document import MAX_BYTES
+from higgsdemo.results.merge import Merge
 from higgsdemo.run_folder import (
     CHART,
     RECORD,
@@ -57,7 +57,6 @@ log = logging.getLogger(__name__)
 
 FIRST = 64  # results in the first picture, which does not wait until all are listed
 BATCH = 256  # results read between two looks at the clock
-LISTED = 1000  # objects that a store lists at a time
 FIRST_SECONDS = 0.2  # that a request waits for the first picture
 PUBLISH_SECONDS = 0.5  # between two pictures of a long read
 PAUSE_SECONDS = 1.0  # between two passes, at least
@@ -81,7 +80,7 @@ class Follower:
         self._asked = 0.0
         self._run: AirflowRun | None = None
         self._histograms = histograms
-        self._tally = Tally(ExpectedShards(), histograms)
+        self._merge = Merge(ExpectedShards(), histograms)
         self._lists: dict[str, tuple[StoredObject, str | None]] = {}
         self._documents = Documents()
         self._lost: list[str] = []
@@ -138,7 +137,7 @@ class Follower:
         """Begin anew, with nothing that has been read."""
         self._store = None
         self._documents = Documents()
-        self._tally, self._lists = Tally(ExpectedShards(), self._histograms), {}
+        self._merge, self._lists = Merge(ExpectedShards(), self._histograms), {}
 
     def _tell(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -167,12 +166,12 @@ class Follower:
         listed = self._read_lists(run, store)
         self._lost = []
         listing = self._unread(store, _datasets(run))
-        if not self._tally.read and (first := list(islice(listing, FIRST))):
+        if not self._merge.read and (first := list(islice(listing, FIRST))):
             self._count(store, first)
             if len(first) == FIRST:
-                yield self._now(run, seen, noted, self._tally.read)
+                yield self._now(run, seen, noted, self._merge.read)
         unread = list(listing)
-        found = self._tally.read + len(self._lost) + len(unread)
+        found = self._merge.read + len(self._lost) + len(unread)
         told = time.monotonic()
         for batch in _batches(unread, BATCH):
             self._count(store, batch)
@@ -209,11 +208,11 @@ class Follower:
         stored = {found.key: found for found in store.list(SHARDS)}
         lists = {name: stored[shards_key(name)] for name in run.clusters if shards_key(name) in stored}
         if any(lists.get(name) != known for name, (known, _) in self._lists.items()):
-            self._tally, self._lists = Tally(ExpectedShards(), self._histograms), {}
+            self._merge, self._lists = Merge(ExpectedShards(), self._histograms), {}
         for name in lists.keys() - self._lists.keys():
             fault = None
             try:
-                self._tally.expected.read(store, name)
+                self._merge.expected.read(store, name)
             except DamagedError as error:
                 fault = str(error)
             except StorageError as error:  # may be read the next time
@@ -225,8 +224,8 @@ class Follower:
 
     def _stragglers(self, run: AirflowRun) -> tuple[dict[str, str], ...]:
         """The last shards, by name, once they are few."""
-        expected = self._tally.expected
-        left = expected.listed.total() - self._tally.read
+        expected = self._merge.expected
+        left = expected.listed.total() - self._merge.read
         if not 0 < left <= min(STRAGGLERS, sum(expected.counts(run.planned).values()) * STRAGGLING):
             return ()
         return tuple(
@@ -234,7 +233,7 @@ class Follower:
             for cluster, datasets in expected.clusters.items()
             for dataset, shards in datasets.items()
             for shard in shards
-            if not self._tally.counted(result_key(dataset, shard))
+            if not self._merge.counted(result_key(dataset, shard))
         )
 
     def _open_store(self, run: AirflowRun) -> ObjectStore:
@@ -247,16 +246,17 @@ class Follower:
 
     def _unread(self, store: ObjectStore, datasets: Iterable[str]) -> Iterator[str]:
         """The results that are not counted yet, as the store lists them."""
-        listed = self._tally.expected.listed
+        listed = self._merge.expected.listed
         for dataset in sorted(datasets):
-            if self._tally.shards(dataset) == listed[dataset]:
+            if len(self._merge.shards.get(dataset, ())) == listed[dataset]:
                 continue
-            for batch in _batches(store.list(results_folder(dataset)), LISTED):
-                yield from self._tally.unread(batch)
+            for stored in store.list(results_folder(dataset)):
+                if stored.key in self._merge.expected and self._merge.wants(stored):
+                    yield stored.key
 
     def _count(self, store: ObjectStore, keys: Iterable[str]) -> None:
         for key, raw in store.read_all(keys, MAX_BYTES, self._pass_over):
-            self._tally.add(key, raw)
+            self._merge.add(key, raw)
 
     def _pass_over(self, key: str, error: StorageError) -> None:
         """Go on without a result that cannot be read now; so many are the store's fault."""
@@ -267,14 +267,14 @@ class Follower:
     def _now(self, run: AirflowRun, seen: Snapshot, noted: Iterable[dict[str, Any]], found: int) -> Snapshot:
         """What there is by now; a shard that has its result has not failed, whatever was noted before."""
         datasets = _datasets(run)
-        failures = (one for one in noted if not self._tally.counted(result_key(one["dataset"], one["shard"])))
+        failures = (one for one in noted if not self._merge.counted(result_key(one["dataset"], one["shard"])))
         return replace(
             seen,
-            counted={name: self._tally.shards(name) for name in datasets},
-            finished={name: self._tally.finished(name) for name in datasets},
-            failures=(*failures, *_refused(self._tally)),
-            chart=_chart(self._tally, run),
-            read=self._tally.read,
+            counted={name: len(self._merge.shards.get(name, ())) for name in datasets},
+            finished={name: self._merge.finished(name) for name in datasets},
+            failures=(*failures, *_corrupt(self._merge)),
+            chart=_chart(self._merge, run),
+            read=self._merge.read,
             found=found,
             error=in_words([*self._documents.faults, *self._lost]),
         )
@@ -305,19 +305,19 @@ def _datasets(run: AirflowRun) -> set[str]:
     return {ref.name for planned in run.planned for ref in planned.cluster.datasets}
 
 
-def _chart(tally: Tally, run: AirflowRun) -> dict[str, Any]:
+def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
     """The plot of what has been read so far."""
-    catalogue = catalogue_of(run.planned, tally.simulated)
-    expected = tally.expected.counts(run.planned)
+    catalogue = catalogue_of(run.planned, merge.simulated)
+    expected = merge.expected.counts(run.planned)
     if histograms := run.planned[0].run.histograms:
-        return own_chart(add_up(tally, histograms, expected), catalogue)
-    return chart(normalise(tally, catalogue, expected), catalogue)
+        return own_chart(add_up(merge.datasets, histograms, expected), catalogue)
+    return chart(normalise(merge.datasets, catalogue, expected), catalogue)
 
 
-def _refused(tally: Tally) -> list[dict[str, Any]]:
+def _corrupt(merge: Merge) -> list[dict[str, Any]]:
     return [
-        {"cluster": tally.expected.cluster(key), "dataset": dataset, "shard": shard, "reason": reason}
-        for key, reason in tally.refused.items()
+        {"cluster": merge.expected.cluster(key), "dataset": dataset, "shard": shard, "reason": reason}
+        for key, reason in merge.corrupt.items()
         for dataset, shard in [locate(key)]
     ]
 

@@ -44,10 +44,10 @@ def lacking_branches(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> di
     Only simulated datasets can lack generator weights.
     """
     weighted = {name for name, known in catalogue.datasets.items() if known.sample.datatype == "mc"}
-    used = sorted({branch for total in sums.values() for branches in total.branches for branch in branches})
+    used = sorted({branch for total in sums.values() for branch in total.branches})
     lacking = {
         branch: {
-            dataset: sum(shards for branches, shards in total.branches.items() if branch not in branches)
+            dataset: total.with_events - total.branches.get(branch, 0)
             for dataset, total in sums.items()
             if branch != GENERATOR_WEIGHT or dataset in weighted
         }

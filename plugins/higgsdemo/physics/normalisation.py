@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from math import fsum, hypot, sqrt
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import hist
 import numpy as np
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from higgsdemo.physics.coverage import Coverage, computed_shards, lacking_branches
 from higgsdemo.physics.exposure import Exposure, exposures
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
-from higgsdemo.results.sums import DatasetSum, WeightSum
+from higgsdemo.results.sums import DatasetSum, SumsByDataset, WeightSum
 
 if TYPE_CHECKING:
     from higgsdemo.catalogue import Catalogue, Sample
@@ -42,14 +42,6 @@ Groups = dict[str, dict[str, Histogram]]
 
 Without a processed event there is no histogram: not to look is not to find nothing.
 """
-
-
-class Sums(Protocol):
-    """What is normalised: a merge, or anything else that adds up results by dataset."""
-
-    @property
-    def datasets(self) -> Mapping[str, DatasetSum]:
-        """The sums by dataset."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +107,8 @@ class Spectrum(Coverage):
         return float(low), float(high)
 
 
-def normalise(merge: Sums, catalogue: Catalogue, expected: Mapping[str, int]) -> Spectrum:
+def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, int]) -> Spectrum:
     """Return the spectra of the merged shards; `expected` counts the campaign's shards by dataset."""
-    sums = merge.datasets
     samples = _by_sample(sums, catalogue)
     covered = exposures(sums, catalogue, expected)
     shares = _shares(samples, sums, catalogue, expected)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.physics.coverage import Coverage, computed_shards
-from higgsdemo.physics.normalisation import Sums, Yields
+from higgsdemo.physics.normalisation import Yields
+from higgsdemo.results.sums import SumsByDataset
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,13 @@ class OwnSpectra(Coverage):
         return sum(parts, np.zeros(histogram.bins, dtype=np.int64))
 
 
-def add_up(sums: Sums, histograms: Sequence[HistogramSpec], expected: Mapping[str, int]) -> OwnSpectra:
+def add_up(
+    sums: SumsByDataset, histograms: Sequence[HistogramSpec], expected: Mapping[str, int]
+) -> OwnSpectra:
     """Return the spectra of the merged shards; `expected` counts the campaign's shards by dataset."""
-    found = sums.datasets
     return OwnSpectra(
         histograms=tuple(histograms),
-        unassigned={name: dict(total.counts) for name, total in found.items()},
-        shards_computed=computed_shards(found, expected),
+        unassigned={name: dict(total.counts) for name, total in sums.items()},
+        shards_computed=computed_shards(sums, expected),
         shards_expected=sum(expected.values()),
     )

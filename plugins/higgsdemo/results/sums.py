@@ -1,21 +1,44 @@
 """What results add up to, exactly: the same to the last bit in whatever order they are added.
 
 Counts are integers. Seconds, luminosities and weights are added as fractions (every float is one) and rounded
-to a float once, at the end.
+to a float once, at the end. The sums are saved for those who come after, such as the plot.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Self
+from functools import partial
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Le, Len
 from numpy.typing import NDArray
+from pydantic import AfterValidator, GetPydanticSchema, TypeAdapter
+from pydantic_core import core_schema
 
-from higgsdemo.results.document import Document, ResultDocument
+from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.results.document import BINS, CHANNELS, Document, ResultDocument
+
+SumsByDataset = Mapping[str, "DatasetSum"]
+
+
+def _as_list(kind: type, number: Any) -> GetPydanticSchema:
+    """Let an array be written as a list of numbers, and read again."""
+    return GetPydanticSchema(
+        lambda _, handler: core_schema.no_info_after_validator_function(
+            partial(np.array, dtype=kind),
+            handler.generate_schema(Annotated[list[number], Len(1)]),
+            serialization=core_schema.plain_serializer_function_ser_schema(np.ndarray.tolist),
+        )
+    )
+
+
+Whole = Annotated[int, Ge(0), Le(1 << 62)]
+Counts = Annotated[NDArray[np.int64], _as_list(np.int64, Whole)]
+Weights = Annotated[NDArray[np.float64], _as_list(np.float64, float)]
 
 
 @dataclass(frozen=True)
@@ -24,9 +47,9 @@ class WeightSum:
 
     processed: float
     """Of all events read."""
-    sums: dict[str, NDArray[np.float64]]
+    sums: dict[str, Weights]
     """Of the selected events in the bins, by channel or histogram."""
-    squares: dict[str, NDArray[np.float64]]
+    squares: dict[str, Weights]
     """The same of the weights squared."""
 
 
@@ -34,24 +57,39 @@ class WeightSum:
 class DatasetSum:
     """What the merged shards of one dataset add up to."""
 
-    shards: int
+    shards: Whole
     """Shards merged, those in test mode included."""
-    computed: int
+    computed: Whole
     """Shards whose events were really read: not those run in test mode."""
-    processed: int
+    processed: Whole
     """Events read."""
-    counts: dict[str, NDArray[np.int64]]
+    counts: dict[str, Counts]
     """Selected events in the 37 bins, by channel; of an own analysis the entries by histogram. Unweighted."""
     weights: WeightSum
     """The same with the events' own weights, which are 1 unless a result says otherwise."""
     luminosity: dict[str, float]
     """Luminosity in 1/ub that the shards state, by stream."""
-    bytes: int
+    bytes: Whole
     """Bytes staged in."""
     seconds: dict[str, float]
     """Seconds of pods' wall-clock time in `stage_in` and `compute`."""
-    branches: dict[tuple[str, ...], int]
-    """Shards with events, by the branches of full NanoAOD that were used."""
+    with_events: Whole
+    """Shards of which events were read."""
+    branches: dict[str, Whole]
+    """How many of them used each branch of full NanoAOD."""
+
+
+def saved_sums(histograms: Sequence[HistogramSpec]) -> TypeAdapter[dict[str, DatasetSum]]:
+    """Return what the saved sums of a run are, with these histograms where it is an analysis of one's own."""
+    bins = {spec.name: spec.bins for spec in histograms} or dict.fromkeys(CHANNELS, BINS)
+
+    def check(total: DatasetSum) -> DatasetSum:
+        for part in (total.counts, total.weights.sums, total.weights.squares):
+            if {name: len(values) for name, values in part.items()} != bins:
+                raise ValueError("other histograms than those of the run")
+        return total
+
+    return TypeAdapter(dict[str, Annotated[DatasetSum, AfterValidator(check)]])
 
 
 class Sum:
@@ -69,15 +107,8 @@ class Sum:
         self._luminosity: dict[str, Fraction] = defaultdict(Fraction)
         self._stage_in = Fraction(0)
         self._compute = Fraction(0)
-        self._branches = Counter[tuple[str, ...]]()
-
-    @classmethod
-    def of(cls, documents: Iterable[Document]) -> Self:
-        """The sum of some results."""
-        total = cls()
-        for document in documents:
-            total.add(document)
-        return total
+        self._with_events = 0
+        self._branches = Counter[str]()
 
     def add(self, document: Document) -> None:
         """Add one result."""
@@ -91,7 +122,8 @@ class Sum:
         self._stage_in += Fraction(document.seconds.stage_in)
         self._compute += Fraction(document.seconds.compute)
         if document.processed and isinstance(document, ResultDocument):
-            self._branches[document.branches] += 1
+            self._with_events += 1
+            self._branches.update(set(document.branches))
         if document.lumi is not None and not document.test_mode:
             self._luminosity[document.lumi.stream] += Fraction(document.lumi.value)
 
@@ -123,6 +155,7 @@ class Sum:
             luminosity={stream: float(value) for stream, value in sorted(self._luminosity.items())},
             bytes=self._bytes,
             seconds={"stage_in": float(self._stage_in), "compute": float(self._compute)},
+            with_events=self._with_events,
             branches=dict(sorted(self._branches.items())),
         )
 

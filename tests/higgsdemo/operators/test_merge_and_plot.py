@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,9 +99,9 @@ EVERYTHING = [
     "higgs.png",
     "higgs.svg",
     "histograms.root",
-    "merged.jsonl.gz",
     "spectrum.json",
     "summary.json",
+    "sums.json",
     "workspace.json",
 ]
 
@@ -152,11 +152,11 @@ def test_an_own_analysis_leaves_its_histograms_and_nothing_of_the_higgs(s3: Kind
     assert believed(own)
     assert left(s3) == [
         "corrupt.json",
-        "merged.jsonl.gz",
         "spectrum.json",
         "spectrum.png",
         "spectrum.svg",
         "summary.json",
+        "sums.json",
     ]
     assert read(own, "spectrum.json")["channels"]["mass"]["data"]["counts"] == [1, 30, 2]
     summary = read(own, "summary.json")
@@ -191,24 +191,35 @@ def test_what_is_too_large_for_a_result_is_corrupt_and_what_is_damaged_is_left_o
         assert f"{damaged} is not what a run writes there" in told
 
 
+NONE: dict[str, list[int]] = {channel: [0] * 37 for channel in ALL}
+SUM = {
+    **dict.fromkeys(("shards", "computed", "processed", "bytes", "with_events"), 1),
+    **{"luminosity": {}, "seconds": {}, "branches": {}, "counts": NONE},
+    "weights": {"processed": 1, "sums": NONE, "squares": NONE},
+}
+
+
 @pytest.mark.parametrize(
     ("saved", "why"),
     [
-        (b"", "it is empty"),
-        (gzip.compress(b" " * (1 << 26)), "line 1 is too long"),
-        (gzip.compress(b"\n" * 3), "line 1: the whole is not valid"),
+        ("", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ([], "Input should be a valid dictionary"),
+        ({"A": {}}, "A.shards: Field required"),
+        ({"A": SUM | {"shards": -1}}, "A.shards: Input should be greater"),
+        ({"A": SUM | {"counts": {"4mu": [1 << 70] * 37}}}, "A.counts.4mu.0: Input should be less"),
+        ({"A": SUM | {"counts": {"4mu": [[1]] * 37}}}, "A.counts.4mu.0: Input should be a valid integer"),
+        ({"A": SUM | {"counts": dict.fromkeys(ALL, [0] * 36)}}, "A: Value error, other histograms"),
+        ({"A": SUM | {"counts": {}}}, "A: Value error, other histograms"),
     ],
-    ids=["empty", "a bomb", "empty lines"],
 )
-def test_a_merge_that_is_damaged_or_unpacks_to_more_than_a_merge_is_refused(
-    s3: Kind, saved: bytes, why: str
-) -> None:
+def test_sums_that_are_damaged_are_refused_by_the_plot(s3: Kind, saved: object, why: str) -> None:
     assignment = run_of(s3, "Simulated_TTbar_8TeV")
-    s3.put_all([(f"{FOLDER}/merged.jsonl.gz", saved)])
+    content = saved if isinstance(saved, str) else json.dumps(saved)
+    s3.put_all([(f"{FOLDER}/sums.json", content.encode())])
     plot = PlotOperator(task_id="task", assignments=[assignment.model_dump(mode="json")])
-    with pytest.raises(
-        TaskFailed, match=rf"merged\.jsonl\.gz is not a saved merge: {why}.*clear merge_results"
-    ):
+    refused = rf"sums\.json is not what a run writes there: {re.escape(why)}.*clear merge_results"
+    with pytest.raises(TaskFailed, match=refused):
         plot.execute({})
 
 

@@ -12,9 +12,8 @@ from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.publication.chart import chart
-from higgsdemo.results.merge import Merge
 from page_alone import shown
-from result_documents import catalogue, recorded, sample, stored
+from result_documents import catalogue, merged, recorded, sample, stored
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
@@ -29,7 +28,7 @@ EXPECTED = {"MU": 1, "E": 1, "ZZ": 1, "H": 1}
 
 def state(*results: tuple[str, bytes]) -> dict[str, Any]:
     """What the page is told of a run with these results."""
-    numbers = chart(normalise(Merge.of(results), KNOWN, EXPECTED), KNOWN)
+    numbers = chart(normalise(merged(results).datasets, KNOWN, EXPECTED), KNOWN)
     return run_state(airflow_run(), Snapshot(chart=numbers, complete=True), "")
 
 

@@ -23,8 +23,7 @@ from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery, NoConvergenceError, discover, discovery_in
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.physics.workspace import workspace
-from higgsdemo.results.merge import Merge
-from result_documents import catalogue, recorded, sample, stored
+from result_documents import catalogue, merged, recorded, sample, stored
 
 SIGNAL, BACKGROUND, OBSERVED = 8.20, 4.65, 12
 """Higgs, and ZZ with Drell-Yan, in the published yields of 121 to 130 GeV, and the data's events there."""
@@ -139,12 +138,12 @@ def known(**uncertainty: float) -> Catalogue:
 
 def spectrum(catalogue: Catalogue, **events: dict[str, dict[int, int]]) -> Spectrum:
     """The spectrum of one shard of each dataset, of 1000 events of which some are selected: weight 1."""
-    merge = Merge.of(
+    merge = merged(
         (recorded if name.startswith("D") else stored)(name, "x", 1000, counts)
         for name, counts in events.items()
     )
     assert merge.corrupt == {}
-    return normalise(merge, catalogue, {name: 1 for name in catalogue.datasets})
+    return normalise(merge.datasets, catalogue, {name: 1 for name in catalogue.datasets})
 
 
 def test_a_spectrum_of_one_bin_is_a_counting_experiment() -> None:
@@ -171,8 +170,8 @@ def test_an_uncertain_luminosity_makes_a_signal_less_significant() -> None:
 def test_simulation_alone_has_an_expected_significance() -> None:
     alone = known()
     events = {"HIGGS": {"4mu": {18: 16}}, "ZZ": {"4mu": {18: 25}}}
-    merge = Merge.of(stored(name, "x", 1000, counts) for name, counts in events.items())
-    found, _ = discovery_in(normalise(merge, alone, {"HIGGS": 1, "ZZ": 1}), alone)
+    merge = merged(stored(name, "x", 1000, counts) for name, counts in events.items())
+    found, _ = discovery_in(normalise(merge.datasets, alone, {"HIGGS": 1, "ZZ": 1}), alone)
     assert found.expected_significance == pytest.approx(closed_form(41, 25, sqrt(41) / 41), abs=2e-3)
     assert found == Discovery(
         expected_significance=found.expected_significance, statement="no event of data was analysed"

@@ -6,8 +6,7 @@ import pytest
 from higgsdemo.catalogue import Catalogue, load_catalogue
 from higgsdemo.physics.exposure import told_beyond
 from higgsdemo.physics.normalisation import Spectrum, Yield, normalise
-from higgsdemo.results.merge import Merge
-from result_documents import ALL, catalogue, histogram, one_file_each, recorded, sample, stored
+from result_documents import ALL, catalogue, histogram, merged, one_file_each, recorded, sample, stored
 
 LOW = "sm12_dr53x_dyjetstoll_m-10to50_ht-200to400_tz2_8tev-mgt"
 HIGH = "sm12_dr53x_dyjetstoll_m-10to50_ht-400toinf_tz2_8tev-mgt"
@@ -24,9 +23,9 @@ def complete(known: Catalogue) -> dict[str, int]:
 def spectrum_of(
     known: Catalogue, *objects: tuple[str, bytes], expected: dict[str, int] | None = None
 ) -> Spectrum:
-    merge = Merge.of(objects)
+    merge = merged(objects)
     assert merge.corrupt == {}
-    return normalise(merge, known, complete(known) if expected is None else expected)
+    return normalise(merge.datasets, known, complete(known) if expected is None else expected)
 
 
 def covered(spectrum: Spectrum) -> dict[tuple[int, str], float]:

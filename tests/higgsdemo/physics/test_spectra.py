@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.page.tally import Tally
 from higgsdemo.physics.spectra import OwnSpectra, add_up
 from higgsdemo.publication.plot import render
 from higgsdemo.publication.spectra_plot import draw_own, own_chart
@@ -15,7 +13,7 @@ from higgsdemo.publication.summary import summarise
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.document import ResultError, parse_result
 from higgsdemo.results.merge import Merge
-from result_documents import NOTE, catalogue
+from result_documents import NOTE, catalogue, merged
 
 PAIRS = HistogramSpec(name="pairs", bins=3, low=60, high=120, label="Mass [GeV]")
 PT = HistogramSpec(name="pt", bins=2, low=0, high=100)
@@ -42,11 +40,11 @@ OBJECTS = [
 
 @pytest.fixture
 def merge() -> Merge:
-    return Merge.of(OBJECTS, BOTH)
+    return merged(OBJECTS, BOTH)
 
 
 def spectra(merge: Merge) -> OwnSpectra:
-    return add_up(merge, BOTH, EXPECTED)
+    return add_up(merge.datasets, BOTH, EXPECTED)
 
 
 def test_histograms_are_added_up_over_shards_and_datasets(merge: Merge) -> None:
@@ -54,20 +52,6 @@ def test_histograms_are_added_up_over_shards_and_datasets(merge: Merge) -> None:
     assert [made.total(histogram).tolist() for histogram in BOTH] == [[11, 9, 3], [4, 14]]
     assert made.coverage == 0.75
     assert {dataset: total.processed for dataset, total in merge.datasets.items()} == {"A": 10, "B": 5}
-
-
-def test_a_merge_is_read_again_as_it_was_saved(merge: Merge) -> None:
-    again = Merge.from_bytes(merge.to_bytes())
-    assert again.to_bytes() == merge.to_bytes()
-    assert spectra(again).total(PAIRS).tolist() == [11, 9, 3]
-
-
-def test_the_page_counts_as_the_merge_does(merge: Merge) -> None:
-    tally = Tally(ExpectedShards(), BOTH)
-    for key, raw in (*OBJECTS, OBJECTS[0]):
-        tally.add(key, raw)
-    counted = add_up(tally, BOTH, EXPECTED)
-    assert own_chart(counted, catalogue()) == own_chart(spectra(merge), catalogue())
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import pytest
 
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.publication.chart import chart
-from higgsdemo.results.merge import Merge
-from result_documents import NOTE, catalogue, recorded, sample, stored
+from result_documents import NOTE, catalogue, merged, recorded, sample, stored
 
 SMALL = catalogue(
     sample("data", "data", files=1),
@@ -21,14 +20,16 @@ EXPECTED = {"DATA": 1, "HIGGS": 1, "ZZ": 1}
 
 
 def numbers() -> dict[str, object]:
-    merge = Merge.of(
+    merge = merged(
         [
             recorded("DATA", "a", counts={"4mu": {18: 4}, "4e": {18: 1}}),
             stored("HIGGS", "a", processed=1000, counts={"4mu": {18: 2}, "2e2mu": {17: 1}}),
             stored("ZZ", "a", processed=500, counts={"4mu": {7: 3}, "4e": {7: 9}}),
         ]
     )
-    found: dict[str, object] = json.loads(json.dumps(chart(normalise(merge, SMALL, EXPECTED), SMALL)))
+    found: dict[str, object] = json.loads(
+        json.dumps(chart(normalise(merge.datasets, SMALL, EXPECTED), SMALL))
+    )
     return found
 
 
@@ -75,10 +76,10 @@ def test_what_was_not_processed_has_no_yield() -> None:
         "higgs": ["4mu", "4e", "2e2mu", "all"],
         "zz": ["4mu", "all"],
     }
-    assert chart(normalise(Merge(), SMALL, EXPECTED), SMALL)["yields"] == {}
+    assert chart(normalise(merged([]).datasets, SMALL, EXPECTED), SMALL)["yields"] == {}
 
 
 def test_before_any_result_there_are_numbers_too() -> None:
-    empty = chart(normalise(Merge(), SMALL, EXPECTED), SMALL)
+    empty = chart(normalise(merged([]).datasets, SMALL, EXPECTED), SMALL)
     assert json.loads(json.dumps(empty, allow_nan=False))["coverage"] == 0
     assert empty["channels"]["all"]["data"]["low"] == [0.0] * 37

@@ -14,8 +14,7 @@ from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.publication.hepdata import submission
 from higgsdemo.publication.histograms import root_file
-from higgsdemo.results.merge import Merge
-from result_documents import ALL, NOTE, catalogue, recorded, sample, stored
+from result_documents import ALL, NOTE, catalogue, merged, recorded, sample, stored
 
 KNOWN = catalogue(
     sample("d11", "data", 2011, files=1),
@@ -35,7 +34,7 @@ def spectrum() -> Spectrum:
         stored("ZZ11", "x", 100, {"4mu": {7: 2}, "2e2mu": {7: 4}}),
         stored("H12", "x", 100, {"4e": {18: 9}}),
     ]
-    return normalise(Merge.of(objects), KNOWN, {name: 1 for name in KNOWN.datasets})
+    return normalise(merged(objects).datasets, KNOWN, {name: 1 for name in KNOWN.datasets})
 
 
 def test_the_root_file_has_what_was_processed_by_year_and_channel_with_its_variances(
@@ -132,8 +131,8 @@ def test_nothing_is_published_of_what_was_not_processed() -> None:
         sample("zz", "zz", channels=("4mu", "4e")),
         sample("h", "higgs"),
     )
-    merge = Merge.of([recorded("E", "x", 100, {"4e": {18: 1}}), stored("ZZ", "x", 100)])
-    partial = normalise(merge, known, {"MU": 1, "E": 1, "ZZ": 2, "H": 2})
+    merge = merged([recorded("E", "x", 100, {"4e": {18: 1}}), stored("ZZ", "x", 100)])
+    partial = normalise(merge.datasets, known, {"MU": 1, "E": 1, "ZZ": 2, "H": 2})
     front, *tables = yaml.safe_load_all(submission(partial, known))
     assert front == {"comment": "A small catalogue. 33.3% of the shards, 2 samples missing"}
     assert {table["name"][18:]: list(columns(tables, table["name"][18:])) for table in tables} == {
@@ -148,7 +147,7 @@ def test_nothing_is_published_of_what_was_not_processed() -> None:
 
 
 def test_of_nothing_there_is_no_table() -> None:
-    nothing = normalise(Merge(), KNOWN, {"D11": 1})
+    nothing = normalise(merged([]).datasets, KNOWN, {"D11": 1})
     assert list(yaml.safe_load_all(submission(nothing, KNOWN))) == [
         {"comment": f"A small catalogue. {NOTE}. 0.0% of the shards, 1 sample missing"}
     ]

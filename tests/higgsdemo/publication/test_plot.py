@@ -21,8 +21,7 @@ from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.publication.plot import HIGGS_LABEL, coverage_text, draw, luminosity_text, render
-from higgsdemo.results.merge import Merge
-from result_documents import NOTE, catalogue, histogram, recorded, sample, stored
+from result_documents import NOTE, catalogue, histogram, merged, recorded, sample, stored
 
 FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384))
 DATA = {0: 1, 7: 16, 18: 7, 36: 3}
@@ -45,9 +44,9 @@ def spectrum(data_shards: str = "xy", missing: str = "") -> Spectrum:
     events += [
         stored(name, "x", 11580, {"2e2mu": counts}) for name, counts in simulated.items() if name != missing
     ]
-    merge = Merge.of(events)
+    merge = merged(events)
     assert merge.corrupt == {}
-    return normalise(merge, known(), {"DATA": 2, "HIGGS": 1, "ZZ": 1, "DY": 1, "TTBAR": 1})
+    return normalise(merge.datasets, known(), {"DATA": 2, "HIGGS": 1, "ZZ": 1, "DY": 1, "TTBAR": 1})
 
 
 def texts(figure: Figure) -> list[str]:
@@ -104,8 +103,8 @@ def test_the_legend_goes_from_the_data_down_the_stack() -> None:
     ],
 )
 def test_what_is_not_drawn_is_not_in_the_legend(name: str, counts: dict[int, int], legend: list[str]) -> None:
-    merge = Merge.of([recorded(name, "x", 11580, {"4mu": counts})])
-    figure = draw(normalise(merge, known(), {name: 1}), known())
+    merge = merged([recorded(name, "x", 11580, {"4mu": counts})])
+    figure = draw(normalise(merge.datasets, known(), {name: 1}), known())
     drawn = axes_of(figure).get_legend()
     assert [text.get_text() for text in (drawn.get_texts() if drawn else ())] == legend
     points = [c for c in axes_of(figure).containers if isinstance(c, ErrorbarContainer)]
@@ -224,7 +223,7 @@ def test_the_significance_is_told_or_why_it_is_not_known(found: Discovery, told:
 
 
 def test_an_empty_campaign_is_drawn_empty() -> None:
-    nothing = normalise(Merge(), known(NOTE), {"DATA": 2})
+    nothing = normalise(merged([]).datasets, known(NOTE), {"DATA": 2})
     figure = draw(nothing, known(NOTE))
     assert "0.0% of the shards\n1 sample missing" in texts(figure)
     assert axes_of(figure).get_ylim() == (0, 1)

@@ -11,8 +11,8 @@ from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.publication.summary import FAILURES_LISTED, MISSING_LISTED, FailedShard, Summary, summarise
 from higgsdemo.publication.yields_table import yields_table
-from higgsdemo.results.merge import Merge, Names
-from result_documents import NOTE, catalogue, recorded, sample, stored
+from higgsdemo.results.merge import Names
+from result_documents import NOTE, catalogue, merged, recorded, sample, stored
 
 KNOWN = catalogue(
     sample("mu", "data", channels=("4mu", "2e2mu"), files=2), sample("h", "higgs", files=2), note=NOTE
@@ -54,9 +54,10 @@ def summary(
     known: Catalogue = KNOWN,
     **kwargs: Any,
 ) -> Summary:
-    merge, asked = Merge.of(OBJECTS if objects is None else objects), expected or EXPECTED
+    merge, asked = merged(OBJECTS if objects is None else objects), expected or EXPECTED
     counts = {dataset: len(set(shards)) for names in asked.values() for dataset, shards in names.items()}
-    return summarise("higgs", "run-1", known, merge, normalise(merge, known, counts), asked, **kwargs)
+    spectrum = normalise(merge.datasets, known, counts)
+    return summarise("higgs", "run-1", known, merge, spectrum, asked, **kwargs)
 
 
 def test_the_document_as_a_whole() -> None:
@@ -262,15 +263,11 @@ def test_files_that_lack_branches_which_others_have_are_told() -> None:
         summary([stored("H", "x", 100, **full), recorded("MU", "x", branches=full["branches"][:1])]).lacking
         == {}
     )
-    assert Merge.from_bytes(Merge.of(objects).to_bytes()).datasets["H"].branches == {
-        ("Muon_isGlobal",): 1,
-        ("Muon_isGlobal", "genWeight"): 2,
-    }
 
 
 def test_shards_of_a_cluster_that_never_listed_them_are_missing() -> None:
-    merge = Merge.of(OBJECTS[:1])
-    spectrum = normalise(merge, KNOWN, {"MU": 1, "H": 2})
+    merge = merged(OBJECTS[:1])
+    spectrum = normalise(merge.datasets, KNOWN, {"MU": 1, "H": 2})
     found = summarise("higgs", "run-1", KNOWN, merge, spectrum, {"one": {"MU": ["x"]}, "two": {}})
     assert found.shards.model_dump() == {"expected": 3, "done": 1, "failed": 0, "missing": 2}
     assert yields_table(found).splitlines()[1:3] == [

@@ -1,21 +1,20 @@
 """Every shard's result counts once, whatever order or repeats the results come in."""
 
-import gzip
 import json
 import math
 import tracemalloc
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from higgsdemo.results import merge as merge_module
-from higgsdemo.results.document import ResultError
+from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.results.merge import Merge
-from higgsdemo.run_folder import locate
-from result_documents import document, histogram, stored
+from higgsdemo.results.sums import saved_sums
+from higgsdemo.storage.object_store import StoredObject
+from result_documents import histogram, merged, stored
 
 
 def weights(processed: float, bin: int, weight: float) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def bits(merge: Merge) -> str:
         name: [value.hex() for value in (*s.seconds.values(), *s.luminosity.values())]
         for name, s in merge.datasets.items()
     }
-    names = {name: sorted(shards) for name, shards in merge.shards.items()}
+    names = {name: sorted(shards) for name, shards in sorted(merge.shards.items())}
     weighted = {
         name: [
             s.weights.processed.hex(),
@@ -84,25 +83,35 @@ def bits(merge: Merge) -> str:
         ]
         for name, s in merge.datasets.items()
     }
-    return json.dumps([sums, floats, weighted, names, merge.corrupt, merge.to_bytes().hex()])
+    return json.dumps(
+        [sums, floats, weighted, names, merge.corrupt, saved_sums(()).dump_json(merge.datasets).decode()]
+    )
 
 
 @given(OBJECTS, st.randoms(use_true_random=False))
 def test_order_and_repeats_change_nothing(objects: list[tuple[str, bytes]], random: Any) -> None:
     shuffled = objects + random.choices(objects, k=len(objects)) if objects else []
     random.shuffle(shuffled)
-    assert bits(Merge.of(shuffled)) == bits(Merge.of(objects))
+    assert bits(merged(shuffled)) == bits(merged(objects))
 
 
 @given(RESULTS)
-def test_a_merge_is_read_again_as_it_was_saved(results: list[tuple[str, bytes]]) -> None:
-    merge = Merge.of(results)
-    assert bits(Merge.from_bytes(merge.to_bytes())) == bits(merge)
+def test_sums_are_read_again_as_they_were_saved(results: list[tuple[str, bytes]]) -> None:
+    saved = saved_sums(()).dump_json(merged(results).datasets)
+    assert saved_sums(()).dump_json(saved_sums(()).validate_json(saved)) == saved
+
+
+def test_sums_of_an_own_analysis_are_read_again_with_its_histograms() -> None:
+    of_run = [HistogramSpec(name="pt", bins=2, low=0, high=1)]
+    document = json.dumps({"samplename": "A", "processed": 9, "histograms": {"pt": [4, 5]}}).encode()
+    sums = saved_sums(of_run)
+    again = sums.validate_json(sums.dump_json(merged([("results/A/x.json", document)], of_run).datasets))
+    assert again["A"].counts["pt"].tolist() == [4, 5]
 
 
 def test_the_sums_of_a_dataset() -> None:
     mu = {"stream": "mu_stream_2012", "value": 0.1}
-    merge = Merge.of(
+    merge = merged(
         [
             stored(
                 "A",
@@ -136,7 +145,7 @@ def test_the_sums_of_a_dataset() -> None:
 def test_sums_of_seconds_and_luminosity_are_rounded_once() -> None:
     """Ten times 0.1 added up one by one is 0.9999999999999999."""
     tenth = {"lumi": {"stream": "mu", "value": 0.1}, "seconds": {"stage_in": 0.1, "compute": 0.1}}
-    found = Merge.of([stored("A", str(number), **tenth) for number in range(10)]).datasets["A"]
+    found = merged([stored("A", str(number), **tenth) for number in range(10)]).datasets["A"]
     assert (found.luminosity, found.seconds) == ({"mu": 1.0}, {"stage_in": 1.0, "compute": 1.0})
 
 
@@ -145,7 +154,7 @@ def test_a_shard_found_twice_counts_once() -> None:
         stored("A", "x", 10, {"4mu": {18: 2}}, bytes=5),
         stored("A", "x", 10, {"4mu": {18: 2}}, bytes=4),
     )
-    merge = Merge.of([first, again, ("another/run/A/x.json", first[1])])
+    merge = merged([first, again, ("another/run/A/x.json", first[1])])
     assert (merge.datasets["A"].shards, merge.datasets["A"].processed) == (1, 10)
     assert (merge.work.shards, merge.work.bytes) == (1, 5)
 
@@ -153,13 +162,15 @@ def test_a_shard_found_twice_counts_once() -> None:
 def test_the_result_of_a_part_of_a_file_counts_where_it_says_so() -> None:
     parts = {"x_000-060": (0, 60), "x_060-100": (60, 100)}
     objects = [stored("A", "x_000-060", 60, entries=[0, 60]), stored("A", "x_060-100", 100)]
-    merge = Merge.of(objects, entries=lambda key: parts[locate(key)[1]])
+    expected = ExpectedShards()
+    expected.clusters = {"here": {"A": parts}}
+    merge = merged(objects, expected=expected)
     assert merge.shards == {"A": {"x_000-060"}}
-    assert list(merge.corrupt) == [objects[1][0]]
+    assert list(merge.corrupt) == ["results/A/x_060-100.json"]
 
 
 def test_a_corrupt_document_is_told_and_not_fatal() -> None:
-    merge = Merge.of([("results/A/bad.json", b"{"), stored("A", "good", 3)])
+    merge = merged([("results/A/bad.json", b"{"), stored("A", "good", 3)])
     assert merge.corrupt == {
         "results/A/bad.json": "results/A/bad.json: not JSON (EOF while parsing an object at line 1 column 1)"
     }
@@ -169,35 +180,43 @@ def test_a_corrupt_document_is_told_and_not_fatal() -> None:
 
 def test_a_corrupt_document_is_forgiven_when_the_shard_has_a_good_one() -> None:
     key, content = stored("A", "x", 3)
-    assert Merge.of([(key, b""), (key, content)]).corrupt == {}
-    assert Merge.of([(key, content), (key, b"")]).corrupt == {}
+    assert merged([(key, b""), (key, content)]).corrupt == {}
+    assert merged([(key, content), (key, b"")]).corrupt == {}
 
 
 def test_missing_shards_are_named() -> None:
-    merge = Merge.of([stored("A", "x"), stored("A", "old"), stored("C", "x")])
+    merge = merged([stored("A", "x"), stored("A", "old"), stored("C", "x")])
     assert merge.missing({"A": ["x", "z", "y"], "B": ["x"], "D": []}) == {"A": ["y", "z"], "B": ["x"]}
 
 
 def test_an_empty_merge_sums_to_nothing() -> None:
-    assert (Merge().datasets, Merge().shards, Merge().missing({"A": ["x"]})) == ({}, {}, {"A": ["x"]})
+    assert (merged([]).datasets, merged([]).shards, merged([]).missing({"A": ["x"]})) == (
+        {},
+        {},
+        {"A": ["x"]},
+    )
 
 
-def test_a_merge_holds_a_few_hundred_bytes_a_shard() -> None:
+def test_a_merge_holds_of_a_shard_its_name_and_its_end() -> None:
     """27,000 documents of the full campaign, with events in most bins, would be 120 MB."""
     counts = {channel: {bin: bin % 7 for bin in range(37)} for channel in ("4mu", "4e", "2e2mu")}
-    names = [f"{number:08d}-A1B2-C3D4-E5F6-0123456789AB" for number in range(2000)]
-    merge = Merge()
+    merge = Merge(ExpectedShards())
+
+    def held(shards: range) -> int:
+        for name in (f"{number:08d}-A1B2-C3D4-E5F6-0123456789AB" for number in shards):
+            merge.add(*stored("SMHiggsToZZTo4L", name, 10_000, counts, seconds={"compute": 1.23}, bytes=123))
+        return tracemalloc.get_traced_memory()[0]
+
+    held(range(100))  # what pydantic and numpy make when they are first used
     tracemalloc.start()
-    for name in names:
-        merge.read(*stored("SMHiggsToZZTo4L", name, 10_000, counts, seconds={"compute": 1.23}, bytes=123))
-    held = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, merge_module.__file__)])
+    before, after = held(range(100, 101)), held(range(101, 2101))
     tracemalloc.stop()
-    assert sum(trace.size for trace in held.traces) / len(names) < 400
-    assert merge.datasets["SMHiggsToZZTo4L"].processed == 20_000_000
+    assert (after - before) / 2000 < 200
+    assert merge.datasets["SMHiggsToZZTo4L"].processed == 21_010_000
 
 
 def test_weighted_and_unweighted_results_of_a_dataset_add_up() -> None:
-    merge = Merge.of(
+    merge = merged(
         [
             stored("A", "x", 10, {"2e2mu": {5: 2}}),
             stored("A", "y", 10, {"2e2mu": {5: 1}}, weights=weights(-7.5, 5, -0.75)),
@@ -212,26 +231,31 @@ def test_weighted_and_unweighted_results_of_a_dataset_add_up() -> None:
     assert not found.weights.sums["4mu"].any()
 
 
-def lines(*values: object) -> bytes:
-    return gzip.compress("".join(json.dumps(value) + "\n" for value in values).encode(), mtime=0)
+def found(*results: tuple[str, bytes]) -> list[StoredObject]:
+    """A listing of results."""
+    return [StoredObject(key, len(raw)) for key, raw in results]
 
 
-LINE = {"dataset": "A", "shard": "x"}
+def test_each_result_is_read_once() -> None:
+    results = [stored("A", "x"), stored("A", "y"), stored("B", "x")]
+    assert [merged(results[:2]).wants(one) for one in found(*results)] == [False, False, True]
 
 
-@pytest.mark.parametrize(
-    ("saved", "fault"),
-    [
-        (b"", "it is empty"),
-        (b"{}", "Not a gzipped file (b'{}')"),
-        (Merge().to_bytes()[:-9], "Compressed file ended before the end-of-stream marker was reached"),
-        (lines([]), "line 1: the whole is not valid"),
-        (lines({}), "line 1: dataset is not valid"),
-        (lines(LINE | {"result": document("A")}, LINE), "line 2: result is not valid"),
-        (lines(LINE | {"result": {}}), "line 1: result.samplename is not valid"),
-    ],
-)
-def test_what_is_no_saved_merge_is_refused(saved: bytes, fault: str) -> None:
-    with pytest.raises(ResultError) as caught:
-        Merge.from_bytes(saved)
-    assert str(caught.value) == f"not a saved merge: {fault}"
+def test_what_is_corrupt_is_read_again_once_it_has_changed() -> None:
+    key, good = stored("A", "x", 3)
+    merge = merged([(key, b"[]")])
+    assert merge.corrupt == {key: f"{key}: not a JSON object"}
+    assert [merge.wants(StoredObject(key, size)) for size in (2, len(good))] == [False, True]
+    merge.add(key, good)
+    assert (merge.corrupt, merge.read) == ({}, 1)
+
+
+def test_what_is_too_large_for_a_result_is_corrupt_unread() -> None:
+    merge = merged([])
+    assert not merge.wants(StoredObject("results/A/x.json", 1 << 30))
+    assert list(merge.corrupt) == ["results/A/x.json"]
+
+
+def test_when_shards_were_finished_is_kept_by_dataset() -> None:
+    merge = merged([stored("A", "one", finished="2026-01-02T03:04:05Z")])
+    assert (merge.finished("A").tolist(), merge.finished("B").tolist()) == ([1767323045.0], [])

@@ -16,7 +16,7 @@ files = [path.stem for path in paths]
 for path in paths:
     try:
         campaigns[path.stem] = load_campaign(path)
-    except CampaignError:  # shown as an import error of its own
+    except CampaignError:  # it is an import error of its own
         continue
 
 with DAG(

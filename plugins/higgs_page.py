@@ -1,4 +1,4 @@
-"""Registers the campaign page with Airflow: a tab of each DAG and DAG run, and an entry of the menu.
+"""Register the campaign page with Airflow: a tab of each DAG and DAG run, and an entry of the menu.
 
 Every component of Airflow imports this module, so it imports nothing of ours: the api-server loads the page
 with the first request for it.

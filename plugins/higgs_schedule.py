@@ -1,8 +1,8 @@
-"""Registers with Airflow when campaigns with a schedule run: never for a time before their file was there.
+"""Register with Airflow when scheduled campaigns run: never for a time before their file existed.
 
 Airflow's own cron timetable begins with the slot before a new DAG's first parse when that was not long ago:
-for ``@yearly`` all of January. A ``start_date`` would hold that back, and would as well block the tasks of a
-run that is older than the file's latest change.
+for ``@yearly`` all of January. A ``start_date`` would prevent that, but also block the tasks of a run that is
+older than the file's latest change.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pendulum import instance
 
 
 class NextSlotTimetable(CronTriggerTimetable):
-    """The slots of a cron expression, in UTC, that come after a moment; a backfill takes any.
+    """The slots of a cron expression, in UTC, after a moment; a backfill takes any.
 
     :param cron: a cron expression, or a preset of one.
-    :param since: when the campaign's file was put where it is, as it is.
+    :param since: when the present version of the campaign's file was saved.
     """
 
     def __init__(self, cron: str, since: datetime) -> None:
@@ -28,12 +28,12 @@ class NextSlotTimetable(CronTriggerTimetable):
         self.since = since
 
     def serialize(self) -> dict[str, Any]:
-        """Return the arguments that Airflow makes it from again."""
+        """Return the arguments from which Airflow recreates it."""
         return {"cron": self._expression, "since": self.since.isoformat()}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> NextSlotTimetable:
-        """Make it from what ``serialize`` has returned."""
+        """Recreate it from what ``serialize`` has returned."""
         return cls(data["cron"], datetime.fromisoformat(data["since"]))
 
     def next_dagrun_info(
@@ -51,7 +51,7 @@ TIMETABLES: list[Any] = [NextSlotTimetable]
 
 
 class HiggsSchedule(AirflowPlugin):
-    """The timetable of campaigns that run by themselves."""
+    """The timetable of campaigns with a schedule."""
 
     name = "higgs_schedule"
     timetables = TIMETABLES

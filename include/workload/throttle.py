@@ -1,6 +1,4 @@
-"""A limit on the download rate, since a few thousand pods that start together can saturate the link of a
-bucket or a site for everybody else.
-"""
+"""A limit on the download rate: thousands of pods that start together can saturate everybody's link."""
 
 import threading
 import time

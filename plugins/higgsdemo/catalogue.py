@@ -33,7 +33,7 @@ Datatype = Literal["data", "mc"]
 Channel = Literal["4mu", "4e", "2e2mu"]
 
 UNASSIGNED = "unassigned"
-"""The sample of datasets that belong to no catalogue: run and counted, but neither normalised nor stacked."""
+"""The sample of datasets that no catalogue has: processed and counted, but neither normalised nor stacked."""
 
 _NAME = re.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
 _PREFIX = re.compile("[A-Za-z0-9._=+,:~-]+(/[A-Za-z0-9._=+,:~-]+)*")
@@ -46,7 +46,7 @@ class CatalogueError(ExplainedError, ValueError):
 
 
 def is_dataset_name(name: str) -> bool:
-    """Say whether `name` may name a dataset: it becomes a part of keys in the bucket and of object names."""
+    """Return whether `name` may name a dataset: it becomes part of keys in the bucket and of object names."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -115,10 +115,10 @@ class Catalogue(BaseModel):
     samples: dict[str, Sample]
 
     def including(self, datasets: Iterable[Dataset]) -> Self:
-        """The catalogue as a campaign of `datasets` needs it.
+        """Return the catalogue that a campaign of `datasets` needs.
 
-        Datasets of the campaign's own are added; they stand in for those of the same sample that the
-        campaign does not run.
+        The campaign's own datasets are added; they replace those of the same sample that the campaign does
+        not run.
         """
         run = {dataset.name: dataset for dataset in datasets}
         own = {name: dataset for name, dataset in run.items() if name not in self.datasets}
@@ -162,14 +162,14 @@ _Line = TypeVar("_Line", Sample, _DatasetLine)
 
 
 def catalogue_names(root: Path = DATASETS_DIR) -> list[str]:
-    """Names of the catalogues there are."""
+    """Return the names of all catalogues."""
     return sorted(path.parent.name for path in root.glob("*/catalogue.json"))
 
 
 def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
     """Read the catalogue `root/name/`.
 
-    Raises CatalogueError when there is none of that name, or at the first thing wrong in its files.
+    :raises CatalogueError: when there is none of that name, or at the first mistake in its files.
     """
     names = catalogue_names(root)
     if name not in names:
@@ -249,7 +249,7 @@ def _read_datasets(path: Path, samples: dict[str, Sample]) -> dict[str, Dataset]
 
 
 def _check_streams(path: Path, streams: dict[str, dict[str, float]], samples: dict[str, Sample]) -> None:
-    """Refuse what is not one luminosity for each data sample, as a part of which its files are weighed."""
+    """Refuse streams that are not one luminosity for each data sample: they weight its files."""
     named = Counter(name for parts in streams.values() for name in parts)
     data = Counter(name for name, sample in samples.items() if sample.datatype == "data")
     if wrong := (named - data) | (data - named):
@@ -268,7 +268,7 @@ def _compare_files(path: Path, samples: dict[str, Sample], datasets: dict[str, D
 
 
 def _lines(path: Path, key: str, model: type[_Line]) -> list[tuple[int, _Line]]:
-    """Read the CSV file `path`; `key` is the column that holds the name. Gives (line number, line)."""
+    """Yield line number and line of the CSV file `path`; `key` is the column with the name."""
     reader = csv.DictReader(_text(path).splitlines(), strict=True)
     columns = [key if field == "name" else field for field in model.model_fields]
     lines: list[tuple[int, _Line]] = []

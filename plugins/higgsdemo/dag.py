@@ -1,12 +1,12 @@
-"""From one campaign to its DAG: which task follows which, and nothing of what they do.
+"""From a campaign to its DAG: which task follows which, and nothing of what they do.
 
-    plan -> cluster [mapped: one instance a cluster]
+    plan -> cluster [mapped: one instance per cluster]
               create_cluster -> prepull_image -> list_dataset_shards -> submit_jobs -> wait_for_jobs
          -> merge_results -> plot -> choose_cleanup -> keep | cleanup_jobs -> delete_clusters
          -> campaign_status
 
 The group is mapped over what ``plan`` returns, so a mapping given at the trigger may have any number of
-clusters. A stage that a run leaves out is skipped, and what follows goes on as if it had been done.
+clusters. A stage that a run leaves out is skipped, and the next one goes on as if it were done.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CLUSTER_NAME = "{{ task.assignment['cluster']['name'] }}"
 def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG:
     """Return the DAG of a campaign.
 
-    :param since: when its file was put there: a cron schedule begins with the next slot; None for now.
+    :param since: when its file was saved: a cron schedule begins with the next slot; None for now.
     """
     with DAG(
         dag_id=dag_id,
@@ -63,7 +63,7 @@ def spectrum_asset(dag_id: str) -> Asset:
 
 
 def _schedule(campaign: Campaign, since: datetime) -> Any:
-    """Return what Airflow takes as the campaign's schedule; ``@once`` and ``@continuous`` begin at once."""
+    """Return the campaign's schedule for Airflow; ``@once`` and ``@continuous`` begin at once."""
     if campaign.schedule in (None, "@once", "@continuous"):
         return campaign.schedule
     from higgs_schedule import NextSlotTimetable
@@ -72,7 +72,7 @@ def _schedule(campaign: Campaign, since: datetime) -> Any:
 
 
 def _wire(campaign: Campaign, spectrum: Asset) -> None:
-    # One at a time over all runs: each looks whether another run has the clusters.
+    # One at a time over all runs: each checks whether another run has the clusters.
     plan = PlanOperator(**tasks.PLAN.arguments, campaign=campaign, max_active_tis_per_dag=1)
     clusters = plan.output
     done = _cluster_group().expand(assignment=clusters)
@@ -85,7 +85,7 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     )
     keep = KeepOperator(**tasks.KEEP.arguments)
     mapped = {"map_index_template": CLUSTER_NAME}
-    # Teardowns: Airflow runs them, too, when somebody ends a run by hand and all other tasks are skipped.
+    # Teardowns: Airflow also runs them when somebody ends a run by hand and all other tasks are skipped.
     cleanup = CleanupJobsOperator.partial(
         **tasks.CLEAN.arguments, **mapped, retries=30, retry_policy=None
     ).expand(assignment=clusters)
@@ -95,7 +95,7 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     )
     for last in (cleanup, delete, status):
         last.as_teardown(on_failure_fail_dagrun=last is status)
-    done >> merge >> plot >> choose >> [keep, cleanup, delete]  # what the choice leaves out is skipped
+    done >> merge >> plot >> choose >> [keep, cleanup, delete]  # the choice skips the others
     cleanup >> delete
     [keep, delete] >> status
 

@@ -1,8 +1,8 @@
-"""When a run has to end: ``max_hours`` after its start, whatever it waits for by then.
+"""When a run must end: ``max_hours`` after its start, whatever it waits for by then.
 
-Airflow's own limits do not fit. A DAG run's time-out skips all tasks that are left; a task's counts from the
-task's start; a deadline alert tells somebody, and stops nothing. So each task that makes or waits for
-something looks at the clock itself, and cleanup, which does not, runs as after any failure.
+Airflow's own limits do not fit. A DAG run's time-out skips all remaining tasks; a task's counts from the
+task's start; a deadline alert notifies somebody, and stops nothing. So each task that makes or waits for
+something checks the clock itself, and cleanup, which does not, runs as after any failure.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from higgsdemo.run import Run
 
 
 def end(run: Run, started: datetime | None) -> float | None:
-    """Return the end of a run in seconds since 1970; None when it may take for ever.
+    """Return the end of a run in seconds since 1970; None without a limit.
 
-    :param started: when the DAG run began, or began anew after it was cleared.
+    :param started: when the DAG run began, or began again after it was cleared.
     """
     if run.max_hours is None or started is None:
         return None
@@ -24,10 +24,10 @@ def end(run: Run, started: datetime | None) -> float | None:
 
 
 def passed(deadline: float | None) -> bool:
-    """Whether a deadline is over."""
+    """Return whether a deadline is over."""
     return deadline is not None and time.time() >= deadline
 
 
 def too_late(run: Run) -> str:
-    """Say why something ends that was not through."""
+    """Say why something ended before it was done."""
     return f"the run has taken the {run.max_hours:g} hours that its campaign allows (max_hours)"

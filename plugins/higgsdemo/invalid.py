@@ -1,8 +1,8 @@
-"""A campaign file that cannot be read, shown as an import error of its own.
+"""A campaign file that cannot be read, as an import error of its own.
 
-Airflow files an exception of a DAG file under that file and takes all its DAGs out of service. Here every
-campaign comes from the same DAG file, so one typing mistake would stop them all. A DAG that fails when it is
-serialized is filed alone, under its own location: the campaign's file.
+Airflow attributes an exception to the DAG file and disables all its DAGs. Every campaign comes from the same
+DAG file, so one typing mistake would stop them all. A DAG that fails when it is serialized fails alone, under
+its own location: the campaign's file.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from higgsdemo.campaign import CampaignError, dag_id_problem
 
 
 class InvalidCampaign(DAG):
-    """Stands for a campaign that cannot be built, and raises its error when it is serialized."""
+    """A campaign that cannot be built, which raises its error when it is serialized."""
 
     def __init__(self, path: Path, error: Exception) -> None:
-        name = os.fsencode(path)  # a name that is not UTF-8 cannot be kept in a database as it is
+        name = os.fsencode(path)  # a database cannot store a name that is not UTF-8
         dag_id = (
             f"invalid-{hashlib.sha256(name).hexdigest()[:16]}" if dag_id_problem(path.stem) else path.stem
         )
@@ -30,7 +30,7 @@ class InvalidCampaign(DAG):
         self.location = name.decode(errors="replace")
         said = str(error) if isinstance(error, CampaignError) else f"{path}: {type(error).__name__}: {error}"
         self.error = said.encode(errors="replace").decode()
-        with self:  # registers it, as it does any other DAG
+        with self:  # registers it like any other DAG
             pass
 
     @property
@@ -43,5 +43,5 @@ class InvalidCampaign(DAG):
         pass
 
     def get_serialized_fields(self) -> Any:  # type: ignore[override]  # it needs this DAG's error
-        """Raise the campaign's error, of the one kind that Airflow shows as it is."""
+        """Raise the campaign's error, as the one kind that Airflow shows verbatim."""
         raise SerializationError(self.error) from None

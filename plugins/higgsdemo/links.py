@@ -1,4 +1,4 @@
-"""Where a task's buttons lead: the campaign page, the plot, the bucket's and the cluster's console."""
+"""The links of a task in Airflow: the campaign page, the plot, the bucket's and the cluster's console."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PageLink(BaseOperatorLink):
 
 
 class PlotLink(BaseOperatorLink):
-    """The picture that the run has left in its folder."""
+    """The picture in the run's folder."""
 
     name = "Plot"
 
@@ -45,7 +45,7 @@ class BucketLink(BaseOperatorLink):
     name = "Bucket"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return its URL; empty for a store that has no console that is known."""
+        """Return its URL; empty for a store without a known console."""
         planned = _planned(operator)
         return bucket_console(planned) if planned else ""
 
@@ -56,7 +56,7 @@ class ClusterLink(BaseOperatorLink):
     name = "Cluster"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return its URL; empty for a cluster that is in no cloud."""
+        """Return its URL; empty for a cluster outside of the clouds."""
         planned = _planned(operator)
         return cluster_console(planned) if planned else ""
 

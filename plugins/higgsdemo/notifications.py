@@ -1,7 +1,7 @@
-"""Airflow's notifiers as a campaign's file names them: imported when a run has ended, not at every parsing.
+"""Success and failure notifications: Airflow's notifiers as a campaign's file names them.
 
-`plan` tries them out before anything is made, so that a misspelt class fails a run at its start and does not
-leave people without a word at its end.
+They are imported when a run ends, not at every parsing. `plan` creates them once before anything else, so
+that a misspelt class fails a run at its start and does not silence its end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class NotifierError(ValueError):
 
 
 class Notify:
-    """A callback of a DAG: makes a notifier and lets it tell how the run ended.
+    """A DAG's callback: create a notifier and let it report the run's end.
 
     :param where: the field of the campaign that names it.
     """
@@ -30,13 +30,13 @@ class Notify:
         self.notifier = notifier
 
     def __call__(self, context: Context) -> None:
-        """Tell."""
+        """Notify."""
         self.make()(context)
 
     def make(self) -> BaseNotifier:
         """Return the notifier.
 
-        :raises NotifierError: when there is no such class, it is no notifier, or takes other arguments.
+        :raises NotifierError: when there is no such class, it is not a notifier, or it takes other arguments.
         """
         from airflow.sdk import BaseNotifier
 
@@ -57,7 +57,7 @@ class Notify:
 
 
 def on_success(notifications: Notifications) -> list[Notify]:
-    """Return what a DAG calls when a run has succeeded."""
+    """Return the DAG's callbacks for a run that has succeeded."""
     return [
         Notify(f"notifications.on_success[{number}]", notifier)
         for number, notifier in enumerate(notifications.on_success)
@@ -65,7 +65,7 @@ def on_success(notifications: Notifications) -> list[Notify]:
 
 
 def on_failure(notifications: Notifications) -> list[Notify]:
-    """Return what a DAG calls when a run has failed."""
+    """Return the DAG's callbacks for a run that has failed."""
     return [
         Notify(f"notifications.on_failure[{number}]", notifier)
         for number, notifier in enumerate(notifications.on_failure)

@@ -1,7 +1,7 @@
-"""What a run should take, told before it starts, and what it took: pods, bytes, time, core-hours and money.
+"""What a run should take, predicted before it starts, and what it took: pods, bytes, time, core-hours, money.
 
-A rough account from a few rates, which tells minutes from hours and euros from thousands; where the two
-differ by much, something is worth a look. The nodes' time is that of the pods alone, without that of making
+It is a rough account from a few rates, which tells minutes from hours and euros from thousands; a large
+difference between the two is worth a look. The nodes' time is that of the pods, without that of creating
 clusters.
 """
 
@@ -32,14 +32,14 @@ Measure = Annotated[float, Ge(0), Le(1e18)]
 
 
 class Account(BaseModel):
-    """What a run should take, or took; None where nobody knows.
+    """What a run should take, or took; None where unknown.
 
-    :param pods: those that end well, without further tries.
+    :param pods: those that succeed, without further tries.
     :param slots: pods that fit into the clusters at once.
-    :param pods_a_second: pods that the control planes make together.
+    :param pods_a_second: pods that the control planes create together.
     :param bytes: to be read, or staged in.
     :param seconds: from the first pod's start to the last one's end.
-    :param core_hours: that pods hold.
+    :param core_hours: reserved by pods.
     :param cost: of the nodes meanwhile, in the currency of the campaign's prices.
     """
 
@@ -56,7 +56,7 @@ class Account(BaseModel):
 
     @property
     def bytes_a_second(self) -> float | None:
-        """Bandwidth of all pods together, in the mean."""
+        """The mean bandwidth of all pods together."""
         return self.bytes / self.seconds if self.bytes is not None and self.seconds else None
 
 
@@ -69,8 +69,9 @@ def predict(
     """Return what a run should take.
 
     A pod of k shards takes t = start + k * bytes * (1 / stage-in rate + 1 / analysis rate) seconds. The last
-    pod of a cluster is made after pods / 10 s and runs for t; where pods have to wait for each other, the
-    cluster takes pods / slots turns of t. The longer of the two is its time, the slowest cluster's the run's.
+    pod of a cluster is created after pods / 10 s and runs for t; where pods must wait for each other, the
+    cluster takes pods / slots turns of t. The longer of the two is its time, and the slowest cluster's the
+    run's.
 
     :param mean_bytes: of a shard.
     :param done: shards by dataset that have their result, on whichever cluster.
@@ -107,7 +108,7 @@ def predict(
 
 
 def took(work: Work, clusters: Sequence[Cluster]) -> Account:
-    """Return what a run took, as its results tell."""
+    """Return what a run took, according to its results."""
     seconds = work.seconds
     cpu = max((float(quantity(cluster.resources.cpu)) for cluster in clusters), default=0.0)
     return Account(
@@ -120,7 +121,7 @@ def took(work: Work, clusters: Sequence[Cluster]) -> Account:
 
 
 def cost(clusters: Sequence[Cluster], seconds: float) -> float | None:
-    """Return what the nodes cost in that time; None where a price is not known."""
+    """Return what the nodes cost in that time; None where a price is unknown."""
     prices = [cluster.price_per_node_hour for cluster in clusters]
     if not prices or any(price is None for price in prices):
         return None
@@ -129,7 +130,7 @@ def cost(clusters: Sequence[Cluster], seconds: float) -> float | None:
 
 
 def account_rows(predicted: Account | None, actual: Account | None) -> list[list[str]]:
-    """Return both as rows of a table below its heading, one quantity each; what neither knows is left out."""
+    """Return both as table rows below a heading, one quantity each; those that both lack are left out."""
     sides = {"predicted": _cells(predicted), "took": _cells(actual)}
     shown = {title: cells for title, cells in sides.items() if cells}
     names = [name for name in _NAMES if any(name in cells for cells in shown.values())]
@@ -172,9 +173,9 @@ def _scaled(value: float, unit: str) -> str:
 
 
 def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[list[int]] | None:
-    """Return the shards of each dataset that each cluster has to do; None where the files are not known.
+    """Return the remaining shards of each dataset on each cluster; None where the files are unknown.
 
-    What is done of a dataset is spread over its clusters.
+    The finished shards of a dataset are spread over its clusters.
     """
     refs = [ref for cluster in clusters for ref in cluster.datasets]
     if any(ref.files is None and ref.max_shards is None for ref in refs):
@@ -190,13 +191,13 @@ def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[list[in
 
 
 def _pods(run: Run, cluster: Cluster, shards: Sequence[int]) -> int:
-    """Return the pods of a cluster's Jobs: each is of one dataset, and its last pod may be not full."""
+    """Return the pods of a cluster's Jobs: each is of one dataset, whose last pod may not be full."""
     each = shards_per_pod(cluster, sum(shards), WORKLOADS[run.workload].stages_in_apart)
     return sum(ceil(number / each) for number in shards)
 
 
 def _pod_seconds(run: Run, size: float) -> float:
-    """Return the seconds that a pod takes over so many bytes."""
+    """Return the seconds that a pod takes for so many bytes."""
     workload = WORKLOADS[run.workload]
     rate = run.download_limit_kbps * 1000 if run.download_limit_kbps else STAGE_IN
     return workload.start_seconds + size / rate + size / workload.bytes_a_second

@@ -1,7 +1,7 @@
-"""How often a task is tried again: a few times after errors of its own, far more often after what kills it.
+"""How often a task is retried: a few times after its own errors, far more often after being killed.
 
-Airflow counts each start of a task as a try, also one that ended because its scheduler, worker or machine
-did. Where every other try is killed, one task in sixteen would use up four that way.
+Airflow counts each start of a task as a try, including those that ended because the scheduler, worker or
+machine did. If every other try is killed, one task in sixteen would use up four that way.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from airflow.sdk import RetryDecision, RetryPolicy
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-ERRORS = 4  # of its own, with which a task is given up
-FAILED = "failed_tries"  # key of the task's own store, which its tries have in common
+ERRORS = 4  # of its own, after which a task is given up
+FAILED = "failed_tries"  # key of the task's own store, which its tries share
 
 
 class ErrorsOfItsOwn(RetryPolicy):
-    """Gives a task up after some errors; nobody asks it about a task that was killed."""
+    """Gives a task up after some errors; Airflow does not ask it about a task that was killed."""
 
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
@@ -38,7 +38,7 @@ class ErrorsOfItsOwn(RetryPolicy):
 
 
 RETRIES: dict[str, Any] = {
-    "retries": 15,  # where every other try is killed, one task in 65,000 needs more
+    "retries": 15,  # if every other try is killed, one task in 65,000 needs more
     "retry_policy": ErrorsOfItsOwn(),
     "retry_delay": timedelta(seconds=5),
     "retry_exponential_backoff": 2.0,

@@ -1,4 +1,4 @@
-"""How errors speak to people, so that a wrong key, dataset or file is reported in one voice everywhere.
+"""How errors are worded, so that a wrong key, dataset or file is reported in one voice everywhere.
 
 A message says what was given, what is allowed and, where a word looks misspelt, what was probably meant.
 """
@@ -16,9 +16,9 @@ _COLOURS = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
 
 
 class ExplainedError(Exception):
-    """What went wrong, in a printable message that tells a person all there is to tell.
+    """An error with a printable message that tells a person everything.
 
-    :param final: whether asking again would end the same; by default what is true of the kind of error.
+    :param final: whether asking again would fail alike; by default as for errors of its kind.
     """
 
     final = False
@@ -60,7 +60,7 @@ def one_of(options: Iterable[str]) -> str:
 
 
 def did_you_mean(word: Any, options: Iterable[str]) -> str:
-    """Give `; did you mean "..."?` for the option most like `word`, or nothing when none is like it."""
+    """Return `; did you mean "..."?` for the option most like `word`, or nothing when none is similar."""
     folded = {option.casefold(): option for option in options}
     close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.7)
     return f"; did you mean {given(folded[close[0]])}?" if close else ""

@@ -1,5 +1,4 @@
-"""A Kubernetes API that misbehaves as it is told: what is asked about Jobs, or the status of a DaemonSet, is
-answered by the next of a script.
+"""A Kubernetes API that answers requests for Jobs, or the status of a DaemonSet, by a script.
 
 It stands in front of nothing. What it injects are the faults of networks and control planes, which no real
 server gives on demand; everything that talks to it is real.

@@ -1,6 +1,7 @@
-"""The campaign model: what a campaign's file may say, what it comes to, and how a trigger changes it.
+"""The campaign model: what a campaign's file may have, how it is resolved, and how a trigger changes it.
 
-Light on purpose: it is imported whenever the DAG files are parsed, so it knows pydantic and nothing heavier.
+It is light on purpose: it is imported whenever the DAG files are parsed, so it uses pydantic and nothing
+heavier.
 """
 
 from higgsdemo.campaign.datasets import parse_index, read_index

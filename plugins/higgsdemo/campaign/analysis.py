@@ -1,7 +1,7 @@
-"""What an analysis of one's own leaves for each shard: histograms, of which the campaign says the binning.
+"""The histograms that an analysis of one's own writes for each shard, in the campaign's binning.
 
-The workload `own` is any image that keeps the pod contract. Nothing else is known of it, so its histograms
-are added up as they are: no sample is weighted, and no group is stacked on another.
+The workload `own` is any image that keeps the pod contract. The project knows nothing else of it, so its
+histograms are added up unweighted, and no group is stacked on another.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ class HistogramSpec(Model):
 
     @property
     def axis(self) -> str:
-        """The text at the axis."""
+        """The axis title."""
         return self.label or self.name
 
 
 def unfit_histograms(histograms: Sequence[HistogramSpec]) -> Iterator[Problem]:
-    """Say which of a campaign's histograms cannot be: no range, or a name that another has."""
+    """Return the problems of a campaign's histograms: no range, or a repeated name."""
     names: set[str] = set()
     for number, histogram in enumerate(histograms):
         path = ("histograms", number)

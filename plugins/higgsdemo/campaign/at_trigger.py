@@ -1,7 +1,7 @@
-"""What a campaign's file lets a trigger choose beyond the file's own values: the field `at_trigger`.
+"""What a campaign's file allows a trigger to choose beyond the file's own values: the field `at_trigger`.
 
-The right to trigger a DAG is weaker than the right to write one, or to read connections. So where credentials
-go, and what costs money, is the file's to say, and this is where it says what it leaves open.
+The right to trigger a DAG is weaker than the right to write one, or to read connections. So only the file
+decides where credentials go and what costs money, and this field is where it leaves a choice.
 """
 
 from typing import Annotated
@@ -68,17 +68,16 @@ class AtTrigger(Model):
     )
 
     def __str__(self) -> str:
-        """Say it in a few words."""
+        """Summarise it in a few words."""
         said = self.model_dump(exclude_defaults=True)
         lists = {key: " ".join(value) if isinstance(value, list) else value for key, value in said.items()}
         return "; ".join(f"{key} {value}" for key, value in lists.items()) or "nothing"
 
 
 def matches(patterns: list[str], value: str | None) -> bool:
-    """Whether a value is one of these, or begins as one that ends in `*` does.
+    """Return whether a value is one of these, or begins like one that ends in `*`.
 
-    >>> matches(["s3://my-*"], "s3://my-data/a"), matches(["s3://my"], "s3://my-data")
-    (True, False)
+    >>> matches(["s3://my-*"], "s3://my-data/a"), matches(["s3://my"], "s3://my-data") (True, False)
     """
     return value is not None and any(
         value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern for pattern in patterns
@@ -86,5 +85,5 @@ def matches(patterns: list[str], value: str | None) -> bool:
 
 
 def inside(urls: list[str], url: str) -> bool:
-    """Whether a URL is one of these, matches it, or lies below it."""
+    """Return whether a URL is one of these, matches it, or is below it."""
     return matches(urls, url) or any(f"{url}/".startswith(f"{one.rstrip('/')}/") for one in urls)

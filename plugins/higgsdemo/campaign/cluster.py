@@ -1,4 +1,4 @@
-"""A cluster of a campaign with everything filled in: what tasks are handed, and how much fits on it."""
+"""A cluster of a campaign with everything filled in, as tasks get it, and how much fits on it."""
 
 import re
 from typing import Literal
@@ -12,14 +12,14 @@ from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
 from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.values import quantity
 
-_ZONES_OF_A_REGION = 3  # that GKE picks when it is told none
+_ZONES_OF_A_REGION = 3  # that GKE chooses without `zones`
 
 
 class Cluster(BaseModel):
-    """A cluster and what it runs, ready to be made; small enough to travel through XCom.
+    """A cluster and what it runs, ready to be created; small enough to travel through XCom.
 
     :param nodes: number of nodes; on GKE in each zone.
-    :param cores: of a node; None where nobody knows.
+    :param cores: of a node; None where unknown.
     :param price_per_node_hour: in any currency.
     :param dpath: what backs a shard's stage-in directory.
     :param parallelism: pods of a job that run at once; None for as many as fit.
@@ -88,15 +88,15 @@ class Cluster(BaseModel):
 
     @property
     def capacity(self) -> int | None:
-        """Cores of all nodes; None where nobody knows."""
+        """Cores of all nodes; None where unknown."""
         return self.all_nodes * self.cores if self.cores else None
 
     @property
     def slots(self) -> int | None:
-        """Pods that fit at once; None where nobody knows.
+        """Pods that fit at once; None where unknown.
 
-        By cores, and by memory where the flavor tells it: floor(cores of a node / cores of a pod) a node. The
-        few per cent of a node that its system takes are left out of the account.
+        By cores, and by memory where the flavor tells it: floor(cores of a node / cores of a pod) per node,
+        ignoring the few per cent of a node that its system takes.
         """
         if not self.cores:
             return None

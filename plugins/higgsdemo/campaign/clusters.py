@@ -1,4 +1,4 @@
-"""Fills in the entries of a mapping: what each cluster is and runs, with nothing left to be looked up.
+"""Resolve the entries of a mapping: what each cluster is and runs, with nothing left to look up.
 
 A value is taken from the entry, else from the campaign's defaults, else from the provider's defaults, else
 from `Cluster` itself.
@@ -37,7 +37,7 @@ PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
     "eks": {"connection": "aws_default"},
 }
 STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default", "https": "", "root": ""}
-"""The usual connections to what data are read from; web and XRootD servers are open to everybody."""
+"""The usual connections for reading data; web and XRootD servers are public."""
 
 _OF_ONE_PROVIDER = (
     "connection",
@@ -50,12 +50,12 @@ _OF_ONE_PROVIDER = (
     "egress",
 )
 _MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
-_OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters where the datasets are split
+_OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters when the datasets are split
 
 
 @dataclass(frozen=True)
 class Input:
-    """Where the datasets of a campaign lie: the URL its prefixes are below, and how that is reached."""
+    """Where the datasets of a campaign are: the URL its prefixes are below, and how to reach it."""
 
     url: str
     connection: str
@@ -63,7 +63,7 @@ class Input:
 
 
 def cluster_name(entry: ClusterEntry, position: int) -> str:
-    """Name a cluster; one without a name of its own is named by its position, as the original did."""
+    """Return a cluster's name; by default it follows from its position, as in the original."""
     return entry.name or f"kubecon-demo-{position}"
 
 
@@ -75,13 +75,12 @@ def resolve_clusters(
     catalogue: Catalogue,
     split: Sequence[DatasetReference] | None = None,
 ) -> tuple[list[Cluster], tuple[DatasetRef, ...], list[Problem]]:
-    """Fill in every entry of `mapping`.
+    """Resolve every entry of `mapping`.
 
-    :param storage: where the datasets lie, unless a cluster has an input of its own.
-    :param split: the datasets that are spread over all clusters, which then have none of their own.
-
-    Returns the clusters, the datasets to be spread over them, and what is wrong: the others may be used only
-    if nothing is.
+    :param storage: where the datasets are, unless a cluster has its own input.
+    :param split: the datasets that are split over all clusters, which then have none of their own.
+    :returns: the clusters, the datasets to split over them, and the problems: without any, the others are
+        valid.
     """
     clusters: list[Cluster] = []
     problems: list[Problem] = []
@@ -114,7 +113,7 @@ def resolve_clusters(
 def _found(
     references: Sequence[DatasetReference], path: Path, catalogue: Catalogue, values: dict[str, Any]
 ) -> tuple[list[DatasetRef], list[Problem]]:
-    """Find datasets for a cluster of these values."""
+    """Return the datasets of a cluster with these values."""
     datasets: list[DatasetRef] = []
     problems: list[Problem] = []
     for number, reference in enumerate(references):
@@ -131,7 +130,7 @@ def _without_datasets(entry: ClusterEntry, path: Path) -> Iterator[Problem]:
 
 
 def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> Iterator[Problem]:
-    """Say why a cluster cannot take its share of the campaign's datasets."""
+    """Return why a cluster cannot take its share of the campaign's datasets."""
     for name in _OF_THE_SPLIT:
         if getattr(entry, name) is not None:
             yield Problem(
@@ -155,7 +154,7 @@ def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> 
 
 
 def _with_input(values: dict[str, Any], storage: Input) -> dict[str, Any]:
-    """Say where a cluster's datasets lie; an input in another kind of store has that one's connection."""
+    """Add where a cluster's datasets are; an input in another kind of store gets that one's connection."""
     url = values.get("input", storage.url)
     scheme = url.partition("://")[0]
     usual = storage.connection if storage.url.startswith(f"{scheme}://") else STORE_CONNECTIONS[scheme]
@@ -165,7 +164,7 @@ def _with_input(values: dict[str, Any], storage: Input) -> dict[str, Any]:
 
 
 def _merged(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
-    """Lay the entry over the defaults; a null stands for the built-in default and so leaves nothing."""
+    """Return the defaults with the entry's values; a null restores the built-in default."""
     shared = defaults.model_dump(exclude_unset=True)
     own = entry.model_dump(exclude_unset=True, exclude={"name", "datasets"})
     provider: Provider | None = own.get("provider") or shared.get("provider")
@@ -181,7 +180,7 @@ def _merged(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
 
 
 def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
-    """Say what makes a cluster impossible, however well each field is written."""
+    """Return what makes a cluster impossible although each field is valid."""
     provider, flavor = values.get("provider"), values.get("flavor")
     if provider is None:
         yield Problem(

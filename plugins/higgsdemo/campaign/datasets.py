@@ -1,16 +1,16 @@
-"""Finds what a dataset named in a campaign is: where its files lie and which sample they belong to.
+"""Resolve a dataset named in a campaign: where its files are and which sample they belong to.
 
 A dataset is written in one of five ways:
 
 - a catalogue dataset's name: its files are listed below the cluster's input + its prefix;
-- the path of an index file, as in the original's lists. If `include/datasets/<path>` is there, its lines are
-  the files. If not, `<dataset>_file_index.txt` stands for the catalogue's dataset of that name, of which
-  `min_datasets.../` takes only the first shard;
+- the path of an index file, as in the original's lists. If `include/datasets/<path>` exists, its lines are
+    the files. If not, `<dataset>_file_index.txt` stands for the catalogue's dataset of that name, of which
+    `min_datasets.../` takes only the first shard;
 - a bucket URL that ends in `_file_index.txt`: such a file in the bucket, read when a run lists its shards;
 - any other bucket URL, a prefix: the catalogue's dataset if its path is that one's prefix, in any bucket;
 - an object with `url`, and `name` and `sample` where they should not be guessed.
 
-Files that belong to no sample are run and counted, but neither normalised nor stacked (`UNASSIGNED`).
+Files that belong to no sample are processed and counted, but neither normalised nor stacked (`UNASSIGNED`).
 """
 
 import posixpath
@@ -26,7 +26,7 @@ from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Da
 from higgsdemo.wording import did_you_mean, given
 
 INDEX_SUFFIX = "_file_index.txt"
-MIN_DATASETS = "min_datasets"  # how a folder begins whose lists name the first file of a dataset
+MIN_DATASETS = "min_datasets"  # folders of this name's beginning stand for the first file of a dataset
 FILE_SUFFIX = ".root"
 _LISTED = ("s3", "gs", "root")
 _SHOWN_URL_PARTS = 3
@@ -39,12 +39,12 @@ class DatasetError(ValueError):
 class DatasetRef(BaseModel):
     """A dataset as a cluster runs it.
 
-    :param url: the URL prefix its files lie below, or its one file, with a slash at the end.
+    :param url: the URL prefix of its files, or its one file, with a slash at the end.
     :param index: the index file that names its files: a path below `include/datasets`, or a bucket URL; None
         to list `url`.
     :param sample: a sample of the catalogue, or `UNASSIGNED`.
     :param max_shards: take the first so many; None for all.
-    :param files: how many there should be, None where nobody knows.
+    :param files: the expected number; None where unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,7 +59,7 @@ class DatasetRef(BaseModel):
 
     @property
     def is_file(self) -> bool:
-        """Whether it is one file, and not what lies below a prefix."""
+        """Whether it is one file, and not the files below a prefix."""
         return self.url.endswith(f"{FILE_SUFFIX}/")
 
     @property
@@ -75,12 +75,11 @@ def resolve_dataset(
     max_shards: int | None = None,
     root: Path = DATASETS_DIR,
 ) -> DatasetRef:
-    """Find what `reference` stands for.
+    """Return the dataset that `reference` stands for.
 
     :param storage: URL of the bucket (or prefix) that the catalogue's prefixes are below.
     :param root: the directory that index files are below.
-
-    Raises DatasetError.
+    :raises DatasetError: when there is none, or its index file is wrong.
     """
     if isinstance(reference, DatasetEntry):
         found = _below_url(reference, catalogue)
@@ -110,9 +109,9 @@ def resolve_dataset(
 
 
 def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
-    """Read the URLs of the objects that the index file `root/index` names, one a line as `s3/<bucket>/<key>`.
+    """Return the URLs in the index file `root/index`, one per line as `s3/<bucket>/<key>`.
 
-    Raises DatasetError, naming file and line, for what is no such path, or is there twice.
+    :raises DatasetError: naming file and line, for another path or a repeated one.
     """
     path = root / index
     try:
@@ -123,10 +122,7 @@ def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
 
 
 def parse_index(content: bytes, path: str) -> list[str]:
-    """Give the URLs of the objects that the index file `path` of this content names.
-
-    Raises DatasetError, as `read_index` does.
-    """
+    """Return the URLs in the index file `path` with this content; raise DatasetError as `read_index` does."""
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -222,12 +218,12 @@ def _known(catalogue: Catalogue, name: str | None, prefix: str) -> Dataset | Non
 
 
 def _store(url: str) -> str:
-    """The bucket or server of a URL, as a URL that `source_url` gives."""
+    """Return the bucket or server of a URL, as a URL that `source_url` gives."""
     return source_url("/".join(url.split("/")[:3]))
 
 
 def _path(url: str) -> str:
-    """The key, or the path on a server, without slashes at its ends."""
+    """Return the key, or the path on a server, without slashes at its ends."""
     return url.partition("://")[2].partition("/")[2].strip("/")
 
 
@@ -239,7 +235,7 @@ def _name_of(url: str) -> str:
 
 
 def _common_prefix(urls: Iterable[str]) -> str:
-    """Give the deepest prefix that all of `urls` are below; they must lie in one bucket."""
+    """Return the deepest prefix that all of `urls` are below; they must be in one bucket."""
     stores = {_store(url) for url in urls}
     if len(stores) > 1:
         raise DatasetError(

@@ -1,7 +1,7 @@
-"""Reads JSON as strictly as a campaign wants it, before anyone asks what it says.
+"""Read JSON as strictly as a campaign needs it, before anyone looks at its content.
 
-Refused here, wherever it stands: a key given twice (JSON would keep one and say nothing), what is no JSON,
-and template markers, which Airflow would fill in should the text ever become a templated field.
+Refused anywhere: a key given twice (JSON would silently keep one), values that JSON does not have, and
+template markers, which Airflow would fill in if the text ever became a templated field.
 """
 
 import json
@@ -18,11 +18,11 @@ DEEPEST = 12
 LARGEST_INTEGER = 2**53
 LARGEST_FILE = 4_000_000
 _MARKERS = ("{{", "{%", "{#")
-_TEMPLATED = "notifications"  # the one field whose texts Airflow is meant to fill in
+_TEMPLATED = "notifications"  # the one field whose texts Airflow fills in
 
 
 class _Object(dict[str, Any]):
-    """A JSON object that remembers which keys it was given twice."""
+    """A JSON object that remembers repeated keys."""
 
     repeated: tuple[str, ...] = ()
 
@@ -30,7 +30,7 @@ class _Object(dict[str, Any]):
 def read_document(path: FilePath) -> Any:
     """Read the JSON file `path`.
 
-    Raises CampaignError if it cannot be read, or is no JSON; says line and column.
+    :raises CampaignError: with line and column, when it cannot be read or parsed.
     """
     source = str(path)
     try:
@@ -56,7 +56,7 @@ def read_document(path: FilePath) -> Any:
 
 
 def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
-    """Say what is wrong with a document that is wrong for any campaign."""
+    """Return the problems that make a document wrong for any campaign."""
     if len(path) > DEEPEST:
         yield Problem(path[:3], f"is nested deeper than {DEEPEST} levels")
     elif isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""The parts of a campaign's mapping: which datasets run on which cluster, and what that cluster is.
+"""The parts of a campaign's mapping: the clusters, and the datasets that each runs.
 
-An entry says only what is its own; `defaults` of the campaign says what its entries share.
+An entry has only its own values; the campaign's `defaults` has those that its entries share.
 """
 
 from typing import Annotated, Any

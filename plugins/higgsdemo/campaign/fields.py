@@ -1,4 +1,4 @@
-"""The kinds of values a campaign is written with; each says in one phrase what it must be."""
+"""The kinds of values in a campaign; each says in one phrase what it must be."""
 
 from typing import Annotated, Literal
 
@@ -168,7 +168,7 @@ HistogramName = Annotated[
     str, text("letters, digits and underscores, with a letter first", "[A-Za-z][A-Za-z0-9_]*", 60)
 ]
 Bins = Annotated[int, number("a whole number from 1 to 1000", whole=True, minimum=1, maximum=1000)]
-"""What a result document of 1 MiB has room for, several times over."""
+"""A result document of 1 MiB has room for several times as many."""
 Limit = Annotated[float, number("a number")]
 ClassPath = Annotated[
     str,

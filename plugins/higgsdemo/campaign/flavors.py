@@ -1,7 +1,7 @@
-"""How many cores a machine type has, as its name says: what clusters are compared by.
+"""The number of cores in a machine type's name, by which clusters are compared.
 
 Google's names end in the number (`n1-highmem-16`, `n2-custom-8-16384`), Amazon's in a size that stands for it
-(`c5.4xlarge`), ours in both (`local-2`). Of other machines the campaign has to say it.
+(`c5.4xlarge`), ours in both (`local-2`). For other machines the campaign has to say it.
 """
 
 import re
@@ -23,10 +23,10 @@ GIB_A_LOCAL_CORE = 2
 
 
 def cores_of(provider: Provider, flavor: str | None) -> int | None:
-    """Give the cores (virtual CPUs) of a machine type; None where its name does not tell.
+    """Return the cores (virtual CPUs) of a machine type; None where its name does not tell.
 
-    >>> cores_of("gke", "n1-highmem-16"), cores_of("eks", "c5.4xlarge"), cores_of("local", "local-2")
-    (16, 16, 2)
+    >>> cores_of("gke", "n1-highmem-16"), cores_of("eks", "c5.4xlarge"), cores_of("local", "local-2") (16, 16,
+    2)
     """
     flavor = flavor or ""
     if provider == "local":

@@ -1,4 +1,4 @@
-"""Loads campaigns from their files, in our own form or in that of the original tool, a bare list."""
+"""Load campaigns from their files, in our own form or in that of the original tool, a bare list."""
 
 import os
 import re
@@ -17,21 +17,21 @@ from higgsdemo.wording import given
 CONFIG = "HIGGS_CONFIG"
 SCHEMA_SUFFIX = ".schema.json"
 DAG_ID = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,198}[A-Za-z0-9])?"
-JANITOR = "higgs_janitor"  # the DAG that is no campaign
+JANITOR = "higgs_janitor"  # the DAG that is not a campaign
 
 
 def config_folder(dags: Path) -> Path:
-    """Give the folder of campaigns: `include/config` beside the folder of DAGs, or what `HIGGS_CONFIG` names.
+    """Return the folder of campaigns: `include/config` beside the folder of DAGs, or `HIGGS_CONFIG`.
 
-    It may be that of a ConfigMap, say, or of a team's own repository.
+    The latter may be a ConfigMap, or a team's own repository.
     """
     return Path(os.environ.get(CONFIG) or dags.parent / "include" / "config")
 
 
 def config_files(directory: Path) -> list[Path]:
-    """List the campaign files of `directory`: every `.json` that is neither hidden nor a JSON Schema.
+    """Return the campaign files of `directory`: every `.json` that is neither hidden nor a JSON Schema.
 
-    Raises CampaignError if the directory cannot be listed.
+    :raises CampaignError: when the directory cannot be listed.
     """
     try:
         files = sorted(path for path in directory.iterdir() if path.suffix == ".json")
@@ -42,7 +42,7 @@ def config_files(directory: Path) -> list[Path]:
 
 
 def dag_id_problem(stem: str) -> str | None:
-    """Say why a file's stem cannot be the id of its DAG; None when it can."""
+    """Return why a file's stem cannot be the id of its DAG; None when it can."""
     if stem == JANITOR:
         return f"is {given(stem)}, the id of the DAG that removes what campaigns leave behind"
     if re.fullmatch(DAG_ID, stem, re.ASCII):
@@ -56,7 +56,7 @@ def dag_id_problem(stem: str) -> str | None:
 def load_campaign(path: Path) -> Campaign:
     """Load the campaign of a file; the file's stem is the DAG's id.
 
-    Raises CampaignError, with one message that names the file and everything wrong in it.
+    :raises CampaignError: with one message that names the file and everything wrong in it.
     """
     if text := dag_id_problem(path.stem):
         raise CampaignError(str(path), [Problem((), text)], root="the file's name without .json")
@@ -64,7 +64,7 @@ def load_campaign(path: Path) -> Campaign:
 
 
 def placed_at(path: Path) -> datetime:
-    """Give the time since which a file is there as it is; a copy or a checkout may bear an older date."""
+    """Return when a file was saved in its place; a copy or a checkout may have an older date."""
     return datetime.fromtimestamp(path.stat().st_ctime, UTC)
 
 
@@ -72,8 +72,7 @@ def parse_campaign(document: Any, source: str) -> Campaign:
     """Make a campaign of a JSON document in either form.
 
     :param source: what errors name: the file, or "trigger conf".
-
-    Raises CampaignError.
+    :raises CampaignError: with everything wrong in the document.
     """
     if problems := list(document_problems(document)):
         raise CampaignError(source, problems)

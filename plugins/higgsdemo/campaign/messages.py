@@ -1,6 +1,6 @@
-"""Turns whatever is wrong with a campaign into one message for the person who wrote it.
+"""Turn all mistakes in a campaign into one message for the person who wrote it.
 
-A problem names the field as people write it (`mapping[2].nodes`), what was given and what is allowed.
+A problem names the field as people write it (`mapping[2].nodes`), its value and what is allowed.
 """
 
 import re
@@ -13,7 +13,7 @@ from higgsdemo.wording import given
 
 MOST_LINES = 20
 HERE_OR_IN_DEFAULTS = ", here or in defaults"
-"""Where a field that an entry of the mapping lacks may be said."""
+"""Where a field that an entry of the mapping lacks may be set."""
 
 Path = tuple[str | int, ...]
 _PLAIN_NAME = re.compile(r"[A-Za-z$][A-Za-z0-9_-]*", re.ASCII)
@@ -21,7 +21,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z$][A-Za-z0-9_-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong; `text` continues the sentence that the field at `path` begins.
+    """One mistake; `text` continues the sentence that the field at `path` begins.
 
     `{other}` in it stands for another field, the one at `other`.
     """
@@ -37,7 +37,7 @@ class Problem:
 
 
 class CampaignError(ValueError):
-    """A campaign cannot be run as it is written; the message lists every problem found.
+    """A campaign cannot run as written; the message lists every problem.
 
     :param source: the file's path, or "trigger conf".
     :param problems: at least one.
@@ -68,7 +68,7 @@ def field(path: Path) -> str:
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """Say each of pydantic's errors in our words."""
+    """Return pydantic's errors in our words."""
     problems = []
     for detail in error.errors(include_url=False, include_context=False):
         if detail["type"] == "default_factory_not_called":

@@ -1,7 +1,7 @@
 """A campaign: which datasets run on which clusters with which image, and where results go.
 
-One file of `include/config/` is one campaign and one DAG. The model is what the file may say; `clusters()` is
-what it comes to, with defaults filled in and datasets found in the catalogue.
+One file of `include/config/` is one campaign and one DAG. The model is what the file may have; `clusters()`
+resolves it, with defaults filled in and datasets found in the catalogue.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,7 +126,7 @@ class Campaign(Settings):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was dropped of the campaign as its file has it."""
+        """What was dropped from the campaign's file."""
         return self._remarks
 
     def remark(self, *remarks: str) -> None:
@@ -134,30 +134,27 @@ class Campaign(Settings):
         self._remarks += remarks
 
     def clusters(self) -> list[Cluster]:
-        """Give the clusters with defaults filled in and datasets found.
+        """Return the clusters with defaults filled in and datasets resolved.
 
         Where the campaign splits its datasets the clusters have none yet: see `shared_datasets`.
 
-        Raises CampaignError if that cannot be done; never for a campaign that was just loaded.
+        :raises CampaignError: when that is impossible; never for a campaign that was just loaded.
         """
         return list(self.resolved[0])
 
     def shared_datasets(self) -> tuple[DatasetRef, ...]:
-        """Give the datasets that are to be split over all clusters; none where each has its own.
-
-        Raises CampaignError as `clusters` does.
-        """
+        """Return the datasets to split over all clusters, if any; raise CampaignError as `clusters` does."""
         return self.resolved[1]
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with some changes, which comes to something else."""
+        """Return a copy with some changes, to be resolved again."""
         copied = super().model_copy(update=update, deep=deep)
         vars(copied).pop("resolved", None)
         return copied
 
     @cached_property
     def resolved(self) -> tuple[list[Cluster], tuple[DatasetRef, ...]]:
-        """What `clusters` and `shared_datasets` give, found once."""
+        """The result of `clusters` and `shared_datasets`, found once."""
         try:
             catalogue = load_catalogue(self.catalogue)
         except CatalogueError as error:
@@ -184,7 +181,7 @@ class Campaign(Settings):
         return clusters, shared
 
     def _unfit_for_own(self) -> Iterator[Problem]:
-        """Say what only an analysis of one's own needs, and what it lacks."""
+        """Return the problems of an analysis of one's own: fields only for it, and those that it lacks."""
         if self.workload != "own":
             if self.histograms:
                 yield Problem(("histograms",), f'belong to the workload "own"; this one is "{self.workload}"')
@@ -196,7 +193,7 @@ class Campaign(Settings):
         yield from unfit_histograms(self.histograms)
 
     def _unfit_to_stream(self) -> Iterator[Problem]:
-        """Say what only pods that stream can do, and which cannot."""
+        """Return the problems of fields that only apply to pods that stream, and of pods that cannot."""
         if self.read == "stream" and self.workload == "aod":
             yield Problem(("read",), 'is "stream"; the workload aod reads local files: it must be "stage-in"')
         if self.shard_events is not None and self.read != "stream":
@@ -210,7 +207,7 @@ class Campaign(Settings):
             yield Problem((), 'needs the field "datasets": what is to be split over the clusters')
 
     def _unfit_for_aod(self, clusters: Sequence[Cluster], placed: Sequence[Placed]) -> Iterator[Problem]:
-        """Say what the CMSSW image cannot do: it takes one file, and must know what it is."""
+        """Return the problems of the CMSSW image: it takes one file, and must know its kind."""
         if self.workload != "aod":
             return
         for position, cluster in enumerate(clusters):

@@ -1,7 +1,7 @@
-"""Who is told when a run has ended: Airflow's notifiers, by the path of their class.
+"""Who is notified when a run has ended: Airflow's notifiers, by the path of their class.
 
-They stand in the campaign's file alone and can be given by no trigger: whoever may edit the file decides what
-is imported, and to whom what is sent. Their secrets are in Airflow connections.
+Only the campaign's file has them, never a trigger: the file decides what is imported, and who gets which
+message. Their secrets are in Airflow connections.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Notifications(Model):
     )
 
     def credentials(self) -> Iterator[Problem]:
-        """Say which arguments are secrets, which a file is no place for."""
+        """Return which arguments are secrets, which do not belong into a file."""
         for name, notifiers in (("on_success", self.on_success), ("on_failure", self.on_failure)):
             for number, notifier in enumerate(notifiers):
                 path = ("notifications", name, number, "kwargs")

@@ -1,12 +1,11 @@
-"""The original tool's form of a campaign, a bare list, written in our own.
+"""Convert the original tool's form of a campaign, a bare list, to our own.
 
-Entry `i` is the cluster `kubecon-demo-<i>`. The list says neither where the data lies nor what to run, for
+Entry `i` is the cluster `kubecon-demo-<i>`. The list says neither where the data are nor what to run, because
 the tool knew: GKE in europe-west4, the CMSSW image over AOD files, the bucket `higgs-demo` in S3 for index
-files below `..._s3/` and else in GCS, stage-in at 50,000 kB/s, and the node's local SSD where no `dpath` is
-given.
+files below `..._s3/` and else in GCS, stage-in at 50,000 kB/s, and the node's local SSD without a `dpath`.
 
-Its lists name datasets again, some whole in one entry and their first file (`min_datasets.../`) in another.
-The tool ran such a file twice and counted it once. Here it runs once: what is named again is dropped.
+Its lists repeat datasets, some whole in one entry and as their first file (`min_datasets.../`) in another.
+The tool ran such a file twice and counted it once. Here it runs once: repetitions are dropped.
 """
 
 from collections.abc import Iterator
@@ -54,7 +53,7 @@ class OriginalList:
         }
 
     def place(self, problem: Problem) -> Problem:
-        """Say of a problem in the document where it is in the list, which has no defaults."""
+        """Return a problem in the document with its place in the list, which has no defaults."""
         text = problem.text.replace(HERE_OR_IN_DEFAULTS, "")
         return replace(problem, path=self._place(problem.path), text=text, other=self._place(problem.other))
 
@@ -71,7 +70,7 @@ class OriginalList:
 
 
 def _named(entries: list[Any]) -> Iterator[tuple[Place, str]]:
-    """Yield the datasets that are named by a text, with their places."""
+    """Yield the datasets that are texts, with their places."""
     for position, entry in enumerate(entries):
         for number, reference in enumerate(_datasets(entry)):
             if isinstance(reference, str):
@@ -84,7 +83,7 @@ def _datasets(entry: Any) -> list[Any]:
 
 
 def _dataset(reference: str) -> str:
-    """Return the dataset that an index file is of, whatever its folder; else what was written."""
+    """Return the dataset of an index file, whatever its folder; else the reference itself."""
     return reference if "://" in reference else PurePosixPath(reference).name.removesuffix(INDEX_SUFFIX)
 
 

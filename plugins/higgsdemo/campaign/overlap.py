@@ -1,6 +1,7 @@
-"""Finds what a campaign would run twice: its events would be counted twice.
+"""Find what a campaign would run, and count, twice.
 
-Datasets of one name, one dataset inside another and, where index files name files, one file in two datasets.
+This may be datasets of one name, one dataset inside another and, where index files name files, one file in
+two datasets.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,9 +17,9 @@ TWICE = "its events would be counted twice"
 
 @dataclass(frozen=True)
 class Placed:
-    """A dataset, and where the campaign says it.
+    """A dataset, and its place in the campaign.
 
-    :param store: what its bucket is in, where it is in a bucket: two stores may have buckets of one name.
+    :param store: identifies the store of its bucket: two stores may have buckets of one name.
     """
 
     path: Path
@@ -38,18 +39,18 @@ def placed_datasets(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -
 
 
 def local_files(dataset: DatasetRef) -> list[str]:
-    """Return the files that an index file of `include/datasets` names; none of one that lies elsewhere."""
+    """Return the files in an index file of `include/datasets`; none for one that is elsewhere."""
     return read_index(dataset.index) if dataset.index and "://" not in dataset.index else []
 
 
 def repeated(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -> list[Problem]:
-    """Say which names and datasets are there twice, as far as the campaign alone tells."""
+    """Return the problems of repeated names and datasets, as far as the campaign alone tells."""
     placed = placed_datasets(clusters, shared)
     return [*_cluster_names(clusters), *_dataset_names(placed)] or list(overlaps(placed, local_files))
 
 
 def overlaps(placed: Sequence[Placed], files: Callable[[DatasetRef], Iterable[str]]) -> Iterator[Problem]:
-    """Say which datasets have files of another: one problem for two datasets, naming the first file.
+    """Return the problems of datasets that share files: one for two datasets, naming the first file.
 
     :param files: the URLs in a dataset's index file.
     """
@@ -78,7 +79,7 @@ def overlaps(placed: Sequence[Placed], files: Callable[[DatasetRef], Iterable[st
 
 
 def _around(url: str, store: str, folders: dict[tuple[str, str], Placed]) -> Iterator[Placed]:
-    """Yield the datasets that are what lies below a URL, or below a part of its path."""
+    """Yield the datasets that are the files below a URL, or below a part of its path."""
     parts = url.rstrip("/").split("/")
     for depth in range(len(parts), 2, -1):
         if found := folders.get((store, "/".join(parts[:depth]) + "/")):

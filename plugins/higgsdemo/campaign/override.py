@@ -1,7 +1,7 @@
-"""Applies what a run is triggered with: a campaign as the run wants it, and what the run is to do.
+"""Apply a trigger's conf: the campaign as the run wants it, and the options of the run.
 
-The conf of a trigger may hold any of the keys below; null leaves things as the campaign's file has them.
-Airflow takes unknown keys without a word and would run the unchanged campaign, so they are refused here.
+The conf may have any of the keys below; null keeps the value of the campaign's file. Airflow accepts unknown
+keys silently and would run the unchanged campaign, so they are refused here.
 """
 
 from collections.abc import Mapping
@@ -61,15 +61,15 @@ CONF_KEYS = (*RunOptions.model_fields, *CAMPAIGN_KEYS)
 
 
 def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Campaign, RunOptions]:
-    """Give the campaign and the options of a run that was triggered with `conf`.
+    """Return the campaign and the options of a run that was triggered with `conf`.
 
     `mapping` replaces the campaign's, and its `datasets` where the new entries have their own; `storage`
     replaces the fields it names; `max_shards` replaces that of every entry; the others replace the
     campaign's, and a `read` that copies files drops its `shard_events`; `clusters` keeps only those entries.
-    A run whose only stage is cleanup removes the jobs at least. What decides where credentials go, and what
-    costs money, is the file's, unless its `at_trigger` allows more.
+    A run whose only stage is cleanup removes at least the jobs. The file decides where credentials go and
+    what costs money, unless its `at_trigger` allows more.
 
-    Raises CampaignError, with everything that is wrong with `conf`.
+    :raises CampaignError: with everything that is wrong with `conf`.
     """
     conf = {} if conf is None else conf
     if not isinstance(conf, Mapping):
@@ -122,7 +122,7 @@ def _options(conf: dict[str, Any]) -> tuple[RunOptions, list[Problem]]:
 
 
 def _changed(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int | None) -> dict[str, Any]:
-    """Lay the conf's keys over the campaign's document; the model judges what is not of the right kind."""
+    """Replace the document's values by the conf's; the model judges values of the wrong kind."""
     changed = document | {key: conf[key] for key in CAMPAIGN_KEYS if key in conf and key != "storage"}
     if conf.get("read") == "stage-in" and "shard_events" not in conf:
         changed.pop("shard_events", None)
@@ -168,7 +168,7 @@ def _kept(campaign: Campaign, names: list[str]) -> tuple[Campaign, list[Problem]
 
 
 def _pinned(entry: ClusterEntry, name: str, subnet_range: str | None) -> ClusterEntry:
-    """Keep what comes from an entry's position when others before it are left out: name and addresses."""
+    """Keep what depends on an entry's position when others before it are left out: name and addresses."""
     if subnet_range is None:
         return entry.model_copy(update={"name": name})
     own = entry.gke.model_dump(exclude_unset=True) if entry.gke else {}

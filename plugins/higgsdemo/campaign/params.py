@@ -1,6 +1,6 @@
-"""What the trigger form of a campaign's DAG asks for: one Airflow Param for each key of the conf.
+"""The trigger form of a campaign's DAG: one Airflow Param for each key of the conf.
 
-Airflow checks a trigger's conf against these schemas, and its form picks an input by them: a drop-down for an
+Airflow validates a trigger's conf by these schemas, and its form chooses an input by them: a drop-down for an
 enum, a multi-select for an array with examples, a JSON editor for an array of objects (`items` must say so
 itself, not by reference).
 """
@@ -21,9 +21,9 @@ _OF_THE_CAMPAIGN = "Instead of what the campaign's file says; what is left empty
 
 
 def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
-    """Give, for each key of the conf, the keyword arguments of its `airflow.sdk.Param`.
+    """Return, for each key of the conf, the keyword arguments of its `airflow.sdk.Param`.
 
-    The defaults change nothing: they are null, or what `campaign` says already.
+    The defaults change nothing: they are null, or the campaign's own values.
     """
     document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
     names = [cluster_name(entry, position) for position, entry in enumerate(campaign.mapping)]
@@ -52,7 +52,7 @@ def _of_run(clusters: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _nullable(field: dict[str, Any]) -> dict[str, Any]:
-    """Write `anyOf: [X, null]` as X with the types X and null: the form reads no `anyOf`."""
+    """Write `anyOf: [X, null]` as X with the types X and null: the form ignores `anyOf`."""
     kinds = field.get("anyOf")
     if not kinds:
         return dict(field)
@@ -96,7 +96,7 @@ def _mapping(campaign: Campaign) -> dict[str, Any]:
 
 
 def _bare(schema: Any) -> Any:
-    """Leave out what the JSON editor shows nowhere: Airflow stores the params again with every task."""
+    """Leave out what the JSON editor never shows: Airflow stores the params again with every task."""
     if isinstance(schema, list):
         return [_bare(item) for item in schema]
     if not isinstance(schema, dict):

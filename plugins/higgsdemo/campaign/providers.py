@@ -1,7 +1,7 @@
-"""What only the clouds' clusters can be told: the fields `gke` and `eks` of the defaults and of an entry.
+"""Options that only clusters in the clouds have: the fields `gke` and `eks` of the defaults and of an entry.
 
-They are apart from the entry's other fields, so that the defaults of a campaign over two clouds can say both,
-and a cluster takes what its own provider understands.
+They are separate from the entry's other fields, so that the defaults of a campaign over two clouds can have
+both, and a cluster takes those of its own provider.
 """
 
 from collections.abc import Iterator
@@ -123,16 +123,16 @@ EKS_NEEDS = ("cluster_role", "node_role", "subnets")
 
 
 def default_subnet_range(position: int) -> str:
-    """Give the node addresses of the cluster of entry `position`: 10.<110+i>.0.0/21, as the original did.
+    """Return the node addresses of the cluster of entry `position`: 10.<110+i>.0.0/21, as in the original.
 
-    From the 18th cluster on it continues at 10.110.8.0/21: from 10.128.0.0 on lie the subnetworks of Google's
-    auto mode networks.
+    From the 18th cluster on it continues at 10.110.8.0/21, since Google's auto mode networks have their
+    subnetworks from 10.128.0.0 on.
     """
     return f"10.{110 + position % 18}.{8 * (position // 18)}.0/21"
 
 
 def provider_options(values: dict[str, Any], position: int) -> dict[str, Any]:
-    """Give a cluster's values with the options of its own provider alone, defaults filled in."""
+    """Return a cluster's values with only its own provider's options, defaults filled in."""
     kept = {key: value for key, value in values.items() if key not in ("gke", "eks")}
     if values.get("provider") == "gke":
         return kept | {"gke": {"subnet_range": default_subnet_range(position)} | values.get("gke", {})}
@@ -140,7 +140,7 @@ def provider_options(values: dict[str, Any], position: int) -> dict[str, Any]:
 
 
 def unfit_options(values: dict[str, Any], own: set[str], path: Path) -> Iterator[Problem]:
-    """Say what is wrong with the options of a cluster.
+    """Return the problems of a cluster's options.
 
     :param own: which of `gke` and `eks` the entry itself gives.
     """

@@ -1,6 +1,6 @@
-"""Writes docs/configuration.md: every field of a campaign and every key of a trigger's conf, from the model.
+"""Write docs/configuration.md: every field of a campaign and every key of a trigger's conf, from the model.
 
-`make docs` runs it. Nothing of the reference is written by hand, so it cannot say what the model does not.
+`make docs` runs it. No part of the reference is written by hand, so it always agrees with the model.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ _PARTS: tuple[tuple[str, type[BaseModel], str], ...] = (
 
 
 def reference_text() -> str:
-    """Give the content of docs/configuration.md."""
+    """Return the content of docs/configuration.md."""
     return "\n".join(_lines())
 
 
@@ -59,7 +59,7 @@ def _lines() -> Iterator[str]:
         if remark:
             yield from ("", remark)
         yield from ("", "| field | what it is | must be | default |", "|---|---|---|---|")
-        inherited = Settings.model_fields  # which come after a campaign's own
+        inherited = Settings.model_fields  # listed after a campaign's own
         for name, info in sorted(model.model_fields.items(), key=lambda item: item[0] in inherited):
             cells = (f"`{info.alias or name}`", info.description or "", _must_be(info), _default(info))
             yield f"| {' | '.join(map(_cell, cells))} |"
@@ -67,7 +67,7 @@ def _lines() -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    """Give a text as a cell of a table: no bar ends it, and outside of code nothing is taken for HTML."""
+    """Return a text as a table cell: no bar ends it, and outside of code nothing is read as HTML."""
     parts = text.replace("|", "&#124;").split("`")
     return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
 
@@ -106,7 +106,7 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _inner(annotation: Any) -> Iterator[Any]:
-    """An annotation and everything inside it."""
+    """Yield an annotation and everything inside it."""
     yield annotation
     for part in get_args(annotation):
         yield from _inner(part)

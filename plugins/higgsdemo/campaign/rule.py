@@ -1,7 +1,7 @@
 """How a field of a campaign says what it must be, in words for people and in JSON Schema for machines.
 
-JSON is read as it is written: no number is taken for a text and no text for a number, except where the
-original's lists did so (`"nodes": "22"`).
+JSON is read strictly: no number is taken for a text and no text for a number, except where the original's
+lists did so (`"nodes": "22"`).
 """
 
 import operator
@@ -26,7 +26,7 @@ from higgsdemo.wording import did_you_mean, given, one_of
 _CREDENTIAL = re.compile(r"access|secret|token|passw|credential|[^a-z]key$|^key$", re.IGNORECASE)
 
 
-PLANNED = "planned"  # validation context of what `plan` has returned, and Airflow has kept
+PLANNED = "planned"  # validation context of what `plan` has returned and Airflow has stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Rule:
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Give the schema of what may be written, which is not always that of what is kept."""
+        """Return the schema of what may be written, which may differ from what is kept."""
         return dict(self.schema)
 
     def _validate(self, value: Any) -> Any:
@@ -67,14 +67,14 @@ def _in_brackets(description: str | None) -> str:
 
 
 def is_credential(key: str) -> bool:
-    """Whether a field of this name would hold a secret, and not the id of a connection that does."""
+    """Return whether a field of this name would hold a secret, and not the id of a connection."""
     return _CREDENTIAL.search(key) is not None and not key.endswith("conn_id")
 
 
 class Model(BaseModel):
-    """A part of a campaign: takes no field it does not know, and says which it knows.
+    """A part of a campaign, which refuses unknown fields and lists the known ones.
 
-    It does in a plan that Airflow has kept, which another version of the project may have made.
+    It accepts them in a stored plan, which another version of the project may have made.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -106,7 +106,7 @@ class Model(BaseModel):
 
 
 def text(must_be: str, pattern: str, longest: int) -> Rule:
-    """Make the rule of a text that `pattern` matches whole, of at most `longest` characters."""
+    """Return the rule for a text that `pattern` matches whole, of at most `longest` characters."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or len(value) > longest or not re.fullmatch(pattern, value, re.ASCII):
@@ -117,7 +117,7 @@ def text(must_be: str, pattern: str, longest: int) -> Rule:
 
 
 def choice(literal: Any) -> Rule:
-    """Make the rule of a `Literal` of texts."""
+    """Return the rule for a `Literal` of texts."""
     options = get_args(literal)
 
     def check(value: Any) -> str:
@@ -129,7 +129,7 @@ def choice(literal: Any) -> Rule:
 
 
 def number(must_be: str, *, whole: bool = False, **bounds: float) -> Rule:
-    """Make the rule of a number between bounds, which bear JSON Schema's names: `minimum=0`."""
+    """Return the rule for a number between bounds, which have JSON Schema's names: `minimum=0`."""
 
     def check(value: Any) -> int | float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -152,7 +152,7 @@ _BOUNDS = {
 
 
 def either(must_be: str, *rules: Rule) -> Rule:
-    """Make the rule of what one of several rules allows."""
+    """Return the rule that allows what one of several rules allows."""
 
     def check(value: Any) -> Any:
         hint = ""

@@ -1,8 +1,8 @@
-"""Writes the JSON Schema of campaign files, which editors complete and check them with.
+"""Write the JSON Schema of campaign files, by which editors complete and check them.
 
 `python -m higgsdemo.campaign.schema` writes `include/config/campaign.schema.json`, which the campaign files
-name in `$schema`. It describes both forms, and can say less than the model does: whether a dataset exists or
-is there twice is known only when a campaign is loaded.
+name in `$schema`. It describes both forms, but less than the model checks: whether a dataset exists or is
+repeated is known only when a campaign is loaded.
 """
 
 import json
@@ -18,7 +18,7 @@ SCHEMA_FILE = Path(__file__).resolve().parents[3] / "include" / "config" / "camp
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema (draft 2020-12) of a campaign file in either form."""
+    """Return the JSON Schema (draft 2020-12) of a campaign file in either form."""
     campaign = Campaign.model_json_schema(by_alias=True)
     mapping = TypeAdapter(list[ClusterEntry]).json_schema(by_alias=True)
     definitions = {**campaign.pop("$defs"), **mapping["$defs"], "Campaign": campaign}
@@ -40,7 +40,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """Give the content of `campaign.schema.json`."""
+    """Return the content of `campaign.schema.json`."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The settings that a campaign hands on to each of its runs as they are: declared here, and nowhere again."""
+"""The settings that a campaign passes to each of its runs unchanged: declared only here."""
 
 from pydantic import Field
 

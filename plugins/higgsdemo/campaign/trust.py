@@ -1,8 +1,8 @@
-"""Holds what a trigger asks for against the campaign's file: where credentials go, and what costs money.
+"""Compare a trigger's conf with the campaign's file in where credentials go, and what costs money.
 
-What is compared is what both come to, with defaults filled in, so that no null, default or change of provider
-slips by. A key is only as safe as all that is around it: a connection, its endpoint and its bucket are judged
-together, and so is a whole cluster, which must be one of the file's under another name.
+Both are compared with all defaults filled in, so that no null, default or change of provider slips by. A key
+is only as safe as its surroundings: a connection, its endpoint and its bucket are judged together, and so is
+a whole cluster, which must be one of the file's under another name.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ _READING = {"url": "input", "connection": "input_connection", "endpoint": "pod_e
 _WRITING = {"url": "output", "connection": "output_connection", "endpoint": "output_pod_endpoint"}
 _IN_STORAGE = {"input": "input", "input_connection": "connection", "pod_endpoint": "pod_endpoint"}
 
-Difference = tuple[str, Any, Any]  # the name of a field, what is asked for, what the file says
+Difference = tuple[str, Any, Any]  # the name of a field, the conf's value, the file's value
 
 
 class _Store(NamedTuple):
@@ -32,7 +32,7 @@ class _Store(NamedTuple):
 
 
 def strange(file: Campaign, asked: Campaign) -> list[Problem]:
-    """Say what a campaign has that its file neither says nor leaves to triggers.
+    """Return what a campaign has that its file neither has nor allows triggers.
 
     :param asked: the campaign of `file` as a trigger's conf has changed it.
     """
@@ -67,7 +67,7 @@ def _of_run(file: Campaign, asked: Campaign) -> Iterator[tuple[Path, Any, Any]]:
 
 
 def _of_clusters(file: Campaign, asked: Campaign) -> Iterator[tuple[Path, Any, Any]]:
-    """Compare each cluster with that of the file which it is most like."""
+    """Compare each cluster with the most similar one of the file."""
     own_clusters = _clusters(file)
     flavors = {(own.provider, own.flavor) for own in own_clusters}
     shared = [ref.url for ref in file.shared_datasets()]
@@ -89,7 +89,7 @@ def _of_clusters(file: Campaign, asked: Campaign) -> Iterator[tuple[Path, Any, A
 
 
 def _of_nodes(file: Campaign, asked: Campaign) -> Iterator[tuple[Path, Any, Any]]:
-    """Count the nodes that cost money: as many of a machine type as in the file, or `max_nodes` of all."""
+    """Count the nodes that cost money: as many of a machine type as in the file, or `max_nodes` in all."""
     wanted, own = _nodes(asked), _nodes(file)
     allowed = file.at_trigger
     most = allowed.max_nodes or (own.total() if allowed.flavors else 0)
@@ -106,11 +106,11 @@ def _nodes(campaign: Campaign) -> Counter[str]:
 
 
 def _unlike(cluster: Cluster, own: Cluster, shared: Sequence[str], allowed: AtTrigger) -> list[Difference]:
-    """Say in what a cluster differs from one of the file's, beyond what triggers are left."""
+    """Return how a cluster differs from one of the file's, beyond what triggers may choose."""
     found: list[Difference] = []
     place = _differences(cluster, own, _PLACE)
     if place and cluster.connection not in allowed.connections:
-        found.append(place[0])  # which explains the others
+        found.append(place[0])  # it explains the others
     found += _differences(cluster, own, _ACCESS)
     reading, own_reading = (
         _Store(one.input, one.input_connection, one.pod_endpoint) for one in (cluster, own)
@@ -127,7 +127,7 @@ def _differences(cluster: Cluster, own: Cluster, names: Iterable[str]) -> list[D
 
 
 def _unlike_store(store: _Store, own: _Store, allowed: AtTrigger) -> Iterator[Difference]:
-    """Say in what a store differs: an endpoint goes with the connection that the file gives it to."""
+    """Return how a store differs: an endpoint belongs to the connection that the file uses it with."""
     if not inside([own.url, *allowed.storage], store.url):
         yield "url", store.url, own.url
     is_allowed = store.connection in allowed.connections
@@ -138,12 +138,12 @@ def _unlike_store(store: _Store, own: _Store, allowed: AtTrigger) -> Iterator[Di
 
 
 def _outside(cluster: Cluster) -> tuple[str, ...]:
-    """The URLs of datasets that do not lie below the cluster's input."""
+    """Return the URLs of datasets that are not below the cluster's input."""
     return tuple(ref.url for ref in cluster.datasets if not inside([cluster.input], ref.url))
 
 
 def _clusters(campaign: Campaign) -> list[Cluster]:
-    """The clusters, less the node addresses that come from an entry's position."""
+    """Return the clusters, without the node addresses that follow from an entry's position."""
     clusters = campaign.clusters()
     for position, cluster in enumerate(clusters):
         if cluster.gke and cluster.gke.subnet_range == default_subnet_range(position):

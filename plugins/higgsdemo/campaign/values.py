@@ -1,7 +1,7 @@
-"""Checks single values of a campaign: URLs, Kubernetes quantities, schedules.
+"""Check single values of a campaign: URLs, Kubernetes quantities, schedules.
 
-Each check returns the value as it is kept, or raises ValueError, with a hint where one helps. What the value
-must be is said beside its kind, in `fields.py`.
+Each check returns the value to keep, or raises ValueError, with a hint where one helps. `fields.py` says what
+the value must be.
 """
 
 import re
@@ -15,9 +15,9 @@ from higgsdemo.wording import did_you_mean, given
 
 
 def bucket_url(value: Any) -> str:
-    """Check the URL of a bucket, or of a prefix in one; gives it without a slash at the end.
+    """Check the URL of a bucket, or of a prefix in one; return it without a slash at the end.
 
-    Raises ValueError, which says what is wrong and never repeats credentials.
+    :raises ValueError: saying what is wrong, without repeating credentials.
     """
     match = re.fullmatch(r"(s3|gs)://([^/]*)(/.*)?", value) if isinstance(value, str) else None
     if match is None:
@@ -40,11 +40,10 @@ def _key(path: str) -> str:
 
 
 def source_url(value: Any) -> str:
-    """Check the URL of a place that data are read from: a bucket, a web server or an XRootD server.
+    """Check the URL of a place to read data from: a bucket, a web server or an XRootD server.
 
-    Gives it without a slash at the end; that of an XRootD server with the two slashes before its path.
-
-    Raises ValueError as `bucket_url` does.
+    :returns: it without a slash at the end; for an XRootD server with the two slashes before its path.
+    :raises ValueError: as `bucket_url` does.
     """
     match = re.fullmatch(r"(https|root)://([^/]*)(/.*)?", value) if isinstance(value, str) else None
     if match is None:
@@ -54,7 +53,7 @@ def source_url(value: Any) -> str:
         raise ValueError("credentials belong in an Airflow connection")
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", server):
         raise ValueError(f"{given(server)} is no server's name")
-    server = server.removesuffix(":443" if scheme == "https" else ":1094")  # which they have anyway
+    server = server.removesuffix(":443" if scheme == "https" else ":1094")  # their defaults
     path = _key(path.strip("/"))
     if scheme == "root":
         return f"root://{server}//{path}"
@@ -62,7 +61,7 @@ def source_url(value: Any) -> str:
 
 
 def http_url(value: Any) -> str:
-    """Check the URL of a server; gives it without a slash at the end."""
+    """Check the URL of a server; return it without a slash at the end."""
     if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s?#]+", value):
         raise ValueError
     if "@" in value:
@@ -96,9 +95,9 @@ _FACTORS = {
 
 
 def quantity(text: str) -> Decimal:
-    """Give the value of a Kubernetes quantity, in cores or bytes: `"900m"` is 0.9, `"1Ki"` is 1024.
+    """Return the value of a Kubernetes quantity, in cores or bytes: `"900m"` is 0.9, `"1Ki"` is 1024.
 
-    Raises ValueError if it is none. The exponent form (`1e3`) is left out: nobody writes it.
+    :raises ValueError: for another text, including the exponent form (`1e3`), which nobody writes.
     """
     match = re.fullmatch(rf"({_NUMBER})([numkMGTPE]|[KMGTPE]i)?", text, re.ASCII)
     if match is None:
@@ -107,7 +106,7 @@ def quantity(text: str) -> Decimal:
 
 
 def at_least(least: str, pattern: str) -> Callable[[Any], str]:
-    """Make the check of a Kubernetes quantity that `pattern` matches and that is not below `least`."""
+    """Return the check of a Kubernetes quantity that `pattern` matches and that is not below `least`."""
 
     def check(value: Any) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -135,7 +134,7 @@ PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "
 
 
 def schedule(value: Any) -> str:
-    """Check a schedule that Airflow takes."""
+    """Check a schedule that Airflow accepts."""
     if not isinstance(value, str):
         raise ValueError
     if value.startswith("@"):
@@ -145,7 +144,7 @@ def schedule(value: Any) -> str:
     from croniter import (
         CroniterBadCronError,
         croniter,
-    )  # what Airflow reads it with; only few campaigns need it
+    )  # Airflow's own reader; only few campaigns need it
 
     if len(value.split()) != 5:
         raise ValueError("a cron expression has five parts: minute, hour, day, month, weekday")
@@ -157,7 +156,7 @@ def schedule(value: Any) -> str:
 
 
 def dataset(value: Any) -> str:
-    """Check how a dataset is written; whether there is one is found out with the catalogue at hand."""
+    """Check the form of a dataset; whether it exists is checked with the catalogue."""
     if not isinstance(value, str) or len(value) > 1000 or not re.fullmatch(r"[!-~]+", value):
         raise ValueError
     return source_url(value) if "://" in value else value

@@ -1,4 +1,4 @@
-"""What the tasks of the cluster group have in common: their cluster, their stage, and how they fail."""
+"""What the tasks of the cluster group share: their cluster, their stage, and how they fail."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
 class TaskFailed(AirflowException):
-    """A task has failed for a reason that its message tells whole."""
+    """A task has failed for the reason in its message."""
 
 
 class TaskFailedForGood(AirflowFailException):
-    """A task has failed for a reason that its message tells whole, and that no retry can change."""
+    """A task has failed for the reason in its message, and no retry can change that."""
 
 
 def most_mapped() -> int:
-    """Return how many instances of a task Airflow makes of one list."""
+    """Return the largest number of instances that Airflow makes of a mapped task."""
     from airflow.sdk.configuration import conf
 
     return int(conf.getint("core", "max_map_length", fallback=1024))
@@ -40,7 +40,7 @@ def most_mapped() -> int:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Let the errors that explain themselves end the task without the chain of their causes."""
+    """End the task with the message of an error that explains itself, without its chain of causes."""
     try:
         yield
     except ExplainedError as error:
@@ -93,7 +93,7 @@ def end_of(assignment: ClusterRun, context: Context) -> float | None:
 
 
 def in_time(assignment: ClusterRun, context: Context) -> None:
-    """Go on unless the run has no time left.
+    """Continue unless the run has no time left.
 
     :raises TaskFailedForGood: when it has none.
     """
@@ -102,9 +102,9 @@ def in_time(assignment: ClusterRun, context: Context) -> None:
 
 
 def other_run(context: Context) -> str | None:
-    """Return another run of the DAG that is planned and goes on; no two are planned at once.
+    """Return another planned run of the DAG that goes on; no two are planned at once.
 
-    Airflow's limit of active runs counts each backfill apart.
+    Airflow's limit of active runs counts each backfill separately.
     """
     ti, this = context["ti"], context["dag_run"]
     first, last = tasks.PLAN.task_id, tasks.STATUS.task_id

@@ -23,9 +23,9 @@ ANSWER_IN = timedelta(hours=1)  # then they are deleted: a cluster that nobody w
 
 
 class ChooseCleanupOperator(HITLBranchOperator):
-    """Follow ``keep`` or ``cleanup_jobs``, as the campaign says; ask before clusters that work are deleted.
+    """Follow ``keep`` or ``cleanup_jobs``, as the campaign says; ask before deleting clusters that work.
 
-    A cluster that does not answer may work. Nobody is asked by a scheduled run: nobody may be there.
+    A cluster that does not answer may have some. Scheduled runs do not ask: nobody may be there.
 
     :param assignments: what ``plan`` returned.
     """
@@ -44,7 +44,7 @@ class ChooseCleanupOperator(HITLBranchOperator):
         self.assignments = assignments
 
     def execute(self, context: Context) -> Any:
-        """Go on with one of the two, or wait for an answer."""
+        """Choose one of the two, or wait for an answer."""
         planned = list(map(assigned, self.assignments or []))
         if not planned or planned[0].run.cleanup == "none" or "cleanup" not in planned[0].run.stages:
             return self.do_branch(context, tasks.KEEP.task_id)
@@ -57,7 +57,7 @@ class ChooseCleanupOperator(HITLBranchOperator):
         return self.do_branch(context, tasks.CLEAN.task_id)
 
     def _busy(self, assignment: ClusterRun) -> str | None:
-        """Say how many shards a cluster still works on, whoever's they are, or that nobody knows."""
+        """Say how many shards of any run still run on a cluster, or that nobody knows."""
         from higgsdemo.kubernetes.labels import PART_OF, PROJECT
         from higgsdemo.kubernetes.progress import job_progress
 
@@ -96,7 +96,7 @@ class CampaignStatusOperator(BaseOperator):
         self.merged, self.assignments = merged, assignments
 
     def execute(self, context: Context) -> None:
-        """Name the failed tasks; say so when somebody has ended the run, as tasks were skipped then."""
+        """Name the failed tasks; say so when somebody has ended the run, since tasks were skipped then."""
         ti, dag_run = context["ti"], context["dag_run"]
         states: dict[str, Any] = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])
         failed = sorted(task for task, state in states[dag_run.run_id].items() if state == "failed")
@@ -110,7 +110,7 @@ class CampaignStatusOperator(BaseOperator):
         self.log.info("every task has done its part")
 
     def _left(self, failed: list[str]) -> Iterator[str]:
-        """Say which clusters could not be deleted, and what they cost."""
+        """Name the clusters that could not be deleted, and what they cost."""
         from higgsdemo.prediction import cost
 
         for index, assignment in enumerate(self.assignments or []):

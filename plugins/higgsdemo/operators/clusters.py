@@ -1,4 +1,4 @@
-"""``create_cluster`` and ``delete_clusters``: a cluster's life, waited for outside the worker."""
+"""``create_cluster`` and ``delete_clusters``: a cluster's life, without holding a worker."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class CreateClusterOperator(ClusterOperator):
-    """Create the cluster and wait until it runs; one that is there with the same shape is adopted."""
+    """Create the cluster and wait until it runs; adopt an existing one of the same shape."""
 
     operator_extra_links = (ClusterLink(),)
     stage = tasks.CREATE.stage
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Note that the cluster is asked for, and ask the provider; defer until it runs."""
+        """Record and request the cluster; defer until it runs."""
         assignment = self.begin(context)
         if provider_of(assignment).marks:
             note(assignment)
@@ -77,7 +77,7 @@ class DeleteClusterOperator(ClusterOperator):
         provider = provider_of(assignment)
         if not provider.marks:
             raise self._none_of_ours(assignment)
-        # Where no other run goes on, the campaign's Jobs in the cluster are leftovers, and end with it.
+        # If no other run goes on, the campaign's Jobs in the cluster are leftovers, and end with it.
         run = assignment.run.name if other_run(context) else None
         trigger = DeletionTrigger(
             self.assignment, provider.poll_seconds, time.time() + DELETED_IN, run, is_noted(assignment)
@@ -85,7 +85,7 @@ class DeleteClusterOperator(ClusterOperator):
         self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Drop the note of a cluster that is gone; say who else works on one that stays."""
+        """Remove the record of a cluster that is gone; say who else works on one that stays."""
         answer, assignment = check(event), assigned(self.assignment)
         name = assignment.cluster.name
         if others := answer.get("uses"):

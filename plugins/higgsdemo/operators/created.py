@@ -1,7 +1,7 @@
-"""What campaigns have asked providers for, kept in Airflow's Variables until it is gone.
+"""The clusters that campaigns have requested, recorded in Airflow's Variables until they are gone.
 
-A file may change, or go, while its run has clusters, and a conf may name what no file does. The note is
-written before the request, so that whoever deletes knows of a cluster that is only about to appear.
+A file may change, or be deleted, while its run has clusters, and a conf may name what no file does. The
+record is written before the request, so that a deletion knows of a cluster that is only about to appear.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from higgsdemo.kubernetes.labels import digest
 from higgsdemo.run import ClusterRun
 
 PREFIX = "higgsdemo-cluster."
-NAME = "higgsdemo_airflow"  # Variable: tells the clusters of this Airflow from another's in the same cloud
-SETTLED_IN = 1.0  # s after which two first runs that have both made up a name see the same
+NAME = "higgsdemo_airflow"  # Variable: tells this Airflow's clusters from those of another in the same cloud
+SETTLED_IN = 1.0  # s after which two first runs that have both chosen a name see the same one
 
 
 def airflow_name() -> str:
-    """Return the name of this Airflow, which its clusters bear; made up by the first run that asks."""
+    """Return the name of this Airflow, which its clusters carry; the first run that asks chooses it."""
     if Variable.get(NAME, default=None) is None:
         about = "Marks the clusters that campaigns of this Airflow make"
         Variable.set(NAME, secrets.token_hex(4), description=about)
@@ -29,25 +29,25 @@ def airflow_name() -> str:
 
 
 def note(assignment: ClusterRun) -> None:
-    """Keep where a cluster is, and whose: names and settings, no credentials."""
+    """Record where a cluster is, and whose: names and settings, no credentials."""
     bare = assignment.model_copy(update={"cluster": assignment.cluster.model_copy(update={"datasets": ()})})
     about = f"{assignment.cluster.provider} cluster {assignment.cluster.name}, until it is deleted"
     Variable.set(_key(assignment), bare.model_dump_json(), description=about)
 
 
 def noted() -> list[ClusterRun]:
-    """Return all that is kept, as if it were to be run."""
+    """Return all records, as runs of their clusters."""
     texts = [Variable.get(key, default=None) for key in Variable.keys(prefix=PREFIX)]
     return [ClusterRun.model_validate_json(text) for text in texts if text]
 
 
 def is_noted(assignment: ClusterRun) -> bool:
-    """Whether the cluster was asked for, and not deleted since."""
+    """Return whether the cluster was requested and not deleted since."""
     return Variable.get(_key(assignment), default=None) is not None
 
 
 def forget(assignment: ClusterRun) -> None:
-    """Drop the note of a cluster that is gone."""
+    """Remove the record of a cluster that is gone."""
     Variable.delete(_key(assignment))
 
 

@@ -1,4 +1,4 @@
-"""Which credentials a run needs: found and judged by ``plan`` before anything is made, and handed to pods."""
+"""The credentials of a run: checked by ``plan`` before anything is created, and given to pods."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NOBODY = (
 
 
 def check_credentials(campaign: Campaign, run: Run, clusters: Sequence[Cluster]) -> None:
-    """See that every connection is there, of the type that its use needs, and somebody of its own.
+    """Check that every connection exists, has the type that its use needs, and an identity of its own.
 
-    :raises TaskFailedForGood: for the first that is not, or that has no keys which pods could be given.
+    :raises TaskFailedForGood: for the first that does not, or that has no keys for pods.
     """
     from higgsdemo.storage.connections import StorageError
     from higgsdemo.storage.named_connection import KUBERNETES, UnfitConnection, find_connection, is_somebody
@@ -46,7 +46,7 @@ def check_credentials(campaign: Campaign, run: Run, clusters: Sequence[Cluster])
 def pod_credentials(run: Run, cluster: Cluster) -> dict[str, str]:
     """Return the variables with which the pods of a cluster reach what they read and write.
 
-    :raises StorageError: when a connection has none that could be handed to pods.
+    :raises StorageError: when a connection has none that pods may get.
     """
     from higgsdemo.storage.connections import PodStore, ca_environment, pod_environment
     from higgsdemo.storage.live import live_environment

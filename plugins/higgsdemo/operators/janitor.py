@@ -1,4 +1,4 @@
-"""``look`` and ``remove`` of the DAG ``higgs_janitor``: what campaigns have left behind, and its end."""
+"""``look`` and ``remove`` of the DAG ``higgs_janitor``: find and remove the leftovers of campaigns."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ ACTIVE = ["queued", "running"]
 
 
 class FindLeftoversOperator(BaseOperator):
-    """List clusters and objects that bear our labels and belong to no run that goes on.
+    """List clusters and objects with our labels that belong to no active run.
 
-    :param campaigns: all campaigns by DAG id: where to look, and whose things are ours.
-    :param files: the DAG ids of all campaigns' files, those included that cannot be read.
+    :param campaigns: all campaigns by DAG id: where to look, and which things are ours.
+    :param files: the DAG ids of all campaigns' files, including those that cannot be read.
     """
 
     def __init__(self, *, campaigns: dict[str, Campaign], files: list[str], **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class FindLeftoversOperator(BaseOperator):
         self.campaigns, self.files = campaigns, files
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Return the leftovers that may be removed; the log tells of those in use and of strangers, too."""
+        """Return the removable leftovers; the log also reports those in use and those of strangers."""
         from higgsdemo.clusters.leftovers import look
 
         free: list[Leftover] = []
@@ -53,7 +53,7 @@ class FindLeftoversOperator(BaseOperator):
 
 
 class RemoveLeftoverOperator(DeleteClusterOperator):
-    """Remove something that was found, if the run was told to: a cluster step by step, as campaigns do.
+    """Remove a leftover, if the run was triggered to: a cluster step by step, as campaigns do.
 
     :param leftover: an element of what ``look`` returned.
     :param files: the DAG ids of all campaigns' files.
@@ -66,7 +66,7 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
         self.leftover, self.files = leftover, files
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Remove it unless a run has taken it up meanwhile; defer until a cluster is gone."""
+        """Remove it unless a run uses it by now; defer until a cluster is gone."""
         from higgsdemo.clusters.leftovers import remove_objects
 
         if not context["params"]["remove"]:
@@ -110,7 +110,7 @@ def _to_clean_up(assignment: ClusterRun, airflow: str) -> ClusterRun:
 
 
 def _in_use(context: Context, leftover: Leftover, files: list[str]) -> bool:
-    """Whether its campaign has a run that goes on; one whose file is gone stands still for ever."""
+    """Return whether its campaign has an active run; a run whose file is gone never ends."""
     runs: Callable[..., int] = context["ti"].get_dr_count
     gone = files and leftover.campaign not in files
     return not gone and runs(dag_id=leftover.campaign, states=ACTIVE) > 0

@@ -45,7 +45,7 @@ AT_ONCE = 4  # Jobs, each with a manifest of up to 1 MB; the client keeps 5 conn
 
 
 class Part(NamedTuple):
-    """What one Job is to do: shards of a dataset, and the completion indexes of those without a result."""
+    """The work of one Job: shards of a dataset, and the completion indexes of those without a result."""
 
     dataset: DatasetRef
     chunk: Chunk
@@ -53,7 +53,7 @@ class Part(NamedTuple):
 
 
 class SubmitJobsOperator(ClusterOperator):
-    """Put one Indexed Job for each dataset into the cluster; what is there already is adopted."""
+    """Create one Indexed Job for each dataset in the cluster, adopting existing ones."""
 
     stage = tasks.SUBMIT.stage
     told_to_end = False
@@ -90,7 +90,7 @@ class SubmitJobsOperator(ClusterOperator):
         return {"cluster_name": assignment.cluster.name, "jobs": submitted, "shards": dict(listed)}
 
     def _parts(self, assignment: ClusterRun, output: ObjectStore, listed: Counter[str]) -> Iterator[Part]:
-        """Yield what is to do: for each dataset one part a Job, of those that lack a good result."""
+        """Yield the work: for each dataset one part per Job, of shards that lack a good result."""
         from higgsdemo.datasets.shards import Corrupt, done_shards
         from higgsdemo.kubernetes.jobs import chunks
 
@@ -99,7 +99,7 @@ class SubmitJobsOperator(ClusterOperator):
             good = done_shards(output, dataset.name)
             worthless = corrupt.take_from(good, dataset.name)
             lost: list[Shard] = []
-            # What has lost its result comes apart: it may not change the Jobs of the others, which may run.
+            # Shards that have lost their result are separate: they must not change the Jobs of the others.
             to_do = chunks(_to_do(shards, listed, good, lost), per_pod)
             for chunk in chain(to_do, chunks(lost, per_pod)):
                 named = list(chunk.names)
@@ -113,14 +113,14 @@ class SubmitJobsOperator(ClusterOperator):
         from higgsdemo.datasets.packing import shards_per_pod
         from higgsdemo.kubernetes.workloads import WORKLOADS
 
-        chosen = assignment.cluster.shards_per_pod == "auto"  # only then it matters how many there are
+        chosen = assignment.cluster.shards_per_pod == "auto"  # only then their number matters
         listed = _by_dataset(assignment, output) if chosen else ()
         to_do = sum(not shard.done for _, shards in listed for shard in shards)
         apart = WORKLOADS[assignment.run.workload].stages_in_apart
         return shards_per_pod(assignment.cluster, to_do, apart)
 
     def on_kill(self) -> None:
-        """Note that the task is to end: the Jobs it has made are stopped before it makes more."""
+        """Note that the task is to end: it then stops its Jobs before it makes more."""
         self.told_to_end = True
 
     def _go_on(
@@ -137,9 +137,9 @@ class SubmitJobsOperator(ClusterOperator):
             raise
 
     def _give_access(self, assignment: ClusterRun, cluster: KubeCluster) -> tuple[str | None, dict[str, str]]:
-        """Let the pods reach their buckets: by a Secret, or by an identity of the cloud and no secret at all.
+        """Let the pods reach their buckets: by a Secret, or by an identity of the cloud without any secret.
 
-        :returns: the Secret's name, and the variables that belong in the open.
+        :returns: the Secret's name, and the variables that are not secret.
         """
         from higgsdemo.kubernetes import jobs
         from higgsdemo.storage.connections import holds_secrets
@@ -158,7 +158,7 @@ class SubmitJobsOperator(ClusterOperator):
 
 
 class WaitForJobsOperator(ClusterOperator):
-    """Wait, without a worker, until the cluster's Jobs are through; judge them by the campaign's tolerance.
+    """Wait, without a worker, until the cluster's Jobs have ended; judge them by the campaign's tolerance.
 
     :param submitted: what ``submit_jobs`` returned.
     """
@@ -213,7 +213,7 @@ class WaitForJobsOperator(ClusterOperator):
         return {"cluster_name": name, "shards": total, "done": total - len(missing), "failed": len(missing)}
 
     def _note_failures(self, assignment: ClusterRun) -> tuple[dict[str, int], list[Shard]]:
-        """Keep why shards have no result in the run's folder.
+        """Write why shards have no result to the run's folder.
 
         :returns: the number of all shards by dataset, and those that have none.
         """
@@ -224,7 +224,7 @@ class WaitForJobsOperator(ClusterOperator):
             totals, missing = _without_result(assignment, output)
             failures = failed_shards(connect(assignment), assignment, missing) if missing else []
             key = failures_key(assignment.cluster.name)
-            if failures or output.exists(key):  # those of an earlier wait are over
+            if failures or output.exists(key):  # those of an earlier wait are outdated
                 output.write(key, json.dumps(failures, indent=1).encode())
         for failure in failures[:20]:
             said = "shard {shard} of {dataset} failed: {reason}".format_map(failure)
@@ -233,7 +233,7 @@ class WaitForJobsOperator(ClusterOperator):
 
 
 class CleanupJobsOperator(ClusterOperator):
-    """Remove from the cluster what bears the campaign's labels, and nothing else."""
+    """Remove from the cluster only what has the campaign's labels."""
 
     stage = tasks.CLEAN.stage
 
@@ -254,12 +254,12 @@ class CleanupJobsOperator(ClusterOperator):
 
 
 def _only_run(run: Run, conf: dict[str, Any]) -> str | None:
-    """A run that only cleans up has made nothing itself: it removes what the named run, or all, have left."""
+    """Return the run to remove; None for all, where a run that only cleans up names none."""
     return None if run.stages == ("cleanup",) and not conf.get("run_name") else run.name
 
 
 def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[DatasetRef, Iterator[Shard]]]:
-    """Yield the cluster's datasets with their listed shards, which are read meanwhile."""
+    """Yield the cluster's datasets with their listed shards, reading them meanwhile."""
     from higgsdemo.datasets.shards import cluster_shards
 
     datasets = {dataset.name: dataset for dataset in assignment.cluster.datasets}
@@ -271,9 +271,9 @@ def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[D
 def _to_do(
     shards: Iterable[Shard], listed: Counter[str], good: Container[str], lost: list[Shard]
 ) -> Iterator[Shard]:
-    """Pass on the shards that had no result when they were listed, and count all of them by dataset.
+    """Yield the shards that had no result when they were listed, and count all of them by dataset.
 
-    :param lost: takes those that had one then and have none now.
+    :param lost: takes those that had a result then and have none now.
     """
     for shard in shards:
         listed[shard.dataset] += 1
@@ -284,7 +284,7 @@ def _to_do(
 
 
 def _without_result(assignment: ClusterRun, output: ObjectStore) -> tuple[dict[str, int], list[Shard]]:
-    """Return how many shards of each dataset the cluster was to run, and those that have no result."""
+    """Return how many shards of each dataset the cluster should run, and those that have no result."""
     from higgsdemo.datasets.shards import done_shards
 
     totals = Counter[str]()

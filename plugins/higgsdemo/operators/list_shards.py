@@ -1,4 +1,4 @@
-"""``list_dataset_shards``: which files this cluster works off, written down once for all that follows."""
+"""``list_dataset_shards``: the files that this cluster processes, listed once for all later tasks."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 class ListShardsOperator(ClusterOperator):
     """List the cluster's datasets in the input bucket and keep the list in the run's folder.
 
-    Where ``plan`` has done so already, to split the datasets over the clusters, count what the cluster got.
+    Where ``plan`` has done so already, to split the datasets over the clusters, count the cluster's part.
     """
 
     stage = tasks.LIST.stage
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return counts for each dataset; the shards themselves lie in ``shards/<cluster>.jsonl``."""
+        """Return counts for each dataset; the shards themselves are in ``shards/<cluster>.jsonl``."""
         assignment = self.begin(context)
         cluster = assignment.cluster
         counts = self._count(assignment) if assignment.run.listed else self._list(assignment)
@@ -68,13 +68,13 @@ class ListShardsOperator(ClusterOperator):
 def listed(
     run: Run, datasets: Sequence[DatasetRef], connection: str, folder: Path, warn: Callable[..., object]
 ) -> list[Listing]:
-    """List datasets, and tell what was passed over and which of them are not all there.
+    """List datasets, and report skipped files and incomplete datasets.
 
     Results that are corrupt or older than their files are removed: pods would take them for done.
 
     :param folder: takes the lists.
     :param warn: a logger's method.
-    :raises ListingError: when one has files of another, or is not all there, and the campaign wants it so.
+    :raises ListingError: when datasets share files, or one is incomplete and the campaign says to fail.
     """
     from higgsdemo.datasets.listing import incomplete, list_datasets
     from higgsdemo.datasets.overlap import refuse_overlaps

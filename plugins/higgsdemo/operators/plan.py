@@ -1,4 +1,4 @@
-"""``plan``: from the campaign's file and what was said at the trigger to one run, cluster by cluster."""
+"""``plan``: combine the campaign's file and the trigger's conf into one run, cluster by cluster."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ ASKED_EVERY = timedelta(seconds=20)
 
 
 class PlanOperator(BaseOperator):
-    """Return one ClusterRun for each cluster, and keep what was resolved in the run's ``campaign.json``.
+    """Return one ClusterRun for each cluster, and write the resolved campaign to the run's ``campaign.json``.
 
-    :param campaign: the campaign as its file gives it.
+    :param campaign: the campaign as in its file.
     """
 
     operator_extra_links = (PageLink(),)
@@ -48,14 +48,14 @@ class PlanOperator(BaseOperator):
         self.begun: datetime | None = None
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Wait until no other run of the campaign has its clusters, and plan this one."""
+        """Wait until no other run of the campaign uses its clusters, and plan this one."""
         if other := other_run(context):
             self.log.info("the run %s of this campaign goes on: waiting until it has ended", other)
             self.defer(trigger=TimeDeltaTrigger(ASKED_EVERY), method_name="execute_later")
         return self._plan(context)
 
     def execute_later(self, context: Context, event: Any = None) -> list[dict[str, Any]]:
-        """Look again."""
+        """Check again."""
         self.begun = datetime.now(UTC)
         return self.execute(context)
 
@@ -176,7 +176,7 @@ class PlanOperator(BaseOperator):
 
 
 def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[str, int]:
-    """Return how many shards of each dataset a resumed run finds done."""
+    """Return how many shards of each dataset are done before a resumed run."""
     from higgsdemo.datasets.shards import done_shards
 
     names = {dataset.name for cluster in clusters for dataset in cluster.datasets} if run.resume else ()
@@ -184,7 +184,7 @@ def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[st
 
 
 def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) -> Run:
-    """Return the run that a campaign and the options of its trigger make."""
+    """Return the run of a campaign with the options of its trigger."""
     from higgsdemo.kubernetes.workloads import WORKLOADS, our_image
 
     storage = campaign.storage
@@ -207,9 +207,9 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
 
 
 def refuse_unpublished_image(run: Run, clusters: Sequence[Cluster]) -> None:
-    """Refuse our own image where nodes would pull it: it is in no registry.
+    """Refuse our own image where nodes would pull it: no registry has it.
 
-    Under its name there somebody else's may lie, which would be given the keys of the stores.
+    An image of that name in a public registry would be somebody else's, and get the keys of the stores.
 
     :raises TaskFailedForGood: when a cluster may pull it.
     """

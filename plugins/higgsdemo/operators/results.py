@@ -1,4 +1,4 @@
-"""``merge_results`` and ``plot``: from one result a shard to the spectrum everyone came for."""
+"""``merge_results`` and ``plot``: from one result per shard to the spectrum that everyone came for."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy
 
 
 class ResultsOperator(BaseOperator):
-    """A task that works on the results of all clusters, those of failed ones included.
+    """A task that works on the results of all clusters, including failed ones.
 
     :param assignments: what ``plan`` returned.
     """

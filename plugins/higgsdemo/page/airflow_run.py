@@ -1,7 +1,7 @@
-"""A campaign's runs as Airflow's database knows them: states of tasks, the plan, the listed shards.
+"""A campaign's runs in Airflow's database: states of tasks, the plan, the listed shards.
 
-This is the one module that reads Airflow's own tables, as the api-server's routes do; a session of theirs
-comes with each request.
+Only this module reads Airflow's own tables, as the api-server's routes do; each request brings one of their
+sessions.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class AirflowRun:
 
     @property
     def merged(self) -> bool:
-        """Whether the results are merged: the run's own files tell everything then."""
+        """Whether the results are merged: the run's own files then have everything."""
         return any(task.task_id == tasks.MERGE.task_id and task.state == "success" for task in self.tasks)
 
     @property
@@ -95,7 +95,7 @@ class AirflowRun:
 
 
 def campaigns(session: Session, readable: Collection[str]) -> list[Campaign]:
-    """The campaigns among the DAGs that somebody may read, by title."""
+    """Return the campaigns among the DAGs that the user may read, by title."""
     query = (
         select(DagModel)
         .join(DagTag, DagTag.dag_id == DagModel.dag_id)
@@ -109,7 +109,7 @@ def campaigns(session: Session, readable: Collection[str]) -> list[Campaign]:
 
 
 def read_campaign(session: Session, dag_id: str) -> Campaign | None:
-    """One campaign; None when there is no such DAG, or it is none of ours."""
+    """Return one campaign; None when there is no such DAG, or it is not ours."""
     tagged = select(DagTag.name).where(DagTag.dag_id == dag_id, DagTag.name == TAG)
     dag = session.get(DagModel, dag_id)
     if dag is None or session.scalar(tagged) is None:
@@ -118,7 +118,7 @@ def read_campaign(session: Session, dag_id: str) -> Campaign | None:
 
 
 def read_run(session: Session, campaign: Campaign, run_id: str) -> AirflowRun | None:
-    """One run of a campaign; None when there is none of that id."""
+    """Return one run of a campaign; None when there is none of that id."""
     dag_id = campaign.dag_id
     run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
     if run is None:
@@ -149,7 +149,7 @@ def _runs(session: Session, dag_id: str) -> tuple[RunState, ...]:
 
 
 def _planned(plan: list[Any]) -> tuple[ClusterRun, ...]:
-    """What `plan` has returned; nothing if that was of a version of the project that this one cannot read."""
+    """Return the result of `plan`; nothing if this version of the project cannot read it."""
     try:
         return tuple(map(ClusterRun.read, plan))
     except PlanError:

@@ -1,7 +1,7 @@
-"""What the page is served by: its files, and the state of the campaigns that the user may read.
+"""What serves the page: its files, and the state of the campaigns that the user may read.
 
-Whoever asks must be logged in to Airflow and, for a run, be allowed to read its DAG. The browser names a DAG
-and a run; which folder of which bucket is read follows from what the run's own `plan` task has returned.
+Users must be logged in to Airflow and, for a run, be allowed to read its DAG. The browser names a DAG and a
+run; which folder of which bucket is read follows from the result of the run's own `plan` task.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ followers = Followers()
 
 @app.middleware("http")
 async def harden(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """Let the browser load nothing but the page's own files, and run no other script."""
+    """Let the browser load only the page's own files, and run no other script."""
     response = await call_next(request)
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -65,20 +65,20 @@ async def refuse(request: Request, error: AnyHTTPException) -> Response:
 
 @app.get("/")
 def index(user: GetUserDep) -> FileResponse:
-    """The page; which run it shows stands in its query."""
+    """Return the page; its query names the run."""
     return FileResponse(STATIC / "index.html")
 
 
 @app.get("/api/campaigns")
 def list_campaigns(request: Request, user: GetUserDep, session: SessionDep) -> Response:
-    """The campaigns that the user may read, with their latest runs."""
+    """Return the campaigns that the user may read, with their latest runs."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
     return _json(request, campaign_list(campaigns(session, readable)))
 
 
 @app.get("/api/campaign", dependencies=[MAY_READ])
 def show_campaign(request: Request, dag_id: DagId, session: SessionDep) -> Response:
-    """One campaign with its latest runs."""
+    """Return one campaign with its latest runs."""
     campaign = read_campaign(session, dag_id)
     if campaign is None:
         raise HTTPException(404, f"{dag_id} is no campaign")
@@ -87,7 +87,7 @@ def show_campaign(request: Request, dag_id: DagId, session: SessionDep) -> Respo
 
 @app.get("/api/run", dependencies=[MAY_READ])
 def show_run(request: Request, dag_id: DagId, run_id: RunId, session: SessionDep) -> Response:
-    """The state of one run, as far as it has been read."""
+    """Return the state of one run, as far as it has been read."""
     run = _find(session, dag_id, run_id)
     return _json(request, run_state(run, followers.look(run), BASE))
 
@@ -96,7 +96,7 @@ def show_run(request: Request, dag_id: DagId, run_id: RunId, session: SessionDep
 def show_file(
     dag_id: DagId, run_id: RunId, name: Annotated[str, Query(max_length=50)], session: SessionDep
 ) -> Response:
-    """One of the files that a run leaves in its folder."""
+    """Return one of the files that a run leaves in its folder."""
     run = _find(session, dag_id, run_id)
     if name not in DOWNLOADS or not run.planned:
         raise HTTPException(404, f"the run has no file {name!r} to show; there are {', '.join(DOWNLOADS)}")
@@ -121,7 +121,7 @@ def _find(session: SessionDep, dag_id: str, run_id: str) -> AirflowRun:
 
 
 def _json(request: Request, content: Any) -> Response:
-    """Answer with JSON, or with 304 when the browser has just that already."""
+    """Answer with JSON, or with 304 when the browser has it already."""
     body = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
     if request.headers.get("if-none-match", "").removeprefix("W/") == tag:

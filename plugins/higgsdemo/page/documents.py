@@ -1,7 +1,7 @@
-"""The JSON documents of a run's folder as far as the page believes them: measured, checked, and read once.
+"""The JSON documents of a run's folder, which the page checks for size and content and reads once.
 
-Whoever may write results may write these, and the page must live through all of it. What is damaged is left
-out and told; what cannot be read for a while is shown as it was last seen.
+Whoever may write results may write these, and the page must survive any content. What is damaged is left out
+and reported; what cannot be read for a while is shown as last seen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from higgsdemo.storage.documents import read_document
 from higgsdemo.storage.object_store import DamagedError, ObjectStore, StorageError, StoredObject
 
 LARGEST = 8 << 20  # bytes: the failures of 10,000 shards; at worst some 200 MB in memory, one at a time
-FAULTS = 3  # that are told
+FAULTS = 3  # that are named
 Content = TypeVar("Content")
 Count = Annotated[int, Ge(0), Le(10**9)]
 Bins = Annotated[list[float], Len(1, 10_000)]
@@ -78,7 +78,7 @@ class Channel(BaseModel):
 
     @model_validator(mode="after")
     def of_one_axis(self) -> Self:
-        """Refuse lists that have not as many numbers as there are bins."""
+        """Refuse lists whose length is not the number of bins."""
         lists = self.data.counts, self.data.low, self.data.high, self.error, *self.stack.values()
         if {len(numbers) for numbers in lists} != {self.bins or len(self.error)}:
             raise ValueError("its lists do not have a number for each bin")
@@ -108,7 +108,7 @@ RUN_SUMMARY, RUN_CHART = TypeAdapter(RunSummary), TypeAdapter(SpectrumChart)
 
 
 class Documents:
-    """What the documents say, as they were last seen; `faults` are those of the present look, in words."""
+    """What the documents say, as last seen; `faults` are those of the present pass, in words."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []
@@ -117,7 +117,7 @@ class Documents:
     def read(
         self, store: ObjectStore, stored: StoredObject | None, kind: TypeAdapter[Content]
     ) -> Content | None:
-        """Return what an object of a listing says; it is read again once it has changed. None for nothing."""
+        """Return the content of a listed object, reading it again once it has changed; None for nothing."""
         if stored is None:
             return None
         known, content, fault = self._known.get(stored.key, (None, None, None))
@@ -137,12 +137,12 @@ class Documents:
     def of_clusters(
         self, store: ObjectStore, names: Iterable[str], key: Callable[[str], str], kind: TypeAdapter[Content]
     ) -> dict[str, Content | None]:
-        """Return what the documents of a kind say, one a cluster."""
+        """Return the documents of a kind, one per cluster."""
         stored = {found.key: found for found in store.list(key("").partition("/")[0])}
         return {name: self.read(store, stored.get(key(name)), kind) for name in names}
 
 
 def in_words(faults: Sequence[str]) -> str | None:
-    """Return what cannot be shown, of many the first."""
+    """Name what cannot be shown, only the first of many."""
     more = f"; and {len(faults) - FAULTS} objects more" if len(faults) > FAULTS else ""
     return "; ".join(faults[:FAULTS]) + more or None

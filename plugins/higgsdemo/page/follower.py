@@ -1,9 +1,9 @@
-"""Reads a run's folder in the bucket piece by piece, in a thread, for as long as somebody looks at the run.
+"""Read a run's folder in the bucket piece by piece, in a thread, while somebody looks at the run.
 
 A request is answered with what has been read so far; only the first one waits a moment, so that it mostly has
-a picture to tell of. A pass reads the lists of shards that are new, lists only the datasets of which results
-are still to come, and fetches only what it has not counted before. Once a run is merged, two files tell
-everything, however many results it has.
+a picture. A pass reads the new lists of shards, lists only the datasets with results still to come, and
+fetches only what it has not counted before. Once a run is merged, two files have everything, however many
+results there are.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ log = logging.getLogger(__name__)
 
 FIRST = 64  # results in the first picture, which does not wait until all are listed
 BATCH = 256  # results read between two looks at the clock
-FIRST_SECONDS = 0.2  # that a request waits for the first picture
+FIRST_SECONDS = 0.2  # the wait of a request for the first picture
 PUBLISH_SECONDS = 0.5  # between two pictures of a long read
 PAUSE_SECONDS = 1.0  # between two passes, at least
 PAUSE_ENDED_SECONDS = 5.0  # the same once the run has ended
-IDLE_SECONDS = 30.0  # without a request, after which nothing more is read
+IDLE_SECONDS = 30.0  # without a request, after which reading stops
 CREDENTIALS_SECONDS = 300.0  # for which an open store is used
 FOLLOWED = 8  # runs kept in memory
 STRAGGLERS = 20  # shards that are named, when no more are left
@@ -90,9 +90,9 @@ class Follower:
         self._opened = 0.0
 
     def look(self, run: AirflowRun) -> Snapshot:
-        """What has been read so far; goes on reading in the background.
+        """Return what has been read so far, and go on reading in the background.
 
-        Where nothing has been told yet, it waits `FIRST_SECONDS` for it.
+        Before the first picture, it waits `FIRST_SECONDS` for it.
         """
         with self._lock:
             self._run = run
@@ -125,7 +125,9 @@ class Follower:
         except (StorageError, CatalogueError) as error:
             self._store = None
             self._tell(replace(self._snapshot, error=str(error)))
-        except BaseException as error:  # a panic of obstore's is no Exception; nobody else would tell of it
+        except (
+            BaseException
+        ) as error:  # a panic of obstore's is not an Exception; nobody else would report it
             log.exception("the folder of the run %s of %s", run.run.run_id, run.dag_id)
             self._forget()
             what = printable(f"{type(error).__name__}: {error}")
@@ -134,7 +136,7 @@ class Follower:
             )
 
     def _forget(self) -> None:
-        """Begin anew, with nothing that has been read."""
+        """Begin anew, with nothing read."""
         self._store = None
         self._documents = Documents()
         self._merge, self._lists = Merge(ExpectedShards(), self._histograms), {}
@@ -144,12 +146,12 @@ class Follower:
         self._told.set()
 
     def _wanted(self) -> AirflowRun | None:
-        """The run to read; None when nobody has asked for it lately."""
+        """Return the run to read; None when nobody has asked for it lately."""
         with self._lock:
             return self._run if time.monotonic() - self._asked < IDLE_SECONDS else None
 
     def _pass(self, run: AirflowRun) -> Iterator[Snapshot]:
-        """Read what is new, and tell now and then what there is."""
+        """Read what is new, and publish it now and then."""
         store = self._open_store(run)
         self._documents.faults = []
         folder = {stored.key: stored for stored in store.folder()}
@@ -184,7 +186,7 @@ class Follower:
     def _merged(
         self, store: ObjectStore, folder: Mapping[str, StoredObject], seen: Snapshot
     ) -> Snapshot | None:
-        """What two files tell of a merged run; None where one of them is not there, or damaged."""
+        """Return what two files say of a merged run; None where one of them is missing or damaged."""
         summary = self._documents.read(store, folder.get(SUMMARY), RUN_SUMMARY)
         numbers = self._documents.read(store, folder.get(CHART), RUN_CHART)
         if summary is None or numbers is None:
@@ -192,7 +194,7 @@ class Follower:
         return replace(of_merged(summary, numbers, seen), error=in_words(self._documents.faults))
 
     def _noted(self, store: ObjectStore, run: AirflowRun) -> list[dict[str, Any]]:
-        """The failed shards that the clusters' waits have noted; those of a wait that goes on run again."""
+        """Return the failed shards noted by the clusters' waits; those of a present wait run again."""
         noted = self._documents.of_clusters(store, run.clusters, failures_key, FAILURES)
         return [
             failure.model_dump(mode="json", exclude_defaults=True) | {"cluster": name}
@@ -201,9 +203,9 @@ class Follower:
         ]
 
     def _read_lists(self, run: AirflowRun, store: ObjectStore) -> bool:
-        """Read the clusters' lists of shards that are new; begin anew where one has been written again.
+        """Read the clusters' new lists of shards; begin anew where one has been rewritten.
 
-        Returns whether all that there are have been read.
+        :returns: whether all existing lists have been read.
         """
         stored = {found.key: found for found in store.list(SHARDS)}
         lists = {name: stored[shards_key(name)] for name in run.clusters if shards_key(name) in stored}
@@ -223,7 +225,7 @@ class Follower:
         return lists.keys() == self._lists.keys()
 
     def _stragglers(self, run: AirflowRun) -> tuple[dict[str, str], ...]:
-        """The last shards, by name, once they are few."""
+        """Return the last shards, by name, once they are few."""
         expected = self._merge.expected
         left = expected.listed.total() - self._merge.read
         if not 0 < left <= min(STRAGGLERS, sum(expected.counts(run.planned).values()) * STRAGGLING):
@@ -237,7 +239,7 @@ class Follower:
         )
 
     def _open_store(self, run: AirflowRun) -> ObjectStore:
-        """The run's folder, opened anew now and then and after an error: credentials expire."""
+        """Return the run's folder, reopened now and then and after an error: credentials expire."""
         if self._store is None or time.monotonic() - self._opened > CREDENTIALS_SECONDS:
             planned = run.planned[0].run
             self._store = ObjectStore(planned.output, planned.output_connection)
@@ -245,7 +247,7 @@ class Follower:
         return self._store
 
     def _unread(self, store: ObjectStore, datasets: Iterable[str]) -> Iterator[str]:
-        """The results that are not counted yet, as the store lists them."""
+        """Yield the results that are not counted yet, as the store lists them."""
         listed = self._merge.expected.listed
         for dataset in sorted(datasets):
             if len(self._merge.shards.get(dataset, ())) == listed[dataset]:
@@ -259,13 +261,13 @@ class Follower:
             self._merge.add(key, raw)
 
     def _pass_over(self, key: str, error: StorageError) -> None:
-        """Go on without a result that cannot be read now; so many are the store's fault."""
+        """Skip a result that cannot be read now; too many of them are the store's fault."""
         self._lost.append(str(error))
         if len(self._lost) > LOST:
             raise error
 
     def _now(self, run: AirflowRun, seen: Snapshot, noted: Iterable[dict[str, Any]], found: int) -> Snapshot:
-        """What there is by now; a shard that has its result has not failed, whatever was noted before."""
+        """Return the present picture; a shard with a result has not failed, whatever was noted before."""
         datasets = _datasets(run)
         failures = (one for one in noted if not self._merge.counted(result_key(one["dataset"], one["shard"])))
         return replace(
@@ -281,14 +283,14 @@ class Follower:
 
 
 class Followers:
-    """The followers of the runs that were looked at last."""
+    """The followers of the most recently viewed runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[str, str, str], Follower] = OrderedDict()
 
     def look(self, run: AirflowRun) -> Snapshot:
-        """What has been read of a run so far; nothing before it is planned."""
+        """Return what has been read of a run so far; nothing before it is planned."""
         if not run.planned:
             return Snapshot()
         key = run.dag_id, run.run.run_id, run.planned[0].run.output
@@ -301,12 +303,12 @@ class Followers:
 
 
 def _datasets(run: AirflowRun) -> set[str]:
-    """The names of a run's datasets, whatever its lists say."""
+    """Return the names of a run's datasets, whatever its lists say."""
     return {ref.name for planned in run.planned for ref in planned.cluster.datasets}
 
 
 def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
-    """The plot of what has been read so far."""
+    """Return the plot of what has been read so far."""
     catalogue = catalogue_of(run.planned, merge.simulated)
     expected = merge.expected.counts(run.planned)
     if histograms := run.planned[0].run.histograms:

@@ -1,4 +1,4 @@
-"""What the page tells of a run's folder in the bucket, as far as it has been read."""
+"""What the page knows of a run's folder in the bucket, as far as it has been read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Snapshot:
 
 
 def of_merged(summary: RunSummary, chart: SpectrumChart, seen: Snapshot) -> Snapshot:
-    """What is seen of a merged run, with what its summary and its chart tell."""
+    """Return the picture of a merged run from its summary and its chart."""
     told = summary.model_dump(mode="json", exclude_unset=True)
     counted = {name: dataset.shards.done for name, dataset in summary.datasets.items()}
     total = sum(counted.values())
@@ -61,5 +61,5 @@ def of_merged(summary: RunSummary, chart: SpectrumChart, seen: Snapshot) -> Snap
 
 
 def account_of(predicted: Account | None, took: Account | None) -> tuple[list[str], ...]:
-    """The rows of what a run should take and, where it is known, what it took."""
+    """Return table rows of what a run should take and, where it is known, what it took."""
     return tuple(account_rows(predicted, took))

@@ -1,4 +1,4 @@
-"""The state of a run as the page and `watch` show it: Airflow's side and the bucket's side put together."""
+"""The state of a run as the page and `watch` show it: from Airflow and the bucket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Counts = dict[str, Any]
 
 
 def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
-    """The whole state of one run as JSON values; `base` is the path that Airflow's web interface is at."""
+    """Return the state of one run as JSON values; `base` is the path of Airflow's web interface."""
     dag_url = f"{base}/dags/{quote(run.dag_id, safe='')}"
     url = f"{dag_url}/runs/{quote(run.run.run_id, safe='')}"
     failures, done = list(seen.failures), _done(run, seen)
@@ -65,7 +65,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
 
 
 def campaign_list(campaigns: Iterable[Campaign]) -> list[dict[str, Any]]:
-    """Campaigns with their latest runs."""
+    """Return campaigns with their latest runs."""
     return [{"dag_id": c.dag_id, "title": c.title, "runs": [_run(run) for run in c.runs]} for c in campaigns]
 
 
@@ -125,10 +125,10 @@ def _cluster(
 
 
 def _done(run: AirflowRun, seen: Snapshot) -> dict[tuple[str, str], int]:
-    """Results by cluster and dataset.
+    """Return results by cluster and dataset.
 
-    Those of a dataset that is split lie in one folder. Each cluster has as many as its Jobs call done; the
-    rest, of which Jobs tell a little later, is given to where shards are open.
+    Those of a split dataset are in one folder. Each cluster gets as many as its Jobs call done; the rest,
+    which Jobs report a little later, goes to clusters with open shards.
     """
     homes: dict[str, list[tuple[str, int]]] = {}
     for planned in run.planned:
@@ -153,7 +153,7 @@ def _done(run: AirflowRun, seen: Snapshot) -> dict[tuple[str, str], int]:
 
 
 def _counts(total: int | None, found: int, job: Mapping[str, int], lost: int, rate: float) -> Counts:
-    """Shards by state; `total` is None before they are listed.
+    """Return shards by state; `total` is None before they are listed.
 
     A result in the bucket is a shard done, whatever its Job says, which lags behind.
     """
@@ -174,7 +174,7 @@ def _counts(total: int | None, found: int, job: Mapping[str, int], lost: int, ra
 
 
 def _rate(dataset: str, done: int, seen: Snapshot) -> float:
-    """Shards a second, over the last half minute or since the first one, whichever is shorter.
+    """Return shards a second, over the last half minute or since the first one, whichever is shorter.
 
     :param done: results of the dataset that are the cluster's.
     """
@@ -187,7 +187,7 @@ def _rate(dataset: str, done: int, seen: Snapshot) -> float:
 
 
 def _slow(clusters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The datasets that will end last by far, those that take longest first."""
+    """Return the datasets that will end last by far, the slowest first."""
     open_ = [
         {"cluster": cluster["name"], "dataset": dataset["name"], "eta": dataset["shards"]["eta"]}
         for cluster in clusters
@@ -221,7 +221,7 @@ def _pods(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int]:
 
 
 def _stages(tasks: tuple[TaskState, ...], url: str) -> list[dict[str, Any]]:
-    """The stages of the run, each with the state that needs most attention among its task instances."""
+    """Return the stages of the run, each with the most important state of its task instances."""
     states: dict[str, list[str | None]] = {}
     for task in tasks:
         states.setdefault(task.task_id.partition(".")[0], []).append(task.state)

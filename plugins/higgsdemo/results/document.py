@@ -1,7 +1,7 @@
-"""The result document: what a pod writes for one shard, and the only thing a campaign's physics is made from.
+"""The result document: what a pod writes for one shard, and the only source of a campaign's physics.
 
-Results lie in a bucket that others can write to, and come from any image that keeps the pod contract, so a
-document is checked in full before a single count of it is believed. What is refused is named in one line.
+Results are in a bucket that others can write to, and come from any image that keeps the pod contract, so a
+document is checked completely before any of its counts is believed. What is refused is named in one line.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ BINS, LOW, HIGH = 37, 70.0, 181.0
 """The histogram of the four-lepton mass: 37 bins of 3 GeV from 70 to 181 GeV."""
 
 MAX_BYTES = 1 << 20
-"""A result document is about 1 kB; whatever is larger than this is none."""
+"""A result document is about 1 kB; anything larger than this is not one."""
 
 MAX_EVENTS = 10**12
-"""More events than any file holds. It keeps the sum over 100,000 shards far inside 64 bits."""
+"""More events than any file has. It keeps the sum over 100,000 shards far inside 64 bits."""
 
 
 class ResultError(ValueError):
-    """An object that is no result document. The message is one line that begins with the object's key."""
+    """An object that is not a result document. The message is one line that begins with the object's key."""
 
 
 def _whole_number(value: object) -> object:
-    """JSON has one kind of number: 3.0, as ROOT's tools write it, is a count; 3.5, true and "3" are none."""
+    """Accept 3.0, as ROOT's tools write counts, since JSON has one kind of number; refuse 3.5, true, "3"."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("is not a number")
     if isinstance(value, float) and not value.is_integer():
@@ -59,7 +59,7 @@ Branch = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class _Part(BaseModel):
-    """A part of a document. Fields that are not known are passed over: a later workload may write more."""
+    """A part of a document. Unknown fields are ignored: a later workload may write more."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -90,7 +90,7 @@ class EventWeights(_Part):
 
 
 class _Document(_Part):
-    """What every result may say of its shard; its dataset and the number of events read it must.
+    """What every result may say of its shard; dataset and number of events are required.
 
     `simulated` results were drawn in a rehearsal: no file was analysed.
     """
@@ -147,12 +147,12 @@ Document = ResultDocument | OwnDocument
 def parse_result(
     key: str, raw: bytes, histograms: Sequence[HistogramSpec] = (), entries: tuple[int, int] | None = None
 ) -> Document:
-    """The result document in the object `key`, checked; an OwnDocument of `histograms` where there are any.
+    """Return the checked result document in the object `key`; an OwnDocument if there are `histograms`.
 
-    `entries` are the events of its shard, where that is a part of a file. Raises ResultError when the object
-    is no result document, when a channel selected more events than were processed (an event enters a channel
-    at most once), when it speaks of another dataset or shard than its key does, or when it is of a part of a
-    file and not of all events of the part.
+    :param entries: the events of its shard, where that is a part of a file.
+    :raises ResultError: when the object is not a result document, when a channel selected more events than
+        were processed (an event enters a channel at most once), when it names another dataset or shard than
+        its key, or when it is of a part of a file and not of exactly the events of that part.
     """
     check_size(key, len(raw))
     dataset, shard = locate(key)
@@ -187,7 +187,7 @@ def _four_leptons(key: str, raw: bytes) -> ResultDocument:
 
 
 def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocument:
-    """The document of an own analysis, with the histograms that were described and no others.
+    """Return the document of an own analysis, with exactly the described histograms.
 
     An event may enter a histogram more than once, as each pair of its muons does.
     """
@@ -207,7 +207,7 @@ def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocume
 
 
 def _check_entries(key: str, document: Document, asked: tuple[int, int] | None) -> None:
-    """Refuse the result of a part of a file that is not of all events of the part, and of no others."""
+    """Refuse the result of a part of a file that is not of exactly the events of that part."""
     if asked is None and document.entries is None:
         return
     start, stop = asked or document.entries or (0, 0)
@@ -230,7 +230,7 @@ def _refusal(key: str, reason: str) -> ResultError:
 
 
 def _reason(error: ValidationError) -> str:
-    """The first fault of a document, in words and with its field."""
+    """Return the first fault of a document, in words and with its field."""
     fault = error.errors(include_url=False)[0]
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
     field = "".join(parts).lstrip(".")

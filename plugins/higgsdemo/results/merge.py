@@ -1,7 +1,7 @@
 """The merge: running sums over a run's results, in which every shard counts exactly once.
 
-Each result is read and checked once, by the task that merges a run as by the page that shows it while it
-goes on. The sums are the same to the last bit whatever order or repeats the results come in
+Each result is read and checked once, both by the task that merges a run and by the page that shows it
+meanwhile. The sums are the same to the last bit whatever order or repeats the results come in
 (`higgsdemo.results.sums` adds exactly), and of a shard only its name and the time of its result are kept.
 """
 
@@ -28,11 +28,11 @@ Names = Mapping[str, Collection[str]]
 
 
 class Merge:
-    """What the results read so far add up to.
+    """The sums of the results read so far.
 
     :param expected: the shards that count, more of which may be listed meanwhile.
     :param histograms: those of an analysis of one's own.
-    :param since: results from before are no `work` of this run.
+    :param since: earlier results are not `work` of this run.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Merge:
         """Names of the counted shards, by dataset."""
         self.work = Work()
         self.simulated = False
-        """Whether results were read that were drawn in a rehearsal."""
+        """Whether any results were drawn in a rehearsal."""
 
     def wants(self, stored: StoredObject) -> bool:
-        """Whether an object of a listing is to be read.
+        """Return whether an object of a listing is to be read.
 
-        It is unless it has been counted, or is as it was when it was found corrupt. One that is too large to
+        It is not if it has been counted, or is unchanged since it was found corrupt. One that is too large to
         be a result is corrupt unread.
         """
         key = stored.key
@@ -71,7 +71,7 @@ class Merge:
         return True
 
     def add(self, key: str, raw: bytes) -> None:
-        """Count one object; one that is no result document is noted in `corrupt` instead."""
+        """Count one object; note one that is not a result document in `corrupt` instead."""
         version = self._looked_at.pop(key, StoredObject(key, len(raw)))
         if self.counted(key):
             return
@@ -90,7 +90,7 @@ class Merge:
             self.work.add(document)
 
     def counted(self, key: str) -> bool:
-        """Whether the result of that key has been counted."""
+        """Return whether the result of that key has been counted."""
         dataset, shard = locate(key)
         return shard in self.shards.get(dataset, ())
 
@@ -110,10 +110,10 @@ class Merge:
         return {name: total.total() for name, total in sorted(self._sums.items())}
 
     def missing(self, expected: Names) -> dict[str, list[str]]:
-        """The expected shards that have no result; datasets that are complete are left out."""
+        """Return the expected shards that have no result, of incomplete datasets."""
         rest = {name: set(expected[name]) - self.shards.get(name, set()) for name in sorted(expected)}
         return {dataset: sorted(shards) for dataset, shards in rest.items() if shards}
 
     def finished(self, dataset: str) -> NDArray[np.float64]:
-        """When the shards of a dataset were finished (seconds since 1970), in no order."""
+        """Return when the shards of a dataset were finished (seconds since 1970), in no order."""
         return np.array(self._finished.get(dataset, ()), dtype=np.float64)

@@ -1,7 +1,7 @@
-"""What results add up to, exactly: the same to the last bit in whatever order they are added.
+"""The sums of results, exact: the same to the last bit in whatever order they are added.
 
 Counts are integers. Seconds, luminosities and weights are added as fractions (every float is one) and rounded
-to a float once, at the end. The sums are saved for those who come after, such as the plot.
+to a float once, at the end. The sums are saved for later tasks, such as the plot.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class WeightSum:
 
 @dataclass(frozen=True)
 class DatasetSum:
-    """What the merged shards of one dataset add up to."""
+    """The sum of the merged shards of one dataset."""
 
     shards: Whole
-    """Shards merged, those in test mode included."""
+    """Shards merged, including those in test mode."""
     computed: Whole
     """Shards whose events were really read: not those run in test mode."""
     processed: Whole
@@ -74,13 +74,13 @@ class DatasetSum:
     seconds: dict[str, float]
     """Seconds of pods' wall-clock time in `stage_in` and `compute`."""
     with_events: Whole
-    """Shards of which events were read."""
+    """Shards with events."""
     branches: dict[str, Whole]
     """How many of them used each branch of full NanoAOD."""
 
 
 def saved_sums(histograms: Sequence[HistogramSpec]) -> TypeAdapter[dict[str, DatasetSum]]:
-    """Return what the saved sums of a run are, with these histograms where it is an analysis of one's own."""
+    """Return the type of a run's saved sums, with these histograms for an analysis of one's own."""
     bins = {spec.name: spec.bins for spec in histograms} or dict.fromkeys(CHANNELS, BINS)
 
     def check(total: DatasetSum) -> DatasetSum:
@@ -140,7 +140,7 @@ class Sum:
         _add(self._squares, counts if own is None else _exact(own.squares))
 
     def total(self) -> DatasetSum:
-        """What has been added so far."""
+        """Return the sum of what has been added so far."""
         weighted = self._weights is not None
         return DatasetSum(
             shards=self.shards,

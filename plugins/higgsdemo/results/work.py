@@ -1,4 +1,4 @@
-"""What the pods of a run have done, as their results tell: the part of an account that is not physics."""
+"""What the pods of a run have done, according to their results, physics aside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from higgsdemo.results.document import Document
 
 @dataclass(slots=True)
 class Work:
-    """What was done for some results.
+    """What some results took.
 
     `held` are the seconds of all pods together, `first` and `last` those (since 1970) between which they ran.
     """
@@ -22,7 +22,7 @@ class Work:
     last: float = -inf
 
     def add(self, document: Document) -> None:
-        """Count what was done for a result."""
+        """Count what a result took."""
         held = document.seconds.stage_in + document.seconds.compute
         self.shards, self.bytes, self.held = self.shards + 1, self.bytes + document.bytes, self.held + held
         if document.finished:
@@ -31,5 +31,5 @@ class Work:
 
     @property
     def seconds(self) -> float | None:
-        """Seconds from the start of the first pod to the end of the last one; None where no result told."""
+        """Seconds from the first pod's start to the last one's end; None where no result has them."""
         return self.last - self.first if self.last >= self.first else None

@@ -1,1 +1,1 @@
-"""What is waited for outside a worker: clusters, pulled images and Jobs, each watched by a trigger."""
+"""Triggers: wait for clusters, image pulls and Jobs without holding a worker."""

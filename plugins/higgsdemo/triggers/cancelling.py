@@ -1,8 +1,8 @@
-"""Whether a task was ended by somebody, or goes on elsewhere, when Airflow takes its trigger away.
+"""Tell whether a task was ended by somebody, or goes on elsewhere, when Airflow removes its trigger.
 
-Airflow calls ``on_kill`` of a trigger that it finds no longer wanted: its task was marked or cleared. It does
-so too when another triggerer has taken the trigger over, and a cleared task will soon wait for the same Jobs
-again. Work is therefore stopped only if the task itself says that it has ended.
+Airflow calls ``on_kill`` of a trigger that is no longer needed: its task was marked or cleared. It also does
+so when another triggerer has taken the trigger over, and a cleared task will soon wait for the same Jobs
+again. Work is therefore stopped only if the task's state says that it has ended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ENDED = {"success", "failed", "skipped", "upstream_failed", "removed", "absent"}
 
 
 async def has_ended(task_instance: Any) -> bool:
-    """Whether a trigger's task will not run on.
+    """Return whether a trigger's task has ended for good.
 
     :param task_instance: the trigger's; None outside of Airflow, where nothing goes on.
     """
@@ -30,6 +30,6 @@ def _state(task_instance: Any) -> str | None:
     found = RuntimeTaskInstance.get_task_states(
         dag_id=task_instance.dag_id, task_ids=[task_instance.task_id], run_ids=[run], map_index=index
     )
-    suffix = f"_{index}" if index >= 0 else ""  # Airflow's way to name a mapped task's instance
+    suffix = f"_{index}" if index >= 0 else ""  # Airflow's name of a mapped task's instance
     state: str | None = found.get(run, {}).get(f"{task_instance.task_id}{suffix}", "absent")
     return state

@@ -1,4 +1,4 @@
-"""Waiting until a cluster is made; deleting one, step by step, until it is gone."""
+"""Wait until a cluster is created; delete one, step by step, until it is gone."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from higgsdemo.deadline import passed, too_late
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
 
-PATIENCE = 900.0  # s without an answer until the provider, or a cluster that is to be deleted, is given up
+PATIENCE = 900.0  # s without an answer after which the provider, or a cluster to be deleted, is given up
 LONGEST = 3600.0  # s; clouds take up to half an hour for a cluster
-DELETED_IN = 12 * 3600.0  # s; until then a cloud that is away is asked again: what stays costs money
+DELETED_IN = 12 * 3600.0  # s for which a cloud that is away is asked again: what stays costs money
 LONGEST_PAUSE = 300.0  # s
-APPEARS_IN = 120.0  # s that a creation which has been asked for may take to be seen; requests end after 60
+APPEARS_IN = 120.0  # s until a requested cluster is visible; requests end after 60
 
 
 class ClusterTrigger(BaseTrigger):
-    """Poll a cluster's provider for as long as it is busy with the cluster.
+    """Poll a cluster's provider while it is busy with the cluster.
 
     :param assignment: a ClusterRun as JSON.
     :param poll_seconds: pause before each poll.
@@ -40,7 +40,7 @@ class ClusterTrigger(BaseTrigger):
         self._told: State | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, which the triggerer makes it from."""
+        """Return the trigger's class and arguments, from which the triggerer recreates it."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
         return path, {"assignment": self.assignment, **arguments}
@@ -87,11 +87,11 @@ class ClusterTrigger(BaseTrigger):
 
 
 class DeletionTrigger(ClusterTrigger):
-    """Delete a cluster, as its provider can, until nothing is left; leave one that others work on.
+    """Delete a cluster step by step until nothing is left; leave one on which others work.
 
     :param deadline: when to give up a cloud that does not answer, or does not delete.
     :param run: the run whose Jobs may end with the cluster; None for all of the campaign.
-    :param noted: the cluster was asked for: where it is not there, it may be about to appear.
+    :param noted: the cluster was requested: if it does not exist, it may be about to appear.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class DeletionTrigger(ClusterTrigger):
         self._begun = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, which the triggerer makes it from."""
+        """Return the trigger's class and arguments, from which the triggerer recreates it."""
         path, arguments = super().serialize()
         return path, arguments | {"run": self.of_run, "noted": self.noted}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Take step after step; the event says whether it was ``deleted``, or who else ``uses`` it."""
+        """Take the steps; the event says whether it was ``deleted``, or who else ``uses`` it."""
         clock = asyncio.get_running_loop().time
         start, failures = clock(), 0
         step = sync_to_async(self._step, thread_sensitive=False)
@@ -132,7 +132,7 @@ class DeletionTrigger(ClusterTrigger):
             await asyncio.sleep(pause * random.uniform(0.5, 1.0) if failures else pause)
 
     def _step(self, since: float) -> dict[str, Any] | None:
-        """Ask for what can be deleted now; return the event's payload when there is no more to do.
+        """Delete what can be deleted now; return the event's payload when there is no more to do.
 
         :param since: seconds since the first step.
         """
@@ -158,7 +158,7 @@ class DeletionTrigger(ClusterTrigger):
         return None
 
     def _others(self, since: float) -> list[str]:
-        """Return the runs of others that work on the cluster; one that nobody can reach, nobody works on."""
+        """Return the runs of others that work on the cluster; nobody works on one that nobody can reach."""
         try:
             return others_at_work(self.planned, self.of_run)
         except ExplainedError as error:

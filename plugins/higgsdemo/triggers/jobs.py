@@ -1,4 +1,4 @@
-"""Waiting until a cluster's Jobs are through, telling how far they are."""
+"""Wait until a cluster's Jobs have ended, and report their progress."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class JobsTrigger(PollingTrigger):
     """Poll the status of a run's Jobs until all have ended or too many shards have failed.
 
-    :param jobs: names of the Jobs; others of the same run, from an earlier submission, are passed over.
-    :param shards: all shards of the cluster by dataset, those included that were done before: what the
-        campaign's tolerance is a part of.
+    :param jobs: names of the Jobs; others of the same run, from an earlier submission, are ignored.
+    :param shards: all shards of the cluster by dataset, including those done before: the campaign's tolerance
+        is a part of these.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class JobsTrigger(PollingTrigger):
         self._seen: dict[str, Any] = {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, which the triggerer makes it from."""
+        """Return the trigger's class and arguments, from which the triggerer recreates it."""
         path, arguments = super().serialize()
         return path, arguments | {"jobs": self.jobs, "shards": self.shards}
 
@@ -74,11 +74,11 @@ class JobsTrigger(PollingTrigger):
         return payload
 
     def after_poll(self, *, last: bool) -> None:
-        """Leave what was seen in the run's folder."""
+        """Write the progress to the run's folder."""
         self._writer.give(self._seen, last=last)
 
     async def after_event(self) -> None:
-        """Let the last of it be written."""
+        """Wait until the last progress is written."""
         await self._writer.end()
 
     async def _outcome(
@@ -93,7 +93,7 @@ class JobsTrigger(PollingTrigger):
     async def _stuck(
         self, api: ApiClient, jobs: list[dict[str, Any]], progress: Progress
     ) -> dict[str, Any] | None:
-        """Look what keeps pods from running, or from ending; give up when none has run for too long."""
+        """Find what keeps pods from running, or from ending; give up when none has run for too long."""
         left = [job for job in jobs if not job_progress(job).finished]
         await self._lost.look(api, sum(job_pods(job)["terminating"] for job in left))
         ended = [job_pods(job)[phase] for job in jobs for phase in ("succeeded", "failed")]
@@ -111,7 +111,7 @@ class JobsTrigger(PollingTrigger):
         return {"error": f"cluster {self.planned.cluster.name}: {why}", "final": True}
 
     async def stop(self, api: ApiClient) -> None:
-        """Suspend the Jobs: their pods end, no further ones start, and their status stays to be read."""
+        """Suspend the Jobs: their pods end, no others start, and their status remains."""
         await self._stop_those(api, await self._mine(api))
 
     async def _stop_those(self, api: ApiClient, jobs: list[dict[str, Any]]) -> None:
@@ -120,7 +120,7 @@ class JobsTrigger(PollingTrigger):
                 await self._suspend(api, job, suspend=True)
 
     async def _resume(self, api: ApiClient, jobs: list[dict[str, Any]]) -> None:
-        """Go on with Jobs that an earlier wait has stopped; others may be suspended for reasons of theirs."""
+        """Resume Jobs that an earlier wait has stopped; others may be suspended for other reasons."""
         for job in jobs:
             if STOPPED in job["metadata"]["annotations"] and job.get("spec", {}).get("suspend"):
                 self.log.info("Job %s was stopped: it goes on", job["metadata"]["name"])
@@ -178,7 +178,7 @@ class JobsTrigger(PollingTrigger):
 
 
 def _held(jobs: list[dict[str, Any]]) -> Obstacle | None:
-    """Say that all Jobs are suspended, which we have not done; what held some of them has let others go."""
+    """Say that something else suspends all Jobs; not when some of them run, since it lets Jobs run."""
     for job in jobs:
         suspended = (job.get("spec") or {}).get("suspend")
         if not suspended or STOPPED in job["metadata"]["annotations"]:

@@ -1,8 +1,8 @@
-"""Nodes that have died and stay registered, which hold the completion indexes of their pods.
+"""Nodes that have died but are still registered, and hold the completion indexes of their pods.
 
-The node's pods are told to end, and nobody is left to end them. A Job with a pod failure policy replaces a
-pod only once it has ended, so these indexes wait until the node object goes. A cloud that repairs its nodes
-removes it sooner or later; where nobody does, somebody has to.
+The node's pods are told to end, but nobody is left to end them. A Job with a pod failure policy replaces a
+pod only once it has ended, so these indexes wait until the node object is deleted. A cloud that repairs its
+nodes deletes it sooner or later; elsewhere somebody has to.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
 
 LOOK_EVERY = 60.0  # s
-STUCK_AFTER = 120.0  # s; a pod has 5 s to end, and a node that is busy some more
+STUCK_AFTER = 120.0  # s; a pod has 5 s to end, and a busy node takes longer
 LOST_AFTER = 300.0  # s that a node is not ready until it is removed; Kubernetes itself waits as long
 LOOKED_AT = 500  # pods
 
 
 class LostNodes:
-    """What the polls of one wait have seen of pods that do not end.
+    """What one wait has seen of pods that do not end.
 
-    :param ours: whether a campaign made the cluster, and its nodes are ours to remove.
+    :param ours: whether a campaign made the cluster, so that its nodes may be removed.
     """
 
     def __init__(self, namespace: str, selector: str, *, ours: bool) -> None:
@@ -37,10 +37,10 @@ class LostNodes:
         self._away: dict[str, float] = {}
 
     async def look(self, api: ApiClient, terminating: int) -> None:
-        """Look which nodes hold pods that do not end; remove those that are ours to remove.
+        """Find nodes that hold pods which do not end; remove those that are ours.
 
-        What is removed may still run where nobody sees it: a result is one PUT under the shard's name, so
-        that its replacement changes nothing.
+        A removed node may still run unseen: a result is one PUT under the shard's name, so its replacement
+        changes nothing.
 
         :param terminating: pods that are ending, by the status of the Jobs.
         """
@@ -81,7 +81,7 @@ class LostNodes:
         return f"{what}: if it has died, delete it (kubectl delete node {node})"
 
     async def _removed(self, api: ApiClient, name: str) -> bool:
-        """Remove a node that has not been ready at any look for long."""
+        """Remove a node that no poll has seen ready for long."""
         from kubernetes_asyncio.client import CoreV1Api, V1DeleteOptions, V1Preconditions
 
         core, now = CoreV1Api(api), time.monotonic()

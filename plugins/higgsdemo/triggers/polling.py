@@ -1,8 +1,8 @@
-"""Asking a cluster again and again, for hours, over a connection that fails now and then.
+"""Poll a cluster for hours over a connection that fails now and then.
 
-One client lives as long as the trigger. It is made anew, with fresh credentials, when the API says 401 (they
-have expired) or when the connection has gone; whatever passes by itself is waited out with growing pauses,
-and only what cannot pass ends the wait.
+One client lives as long as the trigger. It is recreated, with fresh credentials, when the API answers 401
+(they have expired) or when the connection is lost. Temporary errors are retried with growing pauses; only
+permanent ones end the wait.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from higgsdemo.triggers.cancelling import has_ended
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
 
-PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # HTTP statuses that pass by themselves
+PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # temporary HTTP statuses
 EXPIRED = 401
 LONGEST_PAUSE = 60.0  # s
-ANSWER_IN = 60.0  # s: the client itself would wait for ever on a connection that has silently gone
+ANSWER_IN = 60.0  # s: the client itself would wait forever on a connection that was lost silently
 KILL_IN = 25.0  # s; Airflow gives a trigger 30 to stop its work
-TOLD_EVERY = 60.0  # s between two lines of the log that say what is in the way
+TOLD_EVERY = 60.0  # s between two lines of the log about an obstacle
 PATIENCE = 900.0  # s without one good answer until the cluster is given up
 
 
 class PollingTrigger(BaseTrigger):
-    """Poll a cluster until there is something to tell the task.
+    """Poll a cluster until there is a result for the task.
 
     :param assignment: a ClusterRun as JSON.
     :param poll_seconds: pause between two polls.
@@ -52,30 +52,30 @@ class PollingTrigger(BaseTrigger):
         self._warned = -TOLD_EVERY, ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, which the triggerer makes it from."""
+        """Return the trigger's class and arguments, from which the triggerer recreates it."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
         return path, {"assignment": self.assignment, **arguments}
 
     @abstractmethod
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
-        """Ask once; return the event's payload when the wait is over, else None."""
+        """Poll once; return the event's payload when the wait is over, else None."""
 
     def after_poll(self, *, last: bool) -> None:
-        """Begin what the wait does not depend on, after each poll that was answered."""
+        """Begin what the wait does not depend on, after each answered poll."""
 
     async def after_event(self) -> None:
-        """Do what is left once the task has been told, in a time of its own."""
+        """Finish what is left once the task has its event."""
 
     @abstractmethod
     async def stop(self, api: ApiClient) -> None:
-        """End what is waited for, since nobody will; doing it again changes nothing."""
+        """Stop what the task waits for, since nobody will; repeating it changes nothing."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until there is an event; an ``error`` in its payload says why the wait had to be given up.
+        """Poll until there is an event; an ``error`` in its payload says why the wait was given up.
 
-        Airflow tells a mark from its own end by the message of the cancellation alone. What lies below may
-        lose that, or the whole cancellation (``sync_to_async``, time-outs), so it is a task of its own.
+        Airflow tells a mark from its own end only by the message of the cancellation. The code below may lose
+        that, or the whole cancellation (``sync_to_async``, time-outs), so it is a task of its own.
         """
         polling = asyncio.ensure_future(self._poll_on())
         try:
@@ -92,7 +92,7 @@ class PollingTrigger(BaseTrigger):
         from aiohttp import ClientError
         from kubernetes_asyncio.client.exceptions import ApiException
 
-        await greenback.ensure_portal()  # as the triggerer has for its tasks: hooks mask what is secret by it
+        await greenback.ensure_portal()  # as the triggerer does for its tasks: hooks use it to mask secrets
         clock = asyncio.get_running_loop().time
         failures, expired, last_answer = 0, False, clock()
         while not self._over:
@@ -108,7 +108,7 @@ class PollingTrigger(BaseTrigger):
                         await asyncio.sleep(self.poll_seconds)
             except (ApiException, ClientError, ClusterError, OSError) as error:
                 refused = getattr(error, "status", None) == EXPIRED
-                hopeless = _final(error) or (refused and expired)  # so were fresh credentials
+                hopeless = _final(error) or (refused and expired)  # as were fresh credentials
                 expired = refused
                 if hopeless or clock() - last_answer > PATIENCE or passed(self.deadline):
                     final = {"final": True} if isinstance(error, ClusterError) and error.final else {}
@@ -121,17 +121,17 @@ class PollingTrigger(BaseTrigger):
         raise asyncio.CancelledError
 
     def warn(self, why: str | None) -> None:
-        """Log what is in the way once it is new; not too often, for each try may say it in other words."""
+        """Log an obstacle once it is new, but not too often: each try may word it differently."""
         now = asyncio.get_running_loop().time()
         if why and why != self._warned[1] and now - self._warned[0] >= TOLD_EVERY:
             self._warned = now, why
             self.log.warning("cluster %s: %s", self.planned.cluster.name, why)
 
     async def on_kill(self) -> None:
-        """Stop what was waited for when somebody has ended the task, unless the campaign releases it.
+        """Stop the Jobs when somebody has ended the task, unless the campaign releases them.
 
         Airflow calls it when the task was marked, never when a triggerer stops; and cancels it with each of
-        its heartbeats, so that it would not live for a second if it minded.
+        its heartbeats, so that it must ignore cancellation to live longer than a second.
         """
         stopping = asyncio.ensure_future(self._stop_if_ended())
         while not stopping.done():
@@ -148,13 +148,13 @@ class PollingTrigger(BaseTrigger):
                     return
                 async with self.provider.connect_async() as api:
                     await self.stop(api)
-        except Exception as error:  # noqa: BLE001  # whatever it is, somebody has to know what goes on
+        except Exception as error:  # noqa: BLE001  # whatever it is, people must know what still runs
             self.log.error("cluster %s: cannot be told to stop, its pods run on: %s", name, error)
         else:
             self.log.warning("cluster %s: stopped, as the task was ended by hand", name)
 
     async def _out_of_time(self, api: ApiClient) -> dict[str, Any] | None:
-        """Stop what is waited for, and say so, when the run has no time left."""
+        """Stop what the task waits for, and say so, when the run has no time left."""
         if not passed(self.deadline):
             return None
         await self.stop(api)
@@ -173,7 +173,7 @@ class PollingTrigger(BaseTrigger):
 
 
 def _asked_for(error: Exception) -> float:
-    """Return the seconds that a server wants to be left alone for (Retry-After)."""
+    """Return the seconds that a server asks to wait (Retry-After)."""
     headers = getattr(error, "headers", None) or {}
     asked = str(headers.get("Retry-After", "0"))
     return float(asked) if asked.isdecimal() else 0.0
@@ -181,7 +181,7 @@ def _asked_for(error: Exception) -> float:
 
 @contextmanager
 def passing_over(*statuses: int) -> Iterator[None]:
-    """Take the API's refusals of these HTTP statuses as answers."""
+    """Treat these HTTP statuses as answers."""
     from kubernetes_asyncio.client.exceptions import ApiException
 
     try:
@@ -192,7 +192,7 @@ def passing_over(*statuses: int) -> Iterator[None]:
 
 
 def _final(error: Exception) -> bool:
-    """Whether asking again cannot help; expired credentials are made anew."""
+    """Return whether asking again cannot help; expired credentials are renewed."""
     from kubernetes_asyncio.client.exceptions import ApiException
 
     if isinstance(error, ApiException):

@@ -1,4 +1,4 @@
-"""Waiting until the nodes of a cluster hold the image."""
+"""Wait until the nodes of a cluster hold the image."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
 
 
-STALLED = 0.25  # hours without another node; then those that hold the image are enough: it only saves time
+STALLED = 0.25  # hours without another ready node; then the run goes on, since pulling only saves time
 
 
 class PrepullTrigger(PollingTrigger):
-    """Poll the prepull DaemonSet until it is ready on every node, or on no more for long.
+    """Poll the prepull DaemonSet until it is ready on every node, or no further node becomes ready.
 
     :param daemon_set: its name.
     """
@@ -34,12 +34,12 @@ class PrepullTrigger(PollingTrigger):
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, which the triggerer makes it from."""
+        """Return the trigger's class and arguments, from which the triggerer recreates it."""
         path, arguments = super().serialize()
         return path, arguments | {"daemon_set": self.daemon_set}
 
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
-        """Compare the nodes that are ready with those that should be; look at the pods when none moves."""
+        """Compare the ready nodes with the expected ones; look at the pods when none makes progress."""
         from kubernetes_asyncio.client import AppsV1Api
 
         namespace = self.planned.cluster.namespace
@@ -63,7 +63,7 @@ class PrepullTrigger(PollingTrigger):
         return {"nodes": ready}
 
     async def stop(self, api: ApiClient) -> None:
-        """Remove the DaemonSet: its pods would hold the nodes for nothing."""
+        """Remove the DaemonSet: its pods would occupy the nodes in vain."""
         from kubernetes_asyncio.client import AppsV1Api
 
         run = self.planned.run

@@ -1,4 +1,4 @@
-"""What a wait sees, in the run's folder: for those who watch the run and cannot ask the cluster."""
+"""Write a wait's progress to the run's folder, for the page, which cannot ask the cluster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEFT_IN = 10.0  # s that a write may take
 
 
 class ProgressWriter:
-    """Writes the latest of what it is given, in a thread of its own: a store that hangs holds nobody up."""
+    """Writes the latest document in a thread, so that a store that hangs blocks nothing."""
 
     def __init__(self, planned: ClusterRun, log: Logger) -> None:
         self.planned, self.log = planned, log
@@ -32,7 +32,7 @@ class ProgressWriter:
         self._failed = False
 
     def give(self, document: dict[str, Any], *, last: bool) -> None:
-        """Begin to write what was seen, unless it is there already, or it is too soon for more."""
+        """Begin to write a document, unless it is written already, or it is too soon for more."""
         busy, now = self._is_busy(), time.monotonic()
         if document == self._given or (not last and (busy or now - self._began < LEFT_EVERY)):
             return
@@ -41,16 +41,16 @@ class ProgressWriter:
         self._writing = self._thread.submit(copy_context().run, self._write, content)
 
     async def end(self) -> None:
-        """Wait for what is being written, but not for long."""
+        """Wait for the present write, but not for long."""
         if self._writing is not None:
             written = asyncio.wrap_future(self._writing)
             await asyncio.wait({written}, timeout=LEFT_IN)
             if written.done():
-                written.exception()  # it is told of below
+                written.exception()  # it is reported below
             self._is_busy()
 
     def _is_busy(self) -> bool:
-        """Whether the latest write goes on; one that has failed is told of once, and is to be repeated."""
+        """Return whether the latest write goes on; report one that has failed, once, to be repeated."""
         if self._writing is None:
             return False
         if not self._writing.done():

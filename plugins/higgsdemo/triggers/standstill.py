@@ -1,8 +1,8 @@
-"""Why no pod of ours runs, and when there is no hope left that one will.
+"""Find out why no pod of ours runs, and when there is no hope that one will.
 
-A node that is too small, a Secret that is missing, a quota that is used up, an admission that refuses, an
-image that cannot be pulled: Kubernetes tries all of them again for ever, and says why only to those who ask
-the pending pods, or the events of a pod and of what should make pods.
+A node that is too small, a missing Secret, an exhausted quota, an admission that refuses, an image that
+cannot be pulled: Kubernetes retries all of them forever, and gives the reason only in the pending pods, or in
+the events of a pod and of the objects that create pods.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 NEVER_PULLED = {"InvalidImageName", "ErrImageNeverPull"}
 PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff"}
-PULL_TRIES = 5  # looks in a row that see a failed pull, before it is given up: registries stumble
+PULL_TRIES = 5  # polls in a row with a failed pull before it is given up: registries stumble
 BEGINS = {"ContainerCreating", "PodInitializing"}
 NODES_COME = {"TriggeredScaleUp", "Nominated"}  # events of the cluster autoscaler, of Karpenter
-LONGER = 4  # times the patience where nodes come or a queue holds the Jobs
-TOLD_AFTER = 15.0  # s: each pod waits a moment, which nobody needs to know
+LONGER = 4  # times the patience where nodes are added or a queue holds the Jobs
+TOLD_AFTER = 15.0  # s: every pod waits a moment, which nobody needs to know
 LOOKED_AT = 100  # pods, and events of one object
 MAKERS = 3  # Jobs that are asked why they have no pods: enough to see why
 UNKNOWN = "the cluster does not say why"
@@ -49,7 +49,7 @@ class Obstacle(NamedTuple):
 
 
 class Standstill:
-    """What the looks of one wait have seen while no pod ran.
+    """What one wait has seen while no pod ran.
 
     :param hours: without a running pod until it is given up.
     """
@@ -61,7 +61,7 @@ class Standstill:
         self._why = ""
 
     def end(self) -> None:
-        """Note that pods run, or the nodes pull: whatever was in the way has passed."""
+        """Note that pods run, or the nodes pull: the obstacle has passed."""
         self._since, self._refused, self._why = None, 0, ""
 
     @property
@@ -71,16 +71,16 @@ class Standstill:
 
     @property
     def seconds(self) -> float:
-        """For how long no pod has run."""
+        """Seconds without a running pod."""
         return 0.0 if self._since is None else time.monotonic() - self._since
 
     async def look(
         self, api: ApiClient, makers: Sequence[str], known: Obstacle | None = None
     ) -> Obstacle | None:
-        """Find out what is in the way; return it once it has to be given up.
+        """Find the obstacle; return it once it has lasted too long.
 
-        :param makers: uids of the objects that should make the pods.
-        :param known: what the caller knows already.
+        :param makers: uids of the objects that should create the pods.
+        :param known: the obstacle that the caller knows already.
         """
         self._since = time.monotonic() if self._since is None else self._since
         found = known or await self._obstacle(api, makers)
@@ -113,7 +113,7 @@ class Standstill:
         return said or Obstacle(f"pod {pod.metadata.name} waits: {UNKNOWN}")
 
     async def _said(self, api: ApiClient, uids: Sequence[str]) -> Obstacle | None:
-        """Return what the latest event of these objects says that tells of trouble, or of nodes to come."""
+        """Return the latest event of these objects that reports trouble, or nodes being added."""
         from kubernetes_asyncio.client import CoreV1Api
 
         for uid in uids:
@@ -131,7 +131,7 @@ class Standstill:
 
 
 def _waiting_containers(pod: Any) -> list[Obstacle]:
-    """Return why containers of a pod do not start, those that begin at this moment left out."""
+    """Return why containers of a pod do not start, except those that are just starting."""
     found = []
     for status in (pod.status.init_container_statuses or []) + (pod.status.container_statuses or []):
         waiting = status.state.waiting if status.state else None
@@ -152,7 +152,7 @@ def _is_unplaced(condition: Any) -> bool:
 
 def _of_event(event: Any) -> Obstacle:
     about, hope = event.involved_object, Hope.MUCH if event.reason in NODES_COME else Hope.SOME
-    # Each try names another pod, which would make the same reason a new one each time.
+    # Each retry names another pod, which would turn the same reason into a new one.
     message = re.sub(r'pods? "[^"]*" is', "a pod is", event.message or "")
     return Obstacle(printable(f"{about.kind} {about.name}: {event.reason} {message}"), hope)
 

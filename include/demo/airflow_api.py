@@ -107,15 +107,6 @@ class Airflow:
         found: dict[str, Any] = self._request("GET", "/higgs/api/run", query=query).json()
         return found
 
-    def complaints(self, dag_id: str, run_id: str, task: TaskInstance, limit: int) -> list[str]:
-        """Return the last `limit` errors in the log of a task's last try; without any, the log's end."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
-        query = {"map_index": task.map_index, "full_content": True}
-        content = self._request("GET", path, query=query).json()["content"]
-        entries = [{"event": entry} if isinstance(entry, str) else entry for entry in content]
-        errors = [entry for entry in entries if entry.get("level") in ("error", "critical")]
-        return [_line(entry) for entry in errors or entries][-limit:]
-
     def _request(
         self,
         method: str,
@@ -156,9 +147,3 @@ def _reason(answer: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         detail = answer.text
     return f"{answer.status_code} {detail}"
-
-
-def _line(entry: dict[str, Any]) -> str:
-    """Return the message of a structured log entry, and the error in it."""
-    causes = [f"{cause['exc_type']}: {cause['exc_value']}" for cause in entry.get("error_detail") or []]
-    return "; ".join([str(entry.get("event", "")), *causes])

@@ -6,9 +6,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from demo.airflow_api import Airflow, AirflowAwayError, TaskInstance
+from demo.airflow_api import Airflow, AirflowAwayError
 from demo.supervision import Supervision
-from demo.view import State, View
+from demo.view import State, View, why
 from demo.watch import Watched
 from higgsdemo.campaign import Campaign, apply_conf
 from higgsdemo.prediction import account_table
@@ -22,9 +22,6 @@ _PARSE_SECONDS = 300
 
 DAG_FILE = "higgs.py"
 """The file of `dags/` that makes a DAG of each campaign."""
-
-_LOG_LINES = 12
-"""Lines shown of a failed task's log."""
 
 
 class CampaignRunError(Exception):
@@ -80,7 +77,8 @@ class CampaignRun:
         for state in Watched(self._airflow, self.dag_id, self.run_id).follow(self._supervision.check):
             view.show(state)
         if state["run"]["state"] == "failed":
-            raise CampaignRunError(self._failure())
+            failed = f"The run {self.run_id} of {self.dag_id} failed."
+            raise CampaignRunError("\n".join([failed, *why(state), f"All of it: {self.url}"]))
 
     def summary(self) -> Summary:
         """Return the run's summary; raise CampaignRunError when a result file is missing."""
@@ -113,19 +111,3 @@ class CampaignRun:
         except AirflowAwayError:
             return False
         return True
-
-    def _failure(self) -> str:
-        """Return the errors of the tasks that failed themselves, not because of another."""
-        parts = [f"The run {self.run_id} of {self.dag_id} failed."]
-        for task in self._airflow.tasks(self.dag_id, self.run_id):
-            if task.state == "failed":
-                complaints = self._airflow.complaints(self.dag_id, self.run_id, task, _LOG_LINES)
-                lines = "\n".join(f"    {line}" for line in complaints)
-                parts.append(f"  {_title(task)} failed:\n{lines}")
-        return "\n".join([*parts, f"All of it, when the services are up: {self.url}"])
-
-
-def _title(task: TaskInstance) -> str:
-    if task.map_index < 0:
-        return task.task_id
-    return f"{task.task_id} [{task.label or task.map_index}]"

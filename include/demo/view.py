@@ -119,6 +119,7 @@ class PlainView:
         )
         self._began = time.monotonic()
         self._seen: dict[str, str | None] = {}
+        self._why: list[str] = []
         self._told: tuple[float, str] = (0.0, _UNLISTED)
 
     def __enter__(self) -> Self:
@@ -144,6 +145,10 @@ class PlainView:
             if now in _ENDS and self._seen.get(task) != now:
                 self.say(f"{task}: {now}")
             self._seen[task] = now if now in _ENDS else None
+        for text in why(state):
+            if text not in self._why:
+                self.say(text)
+        self._why = why(state)
         (then, told), shards, ended = self._told, sentence(state["total"]), state["run"]["ended_all"]
         if shards != told and (time.monotonic() - then >= _LINE_SECONDS or ended):
             self._told = (time.monotonic(), shards)
@@ -171,8 +176,14 @@ def render(state: State, wide: bool) -> RenderableType:
         mark, style = _mark(stage["state"])
         marks += [Text(f"{mark} {stage['name']}", style=style), "  "]
     shown = state["failures"]["shown"][:_FAILURES]
-    failures = [_plain(f"{f['shard']} of {f['dataset']}: {f['reason']}", "red") for f in shown]
-    return Group(heading, _table(state, wide), Text.assemble(" ", *marks), *failures, *_remarks(state))
+    failures = [f"{f['shard']} of {f['dataset']}: {f['reason']}" for f in shown]
+    bad = [_plain(text, "red") for text in (*why(state), *failures)]
+    return Group(heading, _table(state, wide), Text.assemble(" ", *marks), *bad, *_remarks(state))
+
+
+def why(state: State) -> list[str]:
+    """Return what has failed and why, and what to do then."""
+    return [cause["text"] for cause in state["causes"]] + ([state["advice"]] if state["advice"] else [])
 
 
 def _table(state: State, wide: bool) -> Table:

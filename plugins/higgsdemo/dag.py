@@ -27,6 +27,7 @@ from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
+from higgsdemo.reason import keep_reason
 from higgsdemo.tries import RETRIES
 
 CLUSTER_NAME = "{{ task.assignment['cluster']['name'] }}"
@@ -45,7 +46,7 @@ def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG
         schedule=_schedule(campaign, since or datetime.now(UTC)),
         catchup=False,
         max_active_runs=1,  # two would create and delete the same clusters; `plan` looks at backfills, too
-        default_args=RETRIES,
+        default_args={**RETRIES, "on_failure_callback": keep_reason, "on_retry_callback": keep_reason},
         on_success_callback=[*on_success(campaign.notifications)] or None,
         on_failure_callback=[*on_failure(campaign.notifications)] or None,
         tags=["higgsdemo", campaign.catalogue],

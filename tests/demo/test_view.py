@@ -83,6 +83,13 @@ def test_failures_and_what_is_still_to_be_read_stand_below() -> None:
     ]
 
 
+def test_what_has_failed_is_told_with_its_reason_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = STATE | {"causes": [{"text": "plan: no key maping"}], "advice": "Mend it."}
+    monkeypatch.setitem(STATE, "causes", failed["causes"])
+    assert printed(80)[7] == "plan: no key maping"
+    assert shown_plainly(failed, failed)[-3:-1] == ["plan: no key maping", "Mend it."]
+
+
 def test_a_wide_terminal_has_bars_and_a_narrow_one_cuts_nothing() -> None:
     assert "━" in "".join(printed(120))
     assert "…" not in "".join(printed(80))

@@ -100,6 +100,8 @@ def test_a_misspelt_key_is_refused_before_anything_is_made(stack: Stack) -> None
     run = stack.trigger("misspelt", maping=[{"datasets": ["Simulated_TTbar_8TeV"]}])
     assert stack.finish(run) == "failed"
     assert 'has no key "maping"; did you mean "mapping"?' in stack.complaint(run, "plan")
+    note = stack.airflow._request("GET", f"/api/v2/dags/{DAG}/dagRuns/{run}").json()["note"]
+    assert note.startswith('Why it failed: plan: trigger conf: it has no key "maping"')
     assert [key for key, _ in stack.output.objects(f"{DAG}/{run}/")] == []
 
 

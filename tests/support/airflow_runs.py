@@ -16,10 +16,14 @@ def airflow_run(
     state: str = "running",
     tasks: dict[str, str | None] | None = None,
     listed: dict[str, dict[str, int]] | None = None,
+    reasons: dict[str, str] | None = None,
     output: str = "s3://results/demo-local/one",
     **run: Any,
 ) -> AirflowRun:
-    """A run of two clusters with one dataset each; `tasks` are states by task id, `[0]` for a mapped one."""
+    """A run of two clusters with one dataset each.
+
+    `tasks` are states by task id, `[0]` for a mapped one; `reasons` are why they have failed, by the same.
+    """
     refs = [
         dataset(TTBAR, sample="simulated_ttbar_8tev", datatype="mc", files=4),
         dataset(HIGGS, sample="simulated_smhiggstozzto4l_8tev", datatype="mc", files=4),
@@ -29,7 +33,7 @@ def airflow_run(
         dag_id="demo-local",
         title="The demo",
         run=RunState("one", state, START, None if state == "running" else START),
-        tasks=tuple(_task(name, state) for name, state in (tasks or {}).items()),
+        tasks=tuple(_task(name, state, (reasons or {}).get(name)) for name, state in (tasks or {}).items()),
         planned=tuple(
             planned(fields, {"name": f"kubecon-demo-{i}", "datasets": [ref]}) for i, ref in enumerate(refs)
         ),
@@ -37,6 +41,6 @@ def airflow_run(
     )
 
 
-def _task(name: str, state: str | None) -> TaskState:
+def _task(name: str, state: str | None, reason: str | None) -> TaskState:
     task_id, _, index = name.rstrip("]").partition("[")
-    return TaskState(task_id, int(index) if index else -1, state)
+    return TaskState(task_id, int(index) if index else -1, state, reason)

@@ -116,9 +116,9 @@ class Stack:
         return sorted(str(task.label) for task in tasks if task.task_id == "cluster.create_cluster")
 
     def complaint(self, run: str, task: str) -> str:
-        """The errors in the log of a task."""
-        found = next(item for item in self.airflow.tasks(DAG, run) if _name(item) == task)
-        return "\n".join(self.airflow.complaints(DAG, run, found, 20))
+        """Why a task has failed, as the page tells it."""
+        told = [cause["text"] for cause in self.airflow.campaign_run(DAG, run)["causes"]]
+        return next(text for text in told if text.startswith(task.replace(" ", " of ")))
 
     def summary(self, run: str) -> dict[str, Any]:
         """The summary of a run."""

@@ -35,6 +35,8 @@ STATE: dict[str, Any] = {
     "pods": PODS,
     "total": SHARDS,
     "slow": [],
+    "causes": [],
+    "advice": None,
     "stragglers": [],
     "reading": {"read": 4, "found": 9, "complete": False, "error": None},
     "failures": {"count": 7, "shown": [{"shard": "s", "dataset": "D", "reason": "exit code 65 [red]"}] * 7},

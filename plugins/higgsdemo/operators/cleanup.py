@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 
 from higgsdemo import tasks
 from higgsdemo.operators.base import TaskFailed, assigned, connect, provider_of
+from higgsdemo.reason import REASON, cause
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 DELETE, KEEP = "Delete the clusters", "Keep them"
+MOST_CAUSES = 10  # that are told
 ANSWER_IN = timedelta(hours=1)  # then they are deleted: a cluster that nobody watches costs money
 
 
@@ -96,18 +98,27 @@ class CampaignStatusOperator(BaseOperator):
         self.merged, self.assignments = merged, assignments
 
     def execute(self, context: Context) -> None:
-        """Name the failed tasks; say so when somebody has ended the run, since tasks were skipped then."""
+        """Say what failed, where and why; and when somebody has ended the run: tasks were skipped then."""
         ti, dag_run = context["ti"], context["dag_run"]
         states: dict[str, Any] = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])
         failed = sorted(task for task, state in states[dag_run.run_id].items() if state == "failed")
         if failed:
-            left = "".join(f". {line}" for line in self._left(failed))
-            raise TaskFailed(f"failed: {', '.join(failed)}; their logs say why{left}")
+            causes = [self._cause(ti, task) for task in failed[:MOST_CAUSES]]
+            more = [f"{len(failed) - MOST_CAUSES} more tasks have failed"] if failed[MOST_CAUSES:] else []
+            raise TaskFailed("\n".join([*causes, *more, *self._left(failed)]))
         if excess := (self.merged or {}).get("excess"):
             raise TaskFailed(f"{'; '.join(excess)}: {self.merged['summary']} says why")
         if states[dag_run.run_id].get(tasks.CHOOSE.task_id) == "skipped":
             raise TaskFailed("the run was ended by hand before it was through; cleanup has been done")
         self.log.info("every task has done its part")
+
+    def _cause(self, ti: Any, name: str) -> str:
+        """Say why a task has failed, of a mapped one, as `submit_jobs_1`, on which cluster."""
+        task, _, index = name.rpartition("_")
+        if not index.isdigit():
+            return cause(name, None, ti.xcom_pull(task_ids=name, key=REASON))
+        cluster = assigned(self.assignments[int(index)]).cluster.name
+        return cause(task, cluster, ti.xcom_pull(task_ids=task, key=REASON, map_indexes=int(index)))
 
     def _left(self, failed: list[str]) -> Iterator[str]:
         """Name the clusters that could not be deleted, and what they cost."""

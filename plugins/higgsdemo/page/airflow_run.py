@@ -6,7 +6,7 @@ sessions.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,10 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from higgsdemo import tasks
+from higgsdemo.reason import REASON
 from higgsdemo.run import ClusterRun, PlanError
 
 TAG = "higgsdemo"  # the tag that `higgsdemo.dag` gives every campaign
@@ -28,11 +29,15 @@ RUNS_SHOWN = 20
 
 @dataclass(frozen=True)
 class TaskState:
-    """One task instance; `map_index` is -1 when it is not mapped, `state` None before it is scheduled."""
+    """One task instance; `map_index` is -1 when it is not mapped, `state` None before it is scheduled.
+
+    :param reason: why its last try has failed; None where nobody knows.
+    """
 
     task_id: str
     map_index: int
     state: str | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,16 +134,19 @@ def read_run(session: Session, campaign: Campaign, run_id: str) -> AirflowRun | 
         .where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
         .order_by(*columns)
     )
-    plan: list[Any] = next(iter(_returned(session, dag_id, run_id, tasks.PLAN.task_id)), [])
+    plan: list[Any] = next(iter(_kept(session, dag_id, run_id, tasks.PLAN).values()), [])
+    reasons = _kept(session, dag_id, run_id, key=REASON)
     return AirflowRun(
         dag_id=dag_id,
         title=campaign.title,
         run=_state(run),
-        tasks=tuple(TaskState(*row) for row in instances),
+        tasks=tuple(
+            TaskState(task, index, state, reasons.get((task, index))) for task, index, state in instances
+        ),
         planned=_planned(plan),
         listed={
             value["cluster_name"]: {name: counts["shards"] for name, counts in value["datasets"].items()}
-            for value in _returned(session, dag_id, run_id, tasks.LIST.task_id)
+            for value in _kept(session, dag_id, run_id, tasks.LIST).values()
         },
     )
 
@@ -160,6 +168,18 @@ def _state(run: DagRun) -> RunState:
     return RunState(run.run_id, str(run.state), run.start_date, run.end_date)
 
 
-def _returned(session: Session, dag_id: str, run_id: str, task_id: str) -> list[Any]:
-    query = XComModel.get_many(dag_ids=dag_id, run_id=run_id, task_ids=task_id, key="return_value")
-    return [XComModel.deserialize_value(row) for row in session.scalars(query)]
+def last_reason(run: DagRun) -> str | None:
+    """Say why `campaign_status` has failed a run; None for any other run."""
+    session = object_session(run)
+    kept = _kept(session, run.dag_id, run.run_id, tasks.STATUS, REASON) if session else {}
+    return kept.get((tasks.STATUS.task_id, -1))
+
+
+def _kept(
+    session: Session, dag_id: str, run_id: str, task: tasks.Task | None = None, key: str = "return_value"
+) -> dict[tuple[str, int], Any]:
+    """Return what tasks have left for others, by task and map index."""
+    of = task.task_id if task else None
+    query = XComModel.get_many(dag_ids=dag_id, run_id=run_id, key=key, task_ids=of)
+    rows: Iterable[Any] = session.scalars(query.order_by(XComModel.map_index))
+    return {(row.task_id, row.map_index): XComModel.deserialize_value(row) for row in rows}

@@ -13,8 +13,9 @@ import numpy as np
 from higgsdemo.kubernetes.progress import PODS
 from higgsdemo.page.airflow_run import AirflowRun, Campaign, RunState, TaskState
 from higgsdemo.page.snapshot import Snapshot
+from higgsdemo.reason import cause
 from higgsdemo.run import ClusterRun
-from higgsdemo.tasks import CLUSTER, OUTLINE, STEPS
+from higgsdemo.tasks import CLUSTER, CREATE, OUTLINE, PLAN, STATUS, STEPS
 
 RATE_SECONDS = 30.0  # a rate is that of the last half minute
 FAILURES_SHOWN = 100
@@ -46,6 +47,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         "output": planned.output if planned else None,
         "files": list(seen.files),
         "stages": _stages(run.tasks, url),
+        **_causes(run, url),
         "clusters": clusters,
         "total": _sum([cluster["shards"] for cluster in clusters]),
         "pods": _pods([cluster["pods"] for cluster in clusters]),
@@ -62,6 +64,36 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         "stragglers": list(seen.stragglers),
         "failures": {"count": len(failures), "shown": failures[:FAILURES_SHOWN]},
     }
+
+
+def _causes(run: AirflowRun, url: str) -> dict[str, Any]:
+    """Which tasks have failed, and why, also those that are tried again; and what a person can do then."""
+    failed = [task for task in run.tasks if task.state == "failed" and task.task_id != STATUS.task_id]
+    failed = failed or [task for task in run.tasks if task.state == "failed"]  # it has found out by itself
+    trying = [task for task in run.tasks if task.state == "up_for_retry" and task.reason]
+    causes = []
+    for task in (*failed, *trying):
+        cluster = run.clusters[task.map_index] if 0 <= task.map_index < len(run.clusters) else None
+        again = "" if task.state == "failed" else "; it is tried again"
+        causes.append(
+            {
+                "cluster": cluster,
+                "state": task.state,
+                "text": f"{cause(task.task_id, cluster, task.reason)}{again}",
+                "url": f"{url}/tasks/{task.task_id}{f'/mapped/{task.map_index}' if cluster else ''}",
+            }
+        )
+    return {"causes": causes, "advice": _advice(run, failed)}
+
+
+def _advice(run: AirflowRun, failed: list[TaskState]) -> str | None:
+    if not failed:
+        return None
+    if any(task.task_id == PLAN.task_id for task in failed):
+        return "Mend it, and trigger the campaign again."
+    of_clusters = any(task.task_id == step.task_id for task in failed for step in STEPS)
+    first = f"{CREATE.task_id} of the cluster" if of_clusters else "what has failed"
+    return f"Mend it, then clear {first}, with what follows: what is done stays done."
 
 
 def campaign_list(campaigns: Iterable[Campaign]) -> list[dict[str, Any]]:

@@ -16,7 +16,11 @@ DONE = {"plan": "success", "merge_results": "success", "choose_cleanup": "succes
 
 def status(states: dict[str, str], merged: Any = None) -> None:
     """Carry out the task at the end of a run whose tasks are in these states."""
-    ti = SimpleNamespace(get_task_states=lambda **_: {"run": states})
+
+    def pulled(task_ids: str, key: str, map_indexes: int = -1) -> str | None:
+        return {("cluster.wait_for_jobs", 0): "cluster kubecon-demo-0: too late"}.get((task_ids, map_indexes))
+
+    ti = SimpleNamespace(get_task_states=lambda **_: {"run": states}, xcom_pull=pulled)
     context: Any = {"ti": ti, "dag_run": SimpleNamespace(dag_id="demo", run_id="run")}
     priced = planned({}, {"provider": "gke", "location": "a-b", "nodes": 22, "price_per_node_hour": 0.5})
     one = priced.model_dump(mode="json")
@@ -28,14 +32,20 @@ def test_a_run_whose_tasks_have_done_their_part_is_good(merged: Any) -> None:
     status(DONE, merged)
 
 
-def test_failed_tasks_are_named() -> None:
-    with pytest.raises(TaskFailed, match=r"failed: cluster\.wait_for_jobs_1, plot; their logs say why"):
-        status(DONE | {"plot": "failed", "cluster.wait_for_jobs_1": "failed"})
+def test_failed_tasks_are_named_with_their_clusters_and_reasons() -> None:
+    with pytest.raises(TaskFailed) as failed:
+        status(DONE | {"plot": "failed", "cluster.wait_for_jobs_0": "failed"})
+    assert str(failed.value) == "wait_for_jobs of kubecon-demo-0: too late\nplot: its log says why"
+
+
+def test_of_many_failed_tasks_the_first_are_named() -> None:
+    with pytest.raises(TaskFailed, match=r"\n2 more tasks have failed$"):
+        status({f"task{number}": "failed" for number in range(12)})
 
 
 def test_a_cluster_that_could_not_be_deleted_is_named_with_what_it_costs() -> None:
     with pytest.raises(
-        TaskFailed, match=r"Cluster kubecon-demo-0 is not deleted: 22 nodes of gke, 11 an hour\. Clear"
+        TaskFailed, match=r"\nCluster kubecon-demo-0 is not deleted: 22 nodes of gke, 11 an hour\. Clear"
     ):
         status(DONE | {"delete_clusters_0": "failed"})
 

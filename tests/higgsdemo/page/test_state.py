@@ -145,6 +145,45 @@ def test_a_stage_of_mapped_tasks_shows_the_state_that_needs_attention_most() -> 
     assert state["stages"][0]["state"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("tasks", "reasons", "told", "advice"),
+    [
+        ({"plan": "failed"}, {"plan": "trigger conf: no"}, ["plan: trigger conf: no"], "and trigger"),
+        (
+            {"cluster.submit_jobs[1]": "failed", "cluster.wait_for_jobs[1]": "upstream_failed"}
+            | {"merge_results": "failed", "campaign_status": "failed"},
+            {"cluster.submit_jobs[1]": "cluster kubecon-demo-1: full", "campaign_status": "all of this"},
+            ["submit_jobs of kubecon-demo-1: full", "merge_results: its log says why"],
+            "then clear cluster.create_cluster of the cluster, with what follows",
+        ),
+        (
+            {"campaign_status": "failed"},
+            {"campaign_status": "ended"},
+            ["campaign_status: ended"],
+            "clear what",
+        ),
+        (
+            {"cluster.create_cluster[0]": "up_for_retry"},
+            {"cluster.create_cluster[0]": "away"},
+            ["create_cluster of kubecon-demo-0: away; it is tried again"],
+            None,
+        ),
+        (
+            {"cluster.create_cluster[0]": "running"},
+            {"cluster.create_cluster[0]": "of an earlier try"},
+            [],
+            None,
+        ),
+    ],
+)
+def test_what_has_failed_is_told_with_its_cluster_its_reason_and_what_to_do(
+    tasks: dict[str, str | None], reasons: dict[str, str], told: list[str], advice: str | None
+) -> None:
+    state = run_state(airflow_run(tasks=tasks, reasons=reasons), Snapshot(), "")
+    assert [cause["text"] for cause in state["causes"]] == told
+    assert (advice or "None") in str(state["advice"])
+
+
 def test_datasets_that_will_end_last_by_far_are_named() -> None:
     now = time.time()
     tasks: dict[str, str | None] = {f"cluster.wait_for_jobs[{i}]": "deferred" for i in range(2)}

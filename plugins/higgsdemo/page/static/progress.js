@@ -13,10 +13,27 @@ export function showProgress(state) {
   if (!find("total").firstChild) find("total").append(makeBar("All shards"));
   updateBar(find("total").firstChild, total, over);
   showFigures(state, over);
+  showFailure(state);
   keep(
     find("clusters"), state.clusters, (cluster) => cluster.name,
     (cluster) => makeCluster(cluster, state.clusters.length <= OPEN_CLUSTERS),
-    (card, cluster) => updateCluster(card, cluster, over),
+    (card, cluster) => updateCluster(card, cluster, state.causes.filter((cause) => cause.cluster === cluster.name), over),
+  );
+}
+
+/** Why the run has failed; a cluster that has failed alone, while others go on, says so in its own card. */
+function showFailure({ causes, advice, run }) {
+  const told = causes.filter((cause) => run.ended_all || !cause.cluster);
+  find("failure").hidden = !told.length;
+  showCauses(find("causes"), told);
+  say(find("advice"), advice ?? "");
+}
+
+function showCauses(list, causes) {
+  keep(
+    list, causes, ({ url }) => url ?? "",
+    ({ url }) => element("li", {}, element("span"), " ", url ? airflowLink(url, "Log") : ""),
+    (item, cause) => say(item.firstChild, cause.text),
   );
 }
 
@@ -91,7 +108,7 @@ function makeCluster(cluster, open) {
     element("ol", { class: "steps", "aria-label": `Steps of ${cluster.name}` }),
     makeBar(`Shards of cluster ${cluster.name}`),
     element("p", { class: "counts" }),
-    element("p", { class: "waiting bad" }),
+    element("ul", { class: "causes bad" }),
     element(
       "details", { open },
       element("summary", {}, `${cluster.datasets.length} dataset${cluster.datasets.length > 1 ? "s" : ""}`),
@@ -108,14 +125,15 @@ function makeCluster(cluster, open) {
   );
 }
 
-function updateCluster(card, cluster, ended) {
+function updateCluster(card, cluster, causes, ended) {
   const { shards } = cluster;
   showSteps(card.querySelector("ol"), cluster.steps);
   updateBar(card.querySelector(".bar"), shards, ended);
   const pace = shards.rate ? ` · ${rate(shards.rate)}` : "";
   const rest = shards.eta === null ? "" : ` · ${eta(shards.eta)} to go`;
   say(card.querySelector(".counts"), `${sentence(shards, ended)}${pace}${rest}`);
-  say(card.querySelector(".waiting"), cluster.waiting ? `Waiting: ${cluster.waiting}` : "");
+  const waiting = cluster.waiting ? [{ text: `Waiting: ${cluster.waiting}` }] : [];
+  showCauses(card.querySelector(".causes"), [...causes, ...waiting]);
   keep(
     card.querySelector("tbody"), cluster.datasets, (dataset) => dataset.name, makeDataset,
     (row, dataset) => updateDataset(row, dataset.shards, ended),

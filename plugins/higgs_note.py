@@ -1,0 +1,43 @@
+"""Registers with Airflow what writes into a run's note why the run has failed.
+
+Airflow's lists of runs show the note. One that a person has written stays.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+
+BEGINNING = "Why it failed: "
+LONGEST_NOTE = 1000  # characters that Airflow keeps
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: Any, msg: str) -> None:
+    """Write what ``campaign_status`` said; a run of another DAG has none."""
+    from higgsdemo.page.airflow_run import last_reason
+
+    reason = last_reason(dag_run)
+    if reason and _is_ours(dag_run.note or BEGINNING):
+        dag_run.note = f"{BEGINNING}{reason}"[:LONGEST_NOTE]
+
+
+@hookimpl
+def on_dag_run_running(dag_run: Any, msg: str) -> None:
+    """Take the note back from a run that goes on after all."""
+    if dag_run.clear_number and _is_ours(dag_run.note or ""):
+        dag_run.dag_run_note = None
+
+
+def _is_ours(note: str) -> bool:
+    return note.startswith(BEGINNING)
+
+
+class HiggsNote(AirflowPlugin):
+    """The note of a run that has failed."""
+
+    name = "higgs_note"
+    listeners = [sys.modules[__name__]]  # noqa: RUF012  # as Airflow has it

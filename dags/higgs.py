@@ -1,7 +1,7 @@
 """One Airflow DAG for each campaign file in ``include/config``; the file's stem is the DAG's id.
 
 The environment variable ``HIGGS_CONFIG`` names another folder, such as a ConfigMap, or a team's own
-repository.
+repository. The DAG of a file that is gone, or no longer valid, remains until its runs have ended.
 """
 
 from __future__ import annotations
@@ -13,11 +13,22 @@ from airflow.sdk import get_parsing_context
 from higgsdemo.campaign import config_files, config_folder, load_campaign, placed_at
 from higgsdemo.dag import build
 from higgsdemo.invalid import InvalidCampaign
+from higgsdemo.operators.kept import kept, kept_campaign
 
 wanted = get_parsing_context().dag_id  # in a task's process: the one DAG that runs
-for path in config_files(config_folder(Path(__file__).parent)):
+folder = config_folder(Path(__file__).parent)
+built = set()
+for path in config_files(folder):
     if wanted is None or path.stem == wanted:
         try:
             build(path.stem, load_campaign(path), placed_at(path))
+            built.add(path.stem)
         except Exception as error:  # noqa: BLE001  # whatever it is, only this file is at fault
             InvalidCampaign(path, error)
+if wanted is None or wanted not in built:
+    for dag_id, key in dict(kept()).items():
+        if dag_id not in built and wanted in (None, dag_id):
+            try:
+                build(dag_id, kept_campaign(key))
+            except Exception as error:  # noqa: BLE001  # as above
+                InvalidCampaign(folder / key, error)

@@ -11,9 +11,7 @@ from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOpe
 from higgsdemo.tries import RETRIES
 
 campaigns: dict[str, Campaign] = {}
-paths = config_files(config_folder(Path(__file__).parent))
-files = [path.stem for path in paths]
-for path in paths:
+for path in config_files(config_folder(Path(__file__).parent)):
     try:
         campaigns[path.stem] = load_campaign(path)
     except CampaignError:  # it is an import error of its own
@@ -45,12 +43,10 @@ with **Remove**. What belongs to a campaign that this Airflow does not know is n
     look = FindLeftoversOperator(
         task_id="look",
         campaigns=campaigns,
-        files=files,
         doc_md="Looks for what bears the labels of a campaign, on every cluster and cloud. Removes nothing.",
     )
     RemoveLeftoverOperator.partial(
         task_id="remove",
-        files=files,
         map_index_template="{{ task.leftover['cluster'] }} {{ task.leftover['run'] or '' }}",
         doc_md="Removes what `look` has found and no run has taken up since, if the run was told to, and "
         "waits until a cluster is gone.",

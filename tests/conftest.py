@@ -117,8 +117,9 @@ def pytest_unconfigure() -> None:
 def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
     """Airflow's Variables, for tasks that a test runs without Airflow."""
     variables = Variables(higgsdemo_airflow="tests")
-    if created := sys.modules.get("higgsdemo.operators.created"):
-        monkeypatch.setattr(created, "Variable", variables)
+    for name in ("created", "kept"):
+        if module := sys.modules.get(f"higgsdemo.operators.{name}"):
+            monkeypatch.setattr(module, "Variable", variables)
     return variables
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from airflow.exceptions import SerializationError
 from airflow.sdk import DAG
 
-from higgsdemo.campaign import CampaignError, dag_id_problem
+from higgsdemo.campaign import CampaignError
 
 
 class InvalidCampaign(DAG):
@@ -23,10 +23,8 @@ class InvalidCampaign(DAG):
 
     def __init__(self, path: Path, error: Exception) -> None:
         name = os.fsencode(path)  # a database cannot store a name that is not UTF-8
-        dag_id = (
-            f"invalid-{hashlib.sha256(name).hexdigest()[:16]}" if dag_id_problem(path.stem) else path.stem
-        )
-        super().__init__(dag_id=dag_id, schedule=None)
+        # Not the file's own id: a DAG of that id may remain until its runs have ended.
+        super().__init__(dag_id=f"invalid-{hashlib.sha256(name).hexdigest()[:16]}", schedule=None)
         self.location = name.decode(errors="replace")
         said = str(error) if isinstance(error, CampaignError) else f"{path}: {type(error).__name__}: {error}"
         self.error = said.encode(errors="replace").decode()

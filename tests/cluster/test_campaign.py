@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, conditions, exits, soon
 from cluster.troubled_api import TroubledApi, connection, troubled_api
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.failures import NO_RESULT, REMOVED, UNTRIED
-from higgsdemo.kubernetes.labels import labels
+from higgsdemo.kubernetes.labels import PART_OF, PROJECT, labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator
 from higgsdemo.operators.clusters import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
@@ -185,6 +187,23 @@ def test_more_failures_than_tolerated_stop_the_rest_and_fail_the_task(campaign: 
     assert {one["reason"] for one in run.document("failures/kubecon-demo-0.json")[1:]} == {UNTRIED}
 
 
+@pytest.mark.parametrize(
+    ("told", "on_cancel", "stopped"),
+    [(None, "stop", True), (None, "release", False), ({"done": 4}, "stop", False)],
+)
+def test_jobs_whose_wait_has_left_no_word_are_stopped_at_the_end_of_the_run(
+    campaign: Campaign, told: Any, on_cancel: str, stopped: bool
+) -> None:
+    run, other = campaign(SLEEP, {"on_cancel": on_cancel}), campaign(SLEEP, {"name": "other-run"})
+    for one in (run, other):
+        one.submit()
+    one = run.assignment.model_dump(mode="json")
+    ti = SimpleNamespace(get_task_states=lambda **_: {"one": {}}, xcom_pull=lambda **_: told)
+    context: Any = {"ti": ti, "dag_run": SimpleNamespace(dag_id="demo", run_id="one")}
+    CampaignStatusOperator(task_id="status", merged=None, assignments=[one]).execute(context)
+    assert [job.spec.suspend for job in run.jobs() + other.jobs()] == [stopped, False]
+
+
 def test_failures_that_are_tolerated_let_the_others_finish(campaign: Campaign) -> None:
     """Job concepts, Backoff limit per index: the Job itself has Failed, which is not what counts here."""
     run = campaign(exits(1, 0, 0, 1), {"tolerance": 0.5}, parallelism=1)
@@ -268,7 +287,7 @@ open("/dev/termination-log", "w").write(said)
 """
     run = campaign(script, {"tolerance": 4}, shards_per_pod=2)
     pull = run.space.pod("raise SystemExit(1)", "pull", restartPolicy="Never")
-    pull["metadata"]["labels"] |= labels(run.assignment.run)
+    pull["metadata"]["labels"] |= labels(run.assignment.run, "D")
     run.space.make(pull)
     soon(lambda: [pod for pod in run.pods() if pod.status.phase == "Failed"], "a pod of no Job has failed")
     assert run.wait(run.submit())["failed"] == 4
@@ -303,10 +322,13 @@ def test_where_pods_are_gone_their_job_says_what_it_knows(campaign: Campaign) ->
 def test_cleanup_removes_ours_and_leaves_a_strangers_job_and_another_run(campaign: Campaign) -> None:
     run, other = campaign(SLEEP), campaign(SLEEP, {"name": "other-run"})
     stranger = run.space.indexed_job(SLEEP, 1, "stranger")
+    stranger["metadata"]["labels"] |= {PART_OF: PROJECT}
     run.space.make(stranger)
     for one in (run, other):
         one.submit()
     soon(lambda: len(run.pods()) == len(other.pods()) == 4)
+    choose = ChooseCleanupOperator(task_id="choose", assignments=None)
+    assert choose._busy(run.assignment)
     run.cleanup()
     soon(lambda: (run.jobs(), run.pods()) == ([], []), "nothing of the run is left")
     assert run.held() == {"jobs": 1, "daemonsets": 0, "configmaps": 1, "secrets": 1, "pods": 4}

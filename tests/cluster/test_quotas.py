@@ -8,12 +8,14 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from kubernetes.client.exceptions import ApiException
 
-from clouds.tasks import make
+from clouds.tasks import carry_out, make
 from cluster.campaign import Campaign, campaign
 from cluster.conftest import Target, new_namespace
 from cluster.space import SLEEP, Space, soon
+from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
+from higgsdemo.triggers import prepull
 from kube_client import Kube
 
 __all__ = ["campaign"]
@@ -82,6 +84,26 @@ def test_submitting_again_under_an_exhausted_quota_finds_or_replaces_what_is_the
     if not script:
         soon(lambda: run.jobs()[0].status.completion_time, "the Job ends, and leaves no results")
     assert make(SubmitJobsOperator, run.assignment).execute({}) == first
+
+
+def test_a_submission_that_a_quota_has_no_room_for_is_to_be_tried_again(
+    campaign: Campaign, space: Space
+) -> None:
+    limit(space, **{"count/jobs.batch": "0"})
+    with pytest.raises(TaskFailed, match="exceeded quota"):
+        campaign("").submit()
+
+
+def test_prepull_says_why_a_limit_range_lets_no_pod_pull_and_the_run_goes_on(
+    campaign: Campaign, space: Space, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prepull, "STALLED", 5 / 3600)
+    limits = {"limits": [{"type": "Container", "min": {"cpu": "500m"}}]}
+    space.kube.core.create_namespaced_limit_range(
+        space.namespace, {"metadata": {"name": "least"}, "spec": limits}
+    )
+    assert carry_out(PrepullImageOperator, campaign("").assignment)["nodes"] == 0
+    assert "minimum cpu usage per Container is 500m, but request is 0" in capsys.readouterr().out
 
 
 def test_prepull_lives_with_a_quota_of_cores_and_memory(campaign: Campaign, space: Space) -> None:

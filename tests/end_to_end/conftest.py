@@ -30,7 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Stac
     """Airflow, the S3 server and localkube, running; `gate` tells Airflow which certificate clouds have.
 
     Beside the shipped campaigns there are `released`, a small one whose Jobs go on when nobody waits for
-    them, and `daily`, the same with a schedule.
+    them, `daily`, the same with a schedule, and `brief`, whose file may go.
     """
     folder = tmp_path_factory.mktemp("stack")
     with pytest.MonkeyPatch.context() as environment:
@@ -57,6 +57,8 @@ def written(config: Path) -> Path:
     (config / "released.json").write_text(json.dumps(released))
     daily = released | {"schedule": "0 5 * * *", "mapping": [entry | {"name": "daily-0"}]}
     (config / "daily.json").write_text(json.dumps(daily))
+    brief = document | {"mapping": [entry | {"name": "brief-0"}]}
+    (config / "brief.json").write_text(json.dumps(brief))
     return config
 
 

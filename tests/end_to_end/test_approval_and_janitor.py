@@ -1,10 +1,12 @@
-"""Who is asked before clusters are deleted, and what the janitor finds and removes, on real Airflow."""
+"""How small runs end on real Airflow: who is asked, what the janitor finds, what goes on when files go."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import psutil
@@ -157,6 +159,54 @@ def test_clusters_that_work_are_deleted_when_nobody_answers_and_leftovers_by_the
     assert janitor(stack, ask, "finds-nothing", remove=True) == []
 
 
+def test_a_wait_marked_before_the_triggerer_begins_it_has_its_jobs_stopped_when_the_run_ends(
+    stack: Stack, ask: httpx.Client
+) -> None:
+    campaign = Campaign(stack, ask, "brief")
+    eventually(lambda: stack.airflow.has_dag("brief"), "the DAG is parsed")
+    assert campaign.finish(campaign.trigger("made", stages=["create"])) == "success"
+    triggerer = stack.service("triggerer")
+    triggerer.send_signal(signal.SIGSTOP)
+    run = campaign.trigger("early", stages=["submit"])
+    pod = held(campaign, run)
+    (wait,) = [one for one in stack.airflow.tasks("brief", run) if one.task_id == "cluster.wait_for_jobs"]
+    stack.mark(run, wait, "success", dag="brief")
+    triggerer.send_signal(signal.SIGCONT)
+    assert campaign.finish(run) == "failed"  # for its shard has no result
+    assert stack.suspended("brief-0") == {True}
+    eventually(lambda: not pod.is_running(), "its pod has ended")
+
+
+def test_a_run_goes_on_to_its_end_though_its_file_breaks_and_goes(stack: Stack, ask: httpx.Client) -> None:
+    campaign = Campaign(stack, ask, "brief")
+    file = Path(os.environ["HIGGS_CONFIG"]) / "brief.json"
+    eventually(lambda: stack.airflow.has_dag("brief"), "the DAG is parsed")
+    run = campaign.trigger("gone", cleanup="clusters")
+    pod = held(campaign, run)
+    file.write_text("{")
+    broken = {"filename_pattern": "%brief.json%"}
+    eventually(lambda: ask.get("/importErrors", params=broken).json()["total_entries"], "the file is broken")
+    file.unlink()
+    gone = datetime.now(UTC)
+
+    def parsed() -> bool:
+        parsed_at = ask.get("/dags/brief").raise_for_status().json()["last_parsed_time"]
+        return datetime.fromisoformat(parsed_at) > gone  # else Airflow takes it for gone after 50 s
+
+    eventually(parsed, "the DAG is there without its file")
+    assert janitor(stack, ask, "beside-it", remove=True) == []
+    pod.send_signal(signal.SIGCONT)
+    assert campaign.finish(run) == "success"
+    assert "brief-0" not in stack.contexts()
+    assert kept(ask, "brief") == 0
+
+
+def kept(ask: httpx.Client, dag: str) -> int:
+    """How many Variables Airflow keeps of a campaign's runs and clusters."""
+    found = ask.get("/variables", params={"variable_key_pattern": f"higgsdemo-%{dag}%"})
+    return int(found.raise_for_status().json()["total_entries"])
+
+
 def test_runs_of_a_backfill_and_another_do_not_delete_each_others_cluster(
     stack: Stack, ask: httpx.Client
 ) -> None:
@@ -179,5 +229,4 @@ def test_runs_of_a_backfill_and_another_do_not_delete_each_others_cluster(
     states = eventually(ended, "all runs have ended")
     assert ({*states}, len(states) > 2) == ({"success"}, True)
     assert "daily-0" not in stack.contexts()
-    left = ask.get("/variables", params={"variable_key_pattern": "higgsdemo-cluster.daily%"})
-    assert left.raise_for_status().json()["variables"] == []
+    assert kept(ask, "daily") == 0

@@ -1,6 +1,5 @@
 """What somebody ends by hand leaves no work that nobody watches; what goes on elsewhere is not stopped."""
 
-import json
 import signal
 from contextlib import suppress
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 
 from demo.airflow_api import AirflowAwayError, TaskInstance
 from demo_stack import DAG, Stack, command_line, eventually
-from higgsdemo.kubernetes.progress import job_progress
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 WAIT = "cluster.wait_for_jobs"
@@ -19,7 +17,7 @@ WAIT = "cluster.wait_for_jobs"
 def held(stack: Stack, run: str) -> list[psutil.Process]:
     """The pods of a run in which every cluster waits for its Jobs, and says so; they stand still.
 
-    A wait that is marked before the triggerer has begun it never begins.
+    A wait that is marked before the triggerer has begun it is stopped by another task.
     """
 
     def all_held() -> list[psutil.Process] | None:
@@ -48,12 +46,6 @@ def waits(stack: Stack, run: str) -> dict[str, TaskInstance]:
     return {str(task.label): task for task in stack.airflow.tasks(DAG, run) if task.task_id == WAIT}
 
 
-def suspended(stack: Stack, cluster: str) -> set[bool]:
-    """Whether the Jobs of a cluster that have not ended are suspended: the values found."""
-    found = json.loads(stack.kubectl("--context", cluster, "-n", "higgs", "get", "jobs", "-o=json"))["items"]
-    return {job["spec"]["suspend"] for job in found if not job_progress(job).finished}
-
-
 def counted(stack: Stack, run: str) -> tuple[Any, Any]:
     """Shards by state, and those that have a result and are in no list."""
     summary = stack.summary(run)
@@ -67,10 +59,10 @@ def test_a_wait_marked_as_failed_stops_its_jobs_and_goes_on_when_it_is_cleared(s
     run = stack.trigger("marked", cleanup="none")
     pods = held(stack, run)
     stack.mark(run, waits(stack, run)["kubecon-demo-1"], "failed")
-    eventually(lambda: suspended(stack, "kubecon-demo-1") == {True}, "its Jobs are stopped")
+    eventually(lambda: stack.suspended("kubecon-demo-1") == {True}, "its Jobs are stopped")
     eventually(lambda: stack.running_pods("kubecon-demo-1") == 0, "its pods have ended")
     assert stack.running_pods("kubecon-demo-2") == 1
-    assert suspended(stack, "kubecon-demo-2") == {False}
+    assert stack.suspended("kubecon-demo-2") == {False}
     go_on(pods)
     assert stack.finish(run) == "failed"
     assert stack.tasks(run)["wait_for_jobs kubecon-demo-2"] == "success"
@@ -91,7 +83,7 @@ def test_a_cleared_wait_goes_on_with_the_jobs_that_run(stack: Stack) -> None:
         ),
         "it waits again",
     )
-    assert suspended(stack, "kubecon-demo-2") == {False}
+    assert stack.suspended("kubecon-demo-2") == {False}
     assert all(pod.is_running() for pod in pods)
     go_on(pods)
     assert stack.finish(run) == "success"

@@ -23,6 +23,7 @@ from demo.ports import Ports, free_port
 from demo.settings import REPOSITORY, Settings
 from demo.supervision import Supervision
 from higgsdemo.campaign import Campaign, load_campaign
+from higgsdemo.kubernetes.progress import job_progress
 
 Found = TypeVar("Found")
 
@@ -156,6 +157,11 @@ class Stack:
         """The number of a cluster's pods that run."""
         query = ("get", "pods", "-n", "higgs", "-o=name", "--field-selector=status.phase=Running")
         return len(self.kubectl("--context", cluster, *query, "-l", "higgsdemo/dataset").split())
+
+    def suspended(self, cluster: str) -> set[bool]:
+        """Whether the Jobs of a cluster that have not ended are suspended: the values found."""
+        found = json.loads(self.kubectl("--context", cluster, "-n", "higgs", "get", "jobs", "-o=json"))
+        return {job["spec"]["suspend"] for job in found["items"] if not job_progress(job).finished}
 
     def contexts(self) -> list[str]:
         """The clusters that run, by their contexts in the kubeconfig."""

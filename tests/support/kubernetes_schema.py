@@ -13,7 +13,7 @@ from kubernetes import client
 
 SCHEMA = Path(__file__).parents[2] / "include" / "localkube" / "objects" / "schema.json"
 KINDS = ["Namespace", "Node", "Pod", "ConfigMap", "Secret", "ServiceAccount", "Event", "DaemonSet", "Job"]
-KINDS += ["NetworkPolicy", "ResourceQuota"]
+KINDS += ["NetworkPolicy", "ResourceQuota", "LimitRange"]
 OPAQUE = {"Affinity.podAffinity", "Affinity.podAntiAffinity", "ObjectMeta.managedFields"}
 VOLUMES = {"name", "emptyDir", "configMap", "secret", "hostPath"}
 QUANTITIES = {
@@ -26,6 +26,7 @@ QUANTITIES = {
     "PodStatus.allocatedResources",
     "EmptyDirVolumeSource.sizeLimit",
     "ResourceFieldSelector.divisor",
+    "LimitRangeItem.min",
     "ResourceQuotaSpec.hard",
     "ResourceQuotaStatus.hard",
     "ResourceQuotaStatus.used",

@@ -32,8 +32,11 @@ def jobs(*items: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "JobList", "apiVersion": "batch/v1", "items": list(items)}
 
 
-STOP = {"metadata": {"annotations": {"higgsdemo/stopped": "true"}}, "spec": {"suspend": True}}
-GO_ON = {"metadata": {"annotations": {"higgsdemo/stopped": None}}, "spec": {"suspend": False}}
+STOP, GO_ON = (
+    {"metadata": {"annotations": {"higgsdemo/stopped": stopped, "higgsdemo/idle-since": None}}}
+    | {"spec": {"suspend": bool(stopped)}}
+    for stopped in ("true", None)
+)
 DONE = jobs(job(completedIndexes="0-9"))
 RUNNING = jobs(job(ended=False, ready=3))
 

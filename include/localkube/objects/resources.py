@@ -63,6 +63,7 @@ _ALL = (
     Resource("secrets", "Secret", fields=("type",)),
     Resource("serviceaccounts", "ServiceAccount", "sa"),
     Resource("resourcequotas", "ResourceQuota", "quota", subresources=_STATUS),
+    Resource("limitranges", "LimitRange", "limits"),
     Resource("events", "Event", "ev", fields=_EVENT_FIELDS),
     Resource("daemonsets", "DaemonSet", "ds", "apps", subresources=_STATUS),
     # Stored but not enforced, as in a cluster whose network plugin knows no policies.

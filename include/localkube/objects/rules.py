@@ -220,6 +220,7 @@ _relative = _must(
     lambda path: not path.startswith("/") and ".." not in path.split("/"),
     "must be a relative path without '..'",
 )
+_NO_LIMITS = ("default", "defaultRequest", "max", "maxLimitRequestRatio")
 RULES: dict[str, Rule] = {
     "ObjectMeta.labels": _labels,
     "ObjectMeta.annotations": _label_names,
@@ -236,6 +237,8 @@ RULES: dict[str, Rule] = {
     "PodSpec.ephemeralContainers": _not_here("ephemeral containers"),
     "ResourceQuotaSpec.scopes": _not_here("scopes of quotas"),
     "ResourceQuotaSpec.scopeSelector": _not_here("scopes of quotas"),
+    **{f"LimitRangeItem.{one}": _not_here(f"{one} of limit ranges") for one in _NO_LIMITS},
+    "LimitRangeItem.type": _one_of("Container"),
     "PodSpec.schedulingGates": _not_here("scheduling gates"),
     "PodSpec.restartPolicy": _one_of("Always", "OnFailure", "Never"),
     "PodSpec.schedulerName": _one_of("default-scheduler"),

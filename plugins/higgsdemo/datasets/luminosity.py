@@ -35,7 +35,9 @@ class Luminosities:
         self._remainder = cache(self._share_of_remainder)
         self._by_key: dict[str, float] = {}
         for path in sorted((root / catalogue.name / "lumi").glob("*.json")):
-            self._by_key |= _read(path)
+            for key, value in _read(path):
+                if (other := self._by_key.setdefault(key, value)) != value:
+                    raise CatalogueError(f"{path}: the luminosity of {key} is {value}, and {other} elsewhere")
 
     def of(self, dataset: DatasetRef, file: str, share: float = 1.0) -> dict[str, Any] | None:
         """Return stream and value (1/ub) of a file of ``dataset``, named by its key below the dataset's.
@@ -73,16 +75,16 @@ class Luminosities:
         return max(remainder, 0.0) / max(sample.files - len(listed), 1)
 
 
-def _read(path: Path) -> dict[str, float]:
-    """Return the luminosities of a JSON file by key: URLs differ only in store and bucket."""
+def _read(path: Path) -> list[tuple[str, float]]:
+    """Return the keys and luminosities of a JSON file: URLs differ only in store and bucket."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        values = {_key(url): float(value) for url, value in document.items()}
+        pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
+        values = [(_key(url), float(value)) for url, value in pairs]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CatalogueError(
             f'{path} must be JSON of the form {{"<URL of a file>": <luminosity in 1/ub>}}: {error}'
         ) from None
-    for key, value in values.items():
+    for key, value in values:
         if not 0 <= value < inf:
             raise CatalogueError(f"{path}: the luminosity of {key} is {value}; it must be 0 or more, in 1/ub")
     return values

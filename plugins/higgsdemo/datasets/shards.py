@@ -123,7 +123,7 @@ def shard_name(key: str) -> str:
 
     Two keys never share a name, and no list of the names that are taken has to be kept: a key of other
     characters, as the slash, or whose name might be that of another key or of a part of its file, has digits
-    of its hash added: eight, or 32 where the path is cut, as long paths may differ in their end alone.
+    of its hash added: eight, or 32 where what keys differ in may be lost: in long paths, and beyond ASCII.
 
     >>> shard_name("0A1B-2C.root"), shard_name("20000/0A1B.root"), shard_name("mu_000-100.root")
     ('0A1B-2C', '20000-0A1B-ede7945e', 'mu_000-100-c2f808b7')
@@ -134,7 +134,7 @@ def shard_name(key: str) -> str:
         return name
     digits = hashlib.sha256(key.encode()).hexdigest()
     added = f"-{digits[:8]}"
-    if len(name) + len(added) > LONGEST_NAME or PART.search(name + added):
+    if len(name) + len(added) > LONGEST_NAME or PART.search(name + added) or not path.isascii():
         added = f"-{digits[:32]}"
     return f"{name[: LONGEST_NAME - len(added)] or 'shard'}{added}"
 

@@ -114,11 +114,15 @@ class KubeCluster:
         with explained(self.name, f"read ConfigMap {name}"):
             return self._plain(self._core.read_namespaced_config_map(name, self.namespace))
 
-    def stop_job(self, name: str) -> None:
-        """Suspend a Job: its pods end, no others start, and its status remains."""
-        with explained(self.name, f"suspend Job {name}", ignore=(404, 422)):  # 422: it has ended
-            stopped = {"metadata": {"annotations": {labels.STOPPED: "true"}}, "spec": {"suspend": True}}
-            self._batch.patch_namespaced_job(name, self.namespace, stopped)
+    def stop(self, selector: str) -> list[str]:
+        """Suspend the Jobs that run; return their names. Pods end, no others start, the status remains."""
+        marks = {labels.STOPPED: "true", labels.IDLE: None}
+        stopped = {"metadata": {"annotations": marks}, "spec": {"suspend": True}}
+        running = [job["metadata"]["name"] for job in self.jobs(selector) if _is_at_work(job)]
+        for name in running:
+            with explained(self.name, f"suspend Job {name}", ignore=(404, 422)):  # gone, or ended meanwhile
+                self._batch.patch_namespaced_job(name, self.namespace, stopped)
+        return running
 
     def jobs(self, selector: str) -> list[Manifest]:
         """Return the Jobs that a label selector finds."""
@@ -151,8 +155,7 @@ class KubeCluster:
             pulling = self._apps.list_namespaced_daemon_set(self.namespace, label_selector=ours).items
         since = datetime.now(UTC) - PULLED_IN
         marks = [one.metadata.labels for one in pulling if one.metadata.creation_timestamp > since]
-        running = [one for one in self.jobs(ours) if not (one["spec"].get("suspend") or _ends(one))]
-        marks += [one["metadata"]["labels"] for one in running]
+        marks += [one["metadata"]["labels"] for one in self.jobs(ours) if _is_at_work(one)]
         return {(one[labels.CAMPAIGN], one[labels.RUN]) for one in marks if labels.RUN in one}
 
     def failed_pods(self, selector: str) -> Iterator[Manifest]:
@@ -217,7 +220,7 @@ class KubeCluster:
             try:
                 there = self.apply(job)
             except KubeError as error:
-                if late or error.status != 403:  # a quota is freed a little after the deletion
+                if late or error.final or error.status != 403:  # a quota is freed a little after
                     raise
             else:
                 if there.uid != uid:
@@ -268,6 +271,11 @@ def _ends(job: Manifest) -> set[str]:
     """Return how a Job has ended, Complete or Failed; nothing while it runs."""
     conditions = (job.get("status") or {}).get("conditions") or []
     return {one["type"] for one in conditions if one["status"] == "True"} & {"Complete", "Failed"}
+
+
+def _is_at_work(job: Manifest) -> bool:
+    """Whether a Job goes on to start pods."""
+    return not (job["spec"].get("suspend") or _ends(job))
 
 
 def _is_spent(job: Manifest, lacking: Collection[int]) -> bool:

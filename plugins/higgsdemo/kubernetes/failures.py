@@ -81,10 +81,10 @@ def _attempts(
 ) -> dict[tuple[str, str], Attempt]:
     """Return the last attempt at each shard, by label value of the dataset and shard."""
     run = assignment.run
-    ours = f"{labels.selector(run.campaign, run.name)},{labels.DATASET}"  # no pods that pull images
+    ours = f"{labels.selector(run.campaign, run.name)},{labels.DATASET}"
     pods = {
         (pod["metadata"]["labels"][JOB], int(pod["metadata"]["labels"][INDEX])): pod
-        for pod in sorted(cluster.failed_pods(ours), key=_created)
+        for pod in sorted(cluster.failed_pods(f"{ours},{JOB},{INDEX}"), key=_created)
         if "deletionTimestamp" not in pod["metadata"]  # it was told to end, which is no reason
     }
     found: dict[tuple[str, str], Attempt] = {}

@@ -26,7 +26,9 @@ RETRY = Retry(
     retry_after_max=60,
     raise_on_status=False,
 )
-FINAL = {400, 404, 405, 415, 422}  # refusals of the request itself; a quota (403) may have room later
+FINAL = {400, 403, 404, 405, 415, 422}  # refusals of the request itself
+# A 403 that says one of these is temporary: the quota may have room later, the namespace come back.
+TEMPORARY = ("exceeded quota", "status unknown for quota", "is being terminated")
 
 
 class KubeError(ExplainedError):
@@ -36,7 +38,8 @@ class KubeError(ExplainedError):
     """
 
     def __init__(self, message: str, status: int | None = None, *, final: bool = False) -> None:
-        super().__init__(message, final=final or status in FINAL)
+        passes = any(one in message for one in TEMPORARY)
+        super().__init__(message, final=final or (status in FINAL and not passes))
         self.status = status
 
 

@@ -10,7 +10,9 @@ from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from airflow.sdk import BaseOperator
 
 from higgsdemo import tasks
+from higgsdemo.kubernetes.labels import DATASET, PART_OF, PROJECT, selector
 from higgsdemo.operators.base import TaskFailed, assigned, connect, provider_of
+from higgsdemo.operators.kept import drop, key_of
 from higgsdemo.reason import REASON, cause
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
@@ -60,14 +62,13 @@ class ChooseCleanupOperator(HITLBranchOperator):
 
     def _busy(self, assignment: ClusterRun) -> str | None:
         """Say how many shards of any run still run on a cluster, or that nobody knows."""
-        from higgsdemo.kubernetes.labels import PART_OF, PROJECT
         from higgsdemo.kubernetes.progress import job_progress
 
         name = assignment.cluster.name
         try:
             if not provider_of(assignment).state().runs:
                 return None
-            jobs = connect(assignment).jobs(f"{PART_OF}={PROJECT}")
+            jobs = connect(assignment).jobs(f"{PART_OF}={PROJECT},{DATASET}")
         except ExplainedError as error:
             self.log.warning("%s", error)
             return f"{name}: nobody knows whether shards run there: {error}"
@@ -87,6 +88,9 @@ class KeepOperator(BaseOperator):
 class CampaignStatusOperator(BaseOperator):
     """Fail the run when a task has failed, or too many results: cleanup, which runs after all, would hide it.
 
+    Jobs that nobody has waited for to their end are stopped: Airflow never starts the trigger of a task that
+    is marked in the second before, so that nothing else knows.
+
     :param merged: what ``merge_results`` has returned, if it has run.
     :param assignments: what ``plan`` returned.
     """
@@ -100,12 +104,13 @@ class CampaignStatusOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         """Say what failed, where and why; and when somebody has ended the run: tasks were skipped then."""
         ti, dag_run = context["ti"], context["dag_run"]
+        drop(key_of(dag_run.dag_id, dag_run.run_id))
         states: dict[str, Any] = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])
         failed = sorted(task for task, state in states[dag_run.run_id].items() if state == "failed")
-        if failed:
-            causes = [self._cause(ti, task) for task in failed[:MOST_CAUSES]]
-            more = [f"{len(failed) - MOST_CAUSES} more tasks have failed"] if failed[MOST_CAUSES:] else []
-            raise TaskFailed("\n".join([*causes, *more, *self._left(failed)]))
+        causes = [self._cause(ti, task) for task in failed[:MOST_CAUSES]]
+        more = [f"{len(failed) - MOST_CAUSES} more tasks have failed"] if failed[MOST_CAUSES:] else []
+        if told := [*causes, *more, *self._running_on(ti), *self._left(failed)]:
+            raise TaskFailed("\n".join(told))
         if excess := (self.merged or {}).get("excess"):
             raise TaskFailed(f"{'; '.join(excess)}: {self.merged['summary']} says why")
         if states[dag_run.run_id].get(tasks.CHOOSE.task_id) == "skipped":
@@ -119,6 +124,22 @@ class CampaignStatusOperator(BaseOperator):
             return cause(name, None, ti.xcom_pull(task_ids=name, key=REASON))
         cluster = assigned(self.assignments[int(index)]).cluster.name
         return cause(task, cluster, ti.xcom_pull(task_ids=task, key=REASON, map_indexes=int(index)))
+
+    def _running_on(self, ti: Any) -> Iterator[str]:
+        """Stop Jobs whose wait returned nothing, and name the clusters where that is impossible."""
+        for index, document in enumerate(self.assignments or []):
+            assignment = assigned(document)
+            run, name = assignment.run, assignment.cluster.name
+            if run.on_cancel == "release" or tasks.WAIT.stage not in run.stages:
+                continue
+            if ti.xcom_pull(task_ids=tasks.WAIT.task_id, map_indexes=index) is not None:
+                continue
+            try:
+                if provider_of(assignment).state().runs:
+                    for job in connect(assignment).stop(selector(run.campaign, run.name)):
+                        self.log.warning("cluster %s: Job %s is stopped: nobody waits for it", name, job)
+            except ExplainedError as error:
+                yield f"Cluster {name}: whether its Jobs still run is not known ({error})"
 
     def _left(self, failed: list[str]) -> Iterator[str]:
         """Name the clusters that could not be deleted, and what they cost."""

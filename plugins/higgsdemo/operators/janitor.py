@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from higgsdemo.operators.base import most_mapped, told
 from higgsdemo.operators.clusters import DeleteClusterOperator
 from higgsdemo.operators.created import airflow_name, noted
+from higgsdemo.operators.kept import drop, kept
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
 
@@ -27,23 +28,25 @@ class FindLeftoversOperator(BaseOperator):
     """List clusters and objects with our labels that belong to no active run.
 
     :param campaigns: all campaigns by DAG id: where to look, and which things are ours.
-    :param files: the DAG ids of all campaigns' files, including those that cannot be read.
     """
 
-    def __init__(self, *, campaigns: dict[str, Campaign], files: list[str], **kwargs: Any) -> None:
+    def __init__(self, *, campaigns: dict[str, Campaign], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.campaigns, self.files = campaigns, files
+        self.campaigns = campaigns
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the removable leftovers; the log also reports those in use and those of strangers."""
         from higgsdemo.clusters.leftovers import look
 
+        for dag_id, key in kept():
+            if not _goes_on(context, dag_id):
+                drop(key)  # somebody has deleted the run
         free: list[Leftover] = []
         asked_for, here = [*_assignments(self.campaigns), *noted()], airflow_name()
         for leftover in look([_to_clean_up(one, here) for one in asked_for], self.log.warning):
             if leftover.at is None:
                 self.log.warning("%s: no campaign of this Airflow: left alone", leftover)
-            elif _in_use(context, leftover, self.files):
+            elif _goes_on(context, leftover.campaign):
                 self.log.info("%s: in use", leftover)
             else:
                 self.log.warning("%s: left over", leftover)
@@ -56,14 +59,13 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
     """Remove a leftover, if the run was triggered to: a cluster step by step, as campaigns do.
 
     :param leftover: an element of what ``look`` returned.
-    :param files: the DAG ids of all campaigns' files.
     """
 
     template_fields = ("leftover",)
 
-    def __init__(self, *, leftover: Any, files: list[str], **kwargs: Any) -> None:
+    def __init__(self, *, leftover: Any, **kwargs: Any) -> None:
         super().__init__(assignment=None, **kwargs)
-        self.leftover, self.files = leftover, files
+        self.leftover = leftover
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Remove it unless a run uses it by now; defer until a cluster is gone."""
@@ -72,7 +74,7 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
         if not context["params"]["remove"]:
             raise AirflowSkipException("nothing is removed unless the run is told to (remove)")
         leftover = self._found()
-        if _in_use(context, leftover, self.files):
+        if _goes_on(context, leftover.campaign):
             raise AirflowSkipException(f"{leftover}: in use by now")
         if leftover.kind == "cluster":
             return super().execute(context)
@@ -109,8 +111,6 @@ def _to_clean_up(assignment: ClusterRun, airflow: str) -> ClusterRun:
     return assignment.model_copy(update={"run": assignment.run.model_copy(update=cleanup)})
 
 
-def _in_use(context: Context, leftover: Leftover, files: list[str]) -> bool:
-    """Return whether its campaign has an active run; a run whose file is gone never ends."""
+def _goes_on(context: Context, campaign: str) -> bool:
     runs: Callable[..., int] = context["ti"].get_dr_count
-    gone = files and leftover.campaign not in files
-    return not gone and runs(dag_id=leftover.campaign, states=ACTIVE) > 0
+    return runs(dag_id=campaign, states=ACTIVE) > 0

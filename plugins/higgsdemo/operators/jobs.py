@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import tasks
+from higgsdemo.kubernetes.labels import selector
 from higgsdemo.links import PageLink
 from higgsdemo.operators.base import (
     ClusterOperator,
@@ -85,7 +86,7 @@ class SubmitJobsOperator(ClusterOperator):
             with ThreadPoolExecutor(AT_ONCE) as threads:
                 while batch := list(islice(parts, AT_ONCE)):
                     submitted |= threads.map(submit, batch)
-                    self._go_on(assignment, cluster, submitted, context)
+                    self._go_on(assignment, cluster, context)
         self.log.info("%d Jobs with %d shards", len(submitted), sum(submitted.values()))
         return {"cluster_name": assignment.cluster.name, "jobs": submitted, "shards": dict(listed)}
 
@@ -123,17 +124,14 @@ class SubmitJobsOperator(ClusterOperator):
         """Note that the task is to end: it then stops its Jobs before it makes more."""
         self.told_to_end = True
 
-    def _go_on(
-        self, assignment: ClusterRun, cluster: KubeCluster, submitted: Iterable[str], context: Context
-    ) -> None:
+    def _go_on(self, assignment: ClusterRun, cluster: KubeCluster, context: Context) -> None:
         """Stop what was submitted, and fail, when the task is to end or the run has no time left."""
         try:
             in_time(assignment, context)
             if self.told_to_end and assignment.run.on_cancel == "stop":
                 raise TaskFailed("told to end: the Jobs are stopped")
         except (TaskFailed, TaskFailedForGood):
-            for job in submitted:
-                cluster.stop_job(job)
+            cluster.stop(selector(assignment.run.campaign, assignment.run.name))
             raise
 
     def _give_access(self, assignment: ClusterRun, cluster: KubeCluster) -> tuple[str | None, dict[str, str]]:
@@ -239,8 +237,6 @@ class CleanupJobsOperator(ClusterOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete Jobs with their pods, ConfigMaps, Secrets, NetworkPolicies and the prepull DaemonSet."""
-        from higgsdemo.kubernetes.labels import selector
-
         assignment = self.begin(context)
         run, cluster = assignment.run, assignment.cluster
         if run.cleanup == "none":

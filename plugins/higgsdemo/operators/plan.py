@@ -18,6 +18,7 @@ from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, most_mapped, other_run, told
 from higgsdemo.operators.created import airflow_name
 from higgsdemo.operators.credentials import check_credentials
+from higgsdemo.operators.kept import keep
 from higgsdemo.operators.list_shards import listed
 from higgsdemo.run import GROWING, ClusterRun, Run, run_name
 from higgsdemo.run_folder import RECORD
@@ -49,6 +50,7 @@ class PlanOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Wait until no other run of the campaign uses its clusters, and plan this one."""
+        keep(self.campaign, context["dag_run"].dag_id, context["dag_run"].run_id)
         if other := other_run(context):
             self.log.info("the run %s of this campaign goes on: waiting until it has ended", other)
             self.defer(trigger=TimeDeltaTrigger(ASKED_EVERY), method_name="execute_later")

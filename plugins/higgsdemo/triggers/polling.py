@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
 
 PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # temporary HTTP statuses
-EXPIRED = 401
+REFUSED = {401, 403}  # once: credentials expire, and a server that has just started knows no rights yet
 LONGEST_PAUSE = 60.0  # s
 ANSWER_IN = 60.0  # s: the client itself would wait forever on a connection that was lost silently
 KILL_IN = 25.0  # s; Airflow gives a trigger 30 to stop its work
@@ -94,24 +94,23 @@ class PollingTrigger(BaseTrigger):
 
         await greenback.ensure_portal()  # as the triggerer does for its tasks: hooks use it to mask secrets
         clock = asyncio.get_running_loop().time
-        failures, expired, last_answer = 0, False, clock()
+        failures, refused, last_answer = 0, False, clock()
         while not self._over:
             try:
                 async with self.provider.connect_async() as api:
                     while not self._over:
                         async with asyncio.timeout(ANSWER_IN):
                             payload = await self.poll(api) or await self._out_of_time(api)
-                        failures, expired, last_answer = 0, False, clock()
+                        failures, refused, last_answer = 0, False, clock()
                         self.after_poll(last=payload is not None)
                         if payload is not None:
                             return payload
                         await asyncio.sleep(self.poll_seconds)
             except (ApiException, ClientError, ClusterError, OSError) as error:
-                refused = getattr(error, "status", None) == EXPIRED
-                hopeless = _final(error) or (refused and expired)  # as were fresh credentials
-                expired = refused
+                before, refused = refused, getattr(error, "status", None) in REFUSED
+                hopeless = _final(error) or (refused and before)  # as were fresh credentials
                 if hopeless or clock() - last_answer > PATIENCE or passed(self.deadline):
-                    final = {"final": True} if isinstance(error, ClusterError) and error.final else {}
+                    final = {"final": True} if hopeless and _lasts(error) else {}
                     return {"error": self._explain(error), **final}
                 failures += 1
                 pause = min(self.poll_seconds * 2**failures, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
@@ -192,9 +191,16 @@ def passing_over(*statuses: int) -> Iterator[None]:
 
 
 def _final(error: Exception) -> bool:
-    """Return whether asking again cannot help; expired credentials are renewed."""
+    """Return whether asking again cannot help; a refusal is asked about once more."""
     from kubernetes_asyncio.client.exceptions import ApiException
 
     if isinstance(error, ApiException):
-        return error.status not in PASSING | {EXPIRED}
+        return error.status not in PASSING | REFUSED
     return isinstance(error, ClusterError) and error.final
+
+
+def _lasts(error: Exception) -> bool:
+    """Whether another wait would end the same; a DaemonSet that is gone (404) it would make anew."""
+    from higgsdemo.kubernetes.requests import FINAL
+
+    return getattr(error, "final", False) or getattr(error, "status", None) in FINAL - {404}

@@ -60,6 +60,10 @@ class Standstill:
         self._refused = 0
         self._why = ""
 
+    def begin(self, seconds: float) -> None:
+        """Note that no pod has run for so long already."""
+        self._since = time.monotonic() - seconds
+
     def end(self) -> None:
         """Note that pods run, or the nodes pull: the obstacle has passed."""
         self._since, self._refused, self._why = None, 0, ""
@@ -82,7 +86,8 @@ class Standstill:
         :param makers: uids of the objects that should create the pods.
         :param known: the obstacle that the caller knows already.
         """
-        self._since = time.monotonic() if self._since is None else self._since
+        if self._since is None:
+            self.begin(0.0)
         found = known or await self._obstacle(api, makers)
         self._why = found.why
         self._refused = self._refused + 1 if found.hope == Hope.LITTLE else 0

@@ -18,6 +18,7 @@ from higgsdemo.clusters import provider_of
 from higgsdemo.clusters.leftovers import _places
 from higgsdemo.operators.created import note, noted
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
+from higgsdemo.operators.kept import keep, kept
 from localkube_server import Kube, Server, indexed_job
 from planned_runs import ALONE, planned
 
@@ -81,15 +82,11 @@ def context(running: tuple[str, ...] = (), remove: bool = False) -> Any:
 
 
 def found(running: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    return FindLeftoversOperator(task_id="look", campaigns=CAMPAIGNS, files=[*CAMPAIGNS]).execute(
-        context(running)
-    )
+    return FindLeftoversOperator(task_id="look", campaigns=CAMPAIGNS).execute(context(running))
 
 
 def removed(leftover: dict[str, Any], context: Any) -> Any:
-    return to_its_end(
-        lambda: RemoveLeftoverOperator(task_id="remove", leftover=leftover, files=[*CAMPAIGNS]), context
-    )
+    return to_its_end(lambda: RemoveLeftoverOperator(task_id="remove", leftover=leftover), context)
 
 
 def told(leftovers: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
@@ -138,16 +135,18 @@ def test_what_a_run_has_taken_up_meanwhile_stays(clusters: dict[str, Kube], serv
     assert clusters["other-0"].batch.read_namespaced_job("four", "higgs").metadata.name == "four"
 
 
-def test_what_only_a_conf_named_is_found_though_its_file_is_gone_and_its_run_stands_still(
-    server: Server,
-) -> None:
+def test_what_only_a_conf_named_is_found_though_its_file_is_gone(server: Server) -> None:
     server.create_cluster("conf-0", labels=PART | {"campaign": "vanished", "airflow": "tests"})
     server.create_cluster("theirs-0", labels=PART | {"campaign": "vanished", "airflow": "theirs"})
     at = planned({"campaign": "vanished", "airflow": "tests"}, {"name": "conf-0"})
     note(at)
-    (leftover,) = found(running=("vanished",))
+    keep(CAMPAIGNS["ours"], "vanished", "one")
+    assert found(running=("vanished",)) == []  # its run goes on
+    assert [dag_id for dag_id, _ in kept()] == ["vanished"]
+    (leftover,) = found()
+    assert kept() == []
     assert (leftover["cluster"], leftover["at"]["run"]["campaign"]) == ("conf-0", "vanished")
-    assert removed(leftover, context(running=("vanished",), remove=True)) == {"cluster_name": "conf-0"}
+    assert removed(leftover, context(remove=True)) == {"cluster_name": "conf-0"}
     assert names(server) == {"theirs-0"}
     assert noted() == []
 
@@ -183,8 +182,6 @@ def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(amaz
     mine = {"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]} | at
     document = DOCUMENT | {"mapping": [mine]}
     campaigns = {"ours": parse_campaign(document, "ours.json")}
-    (leftover,) = FindLeftoversOperator(task_id="look", campaigns=campaigns, files=[*campaigns]).execute(
-        context()
-    )
+    (leftover,) = FindLeftoversOperator(task_id="look", campaigns=campaigns).execute(context())
     assert removed(leftover, context(remove=True)) == {"cluster_name": "ours-0"}
     assert amazon.client("eks").list_clusters()["clusters"] == []

@@ -104,6 +104,16 @@ def test_a_value_that_is_no_luminosity_is_refused_by_its_file(root: Path, value:
     assert str(refused.value) == f"{path}: the luminosity of b.root is {shown}; it must be 0 or more, in 1/ub"
 
 
+@pytest.mark.parametrize("again", ["s3://b/a.root", "root://x//a.root", "root://y:1094//a.root"])
+def test_a_file_with_two_luminosities_is_refused(root: Path, again: str) -> None:
+    path = root / "cms-higgs/lumi/wrong.json"
+    path.write_text(f'{{"root://x//a.root": 3, "{again}": 3.0}}')
+    luminosities(root)
+    path.write_text(f'{{"root://x//a.root": 3, "{again}": 4}}')
+    with pytest.raises(CatalogueError, match=r"the luminosity of a\.root is 4\.0, and 3\.0 elsewhere"):
+        luminosities(root)
+
+
 def test_the_parts_of_a_file_share_its_luminosity_by_their_events() -> None:
     luminosities = Luminosities(load_catalogue("cms-open-data-2012"))
     whole = luminosities.of(dataset("Run2012C_DoubleMuParked"), "")

@@ -42,7 +42,7 @@ def test_a_shard_is_named_by_its_path_below_the_dataset() -> None:
 )
 def test_a_name_is_safe_whatever_the_key(key: str, safe: str) -> None:
     name, _, digits = shard_name(key).rpartition("-")
-    assert (name, len(digits)) == (safe, 8)
+    assert (name, len(digits)) == (safe, 8 if key.isascii() else 32)
 
 
 def test_keys_that_differ_only_in_unsafe_characters_keep_apart() -> None:
@@ -52,6 +52,11 @@ def test_keys_that_differ_only_in_unsafe_characters_keep_apart() -> None:
     assert all(name.startswith("a-b-") for name in names[1:])
     assert len(set(names)) == len(keys)
     assert [shard.name for shard in listed(*reversed(keys))] == names[::-1]
+
+
+def test_a_hundred_thousand_keys_of_nothing_but_unsafe_characters_keep_apart() -> None:
+    keys = {"".join(signs) for signs in itertools.product("日月火水木金土", repeat=6)}
+    assert len({shard_name(f"{key}.root") for key in keys}) == len(keys) == 117_649
 
 
 def test_what_is_no_data_is_passed_over_with_its_reason() -> None:

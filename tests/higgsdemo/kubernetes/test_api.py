@@ -257,7 +257,7 @@ def test_a_stopped_job_is_made_anew_if_it_is_through_with_what_lacks_a_result(
 
     eventually(first_is_through)
     assert not resubmit(cluster, command)  # it runs
-    cluster.stop_job(job["metadata"]["name"])
+    assert cluster.stop(ALL) == [job["metadata"]["name"]]
     assert not resubmit(cluster, command, lacking=[1])  # the wait resumes it
     assert resubmit(cluster, command, lacking=[0])
     assert read_job(kube, job).spec.suspend is False
@@ -290,9 +290,9 @@ def test_a_job_that_does_not_go_away_is_told_of(
 def test_a_stopped_job_starts_nothing_more(cluster: KubeCluster, kube: Kube) -> None:
     job = submit(cluster, "sleep 60")
     eventually(lambda: pods(kube, cluster) == 2)
-    cluster.stop_job(job["metadata"]["name"])
+    assert cluster.stop(ALL) == [job["metadata"]["name"]]
     eventually(lambda: pods(kube, cluster) == 0)
-    cluster.stop_job("a-job-that-is-gone")
+    assert cluster.stop(ALL) == []
 
 
 def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:

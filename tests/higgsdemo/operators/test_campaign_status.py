@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,15 +15,17 @@ from planned_runs import planned
 DONE = {"plan": "success", "merge_results": "success", "choose_cleanup": "success"}
 
 
-def status(states: dict[str, str], merged: Any = None) -> None:
+def status(states: dict[str, str], merged: Any = None, waited: Any = "done") -> None:
     """Carry out the task at the end of a run whose tasks are in these states."""
 
-    def pulled(task_ids: str, key: str, map_indexes: int = -1) -> str | None:
-        return {("cluster.wait_for_jobs", 0): "cluster kubecon-demo-0: too late"}.get((task_ids, map_indexes))
+    def pulled(task_ids: str, map_indexes: int = -1, key: str = "return_value") -> Any:
+        reasons = {("cluster.wait_for_jobs", 0): "cluster kubecon-demo-0: too late"}
+        return waited if key == "return_value" else reasons.get((task_ids, map_indexes))
 
     ti = SimpleNamespace(get_task_states=lambda **_: {"run": states}, xcom_pull=pulled)
     context: Any = {"ti": ti, "dag_run": SimpleNamespace(dag_id="demo", run_id="run")}
-    priced = planned({}, {"provider": "gke", "location": "a-b", "nodes": 22, "price_per_node_hour": 0.5})
+    there = {"provider": "gke", "location": "a-b"} if waited else {}
+    priced = planned({}, there | {"nodes": 22, "price_per_node_hour": 0.5})
     one = priced.model_dump(mode="json")
     CampaignStatusOperator(task_id="campaign_status", merged=merged, assignments=[one]).execute(context)
 
@@ -48,6 +51,15 @@ def test_a_cluster_that_could_not_be_deleted_is_named_with_what_it_costs() -> No
         TaskFailed, match=r"\nCluster kubecon-demo-0 is not deleted: 22 nodes of gke, 11 an hour\. Clear"
     ):
         status(DONE | {"delete_clusters_0": "failed"})
+
+
+def test_a_cluster_that_cannot_be_asked_for_jobs_that_nobody_waits_for_fails_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nowhere = {"conn_type": "http", "host": "http://127.0.0.1", "port": 1, "password": "x"}
+    monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(nowhere))
+    with pytest.raises(TaskFailed, match=r"^Cluster kubecon-demo-0: whether its Jobs run on is not known \("):
+        status(DONE, waited=None)
 
 
 def test_too_many_corrupt_results_fail_the_run() -> None:

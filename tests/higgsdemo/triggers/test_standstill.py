@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -91,7 +92,9 @@ async def test_jobs_of_which_no_pod_can_run_are_given_up_with_the_reason(
     assert payload["final"]
     told = r"cluster kubecon-demo-0: no pod has run for 0 minutes: "
     assert re.match(f"{told}.*{re.escape(why)}", payload["error"])
-    assert api.patches == [("one", STOP)]
+    (_, kept), stopped = api.patches
+    assert kept["metadata"]["annotations"]["higgsdemo/idle-since"].endswith(", 0 ended")
+    assert stopped == ("one", STOP)
     assert capsys.readouterr().out.count(why) == 1  # the log has it once
 
 
@@ -119,6 +122,29 @@ async def test_what_takes_its_time_is_waited_for_longer(monkeypatch: pytest.Monk
     script = PENDING if case == "nodes come" else held
     payload, _ = await waited(monkeypatch, *[script] * 20, DONE, given=given, max_idle_hours=1e-9)
     assert payload == {"finished": True}
+
+
+@pytest.mark.parametrize(
+    ("since", "status", "given_up"),
+    [
+        (time.time() - 3600, {"active": 4, "failed": 2}, True),
+        (time.time() - 60, {"active": 4, "failed": 2}, False),
+        (time.time() - 3600, {"active": 4, "failed": 3}, False),
+        (time.time() - 3600, {"active": 4, "failed": 2, "ready": 1}, False),
+        (time.time() + 3600, {"active": 4, "failed": 2}, False),
+        ("odd", {"active": 4, "failed": 2}, False),
+    ],
+)
+async def test_another_triggerer_goes_on_counting_the_time_without_a_pod_that_runs(
+    monkeypatch: pytest.MonkeyPatch, since: Any, status: dict[str, int], given_up: bool
+) -> None:
+    kept = job(ended=False, **status)
+    said = since if since == "odd" else f"{since:.0f}"
+    kept["metadata"]["annotations"]["higgsdemo/idle-since"] = f"{said}, 2 ended"
+    given = {"pods": [pod(unplaced=NO_ROOM)]}
+    payload, _ = await waited(monkeypatch, *[jobs(kept)] * 3, DONE, given=given, max_idle_hours=0.5)
+    told = re.search(r"no pod has run for (\d+) minutes", payload.get("error", ""))
+    assert (told is not None and int(told[1]) >= 60) == given_up
 
 
 async def test_pods_that_come_and_go_are_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:

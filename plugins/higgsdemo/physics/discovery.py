@@ -114,6 +114,7 @@ class Likelihood:
         self._poi: int = model.config.poi_index
         self.highest: float = model.config.suggested_bounds()[self._poi][1]
         self._lowest = inf
+        self._deviations: dict[float, float] = {}
         nominal: list[float] = model.config.suggested_init()
         self._starts = [nominal]
         scanned = sorted(self._minimum(self.highest * part) for part in _SCANNED)
@@ -124,7 +125,9 @@ class Likelihood:
 
     def deviations(self, strength: float) -> float:
         """Return √(-2 ln λ) of a signal strength, nearly linear in it; rounding below zero counts as zero."""
-        return sqrt(max(self._minimum(strength)[0] - self._least, 0.0))
+        if strength not in self._deviations:  # each takes some fits
+            self._deviations[strength] = sqrt(max(self._minimum(strength)[0] - self._least, 0.0))
+        return self._deviations[strength]
 
     def interval(self) -> tuple[float, float] | None:
         """Return the strengths within one standard deviation of the best; None if the highest is one."""

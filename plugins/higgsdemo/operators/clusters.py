@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from higgsdemo import tasks
 from higgsdemo.links import ClusterLink
 from higgsdemo.operators.base import (
-    ClusterOperator,
     TaskFailed,
     assigned,
     check,
@@ -20,13 +19,14 @@ from higgsdemo.operators.base import (
     told,
 )
 from higgsdemo.operators.created import forget, is_noted, note
+from higgsdemo.operators.waiting import WaitingOperator
 from higgsdemo.run import ClusterRun
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class CreateClusterOperator(ClusterOperator):
+class CreateClusterOperator(WaitingOperator):
     """Create the cluster and wait until it runs; adopt an existing one of the same shape."""
 
     operator_extra_links = (ClusterLink(),)
@@ -57,12 +57,12 @@ class CreateClusterOperator(ClusterOperator):
             raise TaskFailed(f"cluster {cluster.name} has failed: {state.detail}")
         if not state.runs:
             trigger = ClusterTrigger(self.assignment, provider.poll_seconds, end_of(assignment, context))
-            self.defer(trigger=trigger, method_name="execute_complete")
+            return self.wait(trigger, context)
         self.log.info("cluster %s runs (%s)", cluster.name, cluster.provider)
         return {"cluster_name": cluster.name, "provider": cluster.provider}
 
 
-class DeleteClusterOperator(ClusterOperator):
+class DeleteClusterOperator(WaitingOperator):
     """Delete the cluster, if this campaign made it and nobody else works on it, and wait until it is gone."""
 
     stage = tasks.DELETE.stage
@@ -82,7 +82,7 @@ class DeleteClusterOperator(ClusterOperator):
         trigger = DeletionTrigger(
             self.assignment, provider.poll_seconds, time.time() + DELETED_IN, run, is_noted(assignment)
         )
-        self.defer(trigger=trigger, method_name="execute_complete")
+        return self.wait(trigger, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Remove the record of a cluster that is gone; say who else works on one that stays."""

@@ -29,6 +29,7 @@ from higgsdemo.operators.base import (
     told,
 )
 from higgsdemo.operators.credentials import pod_credentials
+from higgsdemo.operators.waiting import WaitingOperator
 from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import failures_key, result_key
 from higgsdemo.wording import printable
@@ -155,14 +156,14 @@ class SubmitJobsOperator(ClusterOperator):
         return credentials["metadata"]["name"], {}
 
 
-class WaitForJobsOperator(ClusterOperator):
+class WaitForJobsOperator(WaitingOperator):
     """Wait, without a worker, until the cluster's Jobs have ended; judge them by the campaign's tolerance.
 
     :param submitted: what ``submit_jobs`` returned.
     """
 
     operator_extra_links = (PageLink(),)
-    template_fields = (*ClusterOperator.template_fields, "submitted")
+    template_fields = (*WaitingOperator.template_fields, "submitted")
     stage = tasks.WAIT.stage
 
     def __init__(self, *, submitted: Any, **kwargs: Any) -> None:
@@ -190,7 +191,7 @@ class WaitForJobsOperator(ClusterOperator):
             sorted(self.submitted["jobs"]),
             self.submitted["shards"],
         )
-        self.defer(trigger=trigger, method_name="execute_complete")
+        return self.wait(trigger, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Judge the Jobs once they have ended, or were stopped."""

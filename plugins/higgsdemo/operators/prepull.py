@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from higgsdemo import tasks
-from higgsdemo.operators.base import ClusterOperator, assigned, check, connect, end_of, provider_of, told
+from higgsdemo.operators.base import assigned, check, connect, end_of, provider_of, told
+from higgsdemo.operators.waiting import WaitingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class PrepullImageOperator(ClusterOperator):
+class PrepullImageOperator(WaitingOperator):
     """Run a DaemonSet whose init container is the image, and wait until it is ready on every node."""
 
     stage = tasks.PREPULL.stage
 
-    def execute(self, context: Context) -> None:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Create or adopt the DaemonSet; defer until it is ready."""
         from higgsdemo.kubernetes import jobs
         from higgsdemo.triggers.prepull import PrepullTrigger
@@ -27,12 +28,8 @@ class PrepullImageOperator(ClusterOperator):
             cluster.ensure_namespace()
             cluster.apply(manifest)
             poll_seconds = provider_of(assignment).poll_seconds
-        self.defer(
-            trigger=PrepullTrigger(
-                self.assignment, poll_seconds, end_of(assignment, context), manifest["metadata"]["name"]
-            ),
-            method_name="execute_complete",
-        )
+        name, deadline = manifest["metadata"]["name"], end_of(assignment, context)
+        return self.wait(PrepullTrigger(self.assignment, poll_seconds, deadline, name), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on once the image is on every node."""

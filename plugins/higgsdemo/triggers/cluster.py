@@ -92,6 +92,7 @@ class DeletionTrigger(ClusterTrigger):
     :param deadline: when to give up a cloud that does not answer, or does not delete.
     :param run: the run whose Jobs may end with the cluster; None for all of the campaign.
     :param noted: the cluster was requested: if it does not exist, it may be about to appear.
+    :param begun: its deletion has been requested.
     """
 
     def __init__(
@@ -101,15 +102,16 @@ class DeletionTrigger(ClusterTrigger):
         deadline: float,
         run: str | None,
         noted: bool,
+        begun: bool = False,
     ) -> None:
         super().__init__(assignment, poll_seconds, deadline)
         self.of_run, self.noted = run, noted
-        self._begun = False
+        self._begun = begun
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, from which the triggerer recreates it."""
         path, arguments = super().serialize()
-        return path, arguments | {"run": self.of_run, "noted": self.noted}
+        return path, arguments | {"run": self.of_run, "noted": self.noted, "begun": self._begun}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Take the steps; the event says whether it was ``deleted``, or who else ``uses`` it."""

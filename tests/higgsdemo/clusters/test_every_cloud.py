@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 from kubernetes.client import BatchV1Api, CoreV1Api
 
 from clouds.contract import NAME, Cloud, created, deleted
+from clouds.tasks import first_event
 from clouds.waits import wait_for_a_job
 from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.clusters.tokens import HEADROOM
 from higgsdemo.kubernetes.labels import labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.created import note, noted
+from higgsdemo.triggers.cluster import DeletionTrigger
 from localkube_server import indexed_job
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
@@ -45,6 +48,14 @@ def test_a_cluster_is_deleted_part_by_part(cloud: Cloud) -> None:
     assert deleted(cloud.run()) == {"cluster_name": NAME}
     assert (cloud.clusters(), cloud.deletions()) == ([], cloud.parts())
     assert provider_of(cloud.run()).state().phase == Phase.ABSENT
+
+
+def test_a_deletion_that_a_worker_has_begun_is_waited_for_in_the_triggerer(cloud: Cloud) -> None:
+    created(cloud.run())
+    trigger = DeletionTrigger(cloud.run().model_dump(mode="json"), 0.02, inf, run=None, noted=True)
+    while trigger._step(0.0) is None:
+        pass
+    assert first_event(trigger) == {"deleted": True}
 
 
 def test_what_is_there_with_the_same_shape_is_adopted(cloud: Cloud) -> None:

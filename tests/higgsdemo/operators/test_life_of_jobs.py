@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from threading import Thread
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from clouds.fixtures import gate
 from clouds.gate import Gate
 from clouds.tasks import carry_out, make
+from higgsdemo.campaign.entries import Resources
 from higgsdemo.clusters.base import Provider
 from higgsdemo.datasets.shards import Shard, dump
+from higgsdemo.operators import waiting as waits
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.clusters import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
@@ -22,6 +25,7 @@ from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import CORRUPT, failures_key, result_key, shards_key
 from higgsdemo.storage.object_store import ObjectStore
+from kube_client import eventually
 from localkube_server import Kube
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
@@ -141,6 +145,39 @@ def test_a_submission_that_is_told_to_end_stops_its_jobs_or_leaves_them_as_confi
         assert len(task.execute({})["jobs"]) == 2
     jobs = kube.batch.list_job_for_all_namespaces().items
     assert {job.spec.suspend for job in jobs} == {stopped}
+
+
+def endless_wait(s3: Kind, **run: Any) -> WaitForJobsOperator:
+    """A wait for a Job whose pods no node has room for."""
+    assignment = listed(s3, [shard(s3, "D", "one")], [], **run)
+    cluster = assignment.cluster.model_copy(update={"resources": Resources(cpu="64")})
+    assignment = assignment.model_copy(update={"cluster": cluster})
+    submitted = make(SubmitJobsOperator, assignment).execute({})
+    task: WaitForJobsOperator = make(WaitForJobsOperator, assignment, submitted=submitted)
+    return task
+
+
+def test_a_wait_that_is_not_over_in_a_moment_is_deferred(
+    s3: Kind, kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "MOMENT", 0.5)
+    with pytest.raises(TaskDeferred) as deferred:
+        endless_wait(s3).execute({})
+    assert deferred.value.trigger.serialize()[1]["poll_seconds"] == 0.1
+
+
+@pytest.mark.parametrize(("on_cancel", "stopped"), [("stop", True), ("release", False)])
+def test_a_wait_that_is_told_to_end_before_it_is_deferred_stops_its_jobs_or_leaves_them(
+    s3: Kind, kube: Kube, monkeypatch: pytest.MonkeyPatch, on_cancel: str, stopped: bool
+) -> None:
+    monkeypatch.setattr(waits, "MOMENT", 60)
+    task = endless_wait(s3, on_cancel=on_cancel)
+    killing = Thread(target=lambda: eventually(lambda: task._watching) and task.on_kill())
+    killing.start()
+    with pytest.raises(TaskFailed, match="told to end"):
+        task.execute({"ti": None})
+    killing.join()
+    assert [job.spec.suspend for job in kube.batch.list_job_for_all_namespaces().items] == [stopped]
 
 
 @pytest.mark.parametrize(

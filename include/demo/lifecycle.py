@@ -62,9 +62,10 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
         folder = None
         if with_data and reads_demo(campaign):
             folder = pool.submit(generate, settings.state / "demo-data", settings.environment())
+        wait_until(supervision, lambda: _token_missing(settings))
+        supervision.start(service.name for service in AIRFLOW)
         supervision.migrate_database()
         wait_until(supervision, lambda: _foundations_missing(settings))
-        supervision.start(service.name for service in AIRFLOW)
         make_buckets(settings, campaign)
         if folder:
             files = fill_bucket(settings, campaign, folder.result())
@@ -99,6 +100,10 @@ def wait_until(supervision: Supervision, missing: Callable[[], str | None]) -> N
 def airflow(settings: Settings) -> Airflow:
     """Return a session with the local Airflow."""
     return Airflow(settings.ui_url, USER, settings.secrets.ui_password)
+
+
+def _token_missing(settings: Settings) -> str | None:
+    return None if settings.localkube_token.exists() else "localkube has made no token"
 
 
 def _foundations_missing(settings: Settings) -> str | None:

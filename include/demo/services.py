@@ -85,8 +85,12 @@ def _component_environment(settings: Settings) -> dict[str, str]:
     return airflow_environment(settings) | settings.connections()
 
 
-def _airflow(*arguments: str) -> Callable[[Settings], list[str]]:
-    return lambda _settings: [sys.executable, "-m", "airflow", *arguments]
+def _component(name: str, *arguments: str) -> Service:
+    def command(settings: Settings) -> list[str]:
+        database = str(settings.database_mark), settings.database_version
+        return [sys.executable, "-m", "demo.component", name, *database, *arguments]
+
+    return Service(name, command, _component_environment)
 
 
 def _s3_command(settings: Settings) -> list[str]:
@@ -119,10 +123,10 @@ FOUNDATIONS = (
 """What Airflow's connections lead to; these start first."""
 
 AIRFLOW = (
-    Service("api-server", _airflow("api-server"), _component_environment),
-    Service("scheduler", lambda _: [sys.executable, "-m", "demo.scheduler"], _component_environment),
-    Service("dag-processor", _airflow("dag-processor"), _component_environment),
-    Service("triggerer", _airflow("triggerer", "--skip-serve-logs"), _component_environment),
+    _component("api-server"),
+    _component("scheduler", "--skip-serve-logs"),
+    _component("dag-processor"),
+    _component("triggerer", "--skip-serve-logs"),
 )
 """The components of Airflow. They share a disk, so none serves its logs to another."""
 

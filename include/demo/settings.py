@@ -191,6 +191,17 @@ class Settings(BaseModel):
         """The URL of Airflow's database, as chosen when the services last started."""
         return self._chosen(DATABASE) or f"sqlite:///{self.airflow_home / 'airflow.db'}"
 
+    @property
+    def database_mark(self) -> Path:
+        """The file with the version of the database, written once it has been made or upgraded."""
+        return self.airflow_home / "migrated-for"
+
+    @property
+    def database_version(self) -> str:
+        """What tells databases apart: where one is, and the dependencies that it was made with."""
+        of_lock = (REPOSITORY / "requirements.lock").read_bytes()
+        return sha256(of_lock + self.database.encode()).hexdigest()
+
     def choose(self) -> None:
         """Store what the environment chooses, until the services start again; they must be down now.
 

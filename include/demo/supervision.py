@@ -12,7 +12,6 @@ import xmlrpc.client
 from collections.abc import Iterable, Iterator
 from configparser import RawConfigParser
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from demo.files import write_private
 from demo.images import workload_images
 from demo.services import SERVICES, airflow_environment
 from demo.session import Session, is_alive
-from demo.settings import REPOSITORY, USER, Settings
+from demo.settings import USER, Settings
 
 _GROUP = "higgs"
 _STOP_SECONDS = 5
@@ -181,9 +180,7 @@ class Supervision:
 
         :raises ServiceError: with the end of the output.
         """
-        of_lock = (REPOSITORY / "requirements.lock").read_bytes()
-        version = sha256(of_lock + self.settings.database.encode()).hexdigest()
-        done = self.settings.airflow_home / "migrated-for"
+        done, version = self.settings.database_mark, self.settings.database_version
         if done.exists() and done.read_text() == version:
             return
         migrated = subprocess.run(

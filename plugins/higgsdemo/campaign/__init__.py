@@ -17,7 +17,7 @@ from higgsdemo.campaign.messages import CampaignError
 from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
 from higgsdemo.campaign.overlap import Placed, overlaps, placed_datasets
 from higgsdemo.campaign.override import RunOptions, apply_conf
-from higgsdemo.campaign.params import param_schemas
+from higgsdemo.campaign.params import chosen_work, param_schemas
 
 __all__ = [
     "Campaign",
@@ -27,6 +27,7 @@ __all__ = [
     "Placed",
     "RunOptions",
     "apply_conf",
+    "chosen_work",
     "config_files",
     "config_folder",
     "dag_id_problem",

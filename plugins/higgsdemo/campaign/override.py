@@ -49,7 +49,10 @@ class RunOptions(Model):
         description="Names of the clusters that take part; all by default.",
     )
     resume: bool = Field(
-        False, title="Resume", description="Submit only shards that have no result in the run's folder yet."
+        False,
+        title="Resume",
+        description="Submit only shards of the run that have no result yet. Its mapping, and what "
+        "else it was triggered with, need not be given again.",
     )
     max_shards: Whole | None = Field(
         None, title="Shards a dataset", description="Take only the first so many shards of each dataset."

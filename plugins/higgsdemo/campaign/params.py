@@ -5,6 +5,7 @@ enum, a multi-select for an array with examples, a JSON editor for an array of o
 itself, not by reference).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,6 +16,7 @@ from higgsdemo.campaign.model import Campaign, Storage
 from higgsdemo.campaign.override import RunOptions
 from higgsdemo.tasks import STAGES
 
+_WORK = ("mapping", "max_shards", "read", "shard_events", "image", "stage_in_image", "storage")
 _FOR_READERS = ("title", "description", "examples", "default")
 _OF_THE_RUN = "This run"
 _OF_THE_CAMPAIGN = "Instead of what the campaign's file says; what is left empty is as in the file"
@@ -41,6 +43,15 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
         # The form draws boxes around code, which overlap the lines above and below.
         schema["description_md"] = schema.pop("description").replace("`", "*")
     return schemas
+
+
+def chosen_work(campaign: Campaign, conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a conf chooses of the work that a resumed run goes on with.
+
+    Values of the campaign's file are left out: the trigger form repeats them all.
+    """
+    schemas = param_schemas(campaign)
+    return {key: conf[key] for key in _WORK if conf.get(key) not in (None, schemas[key]["default"])}
 
 
 def _of_run(clusters: list[str]) -> dict[str, dict[str, Any]]:

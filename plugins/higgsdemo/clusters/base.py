@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
     from kubernetes_asyncio.client import ApiClient as AsyncApiClient
 
+MAKE_IT = "clear create_cluster of it too; a run without the stage create makes none"
+"""What to do about a cluster that is not there, such as one that its run has deleted at its end."""
+
 
 class ClusterError(ExplainedError):
     """A cluster cannot be made, reached or removed; the message names it, the reason and a remedy."""

@@ -10,7 +10,15 @@ from typing import Any, ClassVar
 
 import httpx
 
-from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, OurCluster, Phase, State, Unreachable
+from higgsdemo.clusters.base import (
+    MAKE_IT,
+    ClusterError,
+    KubeconfigProvider,
+    OurCluster,
+    Phase,
+    State,
+    Unreachable,
+)
 from higgsdemo.clusters.shape import campaign_marks, check_ours, is_ours, made_by_campaigns
 from higgsdemo.kubernetes.labels import label_value
 from higgsdemo.storage.named_connection import LOCALKUBE, UnfitConnection, find_connection
@@ -72,7 +80,7 @@ class LocalProvider(KubeconfigProvider):
         """Return the kubeconfig that the server keeps for this cluster."""
         found = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
         if not found:
-            raise ClusterError(f"cluster {self.cluster.name} is not there; run the stage 'create' first")
+            raise ClusterError(f"cluster {self.cluster.name} is not there: {MAKE_IT}")
         kubeconfig: dict[str, Any] = found["kubeconfig"]
         return kubeconfig
 

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from higgsdemo.clusters.base import ClusterError, KubeconfigProvider, Phase
+from higgsdemo.clusters.base import MAKE_IT, ClusterError, KubeconfigProvider, Phase
 
 HEADROOM = 60.0  # s before its end that a token is renewed: longer than any request takes
 
@@ -77,7 +77,7 @@ class TokenProvider(KubeconfigProvider):
         if endpoint is None:
             state = self.state()
             absent = state.phase == Phase.ABSENT
-            remedy = "; run the stage 'create' first" if absent else ""
+            remedy = f": {MAKE_IT}" if absent else ""
             raise ClusterError(f"cluster {name} cannot be reached: it is {state.phase}{remedy}", final=absent)
         return {
             "apiVersion": "v1",

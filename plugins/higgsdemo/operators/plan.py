@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator
 
-from higgsdemo.campaign import CampaignError, apply_conf, placed_datasets
+from higgsdemo.campaign import CampaignError, apply_conf, chosen_work, placed_datasets
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
@@ -71,14 +71,15 @@ class PlanOperator(BaseOperator):
 
         dag_run = context["dag_run"]
         try:
-            campaign, options = apply_conf(self.campaign, dict(dag_run.conf or {}))
+            conf = self._full_conf(dag_run.dag_id, dict(dag_run.conf or {}))
+            campaign, options = apply_conf(self.campaign, conf)
             if campaign.growing and options.run_name is None:
                 options = options.model_copy(update={"run_name": GROWING, "resume": True})
             name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
             run = plan_run(campaign, options, dag_run.dag_id, name)
             run = run.model_copy(update={"airflow": airflow_name(), "begun": self.begun})
             clusters, shared = campaign.clusters(), campaign.shared_datasets()
-            if not (dag_run.conf or {}).get("mapping"):
+            if not conf.get("mapping"):
                 campaign.remark(*self.campaign.remarks)
             for notify in (*on_success(campaign.notifications), *on_failure(campaign.notifications)):
                 notify.make()
@@ -108,7 +109,7 @@ class PlanOperator(BaseOperator):
                     mean_bytes = load_catalogue(run.catalogue).file_bytes
                 predicted = predict(run, clusters, mean_bytes, _done(run, clusters, output))
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
-                self._keep(run, campaign, dag_run.run_id, output, predicted, names)
+                self._keep(run, campaign, dag_run.run_id, output, predicted, names, conf)
         for cluster in clusters:
             shards = sum(map(planned_shards, cluster.datasets))
             said = f", {shards} shards" if shards else ""
@@ -116,6 +117,24 @@ class PlanOperator(BaseOperator):
                 "%s: %d datasets%s on %s", cluster.name, len(cluster.datasets), said, cluster.provider
             )
         return [ClusterRun(run=run, cluster=cluster).model_dump(mode="json") for cluster in clusters]
+
+    def _full_conf(self, dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
+        """Return the conf; where it resumes a run, with what that was triggered with unless it says else."""
+        from higgsdemo.publication.record import RUN_RECORD
+        from higgsdemo.storage.documents import read_document
+        from higgsdemo.storage.object_store import ObjectStore
+
+        if conf.get("resume") is not True or self.campaign.growing:
+            return conf
+        where = {key: conf.get(key) for key in ("storage", "run_name", "resume")}
+        campaign, options = apply_conf(self.campaign, where)
+        run = plan_run(campaign, options, dag_id, str(options.run_name))
+        with told():
+            output = ObjectStore(run.output, run.output_connection)
+            if not output.exists(RECORD):
+                return conf
+            earlier = read_document(output, RECORD, RUN_RECORD)
+        return conf | earlier.conf | chosen_work(self.campaign, conf)
 
     def _claim(self, run: Run, run_id: str, datasets: set[str]) -> ObjectStore:
         """Return the run's folder, which must be new, or this DAG run's, or to be resumed as a whole."""
@@ -161,6 +180,7 @@ class PlanOperator(BaseOperator):
         output: ObjectStore,
         predicted: Account,
         datasets: set[str],
+        conf: dict[str, Any],
     ) -> None:
         from airflow import __version__
 
@@ -169,6 +189,7 @@ class PlanOperator(BaseOperator):
             "airflow": {"version": __version__, "dag_run": run_id},
             "datasets": sorted(datasets),
             "predicted": predicted.model_dump(mode="json"),
+            "conf": chosen_work(self.campaign, conf),
             "run": run.model_dump(mode="json"),
             "remarks": list(campaign.remarks),
             "campaign": campaign.model_dump(mode="json", by_alias=True),

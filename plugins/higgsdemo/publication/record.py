@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import AwareDatetime, BaseModel, TypeAdapter
 
 from higgsdemo.prediction import Account
@@ -19,12 +21,14 @@ class RunRecord(BaseModel):
     :param planned: when; what was finished before is the work of a run that it resumes.
     :param datasets: names of all of the run's datasets.
     :param predicted: what the run should take.
+    :param conf: what its trigger has chosen of the work; a run that resumes it goes on with that.
     """
 
     planned: AwareDatetime | None = None
     airflow: MadeBy | None = None
     datasets: tuple[str, ...] = ()
     predicted: Account | None = None
+    conf: dict[str, Any] = {}
 
 
 RUN_RECORD = TypeAdapter(RunRecord)

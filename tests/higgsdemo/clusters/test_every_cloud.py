@@ -123,7 +123,7 @@ def test_a_cluster_that_names_no_airflow_is_adopted_and_deleted(cloud: Cloud) ->
 
 
 def test_a_cluster_that_is_not_there_cannot_be_reached_and_needs_no_deletion(cloud: Cloud) -> None:
-    with pytest.raises(ClusterError, match=f"cluster {NAME} cannot be reached: it is absent; run the stage"):
+    with pytest.raises(ClusterError, match=f"cluster {NAME} cannot be reached: it is absent: clear create_"):
         provider_of(cloud.run()).connect()
     with pytest.raises(AirflowSkipException, match=NOTHING):
         deleted(cloud.run())

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from campaign_changes import with_changes
 from generator import root_file
-from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
+from higgsdemo.campaign import Campaign, load_campaign, param_schemas, parse_campaign
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.operators.base import TaskFailedForGood
@@ -262,6 +262,19 @@ def test_a_run_is_resumed_as_a_whole_or_its_summary_would_lose_what_is_left_out(
     assert plan(campaign, "manual__4", run_name="mine", resume=True)
     growing = campaign.model_copy(update={"growing": True})
     assert plan(growing, "manual__5", run_name="mine", resume=True, clusters=["kubecon-demo-0"])
+
+
+@pytest.mark.parametrize("by_form", [False, True])
+def test_a_run_is_resumed_with_the_mapping_it_was_triggered_with(campaign: Campaign, by_form: bool) -> None:
+    form = {name: schema["default"] for name, schema in param_schemas(campaign).items()} if by_form else {}
+    mapping = [{"name": "other", "datasets": ["Simulated_TTbar_8TeV"]}]
+    first = plan(campaign, "manual__1", **form | {"run_name": "mine", "mapping": mapping, "max_shards": 2})
+    for run_id in ("manual__2", "manual__3"):
+        again = plan(campaign, run_id, **form | {"run_name": "mine", "resume": True})
+        assert [one.cluster for one in again] == [one.cluster for one in first]
+    fewer = plan(campaign, "manual__4", **form | {"run_name": "mine", "resume": True, "max_shards": 1})
+    assert [one.cluster.name for one in fewer] == ["other"]
+    assert fewer[0].cluster.datasets != first[0].cluster.datasets
 
 
 def test_every_run_of_a_campaign_over_growing_datasets_goes_on_with_the_same_folder(

@@ -7,34 +7,64 @@ from typing import Any
 from localkube.objects.object import Json, Obj, containers_of, lookup
 
 _ROLLING = {"maxSurge": 0, "maxUnavailable": 1}
+_ROLLING_UPDATE = {"type": "RollingUpdate", "rollingUpdate": _ROLLING}
 _DAEMON_COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
-# Defaults that depend on no other field; called where each object needs its own.
+_MANY = 2**31 - 1
+
+
+def _pull_policy(container: Json) -> str:
+    image = container.get("image", "")
+    tagless = ":" not in image.rpartition("/")[2] and "@" not in image
+    return "Always" if tagless or image.endswith(":latest") else "IfNotPresent"
+
+
+# Defaults of the fields of a type. A function gets the object so far, and returns None for no default; a mapping
+# that is given gets the keys that it lacks.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "PodSpec": {
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": 30,
         "dnsPolicy": "ClusterFirst",
-        "securityContext": dict,
+        "securityContext": {},
         "schedulerName": "default-scheduler",
         "enableServiceLinks": True,
+        "serviceAccountName": lambda spec: spec.get("serviceAccount"),
     },
     "Container": {
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
-        "resources": dict,
+        "resources": {},
+        "imagePullPolicy": _pull_policy,
     },
+    "ResourceRequirements": {"requests": lambda resources: resources.get("limits") or None},
+    "Volume": {"emptyDir": lambda volume: {} if len(volume) == 1 else None},
     "ObjectFieldSelector": {"apiVersion": "v1"},
     "ConfigMapVolumeSource": {"defaultMode": 0o644},
     "SecretVolumeSource": {"defaultMode": 0o644},
-    "JobSpec": {"completionMode": "NonIndexed", "suspend": False},
+    "JobSpec": {
+        "completionMode": "NonIndexed",
+        "suspend": False,
+        "completions": lambda spec: None if "parallelism" in spec else 1,
+        "parallelism": 1,
+        "backoffLimit": lambda spec: _MANY if "backoffLimitPerIndex" in spec else 6,
+        "podReplacementPolicy": lambda spec: (
+            "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed"
+        ),
+    },
     "PodFailurePolicyOnPodConditionsPattern": {"status": "True"},
-    "DaemonSet": {"status": lambda: dict.fromkeys(_DAEMON_COUNTS, 0)},
-    "DaemonSetSpec": {"revisionHistoryLimit": 10, "updateStrategy": lambda: {"type": "RollingUpdate"}},
-    "DaemonSetUpdateStrategy": {"type": "RollingUpdate"},
+    "DaemonSet": {"status": dict.fromkeys(_DAEMON_COUNTS, 0)},
+    "DaemonSetSpec": {
+        "revisionHistoryLimit": 10,
+        "updateStrategy": lambda spec: None if "updateStrategy" in spec else _ROLLING_UPDATE,
+    },
+    "DaemonSetUpdateStrategy": {
+        "type": "RollingUpdate",
+        "rollingUpdate": lambda strategy: _ROLLING if strategy["type"] == "RollingUpdate" else None,
+    },
     "RollingUpdateDaemonSet": _ROLLING,
-    "Job": {"status": dict},
-    "ResourceQuota": {"spec": dict, "status": dict},
-    "Node": {"spec": dict},
+    "Job": {"status": {}},
+    "ResourceQuota": {"spec": {}, "status": {}},
+    "Node": {"spec": {}},
     "Secret": {"type": "Opaque"},
 }
 _OUTAGE = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
@@ -44,17 +74,16 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of generated names: no vowels, no l
 
 
 def complete(obj: Obj) -> Obj:
-    """Fill in what depends on other fields, in place; a Job's selector is made of its uid."""
+    """Fill in what depends on the whole object, in place; a Job's selector is made of its uid."""
     match obj["kind"]:
         case "Pod":
-            _pod_spec(obj["spec"])
             return new_pod(obj["metadata"], admitted(obj["spec"]))
         case "Job":
-            _job(obj)
-        case "DaemonSet":
-            _pod_spec(obj["spec"]["template"]["spec"])
-            if obj["spec"]["updateStrategy"]["type"] == "RollingUpdate":
-                obj["spec"]["updateStrategy"].setdefault("rollingUpdate", _ROLLING)
+            spec = obj["spec"]
+            labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+            for prefix in ("batch.kubernetes.io/", ""):
+                labels |= {f"{prefix}controller-uid": obj.uid, f"{prefix}job-name": obj.name}
+            spec.setdefault("selector", job_selector(obj))
         case "Namespace":
             obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj.name
             obj |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
@@ -87,21 +116,6 @@ def job_selector(job: Obj) -> Json:
     return {"matchLabels": {"batch.kubernetes.io/controller-uid": job.uid}}
 
 
-def _pod_spec(spec: Json) -> None:
-    if "serviceAccount" in spec:
-        spec.setdefault("serviceAccountName", spec["serviceAccount"])
-    for container in containers_of(spec):
-        image, resources = container["image"], container["resources"]
-        tagless = ":" not in image.rpartition("/")[2] and "@" not in image
-        latest = tagless or image.endswith(":latest")
-        container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
-        if resources.get("limits"):
-            resources["requests"] = resources["limits"] | resources.get("requests", {})
-    for volume in spec.get("volumes", ()):
-        if len(volume) == 1:
-            volume["emptyDir"] = {}
-
-
 def _qos_class(spec: Json) -> str:
     """Return Guaranteed when all limits for cpu and memory equal the requests, BestEffort without any."""
     asked = [one["resources"] for one in containers_of(spec)]
@@ -110,17 +124,3 @@ def _qos_class(spec: Json) -> str:
     paths = ("limits.cpu", "requests.cpu"), ("limits.memory", "requests.memory")
     pairs = [(lookup(one, limit), lookup(one, request)) for one in asked for limit, request in paths]
     return "Guaranteed" if all(limit and limit == request for limit, request in pairs) else "Burstable"
-
-
-def _job(job: Obj) -> None:
-    spec, template = job["spec"], job["spec"]["template"]
-    if "completions" not in spec and "parallelism" not in spec:
-        spec["completions"] = 1
-    spec.setdefault("parallelism", 1)
-    spec.setdefault("backoffLimit", 2**31 - 1 if "backoffLimitPerIndex" in spec else 6)
-    spec.setdefault("podReplacementPolicy", "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
-    _pod_spec(template["spec"])
-    labels = template.setdefault("metadata", {}).setdefault("labels", {})
-    for prefix in ("batch.kubernetes.io/", ""):
-        labels |= {f"{prefix}controller-uid": job.uid, f"{prefix}job-name": job.name}
-    spec.setdefault("selector", job_selector(job))

@@ -44,7 +44,8 @@ class Decoder:
         return self._object(self._kind, obj, "")
 
     def _object(self, kind: str, value: Json, path: str) -> Json:
-        fields, result, prefix = _TYPES[kind], {}, f"{path}." if path else ""
+        fields, prefix = _TYPES[kind], f"{path}." if path else ""
+        result: Json = {}
         for name, given in value.items():
             if name not in fields:
                 self.unknown.append(f"{prefix}{name}")
@@ -56,7 +57,11 @@ class Decoder:
                     found = rule(result[name])
                     self.problems += [one._replace(field=f"{prefix}{name}{one.field}") for one in found]
         for name, default in DEFAULTS.get(kind, {}).items():
-            result.setdefault(name, default() if callable(default) else default)
+            filled = default(result) if callable(default) else default
+            if isinstance(filled, dict):
+                result[name] = filled | result.get(name, {})
+            elif filled is not None:
+                result.setdefault(name, filled)
         missing = [name for name in fields if fields[name].endswith("!") and name not in result]
         self.problems += [required(f"{prefix}{name}") for name in missing]
         return result

@@ -1,6 +1,6 @@
 """The shape of a cluster, as asked for over the admin API."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import msgspec
 from msgspec import Meta
@@ -48,8 +48,7 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ApiError(400, f"a cluster is an object with {allowed}: {error}") from None
 
     def document(self) -> Json:
-        found: Any = msgspec.to_builtins(self)
-        return dict(found)
+        return dict(msgspec.to_builtins(self))
 
     def check_same(self, other: Self) -> None:
         """Raise ApiError 409 naming what differs, if anything does."""

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import platform
 import shutil
-import uuid
 
 from localkube.controllers.controller import Controller
 from localkube.controllers.events import Events
@@ -35,15 +34,12 @@ def node_object(spec: ClusterSpec, name: str) -> Obj:
         "addresses": [{"type": "InternalIP", "address": ADDRESS}, {"type": "Hostname", "address": name}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
         "nodeInfo": {
+            **dict.fromkeys(("bootID", "machineID", "systemUUID", "kubeProxyVersion"), ""),
             "architecture": architecture,
             "operatingSystem": system,
-            "bootID": str(uuid.uuid4()),
-            "machineID": spec.name,
-            "systemUUID": str(uuid.uuid4()),
             "kernelVersion": platform.release(),
             "osImage": f"localkube on {platform.system()}",
             "containerRuntimeVersion": "localkube://1",
-            "kubeProxyVersion": "",
             "kubeletVersion": VERSION["gitVersion"],
         },
     }

@@ -96,7 +96,7 @@ class Api:
             while len(self._pages) > _PAGED:
                 del self._pages[next(iter(self._pages))]
             meta["continue"] = f"{identity}.{end}"
-            if not selected:  # Kubernetes tells the rest of whole lists only
+            if not selected:  # Kubernetes counts the rest of whole lists only
                 meta["remainingItemCount"] = len(objects) - end
         return objects[start:end], meta
 

@@ -18,7 +18,7 @@ def _pull_policy(container: Json) -> str:
     return "Always" if tagless or image.endswith(":latest") else "IfNotPresent"
 
 
-# Defaults of the fields of a type. A function gets the object so far and returns None for no default; a mapping
+# Defaults by type and field. A function gets the object so far and returns None for no default. A mapping
 # that the client sends gets the keys that it lacks.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "PodSpec": {

@@ -117,7 +117,9 @@ class Obj(Json):
 
     def _with(self, part: str, fields: Json) -> "Obj":
         merged = {**(self.get(part) or {}), **fields}
-        return self.replaced(**{part: {key: value for key, value in merged.items() if value is not None}})
+        for key in [key for key, value in fields.items() if value is None]:
+            del merged[key]
+        return self.replaced(**{part: merged})
 
     def without_finalizer(self, finalizer: str) -> "Obj":
         """Return the object without one of its finalizers."""

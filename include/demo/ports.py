@@ -13,7 +13,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 HOST, ALL_HOSTS = "127.0.0.1", "0.0.0.0"
 
@@ -55,7 +55,7 @@ def check_address(name: str, host: str) -> None:
             pass
     except (OSError, ValueError):
         raise ValueError(
-            f"{name} is {given(host)}: it must be an IPv4 address of this machine that pods reach, such as "
+            f"{name} is {quote(host)}: it must be an IPv4 address of this machine that pods reach, such as "
             f"that of a bridge (`ip address` lists them), or {ALL_HOSTS} for all of them"
         ) from None
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.files import read_content, write_private
 from demo.ports import ALL_HOSTS, HOST, Ports, check_address, outward_address
 from higgsdemo.campaign import config_files, config_folder
-from higgsdemo.wording import did_you_mean, given
+from higgsdemo.wording import did_you_mean, quote
 
 REGION = "us-east-1"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -284,7 +284,7 @@ def campaign_file(dag_id: str) -> Path:
     if dag_id not in files:
         hint = did_you_mean(dag_id, files)
         raise ValueError(
-            f"There is no campaign {given(dag_id)} in {folder}{hint} (the campaigns are {', '.join(files)})"
+            f"There is no campaign {quote(dag_id)} in {folder}{hint} (the campaigns are {', '.join(files)})"
         )
     return files[dag_id]
 

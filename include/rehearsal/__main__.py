@@ -44,7 +44,7 @@ def stand_ins(state: Path, campaign: Campaign) -> StandIns:
     )
 
 
-def rehearsed(campaign: Campaign) -> Campaign:
+def rehearse(campaign: Campaign) -> Campaign:
     """Return the campaign with each cluster on as many simulated nodes and cores, in one zone."""
     mapping = [
         {
@@ -72,7 +72,7 @@ def _write(campaign: Campaign, dag_id: str, state: Path) -> None:
 
 def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
     began = time.monotonic()
-    campaign = rehearsed(load_campaign(campaign_file(dag_id)))
+    campaign = rehearse(load_campaign(campaign_file(dag_id)))
     apply_conf(campaign, conf)
     stand_ins(state, campaign).save(state)
     _write(campaign, dag_id, state.absolute())

@@ -31,7 +31,7 @@ AT_ONCE = 8  # pods
 Pod = dict[str, Any]
 
 
-class Cluster:
+class SimulatedCluster:
     """What the pods of one cluster read; each manifest once."""
 
     def __init__(self, kubeconfig: Path, name: str, folder: Path) -> None:
@@ -60,7 +60,7 @@ class Pods:
     def __init__(self, kubeconfig: Path, folder: Path, catalogue: str) -> None:
         self._kubeconfig, self._folder = kubeconfig, folder
         self._expected = Expected(load_catalogue(catalogue))
-        self._clusters: dict[str, Cluster] = {}
+        self._clusters: dict[str, SimulatedCluster] = {}
         self._known: set[str] = set()
         self._lock = threading.Lock()
 
@@ -92,15 +92,15 @@ class Pods:
             )
             put(url, json.dumps(document | {"workload": "rehearsal", "simulated": True}).encode())
 
-    def _cluster(self, name: str) -> Cluster:
+    def _cluster(self, name: str) -> SimulatedCluster:
         with self._lock:
             if name not in self._clusters:
                 folder = self._folder / name
                 folder.mkdir()
-                self._clusters[name] = Cluster(self._kubeconfig, name, folder)
+                self._clusters[name] = SimulatedCluster(self._kubeconfig, name, folder)
             return self._clusters[name]
 
-    def _reach_store(self, cluster: Cluster, namespace: str, container: Pod) -> None:
+    def _reach_store(self, cluster: SimulatedCluster, namespace: str, container: Pod) -> None:
         """Set the variables of the Secret, by which the store is reached; all pods have the same."""
         for source in container.get("envFrom") or ():
             name = source["secretRef"]["name"]

@@ -1,4 +1,4 @@
-"""The process that a pod runs: `python -m workload`, or a step for another analysis (`workload.apart`).
+"""The process that a pod runs: `python -m workload`, or a step for another analysis (`workload.steps`).
 
 Input by environment: SHARD_MANIFEST (a JSON-lines file) and JOB_COMPLETION_INDEX (its line), INPUT_DIR
 (where shards are staged), OUTPUT_URL (where results go), DATASET; optional READ (`stream` reads shards where
@@ -19,9 +19,9 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-from workload.apart import bring, publish
 from workload.errors import Misconfigured, WorkloadError
 from workload.settings import Settings, read_settings
+from workload.steps import bring, publish
 from workload.trust import trusting
 
 _MESSAGE_LIMIT = 4096

@@ -22,7 +22,7 @@ from workload.quartets import (
     Quartets,
     in_windows,
     pair_up,
-    taken,
+    take,
 )
 
 Z_MASS = 91.2
@@ -125,7 +125,7 @@ def _first(leptons: Leptons, events: Integers, count: int, flavour: _Flavour) ->
 
 
 def _are_apart(leptons: Quartets, pair: Integers) -> NDArray[np.bool_]:
-    eta, phi = taken(leptons.eta, pair), taken(leptons.phi, pair)
+    eta, phi = take(leptons.eta, pair), take(leptons.phi, pair)
     turn = np.abs(phi[:, 0] - phi[:, 1])
     apart: NDArray[np.bool_] = (
         np.hypot(eta[:, 0] - eta[:, 1], np.minimum(turn, 2 * np.pi - turn)) >= MIN_DELTA_R

@@ -85,7 +85,7 @@ def pair_up(
     return Pairing(positions[a], positions[b], mass[rows, a], mass[rows, b], opposite[rows, a])
 
 
-def taken(column: Floats, positions: Integers) -> Floats:
+def take(column: Floats, positions: Integers) -> Floats:
     """Take the values (n, 2) of a column (n, 4) at the positions (n, 2) of a pair."""
     return np.take_along_axis(column, positions, axis=1)
 

@@ -94,13 +94,13 @@ class _Object:
             self._throttle.take(len(content))
         return content
 
-    def _counted(self, chunks: Iterable[Any]) -> Iterator[bytes]:
-        with self._explained():
+    def _count_chunks(self, chunks: Iterable[Any]) -> Iterator[bytes]:
+        with self._explain_errors():
             for chunk in chunks:
                 yield self._count(bytes(chunk))
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError as error:
@@ -123,17 +123,17 @@ class StoredObject(_Object):
     def read(self, start: int, stop: int) -> bytes:
         """Implement `Remote.read`."""
         self._inside(start)
-        with self._explained():
+        with self._explain_errors():
             answer = obstore.get(self._store, self._key, options={"range": (start, stop)})
             self._check(answer.meta["size"], answer.meta["e_tag"])
             return self._count(bytes(answer.bytes()))
 
     def content(self) -> tuple[int, Iterator[bytes]]:
         """Implement `Remote.content`."""
-        with self._explained():
+        with self._explain_errors():
             answer = obstore.get(self._store, self._key)
             self._check(answer.meta["size"], answer.meta["e_tag"])
-        return answer.meta["size"], self._counted(answer.stream(min_chunk_size=CHUNK))
+        return answer.meta["size"], self._count_chunks(answer.stream(min_chunk_size=CHUNK))
 
 
 class XrootdObject(_Object):
@@ -146,17 +146,17 @@ class XrootdObject(_Object):
 
     def read(self, start: int, stop: int) -> bytes:
         """Implement `Remote.read`."""
-        with self._explained():
+        with self._explain_errors():
             self._look_once()
             self._inside(start)
             return self._count(bytes(self._files.cat_file(self._path, start=start, end=stop)))
 
     def content(self) -> tuple[int, Iterator[bytes]]:
         """Implement `Remote.content`."""
-        with self._explained():
+        with self._explain_errors():
             size = self._look_once()
         starts = range(0, size, CHUNK)
-        return size, self._counted(
+        return size, self._count_chunks(
             self._files.cat_file(self._path, start=start, end=min(start + CHUNK, size)) for start in starts
         )
 

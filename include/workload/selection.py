@@ -25,7 +25,7 @@ from workload.quartets import (
     Quartets,
     in_windows,
     pair_up,
-    taken,
+    take,
 )
 
 __all__ = ["CHANNELS", "Candidates", "select"]
@@ -123,7 +123,7 @@ def _candidates(leptons: Quartets, pairs: tuple[tuple[int, int], ...]) -> Candid
     pairing = pair_up(leptons, pairs, Z_MASS)
     with np.errstate(invalid="ignore", over="ignore"):
         mass = leptons.mass
-    pt_a = np.sort(taken(leptons.pt, pairing.za), axis=1)
+    pt_a = np.sort(take(leptons.pt, pairing.za), axis=1)
     passed = (
         pairing.opposite
         & (leptons.charge.sum(axis=1) == 0)

@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from higgsdemo.wording import ExplainedError, did_you_mean, given
+from higgsdemo.wording import ExplainedError, did_you_mean, quote
 
 DATASETS_DIR = Path(__file__).resolve().parents[2] / "include" / "datasets"
 
@@ -174,7 +174,7 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
     names = catalogue_names(root)
     if name not in names:
         raise CatalogueError(
-            f"there is no catalogue {given(name)}{did_you_mean(name, names)} (there are {', '.join(names)})"
+            f"there is no catalogue {quote(name)}{did_you_mean(name, names)} (there are {', '.join(names)})"
         )
     files = sorted((root / name).iterdir())
     return _read(root / name, tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files))
@@ -207,7 +207,7 @@ def _read_samples(path: Path, years: set[int]) -> dict[str, Sample]:
     for number, sample in _lines(path, "sample", Sample):
         where = f"{path}, line {number}"
         if sample.name in samples or sample.name == UNASSIGNED:
-            raise CatalogueError(f"{where}, column sample: the name {given(sample.name)} is already taken")
+            raise CatalogueError(f"{where}, column sample: the name {quote(sample.name)} is already taken")
         weighted = sample.cross_section_pb is not None and sample.scale_factor is not None
         if (sample.group == "data") != (sample.datatype == "data"):
             raise CatalogueError(f"{where}, column datatype: group data and datatype data go together")
@@ -228,15 +228,15 @@ def _read_datasets(path: Path, samples: dict[str, Sample]) -> dict[str, Dataset]
     for number, line in _lines(path, "dataset", _DatasetLine):
         where = f"{path}, line {number}"
         if line.name in datasets:
-            raise CatalogueError(f"{where}, column dataset: {given(line.name)} is there twice")
+            raise CatalogueError(f"{where}, column dataset: {quote(line.name)} is there twice")
         if line.prefix in prefixes:
             raise CatalogueError(
-                f"{where}, column prefix: another dataset has the prefix {given(line.prefix)}"
+                f"{where}, column prefix: another dataset has the prefix {quote(line.prefix)}"
             )
         sample = samples.get(line.sample)
         if sample is None:
             hint = did_you_mean(line.sample, samples)
-            raise CatalogueError(f"{where}, column sample: samples.csv has no {given(line.sample)}{hint}")
+            raise CatalogueError(f"{where}, column sample: samples.csv has no {quote(line.sample)}{hint}")
         for column in ("group", "datatype", "year"):
             if getattr(line, column) != getattr(sample, column):
                 raise CatalogueError(
@@ -253,7 +253,7 @@ def _check_streams(path: Path, streams: dict[str, dict[str, float]], samples: di
     named = Counter(name for parts in streams.values() for name in parts)
     data = Counter(name for name, sample in samples.items() if sample.datatype == "data")
     if wrong := (named - data) | (data - named):
-        names = ", ".join(map(given, sorted(wrong)))
+        names = ", ".join(map(quote, sorted(wrong)))
         raise CatalogueError(f"{path}: streams must give the luminosity of each data sample: see {names}")
 
 
@@ -286,7 +286,7 @@ def _lines(path: Path, key: str, model: type[_Line]) -> list[tuple[int, _Line]]:
         column = key if first["loc"][0] == "name" else first["loc"][0]
         value = row[str(column)]
         raise CatalogueError(
-            f"{path}, line {reader.line_num}, column {column}: {given(value)} is wrong: {first['msg']}"
+            f"{path}, line {reader.line_num}, column {column}: {quote(value)} is wrong: {first['msg']}"
         ) from None
     except csv.Error as error:
         raise CatalogueError(f"{path}, line {reader.line_num or 1}: not CSV: {error}") from None

@@ -21,7 +21,7 @@ from higgsdemo.campaign import Campaign
 from higgsdemo.campaign.params import param_schemas
 from higgsdemo.notifications import on_failure, on_success
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator, KeepOperator
-from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
+from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator

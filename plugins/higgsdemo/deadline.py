@@ -23,7 +23,7 @@ def end(run: Run, started: datetime | None) -> float | None:
     return max(started, run.begun or started).timestamp() + run.max_hours * 3600
 
 
-def passed(deadline: float | None) -> bool:
+def is_over(deadline: float | None) -> bool:
     """Return whether a deadline is over."""
     return deadline is not None and time.time() >= deadline
 

@@ -34,8 +34,8 @@ class PlotLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its URL."""
-        planned = _planned(operator)
-        name = picture_key(planned and planned.run.histograms, "png")
+        assignment = _assignment_of(operator)
+        name = picture_key(assignment and assignment.run.histograms, "png")
         return _page("api/file", dag_id=ti_key.dag_id, run_id=ti_key.run_id, name=name)
 
 
@@ -46,8 +46,8 @@ class BucketLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its URL; empty for a store without a known console."""
-        planned = _planned(operator)
-        return bucket_console(planned) if planned else ""
+        assignment = _assignment_of(operator)
+        return bucket_console(assignment) if assignment else ""
 
 
 class ClusterLink(BaseOperatorLink):
@@ -57,28 +57,28 @@ class ClusterLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its URL; empty for a cluster outside of the clouds."""
-        planned = _planned(operator)
-        return cluster_console(planned) if planned else ""
+        assignment = _assignment_of(operator)
+        return cluster_console(assignment) if assignment else ""
 
 
-def bucket_console(planned: ClusterRun) -> str:
+def bucket_console(assignment: ClusterRun) -> str:
     """Return the console's URL of a run's folder; empty when the store is not the cloud's own."""
-    target = urlsplit(planned.run.output)
+    target = urlsplit(assignment.run.output)
     prefix = target.path.strip("/")
     if target.scheme == "gs":
         return f"https://console.cloud.google.com/storage/browser/{target.netloc}/{prefix}"
-    if BaseHook.get_connection(planned.run.output_connection).extra_dejson.get("endpoint_url"):
+    if BaseHook.get_connection(assignment.run.output_connection).extra_dejson.get("endpoint_url"):
         return ""
     query = urlencode({"prefix": f"{prefix}/"})
     return f"https://s3.console.aws.amazon.com/s3/buckets/{target.netloc}?{query}"
 
 
-def cluster_console(planned: ClusterRun) -> str:
+def cluster_console(assignment: ClusterRun) -> str:
     """Return the console's URL of a cluster; empty when no cloud made it."""
-    name, location = planned.cluster.name, planned.cluster.location
-    if planned.cluster.provider == "gke" and location:
+    name, location = assignment.cluster.name, assignment.cluster.location
+    if assignment.cluster.provider == "gke" and location:
         return f"https://console.cloud.google.com/kubernetes/clusters/details/{location}/{name}/details"
-    if planned.cluster.provider == "eks" and location:
+    if assignment.cluster.provider == "eks" and location:
         return f"https://{location}.console.aws.amazon.com/eks/clusters/{name}"
     return ""
 
@@ -88,7 +88,7 @@ def _page(path: str, **query: str) -> str:
     return f"{base}/higgs/{path}?{urlencode(query)}"
 
 
-def _planned(operator: Any) -> ClusterRun | None:
+def _assignment_of(operator: Any) -> ClusterRun | None:
     """Return the cluster's part of the run that a task works on, or the first of those it works on."""
     several = getattr(operator, "assignments", None) or [None]
     assigned = getattr(operator, "assignment", None) or several[0]

@@ -153,9 +153,9 @@ _NAMES: dict[str, Callable[[Account], object]] = {
     "Pods": lambda a: a.pods and f"{a.pods}",
     "Pods at once": lambda a: a.slots and f"{a.slots}",
     "Pods a second": lambda a: a.pods_a_second and f"{a.pods_a_second:g}",
-    "Bytes": lambda a: a.bytes and _scaled(a.bytes, "B"),
+    "Bytes": lambda a: a.bytes and _scale(a.bytes, "B"),
     "Seconds": lambda a: a.seconds is not None and f"{a.seconds:.0f}",
-    "Bandwidth": lambda a: a.bytes_a_second and _scaled(a.bytes_a_second, "B/s"),
+    "Bandwidth": lambda a: a.bytes_a_second and _scale(a.bytes_a_second, "B/s"),
     "Core hours": lambda a: a.core_hours and f"{a.core_hours:.3g}",
     "Cost": lambda a: a.cost is not None and f"{a.cost:.2f}",
 }
@@ -167,7 +167,7 @@ def _cells(account: Account | None) -> dict[str, str]:
     return {name: str(text) for name, show in _NAMES.items() if (text := show(account))}
 
 
-def _scaled(value: float, unit: str) -> str:
+def _scale(value: float, unit: str) -> str:
     power = min(max(int(log10(value)) // 3, 0), 4) if value >= 1 else 0
     return f"{value / 1000**power:.3g} {('', 'k', 'M', 'G', 'T')[power]}{unit}"
 

@@ -45,7 +45,7 @@ def printable_lines(text: str) -> list[str]:
     return [printable(line) for line in _COLOURS.sub("", text).splitlines()]
 
 
-def given(value: Any) -> str:
+def quote(value: Any) -> str:
     """Quote `value` as JSON: shortened, with the credentials of a URL masked, and printable anywhere."""
     text = _CREDENTIALS.sub("***@", json.dumps(value, ensure_ascii=False, default=repr))
     if len(text) > LONGEST_QUOTE:
@@ -55,7 +55,7 @@ def given(value: Any) -> str:
 
 def one_of(options: Iterable[str]) -> str:
     """List quoted options: `"a", "b" or "c"`."""
-    quoted = [given(option) for option in options]
+    quoted = [quote(option) for option in options]
     return " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
 
 
@@ -63,4 +63,4 @@ def did_you_mean(word: Any, options: Iterable[str]) -> str:
     """Return `; did you mean "..."?` for the option most like `word`, or nothing when none is similar."""
     folded = {option.casefold(): option for option in options}
     close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.7)
-    return f"; did you mean {given(folded[close[0]])}?" if close else ""
+    return f"; did you mean {quote(folded[close[0]])}?" if close else ""

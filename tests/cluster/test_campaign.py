@@ -21,7 +21,7 @@ from higgsdemo.kubernetes.failures import NO_RESULT, REMOVED, UNTRIED
 from higgsdemo.kubernetes.labels import PART_OF, PROJECT, labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator
-from higgsdemo.operators.clusters import CreateClusterOperator
+from higgsdemo.operators.cluster_life import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.triggers import polling, standstill

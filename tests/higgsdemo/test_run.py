@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.operators.base import TaskFailedForGood, assigned
+from higgsdemo.operators.base import TaskFailedForGood, read_assignment
 from higgsdemo.run import ClusterRun
 from higgsdemo.triggers.prepull import PrepullTrigger
 from planned_runs import planned
@@ -51,6 +51,6 @@ def test_a_plan_that_cannot_be_gone_on_with_ends_its_task_for_good_and_no_trigge
     changes: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(TaskFailedForGood, match=rf"{why}\): give all parts .* clear plan"):
-        assigned(of_newer_code(**changes))
+        read_assignment(of_newer_code(**changes))
     with pytest.raises(TypeError):  # what Airflow takes for the end of this trigger alone
         PrepullTrigger(of_newer_code(**changes), 1.0, None, "pull")

@@ -20,7 +20,7 @@ from demo.services import SERVICES
 from demo.settings import Settings
 from higgsdemo.campaign import Campaign, load_campaign
 from higgsdemo.catalogue import load_catalogue
-from higgsdemo.operators.clusters import CreateClusterOperator
+from higgsdemo.operators.cluster_life import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
@@ -28,7 +28,7 @@ from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
 from kube_client import eventually
 from planned_runs import ALONE
-from rehearsal.__main__ import rehearsed, stand_ins
+from rehearsal.__main__ import rehearse, stand_ins
 
 SHARDS = sum(min(dataset.files, 2) for dataset in load_catalogue("cms-higgs").datasets.values())
 START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def campaign(repository: Path) -> Campaign:
     """The full campaign, as it is rehearsed."""
-    return rehearsed(load_campaign(repository / "include" / "config" / "higgs-full.json"))
+    return rehearse(load_campaign(repository / "include" / "config" / "higgs-full.json"))
 
 
 @pytest.fixture(scope="session")

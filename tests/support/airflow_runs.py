@@ -34,7 +34,7 @@ def airflow_run(
         title="The demo",
         run=RunState("one", state, START, None if state == "running" else START),
         tasks=tuple(_task(name, state, (reasons or {}).get(name)) for name, state in (tasks or {}).items()),
-        planned=tuple(
+        assignments=tuple(
             planned(fields, {"name": f"kubecon-demo-{i}", "datasets": [ref]}) for i, ref in enumerate(refs)
         ),
         listed=listed or {},

@@ -11,7 +11,7 @@ from pydantic import Field
 from higgsdemo.campaign.fields import Bins, HistogramName, Limit, Line
 from higgsdemo.campaign.messages import Problem
 from higgsdemo.campaign.rule import Model
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 
 class HistogramSpec(Model):
@@ -40,5 +40,5 @@ def unfit_histograms(histograms: Sequence[HistogramSpec]) -> Iterator[Problem]:
             text = f"is {histogram.high:g}, which is not above the lower edge {histogram.low:g}"
             yield Problem((*path, "high"), text)
         if histogram.name in names:
-            yield Problem((*path, "name"), f"is {given(histogram.name)}, which another histogram has too")
+            yield Problem((*path, "name"), f"is {quote(histogram.name)}, which another histogram has too")
         names.add(histogram.name)

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from higgsdemo.campaign.entries import DatasetEntry
 from higgsdemo.campaign.values import source_url
 from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Datatype, is_dataset_name
-from higgsdemo.wording import did_you_mean, given
+from higgsdemo.wording import did_you_mean, quote
 
 INDEX_SUFFIX = "_file_index.txt"
 MIN_DATASETS = "min_datasets"  # folders of this name's beginning stand for the first file of a dataset
@@ -92,17 +92,17 @@ def resolve_dataset(
     else:
         hint = did_you_mean(reference, catalogue.datasets)
         raise DatasetError(
-            f"is {given(reference)}, which is no dataset of the catalogue {catalogue.name}{hint}"
+            f"is {quote(reference)}, which is no dataset of the catalogue {catalogue.name}{hint}"
         )
     if found.index is None and not found.is_file and not found.url.startswith(_LISTED):
         raise DatasetError(
-            f"is {given(found.url)}; a web server does not list its files: name one ({FILE_SUFFIX}), or an "
+            f"is {quote(found.url)}; a web server does not list its files: name one ({FILE_SUFFIX}), or an "
             f"index file ({INDEX_SUFFIX})"
         )
     store, store_of_input = found.url.partition("://")[0], storage.partition("://")[0]
     if store != store_of_input:
         raise DatasetError(
-            f"lies in {store}://, but the input is {given(storage)}: a cluster reads from one store"
+            f"lies in {store}://, but the input is {quote(storage)}: a cluster reads from one store"
         )
     limits = [limit for limit in (found.max_shards, max_shards) if limit is not None]
     return found.model_copy(update={"max_shards": min(limits, default=None)})
@@ -137,11 +137,11 @@ def parse_index(content: bytes, path: str) -> list[str]:
             url = source_url(url)
         except ValueError as error:
             raise DatasetError(
-                f"{where}: {given(line)} must be <scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL"
+                f"{where}: {quote(line)} must be <scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL"
                 + (f": {error}" if str(error) else "")
             ) from None
         if not _path(url):
-            raise DatasetError(f"{where}: {given(line)} names a bucket and no key")
+            raise DatasetError(f"{where}: {quote(line)} names a bucket and no key")
         if url in urls:
             raise DatasetError(f"{where}: the same file is already in line {urls[url]}")
         urls[url] = number
@@ -180,7 +180,7 @@ def _of_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
         if sample is None:
             hint = did_you_mean(entry.sample, catalogue.samples)
             raise DatasetError(
-                f"has the sample {given(entry.sample)}, which is not in the catalogue {catalogue.name}{hint}"
+                f"has the sample {quote(entry.sample)}, which is not in the catalogue {catalogue.name}{hint}"
             )
         found = found.model_copy(update={"sample": sample.name, "datatype": sample.datatype})
     return found
@@ -191,11 +191,11 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
     inside = (root / path).resolve().is_relative_to(root.resolve())
     if path.is_absolute() or ".." in path.parts or not inside:
         raise DatasetError(
-            f"is {given(reference)}; an index file's path is relative to include/datasets, without .."
+            f"is {quote(reference)}; an index file's path is relative to include/datasets, without .."
         )
     name = path.name.removesuffix(INDEX_SUFFIX)
     if name == path.name or not is_dataset_name(name):
-        raise DatasetError(f"is {given(reference)}; an index file's name is <dataset>{INDEX_SUFFIX}")
+        raise DatasetError(f"is {quote(reference)}; an index file's name is <dataset>{INDEX_SUFFIX}")
     if (root / path).is_file():
         urls = read_index(reference, root)
         url = _common_prefix(urls)
@@ -205,7 +205,7 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
     if name not in catalogue.datasets:
         hint = did_you_mean(name, catalogue.datasets)
         raise DatasetError(
-            f"is {given(reference)}; there is no such file in include/datasets, and {given(name)} is no "
+            f"is {quote(reference)}; there is no such file in include/datasets, and {quote(name)} is no "
             f"dataset of the catalogue {catalogue.name}{hint}"
         )
     found = _of_catalogue(catalogue.datasets[name], storage)

@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from higgsdemo.campaign.messages import CampaignError, Path, Problem
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 DEEPEST = 12
 LARGEST_INTEGER = 2**53
@@ -61,10 +61,10 @@ def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
         yield Problem(path[:3], f"is nested deeper than {DEEPEST} levels")
     elif isinstance(value, dict):
         for key in getattr(value, "repeated", ()):
-            yield Problem(path, f"has the field {given(key)} twice")
+            yield Problem(path, f"has the field {quote(key)} twice")
         for key, item in value.items():
             if isinstance(key, str) and any(marker in key for marker in _MARKERS):
-                yield Problem(path, f"has a field with a template marker in its name: {given(key)}")
+                yield Problem(path, f"has a field with a template marker in its name: {quote(key)}")
             else:
                 yield from document_problems(item, (*path, str(key)))
     elif isinstance(value, list):
@@ -73,7 +73,7 @@ def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
     elif isinstance(value, str):
         if path[:1] != (_TEMPLATED,) and any(marker in value for marker in _MARKERS):
             yield Problem(
-                path, f"is {given(value)}; templates ({', '.join(_MARKERS)}) are not filled in here"
+                path, f"is {quote(value)}; templates ({', '.join(_MARKERS)}) are not filled in here"
             )
     elif isinstance(value, float):
         if not math.isfinite(value):

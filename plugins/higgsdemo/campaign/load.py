@@ -12,7 +12,7 @@ from higgsdemo.campaign.document import document_problems, read_document
 from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.original import OriginalList
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 CONFIG = "HIGGS_CONFIG"
 SCHEMA_SUFFIX = ".schema.json"
@@ -44,11 +44,11 @@ def config_files(directory: Path) -> list[Path]:
 def dag_id_problem(stem: str) -> str | None:
     """Return why a file's stem cannot be the id of its DAG; None when it can."""
     if stem == JANITOR:
-        return f"is {given(stem)}, the id of the DAG that removes what campaigns leave behind"
+        return f"is {quote(stem)}, the id of the DAG that removes what campaigns leave behind"
     if re.fullmatch(DAG_ID, stem, re.ASCII):
         return None
     return (
-        f"is {given(stem)}; it becomes the DAG's id, so it must be at most 200 letters, digits, dots, "
+        f"is {quote(stem)}; it becomes the DAG's id, so it must be at most 200 letters, digits, dots, "
         "hyphens and underscores, with a letter or digit at both ends"
     )
 

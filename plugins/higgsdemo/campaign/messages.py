@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 MOST_LINES = 20
 HERE_OR_IN_DEFAULTS = ", here or in defaults"
@@ -63,7 +63,7 @@ def field(path: Path) -> str:
     text = ""
     for part in path:
         plain = isinstance(part, str) and _PLAIN_NAME.fullmatch(part)
-        text += f".{part}" if plain else f"[{given(part)}]"
+        text += f".{part}" if plain else f"[{quote(part)}]"
     return text.removeprefix(".")
 
 
@@ -87,10 +87,10 @@ def _text(kind: str, value: object, message: str) -> str:
         case "too_short":
             return "is empty; it needs at least one entry"
         case "list_type":
-            return f"is {given(value)}; it must be a list"
+            return f"is {quote(value)}; it must be a list"
         case "model_type" | "dict_type":
-            return f"is {given(value)}; it must be an object"
+            return f"is {quote(value)}; it must be an object"
         case "bool_type":
-            return f"is {given(value)}; it must be true or false"
+            return f"is {quote(value)}; it must be true or false"
         case _:
-            return f"is {given(value)}: {message}"
+            return f"is {quote(value)}: {message}"

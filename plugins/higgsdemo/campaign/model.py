@@ -13,7 +13,6 @@ from pydantic import Field, PrivateAttr
 from higgsdemo.campaign.analysis import unfit_histograms
 from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.clusters import Input, resolve_clusters
 from higgsdemo.campaign.datasets import DatasetRef
 from higgsdemo.campaign.entries import (
     WRITTEN_AS,
@@ -36,10 +35,11 @@ from higgsdemo.campaign.fields import (
 from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.overlap import Placed, placed_datasets
+from higgsdemo.campaign.resolve import Input, resolve_clusters
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 __all__ = [
     "Campaign",
@@ -223,5 +223,5 @@ class Campaign(Settings):
         output = self.storage.output
         for url in {one.ref.url for one in placed if one.ref.index is None}:
             if f"{output}/".startswith(url):
-                text = f"is {given(output)}, which lies inside the dataset {given(url)}"
+                text = f"is {quote(output)}, which lies inside the dataset {quote(url)}"
                 yield Problem(("storage", "output"), f"{text}: results would be taken for shards")

@@ -12,7 +12,7 @@ from pydantic import Field
 from higgsdemo.campaign.fields import ClassPath
 from higgsdemo.campaign.messages import Problem
 from higgsdemo.campaign.rule import Model, is_credential
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 
 class Notifier(Model):
@@ -49,5 +49,5 @@ class Notifications(Model):
                 path = ("notifications", name, number, "kwargs")
                 for key in notifier.kwargs:
                     if is_credential(key):
-                        text = f"has {given(key)}: credentials belong in an Airflow connection"
+                        text = f"has {quote(key)}: credentials belong in an Airflow connection"
                         yield Problem(path, text)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.datasets import DatasetRef, read_index
 from higgsdemo.campaign.messages import Path, Problem
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 TWICE = "its events would be counted twice"
 
@@ -43,7 +43,7 @@ def local_files(dataset: DatasetRef) -> list[str]:
     return read_index(dataset.index) if dataset.index and "://" not in dataset.index else []
 
 
-def repeated(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -> list[Problem]:
+def find_repeats(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -> list[Problem]:
     """Return the problems of repeated names and datasets, as far as the campaign alone tells."""
     placed = placed_datasets(clusters, shared)
     return [*_cluster_names(clusters), *_dataset_names(placed)] or list(overlaps(placed, local_files))
@@ -61,7 +61,7 @@ def overlaps(placed: Sequence[Placed], files: Callable[[DatasetRef], Iterable[st
             outer = next((other for other in _around(one.ref.url, one.store, folders) if other != one), None)
             if outer is not None:
                 text = (
-                    f"is {given(one.ref.url)}, which lies inside {given(outer.ref.url)} of {{other}}: {TWICE}"
+                    f"is {quote(one.ref.url)}, which lies inside {quote(outer.ref.url)} of {{other}}: {TWICE}"
                 )
                 yield Problem(one.path, text, outer.path)
             continue
@@ -70,8 +70,8 @@ def overlaps(placed: Sequence[Placed], files: Callable[[DatasetRef], Iterable[st
             first = named.setdefault((one.store, file), one)
             for other in (first, *(_around(f"{file}/", one.store, folders) if folders else ())):
                 text = (
-                    f"is the dataset {given(one.ref.name)}, whose index file names {given(file)}, a file of "
-                    f"{{other}} ({given(other.ref.name)}) as well: {TWICE}"
+                    f"is the dataset {quote(one.ref.name)}, whose index file names {quote(file)}, a file of "
+                    f"{{other}} ({quote(other.ref.name)}) as well: {TWICE}"
                 )
                 if other != one:
                     found.setdefault(other.path, Problem(one.path, text, other.path))
@@ -91,7 +91,7 @@ def _cluster_names(clusters: Sequence[Cluster]) -> Iterator[Problem]:
     for position, cluster in enumerate(clusters):
         first = names.setdefault(cluster.name, position)
         if first != position:
-            text = f"is {given(cluster.name)}, which is also the name of {{other}}"
+            text = f"is {quote(cluster.name)}, which is also the name of {{other}}"
             yield Problem(("mapping", position, "name"), text, ("mapping", first))
 
 
@@ -100,5 +100,5 @@ def _dataset_names(placed: Sequence[Placed]) -> Iterator[Problem]:
     for one in placed:
         first = seen.setdefault(one.ref.name, one.path)
         if first != one.path:
-            text = f"is the dataset {given(one.ref.name)}, which is also {{other}}: {TWICE} (two datasets of"
+            text = f"is the dataset {quote(one.ref.name)}, which is also {{other}}: {TWICE} (two datasets of"
             yield Problem(one.path, f"{text} different URLs need names of their own)", first)

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from higgsdemo.campaign.clusters import cluster_name
 from higgsdemo.campaign.document import document_problems
 from higgsdemo.campaign.entries import ClusterEntry
 from higgsdemo.campaign.fields import ClusterName, RunName, StageChoice, Whole
@@ -17,10 +16,11 @@ from higgsdemo.campaign.load import parse_campaign
 from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.providers import GkeOptions
+from higgsdemo.campaign.resolve import cluster_name
 from higgsdemo.campaign.rule import Model
-from higgsdemo.campaign.trust import strange
+from higgsdemo.campaign.trust import find_strangers
 from higgsdemo.tasks import STAGES
-from higgsdemo.wording import did_you_mean, given, one_of
+from higgsdemo.wording import did_you_mean, one_of, quote
 
 SOURCE = "trigger conf"
 
@@ -86,12 +86,12 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
     )
     document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
     try:
-        changed = parse_campaign(_changed(document, given_keys, options.max_shards), SOURCE)
+        changed = parse_campaign(_change(document, given_keys, options.max_shards), SOURCE)
     except CampaignError as error:
         raise CampaignError(SOURCE, [*problems, *error.problems], root="it") from None
-    problems = [*problems, *strange(campaign, changed)]
+    problems = [*problems, *find_strangers(campaign, changed)]
     if options.clusters is not None and not problems:
-        changed, problems = _kept(changed, options.clusters)
+        changed, problems = _keep(changed, options.clusters)
     if options.resume and options.run_name is None and not changed.growing:
         problems = [*problems, Problem(("resume",), "needs the key run_name: that of the run to finish")]
     if problems:
@@ -104,7 +104,7 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
 def _unknown(conf: Mapping[str, Any]) -> list[Problem]:
     known = f"(the keys are {', '.join(CONF_KEYS)})"
     return [
-        Problem((), f"has no key {given(key)}{did_you_mean(key, CONF_KEYS)} {known}")
+        Problem((), f"has no key {quote(key)}{did_you_mean(key, CONF_KEYS)} {known}")
         for key in conf
         if key not in CONF_KEYS
     ]
@@ -116,7 +116,7 @@ def _options(conf: dict[str, Any]) -> tuple[RunOptions, list[Problem]]:
     except ValidationError as error:
         return RunOptions(), problems_of(error)
     problems = [
-        Problem((name,), f"names {given(item)} twice")
+        Problem((name,), f"names {quote(item)} twice")
         for name, items in (("stages", options.stages), ("clusters", options.clusters or []))
         for item in sorted({str(item) for item in items if list(items).count(item) > 1})
     ]
@@ -124,7 +124,7 @@ def _options(conf: dict[str, Any]) -> tuple[RunOptions, list[Problem]]:
     return options.model_copy(update={"stages": in_order}), problems
 
 
-def _changed(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int | None) -> dict[str, Any]:
+def _change(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int | None) -> dict[str, Any]:
     """Replace the document's values by the conf's; the model judges values of the wrong kind."""
     changed = document | {key: conf[key] for key in CAMPAIGN_KEYS if key in conf and key != "storage"}
     if conf.get("read") == "stage-in" and "shard_events" not in conf:
@@ -155,22 +155,22 @@ def _without_limit(entry: Any) -> Any:
     return {key: value for key, value in entry.items() if key != "max_shards"}
 
 
-def _kept(campaign: Campaign, names: list[str]) -> tuple[Campaign, list[Problem]]:
+def _keep(campaign: Campaign, names: list[str]) -> tuple[Campaign, list[Problem]]:
     entries = {cluster_name(entry, position): entry for position, entry in enumerate(campaign.mapping)}
     problems = [
         Problem(
             ("clusters", number),
-            f"is {given(name)}; the campaign's clusters are {one_of(entries)}{did_you_mean(name, entries)}",
+            f"is {quote(name)}; the campaign's clusters are {one_of(entries)}{did_you_mean(name, entries)}",
         )
         for number, name in enumerate(names)
         if name not in entries
     ]
     ranges = {cluster.name: cluster.gke.subnet_range for cluster in campaign.clusters() if cluster.gke}
-    mapping = [_pinned(entry, name, ranges.get(name)) for name, entry in entries.items() if name in names]
+    mapping = [_pin(entry, name, ranges.get(name)) for name, entry in entries.items() if name in names]
     return campaign.model_copy(update={"mapping": mapping}), problems
 
 
-def _pinned(entry: ClusterEntry, name: str, subnet_range: str | None) -> ClusterEntry:
+def _pin(entry: ClusterEntry, name: str, subnet_range: str | None) -> ClusterEntry:
     """Keep what depends on an entry's position when others before it are left out: name and addresses."""
     if subnet_range is None:
         return entry.model_copy(update={"name": name})

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from higgsdemo.campaign.clusters import cluster_name
 from higgsdemo.campaign.entries import ClusterEntry
 from higgsdemo.campaign.model import Campaign, Storage
 from higgsdemo.campaign.override import RunOptions
+from higgsdemo.campaign.resolve import cluster_name
 from higgsdemo.tasks import STAGES
 
 _WORK = ("mapping", "max_shards", "read", "shard_events", "image", "stage_in_image", "storage")

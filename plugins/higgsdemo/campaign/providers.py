@@ -12,7 +12,7 @@ from pydantic import Field
 from higgsdemo.campaign.fields import Location, Provider, Whole
 from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.rule import Model, choice, text
-from higgsdemo.wording import given, one_of
+from higgsdemo.wording import one_of, quote
 
 DiskType = Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"]
 ReleaseChannel = Literal["rapid", "regular", "stable", "extended"]
@@ -146,7 +146,7 @@ def unfit_options(values: dict[str, Any], own: set[str], path: Path) -> Iterator
     """
     provider: Provider = values["provider"]
     for other in sorted(own - {provider}):
-        yield Problem((*path, other), f"is of no use: the cluster's provider is {given(provider)}")
+        yield Problem((*path, other), f"is of no use: the cluster's provider is {quote(provider)}")
     if provider not in ("gke", "eks"):
         return
     options = values[provider]

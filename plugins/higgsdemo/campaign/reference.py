@@ -19,7 +19,7 @@ from higgsdemo.campaign.override import CAMPAIGN_KEYS, RunOptions
 from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.rule import Rule
 from higgsdemo.campaign.settings import Settings
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 REFERENCE_FILE = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
 
@@ -81,11 +81,11 @@ def _default(info: FieldInfo) -> str:
         return "required"
     if info.default_factory is not None:
         return ""
-    return "" if info.default in (None, "", [], {}) else f"`{_shown(info.default)}`"
+    return "" if info.default in (None, "", [], {}) else f"`{_show(info.default)}`"
 
 
-def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else given(value).strip('"')
+def _show(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else quote(value).strip('"')
 
 
 def _must_be(info: FieldInfo) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from higgsdemo.wording import did_you_mean, given, one_of
+from higgsdemo.wording import did_you_mean, one_of, quote
 
 _CREDENTIAL = re.compile(r"access|secret|token|passw|credential|[^a-z]key$|^key$", re.IGNORECASE)
 
@@ -57,7 +57,7 @@ class Rule:
             return self.check(value)
         except ValueError as error:
             hint = f": {error}" if str(error) else ""
-            message = f"is {given(value)}; it must be {self.must_be}{hint}"
+            message = f"is {quote(value)}; it must be {self.must_be}{hint}"
             raise PydanticCustomError("rule", "{text}", {"text": message}) from None
 
 
@@ -88,7 +88,7 @@ class Model(BaseModel):
         if unknown := [str(key) for key in data if key not in fields]:
             known = ", ".join(fields)
             message = " and ".join(
-                f"has no field {given(key)}"
+                f"has no field {quote(key)}"
                 + (": credentials belong in an Airflow connection" if is_credential(key) else "")
                 + did_you_mean(key, fields)
                 for key in unknown
@@ -99,7 +99,7 @@ class Model(BaseModel):
         missing = [key for key, info in fields.items() if info.is_required() and key not in data]
         if missing:
             message = " and ".join(
-                f"needs the field {given(key)} ({_in_brackets(fields[key].description)})" for key in missing
+                f"needs the field {quote(key)} ({_in_brackets(fields[key].description)})" for key in missing
             )
             raise PydanticCustomError("missing_field", "{text}", {"text": message})
         return data

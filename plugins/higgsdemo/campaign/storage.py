@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from higgsdemo.campaign.clusters import STORE_CONNECTIONS
 from higgsdemo.campaign.fields import BucketUrl, Connection, Endpoint, FilePath, SourceUrl
+from higgsdemo.campaign.resolve import STORE_CONNECTIONS
 from higgsdemo.campaign.rule import Model
 
 

@@ -14,7 +14,7 @@ from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.messages import Path, Problem
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.providers import default_subnet_range
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 _PLACE = ("connection", "provider", "location", "image_pull_policy", "gke", "eks")  # of one connection
 _ACCESS = ("pod_identity", "egress")
@@ -31,7 +31,7 @@ class _Store(NamedTuple):
     endpoint: str | None
 
 
-def strange(file: Campaign, asked: Campaign) -> list[Problem]:
+def find_strangers(file: Campaign, asked: Campaign) -> list[Problem]:
     """Return what a campaign has that its file neither has nor allows triggers.
 
     :param asked: the campaign of `file` as a trigger's conf has changed it.
@@ -41,7 +41,7 @@ def strange(file: Campaign, asked: Campaign) -> list[Problem]:
     rule = f"what a trigger may change is in the file's at_trigger: {allowed}"
     return list(
         dict.fromkeys(
-            Problem(path, f"is {given(value)}, which is not the campaign file's ({given(own)}); {rule}")
+            Problem(path, f"is {quote(value)}, which is not the campaign file's ({quote(own)}); {rule}")
             for path, value, own in found
         )
     )

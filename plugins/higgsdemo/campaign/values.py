@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from higgsdemo.wording import did_you_mean, given
+from higgsdemo.wording import did_you_mean, quote
 
 
 def bucket_url(value: Any) -> str:
@@ -27,7 +27,7 @@ def bucket_url(value: Any) -> str:
         raise ValueError("credentials belong in an Airflow connection")
     characters = "[a-z0-9.-]" if scheme == "s3" else "[a-z0-9._-]"
     if not re.fullmatch(f"[a-z0-9]{characters}{{1,61}}[a-z0-9]", bucket) or ".." in bucket:
-        raise ValueError(f"{given(bucket)} is no bucket's name")
+        raise ValueError(f"{quote(bucket)} is no bucket's name")
     return f"{scheme}://{bucket}/{_key(path[1:].removesuffix('/'))}".rstrip("/")
 
 
@@ -52,7 +52,7 @@ def source_url(value: Any) -> str:
     if "@" in server:
         raise ValueError("credentials belong in an Airflow connection")
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", server):
-        raise ValueError(f"{given(server)} is no server's name")
+        raise ValueError(f"{quote(server)} is no server's name")
     server = server.removesuffix(":443" if scheme == "https" else ":1094")  # their defaults
     path = _key(path.strip("/"))
     if scheme == "root":
@@ -101,7 +101,7 @@ def quantity(text: str) -> Decimal:
     """
     match = re.fullmatch(rf"({_NUMBER})([numkMGTPE]|[KMGTPE]i)?", text, re.ASCII)
     if match is None:
-        raise ValueError(f"{given(text)} is no Kubernetes quantity")
+        raise ValueError(f"{quote(text)} is no Kubernetes quantity")
     return Decimal(match[1]) * _FACTORS[match[3] or ""]
 
 

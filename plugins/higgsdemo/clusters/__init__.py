@@ -21,8 +21,8 @@ PROVIDERS = {
 }
 
 
-def provider_of(planned: ClusterRun) -> Provider:
+def provider_of(assignment: ClusterRun) -> Provider:
     """Return the provider of a planned run's cluster, bound to it."""
-    module, _, name = PROVIDERS[planned.cluster.provider].partition(":")
-    provider: Provider = getattr(import_module(module), name)(planned)
+    module, _, name = PROVIDERS[assignment.cluster.provider].partition(":")
+    provider: Provider = getattr(import_module(module), name)(assignment)
     return provider

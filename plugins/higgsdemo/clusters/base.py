@@ -85,9 +85,9 @@ class Provider(ABC):
 
     poll_seconds: ClassVar[float] = float(os.environ.get("HIGGS_POLL_SECONDS", "10"))
 
-    def __init__(self, planned: ClusterRun) -> None:
-        self.cluster = planned.cluster
-        self.campaign, self.airflow = planned.run.campaign, planned.run.airflow
+    def __init__(self, assignment: ClusterRun) -> None:
+        self.cluster = assignment.cluster
+        self.campaign, self.airflow = assignment.run.campaign, assignment.run.airflow
 
     @abstractmethod
     def create(self) -> None:

@@ -66,7 +66,7 @@ class EksProvider(TokenProvider):
     @cached_property
     def hook(self) -> EksHook:
         """The hook of the Airflow connection; ``location`` is the region, else the connection's."""
-        with self._explained("open the Airflow connection"):
+        with self._explain_errors("open the Airflow connection"):
             find_connection(self.cluster.connection, AWS)
         return EksHook(aws_conn_id=self.cluster.connection, region_name=self.cluster.location)
 
@@ -154,7 +154,7 @@ class EksProvider(TokenProvider):
 
     def found(self) -> list[OurCluster]:
         """List the region's clusters; EKS returns the tags of one at a time."""
-        with self._explained("list the clusters"):
+        with self._explain_errors("list the clusters"):
             client: Any = self.hook.conn
             pages = client.get_paginator("list_clusters").paginate()
             names = [name for page in pages for name in page["clusters"]]
@@ -175,7 +175,7 @@ class EksProvider(TokenProvider):
     def token(self) -> Token:
         """Return a token: a signed URL that would tell who signed it."""
         ends = time.time() + TOKEN_SECONDS
-        with self._explained("sign a token"):
+        with self._explain_errors("sign a token"):
             session = self.hook.get_session(region_name=self.hook.region_name)
             region = session.region_name
             suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
@@ -245,7 +245,7 @@ class EksProvider(TokenProvider):
 
         :returns: its answer; None when there is no such thing and ``absent_ok`` allows it.
         """
-        with self._explained(what):
+        with self._explain_errors(what):
             try:
                 return getattr(self.hook.conn, operation)(**request)
             except ClientError as error:
@@ -254,7 +254,7 @@ class EksProvider(TokenProvider):
                 raise
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _explain_errors(self, what: str) -> Iterator[None]:
         where = f"cluster {self.cluster.name}: cannot {what} on EKS"
         try:
             yield

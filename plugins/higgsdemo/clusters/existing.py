@@ -32,10 +32,10 @@ class ExistingProvider(Provider):
         """Ask the cluster for its version, which proves that it runs and can be reached."""
         from kubernetes.client import VersionApi
 
-        from higgsdemo.kubernetes.requests import explained, patient
+        from higgsdemo.kubernetes.requests import explain_errors, make_patient
 
-        with explained(self.cluster.name, "read its version"):
-            VersionApi(patient(self.connect())).get_code()
+        with explain_errors(self.cluster.name, "read its version"):
+            VersionApi(make_patient(self.connect())).get_code()
         return State(Phase.RUNNING)
 
     def marks_there(self) -> dict[str, str]:
@@ -57,7 +57,7 @@ class ExistingProvider(Provider):
 
     def connect(self) -> ApiClient:
         """Return the client of the Airflow connection."""
-        with self._explained():
+        with self._explain_errors():
             self._find()
             return KubernetesHook(**self._access()).get_conn()
 
@@ -68,13 +68,13 @@ class ExistingProvider(Provider):
 
         hook = AsyncKubernetesHook(**self._access())
         async with AsyncExitStack() as stack:
-            with self._explained():
+            with self._explain_errors():
                 await sync_to_async(self._find, thread_sensitive=False)()
                 api = await stack.enter_async_context(hook.get_conn())
             yield api
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         """Explain the error of a connection that is missing, or leads nowhere."""
         from airflow.sdk.exceptions import AirflowException
         from kubernetes.config import ConfigException

@@ -66,7 +66,7 @@ class GkeProvider(TokenProvider):
     @cached_property
     def client(self) -> gke.ClusterManagerClient:
         """The client of Google's API, with the connection's credentials."""
-        with self._explained("open the Airflow connection"):
+        with self._explain_errors("open the Airflow connection"):
             options = self.hook.get_client_options(self.hook.extras.get(API_ENDPOINT))
             credentials = self.hook.get_credentials()
             return gke.ClusterManagerClient(
@@ -76,7 +76,7 @@ class GkeProvider(TokenProvider):
     @cached_property
     def project(self) -> str:
         """The Google Cloud project: the campaign's, else the connection's."""
-        with self._explained("open the Airflow connection"):
+        with self._explain_errors("open the Airflow connection"):
             project = self.cluster.project or self.hook.project_id
         if not project:
             raise ClusterError(
@@ -99,7 +99,7 @@ class GkeProvider(TokenProvider):
         there = self._cluster()
         if there is None:
             request = gke.CreateClusterRequest(parent=self.parent, cluster=self.request())
-            with self._explained("create the cluster"):
+            with self._explain_errors("create the cluster"):
                 try:
                     self.client.create_cluster(request, retry=RETRY)
                 except errors.AlreadyExists:  # an answer was lost
@@ -134,7 +134,7 @@ class GkeProvider(TokenProvider):
         if not is_ours(there.resource_labels, self.marks):
             return False
         if _phase(there) in (Phase.RUNNING, Phase.UPDATING, Phase.FAILED):
-            with self._explained("delete the cluster"):
+            with self._explain_errors("delete the cluster"):
                 try:
                     self.client.delete_cluster(name=self._name, retry=RETRY)
                 except errors.NotFound:
@@ -146,7 +146,7 @@ class GkeProvider(TokenProvider):
 
     def found(self) -> list[OurCluster]:
         """List the project's clusters, wherever they are."""
-        with self._explained("list the clusters"):
+        with self._explain_errors("list the clusters"):
             listed = self.client.list_clusters(parent=f"projects/{self.project}/locations/-", retry=RETRY)
         return made_by_campaigns((one.name, one.resource_labels, one.location) for one in listed.clusters)
 
@@ -159,7 +159,7 @@ class GkeProvider(TokenProvider):
 
     def token(self) -> Token:
         """Return a new access token of the connection's credentials."""
-        with self._explained("get a token"):
+        with self._explain_errors("get a token"):
             credentials: Any = self.hook.get_credentials()
             credentials.refresh(Request())
         ends = credentials.expiry.replace(tzinfo=UTC).timestamp() if credentials.expiry else time.time()
@@ -170,7 +170,7 @@ class GkeProvider(TokenProvider):
         return f"{self.parent}/clusters/{self.cluster.name}"
 
     def _cluster(self) -> gke.Cluster | None:
-        with self._explained("look up the cluster"):
+        with self._explain_errors("look up the cluster"):
             try:
                 return self.client.get_cluster(name=self._name, retry=RETRY)
             except errors.NotFound:
@@ -178,14 +178,14 @@ class GkeProvider(TokenProvider):
 
     def _operation(self) -> gke.Operation | None:
         """Return the operation that works on the cluster or its nodes, else the latest."""
-        with self._explained("look up its operations"):
+        with self._explain_errors("look up its operations"):
             listed = self.client.list_operations(parent=self.parent, retry=RETRY)
         target = f"/clusters/{self.cluster.name}/"
         ours = [one for one in listed.operations if target in f"{one.target_link}/"]
         return max(ours, key=lambda one: (_at_work(one), one.start_time), default=None)
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _explain_errors(self, what: str) -> Iterator[None]:
         where = f"cluster {self.cluster.name}: cannot {what} on GKE"
         try:
             yield

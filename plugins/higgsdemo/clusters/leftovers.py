@@ -50,14 +50,14 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
     :param assignments: every cluster of every campaign, as if it were to be run.
     :param warn: a logger's method, told of places that do not answer.
     """
-    planned = list(assignments)
-    campaigns = {assignment.run.campaign: assignment for assignment in planned}
+    known = list(assignments)
+    campaigns = {assignment.run.campaign: assignment for assignment in known}
     found: dict[str, Leftover] = {}
-    for place in _places(planned):
-        for leftover in _clusters(place, campaigns.values(), warn):
+    for assignment in _places(known):
+        for leftover in _clusters(assignment, campaigns.values(), warn):
             found.setdefault(str(leftover), leftover)
     reachable = [leftover.at for leftover in found.values() if leftover.at]
-    reachable += [assignment for assignment in planned if assignment.cluster.provider == "existing"]
+    reachable += [assignment for assignment in known if assignment.cluster.provider == "existing"]
     for assignment in reachable:
         for leftover in _objects(assignment, campaigns, warn):
             found.setdefault(str(leftover), leftover)
@@ -88,10 +88,10 @@ def remove_objects(leftover: Leftover) -> bool:
     return True
 
 
-def _places(planned: list[ClusterRun]) -> Iterator[ClusterRun]:
+def _places(known: list[ClusterRun]) -> Iterator[ClusterRun]:
     """Yield one assignment for each connection, location and project of each provider."""
     seen = set()
-    for assignment in planned:
+    for assignment in known:
         cluster = assignment.cluster
         place = (cluster.provider, cluster.connection, cluster.location, cluster.project)
         if place not in seen:
@@ -99,25 +99,25 @@ def _places(planned: list[ClusterRun]) -> Iterator[ClusterRun]:
             yield assignment
 
 
-def _clusters(place: ClusterRun, campaigns: Iterable[ClusterRun], warn: Warn) -> Iterator[Leftover]:
+def _clusters(assignment: ClusterRun, campaigns: Iterable[ClusterRun], warn: Warn) -> Iterator[Leftover]:
     try:
-        there = provider_of(place).found()
+        there = provider_of(assignment).found()
     except ClusterError as error:
         warn("%s%s", error, GRACE)
         return
     for name, mark, location, airflow in there:
         home = {"name": name} | ({"location": location} if location else {})
-        bound = (_bound(place, one.run.campaign, home) for one in campaigns)
+        bound = (_bound(assignment, one.run.campaign, home) for one in campaigns)
         ours = next((one for one in bound if mark in provider_of(one).marks.values()), None)
-        if airflow not in (None, place.run.airflow):
+        if airflow not in (None, assignment.run.airflow):
             ours = None
         campaign = ours.run.campaign if ours else mark
         yield Leftover(kind="cluster", cluster=name, campaign=campaign, at=ours)
 
 
-def _bound(place: ClusterRun, campaign: str, home: dict[str, str]) -> ClusterRun:
-    run = place.run.model_copy(update={"campaign": campaign})
-    return place.model_copy(update={"run": run, "cluster": place.cluster.model_copy(update=home)})
+def _bound(assignment: ClusterRun, campaign: str, home: dict[str, str]) -> ClusterRun:
+    run = assignment.run.model_copy(update={"campaign": campaign})
+    return assignment.model_copy(update={"run": run, "cluster": assignment.cluster.model_copy(update=home)})
 
 
 def _objects(assignment: ClusterRun, campaigns: dict[str, ClusterRun], warn: Warn) -> Iterator[Leftover]:

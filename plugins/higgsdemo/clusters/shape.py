@@ -67,7 +67,7 @@ def made_by_campaigns(
 def check_shape(cluster: str, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse a cluster that exists in another shape, naming each difference."""
     differences = [
-        f"{name} is {_shown(there.get(name))}, wanted {_shown(value)}"
+        f"{name} is {_show(there.get(name))}, wanted {_show(value)}"
         for name, value in wanted.items()
         if there.get(name) != value
     ]
@@ -78,7 +78,7 @@ def check_shape(cluster: str, there: Mapping[str, Any], wanted: Mapping[str, Any
         )
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)

@@ -31,10 +31,10 @@ class ExpectedShards:
         """By cluster and dataset."""
 
     @classmethod
-    def of(cls, output: ObjectStore, planned: Iterable[ClusterRun]) -> Self:
+    def of(cls, output: ObjectStore, assignments: Iterable[ClusterRun]) -> Self:
         """Read the lists of a run's clusters, of those that have one."""
         expected = cls()
-        for assignment in planned:
+        for assignment in assignments:
             if output.exists(shards_key(assignment.cluster.name)):
                 expected.read(output, assignment.cluster.name)
         return expected
@@ -73,10 +73,10 @@ class ExpectedShards:
             counts.update({dataset: len(shards) for dataset, shards in of_cluster.items()})
         return counts
 
-    def counts(self, planned: Iterable[ClusterRun]) -> dict[str, int]:
+    def counts(self, assignments: Iterable[ClusterRun]) -> dict[str, int]:
         """Return the shards of a run by dataset: as listed, else as the plan or the catalogue says."""
         counts = self.listed
-        for assignment in planned:
+        for assignment in assignments:
             unlisted = assignment.cluster.name not in self.clusters
             for ref in assignment.cluster.datasets:
                 counts[ref.name] += planned_shards(ref) if unlisted else 0

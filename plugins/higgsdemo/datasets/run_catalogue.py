@@ -11,16 +11,16 @@ SIMULATED = "Simulated events, not CMS collisions"
 """The note of what is no measurement; the title of the tree in files that the demo's generator has made."""
 
 
-def catalogue_of(planned: Sequence[ClusterRun], simulated: bool) -> Catalogue:
+def catalogue_of(assignments: Sequence[ClusterRun], simulated: bool) -> Catalogue:
     """Return the run's catalogue, with the datasets that the campaign itself assigns to its samples.
 
     :param simulated: results were drawn in a rehearsal, or are of files that the demo's generator has made,
         which is then said wherever they are shown.
     """
-    catalogue = load_catalogue(planned[0].run.catalogue)
+    catalogue = load_catalogue(assignments[0].run.catalogue)
     if simulated and catalogue.note is None:
         catalogue = catalogue.model_copy(update={"note": SIMULATED})
-    refs = [ref for assignment in planned for ref in assignment.cluster.datasets]
+    refs = [ref for assignment in assignments for ref in assignment.cluster.datasets]
     return catalogue.including(
         Dataset(name=ref.name, prefix=ref.url, files=ref.files or 0, sample=catalogue.samples[ref.sample])
         for ref in refs

@@ -18,7 +18,7 @@ from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, Netwo
 
 from higgsdemo.kubernetes import labels
 from higgsdemo.kubernetes.progress import indexes
-from higgsdemo.kubernetes.requests import KubeError, explained, patient
+from higgsdemo.kubernetes.requests import KubeError, explain_errors, make_patient
 from higgsdemo.wording import printable_lines
 
 Manifest = dict[str, Any]
@@ -41,14 +41,14 @@ class KubeCluster:
 
     def __init__(self, name: str, namespace: str, api: ApiClient) -> None:
         self.name, self.namespace = name, namespace
-        self._api = patient(api)
+        self._api = make_patient(api)
         self._core, self._batch, self._apps = CoreV1Api(api), BatchV1Api(api), AppsV1Api(api)
         self._network = NetworkingV1Api(api)
 
     def ensure_namespace(self) -> None:
         """Create the namespace unless it exists, or is not ours to create."""
         body = {"metadata": {"name": self.namespace, "labels": {labels.PART_OF: labels.PROJECT}}}
-        with explained(self.name, f"create namespace {self.namespace}", ignore=(403, 409)):
+        with explain_errors(self.name, f"create namespace {self.namespace}", ignore=(403, 409)):
             self._core.create_namespace(body)
 
     def apply(self, manifest: Manifest) -> Applied:
@@ -59,10 +59,10 @@ class KubeCluster:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         if uid := self._create(manifest, ignore=TAKEN):
             return Applied(uid)
-        with explained(self.name, f"read {kind} {name}", ignore=(404,)):
+        with explain_errors(self.name, f"read {kind} {name}", ignore=(404,)):
             there = self._plain(self._verb("read", kind)(name, self.namespace))
             if difference := _difference(manifest, there):
-                raise self._taken(kind, name, difference)
+                raise self._refuse(kind, name, difference)
             return Applied(there["metadata"]["uid"], there)
         return Applied(str(self._create(manifest)))  # or it says why not
 
@@ -83,11 +83,11 @@ class KubeCluster:
         encoded = {key: b64encode(value.encode()).decode() for key, value in data.items()}
         patch.append({"op": "add", "path": "/data", "value": encoded})
         try:
-            with explained(self.name, f"replace Secret {name}", ignore=(404,)):
+            with explain_errors(self.name, f"replace Secret {name}", ignore=(404,)):
                 self._core.patch_namespaced_secret(name, self.namespace, patch)
                 return
         except KubeError as error:
-            raise self._taken("Secret", name, "another owner") if error.status == 422 else error from None
+            raise self._refuse("Secret", name, "another owner") if error.status == 422 else error from None
         self._create(manifest)
 
     def submit(self, job: Manifest, manifest: Manifest, lacking: Collection[int]) -> bool:
@@ -111,7 +111,7 @@ class KubeCluster:
 
     def config_map(self, name: str) -> Manifest:
         """Return a ConfigMap."""
-        with explained(self.name, f"read ConfigMap {name}"):
+        with explain_errors(self.name, f"read ConfigMap {name}"):
             return self._plain(self._core.read_namespaced_config_map(name, self.namespace))
 
     def stop(self, selector: str) -> list[str]:
@@ -120,13 +120,15 @@ class KubeCluster:
         stopped = {"metadata": {"annotations": marks}, "spec": {"suspend": True}}
         running = [job["metadata"]["name"] for job in self.jobs(selector) if _is_at_work(job)]
         for name in running:
-            with explained(self.name, f"suspend Job {name}", ignore=(404, 422)):  # gone, or ended meanwhile
+            with explain_errors(
+                self.name, f"suspend Job {name}", ignore=(404, 422)
+            ):  # gone, or ended meanwhile
                 self._batch.patch_namespaced_job(name, self.namespace, stopped)
         return running
 
     def jobs(self, selector: str) -> list[Manifest]:
         """Return the Jobs that a label selector finds."""
-        with explained(self.name, "list Jobs"):
+        with explain_errors(self.name, "list Jobs"):
             return list(
                 self._plain(self._batch.list_namespaced_job(self.namespace, label_selector=selector))["items"]
             )
@@ -142,7 +144,7 @@ class KubeCluster:
         }
         found = Counter[tuple[str, str]]()
         for kind, listed in lists.items():
-            with explained(self.name, f"list {kind}"):
+            with explain_errors(self.name, f"list {kind}"):
                 objects = listed(self.namespace, label_selector=f"{labels.PART_OF}={labels.PROJECT}").items
             marks = [thing.metadata.labels for thing in objects]
             found.update((one[labels.CAMPAIGN], one[labels.RUN]) for one in marks if labels.RUN in one)
@@ -151,7 +153,7 @@ class KubeCluster:
     def at_work(self) -> set[tuple[str, str]]:
         """Return whose Jobs run and whose images are pulled, by the labels of campaign and run."""
         ours = f"{labels.PART_OF}={labels.PROJECT}"
-        with explained(self.name, "list DaemonSets"):
+        with explain_errors(self.name, "list DaemonSets"):
             pulling = self._apps.list_namespaced_daemon_set(self.namespace, label_selector=ours).items
         since = datetime.now(UTC) - PULLED_IN
         marks = [one.metadata.labels for one in pulling if one.metadata.creation_timestamp > since]
@@ -162,7 +164,7 @@ class KubeCluster:
         """Yield the failed pods that a label selector finds, page by page."""
         token = None
         while True:
-            with explained(self.name, "list failed pods"):
+            with explain_errors(self.name, "list failed pods"):
                 page = self._core.list_namespaced_pod(
                     self.namespace,
                     label_selector=selector,
@@ -176,7 +178,7 @@ class KubeCluster:
 
     def log_end(self, pod: str, container: str, lines: int) -> list[str]:
         """Return the last lines of a container's log; none when the log is gone with its pod or node."""
-        with explained(self.name, f"read the log of pod {pod}", ignore=(400, 404, 500)):
+        with explain_errors(self.name, f"read the log of pod {pod}", ignore=(400, 404, 500)):
             # Undecoded: version 36 of the client makes "b'...'" of a text, older ones parse what is JSON.
             answer = self._core.read_namespaced_pod_log(
                 pod,
@@ -199,12 +201,12 @@ class KubeCluster:
             "NetworkPolicies": self._network.delete_collection_namespaced_network_policy,
         }
         for kind, delete in deletions.items():
-            with explained(self.name, f"delete {kind}", ignore=(404,)):
+            with explain_errors(self.name, f"delete {kind}", ignore=(404,)):
                 delete(self.namespace, label_selector=selector, propagation_policy="Background")
 
     def _own(self, manifest: Manifest, owners: list[Manifest] | None) -> None:
         name = manifest["metadata"]["name"]
-        with explained(self.name, f"patch ConfigMap {name}", ignore=() if owners else (404,)):
+        with explain_errors(self.name, f"patch ConfigMap {name}", ignore=() if owners else (404,)):
             owned = {"metadata": {"ownerReferences": owners}}
             self._core.patch_namespaced_config_map(name, self.namespace, owned)
 
@@ -212,7 +214,7 @@ class KubeCluster:
         """Delete this very Job, and recreate it once name and quota are free; its pods are deleted later."""
         name = job["metadata"]["name"]
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
-        with explained(self.name, f"delete Job {name}", ignore=(404, 409)):  # gone, or another by now
+        with explain_errors(self.name, f"delete Job {name}", ignore=(404, 409)):  # gone, or another by now
             self._batch.delete_namespaced_job(name, self.namespace, body=options)
         end = time.monotonic() + GONE_IN
         while True:
@@ -235,11 +237,11 @@ class KubeCluster:
     def _create(self, manifest: Manifest, ignore: tuple[int, ...] = ()) -> str | None:
         """Create an object and return its uid; None where it is refused with a status in ``ignore``."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        with explained(self.name, f"create {kind} {name}", ignore):
+        with explain_errors(self.name, f"create {kind} {name}", ignore):
             return str(self._verb("create", kind)(self.namespace, manifest).metadata.uid)
         return None
 
-    def _taken(self, kind: str, name: str, difference: str) -> KubeError:
+    def _refuse(self, kind: str, name: str, difference: str) -> KubeError:
         way_out = "remove it (stage 'cleanup'), or give the run another run_name"
         if kind == "ServiceAccount":  # all runs share it
             way_out = "a campaign with another pod_identity needs a namespace of its own"

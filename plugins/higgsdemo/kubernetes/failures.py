@@ -65,7 +65,7 @@ def failed_shards(cluster: KubeCluster, assignment: ClusterRun, missing: Iterabl
             "dataset": shard.dataset,
             "shard": shard.name,
             "url": shard.url,
-            **_told(
+            **_describe(
                 cluster,
                 attempts.get((labels.label_value(shard.dataset), shard.name), Attempt(REMOVED)),
                 shard.name,
@@ -134,7 +134,7 @@ def _gone(job: Manifest) -> str:
     return printable(f"{GONE} (Job {job['metadata']['name']}{', ' if told else ''}{'; '.join(told)})")
 
 
-def _told(cluster: KubeCluster, attempt: Attempt, shard: str, logs: dict[str, list[str]]) -> Failure:
+def _describe(cluster: KubeCluster, attempt: Attempt, shard: str, logs: dict[str, list[str]]) -> Failure:
     """Return what is told of an attempt; ``logs`` keeps the logs that were read, as pods have many shards."""
     pod = attempt.pod
     if pod is None:

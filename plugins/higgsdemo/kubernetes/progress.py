@@ -17,7 +17,7 @@ PODS = ("pending", "running", "succeeded", "failed")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ShardProgress:
     """Shards by state; ``finished`` when Kubernetes will start no further pod."""
 
     total: int
@@ -45,7 +45,7 @@ def indexes(compressed: str | None) -> Iterator[int]:
         yield from range(int(first), int(last or first) + 1)
 
 
-def job_progress(job: dict[str, Any]) -> Progress:
+def job_progress(job: dict[str, Any]) -> ShardProgress:
     """Return the progress of one Job of ours, given as the API's JSON."""
     annotations = job["metadata"].get("annotations") or {}
     total, per_pod = int(annotations[SHARDS]), int(annotations[SHARDS_PER_POD])
@@ -59,7 +59,7 @@ def job_progress(job: dict[str, Any]) -> Progress:
     running = min(int(status.get("ready") or 0) * per_pod, total - done - failed)
     conditions = status.get("conditions") or []
     ended = {c["type"] for c in conditions if c["status"] == "True"} & {"Complete", "Failed"}
-    return Progress(total, done, failed, running, finished=bool(ended))
+    return ShardProgress(total, done, failed, running, finished=bool(ended))
 
 
 def failed_indexes(job: dict[str, Any]) -> int:
@@ -67,10 +67,10 @@ def failed_indexes(job: dict[str, Any]) -> int:
     return len(list(indexes((job.get("status") or {}).get("failedIndexes"))))
 
 
-def total_progress(parts: Iterable[Progress]) -> Progress:
+def total_progress(parts: Iterable[ShardProgress]) -> ShardProgress:
     """Add up several Jobs."""
     parts = list(parts)
-    return Progress(
+    return ShardProgress(
         total=sum(p.total for p in parts),
         done=sum(p.done for p in parts),
         failed=sum(p.failed for p in parts),

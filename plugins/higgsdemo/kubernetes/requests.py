@@ -43,7 +43,7 @@ class KubeError(ExplainedError):
         self.status = status
 
 
-def patient(api: ApiClient) -> ApiClient:
+def make_patient(api: ApiClient) -> ApiClient:
     """Let a client repeat its requests, with a time-out for each."""
     api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY
     asked = api.rest_client.request
@@ -56,7 +56,7 @@ def patient(api: ApiClient) -> ApiClient:
 
 
 @contextmanager
-def explained(cluster: str, action: str, ignore: tuple[int, ...] = ()) -> Iterator[None]:
+def explain_errors(cluster: str, action: str, ignore: tuple[int, ...] = ()) -> Iterator[None]:
     """Turn the client's errors into a KubeError of one line; ignore the statuses in ``ignore``."""
     try:
         yield

@@ -39,7 +39,7 @@ def most_mapped() -> int:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def fail_in_words() -> Iterator[None]:
     """End the task with the message of an error that explains itself, without its chain of causes."""
     try:
         yield
@@ -67,7 +67,7 @@ class ClusterOperator(BaseOperator):
         :raises AirflowSkipException: when the run leaves this task's stage out, or the cluster has no shards.
         :raises TaskFailedForGood: when the run has no time left.
         """
-        assignment = assigned(self.assignment)
+        assignment = read_assignment(self.assignment)
         if self.stage not in assignment.run.stages:
             raise AirflowSkipException(f"this run has no stage {self.stage!r}")
         if self.stage != "cleanup":
@@ -77,12 +77,12 @@ class ClusterOperator(BaseOperator):
         return assignment
 
 
-def assigned(document: Any) -> ClusterRun:
+def read_assignment(document: Any) -> ClusterRun:
     """Return a cluster's part of the run, as ``plan`` has returned it.
 
     :raises TaskFailedForGood: when another version of the project has, and this one cannot go on with it.
     """
-    with told():
+    with fail_in_words():
         return ClusterRun.read(document)
 
 
@@ -97,7 +97,7 @@ def in_time(assignment: ClusterRun, context: Context) -> None:
 
     :raises TaskFailedForGood: when it has none.
     """
-    if deadline.passed(end_of(assignment, context)):
+    if deadline.is_over(end_of(assignment, context)):
         raise TaskFailedForGood(f"cluster {assignment.cluster.name}: {deadline.too_late(assignment.run)}")
 
 

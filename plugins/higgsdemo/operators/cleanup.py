@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 
 from higgsdemo import tasks
 from higgsdemo.kubernetes.labels import DATASET, PART_OF, PROJECT, selector
-from higgsdemo.operators.base import TaskFailed, assigned, connect, provider_of
+from higgsdemo.operators.base import TaskFailed, connect, provider_of, read_assignment
 from higgsdemo.operators.kept import drop, key_of
 from higgsdemo.reason import REASON, cause
 from higgsdemo.run import ClusterRun
@@ -49,12 +49,12 @@ class ChooseCleanupOperator(HITLBranchOperator):
 
     def execute(self, context: Context) -> Any:
         """Choose one of the two, or wait for an answer."""
-        planned = list(map(assigned, self.assignments or []))
-        if not planned or planned[0].run.cleanup == "none" or "cleanup" not in planned[0].run.stages:
+        assignments = list(map(read_assignment, self.assignments or []))
+        run = assignments[0].run if assignments else None
+        if run is None or run.cleanup == "none" or "cleanup" not in run.stages:
             return self.do_branch(context, tasks.KEEP.task_id)
-        run = planned[0].run
         if run.cleanup == "clusters" and run.approve_delete and context["dag_run"].run_type == "manual":
-            busy = [f"* {line}" for line in map(self._busy, planned) if line]
+            busy = [f"* {line}" for line in map(self._busy, assignments) if line]
             if busy:
                 self.body = "\n".join([*busy, "", "Without an answer they are deleted after an hour."])
                 return super().execute(context)
@@ -122,13 +122,13 @@ class CampaignStatusOperator(BaseOperator):
         task, _, index = name.rpartition("_")
         if not index.isdigit():
             return cause(name, None, ti.xcom_pull(task_ids=name, key=REASON))
-        cluster = assigned(self.assignments[int(index)]).cluster.name
+        cluster = read_assignment(self.assignments[int(index)]).cluster.name
         return cause(task, cluster, ti.xcom_pull(task_ids=task, key=REASON, map_indexes=int(index)))
 
     def _running_on(self, ti: Any) -> Iterator[str]:
         """Stop Jobs whose wait returned nothing, and name the clusters where that is impossible."""
         for index, document in enumerate(self.assignments or []):
-            assignment = assigned(document)
+            assignment = read_assignment(document)
             run, name = assignment.run, assignment.cluster.name
             if run.on_cancel == "release" or tasks.WAIT.stage not in run.stages:
                 continue
@@ -147,7 +147,7 @@ class CampaignStatusOperator(BaseOperator):
 
         for index, assignment in enumerate(self.assignments or []):
             if f"{tasks.DELETE.task_id}_{index}" in failed:
-                cluster = assigned(assignment).cluster
+                cluster = read_assignment(assignment).cluster
                 hourly = cost([cluster], 3600)
                 price = "" if hourly is None else f", {hourly:g} an hour"
                 yield (

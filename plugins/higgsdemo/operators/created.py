@@ -35,7 +35,7 @@ def note(assignment: ClusterRun) -> None:
     Variable.set(_key(assignment), bare.model_dump_json(), description=about)
 
 
-def noted() -> list[ClusterRun]:
+def read_notes() -> list[ClusterRun]:
     """Return all records, as runs of their clusters."""
     texts = [Variable.get(key, default=None) for key in Variable.keys(prefix=PREFIX)]
     return [ClusterRun.model_validate_json(text) for text in texts if text]

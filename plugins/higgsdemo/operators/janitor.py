@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from higgsdemo.operators.base import most_mapped, told
-from higgsdemo.operators.clusters import DeleteClusterOperator
-from higgsdemo.operators.created import airflow_name, noted
+from higgsdemo.operators.base import fail_in_words, most_mapped
+from higgsdemo.operators.cluster_life import DeleteClusterOperator
+from higgsdemo.operators.created import airflow_name, read_notes
 from higgsdemo.operators.kept import drop, kept
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
@@ -42,7 +42,7 @@ class FindLeftoversOperator(BaseOperator):
             if not _goes_on(context, dag_id):
                 drop(key)  # somebody has deleted the run
         free: list[Leftover] = []
-        asked_for, here = [*_assignments(self.campaigns), *noted()], airflow_name()
+        asked_for, here = [*_assignments(self.campaigns), *read_notes()], airflow_name()
         for leftover in look([_to_clean_up(one, here) for one in asked_for], self.log.warning):
             if leftover.at is None:
                 self.log.warning("%s: no campaign of this Airflow: left alone", leftover)
@@ -78,7 +78,7 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
             raise AirflowSkipException(f"{leftover}: in use by now")
         if leftover.kind == "cluster":
             return super().execute(context)
-        with told():
+        with fail_in_words():
             if not remove_objects(leftover):
                 raise AirflowSkipException(f"{leftover}: gone, or going, with the cluster")
         self.log.info("%s: removed", leftover)

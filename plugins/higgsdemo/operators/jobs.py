@@ -19,14 +19,14 @@ from higgsdemo.operators.base import (
     ClusterOperator,
     TaskFailed,
     TaskFailedForGood,
-    assigned,
     check,
     connect,
     end_of,
+    fail_in_words,
     in_time,
     output_store,
     provider_of,
-    told,
+    read_assignment,
 )
 from higgsdemo.operators.credentials import pod_credentials
 from higgsdemo.operators.waiting import WaitingOperator
@@ -67,7 +67,7 @@ class SubmitJobsOperator(ClusterOperator):
         assignment = self.begin(context)
         submitted: dict[str, int] = {}
         listed = Counter[str]()
-        with told():
+        with fail_in_words():
             cluster = connect(assignment)
             cluster.ensure_namespace()
             if assignment.cluster.egress:
@@ -182,7 +182,7 @@ class WaitForJobsOperator(WaitingOperator):
             )
         if not self.submitted["jobs"]:
             return self._judge(assignment)
-        with told():
+        with fail_in_words():
             poll_seconds = provider_of(assignment).poll_seconds
         trigger = JobsTrigger(
             self.assignment,
@@ -195,7 +195,7 @@ class WaitForJobsOperator(WaitingOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Judge the Jobs once they have ended, or were stopped."""
-        assignment = assigned(self.assignment)
+        assignment = read_assignment(self.assignment)
         event = event or {}
         if event.get("final"):
             self._note_failures(assignment)
@@ -218,7 +218,7 @@ class WaitForJobsOperator(WaitingOperator):
         """
         from higgsdemo.kubernetes.failures import failed_shards
 
-        with told():
+        with fail_in_words():
             output = output_store(assignment)
             totals, missing = _without_result(assignment, output)
             failures = failed_shards(connect(assignment), assignment, missing) if missing else []
@@ -243,7 +243,7 @@ class CleanupJobsOperator(ClusterOperator):
         if run.cleanup == "none":
             raise AirflowSkipException("cleanup is 'none': the Jobs stay")
         only = _only_run(run, dict(context["dag_run"].conf or {}))
-        with told():
+        with fail_in_words():
             if provider_of(assignment).state().runs:
                 connect(assignment).remove(selector(run.campaign, only))
         self.log.info("nothing of %s is left in %s", only or run.campaign, cluster.name)

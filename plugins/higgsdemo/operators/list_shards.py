@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from higgsdemo import tasks
 from higgsdemo.campaign import Placed
-from higgsdemo.operators.base import ClusterOperator, in_time, output_store, told
+from higgsdemo.operators.base import ClusterOperator, fail_in_words, in_time, output_store
 from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import result_key, shards_key
 from higgsdemo.wording import printable
@@ -45,7 +45,7 @@ class ListShardsOperator(ClusterOperator):
         from higgsdemo.datasets.shards import cluster_shards
 
         counts = {ref.name: {"shards": 0, "bytes": 0, "done": 0} for ref in assignment.cluster.datasets}
-        with told():
+        with fail_in_words():
             for shard in cluster_shards(output_store(assignment), assignment.cluster.name):
                 of_dataset = counts[shard.dataset]
                 of_dataset["shards"] += 1
@@ -57,15 +57,17 @@ class ListShardsOperator(ClusterOperator):
         from higgsdemo.datasets.listing import write_shards
 
         run, cluster = assignment.run, assignment.cluster
-        with told(), TemporaryDirectory() as temporary:
+        with fail_in_words(), TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            listings = listed(run, cluster.datasets, cluster.input_connection, folder, self.log.warning)
+            listings = list_and_check(
+                run, cluster.datasets, cluster.input_connection, folder, self.log.warning
+            )
             parts = [listing.lines for listing in listings]
             write_shards(output_store(assignment), shards_key(cluster.name), parts, folder)
         return {listing.dataset.name: listing.counts for listing in listings}
 
 
-def listed(
+def list_and_check(
     run: Run, datasets: Sequence[DatasetRef], connection: str, folder: Path, warn: Callable[..., object]
 ) -> list[Listing]:
     """List datasets, and report skipped files and incomplete datasets.

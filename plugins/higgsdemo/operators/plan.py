@@ -15,11 +15,11 @@ from higgsdemo.campaign import CampaignError, apply_conf, chosen_work, placed_da
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
-from higgsdemo.operators.base import TaskFailedForGood, most_mapped, other_run, told
+from higgsdemo.operators.base import TaskFailedForGood, fail_in_words, most_mapped, other_run
 from higgsdemo.operators.created import airflow_name
 from higgsdemo.operators.credentials import check_credentials
 from higgsdemo.operators.kept import keep
-from higgsdemo.operators.list_shards import listed
+from higgsdemo.operators.list_shards import list_and_check
 from higgsdemo.run import GROWING, ClusterRun, Run, run_name
 from higgsdemo.run_folder import RECORD
 
@@ -98,7 +98,7 @@ class PlanOperator(BaseOperator):
         if "submit" in run.stages:
             names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
             placed = placed_datasets(clusters, shared)
-            with told():
+            with fail_in_words():
                 refuse_overlaps(placed)
                 output = self._claim(run, dag_run.run_id, names)
                 refuse_simulated(load_catalogue(run.catalogue), placed)
@@ -129,7 +129,7 @@ class PlanOperator(BaseOperator):
         where = {key: conf.get(key) for key in ("storage", "run_name", "resume")}
         campaign, options = apply_conf(self.campaign, where)
         run = plan_run(campaign, options, dag_id, str(options.run_name))
-        with told():
+        with fail_in_words():
             output = ObjectStore(run.output, run.output_connection)
             if not output.exists(RECORD):
                 return conf
@@ -169,7 +169,7 @@ class PlanOperator(BaseOperator):
 
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            listings = listed(run, shared, clusters[0].input_connection, folder, self.log.warning)
+            listings = list_and_check(run, shared, clusters[0].input_connection, folder, self.log.warning)
             return share_out(listings, clusters, output, folder), mean_bytes(listings)
 
     def _keep(

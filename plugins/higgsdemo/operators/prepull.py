@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from higgsdemo import tasks
-from higgsdemo.operators.base import assigned, check, connect, end_of, provider_of, told
+from higgsdemo.operators.base import check, connect, end_of, fail_in_words, provider_of, read_assignment
 from higgsdemo.operators.waiting import WaitingOperator
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class PrepullImageOperator(WaitingOperator):
         from higgsdemo.triggers.prepull import PrepullTrigger
 
         assignment = self.begin(context)
-        with told():
+        with fail_in_words():
             cluster, manifest = connect(assignment), jobs.prepull(assignment)
             cluster.ensure_namespace()
             cluster.apply(manifest)
@@ -34,6 +34,6 @@ class PrepullImageOperator(WaitingOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on once the image is on every node."""
         nodes = check(event)["nodes"]
-        assignment = assigned(self.assignment)
+        assignment = read_assignment(self.assignment)
         self.log.info("%s is on %d nodes of %s", assignment.run.image, nodes, assignment.cluster.name)
         return {"cluster_name": assignment.cluster.name, "nodes": nodes}

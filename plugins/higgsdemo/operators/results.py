@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo.links import BucketLink, PageLink, PlotLink
-from higgsdemo.operators.base import TaskFailed, assigned, output_store, told
+from higgsdemo.operators.base import TaskFailed, fail_in_words, output_store, read_assignment
 from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import (
     CHART,
@@ -65,10 +65,10 @@ class ResultsOperator(BaseOperator):
 
         :raises AirflowSkipException: when there is nothing to merge: no plan, or no stage ``submit``.
         """
-        planned = list(map(assigned, self.assignments or []))
-        if not planned or "submit" not in planned[0].run.stages:
+        assignments = list(map(read_assignment, self.assignments or []))
+        if not assignments or "submit" not in assignments[0].run.stages:
             raise AirflowSkipException("this run has submitted nothing")
-        return planned
+        return assignments
 
     def keep(self, store: ObjectStore, assignment: ClusterRun, key: str, content: bytes) -> str:
         """Write a file to the run's folder, and a copy to the folder that ``HIGGS_RESULTS`` names."""
@@ -100,15 +100,15 @@ class MergeResultsOperator(ResultsOperator):
         from higgsdemo.publication.yields_table import yields_table
         from higgsdemo.results.sums import saved_sums
 
-        planned = self.begin()
-        run = planned[0].run
-        with told():
-            store = output_store(planned[0])
-            expected = ExpectedShards.of(store, planned)
+        assignments = self.begin()
+        run = assignments[0].run
+        with fail_in_words():
+            store = output_store(assignments[0])
+            expected = ExpectedShards.of(store, assignments)
             record = self._believed(store, RECORD, RUN_RECORD) or RunRecord()
-            merge, left_out = _merged(store, expected, planned, record.planned)
-            counts = expected.counts(planned)
-            sums, catalogue = merge.datasets, catalogue_of(planned, merge.simulated)
+            merge, left_out = _merged(store, expected, assignments, record.planned)
+            counts = expected.counts(assignments)
+            sums, catalogue = merge.datasets, catalogue_of(assignments, merge.simulated)
             spectrum: Spectrum | OwnSpectra
             discovery, exports = None, {}
             if run.histograms:
@@ -125,21 +125,23 @@ class MergeResultsOperator(ResultsOperator):
                 catalogue=catalogue,
                 merge=merge,
                 spectrum=spectrum,
-                expected={one.cluster.name: expected.clusters.get(one.cluster.name, {}) for one in planned},
+                expected={
+                    one.cluster.name: expected.clusters.get(one.cluster.name, {}) for one in assignments
+                },
                 left_out=left_out,
-                failures=self._failures(store, planned),
+                failures=self._failures(store, assignments),
                 discovery=discovery,
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
                 predicted=record.predicted,
-                took=took(merge.work, [assignment.cluster for assignment in planned]),
+                took=took(merge.work, [assignment.cluster for assignment in assignments]),
             )
             store.write(SUMS, saved_sums(run.histograms).dump_json(sums))
             store.write(CORRUPT, json.dumps(list(merge.corrupt)).encode())
             store.write(CHART, json.dumps(numbers).encode())
             for name, content in exports.items():
-                self.keep(store, planned[0], name, content)
-            url = self.keep(store, planned[0], SUMMARY, summary.to_json())
+                self.keep(store, assignments[0], name, content)
+            url = self.keep(store, assignments[0], SUMMARY, summary.to_json())
         self.log.info("%s\n%s", url, yields_table(summary))
         self.log.info("What the run took:\n%s", account_table(summary.predicted, summary.took))
         return {
@@ -148,11 +150,11 @@ class MergeResultsOperator(ResultsOperator):
             "excess": _excess(run, expected, merge),
         }
 
-    def _failures(self, store: ObjectStore, planned: list[ClusterRun]) -> list[FailedShard]:
+    def _failures(self, store: ObjectStore, assignments: list[ClusterRun]) -> list[FailedShard]:
         """Return what the clusters' tasks have noted of failed shards."""
         from higgsdemo.publication.summary import FAILURES
 
-        keys = (failures_key(assignment.cluster.name) for assignment in planned)
+        keys = (failures_key(assignment.cluster.name) for assignment in assignments)
         return [failure for key in keys for failure in self._believed(store, key, FAILURES) or ()]
 
     def _believed(self, store: ObjectStore, key: str, kind: TypeAdapter[Content]) -> Content | None:
@@ -185,24 +187,24 @@ class PlotOperator(ResultsOperator):
         from higgsdemo.storage.documents import read_document
         from higgsdemo.storage.object_store import DamagedError
 
-        planned = self.begin()
-        run = planned[0].run
-        with told():
-            store = output_store(planned[0])
-            counts = ExpectedShards.of(store, planned).counts(planned)
+        assignments = self.begin()
+        run = assignments[0].run
+        with fail_in_words():
+            store = output_store(assignments[0])
+            counts = ExpectedShards.of(store, assignments).counts(assignments)
             try:
                 sums = read_document(store, SUMS, saved_sums(run.histograms))
             except DamagedError as error:
                 raise TaskFailed(f"{error}; clear merge_results") from None
             headline = read_document(store, SUMMARY, HEADLINE)
-        catalogue = catalogue_of(planned, headline.note == SIMULATED)
+        catalogue = catalogue_of(assignments, headline.note == SIMULATED)
         if run.histograms:
             figure = draw_own(add_up(sums, run.histograms, counts), run.campaign, catalogue.note)
         else:
             figure = draw(normalise(sums, catalogue, counts), catalogue, headline.discovery)
-        with told():
+        with fail_in_words():
             urls = [
-                self.keep(store, planned[0], picture_key(run.histograms, ending), content)
+                self.keep(store, assignments[0], picture_key(run.histograms, ending), content)
                 for ending, content in render(figure).items()
             ]
         self.log.info("the plot: %s", " ".join(urls))
@@ -212,16 +214,18 @@ class PlotOperator(ResultsOperator):
 
 
 def _merged(
-    store: ObjectStore, expected: ExpectedShards, planned: list[ClusterRun], since: datetime | None
+    store: ObjectStore, expected: ExpectedShards, assignments: list[ClusterRun], since: datetime | None
 ) -> tuple[Merge, dict[str, list[str]]]:
     """Read the results of the expected shards; return as well, by dataset, of which others there are some."""
     from higgsdemo.results.document import MAX_BYTES
     from higgsdemo.results.merge import Merge
 
-    merge, left_out = Merge(expected, planned[0].run.histograms, since), dict[str, list[str]]()
+    merge, left_out = Merge(expected, assignments[0].run.histograms, since), dict[str, list[str]]()
 
     def keys() -> Iterator[str]:
-        for dataset in sorted({ref.name for assignment in planned for ref in assignment.cluster.datasets}):
+        for dataset in sorted(
+            {ref.name for assignment in assignments for ref in assignment.cluster.datasets}
+        ):
             for stored in store.list(results_folder(dataset)):
                 if stored.key not in expected:
                     left_out.setdefault(dataset, []).append(locate(stored.key)[1])

@@ -41,7 +41,7 @@ class TaskState:
 
 
 @dataclass(frozen=True)
-class Campaign:
+class CampaignDag:
     """A campaign's DAG with its latest runs, the newest first."""
 
     dag_id: str
@@ -63,7 +63,7 @@ class RunState:
 class AirflowRun:
     """One run of a campaign.
 
-    :param planned: what `plan` has returned; empty until it has.
+    :param assignments: what `plan` has returned; empty until it has.
     :param listed: shards by cluster and dataset, of the clusters that have listed theirs.
     """
 
@@ -71,7 +71,7 @@ class AirflowRun:
     title: str
     run: RunState
     tasks: tuple[TaskState, ...]
-    planned: tuple[ClusterRun, ...]
+    assignments: tuple[ClusterRun, ...]
     listed: dict[str, dict[str, int]]
 
     @property
@@ -87,7 +87,7 @@ class AirflowRun:
     @property
     def clusters(self) -> list[str]:
         """Names of the clusters, in the order of the plan."""
-        return [planned.cluster.name for planned in self.planned]
+        return [assignment.cluster.name for assignment in self.assignments]
 
     def waits(self, position: int) -> bool:
         """Whether the wait for the Jobs of a cluster, by its position in the plan, is still to end."""
@@ -99,7 +99,7 @@ class AirflowRun:
         return not self.ended and not waits & {"success", "failed", "skipped"}
 
 
-def campaigns(session: Session, readable: Collection[str]) -> list[Campaign]:
+def campaigns(session: Session, readable: Collection[str]) -> list[CampaignDag]:
     """Return the campaigns among the DAGs that the user may read, by title."""
     query = (
         select(DagModel)
@@ -107,22 +107,22 @@ def campaigns(session: Session, readable: Collection[str]) -> list[Campaign]:
         .where(DagTag.name == TAG, DagModel.dag_id.in_(readable), ~DagModel.is_stale)
     )
     found = [
-        Campaign(dag.dag_id, dag.dag_display_name, _runs(session, dag.dag_id))
+        CampaignDag(dag.dag_id, dag.dag_display_name, _runs(session, dag.dag_id))
         for dag in session.scalars(query).unique()
     ]
     return sorted(found, key=lambda campaign: campaign.title)
 
 
-def read_campaign(session: Session, dag_id: str) -> Campaign | None:
+def read_campaign(session: Session, dag_id: str) -> CampaignDag | None:
     """Return one campaign; None when there is no such DAG, or it is not ours."""
     tagged = select(DagTag.name).where(DagTag.dag_id == dag_id, DagTag.name == TAG)
     dag = session.get(DagModel, dag_id)
     if dag is None or session.scalar(tagged) is None:
         return None
-    return Campaign(dag_id, dag.dag_display_name, _runs(session, dag_id))
+    return CampaignDag(dag_id, dag.dag_display_name, _runs(session, dag_id))
 
 
-def read_run(session: Session, campaign: Campaign, run_id: str) -> AirflowRun | None:
+def read_run(session: Session, campaign: CampaignDag, run_id: str) -> AirflowRun | None:
     """Return one run of a campaign; None when there is none of that id."""
     dag_id = campaign.dag_id
     run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
@@ -143,7 +143,7 @@ def read_run(session: Session, campaign: Campaign, run_id: str) -> AirflowRun | 
         tasks=tuple(
             TaskState(task, index, state, reasons.get((task, index))) for task, index, state in instances
         ),
-        planned=_planned(plan),
+        assignments=_read_plan(plan),
         listed={
             value["cluster_name"]: {name: counts["shards"] for name, counts in value["datasets"].items()}
             for value in _kept(session, dag_id, run_id, tasks.LIST).values()
@@ -156,7 +156,7 @@ def _runs(session: Session, dag_id: str) -> tuple[RunState, ...]:
     return tuple(_state(run) for run in session.scalars(query))
 
 
-def _planned(plan: list[Any]) -> tuple[ClusterRun, ...]:
+def _read_plan(plan: list[Any]) -> tuple[ClusterRun, ...]:
     """Return the result of `plan`; nothing if this version of the project cannot read it."""
     try:
         return tuple(map(ClusterRun.read, plan))

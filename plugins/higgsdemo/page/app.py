@@ -98,9 +98,9 @@ def show_file(
 ) -> Response:
     """Return one of the files that a run leaves in its folder."""
     run = _find(session, dag_id, run_id)
-    if name not in DOWNLOADS or not run.planned:
+    if name not in DOWNLOADS or not run.assignments:
         raise HTTPException(404, f"the run has no file {name!r} to show; there are {', '.join(DOWNLOADS)}")
-    planned = run.planned[0].run
+    planned = run.assignments[0].run
     try:
         content = ObjectStore(planned.output, planned.output_connection).read(name)
     except StorageError as error:

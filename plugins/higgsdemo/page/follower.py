@@ -228,7 +228,7 @@ class Follower:
         """Return the last shards, by name, once they are few."""
         expected = self._merge.expected
         left = expected.listed.total() - self._merge.read
-        if not 0 < left <= min(STRAGGLERS, sum(expected.counts(run.planned).values()) * STRAGGLING):
+        if not 0 < left <= min(STRAGGLERS, sum(expected.counts(run.assignments).values()) * STRAGGLING):
             return ()
         return tuple(
             {"cluster": cluster, "dataset": dataset, "shard": shard}
@@ -241,7 +241,7 @@ class Follower:
     def _open_store(self, run: AirflowRun) -> ObjectStore:
         """Return the run's folder, reopened now and then and after an error: credentials expire."""
         if self._store is None or time.monotonic() - self._opened > CREDENTIALS_SECONDS:
-            planned = run.planned[0].run
+            planned = run.assignments[0].run
             self._store = ObjectStore(planned.output, planned.output_connection)
             self._opened = time.monotonic()
         return self._store
@@ -291,11 +291,11 @@ class Followers:
 
     def look(self, run: AirflowRun) -> Snapshot:
         """Return what has been read of a run so far; nothing before it is planned."""
-        if not run.planned:
+        if not run.assignments:
             return Snapshot()
-        key = run.dag_id, run.run.run_id, run.planned[0].run.output
+        key = run.dag_id, run.run.run_id, run.assignments[0].run.output
         with self._lock:
-            follower = self._known.setdefault(key, Follower(run.planned[0].run.histograms))
+            follower = self._known.setdefault(key, Follower(run.assignments[0].run.histograms))
             self._known.move_to_end(key)
             while len(self._known) > FOLLOWED:
                 self._known.popitem(last=False)
@@ -304,14 +304,14 @@ class Followers:
 
 def _datasets(run: AirflowRun) -> set[str]:
     """Return the names of a run's datasets, whatever its lists say."""
-    return {ref.name for planned in run.planned for ref in planned.cluster.datasets}
+    return {ref.name for assignment in run.assignments for ref in assignment.cluster.datasets}
 
 
 def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
     """Return the plot of what has been read so far."""
-    catalogue = catalogue_of(run.planned, merge.simulated)
-    expected = merge.expected.counts(run.planned)
-    if histograms := run.planned[0].run.histograms:
+    catalogue = catalogue_of(run.assignments, merge.simulated)
+    expected = merge.expected.counts(run.assignments)
+    if histograms := run.assignments[0].run.histograms:
         return own_chart(add_up(merge.datasets, histograms, expected), catalogue)
     return chart(normalise(merge.datasets, catalogue, expected), catalogue)
 

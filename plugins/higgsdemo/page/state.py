@@ -11,7 +11,7 @@ from urllib.parse import quote
 import numpy as np
 
 from higgsdemo.kubernetes.progress import PODS
-from higgsdemo.page.airflow_run import AirflowRun, Campaign, RunState, TaskState
+from higgsdemo.page.airflow_run import AirflowRun, CampaignDag, RunState, TaskState
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.reason import cause
 from higgsdemo.run import ClusterRun
@@ -34,10 +34,10 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
     url = f"{dag_url}/runs/{quote(run.run.run_id, safe='')}"
     failures, done = list(seen.failures), _done(run, seen)
     clusters = [
-        _cluster(position, planned, run, seen, done, failures, url)
-        for position, planned in enumerate(run.planned)
+        _cluster(position, assignment, run, seen, done, failures, url)
+        for position, assignment in enumerate(run.assignments)
     ]
-    planned = run.planned[0].run if run.planned else None
+    planned = run.assignments[0].run if run.assignments else None
     return {
         "dag_id": run.dag_id,
         "title": run.title,
@@ -96,7 +96,7 @@ def _advice(run: AirflowRun, failed: list[TaskState]) -> str | None:
     return f"Mend it, then clear {first}, with what follows: what is done stays done."
 
 
-def campaign_list(campaigns: Iterable[Campaign]) -> list[dict[str, Any]]:
+def campaign_list(campaigns: Iterable[CampaignDag]) -> list[dict[str, Any]]:
     """Return campaigns with their latest runs."""
     return [{"dag_id": c.dag_id, "title": c.title, "runs": [_run(run) for run in c.runs]} for c in campaigns]
 
@@ -112,14 +112,14 @@ def _run(run: RunState) -> dict[str, Any]:
 
 def _cluster(
     position: int,
-    planned: ClusterRun,
+    assignment: ClusterRun,
     run: AirflowRun,
     seen: Snapshot,
     done: Mapping[tuple[str, str], int],
     failures: list[dict[str, Any]],
     url: str,
 ) -> dict[str, Any]:
-    cluster = planned.cluster
+    cluster = assignment.cluster
     jobs = seen.jobs.get(cluster.name, {})
     states = {task.task_id: task.state for task in run.tasks if task.map_index in (position, -1)}
     waiting = run.waits(position)
@@ -163,9 +163,9 @@ def _done(run: AirflowRun, seen: Snapshot) -> dict[tuple[str, str], int]:
     which Jobs report a little later, goes to clusters with open shards.
     """
     homes: dict[str, list[tuple[str, int]]] = {}
-    for planned in run.planned:
-        name, listed = planned.cluster.name, run.listed.get(planned.cluster.name, {})
-        for ref in planned.cluster.datasets:
+    for assignment in run.assignments:
+        name, listed = assignment.cluster.name, run.listed.get(assignment.cluster.name, {})
+        for ref in assignment.cluster.datasets:
             homes.setdefault(ref.name, []).append((name, listed.get(ref.name, ref.files or 0)))
     done: dict[tuple[str, str], int] = {}
     for dataset, parts in homes.items():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from higgsdemo.physics.exposure import told_beyond
 from higgsdemo.physics.normalisation import WINDOW, Spectrum
 from higgsdemo.publication.plot import BACKGROUNDS, luminosity_text
-from higgsdemo.publication.rounding import all_rounded
+from higgsdemo.publication.rounding import round_all
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
             for group, by_channel in spectrum.yields().items()
         },
         "unassigned": {
-            dataset: {channel: all_rounded(h.values()) for channel, h in by_channel.items()}
+            dataset: {channel: round_all(h.values()) for channel, h in by_channel.items()}
             for dataset, by_channel in spectrum.unassigned.items()
         },
         "coverage": spectrum.coverage,
@@ -60,13 +60,13 @@ def _channel(spectrum: Spectrum, *channels: str) -> dict[str, Any]:
     stack = {group: spectrum.combined(group, channels) for group in STACK}
     variances = sum((np.asarray(histogram.variances()) for histogram in stack.values()), np.zeros(BINS))
     return {
-        "data": counted(spectrum.combined("data", channels).values()),
-        "stack": {group: all_rounded(histogram.values()) for group, histogram in stack.items()},
-        "error": all_rounded(np.sqrt(variances)),
+        "data": describe_counts(spectrum.combined("data", channels).values()),
+        "stack": {group: round_all(histogram.values()) for group, histogram in stack.items()},
+        "error": round_all(np.sqrt(variances)),
     }
 
 
-def counted(counts: NDArray[Any]) -> dict[str, list[float]]:
+def describe_counts(counts: NDArray[Any]) -> dict[str, list[float]]:
     """Return numbers of events with Poisson (Garwood) intervals of 68%."""
     low, high = poisson_interval(counts)
-    return {"counts": counts.tolist(), "low": all_rounded(low), "high": all_rounded(high)}
+    return {"counts": counts.tolist(), "low": round_all(low), "high": round_all(high)}

@@ -15,7 +15,7 @@ import numpy as np
 from hist.intervals import poisson_interval
 
 from higgsdemo.publication.plot import ENERGY_TEV, coverage_text
-from higgsdemo.publication.rounding import rounded
+from higgsdemo.publication.rounding import round_number
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _table(
 
 def _luminosity(year: int, covered_pb: list[float]) -> dict[str, Any]:
     """Return a year's luminosity that the data cover, from-to where channels cover different parts."""
-    least, most = (rounded(value / 1000) for value in (min(covered_pb), max(covered_pb)))
+    least, most = (round_number(value / 1000) for value in (min(covered_pb), max(covered_pb)))
     value = least if least == most else f"{least}-{most}"
     return {"name": f"Luminosity of {year}", "units": "fb$^{-1}$", "value": value}
 
@@ -109,7 +109,9 @@ def _counted(histogram: Histogram) -> list[dict[str, Any]]:
     return [
         {
             "value": int(count),
-            "errors": [{"asymerror": {"minus": rounded(minus), "plus": rounded(plus)}, "label": "stat"}],
+            "errors": [
+                {"asymerror": {"minus": round_number(minus), "plus": round_number(plus)}, "label": "stat"}
+            ],
         }
         for count, minus, plus in zip(counts, low - counts, high - counts, strict=True)
     ]
@@ -118,7 +120,7 @@ def _counted(histogram: Histogram) -> list[dict[str, Any]]:
 def _expected(histogram: Histogram) -> list[dict[str, Any]]:
     """Return weighted events; where none was simulated there is no error to state."""
     return [
-        {"value": rounded(value)}
-        | ({"errors": [{"symerror": rounded(sqrt(variance)), "label": "MC stat"}]} if variance else {})
+        {"value": round_number(value)}
+        | ({"errors": [{"symerror": round_number(sqrt(variance)), "label": "MC stat"}]} if variance else {})
         for value, variance in zip(histogram.values(), histogram.variances(), strict=True)
     ]

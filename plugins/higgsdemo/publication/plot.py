@@ -84,8 +84,8 @@ def render(figure: Figure) -> dict[str, bytes]:
     """Render the figure as `png` and `svg`; the same bytes for the same figure."""
     with style():
         return {
-            "png": _saved(figure, "png", {"Software": None}),
-            "svg": _saved(figure, "svg", {"Date": None, "Creator": None}),
+            "png": _save(figure, "png", {"Software": None}),
+            "svg": _save(figure, "svg", {"Date": None, "Creator": None}),
         }
 
 
@@ -226,7 +226,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def _saved(figure: Figure, format: str, metadata: dict[str, str | None]) -> bytes:
+def _save(figure: Figure, format: str, metadata: dict[str, str | None]) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format=format, dpi=120, metadata=metadata)
     return content.getvalue()

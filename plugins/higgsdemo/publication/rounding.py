@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def rounded(value: float) -> float:
+def round_number(value: float) -> float:
     """Round one number."""
     return float(f"{value:.6g}")
 
 
-def all_rounded(values: Iterable[float]) -> list[float]:
+def round_all(values: Iterable[float]) -> list[float]:
     """Round each of them."""
-    return [rounded(value) for value in values]
+    return [round_number(value) for value in values]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hist.intervals import poisson_interval
 
-from higgsdemo.publication.chart import counted
+from higgsdemo.publication.chart import describe_counts
 from higgsdemo.publication.plot import NOTE_COLOUR, coverage_text, style
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _channel(histogram: HistogramSpec, spectra: OwnSpectra) -> dict[str, Any]:
         "low": histogram.low,
         "high": histogram.high,
         "bins": histogram.bins,
-        "data": counted(spectra.total(histogram)),
+        "data": describe_counts(spectra.total(histogram)),
         "stack": {},
         "error": [0] * histogram.bins,
     }

@@ -27,7 +27,7 @@ def _yields(summary: Summary) -> list[str]:
     if "data" in summary.yields:
         data, interval = summary.yields["data"]["all"], summary.data_intervals["all"]
         label = "Pseudo-data" if summary.note else "Data"
-        rows.append((label, _counted(data.total, interval.total), _counted(data.window, interval.window)))
+        rows.append((label, _format(data.total, interval.total), _format(data.window, interval.window)))
     expected = {group: channels["all"] for group, channels in summary.yields.items() if group in _LABELS}
     if expected:
         rows.append(("Expected", *_cells(Yield.sum(expected.values()))))
@@ -68,7 +68,7 @@ def _remarks(summary: Summary) -> list[str]:
     return remarks + [line[0].upper() + line[1:] for line in told_beyond(summary.luminosity)]
 
 
-def _counted(events: float, interval: tuple[float, float]) -> str:
+def _format(events: float, interval: tuple[float, float]) -> str:
     return f"{events:.0f} +{interval[1] - events:.1f} −{events - interval[0]:.1f}"
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from higgsdemo.storage.object_store import LARGEST_READ, DamagedError, ObjectStore
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 Content = TypeVar("Content")
 
@@ -49,7 +49,7 @@ def read_lines(store: ObjectStore, key: str, parse: Callable[[bytes], Content]) 
             parsed = parse(line)
         except (ValueError, LookupError, TypeError, RecursionError):
             where = f"{store.url}/{key} is not what a run writes there: line {number}"
-            raise DamagedError(f"{where} is {given(line.decode(errors='replace'))}") from None
+            raise DamagedError(f"{where} is {quote(line.decode(errors='replace'))}") from None
         yield parsed
 
 

@@ -66,18 +66,18 @@ class StoredObject:
 class PartsReader:
     """A file to read in parts, which tells errors of the store from errors in the file."""
 
-    def __init__(self, file: Any, explained: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, file: Any, explain_errors: Callable[[], AbstractContextManager[None]]) -> None:
         self._file = file
-        self._explained = explained
+        self._explain_errors = explain_errors
 
     def seek(self, position: int) -> int:
         """Go to a position, in bytes from the beginning."""
-        with self._explained():
+        with self._explain_errors():
             return int(self._file.seek(position))
 
     def read(self, size: int) -> bytes:
         """Return the next so many bytes; raise StorageError when they cannot be read."""
-        with self._explained():
+        with self._explain_errors():
             return bytes(self._file.read(size))
 
 
@@ -91,7 +91,7 @@ class ObjectStore:
         """
         self.url = url.rstrip("/")
         self.connection = connection
-        with self._explained("open"):
+        with self._explain_errors("open"):
             self._reached = reached or access(self.url, connection)
             self._backend = _backend(self.url, self._reached)
 
@@ -103,7 +103,7 @@ class ObjectStore:
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield what lies below ``prefix``, page by page, in the order of the keys."""
         last = ""
-        with self._explained("list", prefix):
+        with self._explain_errors("list", prefix):
             try:
                 for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
                     for meta in page:
@@ -124,7 +124,7 @@ class ObjectStore:
 
     def folder(self) -> tuple[StoredObject, ...]:
         """Return what lies directly below the URL, without folders and their content."""
-        with self._explained("list"):
+        with self._explain_errors("list"):
             found = obstore.list_with_delimiter(self._backend)
             return tuple(map(_stored, found["objects"]))
 
@@ -133,7 +133,7 @@ class ObjectStore:
 
         The store sends the size before the content, of which then nothing is read.
         """
-        with self._explained("read", key):
+        with self._explain_errors("read", key):
             found = obstore.get(self._backend, key)
             if (size := found.meta["size"]) <= limit:
                 return bytes(found.bytes())
@@ -142,7 +142,7 @@ class ObjectStore:
     def look_up(self, key: str) -> StoredObject | None:
         """Return one object as a listing would have it; None when there is none."""
         try:
-            with self._explained("look up", key):
+            with self._explain_errors("look up", key):
                 meta = obstore.head(self._backend, key)
         except StorageError as error:
             if isinstance(error.__cause__, NotFoundError | FileNotFoundError):
@@ -153,12 +153,12 @@ class ObjectStore:
     @contextmanager
     def open(self, stored: StoredObject) -> Iterator[PartsReader]:
         """Open an object to read parts of it, each by a request of its own."""
-        explained = partial(self._explained, "read", stored.key)
-        with explained():
+        explain_errors = partial(self._explain_errors, "read", stored.key)
+        with explain_errors():
             opened = obstore.open_reader(
                 self._backend, stored.key, buffer_size=SMALLEST_READ, size=stored.size
             )
-        yield PartsReader(opened, explained)
+        yield PartsReader(opened, explain_errors)
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Yield the lines of one object, without their ends; raise StorageError as `read` does.
@@ -167,7 +167,7 @@ class ObjectStore:
         lines.
         """
         with TemporaryFile() as copy:
-            with self._explained("read", key):
+            with self._explain_errors("read", key):
                 for chunk in obstore.get(self._backend, key).stream(min_chunk_size=CHUNK):
                     copy.write(chunk)
             copy.seek(0)
@@ -213,22 +213,22 @@ class ObjectStore:
 
     def write(self, key: str, content: bytes) -> str:
         """Write one object with a single PUT and return its URL."""
-        with self._explained("write", key):
+        with self._explain_errors("write", key):
             obstore.put(self._backend, key, content)
         return f"{self.url}/{key}"
 
     def upload(self, key: str, file: Path) -> None:
         """Write a file of any size as one object, completely or not at all."""
-        with self._explained("write", key):
+        with self._explain_errors("write", key):
             obstore.put(self._backend, key, file)
 
     def remove(self, keys: Sequence[str]) -> None:
         """Delete any number of objects."""
-        with self._explained("delete objects in"):
+        with self._explain_errors("delete objects in"):
             obstore.delete(self._backend, keys)
 
     @contextmanager
-    def _explained(self, verb: str, key: str = "") -> Iterator[None]:
+    def _explain_errors(self, verb: str, key: str = "") -> Iterator[None]:
         target = f"{self.url}/{key}".rstrip("/")
         try:
             yield

@@ -38,7 +38,7 @@ class XrootdStore:
 
     def list(self) -> Iterator[StoredObject]:
         """Yield all files, in the order of the keys."""
-        with self._explained("list"):
+        with self._explain_errors("list"):
             found: dict[str, dict[str, Any]] = self._files.find(self._path, detail=True)
         for path, information in sorted(found.items()):
             yield _stored(path.removeprefix(f"{self._path}/"), information)
@@ -56,20 +56,20 @@ class XrootdStore:
 
     def read(self, key: str) -> bytes:
         """Return one file."""
-        with self._explained("read", key):
+        with self._explain_errors("read", key):
             return bytes(self._files.cat_file(f"{self._path}/{key}", start=None, end=None))
 
     @contextmanager
     def open(self, stored: StoredObject) -> Iterator[PartsReader]:
         """Open a file to read parts of it."""
-        explained = partial(self._explained, "read", stored.key)
-        with explained():
+        explain_errors = partial(self._explain_errors, "read", stored.key)
+        with explain_errors():
             opened = self._files.open(f"{self._path}/{stored.key}", cache_type="none")
         with opened:
-            yield PartsReader(opened, explained)
+            yield PartsReader(opened, explain_errors)
 
     @contextmanager
-    def _explained(self, verb: str, key: str = "") -> Iterator[None]:
+    def _explain_errors(self, verb: str, key: str = "") -> Iterator[None]:
         try:
             yield
         except OSError as error:

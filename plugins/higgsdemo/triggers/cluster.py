@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from higgsdemo.clusters import BUSY, ClusterError, Phase, State, Unreachable, provider_of
 from higgsdemo.clusters.leftovers import others_at_work
 from higgsdemo.clusters.shape import is_ours
-from higgsdemo.deadline import passed, too_late
+from higgsdemo.deadline import is_over, too_late
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
 
@@ -34,16 +34,16 @@ class ClusterTrigger(BaseTrigger):
 
     def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.assignment, self.poll_seconds, self.deadline = assignment, poll_seconds, deadline
-        self.planned = ClusterRun.read(assignment)
-        self.provider = provider_of(self.planned)
+        self._document, self.poll_seconds, self.deadline = assignment, poll_seconds, deadline
+        self.assignment = ClusterRun.read(assignment)
+        self.provider = provider_of(self.assignment)
         self._told: State | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's class and arguments, from which the triggerer recreates it."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
-        return path, {"assignment": self.assignment, **arguments}
+        return path, {"assignment": self._document, **arguments}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is something to do; an ``error`` in the event says why there never will be."""
@@ -51,8 +51,8 @@ class ClusterTrigger(BaseTrigger):
         start = last_answer = clock()
         while True:
             await asyncio.sleep(self.poll_seconds)
-            if passed(self.deadline):
-                late = f"cluster {self.provider.cluster.name}: {too_late(self.planned.run)}"
+            if is_over(self.deadline):
+                late = f"cluster {self.provider.cluster.name}: {too_late(self.assignment.run)}"
                 yield TriggerEvent({"error": late, "final": True})
                 return
             try:
@@ -125,7 +125,7 @@ class DeletionTrigger(ClusterTrigger):
                     return
                 failures = 0
             except ClusterError as error:
-                if error.final or passed(self.deadline):
+                if error.final or is_over(self.deadline):
                     yield TriggerEvent({"error": str(error), "final": True})
                     return
                 failures += 1
@@ -155,14 +155,14 @@ class DeletionTrigger(ClusterTrigger):
             return {"deleted": True}
         if state.phase == Phase.FAILED:
             raise ClusterError(f"cluster {name} has failed: {state.detail}", final=False)
-        if passed(self.deadline):
+        if is_over(self.deadline):
             raise Unreachable(f"cluster {name} is still {state.phase}: {state.detail}")
         return None
 
     def _others(self, since: float) -> list[str]:
         """Return the runs of others that work on the cluster; nobody works on one that nobody can reach."""
         try:
-            return others_at_work(self.planned, self.of_run)
+            return others_at_work(self.assignment, self.of_run)
         except ExplainedError as error:
             if since < PATIENCE:
                 raise Unreachable(f"{error}; whether others use it is not known") from error

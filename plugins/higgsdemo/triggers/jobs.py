@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from higgsdemo.kubernetes.labels import DATASET, IDLE, STOPPED, label_value, selector
 from higgsdemo.kubernetes.progress import (
-    Progress,
+    ShardProgress,
     failed_indexes,
     job_pods,
     job_progress,
@@ -43,17 +43,19 @@ class JobsTrigger(PollingTrigger):
         super().__init__(assignment, poll_seconds, deadline)
         self.jobs, self.shards = jobs, shards
         self._resumed = False
-        self._names = {label_value(dataset.name): dataset.name for dataset in self.planned.cluster.datasets}
-        run = self.planned.run
+        self._names = {
+            label_value(dataset.name): dataset.name for dataset in self.assignment.cluster.datasets
+        }
+        run = self.assignment.run
         pods = f"{selector(run.campaign, run.name)},{DATASET}"
-        namespace = self.planned.cluster.namespace
+        namespace = self.assignment.cluster.namespace
         self._standstill = Standstill(namespace, pods, run.max_idle_hours)
         self._lost = LostNodes(namespace, pods, ours=bool(self.provider.marks))
-        self._writer = ProgressWriter(self.planned, self.log)
+        self._writer = ProgressWriter(self.assignment, self.log)
         self._ended: int | None = None
         self._noted = False
         self._start: tuple[float, int] | None = None
-        self._last: Progress | None = None
+        self._last: ShardProgress | None = None
         self._seen: dict[str, Any] = {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -83,7 +85,7 @@ class JobsTrigger(PollingTrigger):
         await self._writer.end()
 
     async def _outcome(
-        self, api: ApiClient, jobs: list[dict[str, Any]], progress: Progress
+        self, api: ApiClient, jobs: list[dict[str, Any]], progress: ShardProgress
     ) -> dict[str, Any] | None:
         if excess := self._excess(jobs):
             self.log.error("%s: the Jobs are stopped", excess)
@@ -92,7 +94,7 @@ class JobsTrigger(PollingTrigger):
         return {"finished": True} if progress.finished else await self._stuck(api, jobs, progress)
 
     async def _stuck(
-        self, api: ApiClient, jobs: list[dict[str, Any]], progress: Progress
+        self, api: ApiClient, jobs: list[dict[str, Any]], progress: ShardProgress
     ) -> dict[str, Any] | None:
         """Find what keeps pods from running, or from ending; give up when none has run for too long."""
         left = [job for job in jobs if not job_progress(job).finished]
@@ -113,7 +115,7 @@ class JobsTrigger(PollingTrigger):
         await self._stop_those(api, left)
         lasted = f"no pod has run for {self._standstill.seconds / 60:.0f} minutes: "
         why = found.why if found.hope <= Hope.LITTLE else lasted + found.why
-        return {"error": f"cluster {self.planned.cluster.name}: {why}", "final": True}
+        return {"error": f"cluster {self.assignment.cluster.name}: {why}", "final": True}
 
     async def _note(self, api: ApiClient, left: list[dict[str, Any]], ended: int) -> None:
         """Keep at a Job since when no pod runs: another triggerer may go on with the wait."""
@@ -149,16 +151,16 @@ class JobsTrigger(PollingTrigger):
 
         with passing_over(404, 422):  # gone, or ended meanwhile
             await BatchV1Api(api).patch_namespaced_job(
-                job["metadata"]["name"], self.planned.cluster.namespace, patch
+                job["metadata"]["name"], self.assignment.cluster.namespace, patch
             )
 
     async def _mine(self, api: ApiClient) -> list[dict[str, Any]]:
         """List the run's Jobs: a handful of objects."""
         from kubernetes_asyncio.client import BatchV1Api
 
-        run = self.planned.run
+        run = self.assignment.run
         found = await BatchV1Api(api).list_namespaced_job(
-            self.planned.cluster.namespace, label_selector=selector(run.campaign, run.name)
+            self.assignment.cluster.namespace, label_selector=selector(run.campaign, run.name)
         )
         plain = api.sanitize_for_serialization(found)["items"]
         return [job for job in plain if job["metadata"]["name"] in self.jobs]
@@ -167,19 +169,19 @@ class JobsTrigger(PollingTrigger):
         failed = Counter[str]()
         for job in jobs:
             failed[self._dataset(job)] += failed_indexes(job)
-        return self.planned.run.excess(failed, self.shards)
+        return self.assignment.run.excess(failed, self.shards)
 
     def _dataset(self, job: dict[str, Any]) -> str:
         label: str = job["metadata"]["labels"][DATASET]
         return self._names.get(label, label)
 
-    def _tell(self, progress: Progress) -> None:
+    def _tell(self, progress: ShardProgress) -> None:
         if progress == self._last:
             return
         self._last = progress
-        self.log.info("cluster %s: %s%s", self.planned.cluster.name, progress, self._rate(progress))
+        self.log.info("cluster %s: %s%s", self.assignment.cluster.name, progress, self._rate(progress))
 
-    def _rate(self, progress: Progress) -> str:
+    def _rate(self, progress: ShardProgress) -> str:
         now, through = time.monotonic(), progress.done + progress.failed
         if self._start is None:
             self._start = (now, through)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from higgsdemo.clusters import ClusterError, provider_of
-from higgsdemo.deadline import passed, too_late
+from higgsdemo.deadline import is_over, too_late
 from higgsdemo.run import ClusterRun
 from higgsdemo.triggers.cancelling import has_ended
 
@@ -43,11 +43,11 @@ class PollingTrigger(BaseTrigger):
 
     def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.assignment = assignment
+        self._document = assignment
         self.poll_seconds = poll_seconds
         self.deadline = deadline
-        self.planned = ClusterRun.read(assignment)
-        self.provider = provider_of(self.planned)
+        self.assignment = ClusterRun.read(assignment)
+        self.provider = provider_of(self.assignment)
         self._over = self._told = False
         self._warned = -TOLD_EVERY, ""
 
@@ -55,7 +55,7 @@ class PollingTrigger(BaseTrigger):
         """Return the trigger's class and arguments, from which the triggerer recreates it."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
-        return path, {"assignment": self.assignment, **arguments}
+        return path, {"assignment": self._document, **arguments}
 
     @abstractmethod
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ class PollingTrigger(BaseTrigger):
             except (ApiException, ClientError, ClusterError, OSError) as error:
                 before, refused = refused, getattr(error, "status", None) in REFUSED
                 hopeless = _final(error) or (refused and before)  # as were fresh credentials
-                if hopeless or clock() - last_answer > PATIENCE or passed(self.deadline):
+                if hopeless or clock() - last_answer > PATIENCE or is_over(self.deadline):
                     final = {"final": True} if hopeless and _lasts(error) else {}
                     return {"error": self._explain(error), **final}
                 failures += 1
@@ -124,7 +124,7 @@ class PollingTrigger(BaseTrigger):
         now = asyncio.get_running_loop().time()
         if why and why != self._warned[1] and now - self._warned[0] >= TOLD_EVERY:
             self._warned = now, why
-            self.log.warning("cluster %s: %s", self.planned.cluster.name, why)
+            self.log.warning("cluster %s: %s", self.assignment.cluster.name, why)
 
     async def on_kill(self) -> None:
         """Stop the Jobs when somebody has ended the task, unless the campaign releases them.
@@ -138,10 +138,10 @@ class PollingTrigger(BaseTrigger):
                 await asyncio.shield(stopping)
 
     async def _stop_if_ended(self) -> None:
-        name = self.planned.cluster.name
+        name = self.assignment.cluster.name
         try:
             async with asyncio.timeout(KILL_IN):
-                if self._told or self.planned.run.on_cancel == "release":
+                if self._told or self.assignment.run.on_cancel == "release":
                     return
                 if not await has_ended(self.task_instance):
                     return
@@ -154,10 +154,10 @@ class PollingTrigger(BaseTrigger):
 
     async def _out_of_time(self, api: ApiClient) -> dict[str, Any] | None:
         """Stop what the task waits for, and say so, when the run has no time left."""
-        if not passed(self.deadline):
+        if not is_over(self.deadline):
             return None
         await self.stop(api)
-        late = f"cluster {self.planned.cluster.name}: {too_late(self.planned.run)}"
+        late = f"cluster {self.assignment.cluster.name}: {too_late(self.assignment.run)}"
         return {"error": late, "final": True}
 
     def _explain(self, error: Exception) -> str:
@@ -168,7 +168,7 @@ class PollingTrigger(BaseTrigger):
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
         if isinstance(error, TimeoutError) and not str(error):
             cause = f"no answer in {ANSWER_IN:.0f} s"
-        return f"cluster {self.planned.cluster.name}: {cause}"
+        return f"cluster {self.assignment.cluster.name}: {cause}"
 
 
 def _asked_for(error: Exception) -> float:

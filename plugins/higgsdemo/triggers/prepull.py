@@ -27,10 +27,10 @@ class PrepullTrigger(PollingTrigger):
         super().__init__(assignment, poll_seconds, deadline)
         self.daemon_set = daemon_set
         self._ready = -1
-        run = self.planned.run
+        run = self.assignment.run
         component = "app.kubernetes.io/component=prepull"
         self._standstill = Standstill(
-            self.planned.cluster.namespace, f"{selector(run.campaign, run.name)},{component}", STALLED
+            self.assignment.cluster.namespace, f"{selector(run.campaign, run.name)},{component}", STALLED
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -42,7 +42,7 @@ class PrepullTrigger(PollingTrigger):
         """Compare the ready nodes with the expected ones; look at the pods when none makes progress."""
         from kubernetes_asyncio.client import AppsV1Api
 
-        namespace = self.planned.cluster.namespace
+        namespace = self.assignment.cluster.namespace
         daemon_set = await AppsV1Api(api).read_namespaced_daemon_set_status(self.daemon_set, namespace)
         metadata, status = daemon_set.metadata, daemon_set.status
         wanted, ready = status.desired_number_scheduled or 0, status.number_ready or 0
@@ -58,7 +58,7 @@ class PrepullTrigger(PollingTrigger):
         if found is None:
             return None
         if found.hope <= Hope.LITTLE:
-            return {"error": f"cluster {self.planned.cluster.name}: {found.why}"}
+            return {"error": f"cluster {self.assignment.cluster.name}: {found.why}"}
         self.log.warning("%d nodes are left out, their pods pull the image: %s", wanted - ready, found.why)
         return {"nodes": ready}
 
@@ -66,7 +66,7 @@ class PrepullTrigger(PollingTrigger):
         """Remove the DaemonSet: its pods would occupy the nodes in vain."""
         from kubernetes_asyncio.client import AppsV1Api
 
-        run = self.planned.run
+        run = self.assignment.run
         await AppsV1Api(api).delete_collection_namespaced_daemon_set(
-            self.planned.cluster.namespace, label_selector=selector(run.campaign, run.name)
+            self.assignment.cluster.namespace, label_selector=selector(run.campaign, run.name)
         )

@@ -23,8 +23,8 @@ LEFT_IN = 10.0  # s that a write may take
 class ProgressWriter:
     """Writes the latest document in a thread, so that a store that hangs blocks nothing."""
 
-    def __init__(self, planned: ClusterRun, log: Logger) -> None:
-        self.planned, self.log = planned, log
+    def __init__(self, assignment: ClusterRun, log: Logger) -> None:
+        self.assignment, self.log = assignment, log
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
         self._began = -LEFT_EVERY
@@ -55,7 +55,7 @@ class ProgressWriter:
             return False
         if not self._writing.done():
             if time.monotonic() - self._began >= LEFT_IN:
-                self._tell(f"no answer from {self.planned.run.output} in {LEFT_IN:.0f} s")
+                self._tell(f"no answer from {self.assignment.run.output} in {LEFT_IN:.0f} s")
             return True
         error = self._writing.exception()
         if error is None:
@@ -68,11 +68,11 @@ class ProgressWriter:
 
     def _tell(self, why: str) -> None:
         if not self._failed:
-            name = self.planned.cluster.name
+            name = self.assignment.cluster.name
             self.log.warning("the progress of cluster %s is not shown: %s", name, why)
         self._failed = True
 
     def _write(self, content: bytes) -> None:
-        run = self.planned.run
+        run = self.assignment.run
         store = ObjectStore(run.output, run.output_connection)  # anew each time: credentials expire
-        store.write(progress_key(self.planned.cluster.name), content)
+        store.write(progress_key(self.assignment.cluster.name), content)

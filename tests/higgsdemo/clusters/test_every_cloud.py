@@ -20,7 +20,7 @@ from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.clusters.tokens import HEADROOM
 from higgsdemo.kubernetes.labels import labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
-from higgsdemo.operators.created import note, noted
+from higgsdemo.operators.created import note, read_notes
 from higgsdemo.triggers.cluster import DeletionTrigger
 from localkube_server import indexed_job
 
@@ -190,7 +190,7 @@ def test_a_cluster_that_appears_only_after_the_first_look_is_deleted(cloud: Clou
     appearing.start()
     assert deleted(cloud.run()) == {"cluster_name": NAME}
     appearing.join()
-    assert (cloud.clusters(), noted()) == ([], [])
+    assert (cloud.clusters(), read_notes()) == ([], [])
 
 
 def test_a_creation_that_never_appears_is_not_waited_for_without_end(

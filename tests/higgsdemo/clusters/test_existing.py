@@ -13,7 +13,7 @@ from clouds.tasks import carry_out
 from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.kubernetes import requests
 from higgsdemo.kubernetes.requests import KubeError
-from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
+from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.run import ClusterRun
 from planned_runs import planned
 

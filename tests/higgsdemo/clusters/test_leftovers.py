@@ -16,7 +16,7 @@ from clouds.tasks import to_its_end
 from higgsdemo.campaign import parse_campaign
 from higgsdemo.clusters import provider_of
 from higgsdemo.clusters.leftovers import _places
-from higgsdemo.operators.created import note, noted
+from higgsdemo.operators.created import note, read_notes
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 from higgsdemo.operators.kept import keep, kept
 from localkube_server import Kube, Server, indexed_job
@@ -148,7 +148,7 @@ def test_what_only_a_conf_named_is_found_though_its_file_is_gone(server: Server)
     assert (leftover["cluster"], leftover["at"]["run"]["campaign"]) == ("conf-0", "vanished")
     assert removed(leftover, context(remove=True)) == {"cluster_name": "conf-0"}
     assert names(server) == {"theirs-0"}
-    assert noted() == []
+    assert read_notes() == []
 
 
 def test_each_project_of_a_connection_is_a_place_to_look() -> None:

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.kubernetes.progress import Progress, indexes, job_progress, progress_document, total_progress
+from higgsdemo.kubernetes.progress import (
+    ShardProgress,
+    indexes,
+    job_progress,
+    progress_document,
+    total_progress,
+)
 
 
 def job(total: int, per_pod: int, **status: Any) -> dict[str, Any]:
@@ -24,7 +30,7 @@ def test_compressed_indexes_are_read(compressed: str | None, expected: list[int]
 
 def test_a_job_without_a_status_is_all_pending() -> None:
     progress = job_progress(job(10, 3))
-    assert progress == Progress(total=10, done=0, failed=0, running=0, finished=False)
+    assert progress == ShardProgress(total=10, done=0, failed=0, running=0, finished=False)
     assert progress.pending == 10
 
 
@@ -35,13 +41,13 @@ def test_the_last_index_counts_only_the_shards_it_has() -> None:
 
 def test_running_pods_count_as_their_shards() -> None:
     progress = job_progress(job(10, 3, completedIndexes="0", failedIndexes="1", ready=2))
-    assert progress == Progress(total=10, done=3, failed=3, running=4, finished=False)
+    assert progress == ShardProgress(total=10, done=3, failed=3, running=4, finished=False)
 
 
 def test_a_failed_job_keeps_the_shards_it_has_done() -> None:
     conditions = [{"type": "Failed", "status": "True"}]
     progress = job_progress(job(4, 1, completedIndexes="0,2-3", failedIndexes="1", conditions=conditions))
-    assert progress == Progress(total=4, done=3, failed=1, running=0, finished=True)
+    assert progress == ShardProgress(total=4, done=3, failed=1, running=0, finished=True)
 
 
 def test_a_job_that_is_about_to_fail_has_not_finished() -> None:
@@ -53,9 +59,11 @@ def test_a_withdrawn_condition_does_not_end_a_job() -> None:
 
 
 def test_the_total_has_finished_when_all_its_parts_have() -> None:
-    ended = Progress(total=3, done=3, failed=0, running=0, finished=True)
-    running = Progress(total=5, done=1, failed=1, running=2, finished=False)
-    assert total_progress([ended, running]) == Progress(total=8, done=4, failed=1, running=2, finished=False)
+    ended = ShardProgress(total=3, done=3, failed=0, running=0, finished=True)
+    running = ShardProgress(total=5, done=1, failed=1, running=2, finished=False)
+    assert total_progress([ended, running]) == ShardProgress(
+        total=8, done=4, failed=1, running=2, finished=False
+    )
     assert total_progress([ended, ended]).finished
     assert str(running) == "1 of 5 shards done, 1 failed, 2 running, 1 pending"
 

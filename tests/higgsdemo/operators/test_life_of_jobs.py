@@ -18,7 +18,7 @@ from higgsdemo.clusters.base import Provider
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators import waiting as waits
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
-from higgsdemo.operators.clusters import CreateClusterOperator
+from higgsdemo.operators.cluster_life import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator

@@ -307,8 +307,8 @@ def test_what_is_damaged_is_told_and_all_else_is_shown(
     put(bucket, "spectrum.json", CHART)
     put(bucket, "summary.json", {"datasets": {HIGGS: {"shards": {"done": 1}}}})
     put(bucket, key, content)
-    planned = airflow_run(output=folder).planned
-    run = type(MERGED)(**vars(MERGED if merged else airflow_run()) | {"planned": planned})
+    planned = airflow_run(output=folder).assignments
+    run = type(MERGED)(**vars(MERGED if merged else airflow_run()) | {"assignments": planned})
     followers = Followers()
     seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
     assert f"/{key}" in str(seen.error)
@@ -409,4 +409,4 @@ def test_a_run_that_nobody_looks_at_is_not_read(bucket: Bucket, folder: str) -> 
 
 def test_before_the_plan_nothing_is_read() -> None:
     run = airflow_run()
-    assert Followers().look(type(run)(**vars(run) | {"planned": ()})) == Snapshot()
+    assert Followers().look(type(run)(**vars(run) | {"assignments": ()})) == Snapshot()

@@ -63,16 +63,12 @@ def test_results_in_the_bucket_and_jobs_in_the_cluster_make_the_counts() -> None
 
 def test_the_results_of_a_split_dataset_are_shared_out_as_its_jobs_say() -> None:
     run = airflow_run(tasks=WAITING | {"cluster.wait_for_jobs[0]": "deferred"})
+    datasets = {"datasets": run.assignments[1].cluster.datasets}
     parts = [
-        planned.model_copy(
-            update={
-                "cluster": planned.cluster.model_copy(update={"datasets": run.planned[1].cluster.datasets})
-            }
-        )
-        for planned in run.planned
+        one.model_copy(update={"cluster": one.cluster.model_copy(update=datasets)}) for one in run.assignments
     ]
     listed = {"kubecon-demo-0": {HIGGS: 3}, "kubecon-demo-1": {HIGGS: 10}}
-    split = type(run)(**vars(run) | {"planned": tuple(parts), "listed": listed})
+    split = type(run)(**vars(run) | {"assignments": tuple(parts), "listed": listed})
     one = {HIGGS: {"shards": {"done": 1}, "pods": {}}}
     jobs = {"kubecon-demo-0": one, "kubecon-demo-1": {HIGGS: {"shards": {"done": 6}, "pods": {}}}}
     now = time.time()
@@ -109,7 +105,7 @@ def test_before_shards_are_listed_there_is_no_total() -> None:
 
 def test_before_the_plan_there_are_stages_alone() -> None:
     run = airflow_run(tasks={"plan": "running"})
-    state = run_state(type(run)(**vars(run) | {"planned": ()}), Snapshot(), "")
+    state = run_state(type(run)(**vars(run) | {"assignments": ()}), Snapshot(), "")
     assert (state["clusters"], state["output"], state["total"]["total"]) == ([], None, None)
     assert [(stage["name"], stage["state"]) for stage in state["stages"]] == [("plan", "running")]
 

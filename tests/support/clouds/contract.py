@@ -13,7 +13,7 @@ from clouds.amazon import REGION, Amazon, paths
 from clouds.gate import Gate
 from clouds.google import PROJECT, Google
 from clouds.tasks import carry_out
-from higgsdemo.operators.clusters import CreateClusterOperator, DeleteClusterOperator
+from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.run import ClusterRun
 from planned_runs import planned
 

@@ -20,11 +20,11 @@ from higgsdemo.campaign.entries import (
 from higgsdemo.campaign.fields import Provider
 from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
 from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem
-from higgsdemo.campaign.overlap import repeated
+from higgsdemo.campaign.overlap import find_repeats
 from higgsdemo.campaign.providers import provider_options, unfit_options
 from higgsdemo.campaign.values import quantity
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.wording import given
+from higgsdemo.wording import quote
 
 PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
     "local": {
@@ -84,17 +84,17 @@ def resolve_clusters(
     """
     clusters: list[Cluster] = []
     problems: list[Problem] = []
-    values = _with_input(_merged(defaults, ClusterEntry()), storage)
-    shared, wrong = _found(split or (), ("datasets",), catalogue, values)
+    values = _with_input(_merge(defaults, ClusterEntry()), storage)
+    shared, wrong = _find(split or (), ("datasets",), catalogue, values)
     problems.extend(wrong)
     for position, entry in enumerate(mapping):
         path: Path = ("mapping", position)
-        values = provider_options(_merged(defaults, entry), position)
+        values = provider_options(_merge(defaults, entry), position)
         values = _with_input(values, storage)
         values["cores"] = values.get("cores") or cores_of(
             values.get("provider", "local"), values.get("flavor")
         )
-        datasets, lost = _found(entry.datasets or (), (*path, "datasets"), catalogue, values)
+        datasets, lost = _find(entry.datasets or (), (*path, "datasets"), catalogue, values)
         wrong = list(_unfit(values, path))
         wrong.extend(_unfit_to_share(entry, values, path) if split else _without_datasets(entry, path))
         if "provider" in values:
@@ -106,11 +106,11 @@ def resolve_clusters(
             name = cluster_name(entry, position)
             clusters.append(Cluster(**kept | {"name": name, "namespace": namespace, "datasets": datasets}))
     if not problems:
-        problems.extend(repeated(clusters, shared))
+        problems.extend(find_repeats(clusters, shared))
     return clusters, tuple(shared), problems
 
 
-def _found(
+def _find(
     references: Sequence[DatasetReference], path: Path, catalogue: Catalogue, values: dict[str, Any]
 ) -> tuple[list[DatasetRef], list[Problem]]:
     """Return the datasets of a cluster with these values."""
@@ -146,7 +146,7 @@ def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> 
             path,
             'needs the field "cores" (of a node), by which the datasets are split: '
             + (
-                f"the flavor {given(values['flavor'])} does not tell"
+                f"the flavor {quote(values['flavor'])} does not tell"
                 if "flavor" in values
                 else "nobody knows"
             ),
@@ -163,7 +163,7 @@ def _with_input(values: dict[str, Any], storage: Input) -> dict[str, Any]:
     return values | {"input": url, "input_connection": connection, "pod_endpoint": endpoint}
 
 
-def _merged(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
+def _merge(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
     """Return the defaults with the entry's values; a null restores the built-in default."""
     shared = defaults.model_dump(exclude_unset=True)
     own = entry.model_dump(exclude_unset=True, exclude={"name", "datasets"})
@@ -194,7 +194,7 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
         cores = cores_of("local", flavor)
         if cores is None:
             yield Problem(
-                (*path, "flavor"), f'is {given(flavor)}; with provider local it must be "local-<cores>"'
+                (*path, "flavor"), f'is {quote(flavor)}; with provider local it must be "local-<cores>"'
             )
             return
         resources = Resources(**values.get("resources", {}))
@@ -205,5 +205,5 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
                 usual = "" if resource in values.get("resources", {}) else " by default"
                 yield Problem(
                     (*path, "resources", resource),
-                    f"is {given(asked)}{usual}, which no node of flavor {flavor} has: it has {size}",
+                    f"is {quote(asked)}{usual}, which no node of flavor {flavor} has: it has {size}",
                 )

@@ -11,12 +11,12 @@ from higgsdemo import tasks
 from higgsdemo.links import ClusterLink
 from higgsdemo.operators.base import (
     TaskFailed,
-    assigned,
     check,
     end_of,
+    fail_in_words,
     other_run,
     provider_of,
-    told,
+    read_assignment,
 )
 from higgsdemo.operators.created import forget, is_noted, note
 from higgsdemo.operators.waiting import WaitingOperator
@@ -42,14 +42,14 @@ class CreateClusterOperator(WaitingOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on with the next part, or with the cluster that runs."""
         check(event)
-        return self._step(assigned(self.assignment), context)
+        return self._step(read_assignment(self.assignment), context)
 
     def _step(self, assignment: ClusterRun, context: Context) -> dict[str, Any]:
         from higgsdemo.clusters import Phase
         from higgsdemo.triggers.cluster import ClusterTrigger
 
         cluster = assignment.cluster
-        with told():
+        with fail_in_words():
             provider = provider_of(assignment)
             provider.create()
             state = provider.state()
@@ -86,7 +86,7 @@ class DeleteClusterOperator(WaitingOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Remove the record of a cluster that is gone; say who else works on one that stays."""
-        answer, assignment = check(event), assigned(self.assignment)
+        answer, assignment = check(event), read_assignment(self.assignment)
         name = assignment.cluster.name
         if others := answer.get("uses"):
             raise AirflowSkipException(f"cluster {name} stays: {', '.join(others)} uses it")

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localkube.controllers import job_rules, jobs
 from localkube.controllers.events import Events
-from localkube.controllers.job_rules import compress, expand
+from localkube.controllers.job_rules import compress, expand, index_of
 from localkube.controllers.jobs import JobController
 from localkube.objects.admission import Admission
+from localkube.objects.object import Key, Obj
 from localkube.objects.resources import RESOURCES
 from localkube.objects.store import Store
 from localkube_server import Kube, Server, container, eventually, indexed_job, job_ended
@@ -39,17 +41,38 @@ def pods(kube: Kube, namespace: str, job: str) -> list[Any]:
     return list(kube.core.list_namespaced_pod(namespace, label_selector=selector).items)
 
 
+def controlled(job: dict[str, Any]) -> tuple[Store, JobController, Key]:
+    """A store with a Job that has its first pods, and its controller."""
+    store = Store(lambda *_: None)
+    controller = JobController(store, Events(store), backoff=0.1)
+    key = store.create("jobs", Admission(RESOURCES["jobs"]).new(job, "n")).key("jobs")
+    controller.sync(key)
+    return store, controller, key
+
+
+async def test_a_round_looks_only_at_the_pods_that_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, controller, key = controlled(indexed_job("j", "true", 50))
+    looked_at: set[str] = set()
+
+    def noted(pod: Obj) -> int:
+        looked_at.add(pod.name)
+        return index_of(pod)
+
+    for module in (jobs, job_rules):
+        monkeypatch.setattr(module, "index_of", noted)
+    ended = store.update("pods", store.objects("pods")[7].with_status(phase="Succeeded"))
+    controller.sync(key)
+    assert looked_at == {ended.name}
+    assert store.existing(*key).at("status.succeeded") == 1
+
+
 @pytest.mark.parametrize("broken", [False, True])
 async def test_no_count_is_lost_when_the_next_pod_cannot_be_made_at_once(
     monkeypatch: pytest.MonkeyPatch, broken: bool
 ) -> None:
     letters = itertools.chain("bbbbb", "bbbbb", "ccccc")  # the second pod draws the name of the first
     monkeypatch.setattr(secrets, "choice", lambda _: next(letters))
-    store = Store(lambda *_: None)
-    controller = JobController(store, Events(store), backoff=0.1)
-    body = plain_job("j", "true", completions=2, parallelism=1)
-    key = store.create("jobs", Admission(RESOURCES["jobs"]).new(body, "n")).key("jobs")
-    controller.sync(key)
+    store, controller, key = controlled(plain_job("j", "true", completions=2, parallelism=1))
     first = store.update("pods", store.existing("pods", "n", "j-bbbbb").with_status(phase="Succeeded"))
     if broken:
         monkeypatch.setattr(JobController, "create_pod", None)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import DAG, Asset, Param, TriggerRule, task_group
+from airflow.sdk import DAG, Asset, Param, TriggerRule, get_parsing_context, task_group
 
 from higgsdemo import tasks
 from higgsdemo.campaign import Campaign
@@ -54,7 +54,8 @@ def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG
         _wire(campaign, spectrum_asset(dag_id))
     _leave_out_arrows_of_data(dag)
     # Last: every task made after it would get a copy, whose JSON Schemas Airflow checks again at each parse.
-    dag.params.update({name: Param(**schema) for name, schema in param_schemas(campaign).items()})
+    if get_parsing_context().task_id is None:  # tasks read the conf, and would check all of them twice
+        dag.params.update({name: Param(**schema) for name, schema in param_schemas(campaign).items()})
     return dag
 
 

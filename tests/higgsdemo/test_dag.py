@@ -123,6 +123,13 @@ def test_the_params_are_the_dags_alone(shipped: dict[str, Any]) -> None:
     assert shipped["params_of_tasks"] == ["remove"]  # of the janitor: one switch
 
 
+def test_a_task_is_spared_the_params_which_airflow_would_check_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = parse_campaign(VALID, "higgs.json")
+    assert "mapping" in build("higgs", campaign).params
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", "plan")
+    assert not build("higgs", campaign).params
+
+
 def test_parsing_imports_no_provider(shipped: dict[str, Any]) -> None:
     """Airflow itself reads what each provider offers, and imports a module of its standard provider."""
     assert [name for name in shipped["modules"] if name.startswith(HEAVY)] == []

@@ -101,7 +101,7 @@ class Sum:
         self._processed = 0
         self._bytes = 0
         self._counts: dict[str, NDArray[np.int64]] = {}
-        self._weights: dict[str, _Exact] | None = None  # None while every event weighs 1
+        self._weights: dict[str, _Exact] = {}
         self._squares: dict[str, _Exact] = {}
         self._weight_processed = Fraction(0)
         self._luminosity: dict[str, Fraction] = defaultdict(Fraction)
@@ -113,8 +113,11 @@ class Sum:
     def add(self, document: Document) -> None:
         """Add one result."""
         counts = {name: np.array(values, np.int64) for name, values in document.counts.items()}
-        self._add_weights(document, counts)
+        own = document.weights if isinstance(document, ResultDocument) else None  # else every event weighs 1
         _add(self._counts, counts)
+        _add(self._weights, _exact(own.sums) if own else counts)
+        _add(self._squares, _exact(own.squares) if own else counts)
+        self._weight_processed += Fraction(own.processed if own else document.processed)
         self.shards += 1
         self._computed += not document.test_mode
         self._processed += document.processed
@@ -127,21 +130,8 @@ class Sum:
         if document.lumi is not None and not document.test_mode:
             self._luminosity[document.lumi.stream] += Fraction(document.lumi.value)
 
-    def _add_weights(self, document: Document, counts: dict[str, NDArray[np.int64]]) -> None:
-        own = document.weights if isinstance(document, ResultDocument) else None
-        self._weight_processed += Fraction(document.processed if own is None else own.processed)
-        if own is None and self._weights is None:
-            return
-        if self._weights is None:  # so far every event has counted as one
-            self._weights, self._squares = (
-                {n: v.astype(object) for n, v in self._counts.items()} for _ in "ws"
-            )
-        _add(self._weights, counts if own is None else _exact(own.sums))
-        _add(self._squares, counts if own is None else _exact(own.squares))
-
     def total(self) -> DatasetSum:
         """Return the sum of what has been added so far."""
-        weighted = self._weights is not None
         return DatasetSum(
             shards=self.shards,
             computed=self._computed,
@@ -149,8 +139,8 @@ class Sum:
             counts={name: values.copy() for name, values in self._counts.items()},
             weights=WeightSum(
                 processed=float(self._weight_processed),
-                sums=_rounded(self._weights or self._counts),
-                squares=_rounded(self._squares if weighted else self._counts),
+                sums=_rounded(self._weights),
+                squares=_rounded(self._squares),
             ),
             luminosity={stream: float(value) for stream, value in sorted(self._luminosity.items())},
             bytes=self._bytes,
@@ -161,7 +151,7 @@ class Sum:
 
 
 _Exact = NDArray[Any]
-"""Integers or fractions."""
+"""Integers, or fractions once one was added."""
 
 
 def _add(total: dict[str, _Exact], part: Mapping[str, _Exact]) -> None:

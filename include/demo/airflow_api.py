@@ -96,6 +96,12 @@ class Airflow:
             if len(found) >= page["total_entries"] or not page["task_instances"]:
                 return found
 
+    def events(self, dag_id: str, run_id: str, event: str) -> int:
+        """How often a run's log has an event: running, deferred, success."""
+        query = {"dag_id": dag_id, "run_id": run_id, "event": event, "limit": 1}
+        entries: int = self._request("GET", "/api/v2/eventLogs", query=query).json()["total_entries"]
+        return entries
+
     def campaign(self, dag_id: str) -> dict[str, Any]:
         """Return a campaign and its latest runs, newest first, as its page shows them."""
         found: dict[str, Any] = self._request("GET", "/higgs/api/campaign", query={"dag_id": dag_id}).json()

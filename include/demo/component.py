@@ -49,6 +49,7 @@ def main(name: str, mark: str, version: str, *arguments: str) -> None:
     gc.disable()
     for module in NEEDED[name]:
         import_module(module)
+    gc.freeze()  # nor is it searched for among these later
     gc.enable()
     while not (Path(mark).exists() and Path(mark).read_text() == version):
         time.sleep(0.1)

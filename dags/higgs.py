@@ -4,8 +4,6 @@ The environment variable ``HIGGS_CONFIG`` names another folder, such as a Config
 repository. The DAG of a file that is gone, or no longer valid, remains until its runs have ended.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from airflow.sdk import get_parsing_context

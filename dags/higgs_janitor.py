@@ -1,7 +1,5 @@
 """The DAG that finds, and on request removes, what campaigns have left behind on clusters and clouds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from airflow.sdk import DAG, Param

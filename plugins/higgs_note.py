@@ -3,8 +3,6 @@
 Airflow's lists of runs show the note. One that a person has written stays.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

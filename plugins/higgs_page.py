@@ -4,8 +4,6 @@ Every component of Airflow imports this module, so it imports nothing of ours: t
 with the first request for it.
 """
 
-from __future__ import annotations
-
 from asyncio import to_thread
 from importlib import import_module
 from typing import Any

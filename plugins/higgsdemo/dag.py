@@ -9,8 +9,6 @@ The group is mapped over what ``plan`` returns, so a mapping given at the trigge
 clusters. A stage that a run leaves out is skipped, and the next one goes on as if it were done.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

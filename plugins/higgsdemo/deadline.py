@@ -5,8 +5,6 @@ task's start; a deadline alert notifies somebody, and stops nothing. So each tas
 something checks the clock itself, and cleanup, which does not, runs as after any failure.
 """
 
-from __future__ import annotations
-
 import time
 from datetime import datetime
 

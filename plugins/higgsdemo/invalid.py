@@ -5,8 +5,6 @@ DAG file, so one typing mistake would stop them all. A DAG that fails when it is
 its own location: the campaign's file.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from pathlib import Path

@@ -5,8 +5,6 @@ difference between the two is worth a look. The nodes' time is that of the pods,
 clusters.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, log10

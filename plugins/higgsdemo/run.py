@@ -4,14 +4,12 @@ The planned run travels through XCom, so it holds settings and names only: never
 that grows with the number of shards.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -111,7 +109,7 @@ class ClusterRun(BaseModel):
     cluster: Cluster
 
     @classmethod
-    def read(cls, document: Any) -> ClusterRun:
+    def read(cls, document: Any) -> Self:
         """Return what any version of the project has planned; fields that are not known here are passed over.
 
         :raises PlanError: when this version cannot go on with it.

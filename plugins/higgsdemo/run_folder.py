@@ -1,7 +1,5 @@
 """The keys of a run's folder in the output bucket: whoever writes or reads there has them from here."""
 
-from __future__ import annotations
-
 import re
 
 RECORD = "campaign.json"  # the resolved campaign

@@ -1,7 +1,5 @@
 """The tasks of a campaign's DAG, in their order: their ids and stages, and what people are told of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 

@@ -4,8 +4,6 @@ Nothing outside this package tells one provider from another. A provider's modul
 the clouds' libraries are heavy, and a campaign rarely needs them all.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from higgsdemo.clusters.base import BUSY, ClusterError, Phase, Provider, State, Unreachable

@@ -4,8 +4,6 @@ The node group can be made only once the control plane is active, and must be go
 takes some minutes. Both carry tags that name their campaign.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

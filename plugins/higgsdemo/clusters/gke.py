@@ -5,8 +5,6 @@ but found again by the cluster it works on, so that a repeated task, or cleanup,
 failure that it has not seen itself.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

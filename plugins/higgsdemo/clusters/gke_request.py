@@ -5,8 +5,6 @@ pods' emptyDir volumes on them. The demo of 2019 mounted the raw disk from the n
 needs no privilege, counts against the pod's limit, and is removed with the pod.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

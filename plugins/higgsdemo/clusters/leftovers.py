@@ -5,8 +5,6 @@ campaign with a run that is queued or running is therefore in use, its older run
 look finds those. What belongs to no campaign of this Airflow is a stranger's, and only told of.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 

@@ -4,8 +4,6 @@ It speaks HTTP to a server that an Airflow connection names, as the other provid
 server may also run on another machine.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import httpx

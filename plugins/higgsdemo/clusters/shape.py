@@ -4,8 +4,6 @@ The same shape is adopted; another is refused by naming the difference, since no
 nodes by accident, or to change a cluster that somebody works with.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ therefore asks for the current token, which is renewed before it expires; should
 nevertheless, whoever holds the client makes a new one.
 """
 
-from __future__ import annotations
-
 import time
 from abc import abstractmethod
 from collections.abc import Callable

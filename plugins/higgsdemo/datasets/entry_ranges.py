@@ -5,8 +5,6 @@ a boundary share no basket, so none is read twice. Only the directory, which lie
 and has some bytes for each basket, is read: kilobytes to a few megabytes of any file.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise

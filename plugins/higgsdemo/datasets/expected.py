@@ -6,8 +6,6 @@ its present parts again. A cluster without a list has submitted nothing; results
 list names are left where they are, and count once it has listed them.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable

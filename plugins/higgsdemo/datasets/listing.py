@@ -4,8 +4,6 @@ A listing is a chain of requests, each page naming the next, so several datasets
 lists wait on the worker's disk until they are joined in the order of the datasets.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

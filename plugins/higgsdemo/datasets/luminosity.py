@@ -8,8 +8,6 @@ sample share equally what these leave of the whole that the catalogue names (``s
 of the sample that it names, wherever they lie.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from functools import cache

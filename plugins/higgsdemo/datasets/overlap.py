@@ -1,7 +1,5 @@
 """Find files that a run would count twice, where only index files in buckets tell."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace

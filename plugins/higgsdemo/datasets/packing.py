@@ -1,7 +1,5 @@
 """How many shards a pod takes: one where files are large, more where making pods would take longer."""
 
-from __future__ import annotations
-
 from math import ceil
 
 from higgsdemo.campaign.model import Cluster

@@ -1,7 +1,5 @@
 """The catalogue of a run: that of its campaign, with what only the run knows of its datasets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from higgsdemo.catalogue import Catalogue, Dataset, load_catalogue

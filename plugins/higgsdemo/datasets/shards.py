@@ -5,15 +5,13 @@ meanwhile changes nothing, and XCom carries counts instead of 27,000 names. It i
 line: a list of a million shards takes no more memory than one of a thousand.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from pydantic import TypeAdapter
 
@@ -178,7 +176,7 @@ class Corrupt(NamedTuple):
     found: datetime | None
 
     @classmethod
-    def of(cls, output: ObjectStore) -> Corrupt:
+    def of(cls, output: ObjectStore) -> Self:
         """Read what the merge has left in the run's folder."""
         shards: dict[str, set[str]] = {}
         told = output.look_up(CORRUPT)

@@ -4,8 +4,6 @@ The demo's generator marks each file by the title of its tree, which stays with 
 the file's directory too, so two reads of some kilobytes, of one file per dataset, suffice.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -6,8 +6,6 @@ Jobs as clusters. The same listing and clusters always give the same pieces, so 
 finds every shard where it was.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, groupby

@@ -4,8 +4,6 @@ Every write is idempotent: an existing object is adopted when it is ours and the
 when it is not. A retried, cleared or repeated task therefore never doubles anything.
 """
 
-from __future__ import annotations
-
 import time
 from base64 import b64encode
 from collections import Counter

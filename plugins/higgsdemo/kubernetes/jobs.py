@@ -4,8 +4,6 @@ They are complete manifests as plain dictionaries, rendered from a run alone, so
 gives the same names and content: submitting again finds what exists.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The names and labels of everything of ours in a cluster, by which it is adopted, watched and removed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

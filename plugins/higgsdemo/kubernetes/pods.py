@@ -5,8 +5,6 @@ so three containers follow each other: ours stages in, CMSSW analyses the local 
 result. Only ours see credentials.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

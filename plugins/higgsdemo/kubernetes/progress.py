@@ -4,8 +4,6 @@ The condition of an Indexed Job does not tell: one failed index ends a Job as Fa
 succeeded, so shards are counted from ``completedIndexes`` and ``failedIndexes``.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

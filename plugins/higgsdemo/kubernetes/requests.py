@@ -1,7 +1,5 @@
 """Requests to a cluster's API: patient with one that is busy, with errors that people can act on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ and ``JOB_COMPLETION_INDEX`` and writes one result per shard below ``OUTPUT_URL`
 a bucket, such as that of 2019, runs between two containers of an image that can.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

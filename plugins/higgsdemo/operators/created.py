@@ -4,8 +4,6 @@ A file may change, or be deleted, while its run has clusters, and a conf may nam
 record is written before the request, so that a deletion knows of a cluster that is only about to appear.
 """
 
-from __future__ import annotations
-
 import secrets
 import time
 

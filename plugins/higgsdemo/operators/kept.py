@@ -3,8 +3,6 @@
 Airflow schedules nothing of a DAG that no file defines: its run would never end, nor would its clusters.
 """
 
-from __future__ import annotations
-
 import json
 
 from airflow.sdk import Variable

@@ -4,8 +4,6 @@ Whoever may write results may write these, and the page must survive any content
 and reported; what cannot be read for a while is shown as last seen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Self, TypeVar
 

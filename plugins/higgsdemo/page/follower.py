@@ -6,8 +6,6 @@ fetches only what it has not counted before. Once a run is merged, two files hav
 results there are.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """What the page knows of a run's folder in the bucket, as far as it has been read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The state of a run as the page and `watch` show it: from Airflow and the bucket."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping
 from statistics import median_low

@@ -4,8 +4,6 @@ The project does not know what such an analysis selects, so it scales no sample 
 makes a summary sees a campaign of datasets that belong to no group.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

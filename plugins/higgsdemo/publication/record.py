@@ -1,7 +1,5 @@
 """What the run's campaign.json says to those who come after `plan`, which writes it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter

@@ -1,7 +1,5 @@
 """Numbers as they are published: to six significant digits, more than any of them is known to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 

@@ -4,8 +4,6 @@ It is for people and programs that have only this file: counts are exact, names 
 limit, and all text from outside is printable and on one line.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from itertools import islice

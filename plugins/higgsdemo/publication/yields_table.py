@@ -1,7 +1,5 @@
 """The yields of a summary as text, for a terminal and a task's log."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from higgsdemo.physics.discovery import in_words

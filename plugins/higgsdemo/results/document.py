@@ -4,8 +4,6 @@ Results are in a bucket that others can write to, and come from any image that k
 document is checked completely before any of its counts is believed. What is refused is named in one line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 

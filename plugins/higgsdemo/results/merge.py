@@ -5,8 +5,6 @@ meanwhile. The sums are the same to the last bit whatever order or repeats the r
 (`higgsdemo.results.sums` adds exactly), and of a shard only its name and the time of its result are kept.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence

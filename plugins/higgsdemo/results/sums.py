@@ -4,8 +4,6 @@ Counts are integers. Seconds, luminosities and weights are added as fractions (e
 to a float once, at the end. The sums are saved for later tasks, such as the plot.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

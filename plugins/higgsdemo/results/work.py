@@ -1,7 +1,5 @@
 """What the pods of a run have done, according to their results, physics aside."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import inf
 

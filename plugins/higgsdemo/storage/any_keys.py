@@ -4,8 +4,6 @@ obstore lists several times as fast, but stops at the first key that it cannot n
 with "." or "..", or with a control character. The clouds' libraries take keys as they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any

@@ -6,8 +6,6 @@ requester pays, or name the KMS key that encrypts. Both clients, ours and the wo
 the same settings are written in two ways: as arguments, and as environment variables.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass, field, replace

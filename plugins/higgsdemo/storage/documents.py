@@ -3,8 +3,6 @@
 Their size is checked before they are read, then their content: each is either understood or refused in words.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from math import isfinite

@@ -3,8 +3,6 @@
 Airflow itself never talks to it: the connection's host is the one that pods see.
 """
 
-from __future__ import annotations
-
 from urllib.parse import quote
 
 from higgsdemo.run import Run

@@ -4,8 +4,6 @@ The hooks are more lenient. Amazon's takes a missing connection for an empty one
 and an empty one means the worker: keys of its environment, its instance's role, its kubeconfig.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from airflow.sdk import BaseHook

@@ -5,8 +5,6 @@ fsspec reads it where the extra packages fsspec-xrootd and xrootd are installed
 here and in the pods.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime

@@ -5,8 +5,6 @@ so when another triggerer has taken the trigger over, and a cleared task will so
 again. Work is therefore stopped only if the task's state says that it has ended.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from asgiref.sync import sync_to_async

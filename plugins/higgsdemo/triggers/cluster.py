@@ -1,7 +1,5 @@
 """Wait until a cluster is created; delete one, step by step, until it is gone."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import AsyncIterator

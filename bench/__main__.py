@@ -1,7 +1,5 @@
 """The command: `make bench-submit`, or `python -m bench submit --files 1000`."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

@@ -6,8 +6,6 @@ imports and the compilation of ROOT's C++ are left out. All must select the same
 in the environment that `make bench-analysis` makes, and are left out where they cannot be installed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

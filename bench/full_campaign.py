@@ -3,8 +3,6 @@
 Its clusters are reached as any cluster that is there already, by an Airflow connection with a kubeconfig.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import uuid

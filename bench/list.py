@@ -6,8 +6,6 @@ and writes the list of shards; the other is boto3's paginator over one prefix af
 away.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from urllib.parse import urlsplit

@@ -6,8 +6,6 @@ does slows all sizes alike; and it lists 5,000 of them. CPU time, that of the fi
 memory are of the server process.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import time

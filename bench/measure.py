@@ -4,8 +4,6 @@ The clock starts when every process has imported what it needs and is ready, so 
 work and not of how fast Python starts.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import resource
 import sys

@@ -6,8 +6,6 @@ list; then each cluster's files are counted and its Jobs submitted. The bucket h
 what stands for the clusters takes every object and keeps none: neither is counted.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import multiprocessing

@@ -5,8 +5,6 @@ Each cluster has a process that makes the Jobs of its index files in batches of 
 leaves a choice, this takes the faster one: it hands a batch over as objects, not as YAML text to be parsed.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby, islice

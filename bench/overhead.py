@@ -9,8 +9,6 @@ nothing, and trusts that a cluster is gone. A task costs about half a second and
 numbers count: this project waits for three seconds in the worker before it defers.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import shutil

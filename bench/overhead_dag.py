@@ -4,8 +4,6 @@ Three clusters side by side, each made, its image pulled, its files listed, one 
 The one-machine Kubernetes has no operators for its clusters, so these tasks ask its admin API.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

@@ -6,8 +6,6 @@ from the navigation on: until the first chart can be seen, and the slowest of al
 result is counted. The server has served the page before, but has not seen the run.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

@@ -6,8 +6,6 @@ read a DAG before; then with the same file that has the hooks which the project 
 is usual.
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 from collections.abc import Callable

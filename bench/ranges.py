@@ -6,8 +6,6 @@ at most 1.2 bytes for each that the needed branches hold. One process does all o
 work, not the pods that would share it.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path

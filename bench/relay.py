@@ -5,8 +5,6 @@ after an answer is the next request. It terminates TLS and begins it anew, so th
 head and body. A request costs it about 0.3 ms of CPU, for either way.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ssl

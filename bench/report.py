@@ -1,7 +1,5 @@
 """The tables: printed, and kept in `RESULTS.md` with the machine they were measured on."""
 
-from __future__ import annotations
-
 import io
 import os
 import platform

@@ -1,7 +1,5 @@
 """The services of `make demo`, for the benches that need a whole Airflow."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

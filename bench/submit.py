@@ -10,8 +10,6 @@ localkube answers in a millisecond or two. A genuine control plane takes longer:
 22 to 28 Jobs a second on Kubernetes 1.36, so both are compared again with every answer held back by 40 ms.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from itertools import product

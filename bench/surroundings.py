@@ -1,7 +1,5 @@
 """What a bench runs against: its own Airflow home, S3 server and localkube."""
 
-from __future__ import annotations
-
 import base64
 import json
 import logging

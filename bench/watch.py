@@ -5,8 +5,6 @@ trigger of `wait_for_jobs`, with all it asks of the API and of the bucket; the o
 2019: list all pods and all Jobs, one a file, and count them. Connecting is part of it, importing is not.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import time

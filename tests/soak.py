@@ -4,8 +4,6 @@ Every few seconds a part of Airflow, localkube, the S3 server or a pod ends as b
 must end with each of its shards counted once, and leave no cluster, and so no Job, and no process.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import random

@@ -1,7 +1,5 @@
 """The plugin is light to load, leads to the page where Airflow is, and serves it guarded."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from importlib import import_module

@@ -1,7 +1,5 @@
 """internals/reliability.md and security.md name tests that exist, each once, and that are never skipped."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """A loop over events in plain Python, lepton by lepton, as the rules are written."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 No test here can tell which it is. All of them share one namespace, which is removed at the end.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -3,8 +3,6 @@
 The authority: kubernetes.io/docs/reference/using-api/api-concepts ("API concepts" below), the API reference.
 """
 
-from __future__ import annotations
-
 import ssl
 from typing import Any
 

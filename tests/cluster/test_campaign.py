@@ -1,7 +1,5 @@
 """What this project does with a cluster, through its own operators and triggers."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 The authority: kubernetes.io/docs/concepts/architecture/garbage-collection ("Garbage collection" below).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

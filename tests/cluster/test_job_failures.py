@@ -3,8 +3,6 @@
 The authority: kubernetes.io/docs/concepts/workloads/controllers/job ("Job concepts" below).
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

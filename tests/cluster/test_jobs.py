@@ -1,7 +1,5 @@
 """Jobs. The authority: kubernetes.io/docs/concepts/workloads/controllers/job ("Job concepts" below)."""
 
-from __future__ import annotations
-
 import pytest
 from kubernetes.client.exceptions import ApiException
 

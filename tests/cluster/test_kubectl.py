@@ -3,8 +3,6 @@
 The authority: kubernetes.io/docs/reference/kubectl.
 """
 
-from __future__ import annotations
-
 import json
 
 import pytest

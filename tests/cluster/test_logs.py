@@ -1,7 +1,5 @@
 """Logs of containers: whole, their end, as they grow, and of the run before."""
 
-from __future__ import annotations
-
 from cluster.space import Space, soon
 
 

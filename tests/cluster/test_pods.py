@@ -3,8 +3,6 @@
 The authority: kubernetes.io/docs/concepts/workloads/pods, and the tasks below kubernetes.io/docs/tasks.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Quotas: how many objects a namespace may have, what its pods must ask for, how a campaign lives with it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """What the API takes, corrects and refuses of an object. The authority: the API reference."""
 
-from __future__ import annotations
-
 import base64
 from decimal import Decimal
 from typing import Any

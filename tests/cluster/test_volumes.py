@@ -1,7 +1,5 @@
 """Volumes. The authority: kubernetes.io/docs/concepts/storage/volumes ("Volumes" below)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Watches. The authority: kubernetes.io/docs/reference/using-api/api-concepts ("API concepts" below)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

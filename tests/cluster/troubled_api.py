@@ -4,8 +4,6 @@ An API in front of the cluster under test. It gives out kubeconfigs as a localku
 token that is good for a few requests, fails as it is told, and else passes on what it is asked.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any

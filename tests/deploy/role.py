@@ -4,8 +4,6 @@ The rules are those of the documentation: "Authorization", sections "Request att
 request verb".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple

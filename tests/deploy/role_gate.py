@@ -1,7 +1,5 @@
 """A cluster's API that lets its user do what a Role allows, and nothing else."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The rights that Airflow is given in a cluster: enough for a campaign, and not one more than it uses."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A real localkube and a real S3 server, each behind a proxy that injects faults, and a run on both."""
 
-from __future__ import annotations
-
 import json
 import ssl
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a fault of the Kubernetes API costs: tries where another may help, one clear line where none can."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a fault of the object store costs, for the tasks and for the pods."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Whatever an index file, a bucket's listing or a Job's status says, it is understood or refused in words."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

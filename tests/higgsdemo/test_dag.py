@@ -1,7 +1,5 @@
 """The DAGs as Airflow reads them: one for each campaign file, light to parse, and alone in their errors."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Where the buttons of a task lead."""
 
-from __future__ import annotations
-
 import json
 from types import SimpleNamespace
 from typing import Any

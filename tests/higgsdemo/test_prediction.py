@@ -1,7 +1,5 @@
 """What a run should take, and what it took."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Why a run has failed stands where people look: on its page, and in its note in Airflow."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

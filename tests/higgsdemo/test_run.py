@@ -1,7 +1,5 @@
 """What a run allows, and how it outlives an upgrade of the project in XCom and in the triggerer."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

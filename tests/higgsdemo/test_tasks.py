@@ -1,7 +1,5 @@
 """Every task says what it does, and a finished spectrum is an asset that other DAGs can wait for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """How often a real Airflow tries a task again that fails, or that something kills."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

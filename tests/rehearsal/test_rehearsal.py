@@ -1,7 +1,5 @@
 """A few files of every dataset of the full campaign on simulated nodes: its tasks, without Airflow around."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The rehearsal's S3 server answers as moto's does, whatever clients ask of it."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Runs as Airflow's database would tell them."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -5,8 +5,6 @@ and body if wanted), a broken answer, a slow one, or one that is changed on its 
 a real Kubernetes API, an S3 server or a GCS, which knows nothing of it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import ssl

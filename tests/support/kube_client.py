@@ -1,7 +1,5 @@
 """The official client of any Kubernetes cluster, with plain HTTP beside it for what the client hides."""
 
-from __future__ import annotations
-
 import ssl
 import time
 from collections.abc import Callable

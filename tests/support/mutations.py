@@ -1,7 +1,5 @@
 """ROOT files that were damaged on their way: each seed damages a file in one way, always the same."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Planned runs that the tests work with."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

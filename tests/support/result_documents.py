@@ -1,7 +1,5 @@
 """Result documents and a small catalogue, for the tests of what is made from them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

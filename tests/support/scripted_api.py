@@ -4,8 +4,6 @@ It stands in front of nothing. What it injects are the faults of networks and co
 server gives on demand; everything that talks to it is real.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence

@@ -1,7 +1,5 @@
 """An empty bucket of each kind of store, and Airflow connections to it: with keys, without, to nowhere."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterable

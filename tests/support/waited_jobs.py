@@ -1,7 +1,5 @@
 """Jobs as a scripted API gives them, and the wait for them from its begin to its event."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A valid campaign and a valid conf of its trigger, as they are and with damage done by hypothesis."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

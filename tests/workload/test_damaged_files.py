@@ -1,7 +1,5 @@
 """However a file was damaged, a pod says so or has the right result; it neither hangs nor grows."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

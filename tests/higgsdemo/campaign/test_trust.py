@@ -1,7 +1,5 @@
 """No conf of a trigger moves a credential, or costs what the file's author has not allowed."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

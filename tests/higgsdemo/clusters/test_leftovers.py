@@ -1,7 +1,5 @@
 """What is left over is found by its labels and removed; what is in use, or a stranger's, stays."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

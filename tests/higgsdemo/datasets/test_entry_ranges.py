@@ -1,7 +1,5 @@
 """Where files are cut: at cluster boundaries, and known from a few kilobytes of the file."""
 
-from __future__ import annotations
-
 import io
 from itertools import pairwise
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The results that count are those of the listed shards, and of these there are as many as are listed."""
 
-from __future__ import annotations
-
 import pytest
 
 from higgsdemo.datasets.expected import ExpectedShards

@@ -1,7 +1,5 @@
 """Datasets on servers that are open to everybody, cut into shards: listed without an Airflow connection."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

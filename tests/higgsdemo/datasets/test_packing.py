@@ -1,7 +1,5 @@
 """How many shards a pod takes on."""
 
-from __future__ import annotations
-
 import pytest
 
 from higgsdemo.datasets.packing import shards_per_pod

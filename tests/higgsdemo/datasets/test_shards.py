@@ -1,7 +1,5 @@
 """What a listing becomes: shards with names that are unique, safe, and the same each time."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable
 

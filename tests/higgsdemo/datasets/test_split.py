@@ -1,7 +1,5 @@
 """How shards are shared out: all of them, once, in order, and each cluster its part of the bytes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

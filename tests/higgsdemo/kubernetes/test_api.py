@@ -1,7 +1,5 @@
 """What we put into a cluster, on a real API server: nothing doubled, nothing of others touched."""
 
-from __future__ import annotations
-
 import copy
 import re
 import socket

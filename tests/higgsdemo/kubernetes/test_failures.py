@@ -1,7 +1,5 @@
 """A failed shard's reason, in one line, from what Kubernetes tells of its pod."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

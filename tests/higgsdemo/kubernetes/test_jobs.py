@@ -1,7 +1,5 @@
 """The manifests of a campaign, compared whole with files that people have read."""
 
-from __future__ import annotations
-
 import json
 import re
 import tracemalloc

@@ -1,7 +1,5 @@
 """Shards are counted from the status of Indexed Jobs, whose conditions say something else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

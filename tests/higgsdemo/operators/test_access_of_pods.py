@@ -1,7 +1,5 @@
 """How pods come to their buckets on a real cluster: by a Secret that cleanup removes, or by an identity."""
 
-from __future__ import annotations
-
 import json
 from types import SimpleNamespace
 from typing import Any

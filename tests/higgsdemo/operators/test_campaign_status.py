@@ -1,7 +1,5 @@
 """``campaign_status`` fails a run that tasks or results have failed, and no other."""
 
-from __future__ import annotations
-
 import json
 from types import SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """Clusters that still work are deleted only when somebody agrees, or nobody is there to ask."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """However a campaign and its trigger's conf are written, the run is planned or refused in one message."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """From submission to judgement on a real cluster, with real pods, of which some find no file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from threading import Thread

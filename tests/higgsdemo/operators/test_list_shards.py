@@ -1,7 +1,5 @@
 """The shards of a cluster, listed from real stores: all of them, none twice, and the rest reported."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """What the last tasks of a run leave in its folder, from results that lie in a bucket."""
 
-from __future__ import annotations
-
 import json
 import re
 from types import SimpleNamespace

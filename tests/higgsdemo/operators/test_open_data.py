@@ -1,7 +1,5 @@
 """The campaign on public data, task by task, from a web server with files of that layout to the summary."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from datetime import UTC, datetime

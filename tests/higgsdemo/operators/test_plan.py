@@ -1,7 +1,5 @@
 """``plan`` turns a campaign and a conf into an assignment a cluster, or says in a message why it cannot."""
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Why a run has failed stands at the top of its page, and in the card of a cluster that has failed alone."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_runs import airflow_run

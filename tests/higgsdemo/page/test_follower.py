@@ -1,7 +1,5 @@
 """A run's folder is read in the background, piece by piece, and each result once."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

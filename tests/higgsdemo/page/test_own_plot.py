@@ -1,7 +1,5 @@
 """The page of an analysis of one's own, in a real browser: its histograms, each with an axis of its own."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The significance of the Higgs boson on the page, in a real browser."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What the page and `watch` are told of a run, from Airflow's side and the bucket's side."""
 
-from __future__ import annotations
-
 import json
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """The page of a campaign of which not everything is analysed, in a real browser: it calls nothing none."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The numbers of the plot, as the page and `spectrum.json` have them."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """What pods are told of their buckets, out of Airflow connections."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

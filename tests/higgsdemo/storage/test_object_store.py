@@ -1,7 +1,5 @@
 """The object store on a real S3 server and on an emulator of GCS, reached through Airflow connections."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The wait for Jobs outlasts what passes by itself, renews what expires, and tells why it ends early."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

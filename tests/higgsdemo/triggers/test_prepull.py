@@ -1,7 +1,5 @@
 """The wait for the image goes on for as long as it comes to nodes, and ends when it can help no more."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What the wait for Jobs sees is left in the run's folder, for the page and the terminal."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket

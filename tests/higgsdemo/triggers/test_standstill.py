@@ -1,7 +1,5 @@
 """Where no pod can run, or none can end, the wait says why, and gives up when there is no hope left."""
 
-from __future__ import annotations
-
 import re
 import time
 from typing import Any

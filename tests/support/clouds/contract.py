@@ -1,7 +1,5 @@
 """GKE and EKS behind one face: what the tests of every provider ask of a cloud, or let it do."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, ClassVar, Protocol
 

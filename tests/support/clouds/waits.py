@@ -1,7 +1,5 @@
 """A wait for a Job that runs some seconds on a cloud's cluster, as a campaign waits for its own."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from typing import Any

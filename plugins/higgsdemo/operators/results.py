@@ -11,23 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from higgsdemo import run_folder
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import TaskFailed, fail_in_words, output_store, read_assignment
 from higgsdemo.run import ClusterRun, Run
-from higgsdemo.run_folder import (
-    CHART,
-    CORRUPT,
-    HEPDATA,
-    HISTOGRAMS,
-    RECORD,
-    SUMMARY,
-    SUMS,
-    WORKSPACE,
-    failures_key,
-    locate,
-    picture_key,
-    results_folder,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +92,7 @@ class MergeResultsOperator(ResultsOperator):
         with fail_in_words():
             store = output_store(assignments[0])
             expected = ExpectedShards.of(store, assignments)
-            record = self._believed(store, RECORD, RUN_RECORD) or RunRecord()
+            record = self._believed(store, run_folder.RECORD, RUN_RECORD) or RunRecord()
             merge, left_out = _merged(store, expected, assignments, record.planned)
             counts = expected.counts(assignments)
             sums, catalogue = merge.datasets, catalogue_of(assignments, merge.simulated)
@@ -136,12 +123,12 @@ class MergeResultsOperator(ResultsOperator):
                 predicted=record.predicted,
                 took=took(merge.work, [assignment.cluster for assignment in assignments]),
             )
-            store.write(SUMS, saved_sums(run.histograms).dump_json(sums))
-            store.write(CORRUPT, json.dumps(list(merge.corrupt)).encode())
-            store.write(CHART, json.dumps(numbers).encode())
+            store.write(run_folder.SUMS, saved_sums(run.histograms).dump_json(sums))
+            store.write(run_folder.CORRUPT, json.dumps(list(merge.corrupt)).encode())
+            store.write(run_folder.CHART, json.dumps(numbers).encode())
             for name, content in exports.items():
                 self.keep(store, assignments[0], name, content)
-            url = self.keep(store, assignments[0], SUMMARY, summary.to_json())
+            url = self.keep(store, assignments[0], run_folder.SUMMARY, summary.to_json())
         self.log.info("%s\n%s", url, yields_table(summary))
         self.log.info("What the run took:\n%s", account_table(summary.predicted, summary.took))
         return {
@@ -154,7 +141,7 @@ class MergeResultsOperator(ResultsOperator):
         """Return what the clusters' tasks have noted of failed shards."""
         from higgsdemo.publication.summary import FAILURES
 
-        keys = (failures_key(assignment.cluster.name) for assignment in assignments)
+        keys = (run_folder.failures_key(assignment.cluster.name) for assignment in assignments)
         return [failure for key in keys for failure in self._believed(store, key, FAILURES) or ()]
 
     def _believed(self, store: ObjectStore, key: str, kind: TypeAdapter[Content]) -> Content | None:
@@ -193,10 +180,10 @@ class PlotOperator(ResultsOperator):
             store = output_store(assignments[0])
             counts = ExpectedShards.of(store, assignments).counts(assignments)
             try:
-                sums = read_document(store, SUMS, saved_sums(run.histograms))
+                sums = read_document(store, run_folder.SUMS, saved_sums(run.histograms))
             except DamagedError as error:
                 raise TaskFailed(f"{error}; clear merge_results") from None
-            headline = read_document(store, SUMMARY, HEADLINE)
+            headline = read_document(store, run_folder.SUMMARY, HEADLINE)
         catalogue = catalogue_of(assignments, headline.note == SIMULATED)
         if run.histograms:
             figure = draw_own(add_up(sums, run.histograms, counts), run.campaign, catalogue.note)
@@ -204,7 +191,7 @@ class PlotOperator(ResultsOperator):
             figure = draw(normalise(sums, catalogue, counts), catalogue, headline.discovery)
         with fail_in_words():
             urls = [
-                self.keep(store, assignments[0], picture_key(run.histograms, ending), content)
+                self.keep(store, assignments[0], run_folder.picture_key(run.histograms, ending), content)
                 for ending, content in render(figure).items()
             ]
         self.log.info("the plot: %s", " ".join(urls))
@@ -226,9 +213,9 @@ def _merged(
         for dataset in sorted(
             {ref.name for assignment in assignments for ref in assignment.cluster.datasets}
         ):
-            for stored in store.list(results_folder(dataset)):
+            for stored in store.list(run_folder.results_folder(dataset)):
                 if stored.key not in expected:
-                    left_out.setdefault(dataset, []).append(locate(stored.key)[1])
+                    left_out.setdefault(dataset, []).append(run_folder.locate(stored.key)[1])
                 elif merge.wants(stored):
                     yield stored.key
 
@@ -253,7 +240,10 @@ def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any]
     from higgsdemo.publication.hepdata import submission
     from higgsdemo.publication.histograms import root_file
 
-    exports = {HISTOGRAMS: root_file(spectrum), HEPDATA: submission(spectrum, catalogue)}
+    exports = {
+        run_folder.HISTOGRAMS: root_file(spectrum),
+        run_folder.HEPDATA: submission(spectrum, catalogue),
+    }
     if workspace is not None:
-        exports[WORKSPACE] = json.dumps(workspace, indent=1).encode()
+        exports[run_folder.WORKSPACE] = json.dumps(workspace, indent=1).encode()
     return exports

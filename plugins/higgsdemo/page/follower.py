@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
+from higgsdemo import run_folder
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import CatalogueError
 from higgsdemo.datasets.expected import ExpectedShards
@@ -36,18 +37,6 @@ from higgsdemo.publication.spectra_plot import own_chart
 from higgsdemo.publication.summary import FAILURES
 from higgsdemo.results.document import MAX_BYTES
 from higgsdemo.results.merge import Merge
-from higgsdemo.run_folder import (
-    CHART,
-    RECORD,
-    SHARDS,
-    SUMMARY,
-    failures_key,
-    locate,
-    progress_key,
-    result_key,
-    results_folder,
-    shards_key,
-)
 from higgsdemo.storage.object_store import DamagedError, ObjectStore, StorageError, StoredObject
 from higgsdemo.wording import printable
 
@@ -153,14 +142,14 @@ class Follower:
         store = self._open_store(run)
         self._documents.faults = []
         folder = {stored.key: stored for stored in store.folder()}
-        jobs = self._documents.of_clusters(store, run.clusters, progress_key, PROGRESS)
+        jobs = self._documents.of_clusters(store, run.clusters, run_folder.progress_key, PROGRESS)
         seen = Snapshot(
             jobs={name: found for name, found in jobs.items() if found}, files=tuple(sorted(folder))
         )
         if run.merged and (merged := self._merged(store, folder, seen)):
             yield merged
             return
-        record = self._documents.read(store, folder.get(RECORD), RUN_RECORD)
+        record = self._documents.read(store, folder.get(run_folder.RECORD), RUN_RECORD)
         seen = replace(seen, account=account_of(record.predicted if record else None, None))
         noted = self._noted(store, run)
         listed = self._read_lists(run, store)
@@ -185,15 +174,15 @@ class Follower:
         self, store: ObjectStore, folder: Mapping[str, StoredObject], seen: Snapshot
     ) -> Snapshot | None:
         """Return what two files say of a merged run; None where one of them is missing or damaged."""
-        summary = self._documents.read(store, folder.get(SUMMARY), RUN_SUMMARY)
-        numbers = self._documents.read(store, folder.get(CHART), RUN_CHART)
+        summary = self._documents.read(store, folder.get(run_folder.SUMMARY), RUN_SUMMARY)
+        numbers = self._documents.read(store, folder.get(run_folder.CHART), RUN_CHART)
         if summary is None or numbers is None:
             return None
         return replace(of_merged(summary, numbers, seen), error=in_words(self._documents.faults))
 
     def _noted(self, store: ObjectStore, run: AirflowRun) -> list[dict[str, Any]]:
         """Return the failed shards noted by the clusters' waits; those of a present wait run again."""
-        noted = self._documents.of_clusters(store, run.clusters, failures_key, FAILURES)
+        noted = self._documents.of_clusters(store, run.clusters, run_folder.failures_key, FAILURES)
         return [
             failure.model_dump(mode="json", exclude_defaults=True) | {"cluster": name}
             for position, (name, failures) in enumerate(noted.items())
@@ -205,8 +194,12 @@ class Follower:
 
         :returns: whether all existing lists have been read.
         """
-        stored = {found.key: found for found in store.list(SHARDS)}
-        lists = {name: stored[shards_key(name)] for name in run.clusters if shards_key(name) in stored}
+        stored = {found.key: found for found in store.list(run_folder.SHARDS)}
+        lists = {
+            name: stored[run_folder.shards_key(name)]
+            for name in run.clusters
+            if run_folder.shards_key(name) in stored
+        }
         if any(lists.get(name) != known for name, (known, _) in self._lists.items()):
             self._merge, self._lists = Merge(ExpectedShards(), self._histograms), {}
         for name in lists.keys() - self._lists.keys():
@@ -233,7 +226,7 @@ class Follower:
             for cluster, datasets in expected.clusters.items()
             for dataset, shards in datasets.items()
             for shard in shards
-            if not self._merge.counted(result_key(dataset, shard))
+            if not self._merge.counted(run_folder.result_key(dataset, shard))
         )
 
     def _open_store(self, run: AirflowRun) -> ObjectStore:
@@ -250,7 +243,7 @@ class Follower:
         for dataset in sorted(datasets):
             if len(self._merge.shards.get(dataset, ())) == listed[dataset]:
                 continue
-            for stored in store.list(results_folder(dataset)):
+            for stored in store.list(run_folder.results_folder(dataset)):
                 if stored.key in self._merge.expected and self._merge.wants(stored):
                     yield stored.key
 
@@ -267,7 +260,11 @@ class Follower:
     def _now(self, run: AirflowRun, seen: Snapshot, noted: Iterable[dict[str, Any]], found: int) -> Snapshot:
         """Return the present picture; a shard with a result has not failed, whatever was noted before."""
         datasets = _datasets(run)
-        failures = (one for one in noted if not self._merge.counted(result_key(one["dataset"], one["shard"])))
+        failures = (
+            one
+            for one in noted
+            if not self._merge.counted(run_folder.result_key(one["dataset"], one["shard"]))
+        )
         return replace(
             seen,
             counted={name: len(self._merge.shards.get(name, ())) for name in datasets},
@@ -318,7 +315,7 @@ def _corrupt(merge: Merge) -> list[dict[str, Any]]:
     return [
         {"cluster": merge.expected.cluster(key), "dataset": dataset, "shard": shard, "reason": reason}
         for key, reason in merge.corrupt.items()
-        for dataset, shard in [locate(key)]
+        for dataset, shard in [run_folder.locate(key)]
     ]
 
 

@@ -1,20 +1,15 @@
 """The links of a task in Airflow: the campaign page, the plot, the bucket's and the cluster's console."""
 
-from __future__ import annotations
-
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from airflow.sdk import BaseHook, BaseOperatorLink
+from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink
 from airflow.sdk.configuration import conf
+from airflow.sdk.types import TaskInstanceKey
 
 from higgsdemo.run import ClusterRun, PlanError
 from higgsdemo.run_folder import picture_key
-
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
-    from airflow.sdk.types import TaskInstanceKey
 
 
 class PageLink(BaseOperatorLink):

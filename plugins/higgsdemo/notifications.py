@@ -4,15 +4,12 @@ They are imported when a run ends, not at every parsing. `plan` creates them onc
 that a misspelt class fails a run at its start and does not silence its end.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk import BaseNotifier, Context
 
 from higgsdemo.campaign.notifications import Notifications, Notifier
-
-if TYPE_CHECKING:
-    from airflow.sdk import BaseNotifier, Context
 
 
 class NotifierError(ValueError):

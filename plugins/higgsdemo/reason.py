@@ -1,15 +1,9 @@
 """Why a task has failed, kept with it in Airflow: its log is many clicks away from the run's page."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException
 
 from higgsdemo.wording import LONGEST_MESSAGE, ExplainedError, printable
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 REASON = "reason"  # key of the task's XCom, which Airflow drops when the task runs again
 LONGEST_REASON = 4000  # characters

@@ -4,15 +4,10 @@ Airflow counts each start of a task as a try, including those that ended because
 machine did. If every other try is killed, one task in sixteen would use up four that way.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from airflow.sdk import RetryDecision, RetryPolicy
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
+from airflow.sdk import Context, RetryDecision, RetryPolicy
 
 ERRORS = 4  # of its own, after which a task is given up
 FAILED = "failed_tries"  # key of the task's own store, which its tries share

@@ -1,13 +1,11 @@
 """``choose_cleanup``, ``keep`` and ``campaign_status``: how a run ends."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
 from higgsdemo import tasks
 from higgsdemo.kubernetes.labels import DATASET, PART_OF, PROJECT, selector
@@ -16,10 +14,6 @@ from higgsdemo.operators.kept import drop, key_of
 from higgsdemo.reason import REASON, cause
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
-
 
 DELETE, KEEP = "Delete the clusters", "Keep them"
 MOST_CAUSES = 10  # that are told

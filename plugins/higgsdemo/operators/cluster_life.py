@@ -1,10 +1,9 @@
 """``create_cluster`` and ``delete_clusters``: a cluster's life, without holding a worker."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import tasks
@@ -21,9 +20,6 @@ from higgsdemo.operators.base import (
 from higgsdemo.operators.created import forget, is_noted, note
 from higgsdemo.operators.waiting import WaitingOperator
 from higgsdemo.run import ClusterRun
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 
 class CreateClusterOperator(WaitingOperator):

@@ -1,15 +1,10 @@
 """The credentials of a run: checked by ``plan`` before anything is created, and given to pods."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from higgsdemo.campaign import Campaign, Cluster
 from higgsdemo.operators.base import TaskFailedForGood
-
-if TYPE_CHECKING:
-    from higgsdemo.campaign import Campaign, Cluster
-    from higgsdemo.run import Run
+from higgsdemo.run import Run
 
 NOBODY = (
     "it has no keys of its own, and would be whoever Airflow's workers are: give it some, or name it in the "

@@ -1,15 +1,12 @@
 """``prepull_image``: the run's image on every node before the first pod needs it."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from airflow.sdk import Context
 
 from higgsdemo import tasks
 from higgsdemo.operators.base import check, connect, end_of, fail_in_words, provider_of, read_assignment
 from higgsdemo.operators.waiting import WaitingOperator
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 
 class PrepullImageOperator(WaitingOperator):

@@ -1,15 +1,11 @@
 """How much of a campaign its spectra show: the computed part of its shards."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from higgsdemo.catalogue import Catalogue
-    from higgsdemo.physics.exposure import Exposure
-    from higgsdemo.results.sums import DatasetSum
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.exposure import Exposure
+from higgsdemo.results.sums import DatasetSum
 
 GENERATOR_WEIGHT = "genWeight"
 """The branch that data never have."""

@@ -9,20 +9,14 @@ A minimizer can stop far from the minimum and report success. So Minuit starts f
 numbers count only if none of the fits has seen a lower point.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.workspace import NoFitError, workspace
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from higgsdemo.catalogue import Catalogue
-    from higgsdemo.physics.normalisation import Spectrum
-
 
 _EXACT = 1e-4
 """Precision of -2 ln λ: at 3 standard deviations 1e-4 / (2 × 3) changes no digit that is shown."""

@@ -6,19 +6,14 @@ year, times the part of its streams' luminosity which the computed data shards s
 is scaled to the whole luminosity: it predicts all the data.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import fsum
-from typing import TYPE_CHECKING
 
+from higgsdemo.catalogue import Catalogue
 from higgsdemo.datasets.luminosity import ROUNDED, UB_A_PB
 from higgsdemo.results.document import CHANNELS
-
-if TYPE_CHECKING:
-    from higgsdemo.catalogue import Catalogue
-    from higgsdemo.results.sums import DatasetSum
+from higgsdemo.results.sums import DatasetSum
 
 
 @dataclass(frozen=True)

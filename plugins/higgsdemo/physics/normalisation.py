@@ -18,19 +18,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from math import fsum, hypot, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from higgsdemo.catalogue import Catalogue, Sample
 from higgsdemo.physics.coverage import Coverage, computed_shards, lacking_branches
 from higgsdemo.physics.exposure import Exposure, exposures
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 from higgsdemo.results.sums import DatasetSum, SumsByDataset, WeightSum
-
-if TYPE_CHECKING:
-    from higgsdemo.catalogue import Catalogue, Sample
 
 GROUPS = ("data", "higgs", "zz", "dy", "ttbar")
 WINDOW = (121.0, 130.0)

@@ -13,20 +13,15 @@ The fit uses the bins from 109 to 160 GeV, nearest to the 110 to 160 GeV of the 
 spectrum (CMS, Phys. Lett. B 716 (2012) 30).
 """
 
-from __future__ import annotations
-
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from higgsdemo.physics.normalisation import GROUPS
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.normalisation import GROUPS, Spectrum
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
-
-if TYPE_CHECKING:
-    from higgsdemo.catalogue import Catalogue
-    from higgsdemo.physics.normalisation import Spectrum
 
 FIT_RANGE = (109.0, 160.0)
 """The fitted masses in GeV, at edges of bins."""

@@ -4,23 +4,19 @@
 thousands of results.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from hist.intervals import poisson_interval
 from numpy.typing import NDArray
 
+from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.exposure import told_beyond
 from higgsdemo.physics.normalisation import WINDOW, Spectrum
 from higgsdemo.publication.plot import BACKGROUNDS, luminosity_text
 from higgsdemo.publication.rounding import round_all
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
-
-if TYPE_CHECKING:
-    from higgsdemo.catalogue import Catalogue
 
 STACK = (*BACKGROUNDS, "higgs")
 """The simulated groups from the bottom of the stack up."""

@@ -4,27 +4,21 @@ The file is a submission in one piece (https://hepdata-submission.readthedocs.io
 about the whole, the others one table each. They are written as JSON, which is YAML, too.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from hist.intervals import poisson_interval
 
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.exposure import Exposure
+from higgsdemo.physics.normalisation import Histogram, Spectrum
 from higgsdemo.publication.plot import ENERGY_TEV, coverage_text
 from higgsdemo.publication.rounding import round_number
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from higgsdemo.catalogue import Catalogue
-    from higgsdemo.physics.exposure import Exposure
-    from higgsdemo.physics.normalisation import Histogram, Spectrum
-
 
 _FINAL_STATES = {"4mu": "4 muons", "4e": "4 electrons", "2e2mu": "2 electrons 2 muons", "all": "4 leptons"}
 _LABELS = {

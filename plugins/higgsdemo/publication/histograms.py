@@ -4,17 +4,12 @@ It holds a TH1D for each group with processed events, by year and channel: `2012
 squared weights as ROOT keeps them (fSumw2), and in `all` their sum over the years, and over the channels too.
 """
 
-from __future__ import annotations
-
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import uproot
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from higgsdemo.physics.normalisation import Groups, Histogram, Spectrum
+from higgsdemo.physics.normalisation import Groups, Histogram, Spectrum
 
 ALL = "all"
 

@@ -176,8 +176,8 @@ def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
         raise CatalogueError(
             f"there is no catalogue {quote(name)}{did_you_mean(name, names)} (there are {', '.join(names)})"
         )
-    files = sorted((root / name).iterdir())
-    return _read(root / name, tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files))
+    stats = [file.stat() for file in sorted((root / name).iterdir()) if file.exists()]
+    return _read(root / name, tuple((stat.st_mtime_ns, stat.st_size) for stat in stats))
 
 
 @lru_cache(maxsize=16)

@@ -1,5 +1,6 @@
 """The catalogue of datasets and samples, and the errors of one that is wrong."""
 
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -40,6 +41,13 @@ def test_the_campaign_has_68_datasets_of_21_samples_and_26920_files(cms: Catalog
         "ttbar": 2,
     }
     assert (cms.note, cms.luminosity_pb) == (None, {2011: 2330.0, 2012: 11580.0})
+
+
+def test_a_catalogue_is_read_once_and_again_when_it_has_changed(copied: Path) -> None:
+    first, heading = load_catalogue("mine", copied), copied / "mine" / "catalogue.json"
+    assert load_catalogue("mine", copied) is first
+    heading.write_text(json.dumps(json.loads(heading.read_text()) | {"title": "Another one"}))
+    assert load_catalogue("mine", copied).title == "Another one"
 
 
 def test_a_dataset_knows_its_sample(cms: Catalogue) -> None:

@@ -26,6 +26,13 @@ def message(path: Path) -> str:
     return str(refused.value).removeprefix(str(path))
 
 
+def test_a_campaign_comes_with_its_clusters_and_a_changed_copy_with_others(repository: Path) -> None:
+    campaign = load_campaign(repository / "include/config/demo-local.json")
+    assert "resolved" in vars(campaign)
+    others = campaign.model_copy(update={"namespace": "other"}).clusters()
+    assert {cluster.namespace for cluster in others} == {"other"} != {campaign.clusters()[0].namespace}
+
+
 def test_the_list_of_the_original_loads_without_edits(written) -> None:
     names = list(load_catalogue("cms-higgs").datasets)
     original = [

@@ -93,7 +93,6 @@ def run(options: argparse.Namespace, supervision: Supervision, console: Console)
     conf = parse_conf(options.conf)
     apply_conf(campaign, conf)
     with view_for(console) as view:
-        view.say("Starting Airflow, an S3 server and localkube ...")
         try:
             with supervision.in_use():
                 bring_up(supervision, campaign, view.say)

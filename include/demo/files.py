@@ -1,12 +1,27 @@
 """Small files of the local services: written whole, for their owner alone, and read with clear errors."""
 
+import fcntl
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 Content = TypeVar("Content")
+
+
+@contextmanager
+def locked(path: Path, wait: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Keep others from what the lock file stands for; call `wait` when somebody else has it."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            wait()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_private(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import httpx
@@ -31,12 +32,17 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: 
         results when it ends.
     :raises ServiceError, DataError: when that fails.
     """
-    with supervision.alone(), ports_to_choose():
+    theirs = "Another command starts or stops these services: waiting ..."
+    with supervision.alone(lambda: say(theirs)), ExitStack() as until_up:
         fresh = not supervision.states()
+        if fresh:
+            busy = "Another checkout starts its services: waiting until they have their ports ..."
+            until_up.enter_context(ports_to_choose(lambda: say(busy)))
         went_down = with_data and supervision.session_file.exists()  # `stop` removes it
         known = supervision.settings.s3_url
         began = datetime.now(UTC)
         if fresh:
+            say("Starting Airflow, an S3 server and localkube ...")
             supervision.start_supervisor()
         try:
             _bring_up(supervision, campaign, say, with_data)

@@ -1,18 +1,18 @@
 """The TCP ports of the local services: the usual ones, or others where somebody else listens on them."""
 
-import fcntl
 import os
 import random
 import socket
 import tempfile
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Container
+from contextlib import AbstractContextManager
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from demo.files import locked
 from higgsdemo.wording import quote
 
 HOST, ALL_HOSTS = "127.0.0.1", "0.0.0.0"
@@ -39,12 +39,9 @@ class Ports(BaseModel):
         return self.model_copy(update=chosen)
 
 
-@contextmanager
-def ports_to_choose() -> Iterator[None]:
+def ports_to_choose(wait: Callable[[], object] = lambda: None) -> AbstractContextManager[None]:
     """Keep this user's other checkouts from choosing ports until the ones chosen here are in use."""
-    with Path(tempfile.gettempdir(), f"higgs-demo-{os.getuid()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(Path(tempfile.gettempdir(), f"higgs-demo-{os.getuid()}.lock"), wait)
 
 
 def check_address(name: str, host: str) -> None:

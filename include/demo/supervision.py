@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from configparser import RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from demo.files import write_private
+from demo.files import locked, write_private
 from demo.images import workload_images
 from demo.services import SERVICES, airflow_environment
 from demo.session import Session, is_alive
@@ -168,12 +168,9 @@ class Supervision:
             return f"  (there is no {path})"
         return "\n".join(f"  {line}" for line in text.splitlines()[-lines:]) or f"  ({path} is empty)"
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, wait: Callable[[], object] = lambda: None) -> contextlib.AbstractContextManager[None]:
         """Keep others from starting or stopping the same services while this context lasts."""
-        with (self.settings.state / "start.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.settings.state / "start.lock", wait)
 
     def migrate_database(self) -> None:
         """Make or upgrade Airflow's database, unless these very dependencies already did.

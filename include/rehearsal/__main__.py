@@ -79,7 +79,6 @@ def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
     supervision = Supervision(Settings.load(state))
     components = Components(supervision)
     with view_for(Console(highlight=False)) as view:
-        view.say("Starting Airflow, an S3 server with the names of all files, and localkube ...")
         try:
             with supervision.in_use(), components.watched():
                 bring_up(supervision, campaign, view.say, with_data=False)

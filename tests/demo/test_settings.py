@@ -178,15 +178,16 @@ def test_airflow_reaches_the_local_services_by_two_connections(tmp_path: Path) -
 
 
 def test_two_checkouts_choose_their_ports_one_after_the_other() -> None:
-    chose = threading.Event()
+    chose, waits = threading.Event(), threading.Event()
 
     def other() -> None:
-        with ports_to_choose():
+        with ports_to_choose(waits.set):
             chose.set()
 
     with ports_to_choose():
         waiting = threading.Thread(target=other)
         waiting.start()
-        assert not chose.wait(0.3)
+        assert waits.wait(10)
+        assert not chose.is_set()
     assert chose.wait(10)
     waiting.join()

@@ -33,7 +33,6 @@ class RunOptions(Model):
         title="Run name",
         description="Names the run's jobs and its folder in the output bucket; made from the start time when "
         "left out. Give the name of an earlier run, with *resume*, to finish it.",
-        examples=["rerun-2"],
     )
     stages: list[StageChoice] = Field(
         list(STAGES),

@@ -1,25 +1,22 @@
 """The trigger form of a campaign's DAG: one Airflow Param for each key of the conf.
 
-Airflow validates a trigger's conf by these schemas, and its form chooses an input by them: a drop-down for an
-enum, a multi-select for an array with examples, a JSON editor for an array of objects (`items` must say so
-itself, not by reference).
+Airflow's form chooses an input by these schemas: a drop-down for an enum, a multi-select for an array with
+examples, a JSON editor for an object or an array of objects. It stars what may not be null, and silently
+raises a number to its minimum. Airflow refuses with the whole schema, `plan` with a sentence: so the schemas
+hold little more than types.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from higgsdemo.campaign.entries import ClusterEntry
-from higgsdemo.campaign.model import Campaign, Storage
+from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.override import RunOptions
 from higgsdemo.campaign.resolve import cluster_name
 from higgsdemo.tasks import STAGES
 
 _WORK = ("mapping", "max_shards", "read", "shard_events", "image", "stage_in_image", "storage")
-_FOR_READERS = ("title", "description", "examples", "default")
 _OF_THE_RUN = "This run"
-_OF_THE_CAMPAIGN = "Instead of what the campaign's file says; what is left empty is as in the file"
+_OF_THE_CAMPAIGN = "Changes to the campaign file for this run"
 
 
 def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
@@ -36,9 +33,23 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
     schemas["stage_in_image"] = _nullable(fields["stage_in_image"]) | {"default": campaign.stage_in_image}
     schemas["read"] = _choice(fields["read"]) | {"default": campaign.read}
     schemas["shard_events"] = _nullable(fields["shard_events"]) | {"default": campaign.shard_events}
-    schemas["storage"] = _storage() | {"default": document["storage"]}
-    schemas["mapping"] = _mapping(campaign) | {"default": document["mapping"]}
+    schemas["storage"] = {
+        "type": "object",
+        "title": "Storage",
+        "description": "Where shards are read and results are written; replaces the fields it names.",
+        "default": document["storage"],
+    }
+    schemas["mapping"] = {
+        "type": "array",
+        "title": "Mapping",
+        "description": "The clusters, each with the datasets it runs; replaces the whole list.",
+        "items": {"type": "object"},
+        "default": document["mapping"],
+    }
     for name, schema in schemas.items():
+        if isinstance(schema["type"], str):
+            schema["type"] = [schema["type"], "null"]
+        schema.pop("minimum", None)
         schema["section"] = _OF_THE_RUN if name in RunOptions.model_fields else _OF_THE_CAMPAIGN
         # The form draws boxes around code, which overlap the lines above and below.
         schema["description_md"] = schema.pop("description").replace("`", "*")
@@ -73,47 +84,3 @@ def _nullable(field: dict[str, Any]) -> dict[str, Any]:
 
 def _choice(field: dict[str, Any]) -> dict[str, Any]:
     return {**field, "type": ["string", "null"], "enum": [*field["enum"], None]}
-
-
-def _storage() -> dict[str, Any]:
-    """Let storage name only the fields it replaces, and null what it leaves out."""
-    properties = Storage.model_json_schema()["properties"]
-    loose = {name: _nullable(schema) for name, schema in properties.items()}
-    for schema in loose.values():
-        schema["type"] = ["string", "null"]
-    return {
-        "type": ["object", "null"],
-        "title": "Storage",
-        "description": "Where shards are read and results are written; replaces the fields it names.",
-        "properties": loose,
-        "additionalProperties": False,
-    }
-
-
-def _mapping(campaign: Campaign) -> dict[str, Any]:
-    schema = _bare(TypeAdapter(list[ClusterEntry]).json_schema(by_alias=True))
-    return {
-        "type": ["array", "null"],
-        "title": "Mapping",
-        "description": "The clusters, each with the datasets it runs; replaces the whole list.",
-        "minItems": 1,
-        "items": {
-            "type": "object",
-            **({} if campaign.datasets else {"required": ["datasets"]}),
-            **schema["items"],
-        },
-        "$defs": schema["$defs"],
-    }
-
-
-def _bare(schema: Any) -> Any:
-    """Leave out what the JSON editor never shows: Airflow stores the params again with every task."""
-    if isinstance(schema, list):
-        return [_bare(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _bare(value)
-        for key, value in schema.items()
-        if key not in _FOR_READERS or isinstance(value, dict)  # an object is a property of that name
-    }

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from higgsdemo.campaign import (
     Campaign,
+    CampaignError,
     RunOptions,
     apply_conf,
     config_files,
@@ -62,6 +63,7 @@ def test_the_form_can_pick_an_input_for_every_param(campaign: Campaign) -> None:
     for schema in schemas.values():
         assert {"title", "description_md", "section", "type"} <= set(schema)
         assert "anyOf" not in schema
+        assert "null" in schema["type"]  # the form stars what may not be empty
     assert schemas["stages"]["examples"] == ["create", "prepare", "submit", "cleanup"]
     assert schemas["clusters"]["examples"] == [cluster.name for cluster in campaign.clusters()]
     assert schemas["mapping"]["items"]["type"] == "object"
@@ -90,18 +92,14 @@ def test_a_good_value_passes(campaign: Campaign, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("mapping", []),
-        ("mapping", [{"name": "a", "datasets": []}]),
-        ("mapping", [{"datasets": ["x"], "node": 1}]),
-        ("mapping", [{"datasets": ["x"], "nodes": 0}]),
-        ("storage", {"inputs": "s3://bucket"}),
-        ("storage", {"input": "http://bucket"}),
+        ("mapping", "all"),
+        ("mapping", [1]),
+        ("storage", "s3://bucket"),
         ("stages", []),
         ("stages", ["submits"]),
-        ("max_shards", 0),
+        ("max_shards", "x"),
         ("cleanup", "all"),
         ("read", "lazily"),
-        ("shard_events", 0),
         ("image", "not an image"),
         ("run_name", "-"),
         ("resume", "yes"),
@@ -110,3 +108,25 @@ def test_a_good_value_passes(campaign: Campaign, name: str, value: Any) -> None:
 def test_a_bad_value_is_refused_at_the_trigger(campaign: Campaign, name: str, value: Any) -> None:
     with pytest.raises(ParamValidationError):
         Param(**param_schemas(campaign)[name]).resolve(value)
+
+
+@pytest.mark.parametrize(
+    ("conf", "told"),
+    [
+        (
+            {"mapping": [{"datasets": ["x"], "node": 1}]},
+            'mapping[0] has no field "node"; did you mean "nodes"',
+        ),
+        ({"storage": {"inputs": "s3://bucket"}}, 'storage has no field "inputs"; did you mean "input"'),
+        ({"max_shards": -3}, "max_shards is -3; it must be"),
+        ({"mapping": []}, "mapping is empty"),
+    ],
+)
+def test_what_the_form_lets_pass_is_refused_in_a_sentence(
+    campaign: Campaign, conf: dict[str, Any], told: str
+) -> None:
+    for name, value in conf.items():
+        Param(**param_schemas(campaign)[name]).resolve(value)
+    with pytest.raises(CampaignError) as refused:
+        apply_conf(campaign, conf)
+    assert told in str(refused.value)

@@ -149,18 +149,10 @@ class PlainView:
             if text not in self._why:
                 self.say(text)
         self._why = why(state)
-        (then, told), shards, ended = self._told, sentence(state["total"]), state["run"]["ended_all"]
+        (then, told), shards, ended = self._told, state["total"]["said"], state["run"]["ended_all"]
         if shards != told and (time.monotonic() - then >= _LINE_SECONDS or ended):
             self._told = (time.monotonic(), shards)
             self.say(shards)
-
-
-def sentence(total: State) -> str:
-    """Summarise the shards of a run in one line."""
-    if total["total"] is None:
-        return _UNLISTED
-    parts = ", ".join(f"{total[part]} {part}" for part in list(_SHARDS)[1:])
-    return f"{total['done']} of {total['total']} shards done, {parts}"
 
 
 def render(state: State, wide: bool) -> RenderableType:

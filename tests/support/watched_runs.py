@@ -10,6 +10,7 @@ SHARDS: dict[str, Any] = {
     "pending": 2,
     "rate": 0.5,
     "eta": 10.0,
+    "said": "4 of 10 shards done, 1 failed, 3 running, 2 pending",
 }
 PODS = {"pending": 5, "running": 3, "succeeded": 4, "failed": 2}
 NO_PODS = dict.fromkeys(PODS, 0)
@@ -48,5 +49,5 @@ DONE: dict[str, Any] = STATE | {
         line | {"steps": [step | {"state": "success"} for step in line["steps"]]}
         for line in STATE["clusters"]
     ],
-    "total": SHARDS | {"done": 10, "running": 0, "failed": 0, "pending": 0},
+    "total": SHARDS | {"done": 10, "running": 0, "failed": 0, "pending": 0, "said": "10 of 10"},
 }

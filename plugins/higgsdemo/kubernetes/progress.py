@@ -16,13 +16,17 @@ PODS = ("pending", "running", "succeeded", "failed")
 
 @dataclass(frozen=True, slots=True)
 class ShardProgress:
-    """Shards by state; ``finished`` when Kubernetes will start no further pod."""
+    """Shards by state; ``finished`` when Kubernetes will start no further pod.
+
+    Of the shards of a failed index one at least has failed: ``surely`` counts these.
+    """
 
     total: int
     done: int
     failed: int
     running: int
     finished: bool
+    surely: int
 
     @property
     def pending(self) -> int:
@@ -30,8 +34,9 @@ class ShardProgress:
         return max(self.total - self.done - self.failed - self.running, 0)
 
     def __str__(self) -> str:
+        failed = f"{self.surely} to {self.failed}" if self.surely < self.failed else f"{self.failed}"
         return (
-            f"{self.done} of {self.total} shards done, {self.failed} failed, "
+            f"{self.done} of {self.total} shards done, {failed} failed, "
             f"{self.running} running, {self.pending} pending"
         )
 
@@ -57,7 +62,7 @@ def job_progress(job: dict[str, Any]) -> ShardProgress:
     running = min(int(status.get("ready") or 0) * per_pod, total - done - failed)
     conditions = status.get("conditions") or []
     ended = {c["type"] for c in conditions if c["status"] == "True"} & {"Complete", "Failed"}
-    return ShardProgress(total, done, failed, running, finished=bool(ended))
+    return ShardProgress(total, done, failed, running, finished=bool(ended), surely=failed_indexes(job))
 
 
 def failed_indexes(job: dict[str, Any]) -> int:
@@ -74,6 +79,7 @@ def total_progress(parts: Iterable[ShardProgress]) -> ShardProgress:
         failed=sum(p.failed for p in parts),
         running=sum(p.running for p in parts),
         finished=all(p.finished for p in parts),
+        surely=sum(p.surely for p in parts),
     )
 
 

@@ -146,10 +146,15 @@ class Follower:
         seen = Snapshot(
             jobs={name: found for name, found in jobs.items() if found}, files=tuple(sorted(folder))
         )
+        record = self._documents.read(store, folder.get(run_folder.RECORD), RUN_RECORD)
+        if record and record.airflow and record.airflow.dag_run != run.run.run_id:
+            later = record.airflow.dag_run
+            self._documents.faults.append(
+                f"the run {later} has gone on with this folder: what it left is shown"
+            )
         if run.merged and (merged := self._merged(store, folder, seen)):
             yield merged
             return
-        record = self._documents.read(store, folder.get(run_folder.RECORD), RUN_RECORD)
         seen = replace(seen, account=account_of(record.predicted if record else None, None))
         noted = self._noted(store, run)
         listed = self._read_lists(run, store)

@@ -36,6 +36,12 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         for position, assignment in enumerate(run.assignments)
     ]
     planned = run.assignments[0].run if run.assignments else None
+    total = _sum([cluster["shards"] for cluster in clusters])
+    pods = _pods([cluster["pods"] for cluster in clusters])
+    over = run.ended and seen.complete  # what is not read yet may still be done
+    for one in (*clusters, {"shards": total, "pods": pods, "datasets": []}):
+        for shards in (one["shards"], *(dataset["shards"] for dataset in one["datasets"])):
+            shards["said"] = _said(shards, any(one["pods"].values()), over)
     return {
         "dag_id": run.dag_id,
         "title": run.title,
@@ -47,8 +53,8 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         "stages": _stages(run.tasks, url),
         **_causes(run, url),
         "clusters": clusters,
-        "total": _sum([cluster["shards"] for cluster in clusters]),
-        "pods": _pods([cluster["pods"] for cluster in clusters]),
+        "total": total,
+        "pods": pods,
         "reading": {
             "read": seen.read,
             "found": seen.found,
@@ -203,8 +209,24 @@ def _counts(total: int | None, found: int, job: Mapping[str, int], lost: int, ra
     }
 
 
+def _said(shards: Counts, watched: bool, over: bool) -> str:
+    """Return the counts in one line.
+
+    :param watched: whether pods have been seen: before, nobody knows what runs.
+    :param over: whether nothing more will run.
+    """
+    done, running, failed, pending = (shards[key] for key in ("done", "running", "failed", "pending"))
+    known = done + running + failed + pending
+    if shards["total"] is None and not known:
+        return "shards not listed yet"
+    whole = "" if shards["total"] is not None else "at least "
+    rest = f"{running:,} running, {pending:,} pending" if watched else f"{running + pending:,} to do"
+    rest = f"{pending:,} never ran" if over else rest
+    return f"{done:,} of {whole}{known:,} shards done, {failed:,} failed, {rest}"
+
+
 def _rate(dataset: str, done: int, seen: Snapshot) -> float:
-    """Return shards a second, over the last half minute or since the first one, whichever is shorter.
+    """Return shards a second, over the last half minute; over the whole time where it saw none.
 
     :param done: results of the dataset that are the cluster's.
     """
@@ -212,8 +234,10 @@ def _rate(dataset: str, done: int, seen: Snapshot) -> float:
     if finished is None or len(finished) < 2:
         return 0.0
     now = time.time()
-    seconds = min(RATE_SECONDS, now - float(finished.min()))
-    return float(np.count_nonzero(finished > now - seconds)) / max(seconds, 1.0) * done / len(finished)
+    since = now - float(finished.min())
+    lately = np.count_nonzero(finished > now - RATE_SECONDS)
+    number, seconds = (lately, min(RATE_SECONDS, since)) if lately else (len(finished), since)
+    return float(number) / max(seconds, 1.0) * done / len(finished)
 
 
 def _slow(clusters: list[dict[str, Any]]) -> list[dict[str, Any]]:

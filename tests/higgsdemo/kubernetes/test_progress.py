@@ -28,7 +28,7 @@ def test_compressed_indexes_are_read(compressed: str | None, expected: list[int]
 
 def test_a_job_without_a_status_is_all_pending() -> None:
     progress = job_progress(job(10, 3))
-    assert progress == ShardProgress(total=10, done=0, failed=0, running=0, finished=False)
+    assert progress == ShardProgress(total=10, done=0, failed=0, running=0, finished=False, surely=0)
     assert progress.pending == 10
 
 
@@ -39,13 +39,13 @@ def test_the_last_index_counts_only_the_shards_it_has() -> None:
 
 def test_running_pods_count_as_their_shards() -> None:
     progress = job_progress(job(10, 3, completedIndexes="0", failedIndexes="1", ready=2))
-    assert progress == ShardProgress(total=10, done=3, failed=3, running=4, finished=False)
+    assert progress == ShardProgress(total=10, done=3, failed=3, running=4, finished=False, surely=1)
 
 
 def test_a_failed_job_keeps_the_shards_it_has_done() -> None:
     conditions = [{"type": "Failed", "status": "True"}]
     progress = job_progress(job(4, 1, completedIndexes="0,2-3", failedIndexes="1", conditions=conditions))
-    assert progress == ShardProgress(total=4, done=3, failed=1, running=0, finished=True)
+    assert progress == ShardProgress(total=4, done=3, failed=1, running=0, finished=True, surely=1)
 
 
 def test_a_job_that_is_about_to_fail_has_not_finished() -> None:
@@ -57,13 +57,18 @@ def test_a_withdrawn_condition_does_not_end_a_job() -> None:
 
 
 def test_the_total_has_finished_when_all_its_parts_have() -> None:
-    ended = ShardProgress(total=3, done=3, failed=0, running=0, finished=True)
-    running = ShardProgress(total=5, done=1, failed=1, running=2, finished=False)
+    ended = ShardProgress(total=3, done=3, failed=0, running=0, finished=True, surely=0)
+    running = ShardProgress(total=5, done=1, failed=1, running=2, finished=False, surely=1)
     assert total_progress([ended, running]) == ShardProgress(
-        total=8, done=4, failed=1, running=2, finished=False
+        total=8, done=4, failed=1, running=2, finished=False, surely=1
     )
     assert total_progress([ended, ended]).finished
     assert str(running) == "1 of 5 shards done, 1 failed, 2 running, 1 pending"
+
+
+def test_of_the_shards_of_a_failed_pod_nobody_knows_yet_how_many_have_failed() -> None:
+    said = str(job_progress(job(3, 3, failedIndexes="0")))
+    assert said == "0 of 3 shards done, 1 to 3 failed, 0 running, 0 pending"
 
 
 def test_what_a_watcher_is_told_is_by_dataset_over_all_its_jobs() -> None:

@@ -254,11 +254,12 @@ def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
 def test_the_last_shards_are_named_and_what_was_predicted_is_told(bucket: Bucket, folder: str) -> None:
     fill(bucket, 19)
     put_list(bucket, HIGGS, *(f"{number:05}" for number in range(20)))
-    put(bucket, "campaign.json", {"predicted": {"shards": 20, "pods": 10}})
+    put(bucket, "campaign.json", {"predicted": {"shards": 20, "pods": 10}, "airflow": {"dag_run": "later"}})
     run = airflow_run(output=folder)
     followers = Followers()
     seen = looked(lambda: followers.look(run), lambda seen: bool(seen.stragglers))
     assert seen.stragglers == ({"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "00019"},)
+    assert seen.error == "the run later has gone on with this folder: what it left is shown"
     assert seen.account == (["", "predicted"], ["Shards", "20"], ["Pods", "10"])
     put(bucket, f"results/{HIGGS}/00019.json", document(HIGGS, 100))
     looked(lambda: followers.look(run), lambda seen: seen.read == 20 and not seen.stragglers)

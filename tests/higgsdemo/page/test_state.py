@@ -23,6 +23,7 @@ SPECTRUM = RUN_CHART.validate_python(
     {"title": "", "note": None, "luminosity": "", "coverage": 1, "absent": [], "channels": {"all": CHANNEL}}
 )
 LISTED = {"kubecon-demo-0": {TTBAR: 4}, "kubecon-demo-1": {HIGGS: 10}}
+NEVER = (("0 of 4", 4), ("4 of 10", 6), ("4 of 14", 10))
 WAITING: dict[str, str | None] = {"plan": "success", "cluster.wait_for_jobs[1]": "deferred"}
 JOBS = {
     "kubecon-demo-1": {
@@ -38,7 +39,7 @@ JOBS = {
 def shards(state: dict[str, Any]) -> list[dict[str, Any]]:
     """The counts of each cluster, without the pace."""
     return [
-        {key: value for key, value in cluster["shards"].items() if key not in ("rate", "eta")}
+        {key: value for key, value in cluster["shards"].items() if key not in ("rate", "eta", "said")}
         for cluster in state["clusters"]
     ]
 
@@ -99,6 +100,42 @@ def test_before_shards_are_listed_there_is_no_total() -> None:
     state = run_state(airflow_run(tasks={"plan": "success"}), Snapshot(), "")
     assert [counts["total"] for counts in shards(state)] == [None, None]
     assert state["total"]["total"] is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "jobs", "ended", "said"),
+    [
+        ({}, {}, False, ["shards not listed yet", "shards not listed yet", "shards not listed yet"]),
+        (
+            {"kubecon-demo-1": {HIGGS: 10}},
+            {},
+            False,
+            [
+                "shards not listed yet",
+                "4 of 10 shards done, 0 failed, 6 to do",
+                "4 of at least 10 shards done, 0 failed, 6 to do",
+            ],
+        ),
+        (
+            LISTED,
+            JOBS,
+            False,
+            [
+                "0 of 4 shards done, 0 failed, 4 to do",
+                "4 of 10 shards done, 1 failed, 3 running, 2 pending",
+                "4 of 14 shards done, 1 failed, 3 running, 6 pending",
+            ],
+        ),
+        (LISTED, JOBS, True, [f"{n} shards done, 0 failed, {m} never ran" for n, m in NEVER]),
+    ],
+)
+def test_the_counts_say_what_is_known(
+    listed: dict[str, dict[str, int]], jobs: Any, ended: bool, said: list[str]
+) -> None:
+    run = airflow_run("failed" if ended else "running", tasks=WAITING, listed=listed)
+    seen = Snapshot(counted={HIGGS: 4} if listed else {}, jobs=jobs, complete=ended)
+    state = run_state(run, seen, "")
+    assert [one["shards"]["said"] for one in state["clusters"]] + [state["total"]["said"]] == said
 
 
 def test_before_the_plan_there_are_stages_alone() -> None:

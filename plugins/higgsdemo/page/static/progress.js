@@ -8,16 +8,16 @@ const OPEN_CLUSTERS = 4; // more than these come with their datasets folded
 
 export function showProgress(state) {
   const { total } = state;
-  const over = state.run.ended_all && state.reading.complete; // what is not read yet may still be done
+  const over = state.run.ended_all && state.reading.complete;
   showSteps(find("stages"), state.stages);
   if (!find("total").firstChild) find("total").append(makeBar("All shards"));
-  updateBar(find("total").firstChild, total, over);
+  updateBar(find("total").firstChild, total);
   showFigures(state, over);
   showFailure(state);
   keep(
     find("clusters"), state.clusters, (cluster) => cluster.name,
     (cluster) => makeCluster(cluster, state.clusters.length <= OPEN_CLUSTERS),
-    (card, cluster) => updateCluster(card, cluster, state.causes.filter((cause) => cause.cluster === cluster.name), over),
+    (card, cluster) => updateCluster(card, cluster, state.causes.filter((cause) => cause.cluster === cluster.name)),
   );
 }
 
@@ -38,12 +38,12 @@ function showCauses(list, causes) {
 }
 
 function showFigures({ total, pods, reading }, ended) {
-  const known = total.total !== null;
+  const watched = Object.values(pods).some((number) => number); // before, nobody knows what runs
   const figures = [
-    ["Done", known ? `${count(total.done)} of ${count(total.total)}` : count(total.done)],
+    ["Done", total.total === null ? count(total.done) : `${count(total.done)} of ${count(total.total)}`],
     ["Failed", count(total.failed)],
     ...(ended ? (total.pending ? [["Never ran", count(total.pending)]] : []) : [
-      ["Running", count(total.running)],
+      ["Running", watched ? count(total.running) : "–"],
       ["Pending", count(total.pending)],
       ["Rate", rate(total.rate)],
       ["Time to go", eta(total.eta)],
@@ -82,21 +82,15 @@ function makeBar(label) {
   return bar;
 }
 
-function updateBar(bar, shards, ended) {
-  const whole = shards.total ?? 0;
+function updateBar(bar, shards) {
+  const whole = shards.done + shards.running + shards.failed + shards.pending; // of those that are listed
   PARTS.forEach((part, position) => {
     bar.children[position].style.width = whole ? `${(100 * shards[part]) / whole}%` : "0";
   });
   bar.setAttribute("aria-valuemax", Math.max(whole, 1));
   bar.setAttribute("aria-valuenow", shards.done);
-  bar.setAttribute("aria-valuetext", sentence(shards, ended));
-  bar.title = sentence(shards, ended);
-}
-
-function sentence(shards, ended) {
-  if (shards.total === null) return "not listed yet";
-  const rest = ended ? `${count(shards.pending)} never ran` : `${count(shards.running)} running, ${count(shards.pending)} pending`;
-  return `${count(shards.done)} of ${count(shards.total)} done, ${count(shards.failed)} failed, ${rest}`;
+  bar.setAttribute("aria-valuetext", shards.said);
+  bar.title = shards.said;
 }
 
 function makeCluster(cluster, open) {
@@ -125,18 +119,18 @@ function makeCluster(cluster, open) {
   );
 }
 
-function updateCluster(card, cluster, causes, ended) {
+function updateCluster(card, cluster, causes) {
   const { shards } = cluster;
   showSteps(card.querySelector("ol"), cluster.steps);
-  updateBar(card.querySelector(".bar"), shards, ended);
+  updateBar(card.querySelector(".bar"), shards);
   const pace = shards.rate ? ` · ${rate(shards.rate)}` : "";
   const rest = shards.eta === null ? "" : ` · ${eta(shards.eta)} to go`;
-  say(card.querySelector(".counts"), `${sentence(shards, ended)}${pace}${rest}`);
+  say(card.querySelector(".counts"), `${shards.said}${pace}${rest}`);
   const waiting = cluster.waiting ? [{ text: `Waiting: ${cluster.waiting}` }] : [];
   showCauses(card.querySelector(".causes"), [...causes, ...waiting]);
   keep(
     card.querySelector("tbody"), cluster.datasets, (dataset) => dataset.name, makeDataset,
-    (row, dataset) => updateDataset(row, dataset.shards, ended),
+    (row, dataset) => updateDataset(row, dataset.shards),
   );
 }
 
@@ -146,8 +140,8 @@ function makeDataset(dataset) {
   return element("tr", {}, element("th", { scope: "row" }, ...breakable(dataset.name)), bar, ...cells);
 }
 
-function updateDataset(row, shards, ended) {
-  updateBar(row.querySelector(".bar"), shards, ended);
+function updateDataset(row, shards) {
+  updateBar(row.querySelector(".bar"), shards);
   const done = shards.total === null ? "" : `${count(shards.done)}/${count(shards.total)}`;
   const texts = [done, count(shards.running), count(shards.failed), rate(shards.rate), eta(shards.eta)];
   texts.forEach((text, position) => say(row.cells[position + 2], text));

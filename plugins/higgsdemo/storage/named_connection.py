@@ -20,6 +20,7 @@ _WHO = {  # extras of a connection that give it an identity
     ),
     KUBERNETES: ("kube_config", "kube_config_path", "in_cluster"),
 }
+_OBJECTS = ("config_kwargs", "session_kwargs")  # in the extra of a connection to AWS
 
 
 class UnfitConnection(AirflowException):
@@ -29,7 +30,7 @@ class UnfitConnection(AirflowException):
 def find_connection(name: str, kind: str) -> Any:
     """Return the connection of a name.
 
-    :raises UnfitConnection: when there is none, or it is of another type than ``kind``.
+    :raises UnfitConnection: when there is none, or it is of another type than ``kind``, or malformed.
     """
     try:
         found = BaseHook.get_connection(name)
@@ -37,6 +38,10 @@ def find_connection(name: str, kind: str) -> Any:
         raise UnfitConnection("there is none of that name") from None
     if found.conn_type != kind:
         raise UnfitConnection(f"it is of the type {found.conn_type!r}; it must be of the type {kind!r}")
+    extra: Any = found.extra_dejson  # a list, where somebody has written one
+    inner = [extra.get(key, {}) for key in _OBJECTS] if isinstance(extra, dict) else [None]
+    if not all(isinstance(one, dict) for one in inner):
+        raise UnfitConnection(f"its extra must be an object, and so must {' and '.join(_OBJECTS)} in it")
     return found
 
 

@@ -39,6 +39,8 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
     "google_cloud_default": {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": {"a": "key"}}},
     "kubernetes_default": {"conn_type": "kubernetes", "extra": {"in_cluster": True}},
     "nobody": {"conn_type": "aws"},
+    "odd": {"conn_type": "aws", "login": "me", "extra": {"config_kwargs": None}},
+    "list": {"conn_type": "aws", "login": "me", "extra": "[]"},
     "nowhere": {"conn_type": "kubernetes"},
     "ssh": {"conn_type": "ssh", "login": "me", "password": "a-secret-of-the-tests"},
 }
@@ -142,6 +144,10 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "an output of nobody": (
         {"storage.output_connection": "nobody"},
         "'nobody' .*: it has no keys of its own",
+    ),
+    "malformed extras": (
+        {"storage.connection": "odd"},
+        "'odd' .*: config_kwargs in its extra must be",
     ),
     "a copy in no Redis": ({"storage.live": "ssh"}, "'ssh' .* must be of the type 'redis'"),
     "a CA that is a key": ({"storage.pod_ca": "/dev/null"}, "pod_ca names /dev/null, which holds something"),

@@ -116,7 +116,9 @@ DELETE = Task(
     "cleanup",
 )
 STATUS = Task(
-    "campaign_status", "Fails the run when a cluster has failed, after everything has been cleaned up."
+    "campaign_status",
+    "Fails the run when a cluster has failed, after everything has been cleaned up. Stops Jobs that nobody "
+    "has waited for to their end, unless the campaign says `on_cancel: release`.",
 )
 
 STEPS = (CREATE, PREPULL, LIST, SUBMIT, WAIT)

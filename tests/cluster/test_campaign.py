@@ -197,7 +197,9 @@ def test_jobs_whose_wait_has_left_no_word_are_stopped_at_the_end_of_the_run(
     for one in (run, other):
         one.submit()
     one = run.assignment.model_dump(mode="json")
-    ti = SimpleNamespace(get_task_states=lambda **_: {"one": {}}, xcom_pull=lambda **_: told)
+    ti = SimpleNamespace(
+        get_task_states=lambda **_: {"one": {"cluster.submit_jobs_0": "success"}}, xcom_pull=lambda **_: told
+    )
     context: Any = {"ti": ti, "dag_run": SimpleNamespace(dag_id="demo", run_id="one")}
     CampaignStatusOperator(task_id="status", merged=None, assignments=[one]).execute(context)
     assert [job.spec.suspend for job in run.jobs() + other.jobs()] == [stopped, False]

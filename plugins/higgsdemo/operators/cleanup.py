@@ -99,15 +99,16 @@ class CampaignStatusOperator(BaseOperator):
         """Say what failed, where and why; and when somebody has ended the run: tasks were skipped then."""
         ti, dag_run = context["ti"], context["dag_run"]
         drop(key_of(dag_run.dag_id, dag_run.run_id))
-        states: dict[str, Any] = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])
-        failed = sorted(task for task, state in states[dag_run.run_id].items() if state == "failed")
+        found: dict[str, Any] = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])
+        states = found[dag_run.run_id]
+        failed = sorted(task for task, state in states.items() if state == "failed")
         causes = [self._cause(ti, task) for task in failed[:MOST_CAUSES]]
         more = [f"{len(failed) - MOST_CAUSES} more tasks have failed"] if failed[MOST_CAUSES:] else []
-        if told := [*causes, *more, *self._running_on(ti), *self._left(failed)]:
+        if told := [*causes, *more, *self._running_on(ti, states), *self._left(failed)]:
             raise TaskFailed("\n".join(told))
         if excess := (self.merged or {}).get("excess"):
             raise TaskFailed(f"{'; '.join(excess)}: {self.merged['summary']} says why")
-        if states[dag_run.run_id].get(tasks.CHOOSE.task_id) == "skipped":
+        if states.get(tasks.CHOOSE.task_id) == "skipped":
             raise TaskFailed("the run was ended by hand before it was through; cleanup has been done")
         self.log.info("every task has done its part")
 
@@ -119,14 +120,14 @@ class CampaignStatusOperator(BaseOperator):
         cluster = read_assignment(self.assignments[int(index)]).cluster.name
         return cause(task, cluster, ti.xcom_pull(task_ids=task, key=REASON, map_indexes=int(index)))
 
-    def _running_on(self, ti: Any) -> Iterator[str]:
+    def _running_on(self, ti: Any, states: dict[str, Any]) -> Iterator[str]:
         """Stop Jobs whose wait returned nothing, and name the clusters where that is impossible."""
         for index, document in enumerate(self.assignments or []):
             assignment = read_assignment(document)
             run, name = assignment.run, assignment.cluster.name
-            if run.on_cancel == "release" or tasks.WAIT.stage not in run.stages:
-                continue
-            if ti.xcom_pull(task_ids=tasks.WAIT.task_id, map_indexes=index) is not None:
+            submitted = states.get(f"{tasks.SUBMIT.task_id}_{index}") in ("success", "failed")
+            waited = ti.xcom_pull(task_ids=tasks.WAIT.task_id, map_indexes=index) is not None
+            if waited or not submitted or run.on_cancel == "release":
                 continue
             try:
                 if provider_of(assignment).state().runs:

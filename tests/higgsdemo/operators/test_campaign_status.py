@@ -56,7 +56,7 @@ def test_a_cluster_that_cannot_be_asked_for_jobs_that_nobody_waits_for_fails_the
 ) -> None:
     nowhere = {"conn_type": "http", "host": "http://127.0.0.1", "port": 1, "password": "x"}
     monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(nowhere))
-    with pytest.raises(TaskFailed, match=r"^Cluster kubecon-demo-0: whether its Jobs run on is not known \("):
+    with pytest.raises(TaskFailed, match=r"^Cluster kubecon-demo-0: whether its Jobs still run is not known"):
         status(DONE | {"cluster.submit_jobs_0": "success"}, waited=None)
     status(DONE | {"cluster.submit_jobs_0": "skipped"}, waited=None)
 

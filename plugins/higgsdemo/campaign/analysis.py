@@ -18,12 +18,14 @@ class HistogramSpec(Model):
     """A histogram with bins of equal width, each with its lower edge and without its upper one."""
 
     name: HistogramName = Field(
-        title="Name", description="Its key in the `histograms` of a result document.", examples=["mass"]
+        title="Name", description="Key in the `histograms` of a result document.", examples=["mass"]
     )
     bins: Bins = Field(title="Bins", description="Number of bins.", examples=[60])
     low: Limit = Field(title="Low", description="Lower edge of the first bin.", examples=[60])
     high: Limit = Field(title="High", description="Upper edge of the last bin.", examples=[120])
-    label: Line = Field("", title="Label", description="Name and unit of the axis; the name by default.")
+    label: Line = Field(
+        "", title="Label", description="Name and unit of the axis; by default the histogram's name."
+    )
 
     @property
     def axis(self) -> str:

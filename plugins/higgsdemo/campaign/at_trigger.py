@@ -35,35 +35,38 @@ FlavorPattern = Annotated[
 
 
 class AtTrigger(Model):
-    """What a trigger may choose besides what the file itself names; nothing when left out."""
+    """What a trigger may choose beyond the file's own values; nothing by default."""
 
     images: list[ImagePattern] = Field(
         [],
         title="Images",
-        description="Images that get the stores' keys: exactly so, or all that begin so where a `*` ends it.",
+        description="Images, which get the stores' keys; a `*` at the end matches any ending.",
         examples=[["registry.example.org/team/*"]],
     )
     connections: list[Connection] = Field(
         [],
         title="Connections",
-        description="Airflow connections, for stores and for clusters; these wherever the connection leads.",
+        description="Airflow connections, for stores and for any cluster that they reach.",
         examples=[["team_s3"]],
     )
     storage: list[StoragePattern] = Field(
         [],
         title="Storage",
-        description="URLs that are read and written, and what lies below them; a `*` at the end stands for "
-        "any ending.",
+        description="URLs to read and write, with everything below them; a `*` at the end matches any "
+        "ending.",
         examples=[["s3://my-*"]],
     )
     flavors: list[FlavorPattern] = Field(
-        [], title="Flavors", description="Machine types; a `*` at the end as above.", examples=[["n1-*"]]
+        [],
+        title="Flavors",
+        description="Machine types; a `*` at the end matches any ending.",
+        examples=[["n1-*"]],
     )
     max_nodes: Whole | None = Field(
         None,
         title="Most nodes",
-        description="Nodes of `gke` and `eks`, all clusters and zones together; without it, of each machine "
-        "type as many as the file has.",
+        description="Total number of `gke` and `eks` nodes in all clusters and zones; by default as many "
+        "of each machine type as in the file.",
         examples=[50],
     )
 

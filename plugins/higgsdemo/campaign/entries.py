@@ -33,30 +33,31 @@ from higgsdemo.campaign.rule import Model
 
 
 class Resources(Model):
-    """What one pod requests, and is limited to."""
+    """The requests and limits of one pod."""
 
-    cpu: CpuQuantity = Field("0.9", title="CPU", description="Cores a pod, as a Kubernetes quantity.")
+    cpu: CpuQuantity = Field("0.9", title="CPU", description="Cores per pod, as a Kubernetes quantity.")
     memory: MemoryQuantity = Field(
-        "6Gi", title="Memory", description="Memory a pod, as a Kubernetes quantity."
+        "6Gi", title="Memory", description="Memory per pod, as a Kubernetes quantity."
     )
 
 
 class DatasetEntry(Model):
-    """A dataset that is in no catalogue, or lies elsewhere: every object below a URL, or one."""
+    """A dataset outside of the catalogue, or in another place: every object below a URL, or one."""
 
     url: SourceUrl = Field(
         title="URL",
-        description="The prefix its files lie below, or its one ROOT file.",
+        description="The prefix of its files, or its one ROOT file.",
         examples=["s3://bucket/run2012c/double-mu/"],
     )
     name: DatasetName | None = Field(
-        None, title="Name", description="Names its results; made from the end of the URL when left out."
+        None, title="Name", description="Names its results; by default the end of the URL."
     )
     sample: DatasetName | None = Field(
         None,
         title="Sample",
-        description="The catalogue's sample it belongs to. Left out, and with a URL that is no catalogue "
-        'dataset\'s, it is run and counted as "unassigned": neither normalised nor stacked in the plot.',
+        description="The sample of the catalogue that it belongs to. Without one, and with a URL that is "
+        'not a catalogue dataset\'s, it is processed and counted as "unassigned": neither normalised nor '
+        "stacked in the plot.",
     )
 
 
@@ -74,12 +75,13 @@ DatasetReference = Annotated[
 
 
 class ClusterDefaults(Model):
-    """What the entries of the mapping share. An entry's own value wins; null is the built-in default."""
+    """Values shared by the mapping's entries. An entry's own value wins; null is the built-in default."""
 
     provider: ProviderName | None = Field(
         None,
         title="Provider",
-        description="Who makes the cluster: `local` (this machine), `existing` (nobody), `gke` or `eks`.",
+        description="Where the cluster comes from: `local` (this machine), `existing` (not created), "
+        "`gke` or `eks`.",
     )
     connection: Connection | None = Field(
         None,
@@ -92,110 +94,107 @@ class ClusterDefaults(Model):
     flavor: Flavor | None = Field(
         None,
         title="Flavor",
-        description="Machine type of the nodes. `local-<cores>` nodes have so many cores, and 2 GiB for "
-        "each. Entries of another provider than the defaults' take neither flavor, location nor connection "
-        "from there.",
+        description="Machine type of the nodes. `local-<cores>` nodes have that many cores, with 2 GiB "
+        "each. An entry with another provider than the defaults inherits neither flavor, location nor "
+        "connection.",
         examples=["n1-highmem-16", "local-1"],
     )
     nodes: Nodes | None = Field(
         None,
         title="Nodes",
-        description="Number of nodes; 1 by default. On GKE in each zone: a region has three of them.",
+        description="Number of nodes; 1 by default. On GKE, in each zone: a region has three.",
         examples=[22],
     )
     dpath: StageInPath | None = Field(
         None,
         title="Stage-in path",
         description="Where a shard is downloaded to: `/dev/shm` (memory, the default), `/mnt/disks/ssd0` "
-        "(the node's SSD) or `/dev/null` (test mode: downloaded, thrown away, nothing computed).",
+        "(the node's SSD) or `/dev/null` (test mode: download, discard, compute nothing).",
     )
     parallelism: Whole | None = Field(
-        None, title="Parallelism", description="Pods of a job that run at once; as many as fit by default."
+        None, title="Parallelism", description="Pods of a Job that run at once; by default as many as fit."
     )
     cores: Whole | None = Field(
         None,
         title="Cores",
-        description="Cores of a node, where the flavor does not tell: as of an `existing` cluster. What the "
-        "split of the datasets and the prediction of a run go by.",
+        description="Cores of a node, if the flavor's name does not tell, as for an `existing` cluster. "
+        "Used to split datasets and to predict a run.",
         examples=[16],
     )
     price_per_node_hour: Price | None = Field(
         None,
         title="Price",
-        description="What a node costs an hour, in any currency: the plan then tells what a run should cost, "
-        "and the summary what it did.",
+        description="Price of a node per hour, in any currency: the plan then predicts the run's cost, "
+        "and the summary reports it.",
         examples=[0.95],
     )
     shards_per_pod: WholeOrAuto | None = Field(
         None,
         title="Shards a pod",
-        description="Shards that one pod handles; 1 by default, more for small files, or `auto`: so many "
-        "that the pods are there within a minute and every core has some.",
+        description="Shards per pod; 1 by default, more for small files, or `auto`: as many as it takes "
+        "to have all pods within a minute, while every core has work.",
         examples=["auto"],
     )
     max_shards: Whole | None = Field(
         None,
         title="Shards a dataset",
-        description="Take the first so many shards of each dataset; all by default.",
+        description="Take only the first so many shards of each dataset; all by default.",
     )
     resources: Resources | None = Field(
-        None, title="Resources", description="What a pod requests; 0.9 cores and 6Gi by default."
+        None, title="Resources", description="Requests of a pod; 0.9 cores and 6Gi by default."
     )
     backoff_limit_per_index: Count | None = Field(
-        None, title="Retries", description="Times a failed pod is tried again; 5 by default.", examples=[5]
+        None, title="Retries", description="Retries of a failed pod; 5 by default.", examples=[5]
     )
     input: SourceUrl | None = Field(
         None,
         title="Input",
-        description="The bucket that the catalogue's prefixes are in, for this cluster: the copy of the data "
-        "that lies in its cloud; `storage.input` by default.",
+        description="The bucket with the catalogue's prefixes for this cluster, such as a copy of the "
+        "data in its cloud; `storage.input` by default.",
         examples=["gs://higgs-demo"],
     )
     input_connection: Connection | None = Field(
         None,
         title="Input connection",
-        description="Airflow connection that reads this cluster's input; `storage.connection` by default, "
-        "`aws_default` or `google_cloud_default` where the input is in another kind of store.",
+        description="Airflow connection that reads this cluster's input; by default "
+        "`storage.connection`, or `aws_default` or `google_cloud_default` if the input is in another kind "
+        "of store.",
     )
     image_pull_policy: PullPolicyChoice | None = Field(
         None,
         title="Image pull policy",
-        description="`Never` where the nodes have the pods' images already: the default of `local`, and what "
-        "our own image needs, which is in no registry. Elsewhere `IfNotPresent` by default.",
+        description="`Never` if the nodes have the pods' images already: the default of `local`, and "
+        "required for our own image, which no registry has. Elsewhere the default is `IfNotPresent`.",
     )
     pod_identity: PodIdentity | None = Field(
         None,
         title="Pod identity",
-        description="Who the pods are to the cloud's bucket, without keys: a Google service account "
-        "(workload identity) or an IAM role (IRSA). Without it they get the keys of the connection.",
+        description="Cloud identity of the pods, instead of keys: a Google service account (workload "
+        "identity) or an IAM role (IRSA). Without it they get the keys of the connection.",
         examples=["higgs-pods@project.iam.gserviceaccount.com", "arn:aws:iam::123456789012:role/pods"],
     )
     egress: list[AddressRange] | None = Field(
         None,
         min_length=1,
         title="Egress",
-        description="The addresses that pods may reach, those of the stores: a NetworkPolicy forbids all "
-        "else but name servers. No policy when left out. Of use where the cluster's network enforces it.",
+        description="Addresses that pods may reach, those of the stores: a NetworkPolicy forbids all "
+        "others except name servers. No policy by default. It has an effect only where the cluster's "
+        "network enforces policies.",
         examples=[["10.20.0.0/16"]],
     )
-    gke: GkeOptions | None = Field(
-        None, title="GKE", description="What only clusters of the provider gke can be told."
-    )
-    eks: EksOptions | None = Field(
-        None, title="EKS", description="What only clusters of the provider eks can be told."
-    )
+    gke: GkeOptions | None = Field(None, title="GKE", description="Options for clusters of the provider gke.")
+    eks: EksOptions | None = Field(None, title="EKS", description="Options for clusters of the provider eks.")
 
 
 class _ClusterDatasets(Model):
     name: ClusterName | None = Field(
-        None, title="Name", description="The cluster's name; kubecon-demo-<position> when left out."
+        None, title="Name", description="The cluster's name; by default kubecon-demo-<position>."
     )
     datasets: list[DatasetReference] | None = Field(
         None,
         min_length=1,
         title="Datasets",
-        description=f"What it runs: {WRITTEN_AS}. Left out where the campaign splits its datasets over all "
-        "clusters.",
+        description=f"Its datasets: {WRITTEN_AS}. None if the campaign splits its datasets.",
     )
 
 

@@ -71,39 +71,39 @@ class Campaign(Settings):
     schedule: Schedule | None = Field(
         None,
         title="Schedule",
-        description="When the campaign runs by itself: a cron expression (UTC) or a preset such as `@daily`; "
-        "by default only on demand. A file that is saved waits for the next time; only `@once` and "
+        description="When the campaign runs by itself: a cron expression (UTC) or a preset such as "
+        "`@daily`; by default only on demand. A saved file waits for the next slot; only `@once` and "
         "`@continuous` begin at once.",
     )
     growing: bool = Field(
         False,
         title="Growing datasets",
-        description="Every run goes on with the same folder and processes only files that have no result "
-        "there yet, such as a schedule finds in datasets that grow. Other runs begin anew.",
+        description="All runs share one folder, and each processes only files without a result there, as "
+        "for a schedule over growing datasets. By default each run starts anew.",
     )
     at_trigger: AtTrigger = Field(
         default_factory=AtTrigger,
         title="At the trigger",
-        description="What a trigger's conf may choose that this file does not name: of what decides where "
-        "credentials go, and what costs money. Nothing by default.",
+        description="What a trigger's conf may choose, beyond this file, that decides where credentials "
+        "go or what costs money. Nothing by default.",
     )
     worker_identity: list[Connection] = Field(
         [],
         title="Worker identity",
-        description="Airflow connections to Amazon and Google that have no keys of their own, and with which "
-        "Airflow is whoever its workers are: an instance's role, a workload identity, keys of their "
-        "environment. No other connection may be without, and pods never get these keys.",
+        description="Airflow connections to Amazon and Google without keys, with which Airflow uses the "
+        "identity of its workers: an instance's role, a workload identity, keys of their environment. "
+        "Other connections need keys, and pods never get the workers'.",
         examples=[["aws_default"]],
     )
     notifications: Notifications = Field(
         default_factory=Notifications,
         title="Notifications",
-        description="Which of Airflow's notifiers tell whom that a run has ended.",
+        description="Airflow's notifiers for the end of a run.",
     )
     defaults: ClusterDefaults = Field(
         default_factory=ClusterDefaults,
         title="Defaults",
-        description="What the entries of the mapping share.",
+        description="Values shared by the entries of the mapping.",
     )
     mapping: list[ClusterEntry] = Field(
         min_length=1, title="Mapping", description="The clusters, each with the datasets it runs."
@@ -112,14 +112,13 @@ class Campaign(Settings):
         None,
         min_length=1,
         title="Datasets",
-        description=f"What all clusters run together, each its share of the files: {WRITTEN_AS}. The entries "
-        "of the mapping then have no datasets of their own.",
+        description=f"Datasets that are split over all clusters: {WRITTEN_AS}. The entries of the mapping "
+        "then have none.",
     )
     split: SplitChoice | None = Field(
         None,
         title="Split",
-        description="How `datasets` are shared out: `by-bytes`, so that each cluster gets bytes in "
-        "proportion to its cores.",
+        description="How to split `datasets` over the clusters: `by-bytes`, in proportion to their cores.",
     )
 
     _remarks: tuple[str, ...] = PrivateAttr(())

@@ -16,7 +16,7 @@ from higgsdemo.wording import quote
 
 
 class Notifier(Model):
-    """One notifier and what it is made with."""
+    """A notifier and its arguments."""
 
     notifier: ClassPath = Field(
         title="Notifier",
@@ -26,20 +26,20 @@ class Notifier(Model):
     kwargs: dict[str, Any] = Field(
         {},
         title="Arguments",
-        description="The arguments of the class: a connection's id, the addressees, texts. Airflow fills in "
-        "templates such as `{{ dag_run.run_id }}`.",
+        description="Arguments of the class, such as a connection's id, recipients and texts. Airflow "
+        "fills in templates such as `{{ dag_run.run_id }}`.",
         examples=[{"smtp_conn_id": "smtp_default", "to": "analysis@example.org"}],
     )
 
 
 class Notifications(Model):
-    """Who is told of a run's end."""
+    """Who is notified of a run's end."""
 
     on_success: list[Notifier] = Field(
-        [], title="On success", description="Told when a run has succeeded.", examples=[[]]
+        [], title="On success", description="Notifiers for a run that has succeeded.", examples=[[]]
     )
     on_failure: list[Notifier] = Field(
-        [], title="On failure", description="Told when a run has failed.", examples=[[]]
+        [], title="On failure", description="Notifiers for a run that has failed.", examples=[[]]
     )
 
     def credentials(self) -> Iterator[Problem]:

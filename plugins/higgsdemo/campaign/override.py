@@ -26,26 +26,26 @@ SOURCE = "trigger conf"
 
 
 class RunOptions(Model):
-    """What one run does, beyond what its campaign says; everything is optional."""
+    """The options of one run, beyond its campaign; all are optional."""
 
     run_name: RunName | None = Field(
         None,
         title="Run name",
-        description="Names the run's jobs and its folder in the output bucket; made from the start time when "
-        "left out. Give the name of an earlier run, with *resume*, to finish it.",
+        description="Names the run's Jobs and its folder in the output bucket; by default made from the "
+        "start time. To finish an earlier run, give its name and *resume*.",
     )
     stages: list[StageChoice] = Field(
         list(STAGES),
         min_length=1,
         title="Stages",
-        description="What the run does: `create` the clusters, `prepare` them (pull the image), `submit` the "
-        "jobs and merge their results, `cleanup`. All by default.",
+        description="Stages of the run: `create` the clusters, `prepare` them (pull the image), `submit` "
+        "the Jobs and merge their results, `cleanup`. All by default.",
     )
     clusters: list[ClusterName] | None = Field(
         None,
         min_length=1,
         title="Clusters",
-        description="Names of the clusters that take part; all by default.",
+        description="Names of the clusters to use; all by default.",
     )
     resume: bool = Field(
         False,

@@ -39,24 +39,20 @@ KubernetesVersion = Annotated[str, text("a Kubernetes version such as 1.36", r"1
 
 
 class CloudOptions(Model):
-    """What both clouds can be told."""
+    """Options of both clouds."""
 
-    disk_gb: Whole = Field(
-        90, title="Disk", description="Boot disk of a node in GB (images and logs lie on it)."
-    )
-    spot: bool = Field(
-        False, title="Spot", description="Take nodes that the cloud may withdraw, for a lower price."
-    )
+    disk_gb: Whole = Field(90, title="Disk", description="Boot disk of a node in GB, for images and logs.")
+    spot: bool = Field(False, title="Spot", description="Use cheaper nodes that the cloud may take away.")
     min_nodes: Whole | None = Field(
         None,
         title="Fewest nodes",
-        description="With max_nodes: the pool's lower bound; nodes, when left out.",
+        description="With max_nodes: the pool's lower bound; `nodes` by default.",
     )
     max_nodes: Whole | None = Field(
         None,
         title="Most nodes",
-        description="Lets the number of nodes follow the pods that wait; fixed when left out. On EKS this "
-        "needs a cluster autoscaler in the cluster.",
+        description="Upper bound for a number of nodes that follows the waiting pods; fixed by default. "
+        "On EKS this needs a cluster autoscaler in the cluster.",
     )
 
 
@@ -64,40 +60,40 @@ class GkeOptions(CloudOptions):
     """A cluster of the Google Kubernetes Engine."""
 
     project: Project | None = Field(
-        None, title="Project", description="Google Cloud project; the connection's when left out."
+        None, title="Project", description="Google Cloud project; by default the connection's."
     )
     zones: list[Location] | None = Field(
         None,
         min_length=1,
         title="Zones",
-        description="Zones of the region that get nodes, `nodes` in each; those that GKE picks (three) when "
-        "left out.",
+        description="Zones of the region, with `nodes` in each; by default three that GKE chooses.",
         examples=[["europe-west4-a"]],
     )
     network: Network | None = Field(
-        None, title="Network", description="VPC network; the project's `default` when left out."
+        None, title="Network", description="VPC network; by default the project's `default`."
     )
     subnet_range: SubnetRange | None = Field(
         None,
         title="Subnet range",
-        description="Addresses of the nodes: the subnetwork that is made for the cluster. 10.<110+i>.0.0/21 "
-        "for entry i when left out.",
+        description="Addresses of the nodes, for which the cluster gets a subnetwork; by default "
+        "10.<110+i>.0.0/21 for entry i.",
         examples=["10.110.0.0/21"],
     )
     disk_type: DiskTypeName = Field("pd-ssd", title="Disk type", description="Kind of the boot disk.")
     local_ssds: Whole = Field(
         1,
         title="Local SSDs",
-        description="Local SSDs of a node; only with the stage-in path `/mnt/disks/ssd0`, which lies on "
-        "them.",
+        description="Local SSDs of a node; only with the stage-in path `/mnt/disks/ssd0`, which uses them.",
     )
     release_channel: ReleaseChannelName = Field(
-        "regular", title="Release channel", description="Which Kubernetes version GKE chooses."
+        "regular",
+        title="Release channel",
+        description="Release channel, from which GKE chooses the Kubernetes version.",
     )
     service_account: ServiceAccount | None = Field(
         None,
         title="Service account",
-        description="Google service account of the nodes; Compute Engine's default when left out.",
+        description="Google service account of the nodes; by default Compute Engine's.",
     )
 
 
@@ -112,10 +108,10 @@ class EksOptions(CloudOptions):
         None, min_length=2, title="Subnets", description="Subnets of at least two availability zones."
     )
     security_groups: list[SecurityGroup] | None = Field(
-        None, title="Security groups", description="Security groups of the control plane beyond EKS' own."
+        None, title="Security groups", description="Security groups of the control plane besides EKS' own."
     )
     version: KubernetesVersion | None = Field(
-        None, title="Version", description="Kubernetes version; EKS' default when left out."
+        None, title="Version", description="Kubernetes version; by default EKS' own choice."
     )
 
 

@@ -34,12 +34,12 @@ _PARTS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("eks", EksOptions, ""),
     ("An entry of histograms", HistogramSpec, ""),
     ("notifications", Notifications, ""),
-    ("A notifier", Notifier, "Airflow calls it when a run has ended. No trigger can name one."),
+    ("A notifier", Notifier, "Airflow calls it when a run has ended. A trigger cannot name one."),
     (
         "The conf of a trigger",
         RunOptions,
-        f"Besides, {', '.join(f'`{key}`' for key in CAMPAIGN_KEYS)} take the place of the campaign's; "
-        "`storage` replaces the fields it names. Another key is refused.",
+        f"The keys {', '.join(f'`{key}`' for key in CAMPAIGN_KEYS)} replace the campaign's values; `storage` "
+        "replaces only the fields it names. Other keys are refused.",
     ),
 )
 

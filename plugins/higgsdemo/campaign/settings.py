@@ -42,15 +42,15 @@ class Settings(Model):
     image: Image | None = Field(
         None,
         title="Image",
-        description="The image of the pods; the workload's by default. Ours is in no registry: name the one "
-        "that you have pushed, unless the nodes have it (`image_pull_policy`).",
+        description="The image of the pods; the workload's by default. No registry has ours: name an "
+        "image that you have pushed, unless the nodes have it (`image_pull_policy`).",
         examples=["higgsdemo/nanoaod:1"],
     )
     stage_in_image: Image | None = Field(
         None,
         title="Stage-in image",
-        description="With the workload `aod`: the image that stages in and publishes for it; the one of the "
-        "workload `nanoaod` by default, which is in no registry either.",
+        description="With the workload `aod`: the image that stages in and publishes for it; by default "
+        "the one of the workload `nanoaod`, which no registry has either.",
     )
     cleanup: CleanupChoice = Field(
         "none",
@@ -60,47 +60,48 @@ class Settings(Model):
     approve_delete: bool = Field(
         True,
         title="Approval of deletion",
-        description="Whether a run that somebody has triggered asks in the web interface before it deletes "
+        description="Whether a run triggered by hand asks in the web interface before it deletes "
         "clusters in which shards still run; after an hour without an answer they are deleted.",
     )
     tolerance: Tolerance = Field(
         0,
         title="Tolerance",
-        description="Failed shards that a cluster may have: a number, or a fraction of its shards below 1.",
+        description="Failed shards that a cluster may have: a number, or a fraction (below 1) of its shards.",
         examples=[0, 0.01],
     )
     dataset_tolerance: Tolerance | None = Field(
         None,
         title="Tolerance of a dataset",
-        description="Failed shards that each dataset may have besides: a number, or a fraction of its shards "
-        "below 1; by default only those of the cluster are counted.",
+        description="Failed shards that each dataset may have, in addition to the cluster's limit: a "
+        "number, or a fraction (below 1) of its shards; no limit by default.",
         examples=[5, 0.05],
     )
     incomplete: IncompleteChoice = Field(
         "fail",
         title="Incomplete datasets",
-        description="When a dataset's listing is empty, or has another number of files than the catalogue: "
-        "`fail`, or `warn` and go on with what is there.",
+        description="When a dataset's listing is empty, or has another number of files than the "
+        "catalogue: `fail`, or `warn` and go on with the existing files.",
     )
     max_hours: Hours | None = Field(
         None,
         title="Longest time",
-        description="Hours after its start that a run is ended: what it waits for is given up, its Jobs are "
-        "stopped, and cleanup follows; no limit by default.",
+        description="Hours after which a run ends: its waits end, its Jobs are stopped, and cleanup "
+        "follows; no limit by default.",
         examples=[2],
     )
     max_idle_hours: Hours = Field(
         0.5,
         title="Longest time without a running pod",
-        description="Hours without one running pod after which a cluster's Jobs are stopped, with the reason "
-        "that the cluster gives; four times as long while its nodes are added or a queue holds the Jobs.",
+        description="Hours without a running pod after which a cluster's Jobs are stopped, with the "
+        "reason that the cluster gives; four times as long while nodes are added or a queue holds the "
+        "Jobs.",
         examples=[0.5],
     )
     on_cancel: OnCancelChoice = Field(
         "stop",
         title="When cancelled",
-        description="What becomes of the Jobs of a task that somebody marks as failed or successful: `stop` "
-        "them, to be gone on with when the task is cleared, or `release` them, to run to their end.",
+        description="What happens to the Jobs of a task that somebody marks as failed or successful: "
+        "`stop` them until the task is cleared, or `release` them to run to their end.",
     )
     download_limit_kbps: Whole | None = Field(
         None,
@@ -110,14 +111,14 @@ class Settings(Model):
     read: ReadChoice = Field(
         "stage-in",
         title="Read",
-        description="How pods read a shard: `stage-in` copies the file to the pod first, `stream` asks for "
-        "the events and branches it needs where the file lies. A trigger that says `stage-in` drops the "
-        "file's `shard_events`.",
+        description="How pods read a shard: `stage-in` copies the file to the pod first, `stream` reads "
+        "only the needed events and branches from the store. A trigger with `stage-in` drops the file's "
+        "`shard_events`.",
     )
     shard_events: Whole | None = Field(
         None,
         title="Events a shard",
-        description="With `read` as `stream`: files are cut into shards of about so many events, so that "
-        "many pods work on one. A file is one shard by default.",
+        description="With `read` as `stream`: cuts files into shards of about this many events, so that "
+        "many pods work on one file. By default a file is one shard.",
         examples=[500000],
     )

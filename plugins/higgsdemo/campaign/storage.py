@@ -16,13 +16,12 @@ class Storage(Model):
 
     input: SourceUrl = Field(
         title="Input",
-        description="What the catalogue's prefixes are in: a bucket, or a web or XRootD server that anybody "
-        "may read.",
+        description="Where the catalogue's prefixes are: a bucket, or a public web or XRootD server.",
         examples=["s3://higgs-demo", "gs://higgs-demo", "https://opendata.cern.ch"],
     )
     output: BucketUrl = Field(
         title="Output",
-        description="The bucket, or prefix, that results are written to.",
+        description="The bucket, or prefix, for results.",
         examples=["s3://higgs-results"],
     )
     connection: Connection = Field(
@@ -34,33 +33,33 @@ class Storage(Model):
     output_connection: Connection | None = Field(
         None,
         title="Output connection",
-        description="Airflow connection that writes the output; the input's by default, or that of the "
-        "other store.",
+        description="Airflow connection that writes the output; by default the input's, or that of the "
+        "other kind of store.",
     )
     pod_endpoint: Endpoint | None = Field(
         None,
         title="Endpoint in pods",
-        description="Endpoint of the store as pods see it, where that differs from the connection's.",
+        description="Endpoint of the store for pods, if it differs from the connection's.",
     )
     output_pod_endpoint: Endpoint | None = Field(
         None,
         title="Output endpoint in pods",
-        description="The same of the output's store, where that has another connection than the input.",
+        description="The same for the output's store, if it has another connection than the input.",
     )
 
     pod_ca: FilePath | None = Field(
         None,
         title="Certificates for pods",
-        description="A PEM file, where Airflow's workers run, of authorities that pods trust besides the "
-        "public ones, for stores of a site's own. Airflow itself trusts what its SSL_CERT_FILE names.",
+        description="A PEM file on Airflow's workers with certificate authorities that pods trust "
+        "besides the public ones, for a site's own stores. Airflow itself trusts its SSL_CERT_FILE.",
         examples=["/etc/ssl/certs/our-site.pem"],
     )
 
     live: Connection | None = Field(
         None,
         title="Live copy",
-        description="Airflow connection of the Redis server that gets a copy of each result at once, in the "
-        "hash `<dag id>/<run>`, as the plot of 2019 was drawn from. Pods go on without it.",
+        description="Airflow connection of a Redis server that gets a copy of each result at once, in "
+        "the hash `<dag id>/<run>`, as in 2019. Pods go on without it.",
         examples=["redis_default"],
     )
 

@@ -112,9 +112,7 @@ class Follower:
         except (StorageError, CatalogueError) as error:
             self._store = None
             self._tell(replace(self._snapshot, error=str(error)))
-        except (
-            BaseException
-        ) as error:  # a panic of obstore's is not an Exception; nobody else would report it
+        except BaseException as error:  # a panic of obstore's is not an Exception
             log.exception("the folder of the run %s of %s", run.run.run_id, run.dag_id)
             self._forget()
             what = printable(f"{type(error).__name__}: {error}")

@@ -21,7 +21,7 @@ class Storage(Model):
     )
     output: BucketUrl = Field(
         title="Output",
-        description="The bucket, or prefix, for results.",
+        description="The bucket, or prefix, that results are written to.",
         examples=["s3://higgs-results"],
     )
     connection: Connection = Field(

@@ -193,7 +193,7 @@ def test_a_run_started_by_the_form_fills_the_page(
         page.get_by_role("button", name="Trigger").first.click()
         form = page.get_by_role("dialog")
         form.get_by_text("This run").click()
-        form.get_by_text("Names of the clusters that take part; all by default.").wait_for()
+        form.get_by_text("Names of the clusters to use; all by default.").wait_for()
         form.get_by_text("Instead of what the campaign's file says").click()
         editor = form.locator(".monaco-editor:visible").filter(has_text="datasets").first
         editor.locator(".view-line").first.click()

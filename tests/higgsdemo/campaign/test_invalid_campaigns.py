@@ -273,7 +273,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         '"sm12_dr53x_zzto4mu_8tev-pw-py6"?',
     ),
     "a dataset object without URL": of_dataset(
-        {"name": "mine"}, ' needs the field "url" (the prefix its files lie below, or its one ROOT file)'
+        {"name": "mine"}, ' needs the field "url" (the prefix of its files, or its one ROOT file)'
     ),
     "a dataset object with a bad name": of_dataset(
         {"url": "s3://bucket/data", "name": "a/b"},

@@ -291,7 +291,7 @@ def campaign_file(dag_id: str) -> Path:
 
 def _remembered(model: type[Model], path: Path) -> Model:
     if path.exists():
-        return read_content(model, path, "remove it, and it is made anew")
+        return read_content(model, path, "remove it, and it is recreated")
     made = model()
     write_private(path, made.model_dump_json(indent=2))
     return made

@@ -77,5 +77,5 @@ def _document(path: Path) -> dict[str, object]:
     except (OSError, ValueError) as error:
         raise TryAgain(f"the analysis has left no result: {path}: {error}") from error
     if not isinstance(document, dict):
-        raise TryAgain(f"the analysis has left no result: {path} is no JSON object of a few kB")
+        raise TryAgain(f"the analysis has left no result: {path} is not a JSON object of a few kB")
     return document

@@ -46,7 +46,7 @@ class Notify:
                 f"{self.where} names {path}, which cannot be imported ({error}); is its provider installed?"
             ) from error
         if not (isinstance(found, type) and issubclass(found, BaseNotifier)):
-            raise NotifierError(f"{self.where} names {path}, which is no notifier of Airflow")
+            raise NotifierError(f"{self.where} names {path}, which is not an Airflow notifier")
         try:
             return found(**self.notifier.kwargs)
         except (TypeError, ValueError) as error:

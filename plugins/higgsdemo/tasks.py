@@ -1,4 +1,4 @@
-"""The tasks of a campaign's DAG, in their order: their ids and stages, and what people are told of them."""
+"""The tasks of a campaign's DAG, in their order: ids, stages, and their descriptions for people."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -14,7 +14,7 @@ class Task:
     :param task_id: its id in the DAG.
     :param doc: what it does, in Markdown for Airflow's web interface.
     :param stage: skipped where a run leaves this stage out; None for what every run does.
-    :param short: what the page calls it, if not by its name.
+    :param short: its name on the page, if not its own.
     """
 
     task_id: str
@@ -40,19 +40,19 @@ class Task:
 
 PLAN = Task(
     "plan",
-    "Waits until no other run of the campaign goes on, applies what the run was triggered with to the "
-    "campaign's file, finds the datasets in the catalogue and keeps the outcome in `campaign.json` of "
-    "the run's folder, with what the run should take. Datasets given for the whole campaign are listed "
+    "Waits until no other run of the campaign is active, applies the trigger's conf to the campaign's "
+    "file, finds the datasets in the catalogue and writes the result to `campaign.json` in the run's "
+    "folder, with a prediction of what the run takes. Datasets given for the whole campaign are listed "
     "and split over the clusters. It fails on a misspelt key or an impossible mapping, before anything "
-    "is made.",
+    "is created.",
 )
 CLUSTER = Task(
     "cluster", "One cluster: create it, pull the image, list the files, submit the jobs, wait for them"
 )
 CREATE = Task(
     "cluster.create_cluster",
-    "Asks the provider for the cluster and waits, without a worker, until it runs. One that is there "
-    "with the same shape is adopted; one of another shape is an error that names the difference.",
+    "Asks the provider for the cluster and waits, without a worker, until it runs. An existing one of "
+    "the same shape is adopted; another shape is an error that names the difference.",
     "create",
     "create",
 )
@@ -65,23 +65,23 @@ PREPULL = Task(
 )
 LIST = Task(
     "cluster.list_dataset_shards",
-    "Lists the files of the cluster's datasets and keeps them in `shards/<cluster>.jsonl`. With "
-    "*resume*, files that have a result already are marked as done.",
+    "Lists the files of the cluster's datasets in `shards/<cluster>.jsonl`. With *resume*, files that "
+    "have a result already are marked as done.",
     "submit",
     "list shards",
 )
 SUBMIT = Task(
     "cluster.submit_jobs",
-    "Creates one Indexed Job for each dataset, with the list of its files in a ConfigMap. Doing it "
-    "again adopts what is there.",
+    "Creates one Indexed Job for each dataset, with the list of its files in a ConfigMap. Existing Jobs "
+    "are adopted.",
     "submit",
     "submit",
 )
 WAIT = Task(
     "cluster.wait_for_jobs",
     "Waits, without a worker, until the Jobs have ended, more shards have failed than the campaign "
-    "tolerates, or no pod has run for `max_idle_hours`; it warns of what keeps pods from running. Why "
-    "shards failed is kept in `failures/<cluster>.json`.",
+    "tolerates, or no pod has run for `max_idle_hours`; it warns of what keeps pods from running. The "
+    "reasons of failed shards are in `failures/<cluster>.json`.",
     "submit",
     "run",
 )
@@ -89,14 +89,14 @@ MERGE = Task(
     "merge_results",
     "Counts the result of every shard once, weights simulated events to the luminosity, fits the Higgs "
     "boson's signal, and writes `summary.json`, the numbers of the plot, and the same in the field's "
-    "formats: `histograms.root`, `workspace.json` (pyhf), `hepdata.yaml`. It runs though clusters may "
+    "formats: `histograms.root`, `workspace.json` (pyhf), `hepdata.yaml`. It runs even if clusters "
     "have failed.",
 )
 PLOT = Task(
     "plot",
     "Draws the four-lepton mass spectrum as `higgs.png` and `higgs.svg`, or the histograms of an "
-    "analysis of one's own as `spectrum.png` and `spectrum.svg`, and tells those who wait for the "
-    "asset of this campaign that a new spectrum is there.",
+    "analysis of one's own as `spectrum.png` and `spectrum.svg`, and updates the campaign's asset, on "
+    "which other DAGs may be scheduled.",
 )
 CHOOSE = Task(
     "choose_cleanup",
@@ -106,13 +106,13 @@ CHOOSE = Task(
 KEEP = Task("keep", "Leaves jobs and clusters as they are.")
 CLEAN = Task(
     "cleanup_jobs",
-    "Removes what bears the labels of this campaign from the cluster, and nothing else.",
+    "Removes only objects with this campaign's labels from the cluster.",
     "cleanup",
 )
 DELETE = Task(
     "delete_clusters",
-    "Deletes the cluster if the campaign asks for it and has made it, and no other run works on it; a "
-    "cloud that does not answer is asked for hours.",
+    "Deletes the cluster if the campaign created it and asks for it, and no other run works on it; a "
+    "cloud that does not answer is asked again for hours.",
     "cleanup",
 )
 STATUS = Task(

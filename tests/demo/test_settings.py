@@ -110,7 +110,7 @@ def test_an_address_that_is_none_of_this_machine_is_refused(
 
 def test_a_file_that_is_broken_is_named(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"ui": "eighty"}')
-    with pytest.raises(ValueError, match=r"ports\.json cannot be read .* remove it, and it is made anew"):
+    with pytest.raises(ValueError, match=r"ports\.json cannot be read .* remove it, and it is recreated"):
         Settings.load(tmp_path)
 
 

@@ -47,7 +47,7 @@ def test_a_notifier_is_made_and_its_templates_are_filled_in(monkeypatch: pytest.
     [
         (named("airflow.smpt.Notifier"), "names airflow.smpt.Notifier, which cannot be imported"),
         (named(f"{SMTP}s"), f"names {SMTP}s, which cannot be imported"),
-        (named("os.system"), "names os.system, which is no notifier of Airflow"),
+        (named("os.system"), "names os.system, which is not an Airflow notifier"),
         (named(SMTP, adressee="a@example.org"), "cannot be made: .*argument"),
     ],
 )

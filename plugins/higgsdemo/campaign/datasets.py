@@ -92,7 +92,7 @@ def resolve_dataset(
     else:
         hint = did_you_mean(reference, catalogue.datasets)
         raise DatasetError(
-            f"is {quote(reference)}, which is no dataset of the catalogue {catalogue.name}{hint}"
+            f"is {quote(reference)}, which is not a dataset of the catalogue {catalogue.name}{hint}"
         )
     if found.index is None and not found.is_file and not found.url.startswith(_LISTED):
         raise DatasetError(

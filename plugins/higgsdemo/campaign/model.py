@@ -222,5 +222,5 @@ class Campaign(Settings):
         output = self.storage.output
         for url in {one.ref.url for one in placed if one.ref.index is None}:
             if f"{output}/".startswith(url):
-                text = f"is {quote(output)}, which lies inside the dataset {quote(url)}"
+                text = f"is {quote(output)}, which is inside the dataset {quote(url)}"
                 yield Problem(("storage", "output"), f"{text}: results would be taken for shards")

@@ -61,7 +61,7 @@ def overlaps(placed: Sequence[Placed], files: Callable[[DatasetRef], Iterable[st
             outer = next((other for other in _around(one.ref.url, one.store, folders) if other != one), None)
             if outer is not None:
                 text = (
-                    f"is {quote(one.ref.url)}, which lies inside {quote(outer.ref.url)} of {{other}}: {TWICE}"
+                    f"is {quote(one.ref.url)}, which is inside {quote(outer.ref.url)} of {{other}}: {TWICE}"
                 )
                 yield Problem(one.path, text, outer.path)
             continue

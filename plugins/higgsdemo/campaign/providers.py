@@ -142,7 +142,7 @@ def unfit_options(values: dict[str, Any], own: set[str], path: Path) -> Iterator
     """
     provider: Provider = values["provider"]
     for other in sorted(own - {provider}):
-        yield Problem((*path, other), f"is of no use: the cluster's provider is {quote(provider)}")
+        yield Problem((*path, other), f"has no effect: the cluster's provider is {quote(provider)}")
     if provider not in ("gke", "eks"):
         return
     options = values[provider]

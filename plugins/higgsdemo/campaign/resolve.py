@@ -135,7 +135,7 @@ def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> 
         if getattr(entry, name) is not None:
             yield Problem(
                 (*path, name),
-                "is of no use: the campaign's datasets are split over all clusters (give datasets here or "
+                "has no effect: the campaign's datasets are split over all clusters (give datasets here or "
                 "there, not in both)"
                 if name == "datasets"
                 else "cannot be the cluster's own: the datasets are listed once for all clusters; give it in "
@@ -190,7 +190,7 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
         yield Problem(path, f'needs the field "flavor"{HERE_OR_IN_DEFAULTS}: a machine type of {provider}')
     elif provider == "local":
         if values.get("egress"):
-            yield Problem((*path, "egress"), "is of no use: pods of this machine are processes of its user")
+            yield Problem((*path, "egress"), "has no effect: pods of this machine are processes of its user")
         cores = cores_of("local", flavor)
         if cores is None:
             yield Problem(

@@ -35,7 +35,7 @@ def _key(path: str) -> str:
     if path and not re.fullmatch(r"[A-Za-z0-9!_.*'()=+,:~-]+(/[A-Za-z0-9!_.*'()=+,:~-]+)*", path):
         raise ValueError("its path has an empty part or a character that is not safe in a key")
     if {".", ".."} & set(path.split("/")):
-        raise ValueError('"." and ".." are no parts of a key')
+        raise ValueError('"." and ".." cannot be parts of a key')
     return path
 
 
@@ -101,7 +101,7 @@ def quantity(text: str) -> Decimal:
     """
     match = re.fullmatch(rf"({_NUMBER})([numkMGTPE]|[KMGTPE]i)?", text, re.ASCII)
     if match is None:
-        raise ValueError(f"{quote(text)} is no Kubernetes quantity")
+        raise ValueError(f"{quote(text)} is not a Kubernetes quantity")
     return Decimal(match[1]) * _FACTORS[match[3] or ""]
 
 

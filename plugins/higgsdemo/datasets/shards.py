@@ -199,7 +199,7 @@ class Corrupt(NamedTuple):
 
 def _unfit(key: str, size: int | None) -> str | None:
     if not key.endswith(".root"):
-        return "is no .root file"
+        return "is not a .root file"
     if UNREADABLE.search(key):
         return (
             'has a key with an empty part, "." or "..", or a control character, which pods cannot ask for '

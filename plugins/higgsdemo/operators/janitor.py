@@ -72,7 +72,7 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
         from higgsdemo.clusters.leftovers import remove_objects
 
         if not context["params"]["remove"]:
-            raise AirflowSkipException("nothing is removed unless the run is told to (remove)")
+            raise AirflowSkipException("nothing is removed: trigger with remove to do so")
         leftover = self._found()
         if _goes_on(context, leftover.campaign):
             raise AirflowSkipException(f"{leftover}: in use by now")

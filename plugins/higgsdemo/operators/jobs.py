@@ -130,7 +130,7 @@ class SubmitJobsOperator(ClusterOperator):
         try:
             in_time(assignment, context)
             if self.told_to_end and assignment.run.on_cancel == "stop":
-                raise TaskFailed("told to end: the Jobs are stopped")
+                raise TaskFailed("ending on request: the Jobs are stopped")
         except (TaskFailed, TaskFailedForGood):
             cluster.stop(selector(assignment.run.campaign, assignment.run.name))
             raise

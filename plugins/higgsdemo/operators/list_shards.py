@@ -91,7 +91,7 @@ def list_and_check(
         for key, why in listing.passed_over.items():
             warn("dataset %s: %s %s: passed over", name, printable(key), why)
         if more := listing.passed_over_count - len(listing.passed_over):
-            warn("dataset %s: %d more files are no shards: passed over", name, more)
+            warn("dataset %s: %d more files are not shards: skipped", name, more)
         problem = incomplete(listing, connection)
         if problem and run.incomplete == "fail":
             raise ListingError(f'{problem}; set "incomplete" to "warn" to run with what is there')

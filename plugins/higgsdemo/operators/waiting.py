@@ -58,7 +58,7 @@ class WaitingOperator(ClusterOperator):
         except asyncio.CancelledError:
             trigger.task_instance = context["ti"]  # type: ignore[assignment]
             await trigger.on_kill()
-            raise TaskFailed("told to end while it waited") from None
+            raise TaskFailed("ended on request while it waited") from None
         await anext(events, None)
         payload: dict[str, Any] = event.payload
         return payload

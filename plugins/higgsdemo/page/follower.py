@@ -117,7 +117,7 @@ class Follower:
             self._forget()
             what = printable(f"{type(error).__name__}: {error}")
             self._tell(
-                replace(self._snapshot, error=f"the run's folder cannot be shown, and is read anew: {what}")
+                replace(self._snapshot, error=f"the run's folder cannot be shown, and is read again: {what}")
             )
 
     def _forget(self) -> None:

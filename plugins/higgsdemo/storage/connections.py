@@ -85,7 +85,7 @@ def scheme_of(url: str) -> str:
     """
     scheme = urlsplit(url).scheme
     if scheme not in ("s3", "gs", *OPEN):
-        raise StorageError(f"{url} is no bucket URL: s3://bucket[/prefix] or gs://bucket[/prefix]")
+        raise StorageError(f"{url} is not a bucket URL: s3://bucket[/prefix] or gs://bucket[/prefix]")
     return scheme
 
 
@@ -138,7 +138,7 @@ def ca_environment(path: str | None) -> dict[str, str]:
     try:
         certificates = load_pem_x509_certificates(text.encode())
     except ValueError as error:
-        raise StorageError(f"{named}, which has a certificate that is none: {error}") from error
+        raise StorageError(f"{named}, which has an invalid certificate: {error}") from error
     return {CA_VARIABLE: "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)}
 
 

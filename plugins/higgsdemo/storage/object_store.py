@@ -263,7 +263,7 @@ class ObjectStore:
             f"the endpoint of the Airflow connection {self.connection!r}" if self.connection else "the URL"
         )
         return (
-            f"cannot {verb} {target}: what answers there is no object store; is {asked} right, "
+            f"cannot {verb} {target}: what answers there is not an object store; is {asked} right, "
             "or does a proxy ask for a login?"
         )
 

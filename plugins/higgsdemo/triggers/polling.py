@@ -148,7 +148,7 @@ class PollingTrigger(BaseTrigger):
                 async with self.provider.connect_async() as api:
                     await self.stop(api)
         except Exception as error:  # noqa: BLE001  # whatever it is, people must know what still runs
-            self.log.error("cluster %s: cannot be told to stop, its pods run on: %s", name, error)
+            self.log.error("cluster %s: cannot be stopped, its pods run on: %s", name, error)
         else:
             self.log.warning("cluster %s: stopped, as the task was ended by hand", name)
 

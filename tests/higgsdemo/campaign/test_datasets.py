@@ -108,7 +108,8 @@ def test_an_object_may_name_a_catalogue_dataset_that_lies_elsewhere(tmp_path: Pa
         (
             [f"s3/higgs-demo/{PREFIX}/A.root", "s3/higgs-demo/a/../B.root"],
             'names an index file with a mistake: {path}, line 2: "s3/higgs-demo/a/../B.root" must be '
-            '<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL: "." and ".." are no parts of a key',
+            '<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL: "." and ".." cannot be parts of a '
+            "key",
         ),
         (
             ["/etc/passwd"],

@@ -35,7 +35,7 @@ MUST_BE: dict[str, list[tuple[str, Any]]] = {
     f'{URL}: "Higgs" is no bucket\'s name': [("storage.input", "s3://Higgs")],
     f"{URL}: {UNSAFE}": [("storage.input", "https://example.org/a?b")],
     BUCKET: [("storage.output", "https://example.org/results")],
-    f'{BUCKET}: "." and ".." are no parts of a key': [("storage.output", "s3://bucket/a/../b")],
+    f'{BUCKET}: "." and ".." cannot be parts of a key': [("storage.output", "s3://bucket/a/../b")],
     f"{BUCKET}: {UNSAFE}": [("storage.output", "s3://bucket/a//b")],
     "a URL such as https://host:9000": [("storage.pod_endpoint", "10.0.0.1:9000")],
     "the name of a directory of include/datasets": [("catalogue", "../cms-higgs")],
@@ -177,7 +177,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "results among the shards": (
         {"storage.output": f"s3://higgs-demo/{PREFIX}results"},
-        f': storage.output is "s3://higgs-demo/{PREFIX}results", which lies inside the dataset '
+        f': storage.output is "s3://higgs-demo/{PREFIX}results", which is inside the dataset '
         f'"s3://higgs-demo/{PREFIX}": results would be taken for shards',
     ),
     "several things": (
@@ -207,7 +207,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a network policy on this machine": (
         {"mapping.0.provider": "local", "mapping.0.flavor": "local-8", "mapping.0.egress": ["10.20.0.0/16"]},
-        ": mapping[0].egress is of no use: pods of this machine are processes of its user",
+        ": mapping[0].egress has no effect: pods of this machine are processes of its user",
     ),
     "no mapping and no storage": (
         {"mapping": ..., "storage": ...},
@@ -224,11 +224,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a misspelt dataset": of_dataset(
         ELECTRONS.replace("ron", "rn"),
-        f' is "{ELECTRONS.replace("ron", "rn")}", which is no dataset of the catalogue cms-higgs; '
+        f' is "{ELECTRONS.replace("ron", "rn")}", which is not a dataset of the catalogue cms-higgs; '
         f'did you mean "{ELECTRONS}"?',
     ),
     "an unheard-of dataset": of_dataset(
-        "nonsense", ' is "nonsense", which is no dataset of the catalogue cms-higgs'
+        "nonsense", ' is "nonsense", which is not a dataset of the catalogue cms-higgs'
     ),
     "a dataset twice in a cluster": (
         {"mapping.0.datasets": [ELECTRONS, ELECTRONS]},
@@ -240,7 +240,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a dataset inside another": (
         {"mapping.1.datasets": ["s3://higgs-demo/eos/opendata/cms/Run2012C/"]},
-        f': {FIRST} is "s3://higgs-demo/{PREFIX}", which lies inside '
+        f': {FIRST} is "s3://higgs-demo/{PREFIX}", which is inside '
         f'"s3://higgs-demo/eos/opendata/cms/Run2012C/" of mapping[1].datasets[0]: {TWICE}',
     ),
     "an index file of an unheard-of dataset": of_index_file(
@@ -357,7 +357,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "options of another cloud": (
         {"mapping.0.eks": EKS},
-        ': mapping[0].eks is of no use: the cluster\'s provider is "gke"',
+        ': mapping[0].eks has no effect: the cluster\'s provider is "gke"',
     ),
     "empty options beside another mistake": (
         {"mapping.0": {"provider": "eks", "flavor": "m5.large", "datasets": ["x/"], "eks": {}}},

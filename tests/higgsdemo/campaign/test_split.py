@@ -70,7 +70,7 @@ def test_the_pods_that_fit_are_counted_by_cores_and_where_known_by_memory(change
         ({"split": "by-files"}, 'split is "by-files"; it must be "by-bytes"'),
         (
             {"mapping.0.datasets": [ELECTRONS]},
-            "mapping[0].datasets is of no use: the campaign's datasets are split over all clusters (give "
+            "mapping[0].datasets has no effect: the campaign's datasets are split over all clusters (give "
             "datasets here or there, not in both)",
         ),
         (
@@ -92,7 +92,7 @@ def test_the_pods_that_fit_are_counted_by_cores_and_where_known_by_memory(change
             f'datasets[1] is the dataset "{ELECTRONS}", which is also datasets[0]: its events would be '
             "counted twice (two datasets of different URLs need names of their own)",
         ),
-        ({"datasets.0": "nonsense"}, 'datasets[0] is "nonsense", which is no dataset of the catalogue'),
+        ({"datasets.0": "nonsense"}, 'datasets[0] is "nonsense", which is not a dataset of the catalogue'),
     ],
 )
 def test_what_cannot_be_split_is_refused(refusal: Refusal, changes: dict[str, Any], message: str) -> None:

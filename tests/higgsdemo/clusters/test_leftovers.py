@@ -113,7 +113,7 @@ def test_only_what_no_run_uses_is_left_over(clusters: dict[str, Kube]) -> None:
 def test_nothing_is_removed_unless_it_is_asked_for(clusters: dict[str, Kube], server: Server) -> None:
     before = names(server)
     for leftover in found():
-        with pytest.raises(AirflowSkipException, match="unless the run is told to"):
+        with pytest.raises(AirflowSkipException, match="trigger with remove"):
             removed(leftover, context())
     assert names(server) == before
 

@@ -61,7 +61,7 @@ def test_what_is_no_data_is_passed_over_with_its_reason() -> None:
     files = [File("a.root", 1), File("of-unknown-size.root"), File("empty.root", 0), File("README", 9)]
     shards, passed_over = found(files)
     assert [shard.name for shard in shards] == ["a", "of-unknown-size"]
-    assert passed_over == {"empty.root": "is empty", "README": "is no .root file"}
+    assert passed_over == {"empty.root": "is empty", "README": "is not a .root file"}
 
 
 def test_shards_are_made_as_they_are_asked_for() -> None:

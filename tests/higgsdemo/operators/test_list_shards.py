@@ -92,7 +92,7 @@ def test_sizes_and_what_is_no_shard_are_told(kind: Kind, capsys: pytest.CaptureF
     assert [(shard.name, shard.size) for shard in shards] == [("1", 1), (shard_name("deep/2.root"), 2)]
     told = capsys.readouterr().out
     assert "dataset A: empty.root is empty: passed over" in told
-    assert "dataset A: notes.md is no .root file: passed over" in told
+    assert "dataset A: notes.md is not a .root file: passed over" in told
 
 
 @pytest.mark.parametrize(

@@ -359,7 +359,7 @@ def test_what_nobody_has_thought_of_is_told_and_the_reading_begins_anew(
     with monkeypatch.context() as broken:
         broken.setattr(follower, "normalise", panic)
         seen = looked(lambda: followers.look(run), lambda seen: seen.error is not None)
-    assert seen.error == "the run's folder cannot be shown, and is read anew: Panic: \\u001b[31mlost"
+    assert seen.error == "the run's folder cannot be shown, and is read again: Panic: \\u001b[31mlost"
     seen = looked(lambda: followers.look(run), lambda seen: seen.complete)
     assert (seen.read, seen.error) == (1, None)
 

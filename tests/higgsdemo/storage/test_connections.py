@@ -169,7 +169,7 @@ def test_pods_are_handed_the_certificates_of_a_sites_own_authority(tmp_path: Pat
         (AUTHORITY.cert_pem.bytes() + b"a secret", "which holds something else than certificates"),
         (
             b"-----BEGIN CERTIFICATE-----\nYSBzZWNyZXQ=\n-----END CERTIFICATE-----",
-            "which has a certificate that is none",
+            "which has an invalid certificate",
         ),
         (b"-----BEGIN CERTIFICATE-----\n" * 3000, "of 84000 bytes; 65536 are allowed"),
     ],

@@ -51,8 +51,8 @@ def test_a_web_page_is_no_empty_listing(portal: Portal, monkeypatch: pytest.Monk
     with pytest.raises(StorageError) as refused:
         list(ObjectStore("s3://higgs-demo/some", "astray").list("folder"))
     assert str(refused.value) == (
-        "cannot list s3://higgs-demo/some/folder: what answers there is no object store; is the endpoint of "
-        "the Airflow connection 'astray' right, or does a proxy ask for a login?"
+        "cannot list s3://higgs-demo/some/folder: what answers there is not an object store; is the endpoint "
+        "of the Airflow connection 'astray' right, or does a proxy ask for a login?"
     )
 
 
@@ -194,5 +194,5 @@ def test_a_store_that_does_not_answer_is_named(kind: Kind) -> None:
 
 
 def test_another_scheme_is_refused() -> None:
-    with pytest.raises(StorageError, match=r"^ftp://x is no bucket URL: s3://"):
+    with pytest.raises(StorageError, match=r"^ftp://x is not a bucket URL: s3://"):
         ObjectStore("ftp://x", "with_keys")

@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument("--events", type=int, default=EVENTS, help=f"events in the file (default {EVENTS})")
     parser.add_argument("--repeats", type=int, default=5, help="of which the best counts (default 5)")
 

@@ -1,6 +1,6 @@
 """The full campaign that the benches submit, watch and list: 68 datasets and 26,920 files on ten clusters.
 
-Its clusters are reached as any cluster that is there already, by an Airflow connection with a kubeconfig.
+Its clusters are reached like any existing cluster, by an Airflow connection with a kubeconfig.
 """
 
 import json

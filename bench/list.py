@@ -19,7 +19,7 @@ from higgsdemo.run import ClusterRun
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument("--datasets", type=int, default=68, help="datasets that are listed (default all 68)")
 
 

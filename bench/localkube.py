@@ -30,7 +30,7 @@ JOBS, PODS = "apis/batch/v1/namespaces/default/jobs", "api/v1/namespaces/default
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument(
         "--pods",
         type=int,

@@ -35,7 +35,7 @@ LARGEST = 4 << 20  # bytes of an object of a cluster
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument("--times", type=int, nargs="+", default=[1, 38], help="so many times 26,920 files")
 
 

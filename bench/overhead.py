@@ -49,7 +49,7 @@ CAMPAIGN = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument("--runs", type=int, default=4, help="runs of each chain (default 4)")
 
 

@@ -39,7 +39,7 @@ Visit = tuple[float, float]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument("--many", type=int, default=27_000, help="results of a large run (default 27,000)")
     parser.add_argument("--visits", type=int, default=5, help="runs of each size that are opened (default 5)")
 

@@ -33,7 +33,7 @@ from airflow.providers.google.cloud.hooks.kubernetes_engine import GKEHook
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument("--configs", type=int, nargs="+", default=[1, 10, 100], help="numbers of campaigns")
 
 

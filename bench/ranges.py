@@ -20,7 +20,7 @@ Found = tuple[int, int, dict[str, list[int]]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument("--events", type=int, default=5_000_000, help="events of the file")
     parser.add_argument("--ranges", type=int, default=40, help="ranges it is cut into")
 

@@ -31,7 +31,7 @@ Row = tuple[Cost, Traffic, float]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument(
         "--files",
         type=int,

@@ -24,7 +24,7 @@ PATIENCE = 1800.0  # s for all pods to run: an API server of one core makes some
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the bench can be told."""
+    """Add the options of the bench."""
     parser.add_argument("--files", type=int, default=full_campaign.FILES, help="files that are run")
 
 

@@ -12,7 +12,7 @@ LONGEST_REASON = 4000  # characters
 def keep_reason(context: Context) -> None:
     """Keep what has ended a try: the callback of tasks that fail, or are tried again."""
     error = context.get("exception")
-    if isinstance(error, Exception):  # a task that was killed is told of elsewhere, where nothing can be kept
+    if isinstance(error, Exception):  # a killed task is reported elsewhere
         explained = isinstance(error, AirflowException | ExplainedError)
         text = str(error) if explained else f"{type(error).__name__}: {error}"
         lines = (printable(line, LONGEST_MESSAGE) for line in text.splitlines())

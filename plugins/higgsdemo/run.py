@@ -34,7 +34,7 @@ class Run(Settings):
     :param listed: `plan` has listed the datasets and split them over the clusters.
     :param pod_ca: PEM file, where this runs, of authorities that pods trust besides the public ones.
     :param live: Airflow connection of the Redis server that gets a copy of each result; None for none.
-    :param airflow: name of the Airflow that runs it, which its clusters bear; None in runs of before.
+    :param airflow: name of its Airflow, which its clusters carry; None in runs of earlier versions.
     :param begun: when it had not to wait any longer for another run of its campaign.
     """
 
@@ -87,7 +87,7 @@ FORMAT = 1  # of a ClusterRun; raised when code that does not know a new field w
 
 
 class PlanError(ExplainedError, TypeError):
-    """A planned run is none that this version of the project can go on with; the message says what to do.
+    """This version of the project cannot go on with a planned run; the message says what to do.
 
     A TypeError is what Airflow's triggerer takes for the end of one trigger; others end it, and all waits.
     """
@@ -110,7 +110,7 @@ class ClusterRun(BaseModel):
 
     @classmethod
     def read(cls, document: Any) -> Self:
-        """Return what any version of the project has planned; fields that are not known here are passed over.
+        """Return what any version of the project has planned, ignoring unknown fields.
 
         :raises PlanError: when this version cannot go on with it.
         """

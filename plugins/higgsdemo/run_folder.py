@@ -1,4 +1,4 @@
-"""The keys of a run's folder in the output bucket: whoever writes or reads there has them from here."""
+"""The keys of a run's folder in the output bucket, for everything that writes or reads there."""
 
 import re
 
@@ -57,7 +57,7 @@ def result_key(dataset: str, shard: str) -> str:
 
 
 def locate(key: str) -> tuple[str, str]:
-    """Return dataset and shard of a result's key; empty names for what is none.
+    """Return dataset and shard of a result's key; empty names for another key.
 
     >>> locate("results/A/mu.json"), locate("results/A/more/mu.json"), locate("results/A/mu.txt")
     (('A', 'mu'), ('', ''), ('', ''))

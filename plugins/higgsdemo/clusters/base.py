@@ -65,7 +65,7 @@ class State(NamedTuple):
 class OurCluster(NamedTuple):
     """A cluster that a campaign has made: its name, the value of its campaign label, its region or zone.
 
-    :param airflow: name of the Airflow that the campaign is of; None where nobody said.
+    :param airflow: name of the campaign's Airflow; None where unknown.
     """
 
     name: str

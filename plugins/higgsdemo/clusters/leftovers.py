@@ -1,8 +1,8 @@
-"""What campaigns have left behind: clusters and objects of ours that belong to no run that goes on.
+"""Leftovers of campaigns: clusters and objects of ours that belong to no active run.
 
-A cluster bears the label of its campaign, and a campaign has one run at a time. Whatever belongs to a
-campaign with a run that is queued or running is therefore in use, its older runs' Jobs included: the next
-look finds those. What belongs to no campaign of this Airflow is a stranger's, and only told of.
+A cluster has the label of its campaign, and a campaign has one run at a time. Everything of a campaign with a
+queued or running run is therefore in use, including its older runs' Jobs, which the next look finds. What
+belongs to no campaign of this Airflow is a stranger's, and only reported.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -43,10 +43,10 @@ class Leftover(BaseModel):
 
 
 def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
-    """Return all that bears our labels in the places that campaigns use.
+    """Return everything with our labels in the places that campaigns use.
 
     :param assignments: every cluster of every campaign, as if it were to be run.
-    :param warn: a logger's method, told of places that do not answer.
+    :param warn: a logger's method, for places that do not answer.
     """
     known = list(assignments)
     campaigns = {assignment.run.campaign: assignment for assignment in known}

@@ -91,7 +91,7 @@ def _place(line: bytes) -> tuple[str, str, tuple[int, int] | None]:
 def planned_shards(dataset: DatasetRef) -> int:
     """Return the shards that a dataset should have: a run may take the first of its files alone.
 
-    :returns: 0 where nobody knows.
+    :returns: 0 where unknown.
     """
     known = [number for number in (dataset.max_shards, dataset.files) if number is not None]
     return min(known, default=0)

@@ -89,7 +89,7 @@ def list_shards(
     """Turn the files below a URL into shards, in their order.
 
     :param files: by their keys relative to ``base_url``, which has a slash at its end.
-    :param pass_over: told the key of each file that is no shard, and the reason.
+    :param pass_over: takes the key of each file that is not a shard, and the reason.
     """
     for file in files:
         if reason := _unfit(file.key, file.size):

@@ -135,7 +135,7 @@ def _gone(job: Manifest) -> str:
 
 
 def _describe(cluster: KubeCluster, attempt: Attempt, shard: str, logs: dict[str, list[str]]) -> Failure:
-    """Return what is told of an attempt; ``logs`` keeps the logs that were read, as pods have many shards."""
+    """Describe an attempt; ``logs`` keeps the logs that were read, since pods have many shards."""
     pod = attempt.pod
     if pod is None:
         return {"reason": attempt.known}

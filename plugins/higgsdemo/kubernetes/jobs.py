@@ -152,7 +152,7 @@ def service_account(assignment: ClusterRun) -> Manifest:
 
 
 def network_policy(assignment: ClusterRun, egress: Sequence[str]) -> Manifest:
-    """Return the NetworkPolicy that lets the run's pods reach name servers and ``egress``, and nobody them.
+    """Return the NetworkPolicy by which pods reach only name servers and ``egress``, and nobody reaches them.
 
     :param egress: address ranges in CIDR notation.
     """

@@ -40,7 +40,7 @@ def pod_spec(
     secret_name: str | None,
     environment: Mapping[str, str],
 ) -> Manifest:
-    """Return the spec of the pods that work off a manifest of ``dataset``."""
+    """Return the spec of the pods that process a manifest of ``dataset``."""
     apart = _stages_in_apart(assignment)
     account = {"serviceAccountName": POD_ACCOUNT} if assignment.cluster.pod_identity else {}
     given = {**_environment(assignment, dataset), **environment}

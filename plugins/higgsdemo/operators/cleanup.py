@@ -16,7 +16,7 @@ from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
 
 DELETE, KEEP = "Delete the clusters", "Keep them"
-MOST_CAUSES = 10  # that are told
+MOST_CAUSES = 10  # that are named
 ANSWER_IN = timedelta(hours=1)  # then they are deleted: a cluster that nobody watches costs money
 
 

@@ -31,7 +31,7 @@ RUNS_SHOWN = 20
 class TaskState:
     """One task instance; `map_index` is -1 when it is not mapped, `state` None before it is scheduled.
 
-    :param reason: why its last try has failed; None where nobody knows.
+    :param reason: why its last try has failed; None where unknown.
     """
 
     task_id: str

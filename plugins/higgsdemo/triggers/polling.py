@@ -200,7 +200,7 @@ def _final(error: Exception) -> bool:
 
 
 def _lasts(error: Exception) -> bool:
-    """Whether another wait would end the same; a DaemonSet that is gone (404) it would make anew."""
+    """Whether another wait would end the same; a DaemonSet that is gone (404) would be recreated."""
     from higgsdemo.kubernetes.requests import FINAL
 
     return getattr(error, "final", False) or getattr(error, "status", None) in FINAL - {404}

@@ -15,10 +15,11 @@ WAIT = "cluster.wait_for_jobs"
 
 
 def held(stack: Stack, run: str) -> list[psutil.Process]:
-    """The pods of a run in which every cluster waits for its Jobs, and says so; they stand still.
+    """The pods of a run in which the triggerer waits for the Jobs of every cluster; they stand still.
 
     A wait that is marked before the triggerer has begun it is stopped by another task.
     """
+    logs = stack.settings.airflow_home / "logs" / f"dag_id={DAG}" / f"run_id={run}" / f"task_id={WAIT}"
 
     def all_held() -> list[psutil.Process] | None:
         pods = stack.pods()
@@ -27,8 +28,8 @@ def held(stack: Stack, run: str) -> list[psutil.Process]:
                 pod.send_signal(signal.SIGSTOP)
         with suppress(AirflowAwayError):
             all_wait = [task.state for task in waits(stack, run).values()] == ["deferred"] * 3
-            seen = len(list(stack.output.objects(f"{DAG}/{run}/progress/"))) == 3
-            return pods if all_wait and seen and len(pods) >= 4 else None
+            begun = ["shards" in log.read_text() for log in logs.glob("*/*.trigger.*")]
+            return pods if all_wait and sum(begun) == 3 and len(pods) >= 4 else None
         return None
 
     return eventually(all_held, "all clusters wait, with a pod on each node")

@@ -29,9 +29,9 @@ class TroubledApi:
         self.url = ""
 
     async def kubeconfig(self, request: web.Request) -> web.Response:
-        """The admin API of localkube: a cluster with its kubeconfig."""
+        """The admin API of localkube: a cluster with its kubeconfig. One request spends the first token."""
         self.tokens_given += 1
-        self._left = self._requests_a_token
+        self._left = self._requests_a_token if self.tokens_given > 1 else 1
         named = {"name": "troubled"}
         kubeconfig = {
             "current-context": "troubled",

@@ -338,9 +338,9 @@ def names(listed: Any) -> set[str]:
 
 
 def owners(kube: Kube, cluster: KubeCluster) -> list[str]:
-    """The Jobs of all pods."""
+    """What has made each of the pods."""
     found = kube.core.list_namespaced_pod(cluster.namespace).items
-    return [pod.metadata.labels["batch.kubernetes.io/job-name"] for pod in found]
+    return [pod.metadata.owner_references[0].name for pod in found]
 
 
 def pods(kube: Kube, cluster: KubeCluster) -> int:

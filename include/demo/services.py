@@ -73,6 +73,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         "HIGGS_RESULTS": str(settings.results),
+        "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",  # in every log, of Airflow's own
         **{
             f"AIRFLOW__{section.upper()}__{option.upper()}": str(value)
             for section, values in options.items()

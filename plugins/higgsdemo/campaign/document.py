@@ -47,7 +47,7 @@ def read_document(path: FilePath) -> Any:
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
     except json.JSONDecodeError as error:
-        problem = f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        problem = f"is not JSON: {_syntax_problem(error)}"
     except RecursionError:
         problem = f"is nested deeper than {DEEPEST} levels"
     except ValueError as error:
@@ -83,6 +83,15 @@ def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
             yield Problem(path, "is too large a number")
     elif value is not None:
         yield Problem(path, f"is a {type(value).__name__}, which JSON does not have")
+
+
+def _syntax_problem(error: json.JSONDecodeError) -> str:
+    """Say where a text is not JSON and why; Python itself names a trailing comma only from 3.13 on."""
+    comma = error.doc.rfind(",", 0, error.pos + 1)
+    behind, before_error = error.doc[comma + 1 :].lstrip(), error.doc[comma + 1 : error.pos].strip()
+    if comma >= 0 and not before_error and behind[:1] in ("}", "]"):
+        error = json.JSONDecodeError("a comma too many before the end", error.doc, comma)
+    return f"line {error.lineno}, column {error.colno}: {error.msg}"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:

@@ -37,7 +37,9 @@ class Resources(Model):
 
     cpu: CpuQuantity = Field("0.9", title="CPU", description="Cores per pod, as a Kubernetes quantity.")
     memory: MemoryQuantity = Field(
-        "6Gi", title="Memory", description="Memory per pod, as a Kubernetes quantity."
+        "6Gi",
+        title="Memory",
+        description="Memory per pod, as a Kubernetes quantity; with the provider `local` 1Gi by default.",
     )
 
 

@@ -26,11 +26,12 @@ from higgsdemo.campaign.values import quantity
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.wording import quote
 
-PROVIDER_DEFAULTS: dict[Provider, dict[str, str]] = {
+PROVIDER_DEFAULTS: dict[Provider, dict[str, Any]] = {
     "local": {
         "connection": "localkube_default",
         "flavor": "local-1",
         "image_pull_policy": "Never",
+        "resources": {"memory": "1Gi"},
     },
     "existing": {"connection": "kubernetes_default"},
     "gke": {"connection": "google_cloud_default", "location": "europe-west4"},
@@ -176,7 +177,12 @@ def _merge(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
     if own.get("input"):
         shared.pop("input_connection", None)  # it may not reach the entry's own
     merged = {key: value for key, value in (shared | own).items() if value is not None}
-    return (PROVIDER_DEFAULTS[provider] | merged | {"provider": provider}) if provider else merged
+    if provider is None:
+        return merged
+    usual = PROVIDER_DEFAULTS[provider]
+    if resources := usual.get("resources", {}) | merged.get("resources", {}):
+        merged["resources"] = resources
+    return usual | merged | {"provider": provider}
 
 
 def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
@@ -202,8 +208,7 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
         for resource, size in room.items():
             asked = getattr(resources, resource)
             if quantity(asked) > quantity(size):
-                usual = "" if resource in values.get("resources", {}) else " by default"
                 yield Problem(
                     (*path, "resources", resource),
-                    f"is {quote(asked)}{usual}, which no node of flavor {flavor} has: it has {size}",
+                    f"is {quote(asked)}, which no node of flavor {flavor} has: it has {size}",
                 )

@@ -329,10 +329,6 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
             'mapping[0].resources.memory is "5Gi", which no node of flavor local-2 has: it has 4Gi',
         ),
     ),
-    "what nobody wrote and does not fit": (
-        {"mapping.0": LOCAL | {"flavor": "local-1"}},
-        ': mapping[0].resources.memory is "6Gi" by default, which no node of flavor local-1 has: it has 2Gi',
-    ),
     **{
         f"resources of {value!r}": (
             {"defaults.resources": {kind: value}},

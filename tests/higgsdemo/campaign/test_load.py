@@ -173,6 +173,7 @@ def test_a_mistake_in_a_list_is_located_in_the_list(written) -> None:
     [
         ("", "the file is not JSON: line 1, column 1: Expecting value"),
         ('{\n "title" "a"}', "the file is not JSON: line 2, column 10: Expecting ':' delimiter"),
+        ('{"title":\n"a",\n }', "the file is not JSON: line 2, column 4: a comma too many before the end"),
         ('{"title": "a"} x', "the file is not JSON: line 1, column 16: Extra data"),
         ('{"tolerance": NaN}', "the file is not JSON: NaN is no number in JSON"),
         ('{"tolerance": -Infinity}', "the file is not JSON: -Infinity is no number in JSON"),

@@ -80,6 +80,7 @@ function showRun(state, query) {
   say(find("title"), state.title);
   say(find("state"), words(state.run.state));
   find("state").dataset.state = state.run.state;
+  say(find("name"), state.run.name ?? "–");
   find("run-link").href = state.run.url;
   const [chosen] = find("runs").selectedOptions;
   if (chosen) say(chosen, `${state.run.run_id} (${state.run.state})`);

@@ -220,9 +220,12 @@ def _said(shards: Counts, watched: bool, over: bool) -> str:
     if shards["total"] is None and not known:
         return "shards not listed yet"
     whole = "" if shards["total"] is not None else "at least "
-    rest = f"{running:,} running, {pending:,} pending" if watched else f"{running + pending:,} to do"
-    rest = f"{pending:,} never ran" if over else rest
-    return f"{done:,} of {whole}{known:,} shards done, {failed:,} failed, {rest}"
+    said = f"{done:,} of {whole}{known:,} shards done, {failed:,} failed"
+    if not running + pending:
+        return said
+    if over:
+        return f"{said}, {pending:,} never ran"
+    return f"{said}, {running:,} running, {pending:,} pending" if watched else f"{said}, {pending:,} to do"
 
 
 def _rate(dataset: str, done: int, seen: Snapshot) -> float:

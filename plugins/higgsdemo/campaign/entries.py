@@ -7,27 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from higgsdemo.campaign.fields import (
-    AddressRange,
-    ClusterName,
-    Connection,
-    Count,
-    CpuQuantity,
-    DatasetName,
-    DatasetText,
-    Flavor,
-    Location,
-    MemoryQuantity,
-    Nodes,
-    PodIdentity,
-    Price,
-    ProviderName,
-    PullPolicyChoice,
-    SourceUrl,
-    StageInPath,
-    Whole,
-    WholeOrAuto,
-)
+from higgsdemo.campaign import fields
 from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.rule import Model
 
@@ -35,8 +15,10 @@ from higgsdemo.campaign.rule import Model
 class Resources(Model):
     """The requests and limits of one pod."""
 
-    cpu: CpuQuantity = Field("0.9", title="CPU", description="Cores per pod, as a Kubernetes quantity.")
-    memory: MemoryQuantity = Field(
+    cpu: fields.CpuQuantity = Field(
+        "0.9", title="CPU", description="Cores per pod, as a Kubernetes quantity."
+    )
+    memory: fields.MemoryQuantity = Field(
         "6Gi",
         title="Memory",
         description="Memory per pod, as a Kubernetes quantity; with the provider `local` 1Gi by default.",
@@ -46,15 +28,15 @@ class Resources(Model):
 class DatasetEntry(Model):
     """A dataset outside of the catalogue, or in another place: every object below a URL, or one."""
 
-    url: SourceUrl = Field(
+    url: fields.SourceUrl = Field(
         title="URL",
         description="The prefix of its files, or its one ROOT file.",
         examples=["s3://bucket/run2012c/double-mu/"],
     )
-    name: DatasetName | None = Field(
+    name: fields.DatasetName | None = Field(
         None, title="Name", description="Names its results; by default the end of the URL."
     )
-    sample: DatasetName | None = Field(
+    sample: fields.DatasetName | None = Field(
         None,
         title="Sample",
         description="The sample of the catalogue that it belongs to. Without one, and with a URL that is "
@@ -72,28 +54,29 @@ WRITTEN_AS = (
     "and sample"
 )
 DatasetReference = Annotated[
-    Annotated[DatasetText, Tag("<text>")] | Annotated[DatasetEntry, Tag("<object>")], Discriminator(_branch)
+    Annotated[fields.DatasetText, Tag("<text>")] | Annotated[DatasetEntry, Tag("<object>")],
+    Discriminator(_branch),
 ]
 
 
 class ClusterDefaults(Model):
     """Values shared by the mapping's entries. An entry's own value wins; null is the built-in default."""
 
-    provider: ProviderName | None = Field(
+    provider: fields.ProviderName | None = Field(
         None,
         title="Provider",
         description="Where the cluster comes from: `local` (this machine), `existing` (not created), "
         "`gke` or `eks`.",
     )
-    connection: Connection | None = Field(
+    connection: fields.Connection | None = Field(
         None,
         title="Connection",
         description="Airflow connection of the provider; each provider has a default.",
     )
-    location: Location | None = Field(
+    location: fields.Location | None = Field(
         None, title="Location", description="Region or zone.", examples=["europe-west4", "eu-west-1"]
     )
-    flavor: Flavor | None = Field(
+    flavor: fields.Flavor | None = Field(
         None,
         title="Flavor",
         description="Machine type of the nodes. `local-<cores>` nodes have that many cores, with 2 GiB "
@@ -101,43 +84,43 @@ class ClusterDefaults(Model):
         "connection.",
         examples=["n1-highmem-16", "local-1"],
     )
-    nodes: Nodes | None = Field(
+    nodes: fields.Nodes | None = Field(
         None,
         title="Nodes",
         description="Number of nodes; 1 by default. On GKE, in each zone: a region has three.",
         examples=[22],
     )
-    dpath: StageInPath | None = Field(
+    dpath: fields.StageInPath | None = Field(
         None,
         title="Stage-in path",
         description="Where a shard is downloaded to: `/dev/shm` (memory, the default), `/mnt/disks/ssd0` "
         "(the node's SSD) or `/dev/null` (test mode: download, discard, compute nothing).",
     )
-    parallelism: Whole | None = Field(
+    parallelism: fields.Whole | None = Field(
         None, title="Parallelism", description="Pods of a Job that run at once; by default as many as fit."
     )
-    cores: Whole | None = Field(
+    cores: fields.Whole | None = Field(
         None,
         title="Cores",
         description="Cores of a node, if the flavor's name does not tell, as for an `existing` cluster. "
         "Used to split datasets and to predict a run.",
         examples=[16],
     )
-    price_per_node_hour: Price | None = Field(
+    price_per_node_hour: fields.Price | None = Field(
         None,
         title="Price",
         description="Price of a node per hour, in any currency: the plan then predicts the run's cost, "
         "and the summary reports it.",
         examples=[0.95],
     )
-    shards_per_pod: WholeOrAuto | None = Field(
+    shards_per_pod: fields.WholeOrAuto | None = Field(
         None,
         title="Shards a pod",
         description="Shards per pod; 1 by default, more for small files, or `auto`: as many as it takes "
         "to have all pods within a minute, while every core has work.",
         examples=["auto"],
     )
-    max_shards: Whole | None = Field(
+    max_shards: fields.Whole | None = Field(
         None,
         title="Shards a dataset",
         description="Take only the first so many shards of each dataset; all by default.",
@@ -145,37 +128,37 @@ class ClusterDefaults(Model):
     resources: Resources | None = Field(
         None, title="Resources", description="Requests of a pod; 0.9 cores and 6Gi by default."
     )
-    backoff_limit_per_index: Count | None = Field(
+    backoff_limit_per_index: fields.Count | None = Field(
         None, title="Retries", description="Retries of a failed pod; 5 by default.", examples=[5]
     )
-    input: SourceUrl | None = Field(
+    input: fields.SourceUrl | None = Field(
         None,
         title="Input",
         description="The bucket with the catalogue's prefixes for this cluster, such as a copy of the "
         "data in its cloud; `storage.input` by default.",
         examples=["gs://higgs-demo"],
     )
-    input_connection: Connection | None = Field(
+    input_connection: fields.Connection | None = Field(
         None,
         title="Input connection",
         description="Airflow connection that reads this cluster's input; by default "
         "`storage.connection`, or `aws_default` or `google_cloud_default` if the input is in another kind "
         "of store.",
     )
-    image_pull_policy: PullPolicyChoice | None = Field(
+    image_pull_policy: fields.PullPolicyChoice | None = Field(
         None,
         title="Image pull policy",
         description="`Never` if the nodes have the pods' images already: the default of `local`, and "
         "required for our own image, which no registry has. Elsewhere the default is `IfNotPresent`.",
     )
-    pod_identity: PodIdentity | None = Field(
+    pod_identity: fields.PodIdentity | None = Field(
         None,
         title="Pod identity",
         description="Cloud identity of the pods, instead of keys: a Google service account (workload "
         "identity) or an IAM role (IRSA). Without it they get the keys of the connection.",
         examples=["higgs-pods@project.iam.gserviceaccount.com", "arn:aws:iam::123456789012:role/pods"],
     )
-    egress: list[AddressRange] | None = Field(
+    egress: list[fields.AddressRange] | None = Field(
         None,
         min_length=1,
         title="Egress",
@@ -189,7 +172,7 @@ class ClusterDefaults(Model):
 
 
 class _ClusterDatasets(Model):
-    name: ClusterName | None = Field(
+    name: fields.ClusterName | None = Field(
         None, title="Name", description="The cluster's name; by default kubecon-demo-<position>."
     )
     datasets: list[DatasetReference] | None = Field(

@@ -2,21 +2,8 @@
 
 from typing import Annotated, Literal
 
+from higgsdemo.campaign import values
 from higgsdemo.campaign.rule import Rule, choice, either, number, text
-from higgsdemo.campaign.values import (
-    CPU,
-    MEMORY,
-    NODES,
-    PRESETS,
-    address_range,
-    at_least,
-    bucket_url,
-    dataset,
-    http_url,
-    nodes_in_text,
-    schedule,
-    source_url,
-)
 from higgsdemo.tasks import Stage
 from higgsdemo.wording import one_of
 
@@ -57,7 +44,7 @@ Count = Annotated[int, number("a whole number, 0 or more", whole=True, minimum=0
 Hours = Annotated[
     float, number("a number of hours, more than 0 and at most 8760", exclusiveMinimum=0, maximum=8760)
 ]
-_NODES = Rule("a number in quotes", nodes_in_text, {"type": "string", "pattern": f"^{NODES}$"})
+_NODES = Rule("a number in quotes", values.nodes_in_text, {"type": "string", "pattern": f"^{values.NODES}$"})
 Nodes = Annotated[int, either("a whole number of at least 1", _AT_LEAST_1, _NODES)]
 Tolerance = Annotated[
     int | float,
@@ -106,7 +93,7 @@ BucketUrl = Annotated[
     str,
     Rule(
         "a bucket's URL such as s3://bucket or gs://bucket/prefix",
-        bucket_url,
+        values.bucket_url,
         {"type": "string", "pattern": "^(s3|gs)://[a-z0-9]"},
     ),
 ]
@@ -114,7 +101,7 @@ SourceUrl = Annotated[
     str,
     Rule(
         "a URL such as s3://bucket, gs://bucket/prefix, https://server/path or root://server//path",
-        source_url,
+        values.source_url,
         {"type": "string", "pattern": "^(s3|gs|https|root)://[a-z0-9]"},
     ),
 ]
@@ -130,13 +117,17 @@ PodIdentity = Annotated[
 ]
 Endpoint = Annotated[
     str,
-    Rule("a URL such as https://host:9000", http_url, {"type": "string", "pattern": "^https?://[^@?#]+$"}),
+    Rule(
+        "a URL such as https://host:9000",
+        values.http_url,
+        {"type": "string", "pattern": "^https?://[^@?#]+$"},
+    ),
 ]
 AddressRange = Annotated[
     str,
     Rule(
         "a range of IP addresses such as 10.20.0.0/16",
-        address_range,
+        values.address_range,
         {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"},
     ),
 ]
@@ -144,23 +135,23 @@ CpuQuantity = Annotated[
     str,
     Rule(
         'a Kubernetes quantity such as "0.9" or "900m"',
-        at_least("1m", CPU),
-        {"type": "string", "pattern": f"^{CPU}$"},
+        values.at_least("1m", values.CPU),
+        {"type": "string", "pattern": f"^{values.CPU}$"},
     ),
 ]
 MemoryQuantity = Annotated[
     str,
     Rule(
         'a Kubernetes quantity such as "6Gi" or "512Mi"',
-        at_least("1Mi", MEMORY),
-        {"type": "string", "pattern": f"^{MEMORY}$"},
+        values.at_least("1Mi", values.MEMORY),
+        {"type": "string", "pattern": f"^{values.MEMORY}$"},
     ),
 ]
 Schedule = Annotated[
     str,
     Rule(
-        f"a cron expression or {one_of(PRESETS)}",
-        schedule,
+        f"a cron expression or {one_of(values.PRESETS)}",
+        values.schedule,
         {"type": "string", "examples": ["@daily", "0 3 * * *"]},
     ),
 ]
@@ -186,7 +177,7 @@ DatasetText = Annotated[
     str,
     Rule(
         "a catalogue dataset's name, the path of an index file, or a URL such as s3://bucket/prefix/",
-        dataset,
+        values.dataset,
         {"type": "string", "minLength": 1},
     ),
 ]

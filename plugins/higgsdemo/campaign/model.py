@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import Field, PrivateAttr
 
+from higgsdemo.campaign import fields
 from higgsdemo.campaign.analysis import unfit_histograms
 from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.cluster import Cluster
@@ -22,16 +23,6 @@ from higgsdemo.campaign.entries import (
     DatasetReference,
     Resources,
 )
-from higgsdemo.campaign.fields import (
-    Cleanup,
-    Connection,
-    Line,
-    Namespace,
-    Prose,
-    Provider,
-    Schedule,
-    SplitChoice,
-)
 from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.overlap import Placed, placed_datasets
@@ -43,13 +34,11 @@ from higgsdemo.wording import quote
 
 __all__ = [
     "Campaign",
-    "Cleanup",
     "Cluster",
     "ClusterDefaults",
     "ClusterEntry",
     "DatasetEntry",
     "DatasetRef",
-    "Provider",
     "Resources",
     "Storage",
 ]
@@ -58,17 +47,19 @@ __all__ = [
 class Campaign(Settings):
     """One container run over every file of a list of datasets, on one or many Kubernetes clusters."""
 
-    schema_: Prose | None = Field(
+    schema_: fields.Prose | None = Field(
         None,
         alias="$schema",
         title="Schema",
         description="The JSON Schema that editors check this file with.",
     )
-    title: Line = Field("", title="Title", description="Shown with the DAG and on the plot.")
-    description: Prose = Field("", title="Description", description="Shown with the DAG; Markdown.")
-    namespace: Namespace = Field("higgs", title="Namespace", description="Kubernetes namespace of the pods.")
+    title: fields.Line = Field("", title="Title", description="Shown with the DAG and on the plot.")
+    description: fields.Prose = Field("", title="Description", description="Shown with the DAG; Markdown.")
+    namespace: fields.Namespace = Field(
+        "higgs", title="Namespace", description="Kubernetes namespace of the pods."
+    )
     storage: Storage = Field(title="Storage", description="Where shards are read and results are written.")
-    schedule: Schedule | None = Field(
+    schedule: fields.Schedule | None = Field(
         None,
         title="Schedule",
         description="When the campaign runs by itself: a cron expression (UTC) or a preset such as "
@@ -87,7 +78,7 @@ class Campaign(Settings):
         description="What a trigger's conf may choose, beyond this file, that decides where credentials "
         "go or what costs money. Nothing by default.",
     )
-    worker_identity: list[Connection] = Field(
+    worker_identity: list[fields.Connection] = Field(
         [],
         title="Worker identity",
         description="Airflow connections to Amazon and Google without keys, with which Airflow uses the "
@@ -115,7 +106,7 @@ class Campaign(Settings):
         description=f"Datasets that are split over all clusters: {WRITTEN_AS}. The entries of the mapping "
         "then have none.",
     )
-    split: SplitChoice | None = Field(
+    split: fields.SplitChoice | None = Field(
         None,
         title="Split",
         description="How to split `datasets` over the clusters: `by-bytes`, in proportion to their cores.",

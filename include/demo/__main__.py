@@ -160,7 +160,9 @@ def _parser() -> argparse.ArgumentParser:
                 "--campaign", default=DEMO, help="a file of include/config, without its ending"
             )
         if command is watch:
-            added.add_argument("--run", default="", help="the run's id in Airflow; the latest by default")
+            added.add_argument(
+                "--run", default="", help="the run's id in Airflow, or its name; the latest by default"
+            )
             added.add_argument("--airflow", default="", help="URL of another Airflow than the local one")
             added.add_argument("--once", action="store_true", help="show it as it is now, and end")
             added.add_argument("--json", action="store_true", help="the same as JSON")

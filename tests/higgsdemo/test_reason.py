@@ -16,6 +16,7 @@ from higgsdemo.page.airflow_run import read_campaign, read_run
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 from higgsdemo.reason import keep_reason
+from higgsdemo.run import run_name
 
 MISSPELT = 'plan: trigger conf: it has no key "maping"; did you mean "mapping"?'
 
@@ -39,6 +40,7 @@ def test_a_run_that_fails_before_its_jobs_says_why_on_its_page_and_in_its_note(r
         assert state["advice"] == "Mend it, and trigger the campaign again."
 
         row: Any = session.query(DagRun).filter_by(run_id=run_id).one()
+        assert read_run(session, campaign, run_name(run_id, row.run_after)) == run
         higgs_note.on_dag_run_failed(row, "")  # `dag.test` calls it without a session
         assert row.note.startswith(f"Why it failed: {MISSPELT}")
         row.clear_number = 1

@@ -15,12 +15,12 @@ from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, object_session
 
 from higgsdemo import tasks
 from higgsdemo.reason import REASON
-from higgsdemo.run import ClusterRun, PlanError
+from higgsdemo.run import ClusterRun, PlanError, run_name
 
 TAG = "higgsdemo"  # the tag that `higgsdemo.dag` gives every campaign
 ENDED = frozenset({"success", "failed"})
@@ -122,12 +122,14 @@ def read_campaign(session: Session, dag_id: str) -> CampaignDag | None:
     return CampaignDag(dag_id, dag.dag_display_name, _runs(session, dag_id))
 
 
-def read_run(session: Session, campaign: CampaignDag, run_id: str) -> AirflowRun | None:
-    """Return one run of a campaign; None when there is none of that id."""
+def read_run(session: Session, campaign: CampaignDag, name: str) -> AirflowRun | None:
+    """Return one run of a campaign, by its id in Airflow or the name of its folder; None for no run."""
     dag_id = campaign.dag_id
-    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == name))
+    run = run or next((one for one in session.scalars(_latest(dag_id)) if _bears(one, name)), None)
     if run is None:
         return None
+    run_id = run.run_id
     columns = TaskInstance.task_id, TaskInstance.map_index, TaskInstance.state
     instances = session.execute(
         select(*columns)
@@ -152,8 +154,16 @@ def read_run(session: Session, campaign: CampaignDag, run_id: str) -> AirflowRun
 
 
 def _runs(session: Session, dag_id: str) -> tuple[RunState, ...]:
-    query = select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.run_after.desc()).limit(RUNS_SHOWN)
-    return tuple(_state(run) for run in session.scalars(query))
+    return tuple(_state(run) for run in session.scalars(_latest(dag_id)))
+
+
+def _latest(dag_id: str) -> Select[Any]:
+    return select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.run_after.desc()).limit(RUNS_SHOWN)
+
+
+def _bears(run: DagRun, name: str) -> bool:
+    """Return whether a run has that name in the bucket."""
+    return name in (run_name(run.run_id, run.run_after), (run.conf or {}).get("run_name"))
 
 
 def _read_plan(plan: list[Any]) -> tuple[ClusterRun, ...]:

@@ -45,6 +45,14 @@ def find_connection(name: str, kind: str) -> Any:
     return found
 
 
+def is_set_up(name: str | None) -> bool:
+    """Return whether there is a connection of a name, or none is needed."""
+    try:
+        return not name or bool(BaseHook.get_connection(name))
+    except AirflowNotFoundException:
+        return False
+
+
 def is_somebody(connection: Any) -> bool:
     """Return whether a connection has an identity, so that nothing falls back on the worker's own."""
     kind, extra = connection.conn_type, connection.extra_dejson

@@ -135,7 +135,7 @@ def _addresses(settings: Settings) -> str:
     return "\n".join(
         (
             f"  Airflow      {settings.ui_url}   user {USER}, password {settings.secrets.ui_password}",
-            f"  Kubernetes   kubectl --kubeconfig {settings.kubeconfig} get pods,jobs,nodes -A",
+            f"  Kubernetes   kubectl --kubeconfig {settings.kubeconfig} --context CLUSTER get pods,jobs -A",
             f"  S3           {settings.s3_url}   keys in {settings.state / 'secrets.json'}",
             *([f"               pods of other clusters: storage.pod_endpoint {pods}"] if pods else []),
             f"  Logs         {settings.logs}",

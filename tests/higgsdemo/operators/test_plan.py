@@ -145,10 +145,8 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
         {"storage.output_connection": "nobody"},
         "'nobody' .*: it has no keys of its own",
     ),
-    "malformed extras": (
-        {"storage.connection": "odd"},
-        "'odd' .*: config_kwargs in its extra must be",
-    ),
+    "malformed extras": ({"storage.connection": "odd"}, "'odd' .*: its extra must be an object, and so"),
+    "extras that are a list": ({"storage.connection": "list"}, "'list' .*: its extra must be an object"),
     "a copy in no Redis": ({"storage.live": "ssh"}, "'ssh' .* must be of the type 'redis'"),
     "a CA that is a key": ({"storage.pod_ca": "/dev/null"}, "pod_ca names /dev/null, which holds something"),
     "EKS of nobody": ({"mapping": [MINE | EKS | {"connection": "nobody"}]}, "'nobody' .*: it has no keys of"),

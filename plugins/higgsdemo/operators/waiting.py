@@ -14,8 +14,7 @@ from higgsdemo.operators.base import ClusterOperator, TaskFailed
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from higgsdemo.triggers.cluster import ClusterTrigger
-    from higgsdemo.triggers.polling import PollingTrigger
+    from higgsdemo.triggers.base import ClusterRunTrigger
 
 MOMENT = 3.0  # s
 OFTENER = 5  # times as many polls meanwhile
@@ -26,7 +25,7 @@ class WaitingOperator(ClusterOperator):
 
     _watching: asyncio.Future[Any] | None = None
 
-    def wait(self, trigger: ClusterTrigger | PollingTrigger, context: Context) -> dict[str, Any]:
+    def wait(self, trigger: ClusterRunTrigger, context: Context) -> dict[str, Any]:
         """Return what ``execute_complete`` makes of the trigger's event; defer if there is none soon."""
         trigger.poll_seconds /= OFTENER
         payload = asyncio.run(self._watch(trigger, context))
@@ -44,9 +43,7 @@ class WaitingOperator(ClusterOperator):
         if self._watching is not None:
             self._watching.get_loop().call_soon_threadsafe(self._watching.cancel)
 
-    async def _watch(
-        self, trigger: ClusterTrigger | PollingTrigger, context: Context
-    ) -> dict[str, Any] | None:
+    async def _watch(self, trigger: ClusterRunTrigger, context: Context) -> dict[str, Any] | None:
         """Run a trigger until it has an event, which it may follow up; return None if there is none soon."""
         events = trigger.run()
         self._watching = asyncio.ensure_future(anext(events))

@@ -5,14 +5,14 @@ import random
 from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
-from higgsdemo.clusters import BUSY, ClusterError, Phase, State, Unreachable, provider_of
+from higgsdemo.clusters import BUSY, ClusterError, Phase, State, Unreachable
 from higgsdemo.clusters.leftovers import others_at_work
 from higgsdemo.clusters.shape import is_ours
 from higgsdemo.deadline import is_over, too_late
-from higgsdemo.run import ClusterRun
+from higgsdemo.triggers.base import ClusterRunTrigger
 from higgsdemo.wording import ExplainedError
 
 PATIENCE = 900.0  # s without an answer after which the provider, or a cluster to be deleted, is given up
@@ -22,26 +22,12 @@ LONGEST_PAUSE = 300.0  # s
 APPEARS_IN = 120.0  # s until a requested cluster is visible; requests end after 60
 
 
-class ClusterTrigger(BaseTrigger):
-    """Poll a cluster's provider while it is busy with the cluster.
-
-    :param assignment: a ClusterRun as JSON.
-    :param poll_seconds: pause before each poll.
-    :param deadline: when to give up (seconds since 1970); None for never.
-    """
+class ClusterTrigger(ClusterRunTrigger):
+    """Poll a cluster's provider while it is busy with the cluster."""
 
     def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._document, self.poll_seconds, self.deadline = assignment, poll_seconds, deadline
-        self.assignment = ClusterRun.read(assignment)
-        self.provider = provider_of(self.assignment)
+        super().__init__(assignment, poll_seconds, deadline)
         self._told: State | None = None
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, from which the triggerer recreates it."""
-        path = f"{type(self).__module__}.{type(self).__qualname__}"
-        arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
-        return path, {"assignment": self._document, **arguments}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is something to do; an ``error`` in the event says why there never will be."""

@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from higgsdemo.clusters import ClusterError, provider_of
+from higgsdemo.clusters import ClusterError
 from higgsdemo.deadline import is_over, too_late
-from higgsdemo.run import ClusterRun
+from higgsdemo.triggers.base import ClusterRunTrigger
 from higgsdemo.triggers.cancelling import has_ended
 
 if TYPE_CHECKING:
@@ -33,29 +33,13 @@ TOLD_EVERY = 60.0  # s between two lines of the log about an obstacle
 PATIENCE = 900.0  # s without one good answer until the cluster is given up
 
 
-class PollingTrigger(BaseTrigger):
-    """Poll a cluster until there is a result for the task.
-
-    :param assignment: a ClusterRun as JSON.
-    :param poll_seconds: pause between two polls.
-    :param deadline: when to give up (seconds since 1970); None for never.
-    """
+class PollingTrigger(ClusterRunTrigger):
+    """Poll a cluster until there is a result for the task."""
 
     def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._document = assignment
-        self.poll_seconds = poll_seconds
-        self.deadline = deadline
-        self.assignment = ClusterRun.read(assignment)
-        self.provider = provider_of(self.assignment)
+        super().__init__(assignment, poll_seconds, deadline)
         self._over = self._told = False
         self._warned = -TOLD_EVERY, ""
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, from which the triggerer recreates it."""
-        path = f"{type(self).__module__}.{type(self).__qualname__}"
-        arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
-        return path, {"assignment": self._document, **arguments}
 
     @abstractmethod
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:

@@ -1,8 +1,7 @@
-"""One of Airflow's components, which loads what it needs at once, while its database is being made.
+"""One of Airflow's components, which imports what it needs while its database is being created.
 
-Loading is most of a component's start, and a quarter of it is the search for garbage among what is loaded, of
-which there is none. What the scheduler has loaded its tasks need not load again: workers are forked from it,
-and each task from a worker.
+Imports are most of a component's start, and garbage collection is a quarter of them, although they leave no
+garbage. What the scheduler has imported, its tasks need not: they are forked from it.
 """
 
 import gc
@@ -41,7 +40,7 @@ NEEDED = {
         "higgsdemo.triggers.prepull",
     ),
 }
-"""What each component imports anyway. The dag-processor reads the plugins anew each time."""
+"""What each component imports anyway. The dag-processor imports the plugins anew for each parse."""
 
 
 def main(name: str, mark: str, version: str, *arguments: str) -> None:
@@ -49,7 +48,7 @@ def main(name: str, mark: str, version: str, *arguments: str) -> None:
     gc.disable()
     for module in NEEDED[name]:
         import_module(module)
-    gc.freeze()  # nor is it searched for among these later
+    gc.freeze()  # later collections leave these objects out
     gc.enable()
     while not (Path(mark).exists() and Path(mark).read_text() == version):
         time.sleep(0.1)

@@ -1,7 +1,7 @@
-"""Waits of the cluster group: for a moment in the worker, and from then on in the triggerer.
+"""Waits of the cluster group: a moment in the worker, then in the triggerer.
 
-A deferral takes about three seconds, until the trigger runs and the task is started again. What ends sooner
-is not worth one: a small cluster is made, has pulled an image or is gone within a second or two.
+A deferral costs about three seconds, until the trigger runs and the task has been started again. A wait that
+ends sooner is not worth one: small clusters are created, pull an image and are deleted in a second or two.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from higgsdemo.triggers.base import ClusterRunTrigger
 
-MOMENT = 3.0  # s
-OFTENER = 5  # times as many polls meanwhile
+MOMENT = 3.0  # s that the worker waits before it defers
+POLLS = 5  # by the worker, in the time of one by the triggerer
 
 
 class WaitingOperator(ClusterOperator):
@@ -27,9 +27,9 @@ class WaitingOperator(ClusterOperator):
 
     def wait(self, trigger: ClusterRunTrigger, context: Context) -> dict[str, Any]:
         """Return what ``execute_complete`` makes of the trigger's event; defer if there is none soon."""
-        trigger.poll_seconds /= OFTENER
+        trigger.poll_seconds /= POLLS
         payload = asyncio.run(self._watch(trigger, context))
-        trigger.poll_seconds *= OFTENER
+        trigger.poll_seconds *= POLLS
         if payload is None:
             self.defer(trigger=trigger, method_name="execute_complete")
         return self.execute_complete(context, payload)
@@ -44,7 +44,7 @@ class WaitingOperator(ClusterOperator):
             self._watching.get_loop().call_soon_threadsafe(self._watching.cancel)
 
     async def _watch(self, trigger: ClusterRunTrigger, context: Context) -> dict[str, Any] | None:
-        """Run a trigger until it has an event, which it may follow up; return None if there is none soon."""
+        """Return the payload of the trigger's event; None if there is none within ``MOMENT``."""
         events = trigger.run()
         self._watching = asyncio.ensure_future(anext(events))
         try:

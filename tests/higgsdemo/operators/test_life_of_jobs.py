@@ -172,7 +172,7 @@ def test_a_wait_that_is_told_to_end_before_it_is_deferred_stops_its_jobs_or_leav
     task = endless_wait(s3, on_cancel=on_cancel)
     killing = Thread(target=lambda: eventually(lambda: task._watching) and task.on_kill())
     killing.start()
-    with pytest.raises(TaskFailed, match="ending on request"):
+    with pytest.raises(TaskFailed, match="ended on request while it waited"):
         task.execute({"ti": None})
     killing.join()
     assert [job.spec.suspend for job in kube.batch.list_job_for_all_namespaces().items] == [stopped]

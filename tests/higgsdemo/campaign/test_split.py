@@ -50,7 +50,8 @@ def test_what_a_cluster_can_take_is_the_cores_of_its_nodes(
 
 def test_the_pods_that_fit_are_counted_by_cores_and_where_known_by_memory(changed: Change) -> None:
     local = {"provider": "local", "flavor": "local-16", "nodes": 2}
-    (by_memory, _) = parse_campaign(changed(SPLIT | {"defaults": local}), "higgs.json").clusters()
+    large = local | {"resources": {"memory": "6Gi"}}
+    (by_memory, _) = parse_campaign(changed(SPLIT | {"defaults": large}), "higgs.json").clusters()
     assert by_memory.slots == 2 * 5  # 32 GiB a node, 6 GiB a pod
     small = local | {"resources": {"memory": "1Gi"}}
     (by_cores, _) = parse_campaign(changed(SPLIT | {"defaults": small}), "higgs.json").clusters()

@@ -76,7 +76,9 @@ class Luminosities:
 def _read(path: Path) -> list[tuple[str, float]]:
     """Return the keys and luminosities of a JSON file: URLs differ only in store and bucket."""
     try:
-        pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
+        pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=tuple)  # a list is an array
+        if not isinstance(pairs, tuple):
+            raise TypeError("it is not an object")
         values = [(_key(url), float(value)) for url, value in pairs]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CatalogueError(

@@ -67,22 +67,20 @@ def site(
     localkube: Server, bucket: Bucket, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     name = f"c{abs(hash(request.node.nodeid)) % 10**9}"
-    cluster = localkube.create_cluster(name, cpu="4", memory="32Gi", simulate={"seconds": 1})
+    cluster = localkube.create_cluster(name, cpu="4", memory="32Gi", simulate={"seconds": 0.3})
     tls = ssl.create_default_context(cafile=localkube.state / "ca.crt")
     with (
         fault_proxy(f"https://127.0.0.1:{localkube.port}", tls) as api,
         fault_proxy(bucket.environ["AWS_ENDPOINT_URL"]) as store,
     ):
-        connect(monkeypatch, kubeconfig_through(api, cluster.kubeconfig), store.url)
+        connect(monkeypatch, kubeconfig_through(api, cluster.kubeconfig), bucket.connection(store.url))
         yield Site(api, store, cluster, bucket, the_run(bucket))
 
 
-def connect(monkeypatch: pytest.MonkeyPatch, kubeconfig: dict[str, Any], store: str) -> None:
+def connect(monkeypatch: pytest.MonkeyPatch, kubeconfig: dict[str, Any], store: dict[str, Any]) -> None:
     theirs = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
-    extra = {"endpoint_url": store, "region_name": "us-east-1"}
-    keys = {"conn_type": "aws", "login": "tests", "password": "tests-secret", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(theirs))
-    monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(keys))
+    monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(store))
 
 
 def the_run(bucket: Bucket) -> ClusterRun:

@@ -73,13 +73,6 @@ async def test_jobs_that_are_gone_count_as_ended(monkeypatch: pytest.MonkeyPatch
     assert payload == {"finished": True}
 
 
-@pytest.mark.parametrize("fault", [408, 410, 429, 500, 502, 503, 504, "reset", "half"])
-async def test_what_passes_by_itself_is_waited_out(monkeypatch: pytest.MonkeyPatch, fault: Step) -> None:
-    payload, api = await waited(monkeypatch, RUNNING, fault, fault, fault, DONE)
-    assert payload == {"finished": True}
-    assert len(api.tokens_used) == 5
-
-
 @pytest.mark.parametrize("before", [[], [503], [503, "reset"]])
 async def test_expired_credentials_are_renewed_whatever_came_before(
     monkeypatch: pytest.MonkeyPatch, before: list[Step]

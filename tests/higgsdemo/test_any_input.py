@@ -1,7 +1,6 @@
 """Whatever an index file, a bucket's listing or a Job's status says, it is understood or refused in words."""
 
 import itertools
-import json
 import re
 from typing import Any
 
@@ -11,8 +10,6 @@ from hypothesis import strategies as st
 from higgsdemo.campaign import parse_index
 from higgsdemo.datasets.shards import File, cut, dump, list_shards, load, shard_name
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD, job_pods, job_progress
-from higgsdemo.results.document import parse_result
-from result_documents import document
 
 keys = st.one_of(
     st.text(min_size=1, max_size=40),
@@ -83,25 +80,3 @@ def test_any_status_of_a_job_adds_up(
     assert min(parts) >= 0
     assert progress.done <= total
     assert min(job_pods(job).values()) >= 0
-
-
-@given(
-    st.recursive(
-        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
-        lambda inner: st.one_of(
-            st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
-        ),
-        max_leaves=8,
-    ),
-    st.sampled_from(list(document("A"))),
-)
-def test_any_result_document_with_a_wrong_field_is_read_or_named(value: Any, field: str) -> None:
-    raw = json.dumps(document("A") | {field: value}).encode()
-    try:
-        parse_result("results/A/1.json", raw)
-    except ValueError as error:
-        refused = str(error)
-    else:
-        refused = "results/A/1.json: nothing"
-    assert refused.startswith("results/A/1.json: ")
-    assert "\n" not in refused

@@ -207,12 +207,6 @@ def test_cleanup_removes_ours_and_leaves_a_strangers_job(cluster: KubeCluster, k
     eventually(lambda: owners(kube, cluster) == ["stranger", "stranger"])
 
 
-def test_cleanup_of_one_run_leaves_the_others(cluster: KubeCluster, kube: Kube) -> None:
-    job = submit(cluster, "sleep 60")
-    cluster.remove(selector(RUN.run.campaign, "another-run"))
-    assert names(kube.batch.list_namespaced_job(cluster.namespace)) == {job["metadata"]["name"]}
-
-
 def test_failed_pods_are_found_with_their_index(cluster: KubeCluster) -> None:
     submit(cluster, 'test "$JOB_COMPLETION_INDEX" = 0 || exit 65')
     failed = eventually(lambda: list(cluster.failed_pods(ALL)))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from kube_client import Kube, eventually
+from kube_client import Kube
+from waiting import eventually
 
 PATIENCE = 120.0  # s: a genuine cluster pulls images, starts sandboxes, and waits 10 s before a second try
 LABEL = "higgs-suite/test"

@@ -8,14 +8,13 @@ import subprocess
 import threading
 from pathlib import Path
 
-import httpx
 import pytest
 
 from demo.files import write_private
 from demo.ports import Ports, ports_to_choose
 from demo.services import SERVICES
 from demo.settings import Settings, campaign_file
-from kube_client import eventually
+from waiting import answers, eventually
 
 
 def test_secrets_are_random_remembered_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
@@ -78,8 +77,8 @@ def test_the_s3_server_listens_where_it_is_told_and_all_that_lead_to_it_follow(
         env=settings.environment() | {"PYTHONWARNINGS": "ignore"},
     )
     try:
-        eventually(lambda: _answers(settings.s3_url), "the S3 server answers at the address")
-        assert not _answers(f"http://127.0.0.1:{settings.ports.s3}")
+        eventually(lambda: answers(settings.s3_url), "the S3 server answers at the address")
+        assert not answers(f"http://127.0.0.1:{settings.ports.s3}")
     finally:
         server.terminate()
         server.wait()
@@ -90,13 +89,6 @@ def test_the_s3_server_listens_where_it_is_told_and_all_that_lead_to_it_follow(
     monkeypatch.delenv("HIGGS_S3_HOST")
     settings.choose()
     assert settings.pod_endpoint is None
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "localhost", "127.0.0.1:9000", "-", "::1"])

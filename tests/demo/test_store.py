@@ -9,14 +9,13 @@ from pathlib import Path
 from threading import Event, Thread
 
 import boto3
-import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.ports import free_port
 from demo.settings import REPOSITORY
-from demo_stack import eventually
+from waiting import answers, eventually
 
 PART = 5 << 20  # bytes: the smallest that S3 takes
 Restart = Callable[[], None]
@@ -39,12 +38,6 @@ def restart(tmp_path: Path, address: str) -> Iterator[Restart]:
             server.wait()
         running.clear()
 
-    def answers() -> bool:
-        try:
-            return httpx.get(address, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
-
     def restart() -> None:
         kill()
         where = ("--file", str(tmp_path / "s3.sqlite"), "--port", address.rpartition(":")[2])
@@ -52,7 +45,7 @@ def restart(tmp_path: Path, address: str) -> Iterator[Restart]:
             command = [sys.executable, "-m", "demo.store", *where]
             environment = {**os.environ, "PYTHONPATH": "plugins:include"}
             running.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log))
-        eventually(answers, "the S3 server answers", 60)
+        eventually(lambda: answers(address), "the S3 server answers")
 
     restart()
     yield restart

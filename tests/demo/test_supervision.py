@@ -4,16 +4,17 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
+import waiting
 from demo.files import write_private
 from demo.ports import Ports
 from demo.session import Session, is_alive
 from demo.settings import Settings
 from demo.supervision import ServiceError, Supervision
-from demo_stack import eventually, kill
+from demo_stack import kill
+from waiting import eventually
 
 
 @pytest.fixture
@@ -36,10 +37,7 @@ def _free_ports() -> Ports:
 
 def answers(supervision: Supervision) -> bool:
     """Whether the S3 server answers."""
-    try:
-        return httpx.get(f"{supervision.settings.s3_url}/moto-api/", trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+    return waiting.answers(f"{supervision.settings.s3_url}/moto-api/")
 
 
 def pid_of(supervision: Supervision, name: str) -> int:

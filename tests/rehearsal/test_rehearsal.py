@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 
 from clouds.tasks import carry_out
@@ -24,9 +23,9 @@ from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
-from kube_client import eventually
 from planned_runs import ALONE
 from rehearsal.__main__ import rehearse, stand_ins
+from waiting import answers, eventually
 
 SHARDS = sum(min(dataset.files, 2) for dataset in load_catalogue("cms-higgs").datasets.values())
 START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
@@ -52,19 +51,12 @@ def services(campaign: Campaign, tmp_path_factory: pytest.TempPathFactory) -> It
         )
         for name in ("s3", "localkube")
     ]
-    eventually(lambda: _answers(settings.s3_url) and settings.localkube_token.exists(), "the services answer")
+    eventually(lambda: answers(settings.s3_url) and settings.localkube_token.exists(), "the services answer")
     make_buckets(settings, campaign)
     yield settings
     for process in running:
         process.terminate()
         process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 
 from demo.ports import free_port
 from demo.settings import REPOSITORY
-from kube_client import eventually
 from s3_server import s3_endpoint
+from waiting import answers, eventually
 
 __all__ = ["s3_endpoint"]
 
@@ -35,13 +35,7 @@ def own() -> Iterator[str]:
     command = [sys.executable, "-m", "rehearsal.store", "--port", str(port)]
     server = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": "plugins:include"})
 
-    def answers() -> bool:
-        try:
-            return httpx.get(url, trust_env=False).is_success
-        except httpx.TransportError:
-            return False
-
-    eventually(answers, "the server answers")
+    eventually(lambda: answers(url), "the server answers")
     yield url
     server.kill()
     server.wait()

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
+import waiting
 from demo.airflow_api import FINISHED, AirflowAwayError, TaskInstance
 from demo.bucket import Bucket
 from demo.lifecycle import airflow, bring_up
@@ -24,8 +25,7 @@ from demo.settings import REPOSITORY, Settings
 from demo.supervision import Supervision
 from higgsdemo.campaign import Campaign, load_campaign
 from higgsdemo.kubernetes.progress import job_progress
-
-Found = TypeVar("Found")
+from waiting import Found
 
 DAG = "demo-local"
 PATIENCE = 480.0  # s: ten times what a campaign takes on a machine that does nothing else
@@ -198,13 +198,7 @@ def kill(process: psutil.Process) -> None:
 
 def eventually(look: Callable[[], Found | None], what: str, patience: float = PATIENCE) -> Found:
     """What `look` returns as soon as it is true."""
-    deadline = time.monotonic() + patience
-    while True:
-        if found := look():
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {patience:g} s: {what}")
-        time.sleep(0.2)
+    return waiting.eventually(look, what, patience)
 
 
 def _name(task: TaskInstance) -> str:

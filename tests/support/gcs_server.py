@@ -24,7 +24,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from clouds.google import PROJECT, Tokens
-from localkube_server import eventually
+from waiting import answers, eventually
 
 PAGE = 1000
 PASSED_ON = ("range", "content-type", "x-goog-user-project")
@@ -173,15 +173,8 @@ def _start_emulator(state: str) -> tuple["subprocess.Popen[bytes]", str]:
     # In memory it would take minutes for 27,000 objects: each new one copies the list of all others.
     process = subprocess.Popen([binary, *where, "-backend", "filesystem", "-filesystem-root", state])
     url = f"http://127.0.0.1:{port}"
-    eventually(lambda: _answers(url), "the emulator of GCS answers")
+    eventually(lambda: answers(f"{url}/storage/v1/b"), "the emulator of GCS answers")
     return process, url
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/storage/v1/b").is_success
-    except httpx.TransportError:
-        return False
 
 
 def _texts(parent: ElementTree.Element, **texts: str) -> None:

@@ -1,28 +1,11 @@
 """The official client of any Kubernetes cluster, with plain HTTP beside it for what the client hides."""
 
 import ssl
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from kubernetes import client, config
-
-Result = TypeVar("Result")
-PATIENCE = 30.0  # s
-
-
-def eventually(look: Callable[[], Result], what: str = "", patience: float = PATIENCE) -> Result:
-    """What `look` returns as soon as it is true."""
-    deadline = time.monotonic() + patience
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still not so after {patience:g} s: {what or look}; last seen: {found!r}")
-        time.sleep(0.05)
 
 
 class Kube:

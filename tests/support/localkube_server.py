@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import psutil
 
-from kube_client import Kube, eventually
+from kube_client import Kube
+from waiting import eventually
 
 SOURCE = Path(__file__).parents[2] / "include"
 SHELL = "test/shell:1"

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from faulty_store import FaultyStore
 from lepton_events import write_full
 from pod_process import Pod, shard
 from s3_server import Bucket
+from waiting import eventually
 from workload import outreach
 from workload.events import read_events
 from workload.pod import analyse, count
@@ -312,7 +312,7 @@ def test_a_pod_stopped_in_the_middle_leaves_no_half_result_and_the_next_one_comp
     endless = {"name": "endless", "url": faulty_store.url("endless.root"), "size": 10**9}
     pod.give(shard(shard_file, "first"), endless)
     process = pod.start()
-    wait_until(lambda: faulty_store.requests["endless.root"] == 1 and pod.results() == ["first.json"])
+    eventually(lambda: faulty_store.requests["endless.root"] == 1 and pod.results() == ["first.json"])
 
     process.send_signal(number)
     ended = pod.wait(process)
@@ -345,12 +345,3 @@ def in_bucket(pod: Pod, bucket: Bucket, path: Path) -> None:
 def over_http(pod: Pod, store: FaultyStore, key: str) -> None:
     """Let the pod work on a key of the faulty store."""
     pod.give({"name": "shard", "url": store.url(key), "size": len(store.content)})
-
-
-def wait_until(condition: Any, seconds: float = 60.0) -> None:
-    """Wait for something another process does; fails the test when it does not."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"did not happen within {seconds:g} s")
-        time.sleep(0.02)

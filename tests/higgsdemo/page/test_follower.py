@@ -21,6 +21,7 @@ from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import LARGEST_READ, ObjectStore, StorageError, StoredObject
 from result_documents import document
 from s3_server import Bucket, bucket, s3_endpoint
+from waiting import eventually
 
 __all__ = ["bucket", "s3_endpoint"]
 
@@ -67,11 +68,7 @@ def put_list(
 
 def looked(look: Callable[[], Snapshot], enough: Callable[[Snapshot], bool]) -> Snapshot:
     """The first snapshot that is enough."""
-    deadline = time.monotonic() + 120
-    while not enough(seen := look()):
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.02)
-    return seen
+    return eventually(lambda: seen if enough(seen := look()) else None, patience=120)
 
 
 def test_results_are_counted_as_they_come(bucket: Bucket, folder: str) -> None:

@@ -11,9 +11,8 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from clouds.tasks import carry_out, make
-from cluster.campaign import Campaign, CampaignRun, campaign
+from cluster.campaign import Campaign, campaign
 from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, conditions, exits, soon
-from cluster.troubled_api import TroubledApi, connection, troubled_api
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.failures import NO_RESULT, REMOVED, UNTRIED
 from higgsdemo.kubernetes.labels import PART_OF, PROJECT, labels
@@ -22,8 +21,7 @@ from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOpe
 from higgsdemo.operators.cluster_life import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
-from higgsdemo.triggers import polling, standstill
-from higgsdemo.triggers.jobs import JobsTrigger
+from higgsdemo.triggers import standstill
 
 __all__ = ["campaign"]
 
@@ -337,38 +335,3 @@ def test_cleanup_removes_ours_and_leaves_a_strangers_job_and_another_run(campaig
     run.cleanup()
     other.cleanup()
     soon(lambda: set(run.held().values()) == {0})
-
-
-async def waited(
-    run: CampaignRun, monkeypatch: pytest.MonkeyPatch, submitted: dict[str, Any], **trouble: Any
-) -> tuple[Any, TroubledApi]:
-    """What the trigger tells at the end of its wait, and the API that it asked."""
-    async with troubled_api(run.space.kube, **trouble) as api:
-        monkeypatch.setenv("AIRFLOW_CONN_TROUBLED", json.dumps(connection(api)))
-        there = run.assignment.cluster.model_copy(update={"provider": "local", "connection": "troubled"})
-        assignment = run.assignment.model_copy(update={"cluster": there}).model_dump(mode="json")
-        trigger = JobsTrigger(assignment, 0.2, None, sorted(submitted["jobs"]), submitted["shards"])
-        events = [event.payload async for event in trigger.run()]
-    (payload,) = events
-    return payload, api
-
-
-async def test_the_wait_outlives_its_tokens(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
-    run = campaign("import time; time.sleep(3)")
-    payload, api = await waited(run, monkeypatch, run.submit(), requests_a_token=3)
-    assert payload == {"finished": True}
-    assert api.refused >= 1
-    assert api.tokens_given == api.refused + 1
-    assert run.jobs()[0].status.completed_indexes == "0-3"
-
-
-async def test_the_wait_outlives_a_control_plane_that_stumbles(
-    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """API concepts: 410 when what was asked for is too old, 429 and 503 when there is too much to do."""
-    monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
-    run = campaign("")
-    payload, api = await waited(run, monkeypatch, run.submit(), faults=[410, 429, 503, "reset"])
-    assert (payload, api.refused) == ({"finished": True}, 0)
-    assert run.jobs()[0].status.completed_indexes == "0-3"

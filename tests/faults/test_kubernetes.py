@@ -79,15 +79,6 @@ def test_a_submission_gives_up_in_the_end(site: Site) -> None:
     assert len([request for request in site.api.requests if "/jobs" in request]) == 7
 
 
-def test_a_stranger_of_the_same_name_is_refused(site: Site) -> None:
-    jobs = submit(site)
-    site.cluster.batch.patch_namespaced_job(
-        next(iter(jobs)), "higgs", {"metadata": {"labels": {"app.kubernetes.io/part-of": "somebody"}}}
-    )
-    with pytest.raises(AirflowException, match="is there already with another owner"):
-        submit(site)
-
-
 @pytest.mark.parametrize(
     "fault", [*PASSING, *(pytest.param(one, id=name) for name, one in MORE_PASSING.items())]
 )

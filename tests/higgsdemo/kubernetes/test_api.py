@@ -192,35 +192,6 @@ def test_a_manifest_goes_with_the_job_that_reads_it(cluster: KubeCluster, kube: 
     eventually(lambda: names(kube.core.list_namespaced_config_map(cluster.namespace)) <= {"kube-root-ca.crt"})
 
 
-def test_cleanup_removes_ours_and_leaves_a_strangers_job(cluster: KubeCluster, kube: Kube) -> None:
-    job = submit(cluster, "sleep 60")
-    (daemon_set,) = within(cluster, jobs.prepull(RUN))
-    cluster.apply(daemon_set)
-    stranger = copy.deepcopy(job)
-    stranger["metadata"] = {"name": "stranger", "namespace": cluster.namespace}
-    stranger["spec"]["template"]["metadata"] = {}
-    kube.batch.create_namespaced_job(cluster.namespace, stranger)
-    cluster.remove(ALL)
-    eventually(lambda: names(kube.batch.list_namespaced_job(cluster.namespace)) == {"stranger"})
-    assert names(kube.apps.list_namespaced_daemon_set(cluster.namespace)) == set()
-    assert names(kube.core.list_namespaced_secret(cluster.namespace)) == set()
-    eventually(lambda: owners(kube, cluster) == ["stranger", "stranger"])
-
-
-def test_failed_pods_are_found_with_their_index(cluster: KubeCluster) -> None:
-    submit(cluster, 'test "$JOB_COMPLETION_INDEX" = 0 || exit 65')
-    failed = eventually(lambda: list(cluster.failed_pods(ALL)))
-    assert [pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] for pod in failed] == ["1"]
-
-
-def test_a_failed_index_leaves_the_others_alone(cluster: KubeCluster, kube: Kube) -> None:
-    job = submit(cluster, 'test "$JOB_COMPLETION_INDEX" = 1 && sleep 1 || exit 65')
-
-    eventually(lambda: has_ended(kube, job) == "Failed")
-    status = read_job(kube, job).status
-    assert (status.completed_indexes, status.failed_indexes) == ("1", "0")
-
-
 @pytest.mark.parametrize(("code", "end"), [(65, "Failed"), (0, "Complete")])
 def test_a_job_that_has_ended_without_all_results_is_made_anew_and_keeps_its_manifest(
     cluster: KubeCluster, kube: Kube, code: int, end: str
@@ -329,12 +300,6 @@ def reached_with(kube: Kube, **changes: str) -> ApiClient:
 
 def names(listed: Any) -> set[str]:
     return {item.metadata.name for item in listed.items}
-
-
-def owners(kube: Kube, cluster: KubeCluster) -> list[str]:
-    """What has made each of the pods."""
-    found = kube.core.list_namespaced_pod(cluster.namespace).items
-    return [pod.metadata.owner_references[0].name for pod in found]
 
 
 def pods(kube: Kube, cluster: KubeCluster) -> int:

@@ -1,13 +1,9 @@
 """How pods come to their buckets on a real cluster: by a Secret that cleanup removes, or by an identity."""
 
-import json
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-from clouds.fixtures import gate
-from clouds.gate import Gate
+from clouds.fixtures import gate, kube
 from clouds.tasks import make
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator
@@ -19,17 +15,7 @@ from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
 from stores import Kind, s3
 
-__all__ = ["bucket", "gate", "s3", "s3_endpoint"]
-
-
-@pytest.fixture
-def kube(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Kube:
-    """A cluster of one node, and the connection `theirs` to it."""
-    with gate._localkube.admin() as admin:
-        kubeconfig = admin.post("clusters", json={"name": "of-pods", "nodes": 1}).json()["kubeconfig"]
-    document = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
-    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(document))
-    return Kube(kubeconfig)
+__all__ = ["bucket", "gate", "kube", "s3", "s3_endpoint"]
 
 
 def submitted(s3: Kind, name: str, **cluster: Any) -> ClusterRun:

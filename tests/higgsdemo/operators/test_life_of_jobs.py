@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
-from clouds.fixtures import gate
-from clouds.gate import Gate
+from clouds.fixtures import gate, kube
 from clouds.tasks import carry_out, make
 from higgsdemo.campaign.entries import Resources
-from higgsdemo.clusters.base import Provider
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators import waiting as waits
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
@@ -23,25 +21,13 @@ from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import CORRUPT, failures_key, result_key, shards_key
 from higgsdemo.storage.object_store import ObjectStore
-from kube_client import eventually
 from localkube_server import Kube
 from planned_runs import dataset, planned
 from s3_server import bucket, s3_endpoint
 from stores import Kind, s3
+from waiting import eventually
 
-__all__ = ["bucket", "gate", "s3", "s3_endpoint"]
-
-
-@pytest.fixture
-def kube(gate: Gate, s3: Kind, monkeypatch: pytest.MonkeyPatch) -> Kube:
-    """A cluster of one node, and the connection `theirs` to it."""
-    monkeypatch.setattr(Provider, "poll_seconds", 0.1)
-    name = f"of-jobs-{abs(hash(s3.url)) % 10**9}"
-    with gate._localkube.admin() as admin:
-        kubeconfig = admin.post("clusters", json={"name": name, "nodes": 1}).json()["kubeconfig"]
-    document = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
-    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(document))
-    return Kube(kubeconfig)
+__all__ = ["bucket", "gate", "kube", "s3", "s3_endpoint"]
 
 
 def listed(s3: Kind, shards: Iterable[Shard], files: Iterable[str], **run: Any) -> ClusterRun:

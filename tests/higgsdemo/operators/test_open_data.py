@@ -9,25 +9,24 @@ from typing import Any
 
 import pytest
 
-from clouds.fixtures import gate
-from clouds.gate import Gate
+from clouds.fixtures import gate, kube
 from clouds.tasks import carry_out
 from clustered_file import write_clustered
 from generator import root_file
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
-from higgsdemo.clusters.base import Provider
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
+from localkube_server import Kube
 from planned_runs import ALONE
 from s3_server import Bucket, bucket, s3_endpoint
 from web_server import WebServer, one_web_server, web_server
 from workload.pod import analyse
 from workload.result import HISTOGRAMS
 
-__all__ = ["bucket", "gate", "one_web_server", "s3_endpoint", "web_server"]
+__all__ = ["bucket", "gate", "kube", "one_web_server", "s3_endpoint", "web_server"]
 
 DAG = "cms-open-data-2012"
 CLUSTERS, CLUSTER_EVENTS = 6, 500
@@ -56,14 +55,9 @@ def archive(
 
 
 @pytest.fixture
-def connected(gate: Gate, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def connected(kube: Kube, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow connections to a cluster that people have, and to the store of the results."""
-    with gate._localkube.admin() as admin:
-        made = admin.post("clusters", json={"name": "of-open-data", "nodes": 1, "cpu": "4", "memory": "8Gi"})
-    cluster = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(made.json()["kubeconfig"])}}
-    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(cluster))
     monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection()))
-    monkeypatch.setattr(Provider, "poll_seconds", 0.2)
 
 
 def planned(campaign: Campaign, server: WebServer, bucket: Bucket, name: str) -> ClusterRun:

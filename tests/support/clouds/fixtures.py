@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 from clouds.gate import Gate
 from demo.images import WORKLOAD_IMAGE
-from localkube_server import IMAGES, SOURCE, Server
+from higgsdemo.clusters.base import Provider
+from localkube_server import IMAGES, SOURCE, Kube, Server
 
 WORKLOAD = {
     "Entrypoint": [sys.executable, "-m", "workload"],
@@ -37,3 +39,16 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     yield gate
     gate.stop()
     localkube.end()
+
+
+@pytest.fixture
+def kube(gate: Gate, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kube:
+    """A cluster of one node that people have, for each test, and the Airflow connection `theirs` to it."""
+    name = f"theirs-{crc32(request.node.nodeid.encode()):08x}"
+    shape = {"name": name, "nodes": 1, "cpu": "4", "memory": "8Gi"}
+    with gate._localkube.admin() as admin:
+        kubeconfig = admin.post("clusters", json=shape).json()["kubeconfig"]
+    document = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(document))
+    monkeypatch.setattr(Provider, "poll_seconds", 0.1)
+    return Kube(kubeconfig)

@@ -1,8 +1,7 @@
 """An HTTP object store that misbehaves on demand: the last part of the key says how.
 
 Real servers seldom fail when a test would like them to. This one serves one object under many keys, each
-with a fault of its own, keeps what is put, and counts the requests. Where an object of it is asked for as
-Google Cloud Storage's own (XML) interface does, the bucket is a part of the path.
+with a fault of its own, and counts the requests.
 """
 
 import threading
@@ -26,7 +25,6 @@ class FaultyStore(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content = content
         self.requests: Counter[str] = Counter()
-        self.received: dict[str, bytes] = {}
 
     def url(self, key: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{key}"
@@ -56,11 +54,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._trickle(length=10**9)
             case _:
                 self._fail(404)
-
-    def do_PUT(self) -> None:
-        server = cast(FaultyStore, self.server)
-        server.received[unquote(self.path)] = self.rfile.read(int(self.headers["Content-Length"]))
-        self._send(b"")
 
     def _send(self, body: bytes, length: int | None = None) -> None:
         self.send_response(200)

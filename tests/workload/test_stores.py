@@ -26,28 +26,20 @@ def google_environment(gcs: Gcs) -> dict[str, str]:
     return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(gcs.tokens.key_file()), "GOOGLE_BASE_URL": gcs.url}
 
 
-def test_shards_in_gcs_give_results_in_s3(
-    pod: Pod, shard_file: Path, gcs: Gcs, gcs_bucket: str, bucket: Bucket
+@pytest.mark.parametrize("source", ["gs", "s3"])
+def test_shards_in_one_kind_of_store_give_results_in_the_other(
+    pod: Pod, shard_file: Path, gcs: Gcs, gcs_bucket: str, bucket: Bucket, source: str
 ) -> None:
-    gcs.put(gcs_bucket, "data/a.root", shard_file.read_bytes())
-    pod.environ |= google_environment(gcs) | bucket.environ
-    pod.environ["OUTPUT_URL"] = f"s3://{bucket.name}/results"
-    pod.give({"name": "a", "url": f"gs://{gcs_bucket}/data/a.root", "size": shard_file.stat().st_size})
-    ended = pod.run()
-    assert (ended.code, ended.stderr) == (0, "")
-    assert bucket.keys() == ["results/a.json"]
-
-
-def test_shards_in_s3_give_results_in_gcs(
-    pod: Pod, shard_file: Path, gcs: Gcs, gcs_bucket: str, bucket: Bucket
-) -> None:
+    gcs.put(gcs_bucket, "a.root", shard_file.read_bytes())
     bucket.write("a.root", shard_file.read_bytes())
-    pod.environ |= google_environment(gcs) | bucket.environ
-    pod.environ["OUTPUT_URL"] = f"gs://{gcs_bucket}/from-s3"
-    pod.give({"name": "a", "url": f"s3://{bucket.name}/a.root", "size": shard_file.stat().st_size})
+    urls = [f"gs://{gcs_bucket}", f"s3://{bucket.name}"]
+    there, other = urls if source == "gs" else reversed(urls)
+    pod.environ |= google_environment(gcs) | bucket.environ | {"OUTPUT_URL": f"{other}/from-{source}"}
+    pod.give({"name": "a", "url": f"{there}/a.root", "size": shard_file.stat().st_size})
     ended = pod.run()
     assert (ended.code, ended.stderr) == (0, "")
-    assert gcs.keys(gcs_bucket, "from-s3") == ["from-s3/a.json"]
+    written = bucket.keys("from-") if source == "gs" else gcs.keys(gcs_bucket, "from-")
+    assert written == [f"from-{source}/a.json"]
 
 
 def test_two_stores_of_one_kind_are_told_apart(pod: Pod, shard_file: Path, bucket: Bucket) -> None:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import yaml
@@ -26,7 +25,7 @@ from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers.jobs import JobsTrigger
 from higgsdemo.triggers.standstill import NO_RIGHT, Standstill
 from localkube_server import Kube
-from planned_runs import dataset, planned
+from planned_runs import THEIRS, dataset, planned
 from s3_server import bucket, s3_endpoint
 from stores import Kind, s3
 
@@ -64,11 +63,7 @@ def account(role_gate: RoleGate, monkeypatch: pytest.MonkeyPatch) -> RoleGate:
 
 def campaign(s3: Kind) -> None:
     """All that a run may ask of a cluster: the image, Jobs of both kinds, a failed shard's log, cleanup."""
-    fields: dict[str, Any] = {
-        "provider": "existing",
-        "connection": "theirs",
-        "flavor": None,
-        "input_connection": "with_keys",
+    fields = THEIRS | {
         "resources": {"cpu": "0.1", "memory": "1Gi"},
         "egress": ["127.0.0.0/8"],
         "datasets": [dataset("A", url=f"{s3.url}/A/")],

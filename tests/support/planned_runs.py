@@ -8,6 +8,13 @@ from higgsdemo.run import ClusterRun, Run
 
 ALONE = SimpleNamespace(get_task_states=lambda **_: {})
 """What a task knows of the other runs of its campaign: that there is none."""
+THEIRS: dict[str, Any] = {
+    "provider": "existing",
+    "connection": "theirs",
+    "flavor": None,
+    "input_connection": "with_keys",
+}
+"""A cluster that people have, and that the Airflow connection `theirs` leads to."""
 
 
 def dataset(name: str = "CMS_Run2012C_DoubleElectron", **changes: Any) -> DatasetRef:

@@ -11,7 +11,7 @@ from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from localkube_server import Kube
-from planned_runs import dataset, planned
+from planned_runs import THEIRS, dataset, planned
 from s3_server import bucket, s3_endpoint
 from stores import Kind, s3
 
@@ -20,10 +20,9 @@ __all__ = ["bucket", "gate", "kube", "s3", "s3_endpoint"]
 
 def submitted(s3: Kind, name: str, **cluster: Any) -> ClusterRun:
     """A run of one shard, submitted."""
-    fields = {"provider": "existing", "connection": "theirs", "flavor": None, "input_connection": "with_keys"}
     refs = [dataset("A", url=f"{s3.url}/A/")]
     output = {"name": name, "output": f"{s3.url}/out/{name}", "output_connection": "with_keys"}
-    assignment = planned(run=output, cluster=fields | {"datasets": refs} | cluster)
+    assignment = planned(run=output, cluster=THEIRS | {"datasets": refs} | cluster)
     shards = [Shard("A", "1", f"{s3.url}/A/1.root", 1)]
     ObjectStore(assignment.run.output, "with_keys").write(
         shards_key("kubecon-demo-0"), b"".join(map(dump, shards))

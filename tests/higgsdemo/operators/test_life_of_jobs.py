@@ -22,7 +22,7 @@ from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import CORRUPT, failures_key, result_key, shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from localkube_server import Kube
-from planned_runs import dataset, planned
+from planned_runs import THEIRS, dataset, planned
 from s3_server import bucket, s3_endpoint
 from stores import Kind, s3
 from waiting import eventually
@@ -34,11 +34,8 @@ def listed(s3: Kind, shards: Iterable[Shard], files: Iterable[str], **run: Any) 
     """A run in test mode over these shards, one pod at a time; of them only ``files`` are there."""
     assignment = planned(
         run={"output": f"{s3.url}/out/one", "output_connection": "with_keys"} | run,
-        cluster={
-            "provider": "existing",
-            "connection": "theirs",
-            "flavor": None,
-            "input_connection": "with_keys",
+        cluster=THEIRS
+        | {
             "resources": {"cpu": "0.5", "memory": "1Gi"},
             "parallelism": 1,
             "dpath": "/dev/null",

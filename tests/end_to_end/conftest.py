@@ -35,6 +35,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Stac
     folder = tmp_path_factory.mktemp("stack")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HIGGS_CONFIG", str(written(folder / "config")))
+        environment.setenv("HIGGS_POLL_SECONDS", "1")  # of the clouds, which take no time here
         stack = Stack(folder / ".run")
         yield stack
         stack.stop()

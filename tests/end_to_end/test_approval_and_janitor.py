@@ -213,7 +213,7 @@ def test_runs_of_a_backfill_and_another_do_not_delete_each_others_cluster(
     eventually(lambda: stack.airflow.has_dag("daily"), "the DAG is parsed")
     conf, today = {"cleanup": "clusters"}, datetime.now(UTC)
     days = {
-        "from_date": f"{today - timedelta(days=4):%F}T00:00Z",
+        "from_date": f"{today - timedelta(days=3):%F}T00:00Z",
         "to_date": f"{today - timedelta(days=2):%F}T23:00Z",
     }
     backfill = {"dag_id": "daily", "dag_run_conf": conf, **days}

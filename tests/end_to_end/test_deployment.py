@@ -100,6 +100,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     }
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HIGGS_DATABASE", postgres.url)
+        environment.setenv("HIGGS_POLL_SECONDS", "1")  # of the own cluster, whose shards take no time
         environment.setenv("HIGGS_CONFIG", str(written(folder / "config")))
         for name, connection in connections.items():
             environment.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))

@@ -123,6 +123,13 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
     return variables
 
 
+@pytest.fixture(autouse=True)
+def shipped_campaigns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the campaigns of the services that other tests of this process have started from this one."""
+    if not {"stack", "deployed"} & {*request.fixturenames}:
+        monkeypatch.delenv("HIGGS_CONFIG", raising=False)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout under test."""

@@ -48,6 +48,6 @@ def test_a_bench_prints_both_ways_and_keeps_them(
     told = capsys.readouterr()
     assert code == 0, told.err
     rows = [line for line in told.out.splitlines() if line.startswith("| ")]
-    assert len(rows) > 2
+    assert len(rows) > (1 if bench == "million" else 2)  # it has a row for each size, here one
     assert all(row in kept.read_text() for row in rows)
     assert f"## {bench}" in kept.read_text()

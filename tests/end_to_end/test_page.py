@@ -192,9 +192,9 @@ def test_a_run_started_by_the_form_fills_the_page(
         page.goto(f"/dags/{DAG}")
         page.get_by_role("button", name="Trigger").first.click()
         form = page.get_by_role("dialog")
-        form.get_by_text("This run").click()
+        form.get_by_text("This run", exact=True).click()
         form.get_by_text("Names of the clusters to use; all by default.").wait_for()
-        form.get_by_text("Instead of what the campaign's file says").click()
+        form.get_by_text("Changes to the campaign file for this run").click()
         editor = form.locator(".monaco-editor:visible").filter(has_text="datasets").first
         editor.locator(".view-line").first.click()
         page.keyboard.press("Control+A")

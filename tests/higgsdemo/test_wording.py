@@ -31,5 +31,5 @@ def test_a_log_loses_its_colours_and_keeps_its_lines() -> None:
 
 @given(st.text())
 def test_a_terminal_obeys_nothing_of_what_is_shown(text: str) -> None:
-    for shown in (printable(text), wording.given(text), *printable_lines(text)):
+    for shown in (printable(text), wording.quote(text), *printable_lines(text)):
         assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}

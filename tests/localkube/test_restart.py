@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
+from demo_stack import command_line
 from localkube_server import (
     SOURCE,
     Kube,
@@ -144,7 +145,7 @@ def test_a_reaper_that_is_killed_is_replaced(own_server: Server) -> None:
 def reapers(server: Server) -> list[int]:
     assert server.process is not None
     children = psutil.Process(server.process.pid).children()
-    return [one.pid for one in children if "reaper.py" in " ".join(one.cmdline())]
+    return [one.pid for one in children if "reaper.py" in " ".join(command_line(one))]
 
 
 def test_a_pod_that_was_being_deleted_is_gone_after_a_restart(own_server: Server) -> None:

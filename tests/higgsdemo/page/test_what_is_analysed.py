@@ -49,8 +49,9 @@ def test_groups_are_shown_in_the_channels_of_which_events_were_processed() -> No
         page.keyboard.press("ArrowRight")
         assert readout.inner_text() == "124 to 127 GeV: expected 0.00 ± 0.00 (ZZ → 4ℓ 0.00)"
         page.locator("details:has(#bins) summary").click()
-        heads = page.locator("#bins th[scope=col]").all_inner_texts()
-        assert heads == ["GeV", "Expected", "ZZ → 4ℓ"]
+        heads = page.locator("#bins th[scope=col]")
+        heads.first.wait_for()  # the browser says later that the table is open
+        assert heads.all_inner_texts() == ["GeV", "Expected", "ZZ → 4ℓ"]
 
         page.locator("input[value='2e2mu']").check(force=True)
         assert page.locator("#legend").is_hidden()

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.dag_edges import dag_edges
 
+from airflow_variables import Variables
 from higgsdemo.campaign import parse_campaign, placed_at
 from higgsdemo.dag import build
+from higgsdemo.operators.kept import PREFIX, keep
 from written_campaigns import VALID
 
 PARSE = """
@@ -206,3 +209,19 @@ def test_a_copy_of_an_old_file_is_new(tmp_path: Path) -> None:
     copy.write_text("{}")
     os.utime(copy, (0, 0))
     assert datetime.now(UTC) - placed_at(copy) < timedelta(days=1)
+
+
+def test_the_campaign_that_a_run_keeps_counts_only_while_its_file_is_gone(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: Variables
+) -> None:
+    monkeypatch.setenv("HIGGS_CONFIG", str(tmp_path))
+    (tmp_path / "there.json").write_text(json.dumps(VALID | {"title": "The file's"}))
+    for dag_id in ("there", "gone"):
+        keep(parse_campaign(VALID | {"title": "The run's"}, "kept"), dag_id, "one")
+    variables[f"{PREFIX}0.damaged"] = "{"
+    folder = repository / "dags"
+    bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+    shown = {dag_id: dag.dag_display_name for dag_id, dag in bag.dags.items()}
+    (damaged,) = {name for name in shown if name.startswith("invalid-")}
+    assert PREFIX in bag.dags[damaged].relative_fileloc
+    assert (shown["there"], shown["gone"]) == ("The file's (there)", "The run's (gone)")

@@ -7,6 +7,7 @@ ends sooner is not worth one: small clusters are created, pull an image and are 
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from higgsdemo.operators.base import ClusterOperator, TaskFailed
@@ -34,9 +35,9 @@ class WaitingOperator(ClusterOperator):
             self.defer(trigger=trigger, method_name="execute_complete")
         return self.execute_complete(context, payload)
 
+    @abstractmethod
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on with the payload of the trigger's event."""
-        raise NotImplementedError
 
     def on_kill(self) -> None:
         """End the wait. Airflow calls this from a signal handler."""

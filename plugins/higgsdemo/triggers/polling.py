@@ -132,7 +132,7 @@ class PollingTrigger(ClusterRunTrigger):
                 async with self.provider.connect_async() as api:
                     await self.stop(api)
         except Exception as error:  # noqa: BLE001  # whatever it is, people must know what still runs
-            self.log.error("cluster %s: cannot be stopped, its pods run on: %s", name, error)
+            self.log.error("%s; its pods cannot be stopped, and run on", self._explain(error, KILL_IN))
         else:
             self.log.warning("cluster %s: stopped, as the task was ended by hand", name)
 
@@ -144,14 +144,14 @@ class PollingTrigger(ClusterRunTrigger):
         late = f"cluster {self.assignment.cluster.name}: {too_late(self.assignment.run)}"
         return {"error": late, "final": True}
 
-    def _explain(self, error: Exception) -> str:
+    def _explain(self, error: Exception, waited: float = ANSWER_IN) -> str:
         from kubernetes_asyncio.client.exceptions import ApiException
 
         from higgsdemo.kubernetes.requests import reason
 
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
         if isinstance(error, TimeoutError) and not str(error):
-            cause = f"no answer in {ANSWER_IN:.0f} s"
+            cause = f"no answer in {waited:.0f} s"
         return f"cluster {self.assignment.cluster.name}: {cause}"
 
 

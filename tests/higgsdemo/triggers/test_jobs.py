@@ -213,6 +213,14 @@ async def test_a_killed_wait_may_release_its_jobs(monkeypatch: pytest.MonkeyPatc
     assert await killed(monkeypatch, on_cancel="release") == []
 
 
+async def test_jobs_that_cannot_be_stopped_in_time_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(polling, "KILL_IN", 0.0)
+    assert await killed(monkeypatch) == []
+    assert "no answer in 0 s; its pods cannot be stopped, and run on" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("state", "patches"), [("failed", 1), ("success", 1), ("deferred", 0), (None, 0)])
 async def test_a_wait_that_goes_on_elsewhere_stops_nothing(
     monkeypatch: pytest.MonkeyPatch, state: str | None, patches: int

@@ -47,7 +47,7 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: 
         try:
             _bring_up(supervision, campaign, say, with_data)
             if fresh and not (went_down and supervision.settings.s3_url == known):
-                _give_up_runs(supervision.settings, began)
+                wait_until(supervision, lambda: _runs_going_on(supervision.settings, began))
         except BaseException:
             if fresh:
                 supervision.stop()
@@ -79,17 +79,21 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
         wait_until(supervision, lambda: _airflow_missing(settings))
 
 
-def _give_up_runs(settings: Settings, before: datetime) -> None:
+def _runs_going_on(settings: Settings, before: datetime) -> str | None:
     """Fail the runs that were stopped with the services: they would block the campaign's next one.
 
-    Those that the machine's end interrupted go on, if the store is where their pods look for it.
+    Those that the machine's end interrupted go on, if the store is where their pods look for it. Airflow may
+    fail a request while its scheduler takes the same runs up again.
     """
     session = airflow(settings)
     try:
         for dag_id, run_id in session.active_runs(before):
             session.fail(dag_id, run_id)
+    except AirflowAwayError as error:
+        return str(error)
     finally:
         session.close()
+    return None
 
 
 def wait_until(supervision: Supervision, missing: Callable[[], str | None]) -> None:

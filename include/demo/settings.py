@@ -189,7 +189,8 @@ class Settings(BaseModel):
     @property
     def database(self) -> str:
         """The URL of Airflow's database, as chosen when the services last started."""
-        return self._chosen(DATABASE) or f"sqlite:///{self.airflow_home / 'airflow.db'}"
+        here = f"sqlite:///{self.airflow_home / 'airflow.db'}?timeout=60"  # s: others may write meanwhile
+        return self._chosen(DATABASE) or here
 
     @property
     def database_mark(self) -> Path:

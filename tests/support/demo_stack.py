@@ -134,8 +134,8 @@ class Stack:
     def service(self, name: str) -> psutil.Process:
         """The process of a service that runs."""
 
-        def running() -> int:
-            return next(state.pid for state in self.supervision.states() if state.name == name)
+        def running() -> int | None:
+            return next((state.pid for state in self.supervision.states() if state.name == name), None)
 
         return psutil.Process(eventually(running, f"{name} runs"))
 

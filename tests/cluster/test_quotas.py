@@ -1,5 +1,6 @@
 """Quotas: how many objects a namespace may have, what its pods must ask for, how a campaign lives with it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -33,6 +34,24 @@ def limit(space: Space, **hard: str) -> None:
     quota = {"metadata": {"name": "narrow"}, "spec": {"hard": hard}}
     core.create_namespaced_resource_quota(space.namespace, quota)
     soon(lambda: core.read_namespaced_resource_quota("narrow", space.namespace).status.used)
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "init", "admitted"), [(600, 300, True), (700, 100, False), (600, 500, False)]
+)
+def test_sidecars_ask_for_room_beside_the_others_and_init_containers_before_them(
+    space: Space, sidecar: int, init: int, admitted: bool
+) -> None:
+    """Resource sharing within containers: main containers and sidecars add up."""
+    asked = [{"resources": {"requests": {"cpu": f"{cpu}m"}}} for cpu in (sidecar, init, 400)]
+    beside = space.container("", name="beside", restartPolicy="Always", **asked[0])
+    inits = [beside, space.container("", name="then", **asked[1])]
+    limit(space, **{"requests.cpu": "1"})
+    pod = space.pod("", container=asked[2], initContainers=inits)
+    if admitted:
+        space.make(pod)
+    else:
+        assert re.search("requested: requests.cpu=(1100m|1.1),", space.refusal(pod)["message"])
 
 
 @pytest.mark.parametrize(("kind", "key"), [("Job", "count/jobs.batch"), ("Secret", "secrets")])

@@ -31,7 +31,8 @@ def test_a_verb_or_a_format_is_refused(kube: Kube, method: str, path: str, kind:
     [
         ({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "x"}}]}, "spec.volumes[0]"),
         ({"volumes": [{"name": "v", "hostPath": {"path": "/x", "type": "Socket"}}]}, "spec.volumes[0]"),
-        ({"initContainers": [{"name": "s", "image": "x", "restartPolicy": "Always"}]}, "spec.initCont"),
+        ({"initContainers": [{"name": "s", "image": "x", "restartPolicy": "Never"}]}, "spec.initCont"),
+        ({"container": {"restartPolicy": "Always"}}, f"{MAIN}.restartPolicy"),
         ({"schedulerName": "mine"}, "spec.schedulerName"),
         ({"runtimeClassName": "gvisor"}, "spec.runtimeClassName"),
         ({"resources": {"limits": {"memory": "1Gi"}}}, "spec.resources"),

@@ -41,20 +41,28 @@ def _reason(one: Json) -> Any:
 
 def _pod_status(pod: Obj) -> str:
     """Return the STATUS column: the phase, or a container's more precise reason."""
-    initial = pod.at("status.initContainerStatuses") or []
+    initial = [] if pod.is_true("Initialized") else pod.at("status.initContainerStatuses") or []
     if pod.deleting and not pod.finished:
         return "Terminating"
     for n, one in enumerate(initial):
-        if lookup(one, "state.terminated.exitCode") != 0:
+        if lookup(one, "state.terminated.exitCode") != 0 and not one["started"]:
             reason = _reason(one)
             return f"Init:{n}/{len(initial)}" if reason in (None, "PodInitializing") else f"Init:{reason}"
     telling = filter(None, map(_reason, pod.at("status.containerStatuses") or ()))
     return str(next(telling, None) or pod.at("status.reason") or pod.at("status.phase") or "Unknown")
 
 
+def _beside(pod: Obj) -> set[str]:
+    """Return the names of the containers that run beside each other: the main ones and sidecars."""
+    spec = pod["spec"]
+    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    return {one["name"] for one in (*sidecars, *spec["containers"])}
+
+
 def _sum(pod: Obj, field: str) -> int:
-    """Add up a field over the containers of a pod."""
-    return sum(one.get(field, 0) for one in pod.at("status.containerStatuses") or ())
+    """Add up a field over those containers of a pod."""
+    names = _beside(pod)
+    return sum(one.get(field, 0) for one in pod.container_statuses if one["name"] in names)
 
 
 def _node_status(node: Obj) -> str:
@@ -97,7 +105,7 @@ _COLUMNS: dict[str, Columns] = {
         "Version": "status.nodeInfo.kubeletVersion",
     },
     "pods": {
-        "Name": _NAME, "Ready": lambda pod: f"{_sum(pod, 'ready')}/{len(pod['spec']['containers'])}",
+        "Name": _NAME, "Ready": lambda pod: f"{_sum(pod, 'ready')}/{len(_beside(pod))}",
         "Status": _pod_status, "Restarts": lambda pod: _sum(pod, "restartCount"), **_AGE,
         "IP+": "status.podIP", "Node+": "spec.nodeName", "Nominated Node+": "status.nominatedNodeName",
         "Readiness Gates+": "spec.readinessGates",

@@ -1,4 +1,8 @@
-"""One pod on a node: its containers run as processes, one after another (init) and then side by side."""
+"""One pod on a node: its containers run as processes, one after another (init) and then side by side.
+
+A sidecar is an init container that restarts always: the next one waits for its start instead of its end, and
+it is asked to end when the main containers have.
+"""
 
 import asyncio
 import signal
@@ -14,6 +18,7 @@ from localkube.node.volumes import NotReady
 from localkube.objects.object import Obj, at, now
 
 _RETRY = 2.0  # seconds until a volume or a container is tried again
+_POLL = 0.03  # seconds until a sidecar is looked at again that has not started
 _LONGEST_BACKOFF = 300.0
 _STABLE = 600.0  # a container that ran so long restarts without delay again
 
@@ -30,16 +35,21 @@ class PodWorker:
         self._started = pod.at("status.startTime") or now()
         self._init = [ContainerStatus(one, pod, init=True) for one in pod["spec"].get("initContainers") or ()]
         self._main = [ContainerStatus(one, pod) for one in pod["spec"]["containers"]]
+        self._sidecars: dict[str, asyncio.Task[None]] = {}  # by name, in the order of their start
         self.processes: dict[str, Process] = {}  # by name of the container
         self._backoff: dict[str, float] = {}
         self._out_of_memory: set[str] = set()
 
     def stop(self, grace: float, end: End | None = None) -> None:
-        """Send SIGTERM now and SIGKILL after the grace period; end is why, for the final status."""
+        """Send SIGTERM now and SIGKILL after the grace period; end is why, for the final status.
+
+        Sidecars get theirs when the main containers have ended (`_end_sidecars`).
+        """
         self._end = end or self._end
         if grace > 0:
             if not self._stop.is_set():
-                self._signal(signal.SIGTERM)
+                for name in self.processes.keys() - self._sidecars.keys():
+                    self.processes[name].signal(signal.SIGTERM)
             asyncio.get_running_loop().call_later(grace, self._signal, signal.SIGKILL)
         else:
             self._signal(signal.SIGKILL)
@@ -69,6 +79,7 @@ class PodWorker:
         finally:
             if timer:
                 timer.cancel()
+            await self._end_sidecars()
             self._signal(signal.SIGKILL)
         succeeded = all(one.exit_code == 0 for one in self._main)
         self._publish("Succeeded" if succeeded and not self._end else "Failed")
@@ -77,10 +88,27 @@ class PodWorker:
     async def _run_init(self) -> bool:
         policy = "Never" if self.pod["spec"]["restartPolicy"] == "Never" else "OnFailure"
         for one in self._init:
+            if one.sidecar:
+                running = asyncio.create_task(self._keep_running(one, "Always"))
+                self._sidecars[one.name] = running
+                while not (one.started or self._stop.is_set() or running.done()):
+                    await self._pause(_POLL)
+                continue
             await self._keep_running(one, policy)
             if one.exit_code != 0:
                 return False
         return not self._stop.is_set()
+
+    async def _end_sidecars(self) -> None:
+        """Ask one sidecar after another to end, the last first; they share one grace period."""
+        self._stop.set()  # none restarts
+        grace = self.pod["spec"]["terminationGracePeriodSeconds"]
+        timer = asyncio.get_running_loop().call_later(grace, self._signal, signal.SIGKILL)
+        for name, running in reversed(self._sidecars.items()):
+            if process := self.processes.get(name):
+                process.signal(signal.SIGTERM)
+            await running
+        timer.cancel()
 
     async def _keep_running(self, one: ContainerStatus, policy: str) -> None:
         while not self._stop.is_set():
@@ -173,14 +201,15 @@ class SimulatedPod(PodWorker):
 
     async def run(self) -> None:
         began = now()
+        beside = [*self._main, *(one for one in self._init if one.sidecar)]
         for one in self._init:
             one.terminated(0, "Completed", "", began)
-        for one in self._main:
+        for one in beside:
             one.running("simulated://")
         self._publish()
         forever = self.pod["spec"]["restartPolicy"] == "Always"
         await self._pause(None if forever else self._simulation.seconds)
         code = 143 if self._stop.is_set() else await self._simulation.exit_code(self.pod)
-        for one in self._main:
+        for one in beside:
             one.terminated(code, "Error" if code else "Completed", "", began)
         self._publish("Failed" if code else "Succeeded")

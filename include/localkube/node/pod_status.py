@@ -22,7 +22,9 @@ class ContainerStatus:
     """What one container is doing, in the terms of the API."""
 
     def __init__(self, container: Json, pod: Obj, init: bool = False) -> None:
-        self.container, self._init = container, init
+        self.container = container
+        self.sidecar = init and container.get("restartPolicy") == "Always"
+        self._ends_first = init and not self.sidecar
         self.name: str = container["name"]
         self.exit_code: int | None = None
         self.ever_ran = False
@@ -53,8 +55,12 @@ class ContainerStatus:
         self._state = {"terminated": ended | ({"message": message} if message else {})}
 
     @property
+    def started(self) -> bool:
+        return "running" in self._state
+
+    @property
     def ready(self) -> bool:
-        return self.exit_code == 0 if self._init else "running" in self._state
+        return self.exit_code == 0 if self._ends_first else self.started
 
     def document(self) -> Json:
         image = self.container["image"]
@@ -63,7 +69,7 @@ class ContainerStatus:
             "image": image,
             "imageID": image if self.ever_ran else "",
             "ready": self.ready,
-            "started": "running" in self._state,
+            "started": self.started,
             "restartCount": self.restarts,
             "state": self._state,
             "lastState": self._last,
@@ -82,8 +88,9 @@ def pod_status(
     """Return the whole status; end says why the pod failed."""
     if end and end.disruption:
         pod = pod.with_condition("DisruptionTarget", True, end.disruption, end.message)
-    initialized = phase == "Succeeded" or all(one.exit_code == 0 for one in init)
-    ready = phase == "Running" and all(one.ready for one in main)
+    begun = phase == "Succeeded" or any(one.ever_ran for one in main)
+    initialized = begun or all(one.ready for one in init)
+    ready = phase == "Running" and all(one.ready for one in (*init, *main))
     status: Json = {
         "phase": phase,
         "conditions": _readiness(pod, initialized, ready, phase)["status"]["conditions"],

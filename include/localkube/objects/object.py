@@ -155,15 +155,18 @@ def containers_of(spec: Json) -> list[Json]:
 
 
 def amounts_of(spec: Json, kind: str) -> Amounts:
-    """Return the requests or limits of a pod: its containers' sum, or those of a larger init container."""
-    main, *alone = (
-        [lookup(one, f"resources.{kind}") or {} for one in group]
-        for group in (spec["containers"], *([one] for one in spec.get("initContainers") or ()))
-    )
-    names = sorted({name for group in (main, *alone) for one in group for name in one})
+    """Return the requests or limits of a pod: the largest sum of containers that run beside each other."""
+    groups: list[list[Json]] = []
+    sidecars: list[Json] = []
+    for one in spec.get("initContainers") or ():
+        groups.append([*sidecars, one])
+        if one.get("restartPolicy") == "Always":
+            sidecars.append(one)
+    groups.append([*sidecars, *spec["containers"]])
+    amounts = [[lookup(one, f"resources.{kind}") or {} for one in group] for group in groups]
+    names = sorted({name for group in amounts for one in group for name in one})
     return {
-        name: max(sum(quantity(one.get(name, 0)) for one in group) for group in (main, *alone))
-        for name in names
+        name: max(sum(quantity(one.get(name, 0)) for one in group) for group in amounts) for name in names
     }
 
 

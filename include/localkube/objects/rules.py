@@ -144,6 +144,10 @@ def _pod(spec: Json) -> Iterator[Problem]:
             seen.add(name)
             if kind != "volumes":
                 yield from _container(one, volumes, here)
+                if kind == "containers" and "restartPolicy" in one:
+                    yield forbidden(
+                        f"{here}.restartPolicy", "localkube restarts pods, not containers, by rules"
+                    )
             elif len(one) > 2:
                 yield forbidden(here, "may not specify more than 1 volume type")
 
@@ -253,7 +257,8 @@ RULES: dict[str, Rule] = {
     "Container.volumeDevices": _not_here("block devices"),
     "ContainerPort.containerPort": _must(lambda port: 0 < port < 65536, "must be between 1 and 65535"),
     "Container.lifecycle": _not_here("lifecycle hooks"),
-    "Container.restartPolicy": _not_here("sidecar containers"),
+    "Container.restartPolicy": _one_of("Always"),
+    "Container.restartPolicyRules": _not_here("rules for the restart of containers"),
     "Container.terminationMessagePolicy": _one_of("File", "FallbackToLogsOnError"),
     "EnvVar.name": _must(lambda name: name and "=" not in name, "must be a name without '='"),
     "ObjectFieldSelector.fieldPath": lambda path: [] if KEYED.fullmatch(path) else _one_of(*FIELDS)(path),

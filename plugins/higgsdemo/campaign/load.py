@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from higgsdemo.campaign.document import document_problems, read_document
 from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
+from higgsdemo.campaign.messages import Path as FieldPath
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.original import OriginalList
+from higgsdemo.campaign.rule import PLANNED
 from higgsdemo.wording import quote
 
 CONFIG = "HIGGS_CONFIG"
@@ -74,19 +76,50 @@ def parse_campaign(document: Any, source: str) -> Campaign:
     :param source: what errors name: the file, or "trigger conf".
     :raises CampaignError: with everything wrong in the document.
     """
-    if problems := list(document_problems(document)):
-        raise CampaignError(source, problems)
+    problems = list(document_problems(document))
     original = OriginalList(document) if isinstance(document, list) else None
+    written, place = (original.document, original.place) if original else (document, lambda problem: problem)
     try:
-        campaign = Campaign.model_validate(original.document if original else document)
+        campaign = Campaign.model_validate(written)
         campaign.clusters()
     except ValidationError as error:
-        problems = problems_of(error)
+        malformed = problems_of(error)
+        problems += map(place, malformed + _meant_wrong(written, malformed))
     except CampaignError as error:
-        problems = list(error.problems)
-    else:
-        campaign.remark(*(original.remarks if original else ()))
-        return campaign
-    if original:
-        raise CampaignError(source, map(original.place, problems), root="the list")
-    raise CampaignError(source, problems)
+        problems += map(place, error.problems)
+    if problems:
+        raise CampaignError(source, problems, root="the list" if original else "the campaign")
+    campaign.remark(*(original.remarks if original else ()))
+    return campaign
+
+
+def _meant_wrong(document: Any, malformed: list[Problem]) -> list[Problem]:
+    """Return what is wrong with well-formed clusters and datasets of a campaign that has other mistakes.
+
+    People mend all of it at once, then. What follows from the missing of such a field is left out.
+    """
+    wrong = {_field_at(problem.path) for problem in malformed} - {("catalogue",)}
+    try:
+        Campaign.model_validate(_without(document, wrong), extra="ignore", context=PLANNED).clusters()
+    except ValidationError:
+        pass
+    except CampaignError as error:
+        told = (one for one in error.problems if one.path not in wrong)
+        return [one for one in told if one.path and one.path[:-1] != ("mapping",)]  # no "needs the field"
+    return []
+
+
+def _field_at(path: FieldPath) -> FieldPath:
+    """Return the path of the field that an element of a list belongs to."""
+    return path if not path or isinstance(path[-1], str) else _field_at(path[:-1])
+
+
+def _without(value: Any, fields: set[FieldPath], path: FieldPath = ()) -> Any:
+    """Return a JSON value without some fields."""
+    match value:
+        case dict():
+            kept = {key: (*path, key) for key in value if (*path, key) not in fields}
+            return {key: _without(value[key], fields, inside) for key, inside in kept.items()}
+        case list():
+            return [_without(item, fields, (*path, number)) for number, item in enumerate(value)]
+    return value

@@ -159,9 +159,9 @@ class Campaign(Settings):
         )
         problems += self._split_problems()
         placed = placed_datasets(clusters, shared)
-        problems = problems or [
+        problems += [
             *self._results_among_shards(placed),
-            *self._unfit_for_aod(clusters, placed),
+            *(() if problems else self._unfit_for_aod(clusters, placed)),
             *self._unfit_for_own(),
             *self._unfit_to_stream(),
             *self.notifications.credentials(),

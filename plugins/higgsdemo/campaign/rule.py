@@ -8,18 +8,20 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from higgsdemo.wording import did_you_mean, one_of, quote
 
@@ -79,30 +81,40 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _know_every_field(cls, data: Any, info: ValidationInfo) -> Any:
+    def _know_every_field(
+        cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
         if not isinstance(data, dict) or info.context == PLANNED:
-            return data
+            return handler(data)
         fields = {info.alias or name: info for name, info in cls.model_fields.items()}
+        said = {}
         if unknown := [str(key) for key in data if key not in fields]:
-            known = ", ".join(fields)
-            message = " and ".join(
+            said["unknown_field"] = " and ".join(
                 f"has no field {quote(key)}"
                 + (": credentials belong in an Airflow connection" if is_credential(key) else "")
                 + did_you_mean(key, fields)
                 for key in unknown
             )
-            raise PydanticCustomError(
-                "unknown_field", "{text}", {"text": f"{message} (the fields are {known})"}
-            )
-        missing = [key for key, info in fields.items() if info.is_required() and key not in data]
-        if missing:
-            message = " and ".join(
+            said["unknown_field"] += f" (the fields are {', '.join(fields)})"
+        if missing := [key for key, info in fields.items() if info.is_required() and key not in data]:
+            said["missing_field"] = " and ".join(
                 f"needs the field {quote(key)} ({_in_brackets(fields[key].description)})" for key in missing
             )
-            raise PydanticCustomError("missing_field", "{text}", {"text": message})
-        return data
+        try:
+            return handler(data)
+        except ValidationError as error:
+            told = [_line(kind, text, (), data) for kind, text in said.items()] + [
+                _line(one["type"], one["msg"], one["loc"], one["input"])
+                for one in error.errors(include_url=False, include_context=False)
+                if one["type"] not in ("extra_forbidden", "missing")  # of this object; others have our words
+            ]
+            raise ValidationError.from_exception_data(cls.__name__, told) from None
+
+
+def _line(kind: str, text: str, path: tuple[int | str, ...], value: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(kind, "{text}", {"text": text}), loc=path, input=value)
 
 
 def text(must_be: str, pattern: str, longest: int) -> Rule:

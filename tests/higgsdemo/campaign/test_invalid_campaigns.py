@@ -173,19 +173,33 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a template in a key": (
         {"mapping.0.{% x %}": 1},
-        ': mapping[0] has a field with a template marker in its name: "{% x %}"',
+        several(
+            'mapping[0] has a field with a template marker in its name: "{% x %}"',
+            f'mapping[0] has no field "{{% x %}}" {fields(ClusterEntry)}',
+        ),
     ),
     "results among the shards": (
         {"storage.output": f"s3://higgs-demo/{PREFIX}results"},
         f': storage.output is "s3://higgs-demo/{PREFIX}results", which is inside the dataset '
         f'"s3://higgs-demo/{PREFIX}": results would be taken for shards',
     ),
-    "several things": (
-        {"tolerance": -1, "mapping.0.nodes": 0, "storage.input": "x"},
+    "several things of every kind": (
+        {
+            "mappings": [],
+            "title": "Run {{ ds }}",
+            "mapping.0.nodes": 0,
+            "mapping.0.datasets.0": "Nothing",
+            "mapping.1.provider": "gcp",  # from which no "needs the field" follows
+            "workload": "own",
+        },
         several(
-            f"tolerance is -1; it must be {SHARDS}",
-            f'storage.input is "x"; it must be {URL}',
+            'title is "Run {{ ds }}"; templates ({{, {%, {#) are not filled in here',
+            f'the campaign has no field "mappings"; did you mean "mapping"? {fields(Campaign)}',
             f"mapping[0].nodes is 0; it must be {WHOLE}",
+            'mapping[1].provider is "gcp"; it must be "local", "existing", "gke" or "eks"',
+            f'{FIRST} is "Nothing", which is not a dataset of the catalogue cms-higgs',
+            'image is missing: the workload "own" is the image that you name',
+            'histograms are missing: say which the results of the workload "own" have',
         ),
     ),
     "an unknown field of an entry": (

@@ -17,15 +17,16 @@ from higgsdemo.wording import quote
 class HistogramSpec(Model):
     """A histogram with bins of equal width, each with its lower edge and without its upper one."""
 
-    name: HistogramName = Field(
-        title="Name", description="Key in the `histograms` of a result document.", examples=["mass"]
-    )
-    bins: Bins = Field(title="Bins", description="Number of bins.", examples=[60])
-    low: Limit = Field(title="Low", description="Lower edge of the first bin.", examples=[60])
-    high: Limit = Field(title="High", description="Upper edge of the last bin.", examples=[120])
-    label: Line = Field(
-        "", title="Label", description="Name and unit of the axis; by default the histogram's name."
-    )
+    name: HistogramName = Field(examples=["mass"])
+    """Key in the `histograms` of a result document."""
+    bins: Bins = Field(examples=[60])
+    """Number of bins."""
+    low: Limit = Field(examples=[60])
+    """Lower edge of the first bin."""
+    high: Limit = Field(examples=[120])
+    """Upper edge of the last bin."""
+    label: Line = ""
+    """Name and unit of the axis; by default the histogram's name."""
 
     @property
     def axis(self) -> str:

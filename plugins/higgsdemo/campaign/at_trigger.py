@@ -37,38 +37,18 @@ FlavorPattern = Annotated[
 class AtTrigger(Model):
     """What a trigger may choose beyond the file's own values; nothing by default."""
 
-    images: list[ImagePattern] = Field(
-        [],
-        title="Images",
-        description="Images, which get the stores' keys; a `*` at the end matches any ending.",
-        examples=[["registry.example.org/team/*"]],
-    )
-    connections: list[Connection] = Field(
-        [],
-        title="Connections",
-        description="Airflow connections, for stores and for any cluster that they reach.",
-        examples=[["team_s3"]],
-    )
-    storage: list[StoragePattern] = Field(
-        [],
-        title="Storage",
-        description="URLs to read and write, with everything below them; a `*` at the end matches any "
-        "ending.",
-        examples=[["s3://my-*"]],
-    )
-    flavors: list[FlavorPattern] = Field(
-        [],
-        title="Flavors",
-        description="Machine types; a `*` at the end matches any ending.",
-        examples=[["n1-*"]],
-    )
-    max_nodes: Whole | None = Field(
-        None,
-        title="Most nodes",
-        description="Total number of `gke` and `eks` nodes in all clusters and zones; by default as many "
-        "of each machine type as in the file.",
-        examples=[50],
-    )
+    images: list[ImagePattern] = Field([], examples=[["registry.example.org/team/*"]])
+    """Images, which get the stores' keys; a `*` at the end matches any ending."""
+    connections: list[Connection] = Field([], examples=[["team_s3"]])
+    """Airflow connections, for stores and for any cluster that they reach."""
+    storage: list[StoragePattern] = Field([], examples=[["s3://my-*"]])
+    """URLs to read and write, with everything below them; a `*` at the end matches any ending."""
+    flavors: list[FlavorPattern] = Field([], examples=[["n1-*"]])
+    """Machine types; a `*` at the end matches any ending."""
+    max_nodes: Whole | None = Field(None, title="Most nodes", examples=[50])
+    """Total number of `gke` and `eks` nodes in all clusters and zones; by default as many of each machine
+    type as in the file.
+    """
 
     def __str__(self) -> str:
         """Summarise it in a few words."""

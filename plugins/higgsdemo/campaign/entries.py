@@ -15,34 +15,23 @@ from higgsdemo.campaign.rule import Model
 class Resources(Model):
     """The requests and limits of one pod."""
 
-    cpu: fields.CpuQuantity = Field(
-        "0.9", title="CPU", description="Cores per pod, as a Kubernetes quantity."
-    )
-    memory: fields.MemoryQuantity = Field(
-        "6Gi",
-        title="Memory",
-        description="Memory per pod, as a Kubernetes quantity; with the provider `local` 1Gi by default.",
-    )
+    cpu: fields.CpuQuantity = Field("0.9", title="CPU")
+    """Cores per pod, as a Kubernetes quantity."""
+    memory: fields.MemoryQuantity = "6Gi"
+    """Memory per pod, as a Kubernetes quantity; with the provider `local` 1Gi by default."""
 
 
 class DatasetEntry(Model):
     """A dataset outside of the catalogue, or in another place: every object below a URL, or one."""
 
-    url: fields.SourceUrl = Field(
-        title="URL",
-        description="The prefix of its files, or its one ROOT file.",
-        examples=["s3://bucket/run2012c/double-mu/"],
-    )
-    name: fields.DatasetName | None = Field(
-        None, title="Name", description="Names its results; by default the end of the URL."
-    )
-    sample: fields.DatasetName | None = Field(
-        None,
-        title="Sample",
-        description="The sample of the catalogue that it belongs to. Without one, and with a URL that is "
-        'not a catalogue dataset\'s, it is processed and counted as "unassigned": neither normalised nor '
-        "stacked in the plot.",
-    )
+    url: fields.SourceUrl = Field(title="URL", examples=["s3://bucket/run2012c/double-mu/"])
+    """The prefix of its files, or its one ROOT file."""
+    name: fields.DatasetName | None = None
+    """Names its results; by default the end of the URL."""
+    sample: fields.DatasetName | None = None
+    """The sample of the catalogue that it belongs to. Without one, and with a URL that is not a catalogue
+    dataset's, it is processed and counted as "unassigned": neither normalised nor stacked in the plot.
+    """
 
 
 def _branch(value: Any) -> str:
@@ -62,119 +51,73 @@ DatasetReference = Annotated[
 class ClusterDefaults(Model):
     """Values shared by the mapping's entries. An entry's own value wins; null is the built-in default."""
 
-    provider: fields.ProviderName | None = Field(
-        None,
-        title="Provider",
-        description="Where the cluster comes from: `local` (this machine), `existing` (not created), "
-        "`gke` or `eks`.",
-    )
-    connection: fields.Connection | None = Field(
-        None,
-        title="Connection",
-        description="Airflow connection of the provider; each provider has a default.",
-    )
-    location: fields.Location | None = Field(
-        None, title="Location", description="Region or zone.", examples=["europe-west4", "eu-west-1"]
-    )
-    flavor: fields.Flavor | None = Field(
-        None,
-        title="Flavor",
-        description="Machine type of the nodes. `local-<cores>` nodes have that many cores, with 2 GiB "
-        "each. An entry with another provider than the defaults inherits neither flavor, location nor "
-        "connection.",
-        examples=["n1-highmem-16", "local-1"],
-    )
-    nodes: fields.Nodes | None = Field(
-        None,
-        title="Nodes",
-        description="Number of nodes; 1 by default. On GKE, in each zone: a region has three.",
-        examples=[22],
-    )
-    dpath: fields.StageInPath | None = Field(
-        None,
-        title="Stage-in path",
-        description="Where a shard is downloaded to: `/dev/shm` (memory, the default), `/mnt/disks/ssd0` "
-        "(the node's SSD) or `/dev/null` (test mode: download, discard, compute nothing).",
-    )
-    parallelism: fields.Whole | None = Field(
-        None, title="Parallelism", description="Pods of a Job that run at once; by default as many as fit."
-    )
-    cores: fields.Whole | None = Field(
-        None,
-        title="Cores",
-        description="Cores of a node, if the flavor's name does not tell, as for an `existing` cluster. "
-        "Used to split datasets and to predict a run.",
-        examples=[16],
-    )
-    price_per_node_hour: fields.Price | None = Field(
-        None,
-        title="Price",
-        description="Price of a node per hour, in any currency: the plan then predicts the run's cost, "
-        "and the summary reports it.",
-        examples=[0.95],
-    )
-    shards_per_pod: fields.WholeOrAuto | None = Field(
-        None,
-        title="Shards a pod",
-        description="Shards per pod; 1 by default, more for small files, or `auto`: as many as it takes "
-        "to have all pods within a minute, while every core has work.",
-        examples=["auto"],
-    )
-    max_shards: fields.Whole | None = Field(
-        None,
-        title="Shards a dataset",
-        description="Take only the first so many shards of each dataset; all by default.",
-    )
-    resources: Resources | None = Field(
-        None, title="Resources", description="Requests of a pod; 0.9 cores and 6Gi by default."
-    )
-    backoff_limit_per_index: fields.Count | None = Field(
-        None, title="Retries", description="Retries of a failed pod; 5 by default.", examples=[5]
-    )
-    input: fields.SourceUrl | None = Field(
-        None,
-        title="Input",
-        description="The bucket with the catalogue's prefixes for this cluster, such as a copy of the "
-        "data in its cloud; `storage.input` by default.",
-        examples=["gs://higgs-demo"],
-    )
-    input_connection: fields.Connection | None = Field(
-        None,
-        title="Input connection",
-        description="Airflow connection that reads this cluster's input; by default "
-        "`storage.connection`, or `aws_default` or `google_cloud_default` if the input is in another kind "
-        "of store.",
-    )
-    image_pull_policy: fields.PullPolicyChoice | None = Field(
-        None,
-        title="Image pull policy",
-        description="`Never` if the nodes have the pods' images already: the default of `local`, and "
-        "required for our own image, which no registry has. Elsewhere the default is `IfNotPresent`.",
-    )
+    provider: fields.ProviderName | None = None
+    """Where the cluster comes from: `local` (this machine), `existing` (not created), `gke` or `eks`."""
+    connection: fields.Connection | None = None
+    """Airflow connection of the provider; each provider has a default."""
+    location: fields.Location | None = Field(None, examples=["europe-west4", "eu-west-1"])
+    """Region or zone."""
+    flavor: fields.Flavor | None = Field(None, examples=["n1-highmem-16", "local-1"])
+    """Machine type of the nodes. `local-<cores>` nodes have that many cores, with 2 GiB each. An entry with
+    another provider than the defaults inherits neither flavor, location nor connection.
+    """
+    nodes: fields.Nodes | None = Field(None, examples=[22])
+    """Number of nodes; 1 by default. On GKE, in each zone: a region has three."""
+    dpath: fields.StageInPath | None = Field(None, title="Stage-in path")
+    """Where a shard is downloaded to: `/dev/shm` (memory, the default), `/mnt/disks/ssd0` (the node's SSD) or
+    `/dev/null` (test mode: download, discard, compute nothing).
+    """
+    parallelism: fields.Whole | None = None
+    """Pods of a Job that run at once; by default as many as fit."""
+    cores: fields.Whole | None = Field(None, examples=[16])
+    """Cores of a node, if the flavor's name does not tell, as for an `existing` cluster. Used to split
+    datasets and to predict a run.
+    """
+    price_per_node_hour: fields.Price | None = Field(None, title="Price", examples=[0.95])
+    """Price of a node per hour, in any currency: the plan then predicts the run's cost, and the summary
+    reports it.
+    """
+    shards_per_pod: fields.WholeOrAuto | None = Field(None, title="Shards a pod", examples=["auto"])
+    """Shards per pod; 1 by default, more for small files, or `auto`: as many as it takes to have all pods
+    within a minute, while every core has work.
+    """
+    max_shards: fields.Whole | None = Field(None, title="Shards a dataset")
+    """Take only the first so many shards of each dataset; all by default."""
+    resources: Resources | None = None
+    """Requests of a pod; 0.9 cores and 6Gi by default."""
+    backoff_limit_per_index: fields.Count | None = Field(None, title="Retries", examples=[5])
+    """Retries of a failed pod; 5 by default."""
+    input: fields.SourceUrl | None = Field(None, examples=["gs://higgs-demo"])
+    """The bucket with the catalogue's prefixes for this cluster, such as a copy of the data in its cloud;
+    `storage.input` by default.
+    """
+    input_connection: fields.Connection | None = None
+    """Airflow connection that reads this cluster's input; by default `storage.connection`, or `aws_default`
+    or `google_cloud_default` if the input is in another kind of store.
+    """
+    image_pull_policy: fields.PullPolicyChoice | None = None
+    """`Never` if the nodes have the pods' images already: the default of `local`, and required for our own
+    image, which no registry has. Elsewhere the default is `IfNotPresent`.
+    """
     pod_identity: fields.PodIdentity | None = Field(
-        None,
-        title="Pod identity",
-        description="Cloud identity of the pods, instead of keys: a Google service account (workload "
-        "identity) or an IAM role (IRSA). Without it they get the keys of the connection.",
-        examples=["higgs-pods@project.iam.gserviceaccount.com", "arn:aws:iam::123456789012:role/pods"],
+        None, examples=["higgs-pods@project.iam.gserviceaccount.com", "arn:aws:iam::123456789012:role/pods"]
     )
-    egress: list[fields.AddressRange] | None = Field(
-        None,
-        min_length=1,
-        title="Egress",
-        description="Addresses that pods may reach, those of the stores: a NetworkPolicy forbids all "
-        "others except name servers. No policy by default. It has an effect only where the cluster's "
-        "network enforces policies.",
-        examples=[["10.20.0.0/16"]],
-    )
-    gke: GkeOptions | None = Field(None, title="GKE", description="Options for clusters of the provider gke.")
-    eks: EksOptions | None = Field(None, title="EKS", description="Options for clusters of the provider eks.")
+    """Cloud identity of the pods, instead of keys: a Google service account (workload identity) or an IAM
+    role (IRSA). Without it they get the keys of the connection.
+    """
+    egress: list[fields.AddressRange] | None = Field(None, min_length=1, examples=[["10.20.0.0/16"]])
+    """Addresses that pods may reach, those of the stores: a NetworkPolicy forbids all others except name
+    servers. No policy by default. It has an effect only where the cluster's network enforces policies.
+    """
+    gke: GkeOptions | None = Field(None, title="GKE")
+    """Options for clusters of the provider gke."""
+    eks: EksOptions | None = Field(None, title="EKS")
+    """Options for clusters of the provider eks."""
 
 
 class _ClusterDatasets(Model):
-    name: fields.ClusterName | None = Field(
-        None, title="Name", description="The cluster's name; by default kubecon-demo-<position>."
-    )
+    name: fields.ClusterName | None = None
+    """The cluster's name; by default kubecon-demo-<position>."""
     datasets: list[DatasetReference] | None = Field(
         None,
         min_length=1,

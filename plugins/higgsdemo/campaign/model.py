@@ -47,58 +47,39 @@ __all__ = [
 class Campaign(Settings):
     """One container run over every file of a list of datasets, on one or many Kubernetes clusters."""
 
-    schema_: fields.Prose | None = Field(
-        None,
-        alias="$schema",
-        title="Schema",
-        description="The JSON Schema that editors check this file with.",
-    )
-    title: fields.Line = Field("", title="Title", description="Shown with the DAG and on the plot.")
-    description: fields.Prose = Field("", title="Description", description="Shown with the DAG; Markdown.")
-    namespace: fields.Namespace = Field(
-        "higgs", title="Namespace", description="Kubernetes namespace of the pods."
-    )
-    storage: Storage = Field(title="Storage", description="Where shards are read and results are written.")
-    schedule: fields.Schedule | None = Field(
-        None,
-        title="Schedule",
-        description="When the campaign runs by itself: a cron expression (UTC) or a preset such as "
-        "`@daily`; by default only on demand. A saved file waits for the next slot; only `@once` and "
-        "`@continuous` begin at once.",
-    )
-    growing: bool = Field(
-        False,
-        title="Growing datasets",
-        description="All runs share one folder, and each processes only files without a result there, as "
-        "for a schedule over growing datasets. By default each run starts anew.",
-    )
-    at_trigger: AtTrigger = Field(
-        default_factory=AtTrigger,
-        title="At the trigger",
-        description="What a trigger's conf may choose, beyond this file, that decides where credentials "
-        "go or what costs money. Nothing by default.",
-    )
-    worker_identity: list[fields.Connection] = Field(
-        [],
-        title="Worker identity",
-        description="Airflow connections to Amazon and Google without keys, with which Airflow uses the "
-        "identity of its workers: an instance's role, a workload identity, keys of their environment. "
-        "Other connections need keys, and pods never get the workers'.",
-        examples=[["aws_default"]],
-    )
-    notifications: Notifications = Field(
-        default_factory=Notifications,
-        title="Notifications",
-        description="Airflow's notifiers for the end of a run.",
-    )
-    defaults: ClusterDefaults = Field(
-        default_factory=ClusterDefaults,
-        title="Defaults",
-        description="Values shared by the entries of the mapping.",
-    )
-    mapping: list[ClusterEntry] = Field(
-        min_length=1, title="Mapping", description="The clusters, each with the datasets it runs."
-    )
+    schema_: fields.Prose | None = Field(None, alias="$schema", title="Schema")
+    """The JSON Schema that editors check this file with."""
+    title: fields.Line = ""
+    """Shown with the DAG and on the plot."""
+    description: fields.Prose = ""
+    """Shown with the DAG; Markdown."""
+    namespace: fields.Namespace = "higgs"
+    """Kubernetes namespace of the pods."""
+    storage: Storage
+    """Where shards are read and results are written."""
+    schedule: fields.Schedule | None = None
+    """When the campaign runs by itself: a cron expression (UTC) or a preset such as `@daily`; by default only
+    on demand. A saved file waits for the next slot; only `@once` and `@continuous` begin at once.
+    """
+    growing: bool = Field(False, title="Growing datasets")
+    """All runs share one folder, and each processes only files without a result there, as for a schedule over
+    growing datasets. By default each run starts anew.
+    """
+    at_trigger: AtTrigger = Field(default_factory=AtTrigger, title="At the trigger")
+    """What a trigger's conf may choose, beyond this file, that decides where credentials go or what costs
+    money. Nothing by default.
+    """
+    worker_identity: list[fields.Connection] = Field([], examples=[["aws_default"]])
+    """Airflow connections to Amazon and Google without keys, with which Airflow uses the identity of its
+    workers: an instance's role, a workload identity, keys of their environment. Other connections need keys,
+    and pods never get the workers'.
+    """
+    notifications: Notifications = Field(default_factory=Notifications)
+    """Airflow's notifiers for the end of a run."""
+    defaults: ClusterDefaults = Field(default_factory=ClusterDefaults)
+    """Values shared by the entries of the mapping."""
+    mapping: list[ClusterEntry] = Field(min_length=1)
+    """The clusters, each with the datasets it runs."""
     datasets: list[DatasetReference] | None = Field(
         None,
         min_length=1,
@@ -106,11 +87,8 @@ class Campaign(Settings):
         description=f"Datasets that are split over all clusters: {WRITTEN_AS}. The entries of the mapping "
         "then have none.",
     )
-    split: fields.SplitChoice | None = Field(
-        None,
-        title="Split",
-        description="How to split `datasets` over the clusters: `by-bytes`, in proportion to their cores.",
-    )
+    split: fields.SplitChoice | None = None
+    """How to split `datasets` over the clusters: `by-bytes`, in proportion to their cores."""
 
     _remarks: tuple[str, ...] = PrivateAttr(())
 

@@ -18,29 +18,23 @@ from higgsdemo.wording import quote
 class Notifier(Model):
     """A notifier and its arguments."""
 
-    notifier: ClassPath = Field(
-        title="Notifier",
-        description="The class of an installed provider.",
-        examples=["airflow.providers.smtp.notifications.smtp.SmtpNotifier"],
-    )
+    notifier: ClassPath = Field(examples=["airflow.providers.smtp.notifications.smtp.SmtpNotifier"])
+    """The class of an installed provider."""
     kwargs: dict[str, Any] = Field(
-        {},
-        title="Arguments",
-        description="Arguments of the class, such as a connection's id, recipients and texts. Airflow "
-        "fills in templates such as `{{ dag_run.run_id }}`.",
-        examples=[{"smtp_conn_id": "smtp_default", "to": "analysis@example.org"}],
+        {}, title="Arguments", examples=[{"smtp_conn_id": "smtp_default", "to": "analysis@example.org"}]
     )
+    """Arguments of the class, such as a connection's id, recipients and texts. Airflow fills in templates
+    such as `{{ dag_run.run_id }}`.
+    """
 
 
 class Notifications(Model):
     """Who is notified of a run's end."""
 
-    on_success: list[Notifier] = Field(
-        [], title="On success", description="Notifiers for a run that has succeeded.", examples=[[]]
-    )
-    on_failure: list[Notifier] = Field(
-        [], title="On failure", description="Notifiers for a run that has failed.", examples=[[]]
-    )
+    on_success: list[Notifier] = Field([], examples=[[]])
+    """Notifiers for a run that has succeeded."""
+    on_failure: list[Notifier] = Field([], examples=[[]])
+    """Notifiers for a run that has failed."""
 
     def credentials(self) -> Iterator[Problem]:
         """Return which arguments are secrets, which do not belong into a file."""

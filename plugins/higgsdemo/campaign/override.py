@@ -28,34 +28,22 @@ SOURCE = "trigger conf"
 class RunOptions(Model):
     """The options of one run, beyond its campaign; all are optional."""
 
-    run_name: RunName | None = Field(
-        None,
-        title="Run name",
-        description="Names the run's Jobs and its folder in the output bucket; by default made from the "
-        "start time. To finish an earlier run, give its name and *resume*.",
-    )
-    stages: list[StageChoice] = Field(
-        list(STAGES),
-        min_length=1,
-        title="Stages",
-        description="Stages of the run: `create` the clusters, `prepare` them (pull the image), `submit` "
-        "the Jobs and merge their results, `cleanup`. All by default.",
-    )
-    clusters: list[ClusterName] | None = Field(
-        None,
-        min_length=1,
-        title="Clusters",
-        description="Names of the clusters to use; all by default.",
-    )
-    resume: bool = Field(
-        False,
-        title="Resume",
-        description="Submit only shards of the run that have no result yet. Its mapping, and what "
-        "else it was triggered with, need not be given again.",
-    )
-    max_shards: Whole | None = Field(
-        None, title="Shards a dataset", description="Take only the first so many shards of each dataset."
-    )
+    run_name: RunName | None = None
+    """Names the run's Jobs and its folder in the output bucket; by default made from the start time. To
+    finish an earlier run, give its name and *resume*.
+    """
+    stages: list[StageChoice] = Field(list(STAGES), min_length=1)
+    """Stages of the run: `create` the clusters, `prepare` them (pull the image), `submit` the Jobs and merge
+    their results, `cleanup`. All by default.
+    """
+    clusters: list[ClusterName] | None = Field(None, min_length=1)
+    """Names of the clusters to use; all by default."""
+    resume: bool = False
+    """Submit only shards of the run that have no result yet. Its mapping, and what else it was triggered
+    with, need not be given again.
+    """
+    max_shards: Whole | None = Field(None, title="Shards a dataset")
+    """Take only the first so many shards of each dataset."""
 
 
 CAMPAIGN_KEYS = ("mapping", "storage", "image", "stage_in_image", "read", "shard_events", "cleanup")

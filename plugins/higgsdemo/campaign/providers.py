@@ -41,78 +41,54 @@ KubernetesVersion = Annotated[str, text("a Kubernetes version such as 1.36", r"1
 class CloudOptions(Model):
     """Options of both clouds."""
 
-    disk_gb: Whole = Field(90, title="Disk", description="Boot disk of a node in GB, for images and logs.")
-    spot: bool = Field(False, title="Spot", description="Use cheaper nodes that the cloud may take away.")
-    min_nodes: Whole | None = Field(
-        None,
-        title="Fewest nodes",
-        description="With max_nodes: the pool's lower bound; `nodes` by default.",
-    )
-    max_nodes: Whole | None = Field(
-        None,
-        title="Most nodes",
-        description="Upper bound for a number of nodes that follows the waiting pods; fixed by default. "
-        "On EKS this needs a cluster autoscaler in the cluster.",
-    )
+    disk_gb: Whole = Field(90, title="Disk")
+    """Boot disk of a node in GB, for images and logs."""
+    spot: bool = False
+    """Use cheaper nodes that the cloud may take away."""
+    min_nodes: Whole | None = Field(None, title="Fewest nodes")
+    """With max_nodes: the pool's lower bound; `nodes` by default."""
+    max_nodes: Whole | None = Field(None, title="Most nodes")
+    """Upper bound for a number of nodes that follows the waiting pods; fixed by default. On EKS this needs a
+    cluster autoscaler in the cluster.
+    """
 
 
 class GkeOptions(CloudOptions):
     """A cluster of the Google Kubernetes Engine."""
 
-    project: Project | None = Field(
-        None, title="Project", description="Google Cloud project; by default the connection's."
-    )
-    zones: list[Location] | None = Field(
-        None,
-        min_length=1,
-        title="Zones",
-        description="Zones of the region, with `nodes` in each; by default three that GKE chooses.",
-        examples=[["europe-west4-a"]],
-    )
-    network: Network | None = Field(
-        None, title="Network", description="VPC network; by default the project's `default`."
-    )
-    subnet_range: SubnetRange | None = Field(
-        None,
-        title="Subnet range",
-        description="Addresses of the nodes, for which the cluster gets a subnetwork; by default "
-        "10.<110+i>.0.0/21 for entry i.",
-        examples=["10.110.0.0/21"],
-    )
-    disk_type: DiskTypeName = Field("pd-ssd", title="Disk type", description="Kind of the boot disk.")
-    local_ssds: Whole = Field(
-        1,
-        title="Local SSDs",
-        description="Local SSDs of a node; only with the stage-in path `/mnt/disks/ssd0`, which uses them.",
-    )
-    release_channel: ReleaseChannelName = Field(
-        "regular",
-        title="Release channel",
-        description="Release channel, from which GKE chooses the Kubernetes version.",
-    )
-    service_account: ServiceAccount | None = Field(
-        None,
-        title="Service account",
-        description="Google service account of the nodes; by default Compute Engine's.",
-    )
+    project: Project | None = None
+    """Google Cloud project; by default the connection's."""
+    zones: list[Location] | None = Field(None, min_length=1, examples=[["europe-west4-a"]])
+    """Zones of the region, with `nodes` in each; by default three that GKE chooses."""
+    network: Network | None = None
+    """VPC network; by default the project's `default`."""
+    subnet_range: SubnetRange | None = Field(None, examples=["10.110.0.0/21"])
+    """Addresses of the nodes, for which the cluster gets a subnetwork; by default 10.<110+i>.0.0/21 for entry
+    i.
+    """
+    disk_type: DiskTypeName = "pd-ssd"
+    """Kind of the boot disk."""
+    local_ssds: Whole = Field(1, title="Local SSDs")
+    """Local SSDs of a node; only with the stage-in path `/mnt/disks/ssd0`, which uses them."""
+    release_channel: ReleaseChannelName = "regular"
+    """Release channel, from which GKE chooses the Kubernetes version."""
+    service_account: ServiceAccount | None = None
+    """Google service account of the nodes; by default Compute Engine's."""
 
 
 class EksOptions(CloudOptions):
     """A cluster of the Amazon Elastic Kubernetes Service."""
 
-    cluster_role: Role | None = Field(
-        None, title="Cluster role", description="IAM role of the control plane."
-    )
-    node_role: Role | None = Field(None, title="Node role", description="IAM role of the nodes.")
-    subnets: list[Subnet] | None = Field(
-        None, min_length=2, title="Subnets", description="Subnets of at least two availability zones."
-    )
-    security_groups: list[SecurityGroup] | None = Field(
-        None, title="Security groups", description="Security groups of the control plane besides EKS' own."
-    )
-    version: KubernetesVersion | None = Field(
-        None, title="Version", description="Kubernetes version; by default EKS' own choice."
-    )
+    cluster_role: Role | None = None
+    """IAM role of the control plane."""
+    node_role: Role | None = None
+    """IAM role of the nodes."""
+    subnets: list[Subnet] | None = Field(None, min_length=2)
+    """Subnets of at least two availability zones."""
+    security_groups: list[SecurityGroup] | None = None
+    """Security groups of the control plane besides EKS' own."""
+    version: KubernetesVersion | None = None
+    """Kubernetes version; by default EKS' own choice."""
 
 
 EKS_NEEDS = ("cluster_role", "node_role", "subnets")

@@ -10,104 +10,62 @@ from higgsdemo.campaign.rule import Model
 class Settings(Model):
     """What a campaign and its runs share."""
 
-    catalogue: fields.CatalogueName = Field(
-        "cms-higgs",
-        title="Catalogue",
-        description="Directory of `include/datasets` that describes the datasets.",
-    )
-    workload: fields.Workload = Field(
-        "nanoaod",
-        title="Workload",
-        description="What the pods run: `nanoaod` (ours, reduced NanoAOD files; `nanoaod-outreach` with the "
-        "selection of the outreach example of these files), `aod` (CMSSW, AOD files), or an analysis of your "
-        "`own`, which needs `image` and `histograms`.",
-    )
+    catalogue: fields.CatalogueName = "cms-higgs"
+    """Directory of `include/datasets` that describes the datasets."""
+    workload: fields.Workload = "nanoaod"
+    """What the pods run: `nanoaod` (ours, reduced NanoAOD files; `nanoaod-outreach` with the selection of the
+    outreach example of these files), `aod` (CMSSW, AOD files), or an analysis of your `own`, which needs
+    `image` and `histograms`.
+    """
     histograms: list[HistogramSpec] = Field(
-        [],
-        title="Histograms",
-        description="With the workload `own`: the histograms in its result documents.",
-        examples=[[{"name": "mass", "bins": 60, "low": 60, "high": 120, "label": "Dimuon mass [GeV]"}]],
+        [], examples=[[{"name": "mass", "bins": 60, "low": 60, "high": 120, "label": "Dimuon mass [GeV]"}]]
     )
-    image: fields.Image | None = Field(
-        None,
-        title="Image",
-        description="The image of the pods; the workload's by default. No registry has ours: name an "
-        "image that you have pushed, unless the nodes have it (`image_pull_policy`).",
-        examples=["higgsdemo/nanoaod:1"],
-    )
-    stage_in_image: fields.Image | None = Field(
-        None,
-        title="Stage-in image",
-        description="With the workload `aod`: the image that stages in and publishes for it; by default "
-        "the one of the workload `nanoaod`, which no registry has either.",
-    )
-    cleanup: fields.CleanupChoice = Field(
-        "none",
-        title="Cleanup",
-        description="What is removed at the end: `none`, the `jobs`, or the `clusters`.",
-    )
-    approve_delete: bool = Field(
-        True,
-        title="Approval of deletion",
-        description="Whether a run triggered by hand asks in the web interface before it deletes "
-        "clusters in which shards still run; after an hour without an answer they are deleted.",
-    )
-    tolerance: fields.Tolerance = Field(
-        0,
-        title="Tolerance",
-        description="Failed shards that a cluster may have: a number, or a fraction (below 1) of its shards.",
-        examples=[0, 0.01],
-    )
+    """With the workload `own`: the histograms in its result documents."""
+    image: fields.Image | None = Field(None, examples=["higgsdemo/nanoaod:1"])
+    """The image of the pods; the workload's by default. No registry has ours: name an image that you have
+    pushed, unless the nodes have it (`image_pull_policy`).
+    """
+    stage_in_image: fields.Image | None = Field(None, title="Stage-in image")
+    """With the workload `aod`: the image that stages in and publishes for it; by default the one of the
+    workload `nanoaod`, which no registry has either.
+    """
+    cleanup: fields.CleanupChoice = "none"
+    """What is removed at the end: `none`, the `jobs`, or the `clusters`."""
+    approve_delete: bool = Field(True, title="Approval of deletion")
+    """Whether a run triggered by hand asks in the web interface before it deletes clusters in which shards
+    still run; after an hour without an answer they are deleted.
+    """
+    tolerance: fields.Tolerance = Field(0, examples=[0, 0.01])
+    """Failed shards that a cluster may have: a number, or a fraction (below 1) of its shards."""
     dataset_tolerance: fields.Tolerance | None = Field(
-        None,
-        title="Tolerance of a dataset",
-        description="Failed shards that each dataset may have, in addition to the cluster's limit: a "
-        "number, or a fraction (below 1) of its shards; no limit by default.",
-        examples=[5, 0.05],
+        None, title="Tolerance of a dataset", examples=[5, 0.05]
     )
-    incomplete: fields.IncompleteChoice = Field(
-        "fail",
-        title="Incomplete datasets",
-        description="When a dataset's listing is empty, or has another number of files than the "
-        "catalogue: `fail`, or `warn` and go on with the existing files.",
-    )
-    max_hours: fields.Hours | None = Field(
-        None,
-        title="Longest time",
-        description="Hours after which a run ends: its waits end, its Jobs are stopped, and cleanup "
-        "follows; no limit by default.",
-        examples=[2],
-    )
-    max_idle_hours: fields.Hours = Field(
-        0.5,
-        title="Longest time without a running pod",
-        description="Hours without a running pod after which a cluster's Jobs are stopped, with the "
-        "reason that the cluster gives; four times as long while nodes are added or a queue holds the "
-        "Jobs.",
-        examples=[0.5],
-    )
-    on_cancel: fields.OnCancelChoice = Field(
-        "stop",
-        title="When cancelled",
-        description="What happens to the Jobs of a task that somebody marks as failed or successful: "
-        "`stop` them until the task is cleared, or `release` them to run to their end.",
-    )
-    download_limit_kbps: fields.Whole | None = Field(
-        None,
-        title="Download limit",
-        description="Bandwidth of one pod's stage-in in kB/s; unlimited by default.",
-    )
-    read: fields.ReadChoice = Field(
-        "stage-in",
-        title="Read",
-        description="How pods read a shard: `stage-in` copies the file to the pod first, `stream` reads "
-        "only the needed events and branches from the store. A trigger with `stage-in` drops the file's "
-        "`shard_events`.",
-    )
-    shard_events: fields.Whole | None = Field(
-        None,
-        title="Events a shard",
-        description="With `read` as `stream`: cuts files into shards of about this many events, so that "
-        "many pods work on one file. By default a file is one shard.",
-        examples=[500000],
-    )
+    """Failed shards that each dataset may have, in addition to the cluster's limit: a number, or a fraction
+    (below 1) of its shards; no limit by default.
+    """
+    incomplete: fields.IncompleteChoice = Field("fail", title="Incomplete datasets")
+    """When a dataset's listing is empty, or has another number of files than the catalogue: `fail`, or `warn`
+    and go on with the existing files.
+    """
+    max_hours: fields.Hours | None = Field(None, title="Longest time", examples=[2])
+    """Hours after which a run ends: its waits end, its Jobs are stopped, and cleanup follows; no limit by
+    default.
+    """
+    max_idle_hours: fields.Hours = Field(0.5, title="Longest time without a running pod", examples=[0.5])
+    """Hours without a running pod after which a cluster's Jobs are stopped, with the reason that the cluster
+    gives; four times as long while nodes are added or a queue holds the Jobs.
+    """
+    on_cancel: fields.OnCancelChoice = Field("stop", title="When cancelled")
+    """What happens to the Jobs of a task that somebody marks as failed or successful: `stop` them until the
+    task is cleared, or `release` them to run to their end.
+    """
+    download_limit_kbps: fields.Whole | None = Field(None, title="Download limit")
+    """Bandwidth of one pod's stage-in in kB/s; unlimited by default."""
+    read: fields.ReadChoice = "stage-in"
+    """How pods read a shard: `stage-in` copies the file to the pod first, `stream` reads only the needed
+    events and branches from the store. A trigger with `stage-in` drops the file's `shard_events`.
+    """
+    shard_events: fields.Whole | None = Field(None, title="Events a shard", examples=[500000])
+    """With `read` as `stream`: cuts files into shards of about this many events, so that many pods work on
+    one file. By default a file is one shard.
+    """

@@ -14,54 +14,31 @@ def _store_connection(url: object) -> str:
 class Storage(Model):
     """Where shards are read and results are written."""
 
-    input: SourceUrl = Field(
-        title="Input",
-        description="Where the catalogue's prefixes are: a bucket, or a public web or XRootD server.",
-        examples=["s3://higgs-demo", "gs://higgs-demo", "https://opendata.cern.ch"],
-    )
-    output: BucketUrl = Field(
-        title="Output",
-        description="The bucket, or prefix, that results are written to.",
-        examples=["s3://higgs-results"],
-    )
-    connection: Connection = Field(
-        default_factory=lambda values: _store_connection(values.get("input")),
-        title="Connection",
-        description="Airflow connection that reads the input; by default `aws_default` or "
-        "`google_cloud_default`.",
-    )
-    output_connection: Connection | None = Field(
-        None,
-        title="Output connection",
-        description="Airflow connection that writes the output; by default the input's, or that of the "
-        "other kind of store.",
-    )
-    pod_endpoint: Endpoint | None = Field(
-        None,
-        title="Endpoint in pods",
-        description="Endpoint of the store for pods, if it differs from the connection's.",
-    )
-    output_pod_endpoint: Endpoint | None = Field(
-        None,
-        title="Output endpoint in pods",
-        description="The same for the output's store, if it has another connection than the input.",
-    )
+    input: SourceUrl = Field(examples=["s3://higgs-demo", "gs://higgs-demo", "https://opendata.cern.ch"])
+    """Where the catalogue's prefixes are: a bucket, or a public web or XRootD server."""
+    output: BucketUrl = Field(examples=["s3://higgs-results"])
+    """The bucket, or prefix, that results are written to."""
+    connection: Connection = Field(default_factory=lambda values: _store_connection(values.get("input")))
+    """Airflow connection that reads the input; by default `aws_default` or `google_cloud_default`."""
+    output_connection: Connection | None = None
+    """Airflow connection that writes the output; by default the input's, or that of the other kind of store.
+    """
+    pod_endpoint: Endpoint | None = Field(None, title="Endpoint in pods")
+    """Endpoint of the store for pods, if it differs from the connection's."""
+    output_pod_endpoint: Endpoint | None = Field(None, title="Output endpoint in pods")
+    """The same for the output's store, if it has another connection than the input."""
 
     pod_ca: FilePath | None = Field(
-        None,
-        title="Certificates for pods",
-        description="A PEM file on Airflow's workers with certificate authorities that pods trust "
-        "besides the public ones, for a site's own stores. Airflow itself trusts its SSL_CERT_FILE.",
-        examples=["/etc/ssl/certs/our-site.pem"],
+        None, title="Certificates for pods", examples=["/etc/ssl/certs/our-site.pem"]
     )
+    """A PEM file on Airflow's workers with certificate authorities that pods trust besides the public ones,
+    for a site's own stores. Airflow itself trusts its SSL_CERT_FILE.
+    """
 
-    live: Connection | None = Field(
-        None,
-        title="Live copy",
-        description="Airflow connection of a Redis server that gets a copy of each result at once, in "
-        "the hash `<dag id>/<run>`, as in 2019. Pods go on without it.",
-        examples=["redis_default"],
-    )
+    live: Connection | None = Field(None, title="Live copy", examples=["redis_default"])
+    """Airflow connection of a Redis server that gets a copy of each result at once, in the hash `<dag
+    id>/<run>`, as in 2019. Pods go on without it.
+    """
 
     @property
     def writes_with(self) -> str:

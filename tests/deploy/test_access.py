@@ -16,7 +16,7 @@ from deploy.role_gate import RoleGate
 from higgsdemo import clusters
 from higgsdemo.clusters.base import Provider
 from higgsdemo.datasets.shards import Shard, dump
-from higgsdemo.operators.base import TaskFailedForGood, connect
+from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.run import ClusterRun
@@ -78,7 +78,7 @@ def campaign(s3: Kind) -> None:
         carry_out(PrepullImageOperator, by_keys)
         make(SubmitJobsOperator, by_identity).execute({})
         submitted = make(SubmitJobsOperator, by_keys).execute({})
-    connect(by_keys).owners()
+    clusters.connect(by_keys).owners()
     with pytest.raises(TaskFailedForGood) as judged:
         carry_out(WaitForJobsOperator, by_keys, submitted=submitted)
     if "1 of 1 shards have no result" not in str(judged.value):  # it was not even let look

@@ -4,12 +4,18 @@ Nothing outside this package tells one provider from another. A provider's modul
 the clouds' libraries are heavy, and a campaign rarely needs them all.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from higgsdemo.clusters.base import BUSY, ClusterError, Phase, Provider, State, Unreachable
 from higgsdemo.run import ClusterRun
 
-__all__ = ["BUSY", "ClusterError", "Phase", "Provider", "State", "Unreachable", "provider_of"]
+if TYPE_CHECKING:
+    from higgsdemo.kubernetes.api import KubeCluster
+
+__all__ = ["BUSY", "ClusterError", "Phase", "Provider", "State", "Unreachable", "connect", "provider_of"]
 
 PROVIDERS = {
     "local": "higgsdemo.clusters.local:LocalProvider",
@@ -24,3 +30,11 @@ def provider_of(assignment: ClusterRun) -> Provider:
     module, _, name = PROVIDERS[assignment.cluster.provider].partition(":")
     provider: Provider = getattr(import_module(module), name)(assignment)
     return provider
+
+
+def connect(assignment: ClusterRun) -> KubeCluster:
+    """Return a planned run's cluster, connected."""
+    from higgsdemo.kubernetes.api import KubeCluster
+
+    cluster = assignment.cluster
+    return KubeCluster(cluster.name, cluster.namespace, provider_of(assignment).connect())

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from higgsdemo.clusters import ClusterError, provider_of
-from higgsdemo.kubernetes.api import KubeCluster
+from higgsdemo.clusters import ClusterError, connect, provider_of
 from higgsdemo.kubernetes.labels import label_value, selector
 from higgsdemo.kubernetes.requests import KubeError
 from higgsdemo.run import ClusterRun
@@ -70,7 +69,7 @@ def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
     mine = (label_value(assignment.run.campaign), run and label_value(run))
     return [
         f"the run {run_mark} of {campaign}"
-        for campaign, run_mark in sorted(_connect(assignment).at_work())
+        for campaign, run_mark in sorted(connect(assignment).at_work())
         if (campaign, run and run_mark) != mine
     ]
 
@@ -82,7 +81,7 @@ def remove_objects(leftover: Leftover) -> bool:
     """
     if leftover.at is None or not provider_of(leftover.at).state().runs:
         return False
-    _connect(leftover.at).remove(selector(leftover.at.run.campaign, leftover.run))
+    connect(leftover.at).remove(selector(leftover.at.run.campaign, leftover.run))
     return True
 
 
@@ -123,7 +122,7 @@ def _objects(assignment: ClusterRun, campaigns: dict[str, ClusterRun], warn: War
     try:
         if not provider_of(assignment).state().runs:
             return
-        owners = _connect(assignment).owners()
+        owners = connect(assignment).owners()
     except (ClusterError, KubeError) as error:
         warn("%s%s", error, GRACE)
         return
@@ -132,8 +131,3 @@ def _objects(assignment: ClusterRun, campaigns: dict[str, ClusterRun], warn: War
         ours = _bound(assignment, by_label[mark], {}) if mark in by_label else None
         campaign = by_label.get(mark, mark)
         yield Leftover(kind="objects", cluster=name, campaign=campaign, run=run, count=count, at=ours)
-
-
-def _connect(assignment: ClusterRun) -> KubeCluster:
-    cluster = assignment.cluster
-    return KubeCluster(cluster.name, cluster.namespace, provider_of(assignment).connect())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from higgsdemo import deadline, tasks
@@ -14,10 +14,6 @@ from higgsdemo.run import ClusterRun
 from higgsdemo.wording import ExplainedError
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from higgsdemo.clusters import Provider
-    from higgsdemo.kubernetes.api import KubeCluster
     from higgsdemo.storage.object_store import ObjectStore
 
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
@@ -117,21 +113,6 @@ def other_run(context: Context) -> str | None:
         ):
             return str(run_id)
     return None
-
-
-def provider_of(assignment: ClusterRun) -> Provider:
-    """Return the provider of the assignment's cluster."""
-    from higgsdemo import clusters
-
-    return clusters.provider_of(assignment)
-
-
-def connect(assignment: ClusterRun) -> KubeCluster:
-    """Return the assignment's cluster, connected."""
-    from higgsdemo.kubernetes.api import KubeCluster
-
-    cluster = assignment.cluster
-    return KubeCluster(cluster.name, cluster.namespace, provider_of(assignment).connect())
 
 
 def output_store(assignment: ClusterRun) -> ObjectStore:

@@ -8,8 +8,10 @@ from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from airflow.sdk import BaseOperator, Context
 
 from higgsdemo import tasks
+from higgsdemo.clusters import connect, provider_of
 from higgsdemo.kubernetes.labels import DATASET, PART_OF, PROJECT, selector
-from higgsdemo.operators.base import TaskFailed, connect, provider_of, read_assignment
+from higgsdemo.kubernetes.progress import job_progress
+from higgsdemo.operators.base import TaskFailed, read_assignment
 from higgsdemo.operators.kept import drop, key_of
 from higgsdemo.reason import REASON, cause
 from higgsdemo.run import ClusterRun
@@ -56,8 +58,6 @@ class ChooseCleanupOperator(HITLBranchOperator):
 
     def _busy(self, assignment: ClusterRun) -> str | None:
         """Say how many shards of any run still run on a cluster, or that nobody knows."""
-        from higgsdemo.kubernetes.progress import job_progress
-
         name = assignment.cluster.name
         try:
             if not provider_of(assignment).state().runs:

@@ -7,16 +7,9 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import tasks
+from higgsdemo.clusters import Phase, provider_of
 from higgsdemo.links import ClusterLink
-from higgsdemo.operators.base import (
-    TaskFailed,
-    check,
-    end_of,
-    fail_in_words,
-    other_run,
-    provider_of,
-    read_assignment,
-)
+from higgsdemo.operators.base import TaskFailed, check, end_of, fail_in_words, other_run, read_assignment
 from higgsdemo.operators.created import forget, is_noted, note
 from higgsdemo.operators.waiting import WaitingOperator
 from higgsdemo.run import ClusterRun
@@ -41,7 +34,6 @@ class CreateClusterOperator(WaitingOperator):
         return self._step(read_assignment(self.assignment), context)
 
     def _step(self, assignment: ClusterRun, context: Context) -> dict[str, Any]:
-        from higgsdemo.clusters import Phase
         from higgsdemo.triggers.cluster import ClusterTrigger
 
         cluster = assignment.cluster

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from higgsdemo.campaign import Campaign, RunOptions
 from higgsdemo.operators.base import fail_in_words, most_mapped
 from higgsdemo.operators.cluster_life import DeleteClusterOperator
 from higgsdemo.operators.created import airflow_name, read_notes
@@ -16,9 +17,6 @@ from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from higgsdemo.campaign import Campaign
     from higgsdemo.clusters.leftovers import Leftover
 
 ACTIVE = ["queued", "running"]
@@ -98,7 +96,6 @@ class RemoveLeftoverOperator(DeleteClusterOperator):
 
 def _assignments(campaigns: dict[str, Campaign]) -> list[ClusterRun]:
     """Return the clusters of all campaigns; nobody has set up the clouds of every shipped file."""
-    from higgsdemo.campaign import RunOptions
     from higgsdemo.storage.named_connection import is_set_up
 
     return [

@@ -10,22 +10,24 @@ from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import tasks
+from higgsdemo.campaign import DatasetRef
+from higgsdemo.clusters import connect, provider_of
 from higgsdemo.kubernetes.labels import selector
+from higgsdemo.kubernetes.workloads import WORKLOADS
 from higgsdemo.links import PageLink
 from higgsdemo.operators.base import (
     ClusterOperator,
     TaskFailed,
     TaskFailedForGood,
     check,
-    connect,
     end_of,
     fail_in_words,
     in_time,
     output_store,
-    provider_of,
     read_assignment,
 )
 from higgsdemo.operators.credentials import pod_credentials
@@ -35,9 +37,6 @@ from higgsdemo.run_folder import failures_key, result_key
 from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from higgsdemo.campaign.model import DatasetRef
     from higgsdemo.datasets.shards import Shard
     from higgsdemo.kubernetes.api import KubeCluster
     from higgsdemo.kubernetes.jobs import Chunk
@@ -113,7 +112,6 @@ class SubmitJobsOperator(ClusterOperator):
 
     def _shards_per_pod(self, assignment: ClusterRun, output: ObjectStore) -> int:
         from higgsdemo.datasets.packing import shards_per_pod
-        from higgsdemo.kubernetes.workloads import WORKLOADS
 
         chosen = assignment.cluster.shards_per_pod == "auto"  # only then their number matters
         listed = _by_dataset(assignment, output) if chosen else ()

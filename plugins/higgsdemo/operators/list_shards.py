@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import Context
+
 from higgsdemo import tasks
-from higgsdemo.campaign import Placed
+from higgsdemo.campaign import DatasetRef, Placed
 from higgsdemo.operators.base import ClusterOperator, fail_in_words, in_time, output_store
-from higgsdemo.run import ClusterRun
+from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import result_key, shards_key
 from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from airflow.sdk import Context
-
-    from higgsdemo.campaign.model import DatasetRef
     from higgsdemo.datasets.listing import Listing
-    from higgsdemo.run import Run
 
 
 class ListShardsOperator(ClusterOperator):

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
-from higgsdemo.campaign import CampaignError, apply_conf, chosen_work, placed_datasets
+from higgsdemo.campaign import (
+    Campaign,
+    CampaignError,
+    Cluster,
+    DatasetRef,
+    RunOptions,
+    apply_conf,
+    chosen_work,
+    placed_datasets,
+)
 from higgsdemo.campaign.settings import Settings
+from higgsdemo.catalogue import load_catalogue
+from higgsdemo.kubernetes.workloads import WORKLOADS, is_ours, our_image
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, on_failure, on_success
 from higgsdemo.operators.base import TaskFailedForGood, fail_in_words, most_mapped, other_run
@@ -24,12 +36,8 @@ from higgsdemo.run import GROWING, ClusterRun, Run, run_name
 from higgsdemo.run_folder import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow.sdk import Context
-
-    from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions
     from higgsdemo.prediction import Account
+    from higgsdemo.publication.record import RunRecord
     from higgsdemo.storage.object_store import ObjectStore
 
 ASKED_EVERY = timedelta(seconds=20)
@@ -63,7 +71,6 @@ class PlanOperator(BaseOperator):
 
     def _plan(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
-        from higgsdemo.catalogue import load_catalogue
         from higgsdemo.datasets.expected import planned_shards
         from higgsdemo.datasets.overlap import refuse_overlaps
         from higgsdemo.datasets.simulated import refuse_simulated
@@ -120,32 +127,20 @@ class PlanOperator(BaseOperator):
 
     def _full_conf(self, dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
         """Return the conf; where it resumes a run, with what that was triggered with unless it says else."""
-        from higgsdemo.publication.record import RUN_RECORD
-        from higgsdemo.storage.documents import read_document
-        from higgsdemo.storage.object_store import ObjectStore
-
         if conf.get("resume") is not True or self.campaign.growing:
             return conf
         where = {key: conf.get(key) for key in ("storage", "run_name", "resume")}
         campaign, options = apply_conf(self.campaign, where)
         run = plan_run(campaign, options, dag_id, str(options.run_name))
         with fail_in_words():
-            output = ObjectStore(run.output, run.output_connection)
-            if not output.exists(RECORD):
-                return conf
-            earlier = read_document(output, RECORD, RUN_RECORD)
-        return conf | earlier.conf | chosen_work(self.campaign, conf)
+            _, earlier = _folder(run)
+        return conf | earlier.conf | chosen_work(self.campaign, conf) if earlier else conf
 
     def _claim(self, run: Run, run_id: str, datasets: set[str]) -> ObjectStore:
         """Return the run's folder, which must be new, or this DAG run's, or to be resumed as a whole."""
-        from higgsdemo.publication.record import RUN_RECORD
-        from higgsdemo.storage.documents import read_document
-        from higgsdemo.storage.object_store import ObjectStore
-
-        output = ObjectStore(run.output, run.output_connection)
-        if not output.exists(RECORD):
+        output, earlier = _folder(run)
+        if earlier is None:
             return output
-        earlier = read_document(output, RECORD, RUN_RECORD)
         by = earlier.airflow.dag_run if earlier.airflow else "that its campaign.json does not name"
         if not run.resume and by != run_id:
             raise TaskFailedForGood(
@@ -198,6 +193,16 @@ class PlanOperator(BaseOperator):
         self.log.info("run %s: see %s", run.name, url)
 
 
+def _folder(run: Run) -> tuple[ObjectStore, RunRecord | None]:
+    """Return a run's folder, and the record in it of who has planned the run before, if anybody has."""
+    from higgsdemo.publication.record import RUN_RECORD
+    from higgsdemo.storage.documents import read_document
+    from higgsdemo.storage.object_store import ObjectStore
+
+    output = ObjectStore(run.output, run.output_connection)
+    return output, read_document(output, RECORD, RUN_RECORD) if output.exists(RECORD) else None
+
+
 def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[str, int]:
     """Return how many shards of each dataset are done before a resumed run."""
     from higgsdemo.datasets.shards import done_shards
@@ -208,8 +213,6 @@ def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[st
 
 def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) -> Run:
     """Return the run of a campaign with the options of its trigger."""
-    from higgsdemo.kubernetes.workloads import WORKLOADS, our_image
-
     storage = campaign.storage
     images = {
         "image": campaign.image or WORKLOADS[campaign.workload].image or our_image(),
@@ -236,8 +239,6 @@ def refuse_unpublished_image(run: Run, clusters: Sequence[Cluster]) -> None:
 
     :raises TaskFailedForGood: when a cluster may pull it.
     """
-    from higgsdemo.kubernetes.workloads import WORKLOADS, is_ours
-
     field = "stage_in_image" if WORKLOADS[run.workload].stages_in_apart else "image"
     pulling = [cluster.name for cluster in clusters if cluster.image_pull_policy != "Never"]
     if pulling and is_ours(getattr(run, field)):

@@ -5,7 +5,8 @@ from typing import Any
 from airflow.sdk import Context
 
 from higgsdemo import tasks
-from higgsdemo.operators.base import check, connect, end_of, fail_in_words, provider_of, read_assignment
+from higgsdemo.clusters import connect, provider_of
+from higgsdemo.operators.base import check, end_of, fail_in_words, read_assignment
 from higgsdemo.operators.waiting import WaitingOperator
 
 

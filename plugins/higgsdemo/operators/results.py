@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import run_folder
+from higgsdemo.catalogue import Catalogue
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import TaskFailed, fail_in_words, output_store, read_assignment
 from higgsdemo.run import ClusterRun, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow.sdk import Context
     from pydantic import TypeAdapter
 
-    from higgsdemo.catalogue import Catalogue
     from higgsdemo.datasets.expected import ExpectedShards
     from higgsdemo.physics.normalisation import Spectrum
     from higgsdemo.physics.spectra import OwnSpectra

@@ -10,11 +10,11 @@ import asyncio
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import Context
+
 from higgsdemo.operators.base import ClusterOperator, TaskFailed
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from higgsdemo.triggers.base import ClusterRunTrigger
 
 MOMENT = 3.0  # s that the worker waits before it defers

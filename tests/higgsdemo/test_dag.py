@@ -161,7 +161,7 @@ def test_a_broken_campaign_leaves_the_scheduled_one_beside_it_alone(repository: 
     scheduled = good.replace('"mapping"', '"schedule": "0 6 * * *", "mapping"')
     (config / "good.json").write_text(scheduled)
     broken = config / "broken.json"
-    broken.write_text(good.replace('"mapping"', '"maping"'))
+    broken.write_text(good.replace('"mapping"', '"maping": [], "mapping"'))
     for stem in UNFIT_STEMS:
         (config / f"{stem}.json").write_text(good)
     (config / "folder.json").mkdir()

@@ -80,7 +80,7 @@ class Provider(ABC):
     A cloud makes and removes a cluster in steps that take minutes each. ``create`` and ``delete`` therefore
     take the step that can be taken now, from whatever is there, and are called again once the cluster is no
     longer busy. Nothing is remembered between two calls: a repeated task finds the half-made cluster as the
-    first one left it.
+    first one left it. By default clusters are not ours: nothing marks them, and they are never deleted.
     """
 
     poll_seconds: ClassVar[float] = float(os.environ.get("HIGGS_POLL_SECONDS", "10"))
@@ -102,11 +102,10 @@ class Provider(ABC):
     def state(self) -> State:
         """Return the cluster's phase."""
 
-    @abstractmethod
     def marks_there(self) -> dict[str, str]:
         """Return the labels or tags of the existing cluster; none where there is none."""
+        return {}
 
-    @abstractmethod
     def delete(self) -> bool:
         """Ask for its deletion; leave a cluster alone that is gone, or was not made by us.
 
@@ -114,15 +113,16 @@ class Provider(ABC):
 
         :returns: whether there is a deletion to wait for.
         """
+        return False
 
     @property
-    @abstractmethod
     def marks(self) -> dict[str, str]:
         """The labels or tags that mark its clusters."""
+        return {}
 
-    @abstractmethod
     def found(self) -> list[OurCluster]:
         """List the clusters that campaigns have made with this connection, in this location."""
+        return []
 
     @abstractmethod
     def connect(self) -> ApiClient:
@@ -137,14 +137,17 @@ class KubeconfigProvider(Provider):
     """A provider that gives its clusters' credentials as a kubeconfig."""
 
     @abstractmethod
-    def kubeconfig(self) -> dict[str, Any]:
-        """Return a kubeconfig of this cluster with credentials that are valid now."""
+    def access(self) -> tuple[dict[str, Any], Callable[[Any], None] | None]:
+        """Return a kubeconfig, and what renews a client's token where tokens expire.
+
+        :raises ClusterError: when there is no such cluster, or not yet.
+        """
 
     def connect(self) -> ApiClient:
         """Return a client that renews its token, where tokens expire."""
         from kubernetes.config import new_client_from_config_dict
 
-        kubeconfig, renew = self._access()
+        kubeconfig, renew = self.access()
         api = new_client_from_config_dict(kubeconfig)
         if renew:
             api.configuration.refresh_api_key_hook = renew
@@ -156,12 +159,8 @@ class KubeconfigProvider(Provider):
         from asgiref.sync import sync_to_async
         from kubernetes_asyncio.config import new_client_from_config_dict
 
-        kubeconfig, renew = await sync_to_async(self._access, thread_sensitive=False)()
+        kubeconfig, renew = await sync_to_async(self.access, thread_sensitive=False)()
         async with await new_client_from_config_dict(kubeconfig) as api:
             if renew:
                 api.configuration.refresh_api_key_hook = sync_to_async(renew, thread_sensitive=False)
             yield api
-
-    def _access(self) -> tuple[dict[str, Any], Callable[[Any], None] | None]:
-        """Return a kubeconfig, and what renews a client's token where tokens expire."""
-        return self.kubeconfig(), None

@@ -215,20 +215,15 @@ class EksProvider(TokenProvider):
         answer = self._call("look up the cluster", "describe_cluster", absent_ok=True, name=self.cluster.name)
         return answer["cluster"] if answer else None
 
-    def _nodegroup(self) -> Description | None:
-        answer = self._call(
-            "look up the node group",
-            "describe_nodegroup",
-            absent_ok=True,
-            clusterName=self.cluster.name,
-            nodegroupName=NODEGROUP,
-        )
+    def _nodegroup(self, name: str = NODEGROUP) -> Description | None:
+        group = {"clusterName": self.cluster.name, "nodegroupName": name}
+        answer = self._call("look up the node group", "describe_nodegroup", absent_ok=True, **group)
         return answer["nodegroup"] if answer else None
 
     def _delete_nodegroup(self, name: str) -> None:
-        group = {"clusterName": self.cluster.name, "nodegroupName": name}
-        there = self._call("look up a node group", "describe_nodegroup", absent_ok=True, **group)
-        if there and _phase(there["nodegroup"]) not in (Phase.DELETING, Phase.PROVISIONING):
+        there = self._nodegroup(name)
+        if there and _phase(there) not in (Phase.DELETING, Phase.PROVISIONING):
+            group = {"clusterName": self.cluster.name, "nodegroupName": name}
             self._delete("delete a node group", "delete_nodegroup", **group)
 
     def _delete(self, what: str, operation: str, **request: Any) -> None:

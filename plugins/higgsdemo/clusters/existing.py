@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
 
-from higgsdemo.clusters.base import ClusterError, OurCluster, Phase, Provider, State
+from higgsdemo.clusters.base import ClusterError, Phase, Provider, State
 from higgsdemo.storage.named_connection import KUBERNETES, UnfitConnection, find_connection, is_somebody
 
 if TYPE_CHECKING:
@@ -37,23 +37,6 @@ class ExistingProvider(Provider):
         with explain_errors(self.cluster.name, "read its version"):
             VersionApi(make_patient(self.connect())).get_code()
         return State(Phase.RUNNING)
-
-    def marks_there(self) -> dict[str, str]:
-        """Return nothing: it is not ours."""
-        return {}
-
-    def delete(self) -> bool:
-        """Leave the cluster alone."""
-        return False
-
-    @property
-    def marks(self) -> dict[str, str]:
-        """Nothing: it is not ours."""
-        return {}
-
-    def found(self) -> list[OurCluster]:
-        """Return nothing: no campaign makes such clusters."""
-        return []
 
     def connect(self) -> ApiClient:
         """Return the client of the Airflow connection."""

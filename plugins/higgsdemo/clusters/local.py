@@ -43,23 +43,22 @@ class LocalProvider(KubeconfigProvider):
         # A server that only rehearses says so in its connection, so campaigns need not know.
         if simulate := find_connection(self._connection, LOCALKUBE).extra_dejson.get("simulate"):
             shape["simulate"] = simulate
-        there = self._call("GET", f"/{cluster.name}", absent_ok=True)
-        if there is not None:
+        if there := self._there():
             check_ours(cluster.name, there["labels"], self.marks)
         self._call("POST", "", json=shape)
 
     def state(self) -> State:
         """Return the cluster's phase."""
-        found = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
+        found = self._there()
         return State(Phase(found["phase"].lower()) if found else Phase.ABSENT)
 
     def marks_there(self) -> dict[str, str]:
         """Return the labels of the cluster."""
-        return dict((self._call("GET", f"/{self.cluster.name}", absent_ok=True) or {}).get("labels") or {})
+        return dict((self._there() or {}).get("labels") or {})
 
     def delete(self) -> bool:
         """Delete the cluster with everything in it."""
-        there = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
+        there = self._there()
         if there is None or not is_ours(there["labels"], self.marks):
             return False
         return self._call("DELETE", f"/{self.cluster.name}", absent_ok=True) is not None
@@ -74,13 +73,15 @@ class LocalProvider(KubeconfigProvider):
         there = self._call("GET", "") or {"items": []}
         return made_by_campaigns((one["name"], one["labels"], None) for one in there["items"])
 
-    def kubeconfig(self) -> dict[str, Any]:
-        """Return the kubeconfig that the server keeps for this cluster."""
-        found = self._call("GET", f"/{self.cluster.name}", absent_ok=True)
+    def access(self) -> tuple[dict[str, Any], None]:
+        """Return the kubeconfig that the server keeps for this cluster, whose token lasts."""
+        found = self._there()
         if not found:
             raise ClusterError(f"cluster {self.cluster.name} is not there: {MAKE_IT}")
-        kubeconfig: dict[str, Any] = found["kubeconfig"]
-        return kubeconfig
+        return found["kubeconfig"], None
+
+    def _there(self) -> dict[str, Any] | None:
+        return self._call("GET", f"/{self.cluster.name}", absent_ok=True)
 
     @property
     def _connection(self) -> str:
@@ -89,11 +90,10 @@ class LocalProvider(KubeconfigProvider):
     def _call(
         self, method: str, path: str, *, json: Any = None, absent_ok: bool = False
     ) -> dict[str, Any] | None:
-        connection_id = self._connection
+        named = f"the Airflow connection {self._connection!r}"
         try:
-            connection = find_connection(connection_id, LOCALKUBE)
+            connection = find_connection(self._connection, LOCALKUBE)
         except UnfitConnection as error:
-            named = f"the Airflow connection {connection_id!r}"
             raise ClusterError(f"cluster {self.cluster.name}: {named} cannot be used: {error}") from None
         url = f"{connection.host}:{connection.port}/localkube/clusters{path}"
         try:
@@ -108,7 +108,7 @@ class LocalProvider(KubeconfigProvider):
         except (httpx.HTTPError, OSError) as error:
             raise Unreachable(
                 f"cluster {self.cluster.name}: no answer from {url} ({error}); is localkube running, and is "
-                f"the Airflow connection {connection_id!r} right?"
+                f"{named} right?"
             ) from error
         if response.status_code == 404 and absent_ok:
             return None

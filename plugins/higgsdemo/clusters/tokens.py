@@ -29,20 +29,6 @@ class Endpoint(NamedTuple):
     certificate: str
 
 
-class Renewal:
-    """The current token, renewed shortly before it expires."""
-
-    def __init__(self, fetch: Callable[[], Token]) -> None:
-        self._fetch = fetch
-        self._token: Token | None = None
-
-    def current(self) -> str:
-        """Return a token that is valid for at least another minute."""
-        if self._token is None or time.time() > self._token.ends - HEADROOM:
-            self._token = self._fetch()
-        return self._token.value
-
-
 class TokenProvider(KubeconfigProvider):
     """A provider whose clusters are reached with short-lived tokens of the Airflow connection."""
 
@@ -54,29 +40,30 @@ class TokenProvider(KubeconfigProvider):
     def token(self) -> Token:
         """Return a new token."""
 
-    def kubeconfig(self) -> dict[str, Any]:
-        """Return a kubeconfig with a new token.
-
-        :raises ClusterError: when there is no such cluster, or not yet.
-        """
-        return self._access()[0]
-
-    def _access(self) -> tuple[dict[str, Any], Callable[[Any], None]]:
-        renewal = Renewal(self.token)
+    def access(self) -> tuple[dict[str, Any], Callable[[Any], None]]:
+        """Return a kubeconfig with a new token, and what gives a client one that is valid for a minute."""
+        endpoint, token = self._endpoint_there(), self.token()
 
         def renew(configuration: Any) -> None:
-            configuration.api_key["BearerToken"] = f"Bearer {renewal.current()}"
+            nonlocal token
+            if time.time() > token.ends - HEADROOM:
+                token = self.token()
+            configuration.api_key["BearerToken"] = f"Bearer {token.value}"
 
-        return self._kubeconfig(renewal), renew
+        return self._kubeconfig(endpoint, token), renew
 
-    def _kubeconfig(self, renewal: Renewal) -> dict[str, Any]:
-        endpoint = self.endpoint()
+    def _endpoint_there(self) -> Endpoint:
+        if endpoint := self.endpoint():
+            return endpoint
+        phase = self.state().phase
+        absent = phase == Phase.ABSENT
+        remedy = f": {MAKE_IT}" if absent else ""
+        raise ClusterError(
+            f"cluster {self.cluster.name} cannot be reached: it is {phase}{remedy}", final=absent
+        )
+
+    def _kubeconfig(self, endpoint: Endpoint, token: Token) -> dict[str, Any]:
         name = self.cluster.name
-        if endpoint is None:
-            state = self.state()
-            absent = state.phase == Phase.ABSENT
-            remedy = f": {MAKE_IT}" if absent else ""
-            raise ClusterError(f"cluster {name} cannot be reached: it is {state.phase}{remedy}", final=absent)
         return {
             "apiVersion": "v1",
             "kind": "Config",
@@ -91,5 +78,5 @@ class TokenProvider(KubeconfigProvider):
                     },
                 }
             ],
-            "users": [{"name": name, "user": {"token": renewal.current()}}],
+            "users": [{"name": name, "user": {"token": token.value}}],
         }

@@ -17,7 +17,7 @@ from airflow.sdk import DAG, Asset, Param, TriggerRule, get_parsing_context, tas
 from higgsdemo import tasks
 from higgsdemo.campaign import Campaign
 from higgsdemo.campaign.params import param_schemas
-from higgsdemo.notifications import on_failure, on_success
+from higgsdemo.notifications import callbacks
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator, KeepOperator
 from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
@@ -45,8 +45,8 @@ def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG
         catchup=False,
         max_active_runs=1,  # two would create and delete the same clusters; `plan` looks at backfills, too
         default_args={**RETRIES, "on_failure_callback": keep_reason, "on_retry_callback": keep_reason},
-        on_success_callback=[*on_success(campaign.notifications)] or None,
-        on_failure_callback=[*on_failure(campaign.notifications)] or None,
+        on_success_callback=[*callbacks(campaign.notifications, "on_success")] or None,
+        on_failure_callback=[*callbacks(campaign.notifications, "on_failure")] or None,
         tags=["higgsdemo", campaign.catalogue],
     ) as dag:
         _wire(campaign, spectrum_asset(dag_id))

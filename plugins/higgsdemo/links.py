@@ -42,7 +42,16 @@ class BucketLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its URL; empty for a store without a known console."""
         assignment = _assignment_of(operator)
-        return bucket_console(assignment) if assignment else ""
+        if assignment is None:
+            return ""
+        target = urlsplit(assignment.run.output)
+        prefix = target.path.strip("/")
+        if target.scheme == "gs":
+            return f"https://console.cloud.google.com/storage/browser/{target.netloc}/{prefix}"
+        if BaseHook.get_connection(assignment.run.output_connection).extra_dejson.get("endpoint_url"):
+            return ""
+        query = urlencode({"prefix": f"{prefix}/"})
+        return f"https://s3.console.aws.amazon.com/s3/buckets/{target.netloc}?{query}"
 
 
 class ClusterLink(BaseOperatorLink):
@@ -53,29 +62,12 @@ class ClusterLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its URL; empty for a cluster outside of the clouds."""
         assignment = _assignment_of(operator)
-        return cluster_console(assignment) if assignment else ""
-
-
-def bucket_console(assignment: ClusterRun) -> str:
-    """Return the console's URL of a run's folder; empty when the store is not the cloud's own."""
-    target = urlsplit(assignment.run.output)
-    prefix = target.path.strip("/")
-    if target.scheme == "gs":
-        return f"https://console.cloud.google.com/storage/browser/{target.netloc}/{prefix}"
-    if BaseHook.get_connection(assignment.run.output_connection).extra_dejson.get("endpoint_url"):
-        return ""
-    query = urlencode({"prefix": f"{prefix}/"})
-    return f"https://s3.console.aws.amazon.com/s3/buckets/{target.netloc}?{query}"
-
-
-def cluster_console(assignment: ClusterRun) -> str:
-    """Return the console's URL of a cluster; empty when no cloud made it."""
-    name, location = assignment.cluster.name, assignment.cluster.location
-    if assignment.cluster.provider == "gke" and location:
-        return f"https://console.cloud.google.com/kubernetes/clusters/details/{location}/{name}/details"
-    if assignment.cluster.provider == "eks" and location:
-        return f"https://{location}.console.aws.amazon.com/eks/clusters/{name}"
-    return ""
+        if assignment is None or not (location := assignment.cluster.location):
+            return ""
+        name, provider = assignment.cluster.name, assignment.cluster.provider
+        if provider == "gke":
+            return f"https://console.cloud.google.com/kubernetes/clusters/details/{location}/{name}/details"
+        return f"https://{location}.console.aws.amazon.com/eks/clusters/{name}" if provider == "eks" else ""
 
 
 def _page(path: str, **query: str) -> str:

@@ -5,7 +5,7 @@ that a misspelt class fails a run at its start and does not silence its end.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from airflow.sdk import BaseNotifier, Context
 
@@ -53,17 +53,7 @@ class Notify:
             raise NotifierError(f"{self.where} cannot be made: {error}") from error
 
 
-def on_success(notifications: Notifications) -> list[Notify]:
-    """Return the DAG's callbacks for a run that has succeeded."""
-    return [
-        Notify(f"notifications.on_success[{number}]", notifier)
-        for number, notifier in enumerate(notifications.on_success)
-    ]
-
-
-def on_failure(notifications: Notifications) -> list[Notify]:
-    """Return the DAG's callbacks for a run that has failed."""
-    return [
-        Notify(f"notifications.on_failure[{number}]", notifier)
-        for number, notifier in enumerate(notifications.on_failure)
-    ]
+def callbacks(notifications: Notifications, event: Literal["on_success", "on_failure"]) -> list[Notify]:
+    """Return the DAG's callbacks for runs that end so."""
+    notifiers: list[Notifier] = getattr(notifications, event)
+    return [Notify(f"notifications.{event}[{number}]", one) for number, one in enumerate(notifiers)]

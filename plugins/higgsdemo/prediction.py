@@ -13,7 +13,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict
 
-from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.values import quantity
 from higgsdemo.datasets.expected import planned_shards
 from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod

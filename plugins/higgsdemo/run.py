@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.rule import PLANNED
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.run_folder import results_folder
@@ -55,14 +55,6 @@ class Run(Settings):
     airflow: str | None = None
     begun: datetime | None = None
 
-    def allowed_failures(self, shards: int) -> int:
-        """Return how many of a cluster's ``shards`` may fail."""
-        return _allowed(self.tolerance, shards)
-
-    def allowed_in_dataset(self, shards: int) -> int:
-        """Return how many of a dataset's ``shards`` may fail."""
-        return shards if self.dataset_tolerance is None else _allowed(self.dataset_tolerance, shards)
-
     def excess(self, failed: Mapping[str, int], shards: Mapping[str, int]) -> str | None:
         """Say in which way more shards have failed than may; None when no more have.
 
@@ -70,12 +62,11 @@ class Run(Settings):
         :param shards: all shards by dataset.
         """
         for dataset, count in failed.items():
-            allowed = self.allowed_in_dataset(shards[dataset])
-            if count > allowed:
-                return f"{count} of {shards[dataset]} shards of {dataset} have no result, {allowed} may fail"
+            if count > (most := allowed(self.dataset_tolerance, shards[dataset])):
+                return f"{count} of {shards[dataset]} shards of {dataset} have no result, {most} may fail"
         count, total = sum(failed.values()), sum(shards.values())
-        if count > (allowed := self.allowed_failures(total)):
-            return f"{count} of {total} shards have no result, {allowed} may fail"
+        if count > (most := allowed(self.tolerance, total)):
+            return f"{count} of {total} shards have no result, {most} may fail"
         return None
 
     def results(self, dataset: str) -> str:
@@ -130,8 +121,10 @@ class ClusterRun(BaseModel):
             ) from None
 
 
-def _allowed(tolerance: int | float, shards: int) -> int:
-    """Return the failures among ``shards`` that a count or a fraction, as it was written, allows."""
+def allowed(tolerance: int | float | None, shards: int) -> int:
+    """Return how many of ``shards`` may fail by a count or a fraction, as it was written; all for None."""
+    if tolerance is None:
+        return shards
     return int(Decimal(str(tolerance)) * shards) if isinstance(tolerance, float) else tolerance
 
 

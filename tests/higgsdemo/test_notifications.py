@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import BaseNotifier
 
 from higgsdemo.campaign.notifications import Notifications
-from higgsdemo.notifications import NotifierError, on_failure, on_success
+from higgsdemo.notifications import NotifierError, callbacks
 
 SMTP = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
 told: list[str] = []
@@ -36,8 +36,8 @@ def test_a_notifier_is_made_and_its_templates_are_filled_in(monkeypatch: pytest.
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.setitem(__import__("sys").modules, "recording", SimpleNamespace(Recorder=Recorder))
     notifications = named("recording.Recorder", text="{{ dag_run.run_id }} has failed")
-    assert on_success(notifications) == []
-    (notify,) = on_failure(notifications)
+    assert callbacks(notifications, "on_success") == []
+    (notify,) = callbacks(notifications, "on_failure")
     notify({"dag_run": SimpleNamespace(run_id="run-1")})  # type: ignore[typeddict-item]
     assert told == ["run-1 has failed"]
 
@@ -54,6 +54,6 @@ def test_a_notifier_is_made_and_its_templates_are_filled_in(monkeypatch: pytest.
 def test_what_is_no_notifier_is_refused_by_the_field_that_names_it(
     notifications: Notifications, message: str
 ) -> None:
-    (notify,) = on_failure(notifications)
+    (notify,) = callbacks(notifications, "on_failure")
     with pytest.raises(NotifierError, match=rf"^notifications\.on_failure\[0\] {message}"):
         notify.make()

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.campaign import load_campaign
-from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign import Cluster, load_campaign
 from higgsdemo.datasets.packing import shards_per_pod
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes.jobs import chunks

@@ -8,6 +8,7 @@ import pytest
 
 from higgsdemo.operators.base import TaskFailedForGood, read_assignment
 from higgsdemo.run import ClusterRun
+from higgsdemo.run import allowed as tolerate
 from higgsdemo.triggers.prepull import PrepullTrigger
 from planned_runs import planned
 
@@ -17,7 +18,7 @@ from planned_runs import planned
     [(0, 5, 0), (3, 5, 3), (0.1, 106, 10), (0.001, 2692, 2), (0.29, 100, 29), (0.57, 100, 57)],
 )
 def test_a_fraction_allows_what_it_says(tolerance: float, shards: int, allowed: int) -> None:
-    assert planned({"tolerance": tolerance}).run.allowed_failures(shards) == allowed
+    assert tolerate(planned({"tolerance": tolerance}).run.tolerance, shards) == allowed
 
 
 def of_newer_code(**changes: Any) -> dict[str, Any]:

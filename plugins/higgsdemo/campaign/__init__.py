@@ -4,7 +4,8 @@ It is light on purpose: it is imported whenever the DAG files are parsed, so it 
 heavier.
 """
 
-from higgsdemo.campaign.datasets import parse_index, read_index
+from higgsdemo.campaign.cluster import Cluster
+from higgsdemo.campaign.datasets import DatasetRef, parse_index, read_index
 from higgsdemo.campaign.load import (
     config_files,
     config_folder,
@@ -14,7 +15,7 @@ from higgsdemo.campaign.load import (
     placed_at,
 )
 from higgsdemo.campaign.messages import CampaignError
-from higgsdemo.campaign.model import Campaign, Cluster, DatasetRef
+from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.overlap import Placed, overlaps, placed_datasets
 from higgsdemo.campaign.override import RunOptions, apply_conf
 from higgsdemo.campaign.params import chosen_work, param_schemas

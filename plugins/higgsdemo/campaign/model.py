@@ -15,14 +15,7 @@ from higgsdemo.campaign.analysis import unfit_histograms
 from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.datasets import DatasetRef
-from higgsdemo.campaign.entries import (
-    WRITTEN_AS,
-    ClusterDefaults,
-    ClusterEntry,
-    DatasetEntry,
-    DatasetReference,
-    Resources,
-)
+from higgsdemo.campaign.entries import WRITTEN_AS, ClusterDefaults, ClusterEntry, DatasetReference
 from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.overlap import Placed, placed_datasets
@@ -31,17 +24,6 @@ from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
 from higgsdemo.wording import quote
-
-__all__ = [
-    "Campaign",
-    "Cluster",
-    "ClusterDefaults",
-    "ClusterEntry",
-    "DatasetEntry",
-    "DatasetRef",
-    "Resources",
-    "Storage",
-]
 
 
 class Campaign(Settings):

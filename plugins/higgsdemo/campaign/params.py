@@ -28,11 +28,8 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
     names = [cluster_name(entry, position) for position, entry in enumerate(campaign.mapping)]
     schemas = _of_run(names)
     fields = Campaign.model_json_schema()["properties"]
-    schemas["cleanup"] = _choice(fields["cleanup"]) | {"default": campaign.cleanup}
-    schemas["image"] = _nullable(fields["image"]) | {"default": campaign.image}
-    schemas["stage_in_image"] = _nullable(fields["stage_in_image"]) | {"default": campaign.stage_in_image}
-    schemas["read"] = _choice(fields["read"]) | {"default": campaign.read}
-    schemas["shard_events"] = _nullable(fields["shard_events"]) | {"default": campaign.shard_events}
+    for name in ("cleanup", "image", "stage_in_image", "read", "shard_events"):
+        schemas[name] = _nullable(fields[name]) | {"default": getattr(campaign, name)}
     schemas["storage"] = {
         "type": "object",
         "title": "Storage",
@@ -75,12 +72,10 @@ def _of_run(clusters: list[str]) -> dict[str, dict[str, Any]]:
 
 def _nullable(field: dict[str, Any]) -> dict[str, Any]:
     """Write `anyOf: [X, null]` as X with the types X and null: the form ignores `anyOf`."""
+    if "enum" in field:
+        return {**field, "type": ["string", "null"], "enum": [*field["enum"], None]}
     kinds = field.get("anyOf")
     if not kinds:
         return dict(field)
     rest = {key: value for key, value in field.items() if key != "anyOf"}
     return {**kinds[0], "type": [kinds[0]["type"], "null"], **rest}
-
-
-def _choice(field: dict[str, Any]) -> dict[str, Any]:
-    return {**field, "type": ["string", "null"], "enum": [*field["enum"], None]}

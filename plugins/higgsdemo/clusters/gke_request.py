@@ -10,7 +10,7 @@ from typing import Any
 
 from google.cloud import container_v1 as gke
 
-from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.providers import GkeOptions
 from higgsdemo.kubernetes.labels import digest
 from higgsdemo.run import dns_label

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Self
 
-from higgsdemo.campaign.model import DatasetRef
+from higgsdemo.campaign import DatasetRef
 from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import locate, shards_key
 from higgsdemo.storage.documents import read_lines

@@ -12,8 +12,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from higgsdemo.campaign import parse_index, read_index
-from higgsdemo.campaign.model import DatasetRef
+from higgsdemo.campaign import DatasetRef, parse_index, read_index
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.luminosity import Luminosities
 from higgsdemo.datasets.shards import (

@@ -15,7 +15,7 @@ from math import fsum, inf
 from pathlib import Path
 from typing import Any
 
-from higgsdemo.campaign.model import DatasetRef
+from higgsdemo.campaign import DatasetRef
 from higgsdemo.catalogue import DATASETS_DIR, Catalogue, CatalogueError, Sample
 
 UB_A_PB = 1e6  # 1/pb in 1/ub

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign import Cluster
 
 PODS_A_SECOND = 10.0
 """Pods that one control plane makes and places: 10 to 20 a second at its default settings."""

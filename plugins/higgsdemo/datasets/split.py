@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
 
-from higgsdemo.campaign.model import Cluster, DatasetRef
+from higgsdemo.campaign import Cluster, DatasetRef
 from higgsdemo.datasets.listing import Listing
 from higgsdemo.datasets.shards import load
 from higgsdemo.run_folder import shards_key

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from higgsdemo.campaign.model import DatasetRef
+from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes import labels as names
 from higgsdemo.kubernetes.pods import (

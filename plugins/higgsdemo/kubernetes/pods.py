@@ -8,7 +8,7 @@ result. Only ours see credentials.
 from collections.abc import Mapping
 from typing import Any
 
-from higgsdemo.campaign.model import Cluster, DatasetRef
+from higgsdemo.campaign import Cluster, DatasetRef
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.kubernetes.workloads import AOD_CERTIFIED, AOD_CONFIGS, BAD_INPUT, WORKLOADS
 from higgsdemo.run import ClusterRun, Run

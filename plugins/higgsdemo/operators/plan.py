@@ -26,7 +26,7 @@ from higgsdemo.campaign.settings import Settings
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.kubernetes.workloads import WORKLOADS, is_ours, our_image
 from higgsdemo.links import PageLink
-from higgsdemo.notifications import NotifierError, on_failure, on_success
+from higgsdemo.notifications import NotifierError, callbacks
 from higgsdemo.operators.base import TaskFailedForGood, fail_in_words, most_mapped, other_run
 from higgsdemo.operators.created import airflow_name
 from higgsdemo.operators.credentials import check_credentials
@@ -88,8 +88,9 @@ class PlanOperator(BaseOperator):
             clusters, shared = campaign.clusters(), campaign.shared_datasets()
             if not conf.get("mapping"):
                 campaign.remark(*self.campaign.remarks)
-            for notify in (*on_success(campaign.notifications), *on_failure(campaign.notifications)):
-                notify.make()
+            for event in ("on_success", "on_failure"):
+                for notify in callbacks(campaign.notifications, event):
+                    notify.make()
         except (CampaignError, NotifierError) as error:
             raise TaskFailedForGood(str(error)) from None
         if len(clusters) > (most := most_mapped()):

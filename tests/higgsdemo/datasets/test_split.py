@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from higgsdemo.campaign.model import Cluster
+from higgsdemo.campaign import Cluster
 from higgsdemo.datasets.listing import list_datasets
 from higgsdemo.datasets.shards import cluster_shards
 from higgsdemo.datasets.split import pieces, share_out

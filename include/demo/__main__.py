@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
@@ -108,14 +109,11 @@ def run(options: argparse.Namespace, supervision: Supervision, console: Console)
 
 def watch(options: argparse.Namespace, supervision: Supervision, console: Console) -> int:
     """Show a run by cluster and in total, live or once, of the local Airflow or the named one."""
-    session = _session(options.airflow, supervision)
-    try:
+    with closing(_session(options.airflow, supervision)) as session:
         watched = Watched(session, options.campaign, options.run or None)
         if options.once or options.json:
             return show_once(watched, console, options.json)
         return show_live(watched, view_for(console))
-    finally:
-        session.close()
 
 
 def _session(url: str, supervision: Supervision) -> Airflow:

@@ -4,7 +4,7 @@ import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 
 import httpx
@@ -85,14 +85,12 @@ def _runs_going_on(settings: Settings, before: datetime) -> str | None:
     Those that the machine's end interrupted go on, if the store is where their pods look for it. Airflow may
     fail a request while its scheduler takes the same runs up again.
     """
-    session = airflow(settings)
-    try:
-        for dag_id, run_id in session.active_runs(before):
-            session.fail(dag_id, run_id)
-    except AirflowAwayError as error:
-        return str(error)
-    finally:
-        session.close()
+    with closing(airflow(settings)) as session:
+        try:
+            for dag_id, run_id in session.active_runs(before):
+                session.fail(dag_id, run_id)
+        except AirflowAwayError as error:
+            return str(error)
     return None
 
 
@@ -134,11 +132,9 @@ def _foundations_missing(settings: Settings) -> str | None:
 
 
 def _airflow_missing(settings: Settings) -> str | None:
-    session = airflow(settings)
-    try:
-        sick = [name for name, status in session.health().items() if status != "healthy"]
-    except AirflowAwayError as error:
-        return str(error)
-    finally:
-        session.close()
+    with closing(airflow(settings)) as session:
+        try:
+            sick = [name for name, status in session.health().items() if status != "healthy"]
+        except AirflowAwayError as error:
+            return str(error)
     return f"Airflow's {', '.join(sick)} not healthy" if sick else None

@@ -5,8 +5,8 @@ It shows the run's state as the campaign's page in Airflow has it, so that both 
 
 import os
 import time
-from types import TracebackType
-from typing import Any, Protocol, Self
+from abc import ABC, abstractmethod
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -48,23 +48,31 @@ _FAILURES = 5
 """Failed shards that are named."""
 
 
-class View(Protocol):
+class View(ABC):
     """What a command prints through; used as a context manager."""
 
-    def __enter__(self) -> Self: ...
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    @abstractmethod
     def say(self, text: str) -> None:
         """Print a line that stays."""
 
+    @abstractmethod
     def show(self, state: State) -> None:
         """Show the run as it is now."""
 
     def print(self, *content: RenderableType) -> None:
         """Print tables and texts that stay."""
+        for item in content:
+            self._console.print(_plain(item) if isinstance(item, str) else item, soft_wrap=True)
 
 
 def view_for(console: Console) -> View:
@@ -73,12 +81,11 @@ def view_for(console: Console) -> View:
     return PlainView(console) if plain else LiveView(console)
 
 
-class LiveView:
+class LiveView(View):
     """One table that changes in place."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._began = time.monotonic()
+        super().__init__(console)
         self._state: State | None = None
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
@@ -86,9 +93,7 @@ class LiveView:
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._live.stop()
 
     def say(self, text: str) -> None:
@@ -98,7 +103,7 @@ class LiveView:
     def print(self, *content: RenderableType) -> None:
         """Print below what was shown so far, and leave the table above as it is."""
         self._live.stop()
-        _print(self._console, *content)
+        super().print(*content)
 
     def show(self, state: State) -> None:
         """Update the table with the run as it is now."""
@@ -110,34 +115,22 @@ class LiveView:
         return render(self._state, self._console.width >= WIDE)
 
 
-class PlainView:
+class PlainView(View):
     """One line for each event, without colours."""
 
     def __init__(self, console: Console) -> None:
-        self._console = Console(
+        plain = Console(
             file=console.file, no_color=True, highlight=False, force_terminal=False, width=console.width
         )
-        self._began = time.monotonic()
+        super().__init__(plain)
         self._seen: dict[str, str | None] = {}
         self._why: list[str] = []
         self._told: tuple[float, str] = (0.0, _UNLISTED)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def say(self, text: str) -> None:
         """Print a line with the time since the start."""
         stamp = _clock(time.monotonic() - self._began)
         self._console.print(_plain(f"[{stamp}] {text}"), soft_wrap=True)
-
-    def print(self, *content: RenderableType) -> None:
-        """Print tables and texts as they are."""
-        _print(self._console, *content)
 
     def show(self, state: State) -> None:
         """Print what has changed since the last time."""
@@ -161,7 +154,7 @@ def render(state: State, wide: bool) -> RenderableType:
     heading = Text.assemble(
         _plain(f"{state['title']}, run {run['run_id']}: "),
         (run["state"], _STYLES.get(run["state"], "")),
-        _elapsed(run),
+        "" if run["started"] is None else f", {(run['ended'] or time.time()) - run['started']:.0f} s",
     )
     marks: list[Text | str] = []
     for stage in _stages(state):
@@ -243,11 +236,6 @@ def _remarks(state: State) -> list[Text]:
     return [_plain(remark, "dim") for remark in remarks]
 
 
-def _print(console: Console, *content: RenderableType) -> None:
-    for item in content:
-        console.print(_plain(item) if isinstance(item, str) else item, soft_wrap=True)
-
-
 def _plain(text: str, style: str = "") -> Text:
     """Return text from a bucket or a pod without markup or control characters that a terminal obeys."""
     return Text("\n".join(printable_lines(text)), style)
@@ -255,12 +243,6 @@ def _plain(text: str, style: str = "") -> Text:
 
 def _mark(state: str | None) -> tuple[str, str]:
     return _MARKS.get(state, _WAITING)
-
-
-def _elapsed(run: State) -> str:
-    if run["started"] is None:
-        return ""
-    return f", {(run['ended'] or time.time()) - run['started']:.0f} s"
 
 
 def _clock(seconds: float) -> str:

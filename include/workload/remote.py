@@ -7,9 +7,10 @@ that could not say, with the first answer.
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError, NotSupportedError
@@ -32,24 +33,7 @@ By default it tries for ten minutes to connect, and half an hour after an error;
 """
 
 
-class Remote(Protocol):
-    """An object; `received` counts its bytes that have come so far.
-
-    Its methods raise `BadInput` when the object does not exist or is not the one that was listed, `TryAgain`
-    when storage or network fail.
-    """
-
-    url: str
-    received: int
-
-    def read(self, start: int, stop: int) -> bytes:
-        """Return the bytes from `start` to before `stop`, or to the object's end."""
-
-    def content(self) -> tuple[int, Iterator[bytes]]:
-        """Return the object's size and an iterator over its bytes, which may raise as well."""
-
-
-def open_remote(shard: Shard, throttle: Throttle | None = None) -> Remote:
+def open_remote(shard: Shard, throttle: Throttle | None = None) -> "Remote":
     """Return the object of a shard, unread; raise `BadInput` for a URL that names none."""
     try:
         if shard.url.startswith(f"{XROOTD}://"):
@@ -59,8 +43,12 @@ def open_remote(shard: Shard, throttle: Throttle | None = None) -> Remote:
         raise BadInput(str(error)) from error
 
 
-class _Object:
-    """What all objects share: one version, and a count of the bytes received."""
+class Remote(ABC):
+    """An object, all answers from one version of it; `received` counts its bytes that have come so far.
+
+    Its methods raise `BadInput` when the object does not exist or is not the one that was listed, `TryAgain`
+    when storage or network fail.
+    """
 
     def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
         self.url = shard.url
@@ -68,6 +56,14 @@ class _Object:
         self._size, self._etag = shard.size, shard.etag
         self._throttle = throttle
         self._counting = threading.Lock()
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` to before `stop`, or to the object's end."""
+
+    @abstractmethod
+    def content(self) -> tuple[int, Iterator[bytes]]:
+        """Return the object's size and an iterator over its bytes, which may raise as well."""
 
     def _check(self, size: int, etag: str | None) -> None:
         """Compare an answer with the version; raise `BadInput` when it is of another one."""
@@ -113,7 +109,7 @@ class _Object:
             raise TryAgain(f"cannot read {self.url}: {reason(error)}") from error
 
 
-class StoredObject(_Object):
+class StoredObject(Remote):
     """An object of S3, GCS, a web server or the file system."""
 
     def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
@@ -136,7 +132,7 @@ class StoredObject(_Object):
         return answer.meta["size"], self._count_chunks(answer.stream(min_chunk_size=CHUNK))
 
 
-class XrootdObject(_Object):
+class XrootdObject(Remote):
     """An object of an XRootD server, such as CERN's EOS. Its modification time stands for an ETag."""
 
     def __init__(self, shard: Shard, throttle: Throttle | None) -> None:

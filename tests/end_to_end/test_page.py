@@ -229,7 +229,7 @@ def run_ids(stack: Stack) -> list[str]:
     return [run["run_id"] for run in runs]
 
 
-def test_a_failing_shard_shows_its_reason_and_its_log_as_text(
+def test_a_failing_shard_shows_its_reason_and_its_log_as_text_and_the_run_is_resumed_by_two_clicks(
     stack: Stack, browser: Browser, tmp_path: Path
 ) -> None:
     (tmp_path / "broken").mkdir()
@@ -247,4 +247,11 @@ def test_a_failing_shard_shows_its_reason_and_its_log_as_text(
         assert ".root" in row.locator("pre").inner_text()
         assert page.locator("#failures img").count() == 0
         assert (watched.complaints, watched.strangers) == ([], [])
-    assert stack.finish(run) == "failed"
+        assert stack.finish(run) == "failed"
+
+        page.get_by_role("button", name="Resume this run").click()
+        page.get_by_role("button", name="Trigger", exact=True).click()
+        page.wait_for_url(lambda url: f"run_id={run}" not in url)
+        page.locator("#name", has_text="broken").wait_for()
+    resumed = next(one for one in run_ids(stack) if one != run)
+    assert stack.finish(resumed) == "failed"  # the file is what it was

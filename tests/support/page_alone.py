@@ -18,20 +18,21 @@ class PageFiles(SimpleHTTPRequestHandler):
     """Serves the page's files below the path they have in Airflow."""
 
     def translate_path(self, path: str) -> str:
-        return super().translate_path(path.replace("/static/", "/", 1))
+        return super().translate_path(path.removeprefix("/higgs").replace("/static/", "/", 1))
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
 @contextmanager
-def shown(state: dict[str, Any], **options: Any) -> Iterator[Any]:
+def shown(state: dict[str, Any], told: dict[str, Any] | None = None, **options: Any) -> Iterator[Any]:
     """The page of a run in that state, in a context of `options` (viewport, color_scheme).
 
-    At the end no script of the page may have failed.
+    `told` are answers by path, besides those of the campaign and the run. At the end no script of the page
+    may have failed.
     """
     complaints: list[str] = []
-    told = {"campaign": CAMPAIGN, "run": state}
+    told = {"campaign": CAMPAIGN, "run": state} | (told or {})
     with served() as address, playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = chromium.new_page(**options)
@@ -42,8 +43,9 @@ def shown(state: dict[str, Any], **options: Any) -> Iterator[Any]:
                 json=told[route.request.url.partition("/api/")[2].partition("?")[0]], headers={"ETag": "one"}
             ),
         )
-        page.goto(f"{address}/index.html?dag_id=mine&run_id=r")
+        page.goto(f"{address}/higgs/?dag_id=mine&run_id=r")
         yield page
+        page.unroute_all(behavior="ignoreErrors")  # it may ask for something just now
         chromium.close()
     assert complaints == []
 

@@ -61,6 +61,7 @@ export function wireAirflowLink(link) {
     event.preventDefault();
     const outside = window.parent.document.createElement("a");
     outside.href = link.href;
+    outside.target = link.target;
     window.parent.document.body.append(outside);
     outside.click();
     outside.remove();

@@ -6,6 +6,7 @@ import { preparePlot, recolour, showPlot } from "./plot.js";
 import { showProgress } from "./progress.js";
 import { showTables } from "./tables.js";
 import { followTheme } from "./theme.js";
+import { prepareTrigger, showTrigger } from "./trigger.js";
 
 const LIVE = 1000; // milliseconds between two looks at a run that goes on
 const ENDED = 10000; // at one that has ended: somebody may clear a task
@@ -82,8 +83,11 @@ function showRun(state, query) {
   find("state").dataset.state = state.run.state;
   say(find("name"), state.run.name ?? "–");
   find("run-link").href = state.run.url;
+  find("alone").href = `?${query}`;
+  find("alone").hidden = window.parent === window;
   const [chosen] = find("runs").selectedOptions;
   if (chosen) say(chosen, `${state.run.run_id} (${state.run.state})`);
+  showTrigger(state);
   showProgress(state);
   if (state.chart) showPlot(state.chart);
   showTables(state, query);
@@ -141,7 +145,9 @@ function link(campaign, run) {
 }
 
 wireAirflowLink(find("run-link"));
+wireAirflowLink(find("alone"));
 preparePlot();
+prepareTrigger();
 followTheme(recolour);
 const [dag, run] = [asked.get("dag_id"), asked.get("run_id")];
 if (dag && run) again(() => lookAtRun(dag, run));

@@ -13,6 +13,15 @@ from demo.settings import REPOSITORY
 STATIC = REPOSITORY / "plugins/higgsdemo/page/static"
 CAMPAIGN = {"dag_id": "mine", "title": "Mine", "runs": [{"run_id": "r", "state": "running"}]}
 
+FITTED = {
+    "observed_significance": 3.63,
+    "expected_significance": 3.68,
+    "signal_strength": 0.953,
+    "signal_strength_interval": [0.6, 1.384],
+    "statement": None,
+}
+"""What summary.json says of the Higgs boson."""
+
 
 class PageFiles(SimpleHTTPRequestHandler):
     """Serves the page's files below the path they have in Airflow."""
@@ -28,11 +37,12 @@ class PageFiles(SimpleHTTPRequestHandler):
 def shown(state: dict[str, Any], told: dict[str, Any] | None = None, **options: Any) -> Iterator[Any]:
     """The page of a run in that state, in a context of `options` (viewport, color_scheme).
 
-    `told` are answers by path, besides those of the campaign and the run. At the end no script of the page
-    may have failed.
+    `told` are answers by path, besides those of the campaign and the run; a test may change it. At the end no
+    script of the page may have failed.
     """
     complaints: list[str] = []
-    told = {"campaign": CAMPAIGN, "run": state} | (told or {})
+    told = {} if told is None else told
+    told |= {"campaign": CAMPAIGN, "run": state}
     with served() as address, playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = chromium.new_page(**options)

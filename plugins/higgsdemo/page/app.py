@@ -24,7 +24,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from higgsdemo.page.airflow_run import AirflowRun, campaigns, read_campaign, read_run
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.state import campaign_list, run_state
-from higgsdemo.run_folder import DOWNLOADS
+from higgsdemo.run_folder import DOWNLOADS, picture_key
 from higgsdemo.storage.object_store import ObjectStore, StorageError
 
 STATIC = Path(__file__).parent / "static"
@@ -96,8 +96,10 @@ def show_run(request: Request, dag_id: DagId, run_id: RunId, session: SessionDep
 def show_file(
     dag_id: DagId, run_id: RunId, name: Annotated[str, Query(max_length=50)], session: SessionDep
 ) -> Response:
-    """Return one of the files that a run leaves in its folder."""
+    """Return one of the files that a run leaves in its folder; `plot` is its picture, whatever its name."""
     run = _find(session, dag_id, run_id)
+    if name == "plot" and run.assignments:
+        name = picture_key(run.assignments[0].run.histograms, "png")
     if name not in DOWNLOADS or not run.assignments:
         raise HTTPException(404, f"the run has no file {name!r} to show; there are {', '.join(DOWNLOADS)}")
     planned = run.assignments[0].run

@@ -1,25 +1,18 @@
 """The state of a run as the page and `watch` show it: from Airflow and the bucket."""
 
-import time
 from collections.abc import Iterable, Mapping
-from statistics import median_low
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
 from higgsdemo.kubernetes.progress import PODS
 from higgsdemo.page.airflow_run import AirflowRun, CampaignDag, RunState, TaskState
+from higgsdemo.page.pace import eta_of, pace, rate_of, slow_datasets
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.reason import cause
 from higgsdemo.run import ClusterRun
 from higgsdemo.tasks import CLUSTER, CREATE, OUTLINE, PLAN, STATUS, STEPS
 
-RATE_SECONDS = 30.0  # a rate is that of the last half minute
 FAILURES_SHOWN = 100
-SLOW_TIMES = 2.0  # a dataset is slow that still takes so many times as long as the usual one
-SLOW_SECONDS = 30.0  # and at least so long
-SLOW_SHOWN = 3
 ATTENTION = ("failed", "upstream_failed", "up_for_retry", "running", "deferred", "restarting", "queued")
 """States of mapped tasks in the order in which one stands for all."""
 
@@ -55,6 +48,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         "clusters": clusters,
         "total": total,
         "pods": pods,
+        "pace": pace(run, seen, done),
         "reading": {
             "read": seen.read,
             "found": seen.found,
@@ -64,7 +58,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         "chart": seen.chart,
         "discovery": seen.summary.get("discovery") if seen.summary else None,
         "account": list(seen.account),
-        "slow": _slow(clusters),
+        "slow": slow_datasets(clusters),
         "stragglers": list(seen.stragglers),
         "failures": {"count": len(failures), "shown": failures[:FAILURES_SHOWN]},
     }
@@ -133,7 +127,7 @@ def _cluster(
         lost = sum((f["cluster"], f["dataset"]) == (cluster.name, ref.name) for f in failures)
         total = listed.get(ref.name, 0) if listed is not None else None
         of_job = jobs.get(ref.name, {}).get("shards", {})
-        rate = _rate(ref.name, done[cluster.name, ref.name], seen) if waiting and total else 0.0
+        rate = rate_of(ref.name, done[cluster.name, ref.name], seen) if waiting and total else 0.0
         counts = _counts(total, done[cluster.name, ref.name], of_job if waiting else {}, lost, rate)
         datasets.append({"name": ref.name, "sample": ref.sample, "shards": counts})
     return {
@@ -205,7 +199,7 @@ def _counts(total: int | None, found: int, job: Mapping[str, int], lost: int, ra
         "failed": failed,
         "pending": pending,
         "rate": rate,
-        "eta": _eta(running + pending, rate),
+        "eta": eta_of(running + pending, rate),
     }
 
 
@@ -228,38 +222,6 @@ def _said(shards: Counts, watched: bool, over: bool) -> str:
     return f"{said}, {running:,} running, {pending:,} pending" if watched else f"{said}, {pending:,} to do"
 
 
-def _rate(dataset: str, done: int, seen: Snapshot) -> float:
-    """Return shards a second, over the last half minute; over the whole time where it saw none.
-
-    :param done: results of the dataset that are the cluster's.
-    """
-    finished = seen.finished.get(dataset)
-    if finished is None or len(finished) < 2:
-        return 0.0
-    now = time.time()
-    since = now - float(finished.min())
-    lately = np.count_nonzero(finished > now - RATE_SECONDS)
-    number, seconds = (lately, min(RATE_SECONDS, since)) if lately else (len(finished), since)
-    return float(number) / max(seconds, 1.0) * done / len(finished)
-
-
-def _slow(clusters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the datasets that will end last by far, the slowest first."""
-    open_ = [
-        {"cluster": cluster["name"], "dataset": dataset["name"], "eta": dataset["shards"]["eta"]}
-        for cluster in clusters
-        for dataset in cluster["datasets"]
-        if dataset["shards"]["eta"] is not None
-    ]
-    usual = median_low(one["eta"] for one in open_) if open_ else 0.0
-    slow = [one for one in open_ if one["eta"] > max(SLOW_TIMES * usual, SLOW_SECONDS)]
-    return sorted(slow, key=lambda one: -float(one["eta"]))[:SLOW_SHOWN]
-
-
-def _eta(rest: int, rate: float) -> float | None:
-    return rest / rate if rest and rate else None
-
-
 def _sum(parts: list[Counts]) -> Counts:
     total = {key: sum(part[key] or 0 for part in parts) for key in ("done", "running", "failed", "pending")}
     rate = sum(part["rate"] for part in parts)
@@ -268,7 +230,7 @@ def _sum(parts: list[Counts]) -> Counts:
         "total": sum(part["total"] or 0 for part in parts) if known else None,
         **total,
         "rate": rate,
-        "eta": _eta(total["running"] + total["pending"], rate),
+        "eta": eta_of(total["running"] + total["pending"], rate),
     }
 
 

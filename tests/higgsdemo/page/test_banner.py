@@ -24,6 +24,7 @@ def test_what_failed_is_told_with_a_link_to_its_log_and_what_to_do(ended: bool) 
         assert row.inner_text() == f"{FULL} Log"
         banner = page.get_by_role("alert")
         assert banner.is_visible() == ended
+        assert page.locator("#plot").is_visible() != ended  # an empty frame says nothing
         if ended:
             assert banner.locator("li").inner_text() == f"{FULL} Log"
             link = banner.get_by_role("link", name="Log").get_attribute("href")

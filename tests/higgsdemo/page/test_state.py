@@ -80,6 +80,20 @@ def test_the_results_of_a_split_dataset_are_shared_out_as_its_jobs_say() -> None
     assert [counts["done"] for counts in shards(whole)] == [3, 10]
 
 
+def test_the_pace_is_that_of_each_cluster_since_the_first_result() -> None:
+    now = time.time()
+    times = {TTBAR: now - np.array([60.0, 59.5, 30]), HIGGS: now - np.array([59.0, 1])}
+    seen = Snapshot(counted={TTBAR: 3, HIGGS: 2}, finished=times)
+    pace = run_state(airflow_run(tasks=WAITING, listed=LISTED), seen, "")["pace"]
+    parts = {name: [part * pace["seconds"] for part in parts] for name, parts in pace["clusters"].items()}
+    assert {name: round(sum(found)) for name, found in parts.items()} == {
+        "kubecon-demo-0": 3,
+        "kubecon-demo-1": 2,
+    }
+    assert round(parts["kubecon-demo-0"][0]) == 2
+    assert run_state(airflow_run(), Snapshot(), "")["pace"] is None
+
+
 def test_the_significance_is_that_of_the_summary_once_there_is_one() -> None:
     run, found = airflow_run("success"), {"observed_significance": 3.6}
     assert run_state(run, Snapshot(summary={"discovery": found}), "")["discovery"] == found

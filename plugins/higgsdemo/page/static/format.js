@@ -24,5 +24,12 @@ export const events = (value) => (value >= 100 ? value.toFixed(1) : value.toFixe
 export const moment = (seconds) =>
   new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+/** How long ago a time was, in the greatest unit that it fills. */
+export function age(seconds) {
+  const passed = Math.max(0, Date.now() / 1000 - seconds);
+  const [size, unit] = [[86400, "day"], [3600, "hour"], [60, "minute"]].find(([size]) => passed >= size) ?? [1, "second"];
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(passed / size), unit);
+}
+
 /** The name of a task or a state, for people. */
 export const words = (name) => (name ?? "waiting").replaceAll("_", " ");

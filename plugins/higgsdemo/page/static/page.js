@@ -1,7 +1,9 @@
 // The page: finds out which run to show, asks for its state again and again, and hands it to its parts.
 
+import { prepareComparison, showComparison } from "./compare.js";
 import { element, find, keep, say, wireAirflowLink } from "./dom.js";
-import { duration, moment, words } from "./format.js";
+import { age, duration, moment, words } from "./format.js";
+import { showPace } from "./pace.js";
 import { preparePlot, recolour, showPlot } from "./plot.js";
 import { showProgress } from "./progress.js";
 import { showTables } from "./tables.js";
@@ -89,8 +91,11 @@ function showRun(state, query) {
   if (chosen) say(chosen, `${state.run.run_id} (${state.run.state})`);
   showTrigger(state);
   showProgress(state);
+  showPace(state);
+  for (const name of ["plot", "yields-box"]) find(name).hidden = !state.chart && state.run.ended_all;
   if (state.chart) showPlot(state.chart);
   showTables(state, query);
+  showComparison(state);
 }
 
 function showElapsed() {
@@ -116,6 +121,10 @@ async function showCampaign(dagId, named) {
     return LOST;
   }
   showRuns(campaign, runId);
+  prepareComparison(
+    campaign.runs.filter((run) => run.run_id !== runId),
+    async (other) => (await ask("run", { dag_id: dagId, run_id: other })).content,
+  );
   if (!named) again(() => lookAtRun(dagId, runId));
   return null;
 }
@@ -126,17 +135,29 @@ async function showCampaigns() {
   tell(content.length ? "" : "There is no campaign that you may read.");
   keep(
     find("campaign-list"), content, (campaign) => campaign.dag_id,
-    (campaign) => element("section", { class: "card" }, element("h2", {}, link(campaign)), element("ul", { class: "runs" })),
-    (card, campaign) => keep(
-      card.querySelector("ul"), campaign.runs.length ? campaign.runs.slice(0, 5) : [NONE], (run) => run.run_id,
-      (run) => element("li", {}, element("span", { class: "pill" }), " ", run === NONE ? "" : link(campaign, run)),
-      (item, run) => {
-        say(item.firstChild, words(run.state));
-        item.firstChild.dataset.state = run.state;
-      },
-    ),
+    (campaign) => element("section", { class: "card" }, element("h2", {}, link(campaign)), element("img", { alt: "", hidden: true }), element("ul", { class: "runs" })),
+    (card, campaign) => {
+      showThumbnail(card.querySelector("img"), campaign);
+      keep(
+        card.querySelector("ul"), campaign.runs.length ? campaign.runs.slice(0, 5) : [NONE], (run) => run.run_id,
+        (run) => element("li", {}, element("span", { class: "pill" }), " ", run === NONE ? "" : link(campaign, run), element("span", { class: "quiet" })),
+        (item, run) => {
+          say(item.firstChild, words(run.state));
+          item.firstChild.dataset.state = run.state;
+          say(item.lastChild, run.started ? ` ${age(run.ended ?? run.started)}` : "");
+        },
+      );
+    },
   );
   return ENDED;
+}
+
+/** Shows the plot of the latest run that surely has one. */
+function showThumbnail(image, { dag_id, runs }) {
+  const run = runs.find((one) => one.state === "success");
+  image.hidden = !run;
+  const source = run && `api/file?${new URLSearchParams({ dag_id, run_id: run.run_id, name: "plot" })}`;
+  if (run && image.getAttribute("src") !== source) image.src = source;
 }
 
 function link(campaign, run) {

@@ -6,7 +6,7 @@ import { count, events } from "./format.js";
 const CHANNELS = { all: "All", "4mu": "4μ", "4e": "4e", "2e2mu": "2e2μ" };
 const BACKGROUNDS = ["ttbar", "dy", "zz"]; // from the bottom of the stack up
 const SIMULATED = ["higgs", "zz", "dy", "ttbar"];
-const LABELS = { higgs: "Higgs, 125 GeV", zz: "ZZ → 4ℓ", dy: "Z/γ* + X", ttbar: "tt̄", error: "Stat. uncertainty" };
+const LABELS = { higgs: "mH = 125 GeV", zz: "ZZ → 4ℓ", dy: "Z/γ* + X", ttbar: "tt̄", error: "Stat. uncertainty" };
 
 const FIRST = "first chart";
 
@@ -71,9 +71,11 @@ export function recolour() {
 const isOwn = () => !shown.yields;
 /** Whether there is anything of a group in the channel: 0 events of what was not processed are no finding. */
 const has = (group) => (isOwn() ? group === "data" : channel in (shown.yields[group] ?? {}));
+/** Whether data are compared with what is expected, in a panel of their own. */
+const hasRatio = () => has("data") && simulated().length > 0;
 const simulated = () => SIMULATED.filter(has);
 const dataName = () => (isOwn() ? "Entries" : shown.note ? "Pseudo-data" : "Data");
-const axis = () => (isOwn() ? shown.channels[channel] : { label: "Four-lepton mass m4ℓ [GeV]", ...shown });
+const axis = () => (isOwn() ? shown.channels[channel] : { label: "m4ℓ [GeV]", ...shown });
 const width = () => (axis().high - axis().low) / axis().bins;
 const number = (value) => String(Math.round(value * 1e6) / 1e6);
 const edge = (bin) => axis().low + bin * width();
@@ -85,9 +87,11 @@ function draw() {
   say(find("plot-title"), isOwn() ? axis().label : "Four-lepton mass");
   showLegend();
   const data = content(shown.channels[channel]);
+  find("canvas").hidden = false;
   if (!chart) chart = makeChart(data);
   data.forEach((points, position) => (chart.data.datasets[position].data = points));
   chart.options.scales.y.max = height();
+  chart.options.scales.ratio.display = hasRatio();
   chart.update();
   find("canvas").setAttribute("aria-label", description());
   readOut();
@@ -138,7 +142,13 @@ function content({ data, stack, error }) {
   const points = filled.map((bin) => ({ x: centre(bin), y: data.counts[bin] }));
   const intervals = filled.map((bin) => ({ x: centre(bin), y: [data.low[bin], data.high[bin]] }));
   const mark = selected === null ? [] : [{ x: centre(selected), y: [0, height()] }];
-  return [points, intervals, band, ...layers, higgs, line, mark];
+  const compared = hasRatio() ? bins.filter((bin) => floor[bin] > 0) : [];
+  const over = (bin, ...values) => values.map((value) => value / floor[bin]);
+  const agree = compared.map((bin) => ({ x: centre(bin), y: over(bin, floor[bin] - error[bin], floor[bin] + error[bin]) }));
+  const ratios = compared.filter((bin) => data.counts[bin] > 0);
+  const ratio = ratios.map((bin) => ({ x: centre(bin), y: data.counts[bin] / floor[bin] }));
+  const spread = ratios.map((bin) => ({ x: centre(bin), y: over(bin, data.low[bin], data.high[bin]) }));
+  return [points, intervals, band, ...layers, higgs, line, ratio, spread, agree, mark];
 }
 
 function makeChart(data) {
@@ -148,18 +158,22 @@ function makeChart(data) {
   const grid = getComputedStyle(find("legend")).borderTopColor;
   const bar = { type: "bar", grouped: false, barPercentage: 1, categoryPercentage: 1, borderSkipped: false };
   const outline = { borderColor: colour("higgs", "color"), borderWidth: 0.5 };
-  const lines = { grid: { color: grid, drawTicks: true }, border: { color: text }, ticks: { color: text } };
+  const lines = { grid: { display: false }, border: { display: false }, ticks: { color: text } };
+  const upright = { ...lines, position: "left", stack: "panels" };
+  const points = { type: "scatter", pointRadius: 4, pointBackgroundColor: colour("data"), pointBorderWidth: 0, order: 1 };
+  const intervals = { ...bar, barThickness: 1.5, backgroundColor: colour("data"), order: 2 };
+  const band = { ...bar, backgroundColor: hatched(text), order: 3 };
   const datasets = [
-    { type: "scatter", pointRadius: 4, pointBackgroundColor: colour("data"), pointBorderWidth: 0, order: 1 },
-    { ...bar, barThickness: 1.5, backgroundColor: colour("data"), order: 2 },
-    { ...bar, backgroundColor: hatched(text), order: 3 },
+    points, intervals, band,
     ...BACKGROUNDS.map((group) => ({ ...bar, ...outline, backgroundColor: colour(group), order: 4 })),
     { ...bar, backgroundColor: colour("higgs"), order: 5 },
     { type: "line", stepped: "middle", pointRadius: 0, borderWidth: 2, borderColor: colour("higgs", "borderTopColor"), order: 4.5 },
+    ...[points, intervals, band].map((set) => ({ ...set, yAxisID: "ratio" })),
     { ...bar, backgroundColor: grid, order: 6 },
   ];
   const made = new window.Chart(find("canvas"), {
-    data: { datasets: datasets.map((set, position) => ({ ...set, data: data[position] })) },
+    plugins: [{ afterDraw: (drawn) => frame(drawn, text) }],
+    data: { datasets: datasets.map((set, position) => ({ yAxisID: "y", ...set, data: data[position] })) },
     options: {
       maintainAspectRatio: false,
       animation: false,
@@ -170,10 +184,14 @@ function makeChart(data) {
           ...lines, type: "linear", min: axis().low, max: axis().high, offset: false,
           title: { display: true, text: axis().label, color: text, align: "end" },
           ticks: { color: text, ...(isOwn() ? {} : { stepSize: 10 }), includeBounds: false },
-          grid: { display: false },
+        },
+        ratio: {
+          ...upright, display: hasRatio(), min: 0, max: 1.95, stackWeight: 1,
+          ticks: { color: text, stepSize: 1, includeBounds: false },
+          title: { display: true, text: `${dataName()} / exp.`, color: text },
         },
         y: {
-          ...lines, min: 0, max: height(),
+          ...upright, min: 0, max: height(), stackWeight: 4,
           title: { display: true, text: isOwn() ? `Entries / ${number(width())}` : `Events / ${width()} GeV`, color: text, align: "end" },
         },
       },
@@ -182,6 +200,32 @@ function makeChart(data) {
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   made.options.animation = { duration: still ? 0 : 500 }; // of what changes: the first picture is there at once
   return made;
+}
+
+/** Frames each panel as in the picture: ticks inwards on all four sides, four small ones between two numbers. */
+function frame({ ctx: pen, scales: { x, y, ratio } }, colour) {
+  pen.save();
+  pen.strokeStyle = colour;
+  pen.beginPath();
+  const line = (...[fromX, fromY, toX, toY]) => (pen.moveTo(fromX, fromY), pen.lineTo(toX, toY));
+  const { left, right } = x;
+  for (const panel of [y, ratio].filter((one) => one.options.display)) {
+    const { top, bottom } = panel;
+    pen.rect(left, top, right - left, bottom - top);
+    mark(x, (at, size) => (line(at, bottom, at, bottom - size), line(at, top, at, top + size)));
+    if (panel === ratio) line(left, ratio.getPixelForValue(1), right, ratio.getPixelForValue(1));
+    mark(panel, (at, size) => (line(left, at, left + size, at), line(right, at, right - size, at)));
+  }
+  pen.stroke();
+  pen.restore();
+}
+
+function mark(scale, draw) {
+  const [first, second] = scale.ticks.map((tick) => tick.value);
+  const step = (second - first) / 5;
+  for (let n = Math.ceil((scale.min - first) / step); first + n * step <= scale.max; n += 1) {
+    draw(scale.getPixelForValue(first + n * step), n % 5 ? 4 : 8);
+  }
 }
 
 function hatched(colour) {

@@ -5,7 +5,7 @@ import random
 import socket
 import tempfile
 from collections.abc import Callable, Container
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Self
@@ -46,15 +46,11 @@ def ports_to_choose(wait: Callable[[], object] = lambda: None) -> AbstractContex
 
 def check_address(name: str, host: str) -> None:
     """Raise ValueError when a server on this machine cannot listen on `host`."""
-    try:
-        IPv4Address(host)
-        with socket.create_server((host, 0)):
-            pass
-    except (OSError, ValueError):
+    if not _can_listen(host):
         raise ValueError(
             f"{name} is {quote(host)}: it must be an IPv4 address of this machine that pods reach, such as "
             f"that of a bridge (`ip address` lists them), or {ALL_HOSTS} for all of them"
-        ) from None
+        )
 
 
 def free_port(taken: Container[int] = ()) -> int:
@@ -79,10 +75,10 @@ def _is_free(port: int, host: str = HOST) -> bool:
     with socket.socket() as caller:
         if caller.connect_ex((host, port)) == 0:
             return False
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError:
-            return False
-    return True
+    return _can_listen(host, port)
+
+
+def _can_listen(host: str, port: int = 0) -> bool:
+    with suppress(OSError, ValueError), socket.create_server((str(IPv4Address(host)), port)):
+        return True
+    return False

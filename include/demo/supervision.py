@@ -12,7 +12,6 @@ import xmlrpc.client
 from collections.abc import Callable, Iterable, Iterator
 from configparser import RawConfigParser
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -46,25 +45,12 @@ class Supervision:
     """The supervisor of one state folder."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    @property
-    def config_file(self) -> Path:
+        self.settings, state = settings, settings.state
+        self.config_file = state / "supervisord.conf"
         """The supervisor's configuration, rewritten at every start, without secrets."""
-        return self.settings.state / "supervisord.conf"
-
-    @property
-    def session_file(self) -> Path:
+        self.session_file = state / "session.json"
         """The file with the process session of the services while they run."""
-        return self.settings.state / "session.json"
-
-    @property
-    def _users_file(self) -> Path:
-        return self.settings.state / "users.lock"
-
-    @property
-    def _kept_file(self) -> Path:
-        return self.settings.state / "keep"
+        self._users_file, self._kept_file = state / "users.lock", state / "keep"
 
     def states(self) -> list[ServiceState]:
         """Return the state of every service; empty when no supervisor answers, or it is about to end."""

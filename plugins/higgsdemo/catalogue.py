@@ -98,19 +98,24 @@ class Dataset(BaseModel):
     sample: Sample
 
 
-class Catalogue(BaseModel):
+class _Heading(BaseModel):
+    """The content of `catalogue.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field(min_length=1)
+    note: str | None = None
+    luminosity_pb: dict[int, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
+    luminosity_uncertainty: dict[int, Annotated[float, Field(gt=0, lt=1)]] = {}
+    """Relative standard deviation by year; none where a year is not named."""
+    file_bytes: float | None = Field(None, gt=0, allow_inf_nan=False)
+    streams: dict[str, dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]] = {}
+
+
+class Catalogue(_Heading):
     """All datasets and samples of one catalogue, by name."""
 
-    model_config = ConfigDict(frozen=True)
-
     name: str
-    title: str
-    note: str | None
-    luminosity_pb: dict[int, float]
-    luminosity_uncertainty: dict[int, float] = {}
-    """Relative standard deviation by year; none where a year is not named."""
-    file_bytes: float | None = None
-    streams: dict[str, dict[str, float]] = {}
     datasets: dict[str, Dataset]
     samples: dict[str, Sample]
 
@@ -129,19 +134,6 @@ class Catalogue(BaseModel):
             if name in run or known.sample.name not in replaced
         }
         return self.model_copy(update={"datasets": kept | own})
-
-
-class _Heading(BaseModel):
-    """The content of `catalogue.json`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    title: str = Field(min_length=1)
-    note: str | None = None
-    luminosity_pb: dict[int, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
-    luminosity_uncertainty: dict[int, Annotated[float, Field(gt=0, lt=1)]] = {}
-    file_bytes: float | None = Field(None, gt=0, allow_inf_nan=False)
-    streams: dict[str, dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]] = {}
 
 
 class _DatasetLine(BaseModel):

@@ -63,9 +63,7 @@ class Scheduler(Controller):
     def __init__(self, store: Store, events: Events) -> None:
         super().__init__(store, events)
         self._waiting: dict[str, dict[str, Key]] = defaultdict(dict)  # shape -> uid -> key
-        self._untold: dict[str, dict[str, Key]] = defaultdict(
-            dict
-        )  # they do not know yet that they must wait
+        self._untold: dict[str, dict[str, Key]] = defaultdict(dict)  # of those, who have not been told why
         self._shapes: dict[str, str] = {}  # uid -> shape
         self._loads: dict[str, Load] = defaultdict(Load)
         for pod in store.objects("pods"):

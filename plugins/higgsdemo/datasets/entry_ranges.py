@@ -6,15 +6,16 @@ and has some bytes for each basket, is read: kilobytes to a few megabytes of any
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import uproot
 
 from higgsdemo.storage.object_store import PartsReader, StorageError
 
 TREE = "Events"
+Found = TypeVar("Found")
 Range = tuple[int, int]
 """The first entry and the one after the last."""
 
@@ -25,15 +26,26 @@ def entry_boundaries(file: IO[bytes] | PartsReader) -> list[int] | None:
     :returns: None for a file without such a tree: the pod that gets it whole reports what is wrong.
     :raises StorageError: as reading ``file`` does.
     """
+
+    def boundaries(opened: Any) -> list[int]:
+        tree = opened[TREE]
+        return sorted({0, *map(int, tree.common_entry_offsets()), int(tree.num_entries)})
+
+    return look_into(file, boundaries)
+
+
+def look_into(file: IO[bytes] | PartsReader, ask: Callable[[Any], Found]) -> Found | None:
+    """Return what a ROOT file says; None for a damaged one, or one without that.
+
+    :raises StorageError: as reading ``file`` does.
+    """
     try:
         with uproot.open(file) as opened:
-            tree: Any = opened[TREE]
-            boundaries = {0, *map(int, tree.common_entry_offsets()), int(tree.num_entries)}
+            return ask(opened)
     except StorageError:
         raise
     except Exception:  # noqa: BLE001  # a damaged file may raise any exception while it is decoded
         return None
-    return sorted(boundaries)
 
 
 def entry_ranges(boundaries: Sequence[int], about: int) -> list[Range]:

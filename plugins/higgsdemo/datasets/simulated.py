@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import uproot
-
 from higgsdemo.campaign import DatasetRef, Placed
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.datasets.entry_ranges import TREE
+from higgsdemo.datasets.entry_ranges import TREE, look_into
 from higgsdemo.datasets.listing import AT_ONCE, Store, first_file, open_stores
 from higgsdemo.datasets.run_catalogue import SIMULATED
 from higgsdemo.datasets.shards import ListingError
@@ -53,17 +51,6 @@ def _problem(opened: tuple[DatasetRef, Store]) -> str | None:
         first = first_file(dataset, store)
         if first:
             with store.open(first) as file:
-                if _title(file) == SIMULATED:
+                if look_into(file, lambda opened: str(opened.key(TREE).fTitle)) == SIMULATED:
                     return f"dataset {dataset.name}: {printable(dataset.base + first.key)} is simulated"
     return None
-
-
-def _title(file: object) -> str | None:
-    """Return the title of a file's tree from the file's directory; None where there is none."""
-    try:
-        with uproot.open(file) as opened:
-            return str(opened.key(TREE).fTitle)
-    except StorageError:
-        raise
-    except Exception:  # noqa: BLE001  # a damaged file may raise any exception while it is decoded
-        return None

@@ -117,19 +117,16 @@ class KubeCluster:
         marks = {labels.STOPPED: "true", labels.IDLE: None}
         stopped = {"metadata": {"annotations": marks}, "spec": {"suspend": True}}
         running = [job["metadata"]["name"] for job in self.jobs(selector) if _is_at_work(job)]
-        for name in running:
-            with explain_errors(
-                self.name, f"suspend Job {name}", ignore=(404, 422)
-            ):  # gone, or ended meanwhile
+        for name in running:  # unless it is gone, or has ended meanwhile
+            with explain_errors(self.name, f"suspend Job {name}", ignore=(404, 422)):
                 self._batch.patch_namespaced_job(name, self.namespace, stopped)
         return running
 
     def jobs(self, selector: str) -> list[Manifest]:
         """Return the Jobs that a label selector finds."""
         with explain_errors(self.name, "list Jobs"):
-            return list(
-                self._plain(self._batch.list_namespaced_job(self.namespace, label_selector=selector))["items"]
-            )
+            found = self._batch.list_namespaced_job(self.namespace, label_selector=selector)
+            return list(self._plain(found)["items"])
 
     def owners(self) -> Counter[tuple[str, str]]:
         """Count what of ours has pods in the namespace, by the label values of campaign and run.

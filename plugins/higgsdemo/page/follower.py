@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from higgsdemo import run_folder
 from higgsdemo.campaign.analysis import HistogramSpec
@@ -21,13 +21,7 @@ from higgsdemo.catalogue import CatalogueError
 from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.run_catalogue import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
-from higgsdemo.page.documents import (
-    PROGRESS,
-    RUN_CHART,
-    RUN_SUMMARY,
-    Documents,
-    in_words,
-)
+from higgsdemo.page.documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
 from higgsdemo.page.snapshot import Snapshot, account_of, of_merged
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
@@ -54,8 +48,6 @@ FOLLOWED = 8  # runs kept in memory
 STRAGGLERS = 20  # shards that are named, when no more are left
 LOST = 20  # results that cannot be read, after which the others are not tried
 STRAGGLING = 0.1  # part of all shards that they are at most
-
-Item = TypeVar("Item")
 
 
 class Follower:
@@ -165,7 +157,8 @@ class Follower:
         unread = list(listing)
         found = self._merge.read + len(self._lost) + len(unread)
         told = time.monotonic()
-        for batch in _batches(unread, BATCH):
+        rest = iter(unread)
+        while batch := list(islice(rest, BATCH)):
             self._count(store, batch)
             if time.monotonic() - told > PUBLISH_SECONDS:
                 yield self._now(run, seen, noted, found)
@@ -320,9 +313,3 @@ def _corrupt(merge: Merge) -> list[dict[str, Any]]:
         for key, reason in merge.corrupt.items()
         for dataset, shard in [run_folder.locate(key)]
     ]
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch

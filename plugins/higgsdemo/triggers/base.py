@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger
 
@@ -18,6 +18,9 @@ class ClusterRunTrigger(BaseTrigger):
     :param deadline: when to give up (seconds since 1970); None for never.
     """
 
+    kept: ClassVar[tuple[str, ...]] = ("poll_seconds", "deadline")
+    """The attributes that are arguments of the same name, from which the triggerer recreates it."""
+
     def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._document, self.poll_seconds, self.deadline = assignment, poll_seconds, deadline
@@ -25,7 +28,6 @@ class ClusterRunTrigger(BaseTrigger):
         self.provider = provider_of(self.assignment)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, from which the triggerer recreates it."""
+        """Return the trigger's class and arguments."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
-        arguments = {"poll_seconds": self.poll_seconds, "deadline": self.deadline}
-        return path, {"assignment": self._document, **arguments}
+        return path, {"assignment": self._document} | {name: getattr(self, name) for name in self.kept}

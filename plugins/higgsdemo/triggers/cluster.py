@@ -25,9 +25,7 @@ APPEARS_IN = 120.0  # s until a requested cluster is visible; requests end after
 class ClusterTrigger(ClusterRunTrigger):
     """Poll a cluster's provider while it is busy with the cluster."""
 
-    def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
-        super().__init__(assignment, poll_seconds, deadline)
-        self._told: State | None = None
+    _told: State | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is something to do; an ``error`` in the event says why there never will be."""
@@ -79,6 +77,8 @@ class DeletionTrigger(ClusterTrigger):
     :param begun: its deletion has been requested.
     """
 
+    kept = (*ClusterTrigger.kept, "noted", "begun")
+
     def __init__(
         self,
         assignment: dict[str, Any],
@@ -89,13 +89,12 @@ class DeletionTrigger(ClusterTrigger):
         begun: bool = False,
     ) -> None:
         super().__init__(assignment, poll_seconds, deadline)
-        self.of_run, self.noted = run, noted
-        self._begun = begun
+        self.of_run, self.noted, self.begun = run, noted, begun
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, from which the triggerer recreates it."""
+        """Return the trigger's class and arguments."""
         path, arguments = super().serialize()
-        return path, arguments | {"run": self.of_run, "noted": self.noted, "begun": self._begun}
+        return path, arguments | {"run": self.of_run}  # which is what its polling is called, too
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Take the steps; the event says whether it was ``deleted``, or who else ``uses`` it."""
@@ -125,14 +124,14 @@ class DeletionTrigger(ClusterTrigger):
         name = self.provider.cluster.name
         found = self.provider.state()
         self._tell(found)
-        ours = not self._begun and found.runs and is_ours(self.provider.marks_there(), self.provider.marks)
+        ours = not self.begun and found.runs and is_ours(self.provider.marks_there(), self.provider.marks)
         if ours and (others := self._others(since)):
             return {"uses": others}
         if not self.provider.delete():
-            if self.noted and found.phase == Phase.ABSENT and not self._begun and since < APPEARS_IN:
+            if self.noted and found.phase == Phase.ABSENT and not self.begun and since < APPEARS_IN:
                 return None
-            return {"deleted": self._begun}
-        self._begun = True
+            return {"deleted": self.begun}
+        self.begun = True
         state = self.provider.state()
         self._tell(state)
         if state.phase == Phase.ABSENT:

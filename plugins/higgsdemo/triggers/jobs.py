@@ -32,6 +32,8 @@ class JobsTrigger(PollingTrigger):
         is a part of these.
     """
 
+    kept = (*PollingTrigger.kept, "jobs", "shards")
+
     def __init__(
         self,
         assignment: dict[str, Any],
@@ -57,11 +59,6 @@ class JobsTrigger(PollingTrigger):
         self._start: tuple[float, int] | None = None
         self._last: ShardProgress | None = None
         self._seen: dict[str, Any] = {}
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, from which the triggerer recreates it."""
-        path, arguments = super().serialize()
-        return path, arguments | {"jobs": self.jobs, "shards": self.shards}
 
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
         """Count shards in the status of the run's Jobs; stop them when too many have failed."""

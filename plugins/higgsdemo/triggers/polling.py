@@ -36,10 +36,8 @@ PATIENCE = 900.0  # s without one good answer until the cluster is given up
 class PollingTrigger(ClusterRunTrigger):
     """Poll a cluster until there is a result for the task."""
 
-    def __init__(self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None) -> None:
-        super().__init__(assignment, poll_seconds, deadline)
-        self._over = self._told = False
-        self._warned = -TOLD_EVERY, ""
+    _over = _told = False
+    _warned = -TOLD_EVERY, ""
 
     @abstractmethod
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:

@@ -21,6 +21,8 @@ class PrepullTrigger(PollingTrigger):
     :param daemon_set: its name.
     """
 
+    kept = (*PollingTrigger.kept, "daemon_set")
+
     def __init__(
         self, assignment: dict[str, Any], poll_seconds: float, deadline: float | None, daemon_set: str
     ) -> None:
@@ -32,11 +34,6 @@ class PrepullTrigger(PollingTrigger):
         self._standstill = Standstill(
             self.assignment.cluster.namespace, f"{selector(run.campaign, run.name)},{component}", STALLED
         )
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments, from which the triggerer recreates it."""
-        path, arguments = super().serialize()
-        return path, arguments | {"daemon_set": self.daemon_set}
 
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
         """Compare the ready nodes with the expected ones; look at the pods when none makes progress."""

@@ -68,7 +68,8 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
         folder = None
         if with_data and reads_demo(campaign):
             folder = pool.submit(generate, settings.state / "demo-data", settings.environment())
-        wait_until(supervision, lambda: _token_missing(settings))
+        token = settings.localkube_token
+        wait_until(supervision, lambda: None if token.exists() else "localkube has made no token")
         supervision.start(service.name for service in AIRFLOW)
         supervision.migrate_database()
         wait_until(supervision, lambda: _foundations_missing(settings))
@@ -108,10 +109,6 @@ def wait_until(supervision: Supervision, missing: Callable[[], str | None]) -> N
 def airflow(settings: Settings) -> Airflow:
     """Return a session with the local Airflow."""
     return Airflow(settings.ui_url, USER, settings.secrets.ui_password)
-
-
-def _token_missing(settings: Settings) -> str | None:
-    return None if settings.localkube_token.exists() else "localkube has made no token"
 
 
 def _foundations_missing(settings: Settings) -> str | None:

@@ -82,16 +82,12 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _component_environment(settings: Settings) -> dict[str, str]:
-    return airflow_environment(settings) | settings.connections()
-
-
 def _component(name: str, *arguments: str) -> Service:
     def command(settings: Settings) -> list[str]:
         database = str(settings.database_mark), settings.database_version
         return [sys.executable, "-m", "demo.component", name, *database, *arguments]
 
-    return Service(name, command, _component_environment)
+    return Service(name, command, lambda settings: airflow_environment(settings) | settings.connections())
 
 
 def _s3_command(settings: Settings) -> list[str]:
@@ -113,12 +109,8 @@ def _localkube_environment(settings: Settings) -> dict[str, str]:
     return {"LOCALKUBE_SIMULATION": shlex.join(command)} if settings.stand_ins.pods else {}
 
 
-def _nothing(_settings: Settings) -> dict[str, str]:
-    return {}
-
-
 FOUNDATIONS = (
-    Service("s3", _s3_command, _nothing),
+    Service("s3", _s3_command, lambda settings: {}),
     Service("localkube", _localkube_command, _localkube_environment),
 )
 """What Airflow's connections lead to; these start first."""

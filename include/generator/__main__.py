@@ -18,7 +18,9 @@ def main() -> int:
     started = time.monotonic()
     try:
         recipe = Recipe(arguments.scale, arguments.seed)
-        outcome = write_demo(Output(_url(arguments.output)), recipe, os.cpu_count() or 1)
+        output = arguments.output
+        url = output if "://" in output else Path(output).resolve().as_uri()
+        outcome = write_demo(Output(url), recipe, os.cpu_count() or 1)
     except WorkloadError as error:
         print(f"generator: {error}", file=sys.stderr)
         return 1
@@ -26,7 +28,7 @@ def main() -> int:
     if outcome.written:
         seconds = time.monotonic() - started
         written = f"{outcome.written} written now ({outcome.size / 1e6:.0f} MB in {seconds:.1f} s)"
-    print(f"Simulated dataset in {arguments.output}: {outcome.files} files, {written}")
+    print(f"Simulated dataset in {output}: {outcome.files} files, {written}")
     return 0
 
 
@@ -49,10 +51,6 @@ def _arguments() -> argparse.Namespace:
     if arguments.seed < 0:
         parser.error(f"--seed {arguments.seed}: allowed are whole numbers from 0")
     return arguments
-
-
-def _url(output: str) -> str:
-    return output if "://" in output else Path(output).resolve().as_uri()
 
 
 if __name__ == "__main__":

@@ -99,14 +99,10 @@ class Admission:
         if not problems:
             obj = complete(obj)
             problems = [*name_problems(obj.name, resource.plural == "namespaces")]
-            problems += _CHECKS.get(resource.plural, _unchecked)(obj, old or Obj())
+            problems += _CHECKS[resource.plural](obj, old or Obj()) if resource.plural in _CHECKS else []
         if problems:
             raise unprocessable(resource.kind, obj.name, problems, group=resource.group)
         return obj.replaced(status=old["status"]) if old is not None and "status" in old else obj
-
-
-def _unchecked(obj: Obj, old: Obj) -> list[Problem]:
-    return []
 
 
 def _data(obj: Obj, old: Obj) -> list[Problem]:

@@ -59,14 +59,11 @@ def used_of(store: Store, quota: Obj) -> dict[str, float]:
     """Return what a quota's namespace uses of everything that it limits."""
     hard, used = quota.at("spec.hard") or {}, Counter[str]()
     for resource in RESOURCES.values():
-        if any(_concerns(key, resource) for key in hard):
+        of_pods = hard.keys() & _COMPUTE.keys() if resource.plural == "pods" else ()
+        if of_pods or hard.keys() & _counts(resource):
             for obj in store.objects(resource.plural, quota.namespace):
                 used.update(_usage(resource, obj))
     return {key: used[key] for key in hard}
-
-
-def _concerns(key: str, resource: Resource) -> bool:
-    return key in _counts(resource) or (resource.plural == "pods" and key in _COMPUTE)
 
 
 def _counts(resource: Resource) -> set[str]:

@@ -3,7 +3,7 @@
 An entry has only its own values; the campaign's `defaults` has those that its entries share.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
@@ -34,17 +34,13 @@ class DatasetEntry(Model):
     """
 
 
-def _branch(value: Any) -> str:
-    return "<object>" if isinstance(value, dict | DatasetEntry) else "<text>"
-
-
 WRITTEN_AS = (
     "a catalogue dataset's name, the path of an index file, a bucket URL prefix, or an object with url, name "
     "and sample"
 )
 DatasetReference = Annotated[
     Annotated[fields.DatasetText, Tag("<text>")] | Annotated[DatasetEntry, Tag("<object>")],
-    Discriminator(_branch),
+    Discriminator(lambda value: "<object>" if isinstance(value, dict | DatasetEntry) else "<text>"),
 ]
 
 

@@ -116,7 +116,8 @@ def _change(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int |
     changed = document | {key: conf[key] for key in CAMPAIGN_KEYS if key in conf and key != "storage"}
     if conf.get("read") == "stage-in" and "shard_events" not in conf:
         changed.pop("shard_events", None)
-    if "mapping" in conf and any(isinstance(e, dict) and "datasets" in e for e in _items(conf["mapping"])):
+    entries = changed["mapping"] if isinstance(changed["mapping"], list) else []
+    if "mapping" in conf and any(isinstance(entry, dict) and "datasets" in entry for entry in entries):
         changed.pop("datasets", None)
         changed.pop("split", None)
     storage = conf.get("storage")
@@ -127,19 +128,14 @@ def _change(document: dict[str, Any], conf: Mapping[str, Any], max_shards: int |
         changed["storage"] = storage
     if max_shards is not None:
         changed["defaults"] = document.get("defaults", {}) | {"max_shards": max_shards}
-        if isinstance(changed["mapping"], list):
-            changed["mapping"] = [_without_limit(entry) for entry in changed["mapping"]]
+        if entries:
+            changed["mapping"] = [
+                {key: value for key, value in entry.items() if key != "max_shards"}
+                if isinstance(entry, dict)
+                else entry
+                for entry in entries
+            ]
     return changed
-
-
-def _items(mapping: Any) -> list[Any]:
-    return mapping if isinstance(mapping, list) else []
-
-
-def _without_limit(entry: Any) -> Any:
-    if not isinstance(entry, dict):
-        return entry
-    return {key: value for key, value in entry.items() if key != "max_shards"}
 
 
 def _keep(campaign: Campaign, names: list[str]) -> tuple[Campaign, list[Problem]]:

@@ -56,7 +56,7 @@ def _lines() -> Iterator[str]:
     yield "Every field of a campaign's file, and every key that a run can be triggered with. This page is"
     yield "made from the model (`make docs`); `include/config/campaign.schema.json` says the same to editors."
     for title, model, remark in _PARTS:
-        yield from ("", f"## {title}", "", _sentence(model))
+        yield from ("", f"## {title}", "", (model.__doc__ or "").splitlines()[0])
         if remark:
             yield from ("", remark)
         yield from ("", "| field | what it is | must be | default |", "|---|---|---|---|")
@@ -73,24 +73,20 @@ def _cell(text: str) -> str:
     return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
 
 
-def _sentence(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").strip().splitlines()[0]
-
-
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
     if info.default_factory is not None:
         return ""
-    return "" if info.default in (None, "", [], {}) else f"`{_show(info.default)}`"
-
-
-def _show(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else quote(value).strip('"')
+    default = info.default
+    if default in (None, "", [], {}):
+        return ""
+    said = ", ".join(map(str, default)) if isinstance(default, list) else quote(default).strip('"')
+    return f"`{said}`"
 
 
 def _must_be(info: FieldInfo) -> str:
-    rules = [item for item in info.metadata if isinstance(item, Rule)] or list(_rules(info.annotation))
+    rules = [one for one in (*info.metadata, *_inner(info.annotation)) if isinstance(one, Rule)]
     if rules:
         several = _is_list(info.annotation)
         return f"a list; each {rules[0].must_be}" if several else rules[0].must_be
@@ -111,10 +107,6 @@ def _inner(annotation: Any) -> Iterator[Any]:
     yield annotation
     for part in get_args(annotation):
         yield from _inner(part)
-
-
-def _rules(annotation: Any) -> Iterator[Rule]:
-    return (part for part in _inner(annotation) if isinstance(part, Rule))
 
 
 if __name__ == "__main__":

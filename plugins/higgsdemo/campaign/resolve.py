@@ -97,7 +97,10 @@ def resolve_clusters(
         )
         datasets, lost = _find(entry.datasets or (), (*path, "datasets"), catalogue, values)
         wrong = list(_unfit(values, path))
-        wrong.extend(_unfit_to_share(entry, values, path) if split else _without_datasets(entry, path))
+        if split:
+            wrong.extend(_unfit_to_share(entry, values, path))
+        elif entry.datasets is None:
+            wrong.append(Problem(path, f'needs the field "datasets" (what it runs: {WRITTEN_AS})'))
         if "provider" in values:
             own = {name for name in ("gke", "eks") if getattr(entry, name) is not None}
             wrong.extend(unfit_options(values, own, path))
@@ -123,11 +126,6 @@ def _find(
         except DatasetError as error:
             problems.append(Problem((*path, number), str(error)))
     return datasets, problems
-
-
-def _without_datasets(entry: ClusterEntry, path: Path) -> Iterator[Problem]:
-    if entry.datasets is None:
-        yield Problem(path, f'needs the field "datasets" (what it runs: {WRITTEN_AS})')
 
 
 def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> Iterator[Problem]:

@@ -49,11 +49,10 @@ def share_out(
     """
     counts: list[Counter[str]] = [Counter() for _ in clusters]
     part = folder / "part.jsonl"
-    row = zip(
-        pieces(_sizes(listings), _total(listings), [c.capacity or 1 for c in clusters]),
-        _rows(listings),
-        strict=True,
-    )
+    mean = mean_bytes(listings) or 1.0
+    total = sum(listing.bytes + listing.unsized * mean for listing in listings)
+    homes = pieces(_sizes(listings, mean), total, [c.capacity or 1 for c in clusters])
+    row = zip(homes, _rows(listings), strict=True)
     waiting = list(range(len(clusters)))
     for position, of_cluster in groupby(row, key=lambda placed: placed[0]):
         with part.open("wb") as file:
@@ -83,17 +82,11 @@ def _rows(listings: Sequence[Listing]) -> Iterator[tuple[str, bytes]]:
                 yield listing.dataset.name, line
 
 
-def _sizes(listings: Sequence[Listing]) -> Iterator[float]:
+def _sizes(listings: Sequence[Listing], mean: float) -> Iterator[float]:
     """Yield the bytes of each shard; one of unknown size counts as the mean of the others."""
-    mean = mean_bytes(listings) or 1.0
     for _, line in _rows(listings):
         size = next(load([line])).bytes
         yield mean if size is None else size
-
-
-def _total(listings: Sequence[Listing]) -> float:
-    mean = mean_bytes(listings) or 1.0
-    return sum(listing.bytes + listing.unsized * mean for listing in listings)
 
 
 def mean_bytes(listings: Sequence[Listing]) -> float | None:

@@ -40,8 +40,12 @@ class FindLeftoversOperator(BaseOperator):
             if not _goes_on(context, dag_id):
                 drop(key)  # somebody has deleted the run
         free: list[Leftover] = []
-        asked_for, here = [*_assignments(self.campaigns), *read_notes()], airflow_name()
-        for leftover in look([_to_clean_up(one, here) for one in asked_for], self.log.warning):
+        cleanup = {"stages": ("cleanup",), "cleanup": "clusters", "airflow": airflow_name()}
+        asked_for = [
+            one.model_copy(update={"run": one.run.model_copy(update=cleanup)})
+            for one in (*_assignments(self.campaigns), *read_notes())
+        ]
+        for leftover in look(asked_for, self.log.warning):
             if leftover.at is None:
                 self.log.warning("%s: no campaign of this Airflow: left alone", leftover)
             elif _goes_on(context, leftover.campaign):
@@ -104,11 +108,6 @@ def _assignments(campaigns: dict[str, Campaign]) -> list[ClusterRun]:
         for cluster in campaign.clusters()
         if is_set_up(cluster.connection)
     ]
-
-
-def _to_clean_up(assignment: ClusterRun, airflow: str) -> ClusterRun:
-    cleanup = {"stages": ("cleanup",), "cleanup": "clusters", "airflow": airflow}
-    return assignment.model_copy(update={"run": assignment.run.model_copy(update=cleanup)})
 
 
 def _goes_on(context: Context, campaign: str) -> bool:

@@ -49,17 +49,13 @@ class ClusterTrigger(ClusterRunTrigger):
             last_answer = clock()
             self._tell(state)
             if state.phase not in BUSY:
-                yield TriggerEvent(self._event(state))
+                failed = {"error": f"cluster {self.provider.cluster.name} has failed: {state.detail}"}
+                yield TriggerEvent(failed if state.phase == Phase.FAILED else {"phase": state.phase.value})
                 return
             if last_answer - start > LONGEST:
                 late = f"is still {state.phase} after {LONGEST / 60:.0f} minutes: {state.detail}"
                 yield TriggerEvent({"error": f"cluster {self.provider.cluster.name} {late}"})
                 return
-
-    def _event(self, state: State) -> dict[str, str]:
-        if state.phase == Phase.FAILED:
-            return {"error": f"cluster {self.provider.cluster.name} has failed: {state.detail}"}
-        return {"phase": state.phase.value}
 
     def _tell(self, state: State) -> None:
         if state != self._told:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from higgsdemo.triggers.polling import passing_over
 
@@ -87,15 +87,10 @@ class LostNodes:
         core, now = CoreV1Api(api), time.monotonic()
         with passing_over(403, 404, 409):
             node = await core.read_node(name)
-            if _is_ready(node):
+            if any(one.type == "Ready" and one.status == "True" for one in node.status.conditions or ()):
                 self._away.pop(name, None)
             elif now - self._away.setdefault(name, now) >= LOST_AFTER:
                 this_one = V1DeleteOptions(preconditions=V1Preconditions(uid=node.metadata.uid))
                 await core.delete_node(name, body=this_one)
                 return True
         return False
-
-
-def _is_ready(node: Any) -> bool:
-    conditions = node.status.conditions or []
-    return any(one.type == "Ready" and one.status == "True" for one in conditions)

@@ -32,18 +32,14 @@ def read_document(path: FilePath) -> Any:
 
     :raises CampaignError: with line and column, when it cannot be read or parsed.
     """
-    source = str(path)
     try:
         content = path.read_bytes()
+        if len(content) <= LARGEST_FILE:
+            text = content.decode("utf-8-sig")
+            return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        problem = f"is larger than {LARGEST_FILE} bytes"
     except OSError as error:
-        raise CampaignError(
-            source, [Problem((), f"cannot be read: {error.strerror}")], root="the file"
-        ) from None
-    if len(content) > LARGEST_FILE:
-        raise CampaignError(source, [Problem((), f"is larger than {LARGEST_FILE} bytes")], root="the file")
-    try:
-        text = content.decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
     except json.JSONDecodeError as error:
@@ -52,7 +48,7 @@ def read_document(path: FilePath) -> Any:
         problem = f"is nested deeper than {DEEPEST} levels"
     except ValueError as error:
         problem = f"is not JSON: {error}"
-    raise CampaignError(source, [Problem((), problem)], root="the file")
+    raise CampaignError(str(path), [Problem((), problem)], root="the file")
 
 
 def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:

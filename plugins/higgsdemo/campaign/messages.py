@@ -73,9 +73,8 @@ def problems_of(error: ValidationError) -> list[Problem]:
     for detail in error.errors(include_url=False, include_context=False):
         if detail["type"] == "default_factory_not_called":
             continue  # another field, which has its own problem, decides this one
-        path = tuple(
-            part for part in detail["loc"] if not str(part).startswith("<")
-        )  # "<...>": a union's branch
+        # "<...>" is a union's branch.
+        path = tuple(part for part in detail["loc"] if not str(part).startswith("<"))
         problems.append(Problem(path, _text(detail["type"], detail["input"], detail["msg"])))
     return problems
 

@@ -19,7 +19,7 @@ from higgsdemo.campaign.entries import WRITTEN_AS, ClusterDefaults, ClusterEntry
 from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.overlap import Placed, placed_datasets
-from higgsdemo.campaign.resolve import Input, resolve_clusters
+from higgsdemo.campaign.resolve import Store, resolve_clusters
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
@@ -113,7 +113,7 @@ class Campaign(Settings):
             self.mapping,
             self.defaults,
             self.namespace,
-            Input(self.storage.input, self.storage.connection, self.storage.pod_endpoint),
+            Store(self.storage.input, self.storage.connection, self.storage.pod_endpoint),
             catalogue,
             self.datasets,
         )

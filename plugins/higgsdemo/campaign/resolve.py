@@ -5,8 +5,7 @@ from `Cluster` itself.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.datasets import DatasetError, DatasetRef, resolve_dataset
@@ -54,13 +53,12 @@ _MERGED = ("resources", "gke", "eks")  # field by field; any other value of the 
 _OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters when the datasets are split
 
 
-@dataclass(frozen=True)
-class Input:
-    """Where the datasets of a campaign are: the URL its prefixes are below, and how to reach it."""
+class Store(NamedTuple):
+    """Where shards are read or results are written, its Airflow connection, and its endpoint in pods."""
 
     url: str
     connection: str
-    pod_endpoint: str | None = None
+    endpoint: str | None = None
 
 
 def cluster_name(entry: ClusterEntry, position: int) -> str:
@@ -72,7 +70,7 @@ def resolve_clusters(
     mapping: Sequence[ClusterEntry],
     defaults: ClusterDefaults,
     namespace: str,
-    storage: Input,
+    storage: Store,
     catalogue: Catalogue,
     split: Sequence[DatasetReference] | None = None,
 ) -> tuple[list[Cluster], tuple[DatasetRef, ...], list[Problem]]:
@@ -152,13 +150,13 @@ def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> 
         )
 
 
-def _with_input(values: dict[str, Any], storage: Input) -> dict[str, Any]:
+def _with_input(values: dict[str, Any], storage: Store) -> dict[str, Any]:
     """Add where a cluster's datasets are; an input in another kind of store gets that one's connection."""
     url = values.get("input", storage.url)
     scheme = url.partition("://")[0]
     usual = storage.connection if storage.url.startswith(f"{scheme}://") else STORE_CONNECTIONS[scheme]
     connection = values.get("input_connection", usual) if STORE_CONNECTIONS[scheme] else ""
-    endpoint = storage.pod_endpoint if connection == storage.connection else None
+    endpoint = storage.endpoint if connection == storage.connection else None
     return values | {"input": url, "input_connection": connection, "pod_endpoint": endpoint}
 
 

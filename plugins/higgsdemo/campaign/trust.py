@@ -7,13 +7,14 @@ a whole cluster, which must be one of the file's under another name.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from higgsdemo.campaign.at_trigger import AtTrigger, inside, matches
 from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.messages import Path, Problem
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.providers import default_subnet_range
+from higgsdemo.campaign.resolve import Store
 from higgsdemo.wording import quote
 
 _PLACE = ("connection", "provider", "location", "image_pull_policy", "gke", "eks")  # of one connection
@@ -23,12 +24,6 @@ _WRITING = {"url": "output", "connection": "output_connection", "endpoint": "out
 _IN_STORAGE = {"input": "input", "input_connection": "connection", "pod_endpoint": "pod_endpoint"}
 
 Difference = tuple[str, Any, Any]  # the name of a field, the conf's value, the file's value
-
-
-class _Store(NamedTuple):
-    url: str
-    connection: str
-    endpoint: str | None
 
 
 def find_strangers(file: Campaign, asked: Campaign) -> list[Problem]:
@@ -58,7 +53,7 @@ def _of_run(file: Campaign, asked: Campaign) -> Iterator[tuple[Path, Any, Any]]:
         yield ("storage", "pod_ca"), wanted.pod_ca, said.pod_ca
     if wanted.live != said.live and wanted.live not in allowed.connections:
         yield ("storage", "live"), wanted.live, said.live
-    output, own_output = (_Store(one.output, one.writes_with, one.writes_at) for one in (wanted, said))
+    output, own_output = (Store(one.output, one.writes_with, one.writes_at) for one in (wanted, said))
     for part, value, own in _unlike_store(output, own_output, allowed):
         name = _WRITING[part]
         if getattr(wanted, name) is None and getattr(said, name) is None:
@@ -113,7 +108,7 @@ def _unlike(cluster: Cluster, own: Cluster, shared: Sequence[str], allowed: AtTr
         found.append(place[0])  # it explains the others
     found += _differences(cluster, own, _ACCESS)
     reading, own_reading = (
-        _Store(one.input, one.input_connection, one.pod_endpoint) for one in (cluster, own)
+        Store(one.input, one.input_connection, one.pod_endpoint) for one in (cluster, own)
     )
     found += [(_READING[name], *both) for name, *both in _unlike_store(reading, own_reading, allowed)]
     urls = [own.input, *_outside(own), *shared]
@@ -126,7 +121,7 @@ def _differences(cluster: Cluster, own: Cluster, names: Iterable[str]) -> list[D
     return [(name, values[name], said[name]) for name in names if values[name] != said[name]]
 
 
-def _unlike_store(store: _Store, own: _Store, allowed: AtTrigger) -> Iterator[Difference]:
+def _unlike_store(store: Store, own: Store, allowed: AtTrigger) -> Iterator[Difference]:
     """Return how a store differs: an endpoint belongs to the connection that the file uses it with."""
     if not inside([own.url, *allowed.storage], store.url):
         yield "url", store.url, own.url

@@ -141,10 +141,7 @@ def schedule(value: Any) -> str:
         if value not in PRESETS:
             raise ValueError(did_you_mean(value, PRESETS).removeprefix("; "))
         return value
-    from croniter import (
-        CroniterBadCronError,
-        croniter,
-    )  # Airflow's own reader; only few campaigns need it
+    from croniter import CroniterBadCronError, croniter  # Airflow's own reader; few campaigns need it
 
     if len(value.split()) != 5:
         raise ValueError("a cron expression has five parts: minute, hour, day, month, weekday")

@@ -5,9 +5,10 @@ so when another triggerer has taken the trigger over, and a cleared task will so
 again. Work is therefore stopped only if the task's state says that it has ended.
 """
 
+import asyncio
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed", "absent"}
 
@@ -17,13 +18,11 @@ async def has_ended(task_instance: Any) -> bool:
 
     :param task_instance: the trigger's; None outside of Airflow, where nothing goes on.
     """
-    return task_instance is None or await sync_to_async(_state)(task_instance) in ENDED
+    return task_instance is None or await asyncio.to_thread(_state, task_instance) in ENDED
 
 
 def _state(task_instance: Any) -> str | None:
     """Return the task's state; None when it has been cleared, "absent" when its run was deleted."""
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
     run, index = task_instance.run_id, task_instance.map_index
     found = RuntimeTaskInstance.get_task_states(
         dag_id=task_instance.dag_id, task_ids=[task_instance.task_id], run_ids=[run], map_index=index

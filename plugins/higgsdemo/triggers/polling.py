@@ -28,7 +28,7 @@ PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # temporary HTTP statuses
 REFUSED = {401, 403}  # once: credentials expire, and a server that has just started knows no rights yet
 LONGEST_PAUSE = 60.0  # s
 ANSWER_IN = 60.0  # s: the client itself would wait forever on a connection that was lost silently
-KILL_IN = 25.0  # s; Airflow gives a trigger 30 to stop its work
+KILL_IN = 300.0  # s: Airflow cancels a stop after 30, which counts for nothing, as its other cancellations
 TOLD_EVERY = 60.0  # s between two lines of the log about an obstacle
 PATIENCE = 900.0  # s without one good answer until the cluster is given up
 
@@ -120,19 +120,26 @@ class PollingTrigger(ClusterRunTrigger):
                 await asyncio.shield(stopping)
 
     async def _stop_if_ended(self) -> None:
-        name = self.assignment.cluster.name
-        try:
-            async with asyncio.timeout(KILL_IN):
-                if self._told or self.assignment.run.on_cancel == "release":
+        """Stop what the task waits for, again and again until the cluster answers."""
+        clock, name = asyncio.get_running_loop().time, self.assignment.cluster.name
+        give_up = clock() + KILL_IN
+        while True:
+            try:
+                async with asyncio.timeout(ANSWER_IN):
+                    if self._told or self.assignment.run.on_cancel == "release":
+                        return
+                    if not await has_ended(self.task_instance):
+                        return
+                    async with self.provider.connect_async() as api:
+                        await self.stop(api)
+            except Exception as error:  # noqa: BLE001  # whatever it is, people must know what still runs
+                if _final(error) or clock() > give_up:
+                    self.log.error("%s; its pods cannot be stopped, and run on", self._explain(error))
                     return
-                if not await has_ended(self.task_instance):
-                    return
-                async with self.provider.connect_async() as api:
-                    await self.stop(api)
-        except Exception as error:  # noqa: BLE001  # whatever it is, people must know what still runs
-            self.log.error("%s; its pods cannot be stopped, and run on", self._explain(error, KILL_IN))
-        else:
-            self.log.warning("cluster %s: stopped, as the task was ended by hand", name)
+                await asyncio.sleep(self.poll_seconds)
+            else:
+                self.log.warning("cluster %s: stopped, as the task was ended by hand", name)
+                return
 
     async def _out_of_time(self, api: ApiClient) -> dict[str, Any] | None:
         """Stop what the task waits for, and say so, when the run has no time left."""
@@ -142,14 +149,14 @@ class PollingTrigger(ClusterRunTrigger):
         late = f"cluster {self.assignment.cluster.name}: {too_late(self.assignment.run)}"
         return {"error": late, "final": True}
 
-    def _explain(self, error: Exception, waited: float = ANSWER_IN) -> str:
+    def _explain(self, error: Exception) -> str:
         from kubernetes_asyncio.client.exceptions import ApiException
 
         from higgsdemo.kubernetes.requests import reason
 
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
         if isinstance(error, TimeoutError) and not str(error):
-            cause = f"no answer in {waited:.0f} s"
+            cause = f"no answer in {ANSWER_IN:.0f} s"
         return f"cluster {self.assignment.cluster.name}: {cause}"
 
 

@@ -191,9 +191,11 @@ async def test_a_mark_stops_the_jobs_at_whatever_moment_it_comes(
     assert len(api.tokens_used) == looks  # nothing goes on asking
 
 
-async def killed(monkeypatch: pytest.MonkeyPatch, **run: Any) -> list[tuple[str, dict[str, Any]]]:
+async def killed(
+    monkeypatch: pytest.MonkeyPatch, *script: Step, **run: Any
+) -> list[tuple[str, dict[str, Any]]]:
     """What becomes of Jobs when Airflow kills their wait, and cancels that again with every heartbeat."""
-    async with scripted_api(RUNNING) as api:
+    async with scripted_api(*script, RUNNING) as api:
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
         trigger = JobsTrigger(planned(run).model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})
         killing = asyncio.ensure_future(trigger.on_kill())
@@ -203,10 +205,11 @@ async def killed(monkeypatch: pytest.MonkeyPatch, **run: Any) -> list[tuple[str,
     return api.patches
 
 
-async def test_a_killed_wait_stops_its_jobs_though_it_is_cancelled_again_and_again(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("busy", [(), (503, 429, 401)])
+async def test_a_killed_wait_stops_its_jobs_though_it_is_cancelled_and_the_cluster_busy(
+    monkeypatch: pytest.MonkeyPatch, busy: tuple[int, ...]
 ) -> None:
-    assert await killed(monkeypatch) == [("one", STOP)]
+    assert await killed(monkeypatch, *busy) == [("one", STOP)]
 
 
 async def test_a_killed_wait_may_release_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +220,7 @@ async def test_jobs_that_cannot_be_stopped_in_time_are_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(polling, "KILL_IN", 0.0)
+    monkeypatch.setattr(polling, "ANSWER_IN", 0.0)
     assert await killed(monkeypatch) == []
     assert "no answer in 0 s; its pods cannot be stopped, and run on" in capsys.readouterr().out
 

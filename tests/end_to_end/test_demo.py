@@ -59,6 +59,13 @@ def test_the_command_tells_what_happened_in_plain_lines(demo_run: "DemoRun") -> 
     assert "\x1b" not in demo_run.output
 
 
+def test_no_log_of_a_task_tells_of_what_is_deprecated(stack: Stack, demo_run: "DemoRun") -> None:
+    folder = stack.settings.airflow_home / "logs" / f"dag_id={DAG}" / f"run_id={demo_run.name}"
+    logs = {path.relative_to(folder): path.read_text(errors="replace") for path in folder.rglob("*.log*")}
+    assert logs
+    assert [path for path, text in logs.items() if "DeprecationWarning" in text] == []
+
+
 def test_the_commands_that_change_a_run_end_well_as_the_documentation_has_them(stack: Stack) -> None:
     """One after the other: the last one removes what the others leave."""
     with_conf = re.compile(r"make demo CONF='[^']*'")

@@ -44,6 +44,12 @@ def is_noted(assignment: ClusterRun) -> bool:
     return Variable.get(_key(assignment), default=None) is not None
 
 
+def is_prepared(assignment: ClusterRun) -> bool:
+    """Return whether the run that has worked with the cluster last leaves it for another one to submit to."""
+    text = Variable.get(_key(assignment), default=None)
+    return bool(text) and "submit" not in ClusterRun.model_validate_json(text).run.stages
+
+
 def forget(assignment: ClusterRun) -> None:
     """Remove the record of a cluster that is gone."""
     Variable.delete(_key(assignment))

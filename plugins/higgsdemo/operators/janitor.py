@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from higgsdemo.campaign import Campaign, RunOptions
 from higgsdemo.operators.base import fail_in_words, most_mapped
 from higgsdemo.operators.cluster_life import DeleteClusterOperator
-from higgsdemo.operators.created import airflow_name, read_notes
+from higgsdemo.operators.created import airflow_name, is_prepared, read_notes
 from higgsdemo.operators.kept import drop, kept
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.run import ClusterRun
@@ -50,6 +50,8 @@ class FindLeftoversOperator(BaseOperator):
                 self.log.warning("%s: no campaign of this Airflow: left alone", leftover)
             elif _goes_on(context, leftover.campaign):
                 self.log.info("%s: in use", leftover)
+            elif is_prepared(leftover.at):
+                self.log.info("%s: prepared, and waits for its stage submit", leftover)
             else:
                 self.log.warning("%s: left over", leftover)
                 free.append(leftover)

@@ -30,6 +30,7 @@ from higgsdemo.operators.base import (
     output_store,
     read_assignment,
 )
+from higgsdemo.operators.created import is_noted, note
 from higgsdemo.operators.credentials import pod_credentials
 from higgsdemo.operators.waiting import WaitingOperator
 from higgsdemo.run import ClusterRun, Run
@@ -64,6 +65,8 @@ class SubmitJobsOperator(ClusterOperator):
         from higgsdemo.kubernetes import jobs
 
         assignment = self.begin(context)
+        if is_noted(assignment):
+            note(assignment)  # it is no longer only prepared
         submitted: dict[str, int] = {}
         listed = Counter[str]()
         with fail_in_words():

@@ -149,6 +149,16 @@ def test_what_only_a_conf_named_is_found_though_its_file_is_gone(server: Server)
     assert read_notes() == []
 
 
+def test_a_cluster_that_waits_for_its_submit_is_not_left_over(clusters: dict[str, Kube]) -> None:
+    leave(clusters["other-0"], "six", "other")
+    for stages, left in (
+        (("create", "prepare"), ["ours-0"]),
+        (("create", "submit"), ["other-0", "other-0", "ours-0"]),
+    ):
+        note(planned({"campaign": "other", "stages": stages}, {"name": "other-0"}))
+        assert sorted(one["cluster"] for one in found()) == left
+
+
 def test_each_project_of_a_connection_is_a_place_to_look() -> None:
     gke = [
         {"provider": "gke", "gke": {"project": project}}

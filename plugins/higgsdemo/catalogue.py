@@ -14,6 +14,7 @@ processed events; events of a data sample weigh 1.
 
 import csv
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -26,7 +27,8 @@ from pydantic_core import PydanticCustomError
 
 from higgsdemo.wording import ExplainedError, did_you_mean, quote
 
-DATASETS_DIR = Path(__file__).resolve().parents[2] / "include" / "datasets"
+DATASETS = "HIGGS_DATASETS"  # an Airflow that has plugins in a place of their own names the folder so
+DATASETS_DIR = Path(os.environ.get(DATASETS) or Path(__file__).resolve().parents[2] / "include" / "datasets")
 
 Group = Literal["data", "higgs", "zz", "dy", "ttbar"]
 Datatype = Literal["data", "mc"]

@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from bench.measure import BenchError
 from bench.surroundings import REPOSITORY
 from demo.airflow_api import Airflow, AirflowAwayError
-from demo.lifecycle import airflow
-from demo.settings import Settings
+from demo.settings import USER, Settings
 
 PATIENCE = 300.0  # s for a run to end, and for Airflow to find a DAG
 
@@ -43,19 +44,32 @@ def services(copy: Path, settings: Settings, connections: dict[str, dict[str, An
         )
         if started.returncode:
             raise BenchError(f"the services do not start:\n{started.stderr}")
-        session = airflow(Settings.load(settings.state))
+        loaded = Settings.load(settings.state)
+        session = PatientAirflow(loaded.ui_url, USER, loaded.secrets.ui_password)
         yield session
         session.close()
     finally:
         subprocess.run([*command, "down"], env=environment, cwd=copy, capture_output=True, check=False)
 
 
+class PatientAirflow(Airflow):
+    """A session that asks again when Airflow is too busy to answer."""
+
+    def _request(self, method: str, path: str, *arguments: Any, **options: Any) -> httpx.Response:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return super()._request(method, path, *arguments, **options)
+            except AirflowAwayError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
+
+
 def until(done: Callable[[], object], what: str) -> None:
-    """Wait until something is so, through moments without an answer; raise BenchError after `PATIENCE`."""
+    """Wait until something is so; raise BenchError after `PATIENCE`."""
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        with suppress(AirflowAwayError):
-            if done():
-                return
+    while not done():
+        if time.monotonic() > deadline:
+            raise BenchError(f"not within {PATIENCE:g} s: {what}")
         time.sleep(0.1)
-    raise BenchError(f"not within {PATIENCE:g} s: {what}")

@@ -18,12 +18,16 @@ from xdist.scheduler import LoadScopeScheduling
 from airflow_variables import Variables
 
 ROOT = Path(__file__).resolve().parents[1]
-SECOND_AIRFLOW = (
-    "test_benches.py",
-    "test_deployment.py",
-    "test_rehearsal.py",
-)  # these start one of their own
-SECOND_AIRFLOW += ("test_ended_by_hand.py", "test_faults.py")  # and these take as long as all others together
+AIRFLOWS = (
+    # The last one kills the Airflow of all of them.
+    ("end_to_end/test_demo", "end_to_end/test_page", "end_to_end/test_watch", "end_to_end/test_faults"),
+    # Those that start an Airflow of their own are around those that share one, which then stops.
+    ("end_to_end/test_deployment", "end_to_end/test_rehearsal", "end_to_end/", "[overhead]", "[page]"),
+)
+"""What needs an Airflow, in the order of the tests: two groups that take about as long.
+
+A process has one of them, since three Airflows at once are too much for two cores.
+"""
 OF_SERVERS = (
     "bench",
     "cluster",
@@ -70,16 +74,11 @@ settings.load_profile("patient")
 
 
 class WholeFiles(LoadScopeScheduling):
-    """Gives a process whole files, whose tests share servers.
-
-    What needs an Airflow is in two groups that take about as long: three at once are too much for two cores.
-    """
+    """Gives a process whole files, whose tests share servers, or all that share an Airflow."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        if file.endswith(SECOND_AIRFLOW):
-            return "second Airflow"
-        return "Airflow" if file.startswith("tests/end_to_end/") else file
+        group, _ = _airflow(nodeid)
+        return nodeid.partition("::")[0] if group is None else f"Airflow {group}"
 
     def schedule(self) -> None:
         """Hand files out in the order of the collection, which begins with those that take longest."""
@@ -99,13 +98,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in OF_SERVERS or SERVERS & {*getattr(item, "fixturenames", ())}:
             item.add_marker("services")
+        if _airflow(item.nodeid)[0] is not None:
+            item.add_marker("end_to_end")
+            item.add_marker(pytest.mark.timeout(1800))
     items.sort(key=_turn)
 
 
-def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("end_to_end"):
-        return -1
-    return HEAVY.index(item.path.name) if item.path.name in HEAVY else len(HEAVY)
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    group, place = _airflow(item.nodeid)
+    if group is not None:
+        return group, place
+    return len(AIRFLOWS), HEAVY.index(item.path.name) if item.path.name in HEAVY else len(HEAVY)
+
+
+def _airflow(nodeid: str) -> tuple[int | None, int]:
+    """The group of a test that needs an Airflow, and its place in it."""
+    for group, parts in enumerate(AIRFLOWS):
+        for place, part in enumerate(parts):
+            if part in nodeid:
+                return group, place
+    return None, 0
 
 
 def pytest_unconfigure() -> None:

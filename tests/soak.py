@@ -14,13 +14,11 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from demo.airflow_api import AirflowAwayError, AirflowError
 from demo.session import Session
-from demo_stack import Stack, eventually
+from demo_stack import Stack
 
 SERVICES = ("scheduler", "triggerer", "api-server", "dag-processor", "localkube", "s3")
 PAUSE = (2.0, 8.0)  # s between two kills, on a machine that does nothing else
@@ -73,18 +71,11 @@ def slowness() -> float:
 
 def campaign(stack: Stack, name: str) -> str:
     """Run a campaign to its end; say what is wrong with it, in no words when nothing is."""
-
-    def triggered() -> bool:
-        try:
-            stack.trigger(name)
-        except AirflowAwayError:
-            return False
-        return True
-
-    eventually(triggered, "the run is triggered")
+    stack.trigger(name)
     state = stack.finish(name)
     if state != "success":
-        return f"the run ended as {state}: {failed_tasks(stack, name)}"
+        failed = ", ".join(task for task, state in stack.tasks(name).items() if state == "failed")
+        return f"the run ended as {state}: {failed}"
     summary = stack.summary(name)
     counted = {"expected": SHARDS, "done": SHARDS, "failed": 0, "missing": 0}
     if summary["shards"] != counted or summary["unexpected"]:
@@ -94,18 +85,6 @@ def campaign(stack: Stack, name: str) -> str:
     if left := stack.pods():
         return f"processes of pods are left: {left}"
     return ""
-
-
-def failed_tasks(stack: Stack, name: str) -> str:
-    """The tasks of a run that have failed."""
-
-    def told() -> dict[str, Any] | None:
-        try:
-            return dict(stack.tasks(name))
-        except AirflowError:
-            return None
-
-    return ", ".join(task for task, state in eventually(told, "Airflow answers").items() if state == "failed")
 
 
 def main() -> int:

@@ -12,19 +12,13 @@ TINY = {
     "watch": ("--files", "80"),
     "list": ("--datasets", "3"),
     "overhead": ("--runs", "1"),
-    "page": ("--many", "200", "--visits", "1"),
+    "page": ("--visits", "1"),
     "parse": ("--configs", "1"),
     "analysis": ("--events", "2000", "--repeats", "1"),
     "ranges": ("--events", "200000", "--ranges", "2"),
     "million": ("--times", "1"),
     "localkube": ("--pods", "20", "40"),
 }
-
-
-STARTS_AIRFLOW = {"overhead", "page"}
-BENCHES = [
-    pytest.param(bench, marks=[pytest.mark.end_to_end] if bench in STARTS_AIRFLOW else []) for bench in TINY
-]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +31,7 @@ def surroundings(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     signal.signal(signal.SIGTERM, handler)
 
 
-@pytest.mark.parametrize("bench", BENCHES)
+@pytest.mark.parametrize("bench", TINY)
 def test_a_bench_prints_both_ways_and_keeps_them(
     bench: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from browser import Browser, browser_for
 from clouds.fixtures import gate
 from clouds.gate import Gate
 from demo.settings import REPOSITORY
@@ -25,7 +26,7 @@ class DemoRun(NamedTuple):
     results: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Stack]:
     """Airflow, the S3 server and localkube, running; `gate` tells Airflow which certificate clouds have.
 
@@ -46,7 +47,7 @@ def written(config: Path) -> Path:
     shutil.copytree(REPOSITORY / "include" / "config", config)
     document = json.loads((config / f"{DAG}.json").read_text())
     document["at_trigger"] |= {
-        "connections": ["many", "nowhere", "clouds_google", "clouds_amazon"],
+        "connections": ["clouds_google", "clouds_amazon"],
         "storage": ["s3://*", "gs://*"],
         "flavors": ["local-*", "n1-*", "m5.*"],
         "max_nodes": 10,
@@ -63,9 +64,16 @@ def written(config: Path) -> Path:
     return config
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo_run(stack: Stack) -> DemoRun:
     """The demo campaign, run to its end by the command behind `make demo`."""
     output = stack.make("make demo")
     (name,) = re.findall(r"Campaign demo-local, run (\S+):", output)
     return DemoRun(output, name, stack.settings.results / "demo-local" / name)
+
+
+@pytest.fixture(scope="module")
+def browser(stack: Stack) -> Iterator[Browser]:
+    """A browser for that Airflow; not for longer than a file, since its event loop stands in others' way."""
+    with browser_for(stack.settings) as browser:
+        yield browser

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,22 +12,16 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from demo.settings import USER
-from demo_stack import Stack, eventually
-
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+from demo_stack import Stack, eventually, release
 
 JANITOR = "higgs_janitor"
 CLUSTER = "released-0"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ask(stack: Stack) -> Iterator[httpx.Client]:
     """A logged in client of Airflow's REST API."""
-    login = {"username": USER, "password": stack.settings.secrets.ui_password}
-    token = httpx.post(f"{stack.settings.ui_url}/auth/token", json=login, timeout=60).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=f"{stack.settings.ui_url}/api/v2", headers=headers, timeout=30) as client:
+    with stack.client("/api/v2") as client:
         yield client
 
 
@@ -61,7 +54,6 @@ class Campaign:
         there = eventually(
             lambda: found if (found := self.ask.get(self.question(run))).is_success else None,
             "somebody is asked",
-            120,
         )
         return dict(there.json())
 
@@ -111,13 +103,10 @@ def held(campaign: Campaign, run: str) -> psutil.Process:
     """The only pod of a run, which stands still, when its cluster is waited for."""
 
     def waited_for() -> psutil.Process | None:
-        pods = campaign.stack.pods()
-        for pod in pods:
-            with suppress(psutil.NoSuchProcess):
-                pod.send_signal(signal.SIGSTOP)
+        pods = campaign.stack.hold()
         return pods[0] if pods and campaign.task(run, "cluster.wait_for_jobs") == "deferred" else None
 
-    return eventually(waited_for, "the cluster is waited for, with a pod")
+    return eventually(waited_for, "the cluster is waited for, with a pod", pause=0.05)
 
 
 def test_clusters_that_work_are_deleted_when_nobody_answers_and_leftovers_by_the_janitor(
@@ -195,7 +184,7 @@ def test_a_run_goes_on_to_its_end_though_its_file_breaks_and_goes(stack: Stack, 
 
     eventually(parsed, "the DAG is there without its file")
     assert janitor(stack, ask, "beside-it", remove=True) == []
-    pod.send_signal(signal.SIGCONT)
+    release([pod])
     assert campaign.finish(run) == "success"
     assert "brief-0" not in stack.contexts()
     assert kept(ask, "brief") == 0
@@ -218,7 +207,7 @@ def test_runs_of_a_backfill_and_another_do_not_delete_each_others_cluster(
     }
     backfill = {"dag_id": "daily", "dag_run_conf": conf, **days}
     # The demo's SQLite may be locked after some of the runs were made (503): the backfill is there (409).
-    eventually(lambda: ask.post("/backfills", json=backfill).status_code in (200, 409), "a backfill is there")
+    assert ask.post("/backfills", json=backfill).status_code in (200, 409)
     Campaign(stack, ask, "daily").trigger("by-hand", **conf)
 
     def ended() -> list[str] | None:

@@ -24,7 +24,6 @@ from higgsdemo.run_folder import locate
 
 __all__ = ["gcs"]
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 MIRROR = "higgs-demo-mirror"
 IN_GCS = ["Simulated_Run2012B_DoubleElectron", "Simulated_SMHiggsToZZTo4L_8TeV", "Simulated_ZZTo4mu_8TeV"]
@@ -85,8 +84,8 @@ def clouds(stack: Stack, gate: Gate, gcs: Gcs) -> Iterator[Clouds]:
     google.tokens = gcs.tokens  # one account for clusters and buckets
     document = json.loads(google.connection())
     document["extra"]["gcs_api_endpoint"] = gcs.url
-    connect(stack, "clouds_google", document)
-    connect(stack, "clouds_amazon", json.loads(amazon.connection()))
+    stack.connect("clouds_google", document)
+    stack.connect("clouds_amazon", json.loads(amazon.connection()))
     gcs.make_bucket(MIRROR)
     source = Bucket(stack.settings, "higgs-demo")
     for dataset in IN_GCS:
@@ -95,12 +94,6 @@ def clouds(stack: Stack, gate: Gate, gcs: Gcs) -> Iterator[Clouds]:
     yield Clouds(google, amazon, gcs)
     google.stop()
     amazon.stop()
-
-
-def connect(stack: Stack, name: str, document: dict[str, Any]) -> None:
-    """Keep a connection in Airflow's database."""
-    body = {"connection_id": name, **document, "extra": json.dumps(document["extra"])}
-    stack.airflow._request("POST", "/api/v2/connections", body=body)
 
 
 @pytest.fixture(scope="module")
@@ -146,10 +139,7 @@ def test_the_clouds_were_asked_for_clusters_and_to_remove_them(clouds: Clouds, f
     assert [cluster.name for cluster in clouds.google.created] == ["on-gke"]
     gone = [f"projects/{PROJECT}/locations/europe-west4/clusters/on-gke"]
     assert (clouds.google.deleted, clouds.google.clusters) == (gone, {})
-    assert [path for path, _ in clouds.amazon.asked("POST")] == [
-        "/clusters",
-        "/clusters/on-eks/node-groups",
-    ]
+    assert [path for path, _ in clouds.amazon.asked("POST")] == ["/clusters", "/clusters/on-eks/node-groups"]
     assert [path for path, _ in clouds.amazon.asked("DELETE")] == [
         "/clusters/on-eks/node-groups/campaign",
         "/clusters/on-eks",

@@ -11,14 +11,13 @@ from collision_events import CHANNELS, mass_histogram, requires_collision_events
 from demo.airflow_api import AirflowError
 from demo.bucket import Bucket
 from demo.settings import REPOSITORY
-from demo_stack import DAG, Stack, eventually
+from demo_stack import DAG, Stack
 from documents import below
 from result_documents import merged
 
 if TYPE_CHECKING:
     from conftest import DemoRun
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 FIVE_DATASETS = (
     "Simulated_Run2012B_DoubleElectron",
@@ -66,16 +65,34 @@ def test_no_log_of_a_task_tells_of_what_is_deprecated(stack: Stack, demo_run: "D
     assert [path for path, text in logs.items() if "DeprecationWarning" in text] == []
 
 
-def test_the_commands_that_change_a_run_end_well_as_the_documentation_has_them(stack: Stack) -> None:
+def test_the_documented_commands_do_the_stages_on_the_clusters_that_they_name(stack: Stack) -> None:
     """One after the other: the last one removes what the others leave."""
     with_conf = re.compile(r"make demo CONF='[^']*'")
-    told = [
-        stack.make(command)
+    *of_readme, create, submit, cleanup = [
+        command
         for name, heading in (("README.md", "Change a run"), ("docs/original.md", "From the demo of 2019"))
         for block in below(REPOSITORY / name, heading, "bash")
         for command in with_conf.findall(block)
     ]
-    assert len(told) == 6
+    assert len(of_readme) == 3
+    told = [stack.make(command) for command in of_readme]
+    (prepared,) = re.findall(r"Campaign demo-local, run (\S+):", told[-1])
+    assert (stack.clusters(prepared), stack.contexts()) == (["kubecon-demo-0"], ["kubecon-demo-0"])
+    assert stack.tasks(prepared)["submit_jobs kubecon-demo-0"] == "skipped"
+    assert len(stack.kubectl("--context", "kubecon-demo-0", "get", "nodes", "-o", "name").split()) == 2
+
+    told += [stack.make(create), stack.make(submit)]
+    assert stack.summary("keynote")["clusters"]["kubecon-demo-0"]["done"] == 28
+    first = {"stages": ["cleanup"], "clusters": ["kubecon-demo-0"]}
+    jobs = ("--context", "kubecon-demo-0", "get", "jobs", "-A", "-o", "name")
+    assert len(stack.kubectl(*jobs).split()) == 6
+    stack.trigger("cleaned", **first | {"cleanup": "jobs", "run_name": "keynote"})
+    assert stack.finish("cleaned") == "success"
+    assert stack.kubectl(*jobs) == ""
+    assert stack.finish(stack.trigger("gone", **first, cleanup="clusters")) == "success"
+    assert sorted(stack.contexts()) == ["kubecon-demo-1", "kubecon-demo-2"]
+
+    told.append(stack.make(cleanup))
     yields, stages = "Plot: ", "Only the stage submit leaves yields and a plot."
     assert [yields in output for output in told] == [True, True, False, False, True, False]
     assert [stages in output for output in told] == [False, False, True, True, False, True]
@@ -115,56 +132,6 @@ def test_a_misspelt_key_is_refused_before_anything_is_made(stack: Stack) -> None
 def test_a_value_of_the_wrong_kind_is_refused_at_the_trigger(stack: Stack) -> None:
     with pytest.raises(AirflowError, match=r"400 .*mapping"):
         stack.trigger("wrong-kind", mapping="all of them")
-
-
-def test_a_run_does_only_the_stages_and_clusters_it_is_asked_for(stack: Stack) -> None:
-    prepared = stack.trigger(
-        "prepared", stages=["create", "prepare"], clusters=["kubecon-demo-0", "kubecon-demo-2"]
-    )
-    assert stack.finish(prepared) == "success"
-    assert stack.clusters(prepared) == ["kubecon-demo-0", "kubecon-demo-2"]
-    assert stack.tasks(prepared)["submit_jobs kubecon-demo-0"] == "skipped"
-    nodes = stack.kubectl("--context", "kubecon-demo-0", "get", "nodes", "-o", "name").split()
-    assert len(nodes) == 2
-
-    submitted = stack.trigger("submitted", stages=["submit"], clusters=["kubecon-demo-0"], max_shards=1)
-    assert stack.finish(submitted) == "success"
-    assert stack.summary(submitted)["clusters"] == {
-        "kubecon-demo-0": {"expected": 6, "done": 6, "failed": 0, "missing": 0}
-    }
-    jobs = ("--context", "kubecon-demo-0", "get", "jobs", "-A", "-o", "name")
-    assert len(stack.kubectl(*jobs).split()) == 6
-
-    cleaned = stack.trigger(
-        "cleaned", stages=["cleanup"], clusters=["kubecon-demo-0"], cleanup="jobs", run_name="submitted"
-    )
-    assert stack.finish(cleaned) == "success"
-    assert stack.kubectl(*jobs) == ""
-
-    gone = stack.trigger("gone", stages=["cleanup"], clusters=["kubecon-demo-0"], cleanup="clusters")
-    assert stack.finish(gone) == "success"
-    assert stack.contexts() == ["kubecon-demo-2"]
-    assert stack.finish(stack.trigger("all-gone", stages=["cleanup"], cleanup="clusters")) == "success"
-    assert stack.contexts() == []
-
-
-def test_kubectl_shows_the_campaign_while_it_runs(stack: Stack) -> None:
-    run = stack.trigger("watched", clusters=["kubecon-demo-1"])
-    eventually(lambda: stack.pods(), "a pod runs")
-    assert stack.contexts() == ["kubecon-demo-1"]
-    pods = stack.kubectl(
-        *("get", "pods", "-n", "higgs", "-l", "batch.kubernetes.io/job-name", "-o", "name"),
-        "--field-selector=status.phase=Running",
-    )
-    name = pods.split()[0]
-    shown = stack.kubectl("get", "pods,jobs,nodes", "-A")
-    assert name.removeprefix("pod/") in shown
-    assert "job.batch/" in shown
-    assert "node/" in shown
-    assert "Ready" in shown
-    log = eventually(lambda: stack.kubectl("logs", "-n", "higgs", name), "a pod that says something")
-    assert re.search(r"^Simulated_\S+: \d+ bytes .* \d+ events", log, re.MULTILINE)
-    assert stack.finish(run) == "success"
 
 
 @requires_collision_events

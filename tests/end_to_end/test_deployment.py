@@ -26,7 +26,6 @@ from postgres_server import PASSWORD, USER, PostgresServer
 from redis_server import PASSWORD as REDIS_PASSWORD
 from redis_server import RedisServer, redis_command
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 README = REPOSITORY / "README.md"
 OWN = "Your own analysis, on your own cluster"
 MAIL = {

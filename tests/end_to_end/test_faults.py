@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 import pytest
@@ -21,13 +21,6 @@ from demo_stack import DAG, Stack, eventually, kill
 
 if TYPE_CHECKING:
     from conftest import DemoRun
-
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
-
-
-def shards_done(stack: Stack, run: str) -> int:
-    """The number of results so far."""
-    return sum(1 for _ in stack.output.objects(f"{DAG}/{run}/results/"))
 
 
 def results(stack: Stack, run: str, wanted: int = 0) -> set[str]:
@@ -50,45 +43,68 @@ def physics(stack: Stack, run: str) -> object:
     )
 
 
-def test_scheduler_triggerer_and_a_pod_killed_in_the_middle_cost_no_shard(
-    stack: Stack, demo_run: "DemoRun"
-) -> None:
+class Disturbed(NamedTuple):
+    """A run in the middle of which one part after the other was killed."""
+
+    run: str
+    state: str
+    killed: dict[str, psutil.Process]
+    workers: list[psutil.Process]
+    """Those of the scheduler, when it was killed."""
+    restored: list[bool]
+    """Whether all results that were there when the store was killed were there again."""
+
+
+@pytest.fixture(scope="module")
+def disturbed(stack: Stack) -> Disturbed:
     run = stack.trigger("disturbed")
-    eventually(lambda: shards_done(stack, run) >= 5, "the first shards are done")
-    killed = [stack.service("scheduler"), stack.service("triggerer"), eventually(stack.pods, "a pod")[0]]
-    for process in killed:
-        kill(process)
-    assert stack.finish(run) == "success"
-    assert not any(is_alive(process) for process in killed)
-    assert shards_done(stack, run) == 76
-    assert physics(stack, run) == physics(stack, demo_run.name)
+    killed: dict[str, psutil.Process] = {}
 
+    def kill_after(shards: int, *parts: str) -> set[str]:
+        there = eventually(lambda: results(stack, run, shards), f"{shards} shards are done")
+        for part in parts:
+            process = eventually(stack.pods, "a pod")[0] if part == "pod" else stack.service(part)
+            killed[f"{part} {shards}"] = process
+            kill(process)
+        return there
 
-def test_the_other_components_of_airflow_and_localkube_are_replaced_as_well(
-    stack: Stack, demo_run: "DemoRun"
-) -> None:
-    run = stack.trigger("disturbed-again")
-    eventually(lambda: shards_done(stack, run) >= 5, "the first shards are done")
-    killed = [stack.service(name) for name in ("api-server", "dag-processor", "localkube")]
-    for process in killed:
-        kill(process)
-    assert stack.finish(run) == "success"
-    assert not any(is_alive(process) for process in killed)
-    assert shards_done(stack, run) == 76
-    assert physics(stack, run) == physics(stack, demo_run.name)
-
-
-def test_the_store_killed_twice_in_the_middle_loses_no_result(stack: Stack, demo_run: "DemoRun") -> None:
-    run = stack.trigger("store-killed")
-    for wanted in (5, 30):
-        there = eventually(lambda wanted=wanted: results(stack, run, wanted), f"{wanted} shards are done")
-        store = stack.service("s3")
-        kill(store)
+    restored = []
+    workers = eventually(lambda: stack.service("scheduler").children(recursive=True), "workers")
+    kill_after(5, "scheduler", "triggerer", "pod")
+    kill_after(15, "api-server", "dag-processor", "localkube")
+    for shards in (25, 40):
+        there = kill_after(shards, "s3")
         eventually(lambda there=there: there <= results(stack, run), "what was there is there again")
-        assert not is_alive(store)
-    assert stack.finish(run) == "success"
-    assert shards_done(stack, run) == 76
-    assert physics(stack, run) == physics(stack, demo_run.name)
+        restored.append(there <= results(stack, run))
+    return Disturbed(run, stack.finish(run), killed, workers, restored)
+
+
+def replaced(disturbed: Disturbed, *parts: str) -> bool:
+    """Whether the run has succeeded without any of these processes."""
+    gone = [not is_alive(process) for part, process in disturbed.killed.items() if part.split()[0] in parts]
+    return disturbed.state == "success" and len(gone) >= len(parts) and all(gone)
+
+
+def test_scheduler_triggerer_and_a_pod_killed_in_the_middle_cost_no_shard(
+    stack: Stack, demo_run: "DemoRun", disturbed: Disturbed
+) -> None:
+    assert replaced(disturbed, "scheduler", "triggerer", "pod")
+    assert len(results(stack, disturbed.run)) == 76
+    assert physics(stack, disturbed.run) == physics(stack, demo_run.name)
+
+
+def test_the_other_components_of_airflow_and_localkube_are_replaced_as_well(disturbed: Disturbed) -> None:
+    assert replaced(disturbed, "api-server", "dag-processor", "localkube")
+
+
+def test_the_store_killed_twice_in_the_middle_loses_no_result(disturbed: Disturbed) -> None:
+    assert (replaced(disturbed, "s3"), disturbed.restored) == (True, [True, True])
+
+
+def test_the_workers_of_a_killed_scheduler_do_not_live_on(stack: Stack, disturbed: Disturbed) -> None:
+    assert disturbed.workers
+    assert not any(is_alive(worker) for worker in disturbed.workers)
+    assert stack.service("scheduler").pid != disturbed.killed["scheduler 5"].pid
 
 
 def kill_everything(stack: Stack) -> None:
@@ -104,57 +120,48 @@ def kill_everything(stack: Stack) -> None:
 
 def test_a_run_goes_on_after_everything_was_killed_at_once(stack: Stack, demo_run: "DemoRun") -> None:
     run = stack.trigger("machine-down")
-    eventually(lambda: shards_done(stack, run) >= 5, "the first shards are done")
+    eventually(lambda: results(stack, run, 5), "the first shards are done")
     kill_everything(stack)
     stack.start()
     assert stack.finish(run) == "success"
-    assert shards_done(stack, run) == 76
+    assert len(results(stack, run)) == 76
     assert physics(stack, run) == physics(stack, demo_run.name)
 
 
 def test_a_run_whose_pods_know_a_store_that_is_elsewhere_now_is_ended(stack: Stack) -> None:
-    run = stack.trigger("port-taken")
-    eventually(lambda: shards_done(stack, run), "a shard is done")
+    run = stack.trigger("port-taken", clusters=["kubecon-demo-1"])
+    eventually(lambda: results(stack, run, 1), "a shard is done")
     kill_everything(stack)
     with socket.create_server((HOST, stack.settings.ports.s3)):
         stack.start()
     assert stack.finish(run) == "failed"
 
 
-def test_the_workers_of_a_killed_scheduler_do_not_live_on(stack: Stack) -> None:
-    scheduler = stack.service("scheduler")
-    workers = eventually(lambda: scheduler.children(recursive=True), "workers of the scheduler")
-    kill(scheduler)
-    eventually(lambda: not any(is_alive(worker) for worker in workers), "its workers are gone")
-    assert stack.service("scheduler").pid != scheduler.pid
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
+def test_an_interrupted_demo_leaves_nothing_running_and_may_be_started_again(tmp_path: Path) -> None:
     state = tmp_path / ".run"
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "demo", "--state", str(state), "run"],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": "plugins:include"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    supervision = Supervision(Settings.load(state))
-    running = eventually(
-        lambda: len([s for s in supervision.states() if s.state == "RUNNING"]) == 6, "all services run"
-    )
-    assert running
-    session = Session.remembered(supervision.session_file)
-    assert session
-    members = session.members()
-    os.killpg(demo.pid, how)
-    output, _ = demo.communicate(timeout=120)
-    assert demo.returncode == 130, output
-    assert "Interrupted" in output
-    assert not any(is_alive(member) for member in members)
-    assert session.members() == []
+    for how in (signal.SIGINT, signal.SIGTERM):
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "demo", "--state", str(state), "run"],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": "plugins:include"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        supervision = Supervision(Settings.load(state))
+        eventually(
+            lambda these=supervision: [s.state for s in these.states()].count("RUNNING") == 6, "all run"
+        )
+        session = Session.remembered(supervision.session_file)
+        assert session
+        members = session.members()
+        os.killpg(demo.pid, how)
+        output, _ = demo.communicate(timeout=120)
+        assert demo.returncode == 130, output
+        assert "Interrupted" in output
+        assert not any(is_alive(member) for member in members)
+        assert session.members() == []
 
 
 def test_down_ends_all_services_though_the_supervisor_was_killed(tmp_path: Path) -> None:

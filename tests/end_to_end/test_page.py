@@ -8,23 +8,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from browser import Browser, browser_for
+from browser import Browser
 from demo.bucket import Bucket
-from demo.settings import USER
 from demo_stack import DAG, Stack, eventually
 
 if TYPE_CHECKING:
     from conftest import DemoRun
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 WIDE = {"width": 1400, "height": 1000}
-
-
-@pytest.fixture(scope="module")
-def browser(stack: Stack) -> Iterator[Browser]:
-    with browser_for(stack.settings) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +30,7 @@ def screenshots(stack: Stack) -> Path:
 @pytest.fixture(scope="module")
 def ask(stack: Stack) -> Iterator[httpx.Client]:
     """A logged in client of the page's own API."""
-    settings = stack.settings
-    login = {"username": USER, "password": settings.secrets.ui_password}
-    token = httpx.post(f"{settings.ui_url}/auth/token", json=login, timeout=60).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=f"{settings.ui_url}/higgs/api", headers=headers, timeout=30) as client:
+    with stack.client("/higgs/api") as client:
         yield client
 
 

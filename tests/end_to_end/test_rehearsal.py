@@ -6,11 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from demo.settings import REPOSITORY
-
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
 CONF = {"run_name": "small", "max_shards": 1, "clusters": ["kubecon-demo-0", "kubecon-demo-1"]}
 

@@ -2,18 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import pytest
-
 from demo.settings import REPOSITORY
-from demo_stack import DAG, Stack
+from demo_stack import DAG, Stack, eventually, release
 
 if TYPE_CHECKING:
     from conftest import DemoRun
-
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 
 def watch(stack: Stack, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -37,13 +35,28 @@ def test_a_past_run_as_json(stack: Stack, demo_run: "DemoRun") -> None:
     assert "chart" not in state
 
 
-def test_a_run_is_followed_to_its_end_in_plain_lines(stack: Stack) -> None:
-    run = stack.trigger("followed", clusters=["kubecon-demo-2"])
-    done = watch(stack, "--run", run)
+def test_a_run_is_followed_to_its_end_in_plain_lines_while_kubectl_shows_it(stack: Stack) -> None:
+    run = stack.trigger("followed", clusters=["kubecon-demo-1"], cleanup="none")
+    with ThreadPoolExecutor(1) as beside:
+        following = beside.submit(watch, stack, "--run", run)
+        pods = eventually(stack.hold, "a pod runs", pause=0.05)
+        assert stack.contexts() == ["kubecon-demo-1"]
+        running = (
+            *("get", "pods", "-n", "higgs", "-l", "batch.kubernetes.io/job-name", "-o", "name"),
+            "--field-selector=status.phase=Running",
+        )
+        name = eventually(lambda: stack.kubectl(*running).split(), "Kubernetes knows that it runs")[0]
+        shown = stack.kubectl("get", "pods,jobs,nodes", "-A")
+        release(pods)
+        for part in (name.removeprefix("pod/"), "job.batch/", "node/", "Ready"):
+            assert part in shown
+        log = eventually(lambda: stack.kubectl("logs", "-n", "higgs", name), "a pod that says something")
+        assert re.search(r"^Simulated_\S+: \d+ bytes .* \d+ events", log, re.MULTILINE)
+        done = following.result()
     assert done.returncode == 0, done.stderr
     lines = [line.partition("] ")[2] for line in done.stdout.splitlines()]
-    assert "kubecon-demo-2 wait_for_jobs: success" in lines
-    assert "22 of 22 shards done, 0 failed" in lines
+    assert "kubecon-demo-1 wait_for_jobs: success" in lines
+    assert "26 of 26 shards done, 0 failed" in lines
     assert lines[-1] == "run followed: success"
 
 

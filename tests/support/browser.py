@@ -45,7 +45,7 @@ class Browser:
             base_url=self._settings.ui_url, storage_state=self._login if logged_in else None, **options
         )
         watched = Watched(context.new_page())
-        watched.page.set_default_timeout(60_000)
+        watched.page.set_default_timeout(300_000)
         watched.page.on("console", lambda message: _note(watched, message))
         watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         watched.page.on("request", lambda request: self._see(watched, request.url))

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 import waiting
-from demo.airflow_api import FINISHED, AirflowAwayError, TaskInstance
+from demo.airflow_api import FINISHED, TaskInstance
 from demo.bucket import Bucket
 from demo.lifecycle import airflow, bring_up
 from demo.ports import Ports, free_port
-from demo.settings import REPOSITORY, Settings
+from demo.settings import REPOSITORY, USER, Settings
 from demo.supervision import Supervision
 from higgsdemo.campaign import Campaign, load_campaign
 from higgsdemo.kubernetes.progress import job_progress
@@ -29,6 +29,23 @@ from waiting import Found
 
 DAG = "demo-local"
 PATIENCE = 480.0  # s: ten times what a campaign takes on a machine that does nothing else
+
+
+class PatientTransport(httpx.HTTPTransport):
+    """Asks again while Airflow does not answer or is too busy: SQLite is locked, or a part was killed."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request until something else than a server error comes back, or patience ends."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(httpx.TransportError):
+                answer = super().handle_request(request)
+                if not answer.is_server_error or time.monotonic() > deadline:
+                    return answer
+                answer.close()
+            if time.monotonic() > deadline:
+                raise httpx.ConnectError(f"no answer within {PATIENCE:g} s", request=request)
+            time.sleep(0.5)
 
 
 class Stack:
@@ -47,6 +64,7 @@ class Stack:
         self.supervision.keep()
         self.settings = self.supervision.settings
         self.airflow = airflow(self.settings)
+        self.airflow._client = self.client("")
         self.output = Bucket(self.settings, "higgs-results")
 
     def stop(self) -> None:
@@ -81,13 +99,14 @@ class Stack:
         seen: object = None
         changed = time.monotonic()
         while time.monotonic() < changed + PATIENCE:
-            with suppress(AirflowAwayError, BotoCoreError, ClientError):
+            for _ in range(20):  # the state alone is cheap to tell
                 if (state := self.airflow.run_state(dag, run)) in FINISHED:
                     return state
+                time.sleep(0.5)
+            with suppress(BotoCoreError, ClientError):
                 now = self.airflow.tasks(dag, run), list(self.output.objects(f"{dag}/{run}/results/"))
                 if now != seen:
                     seen, changed = now, time.monotonic()
-            time.sleep(0.5)
         raise AssertionError(f"nothing of run {run} has changed for {PATIENCE:g} s; last seen: {seen}")
 
     def mark(self, run: str, task: TaskInstance, state: str, dag: str = DAG) -> None:
@@ -106,6 +125,20 @@ class Stack:
             "dry_run": False,
         }
         self.airflow._request("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body=body)
+
+    def connect(self, name: str, document: dict[str, Any]) -> None:
+        """Keep a connection in Airflow's database."""
+        body = {"connection_id": name, **document, "extra": json.dumps(document["extra"])}
+        self.airflow._request("POST", "/api/v2/connections", body=body, allowed=(409,))  # asked once before
+
+    def client(self, path: str) -> httpx.Client:
+        """A logged in client of what the API server has below a path."""
+        url, login = self.settings.ui_url, {"username": USER, "password": self.settings.secrets.ui_password}
+        client = httpx.Client(base_url=url, timeout=60, trust_env=False, transport=PatientTransport())
+        token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        client.base_url = f"{url}{path}"
+        return client
 
     def tasks(self, run: str) -> dict[str, str | None]:
         """The states of a run's tasks, by name; of a mapped one as `submit_jobs kubecon-demo-0`."""
@@ -143,6 +176,14 @@ class Stack:
         """The processes of the pods that compute."""
         below = self.service("localkube").children(recursive=True)
         return [process for process in below if "workload" in command_line(process)]
+
+    def hold(self) -> list[psutil.Process]:
+        """Let the pods that compute stand still; return them."""
+        pods = self.pods()
+        for pod in pods:
+            with suppress(psutil.NoSuchProcess):
+                pod.suspend()
+        return pods
 
     def localkube(self) -> httpx.Client:
         """A client of localkube's admin API."""
@@ -196,9 +237,16 @@ def kill(process: psutil.Process) -> None:
     process.send_signal(signal.SIGKILL)
 
 
-def eventually(look: Callable[[], Found | None], what: str, patience: float = PATIENCE) -> Found:
-    """What `look` returns as soon as it is true."""
-    return waiting.eventually(look, what, patience)
+def release(pods: Iterable[psutil.Process]) -> None:
+    """Let pods that stand still work on."""
+    for pod in pods:
+        with suppress(psutil.NoSuchProcess):
+            pod.resume()
+
+
+def eventually(look: Callable[[], Found | None], what: str, pause: float = 0.25) -> Found:
+    """What `look` returns as soon as it is true; looking takes CPU from what it looks for."""
+    return waiting.eventually(look, what, PATIENCE, pause)
 
 
 def _name(task: TaskInstance) -> str:

@@ -9,13 +9,15 @@ import httpx
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found | None], what: str = "", patience: float = 60.0) -> Found:
+def eventually(
+    look: Callable[[], Found | None], what: str = "", patience: float = 240.0, pause: float = 0.05
+) -> Found:
     """What `look` returns as soon as it is true."""
     deadline = time.monotonic() + patience
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {patience:g} s: {what or look}; last seen: {found!r}")
-        time.sleep(0.05)
+        time.sleep(pause)
     return found
 
 

@@ -1,0 +1,1 @@
+"""A package, so that its services stop after its last test: an idle Airflow takes a third of a core."""

@@ -18,7 +18,7 @@ from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers import polling
 from localkube_server import Kube, Server
-from planned_runs import dataset, planned
+from planned_runs import THEIRS, dataset, planned
 from pod_process import Pod
 from s3_server import Bucket, bucket, s3_endpoint
 from workload_files import shard_file
@@ -59,7 +59,6 @@ def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(quick, Retry)
     monkeypatch.setattr(requests, "RETRY", quick)
     monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr(polling, "ANSWER_IN", 3.0)
 
 
 @pytest.fixture
@@ -88,13 +87,7 @@ def the_run(bucket: Bucket) -> ClusterRun:
     url = f"s3://{bucket.name}"
     run = planned(
         {"output": f"{url}/out/one", "output_connection": "store", "image": "test/shell:1"},
-        {
-            "provider": "existing",
-            "connection": "theirs",
-            "flavor": None,
-            "input_connection": "store",
-            "datasets": [dataset("A", url=f"{url}/A/")],
-        },
+        THEIRS | {"input_connection": "store", "datasets": [dataset("A", url=f"{url}/A/")]},
     )
     shards = [Shard("A", str(number), f"{url}/A/{number}.root", 1) for number in range(3)]
     ObjectStore(run.run.output, "store").write(shards_key(run.cluster.name), b"".join(map(dump, shards)))

@@ -117,8 +117,11 @@ def test_expired_credentials_are_made_anew_once(site: Site) -> None:
     assert wait(site, jobs) == {"error": "cluster kubecon-demo-0: 401 injected"}
 
 
-def test_a_connection_that_falls_silent_is_given_up_and_made_anew(site: Site) -> None:
+def test_a_connection_that_falls_silent_is_given_up_and_made_anew(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = submit(site)
+    monkeypatch.setattr(polling, "ANSWER_IN", 1.0)
     site.api.inject(Fault("silent"), into="GET /")
     assert wait(site, jobs) == {"finished": True}
     assert (site.api.faults, completed(site)) == ([], ["0-2"])

@@ -18,7 +18,7 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 HOP_BY_HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
 SLOW = 0.6  # s before a slow answer
-SILENCE = 5.0  # s before none
+SILENCE = 3.0  # s before none
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class FaultProxy:
         self._listening = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
-        assert self._listening.wait(10)
+        assert self._listening.wait(240)
 
     def inject(self, *faults: Fault, into: str = "") -> None:
         """Make faults due for the next requests whose method and path contain ``into``."""
@@ -90,7 +90,7 @@ class FaultProxy:
     def stop(self) -> None:
         """End the server."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join()
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -167,7 +167,7 @@ def _s3_variables(store: PodStore, keyless: bool) -> dict[str, str]:
     """
     if not keyless and not is_somebody(find_connection(store.connection, AWS)):
         raise _no_key(store)
-    settings = _s3_settings(store.connection, keyless)
+    settings, _ = _s3_settings(store.connection, keyless)
     if store.endpoint:
         settings["endpoint"] = store.endpoint
     texts = {name: str(value).lower() if value is True else str(value) for name, value in settings.items()}
@@ -175,17 +175,18 @@ def _s3_variables(store: PodStore, keyless: bool) -> dict[str, str]:
 
 
 def _s3_access(connection: str) -> Access:
-    settings = _s3_settings(connection)
-    if "skip_signature" in settings:
+    settings, session = _s3_settings(connection)
+    if session is None:
         return Access(settings)
     from obstore.auth.boto3 import Boto3CredentialProvider
 
     # Never as settings: obstore would mix them with keys in the worker's environment.
     kept = {name: value for name, value in settings.items() if name not in KEYS}
-    return Access(kept, Boto3CredentialProvider(_aws_hook(connection).get_session()))
+    return Access(kept, Boto3CredentialProvider(session))
 
 
-def _s3_settings(connection: str, keyless: bool = False) -> dict[str, Any]:
+def _s3_settings(connection: str, keyless: bool = False) -> tuple[dict[str, Any], Any]:
+    """Return obstore's settings, and the boto3 session with the keys in them; None where there are none."""
     from airflow.sdk.log import mask_secret
     from botocore import UNSIGNED
 
@@ -196,17 +197,18 @@ def _s3_settings(connection: str, keyless: bool = False) -> dict[str, Any]:
     service = hook.conn_config.get_service_config("s3")
     settings |= {name: service[name] for name in FROM_SERVICE_CONFIG if name in service}
     if getattr(hook.config, "signature_version", None) is UNSIGNED:
-        return settings | {"skip_signature": True}
+        return settings | {"skip_signature": True}, None
     if keyless:
-        return settings
-    found = hook.get_session().get_credentials()
+        return settings, None
+    session = hook.get_session()
+    found = session.get_credentials()
     if found is None:
         raise StorageError(f"the Airflow connection {connection!r} has no AWS credentials")
     credentials = found.get_frozen_credentials()
     for secret in filter(None, (credentials.secret_key, credentials.token)):
         mask_secret(secret)
     settings |= {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
-    return settings | ({"session_token": credentials.token} if credentials.token else {})
+    return settings | ({"session_token": credentials.token} if credentials.token else {}), session
 
 
 def _gcs_access(connection: str) -> Access:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +18,9 @@ CLUSTER = "released-0"
 
 
 @pytest.fixture(scope="module")
-def ask(stack: Stack) -> Iterator[httpx.Client]:
+def ask(stack: Stack) -> httpx.Client:
     """A logged in client of Airflow's REST API."""
-    with stack.client("/api/v2") as client:
-        yield client
+    return stack.client("/api/v2")
 
 
 class Campaign:

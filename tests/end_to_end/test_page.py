@@ -1,7 +1,6 @@
 """The campaign page in a real browser, within the real Airflow."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +27,9 @@ def screenshots(stack: Stack) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ask(stack: Stack) -> Iterator[httpx.Client]:
+def ask(stack: Stack) -> httpx.Client:
     """A logged in client of the page's own API."""
-    with stack.client("/higgs/api") as client:
-        yield client
+    return stack.client("/higgs/api")
 
 
 def address(run: str) -> str:

@@ -22,9 +22,10 @@ from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.run_catalogue import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
-from higgsdemo.page.snapshot import Snapshot, account_of, of_merged
+from higgsdemo.page.snapshot import Snapshot, of_merged
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
+from higgsdemo.prediction import account_rows
 from higgsdemo.publication.chart import chart
 from higgsdemo.publication.record import RUN_RECORD
 from higgsdemo.publication.spectra_plot import own_chart
@@ -145,7 +146,7 @@ class Follower:
         if run.merged and (merged := self._merged(store, folder, seen)):
             yield merged
             return
-        seen = replace(seen, account=account_of(record.predicted if record else None, None))
+        seen = replace(seen, account=account_rows(record.predicted if record else None, None))
         noted = self._noted(store, run)
         listed = self._read_lists(run, store)
         self._lost = []

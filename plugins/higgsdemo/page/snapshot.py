@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.page.documents import JobsSeen, RunSummary, SpectrumChart
-from higgsdemo.prediction import Account, account_rows
+from higgsdemo.prediction import account_rows
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Snapshot:
     read: int = 0
     found: int = 0
     complete: bool = False
-    account: tuple[list[str], ...] = ()
+    account: list[list[str]] = field(default_factory=list)
     stragglers: tuple[dict[str, str], ...] = ()
     error: str | None = None
 
@@ -54,10 +54,5 @@ def of_merged(summary: RunSummary, chart: SpectrumChart, seen: Snapshot) -> Snap
         read=total,
         found=total,
         complete=True,
-        account=account_of(summary.predicted, summary.took),
+        account=account_rows(summary.predicted, summary.took),
     )
-
-
-def account_of(predicted: Account | None, took: Account | None) -> tuple[list[str], ...]:
-    """Return table rows of what a run should take and, where it is known, what it took."""
-    return tuple(account_rows(predicted, took))

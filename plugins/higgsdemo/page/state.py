@@ -49,15 +49,10 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         "total": total,
         "pods": pods,
         "pace": pace(run, seen, done),
-        "reading": {
-            "read": seen.read,
-            "found": seen.found,
-            "complete": seen.complete,
-            "error": seen.error,
-        },
+        "reading": {key: getattr(seen, key) for key in ("read", "found", "complete", "error")},
         "chart": seen.chart,
         "discovery": seen.summary.get("discovery") if seen.summary else None,
-        "account": list(seen.account),
+        "account": seen.account,
         "slow": slow_datasets(clusters),
         "stragglers": list(seen.stragglers),
         "failures": {"count": len(failures), "shown": failures[:FAILURES_SHOWN]},
@@ -131,10 +126,7 @@ def _cluster(
         counts = _counts(total, done[cluster.name, ref.name], of_job if waiting else {}, lost, rate)
         datasets.append({"name": ref.name, "sample": ref.sample, "shards": counts})
     return {
-        "name": cluster.name,
-        "provider": cluster.provider,
-        "location": cluster.location,
-        "nodes": cluster.nodes,
+        **cluster.model_dump(include={"name", "provider", "location", "nodes"}),
         "steps": [
             {
                 "name": step.name,

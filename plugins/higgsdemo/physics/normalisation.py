@@ -239,17 +239,10 @@ def added(parts: Iterable[Groups]) -> Groups:
 
 
 def _sum(histograms: Iterable[Histogram]) -> Histogram:
-    parts = list(histograms)
-    return _histogram(
-        sum((np.asarray(part.values()) for part in parts), np.zeros(BINS)),
-        sum((np.asarray(part.variances()) for part in parts), np.zeros(BINS)),
-    )
+    return sum(histograms, _histogram(np.zeros(BINS), np.zeros(BINS)))
 
 
-_NOTHING = np.zeros(BINS)
-
-
-def _histogram(values: NDArray[Any] = _NOTHING, variances: NDArray[Any] = _NOTHING) -> Histogram:
+def _histogram(values: NDArray[Any], variances: NDArray[Any]) -> Histogram:
     edges = np.linspace(LOW, HIGH, BINS + 1)  # exact, unlike those of a regular axis
     axis = hist.axis.Variable(edges, name="mass", label="Four-lepton mass [GeV]")
     return hist.Hist(axis, storage=hist.storage.Weight(), data=np.stack([values, variances], axis=-1))

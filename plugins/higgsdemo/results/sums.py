@@ -94,10 +94,7 @@ class Sum:
     """A running sum of results."""
 
     def __init__(self) -> None:
-        self.shards = 0
-        self._computed = 0
-        self._processed = 0
-        self._bytes = 0
+        self._numbers = Counter(shards=0, computed=0, processed=0, bytes=0, with_events=0)
         self._counts: dict[str, NDArray[np.int64]] = {}
         self._weights: dict[str, _Exact] = {}
         self._squares: dict[str, _Exact] = {}
@@ -105,7 +102,6 @@ class Sum:
         self._luminosity: dict[str, Fraction] = defaultdict(Fraction)
         self._stage_in = Fraction(0)
         self._compute = Fraction(0)
-        self._with_events = 0
         self._branches = Counter[str]()
 
     def add(self, document: Document) -> None:
@@ -116,14 +112,12 @@ class Sum:
         _add(self._weights, _exact(own.sums) if own else counts)
         _add(self._squares, _exact(own.squares) if own else counts)
         self._weight_processed += Fraction(own.processed if own else document.processed)
-        self.shards += 1
-        self._computed += not document.test_mode
-        self._processed += document.processed
-        self._bytes += document.bytes
+        self._numbers.update(shards=1, processed=document.processed, bytes=document.bytes)
+        self._numbers["computed"] += not document.test_mode
         self._stage_in += Fraction(document.seconds.stage_in)
         self._compute += Fraction(document.seconds.compute)
         if document.processed and isinstance(document, ResultDocument):
-            self._with_events += 1
+            self._numbers["with_events"] += 1
             self._branches.update(set(document.branches))
         if document.lumi is not None and not document.test_mode:
             self._luminosity[document.lumi.stream] += Fraction(document.lumi.value)
@@ -131,9 +125,7 @@ class Sum:
     def total(self) -> DatasetSum:
         """Return the sum of what has been added so far."""
         return DatasetSum(
-            shards=self.shards,
-            computed=self._computed,
-            processed=self._processed,
+            **self._numbers,
             counts={name: values.copy() for name, values in self._counts.items()},
             weights=WeightSum(
                 processed=float(self._weight_processed),
@@ -141,9 +133,7 @@ class Sum:
                 squares=_rounded(self._squares),
             ),
             luminosity={stream: float(value) for stream, value in sorted(self._luminosity.items())},
-            bytes=self._bytes,
             seconds={"stage_in": float(self._stage_in), "compute": float(self._compute)},
-            with_events=self._with_events,
             branches=dict(sorted(self._branches.items())),
         )
 

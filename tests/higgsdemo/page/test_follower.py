@@ -257,7 +257,7 @@ def test_the_last_shards_are_named_and_what_was_predicted_is_told(bucket: Bucket
     seen = looked(lambda: followers.look(run), lambda seen: bool(seen.stragglers))
     assert seen.stragglers == ({"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "00019"},)
     assert seen.error == "the run later has gone on with this folder: what it left is shown"
-    assert seen.account == (["", "predicted"], ["Shards", "20"], ["Pods", "10"])
+    assert seen.account == [["", "predicted"], ["Shards", "20"], ["Pods", "10"]]
     put(bucket, f"results/{HIGGS}/00019.json", document(HIGGS, 100))
     looked(lambda: followers.look(run), lambda seen: seen.read == 20 and not seen.stragglers)
 

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
 from higgsdemo.page.documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
-from higgsdemo.page.snapshot import Snapshot, account_of, of_merged
+from higgsdemo.page.snapshot import Snapshot, of_merged
 from higgsdemo.page.state import run_state
+from higgsdemo.prediction import account_rows
 from higgsdemo.publication.record import RUN_RECORD
 from higgsdemo.publication.summary import FAILURES
 from higgsdemo.storage.object_store import StoredObject
@@ -299,7 +300,7 @@ def test_whatever_json_an_object_of_the_folder_holds_is_shown_or_told(
     assert (said is None) is (len(documents.faults) == 1)
     assert all(fault.startswith("s3://bucket/run/some.json is not what") for fault in documents.faults)
     if kind in (RUN_SUMMARY, RUN_RECORD) and said:
-        account_of(said.predicted, None)
+        account_rows(said.predicted, None)
     seen = Snapshot(
         jobs={"kubecon-demo-1": said} if kind is PROGRESS and said else {}, error=in_words(documents.faults)
     )

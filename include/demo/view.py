@@ -111,7 +111,7 @@ class LiveView(View):
 
     def _render(self) -> RenderableType:
         if self._state is None:
-            return Text(f" {_clock(time.monotonic() - self._began)}", style="dim")
+            return Text(f" {clock(time.monotonic() - self._began)}", style="dim")
         return render(self._state, self._console.width >= WIDE)
 
 
@@ -129,7 +129,7 @@ class PlainView(View):
 
     def say(self, text: str) -> None:
         """Print a line with the time since the start."""
-        stamp = _clock(time.monotonic() - self._began)
+        stamp = clock(time.monotonic() - self._began)
         self._console.print(_plain(f"[{stamp}] {text}"), soft_wrap=True)
 
     def show(self, state: State) -> None:
@@ -245,5 +245,6 @@ def _mark(state: str | None) -> tuple[str, str]:
     return _MARKS.get(state, _WAITING)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Write seconds as minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -47,10 +47,6 @@ class Output:
             except (FileNotFoundError, ValueError):
                 return None
 
-    def set_marker(self, marker: dict[str, Any]) -> None:
-        """Write the marker, once the files it describes are complete."""
-        self.write(MARKER, json.dumps(marker).encode())
-
     def remove_marker(self) -> None:
         """Remove the marker before writing files that it does not describe."""
         store, key = locate(f"{self.url}/{MARKER}")

@@ -27,7 +27,7 @@ PUBLISHED = (
 )  # fmt: skip
 """Events in data per bin of `workload.histogram`, 2011 and 2012 together: 102 (CMS open data example)."""
 
-_CHANNEL_SHARES = {"4mu": 0.35, "4e": 0.18, "2e2mu": 0.47}
+CHANNEL_SHARES = {"4mu": 0.35, "4e": 0.18, "2e2mu": 0.47}
 _TRIES = 100
 """Toy events made at a time until one is selected with the wanted mass."""
 
@@ -48,7 +48,7 @@ def assign(datasets: Iterable[Dataset], seed: int) -> list[Assigned]:
     """
     rng = np.random.default_rng([seed, sum(PUBLISHED)])
     bins = np.repeat(np.arange(len(PUBLISHED)), PUBLISHED)
-    channels = rng.choice(CHANNELS, len(bins), p=[_CHANNEL_SHARES[channel] for channel in CHANNELS])
+    channels = rng.choice(CHANNELS, len(bins), p=[CHANNEL_SHARES[channel] for channel in CHANNELS])
     assigned = []
     for bin_, channel in zip(bins, channels, strict=True):
         files = [

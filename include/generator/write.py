@@ -4,6 +4,7 @@ A marker beside the files says which generator, seed and scale made them. Starti
 listing, and a changed generator replaces an older one's files.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from multiprocessing import get_context
 from generator import VERSION
 from generator.catalogue import Dataset, demo_datasets
 from generator.events import simulate
-from generator.output import Output
+from generator.output import MARKER, Output
 from generator.root_file import TITLE, root_file
 
 MIN_SCALE = 0.01
@@ -58,7 +59,7 @@ def write_demo(
         output.remove_marker()
     if missing:
         size = sum(_write_all(output, recipe, missing, workers))
-        output.set_marker(marker)
+        output.write(MARKER, json.dumps(marker).encode())  # now that the files it describes are complete
     return Outcome(len(files), len(missing), size)
 
 

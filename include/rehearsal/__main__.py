@@ -17,10 +17,10 @@ from demo.demo_data import bucket_name
 from demo.lifecycle import bring_up
 from demo.settings import REHEARSAL, REPOSITORY, Settings, StandIns, campaign_file
 from demo.supervision import Supervision
-from demo.view import View, view_for
+from demo.view import View, clock, view_for
 from higgsdemo.campaign import Campaign, apply_conf, load_campaign, parse_campaign
 from higgsdemo.campaign.load import CONFIG
-from rehearsal.components import Components, clock
+from rehearsal.components import Components
 
 CAMPAIGN = "higgs-full"
 STATE = REPOSITORY / ".run" / REHEARSAL
@@ -87,7 +87,7 @@ def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
             view.print(
                 components.table(),
                 f"\nServices up after {up - began:.0f} s; the campaign took {time.monotonic() - up:.0f} s, "
-                f"all of it {clock(began)} min.",
+                f"all of it {clock(time.monotonic() - began)} min.",
             )
         finally:
             supervision.stop()

@@ -6,7 +6,6 @@ over processes is what the machine really gives.
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -87,9 +86,3 @@ class Components:
             now[name] = now.get(name, 0.0) + getattr(memory, "pss", memory.rss)
             times = process.cpu_times()
             self._used[process.pid] = (name, times.user + times.system)
-
-
-def clock(began: float) -> str:
-    """Format the time since a moment of the monotonic clock as minutes and seconds."""
-    seconds = int(time.monotonic() - began)
-    return f"{seconds // 60}:{seconds % 60:02d}"

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.catalogue import Dataset
-from generator.pseudodata import assign
+from generator.pseudodata import CHANNEL_SHARES, assign
 from higgsdemo.catalogue import Catalogue, Sample
 from rehearsal.names import file_name
 from workload.histogram import EDGES
 from workload.result import Analysis, nothing
 
 YIELDS = {"zz": 80.08, "higgs": 9.73, "dy": 3.85, "ttbar": 0.07}
-CHANNEL_SHARES = {"4mu": 0.35, "4e": 0.18, "2e2mu": 0.47}
 EVENTS_A_DATA_FILE = 10_000
 SEED = 2012
 

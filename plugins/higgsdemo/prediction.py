@@ -78,10 +78,7 @@ def predict(
     if to_do is None:
         return Account()
     shards = [sum(numbers) for numbers in to_do]
-    apart, pods = WORKLOADS[run.workload].stages_in_apart, []
-    for cluster, numbers in zip(clusters, to_do, strict=True):
-        each = shards_per_pod(cluster, sum(numbers), apart)
-        pods.append(sum(ceil(number / each) for number in numbers))  # none is of two datasets
+    pods = [_pods(run, cluster, numbers) for cluster, numbers in zip(clusters, to_do, strict=True)]
     slots = [cluster.slots for cluster in clusters]
     known = Account(
         shards=sum(shards),
@@ -189,6 +186,12 @@ def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[list[in
         [round(planned_shards(ref) * left.get(ref.name, 0.0)) for ref in cluster.datasets]
         for cluster in clusters
     ]
+
+
+def _pods(run: Run, cluster: Cluster, shards: Sequence[int]) -> int:
+    """Return the pods of a cluster's Jobs: each is of one dataset, whose last pod may not be full."""
+    each = shards_per_pod(cluster, sum(shards), WORKLOADS[run.workload].stages_in_apart)
+    return sum(ceil(number / each) for number in shards)
 
 
 def _pod_seconds(run: Run, size: float) -> float:

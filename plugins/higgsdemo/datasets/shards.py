@@ -143,12 +143,8 @@ def dump(shard: Shard) -> bytes:
     return json.dumps(said).encode() + b"\n"
 
 
-def load(lines: Iterable[bytes]) -> Iterator[Shard]:
-    """Yield the shards of the lines of ``shards/<cluster>.jsonl``."""
-    return map(_of_line, lines)
-
-
-def _of_line(line: bytes) -> Shard:
+def parse_line(line: bytes) -> Shard:
+    """Return the shard of a line of ``shards/<cluster>.jsonl``."""
     said = {"size": None} | json.loads(line)
     if entries := said.get("entries"):
         said["entries"] = tuple(entries)
@@ -157,7 +153,7 @@ def _of_line(line: bytes) -> Shard:
 
 def cluster_shards(output: ObjectStore, cluster: str) -> Iterator[Shard]:
     """Yield the shards of a cluster from the run's folder, those of a dataset one after the other."""
-    return read_lines(output, shards_key(cluster), _of_line)
+    return read_lines(output, shards_key(cluster), parse_line)
 
 
 def done_shards(output: ObjectStore, dataset: str) -> dict[str, datetime | None]:

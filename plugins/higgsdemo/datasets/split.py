@@ -13,7 +13,7 @@ from pathlib import Path
 
 from higgsdemo.campaign import Cluster, DatasetRef
 from higgsdemo.datasets.listing import Listing
-from higgsdemo.datasets.shards import load
+from higgsdemo.datasets.shards import parse_line
 from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 
@@ -85,7 +85,7 @@ def _rows(listings: Sequence[Listing]) -> Iterator[tuple[str, bytes]]:
 def _sizes(listings: Sequence[Listing], mean: float) -> Iterator[float]:
     """Yield the bytes of each shard; one of unknown size counts as the mean of the others."""
     for _, line in _rows(listings):
-        size = next(load([line])).bytes
+        size = parse_line(line).bytes
         yield mean if size is None else size
 
 

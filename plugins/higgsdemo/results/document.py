@@ -156,14 +156,7 @@ def parse_result(
     dataset, shard = locate(key)
     if not shard:
         raise _refusal(key, "the key names no shard: it should be results/<dataset>/<shard>.json")
-    try:
-        document = (OwnDocument if histograms else ResultDocument).model_validate_json(raw)
-    except ValidationError as error:
-        raise _refusal(key, _reason(error)) from None
-    if isinstance(document, OwnDocument):
-        document = _with_histograms(key, document, histograms)
-    else:
-        _check_selected(key, document)
+    document = _own(key, raw, histograms) if histograms else _four_leptons(key, raw)
     if document.samplename != dataset or document.shard not in (None, shard):
         said = "/".join(filter(None, (document.samplename, document.shard)))
         raise _refusal(key, f"the document is of {said}")
@@ -180,17 +173,26 @@ def check_size(key: str, size: int) -> None:
         raise _refusal(key, f"the object has {size} bytes, a result document at most {MAX_BYTES}")
 
 
-def _check_selected(key: str, document: ResultDocument) -> None:
+def _four_leptons(key: str, raw: bytes) -> ResultDocument:
+    try:
+        document = ResultDocument.model_validate_json(raw)
+    except ValidationError as error:
+        raise _refusal(key, _reason(error)) from None
     for channel, counts in document.counts.items():
         if (selected := sum(counts)) > document.processed:
             raise _refusal(key, f"{selected} events selected in {channel}, of {document.processed} processed")
+    return document
 
 
-def _with_histograms(key: str, document: OwnDocument, histograms: Sequence[HistogramSpec]) -> OwnDocument:
-    """Return the document of an own analysis with exactly the described histograms.
+def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocument:
+    """Return the document of an own analysis, with exactly the described histograms.
 
     An event may enter a histogram more than once, as each pair of its muons does.
     """
+    try:
+        document = OwnDocument.model_validate_json(raw)
+    except ValidationError as error:
+        raise _refusal(key, _reason(error)) from None
     kept = {}
     for histogram in histograms:
         counts = document.histograms.get(histogram.name)

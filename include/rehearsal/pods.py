@@ -13,6 +13,7 @@ import tempfile
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,56 +32,32 @@ AT_ONCE = 8  # pods
 Pod = dict[str, Any]
 
 
-class SimulatedCluster:
-    """What the pods of one cluster read; each manifest once."""
-
-    def __init__(self, kubeconfig: Path, name: str, folder: Path) -> None:
-        self._core = CoreV1Api(new_client_from_config(str(kubeconfig), context=name))
-        self._folder = folder
-        self._lock = threading.Lock()
-
-    def manifest(self, namespace: str, config_map: str, file: str) -> Path:
-        """Return the manifest in a ConfigMap, as a file."""
-        path = self._folder / f"{config_map}-{file}"
-        with self._lock:
-            if not path.exists():
-                found = self._core.read_namespaced_config_map(config_map, namespace)
-                path.write_text(found.data[file], encoding="utf-8")
-        return path
-
-    def secret(self, namespace: str, name: str) -> dict[str, str]:
-        """Return the variables in a Secret."""
-        found = self._core.read_namespaced_secret(name, namespace)
-        return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
-
-
 class Pods:
-    """The pods of all clusters of a kubeconfig."""
+    """The pods of all clusters of a kubeconfig; what several of them read is asked for once."""
 
     def __init__(self, kubeconfig: Path, folder: Path, catalogue: str) -> None:
         self._kubeconfig, self._folder = kubeconfig, folder
         self._expected = Expected(load_catalogue(catalogue))
-        self._clusters: dict[str, SimulatedCluster] = {}
-        self._known: set[str] = set()
-        self._lock = threading.Lock()
+        self._core, self._manifest = cache(self._connect), cache(self._read_manifest)
+        self._reach_store = cache(self._set_variables)
 
-    def finish(self, cluster_name: str, pod: Pod) -> int:
+    def finish(self, cluster: str, pod: Pod) -> int:
         """Write the results of a pod's shards, and return the exit code of the pod contract."""
         try:
-            self._finish(cluster_name, pod)
+            self._finish(cluster, pod)
         except WorkloadError as error:
             print(f"{pod['metadata']['name']}: {error}", file=sys.stderr, flush=True)
             return error.exit_code
         return 0
 
-    def _finish(self, cluster_name: str, pod: Pod) -> None:
+    def _finish(self, cluster: str, pod: Pod) -> None:
         namespace, spec = pod["metadata"]["namespace"], pod["spec"]
         container, environment = _working(spec)
-        cluster = self._cluster(cluster_name)
-        self._reach_store(cluster, namespace, container)
+        for source in container.get("envFrom") or ():
+            self._reach_store(cluster, namespace, source["secretRef"]["name"])
         config_map = next(v["configMap"]["name"] for v in spec["volumes"] if v["name"] == "manifest")
         file = PurePosixPath(environment["SHARD_MANIFEST"]).name
-        manifest = cluster.manifest(namespace, config_map, file)
+        manifest = self._manifest(cluster, namespace, config_map, file)
         dataset = environment["DATASET"]
         for shard in read_shards(manifest, int(pod["metadata"]["annotations"][INDEX])):
             url = f"{environment['OUTPUT_URL']}/{shard.name}.json"
@@ -92,22 +69,21 @@ class Pods:
             )
             put(url, json.dumps(document | {"workload": "rehearsal", "simulated": True}).encode())
 
-    def _cluster(self, name: str) -> SimulatedCluster:
-        with self._lock:
-            if name not in self._clusters:
-                folder = self._folder / name
-                folder.mkdir()
-                self._clusters[name] = SimulatedCluster(self._kubeconfig, name, folder)
-            return self._clusters[name]
+    def _connect(self, cluster: str) -> CoreV1Api:
+        return CoreV1Api(new_client_from_config(str(self._kubeconfig), context=cluster))
 
-    def _reach_store(self, cluster: SimulatedCluster, namespace: str, container: Pod) -> None:
-        """Set the variables of the Secret, by which the store is reached; all pods have the same."""
-        for source in container.get("envFrom") or ():
-            name = source["secretRef"]["name"]
-            with self._lock:
-                if name not in self._known:
-                    os.environ.update(cluster.secret(namespace, name))
-                    self._known.add(name)
+    def _read_manifest(self, cluster: str, namespace: str, config_map: str, file: str) -> Path:
+        """Return the manifest in a ConfigMap as a file, which is this call's own."""
+        found = self._core(cluster).read_namespaced_config_map(config_map, namespace)
+        with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False) as copy:
+            copy.write(found.data[file])
+        return Path(copy.name)
+
+    def _set_variables(self, cluster: str, namespace: str, secret: str) -> None:
+        """Set the variables of a Secret, by which the store is reached; all pods have the same."""
+        found = self._core(cluster).read_namespaced_secret(secret, namespace)
+        values = {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
+        os.environ.update(values)
 
 
 def _working(spec: Pod) -> tuple[Pod, dict[str, str]]:

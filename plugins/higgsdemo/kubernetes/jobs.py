@@ -7,6 +7,7 @@ gives the same names and content: submitting again finds what exists.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import Shard
@@ -108,26 +109,14 @@ def _entry(shard: Shard) -> Manifest:
 
 def config_map(assignment: ClusterRun, dataset: DatasetRef, chunk: Chunk) -> Manifest:
     """Return the ConfigMap with the manifest of one chunk of ``dataset``."""
-    run, data = assignment.run, {MANIFEST_FILE: chunk.text}
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": _metadata(assignment, names.object_name(run, [dataset.name, data]), dataset.name),
-        "data": data,
-        "immutable": True,
-    }
+    data, name = {MANIFEST_FILE: chunk.text}, dataset.name
+    return _object(assignment, "v1/ConfigMap", [name, data], name, data=data, immutable=True)
 
 
 def secret(assignment: ClusterRun, environment: dict[str, str]) -> Manifest:
     """Return the Secret with which the pods reach the store; entries of one cluster have one each."""
-    name = names.object_name(assignment.run, ["storage", assignment.cluster.name])
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": _metadata(assignment, name),
-        "type": "Opaque",
-        "stringData": environment,
-    }
+    unique = ["storage", assignment.cluster.name]
+    return _object(assignment, "v1/Secret", unique, type="Opaque", stringData=environment)
 
 
 def service_account(assignment: ClusterRun) -> Manifest:
@@ -164,14 +153,7 @@ def network_policy(assignment: ClusterRun, egress: Sequence[str]) -> Manifest:
             {"to": [{"ipBlock": {"cidr": cidr}} for cidr in egress]},
         ],
     }
-    metadata = _metadata(assignment, names.object_name(assignment.run, ["network", spec]))
-    metadata["annotations"] = {names.SPEC_HASH: names.digest(spec)}
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": metadata,
-        "spec": spec,
-    }
+    return _object(assignment, "networking.k8s.io/v1/NetworkPolicy", ["network", spec], spec=spec)
 
 
 def job(
@@ -201,14 +183,13 @@ def job(
             "spec": pod_spec(assignment, dataset, manifest_name, secret_name, environment or {}),
         },
     }
-    metadata = _metadata(assignment, names.object_name(run, [cluster.name, dataset.name, spec]), dataset.name)
-    metadata["annotations"] = {
+    made = _object(assignment, "batch/v1/Job", [cluster.name, dataset.name, spec], dataset.name, spec=spec)
+    made["metadata"]["annotations"] |= {
         SHARDS: str(chunk.shards),
         SHARDS_PER_POD: str(chunk.shards_per_pod),
         "higgsdemo/dataset": dataset.name,
-        names.SPEC_HASH: names.digest(spec),
     }
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+    return made
 
 
 def prepull(assignment: ClusterRun) -> Manifest:
@@ -238,14 +219,23 @@ def prepull(assignment: ClusterRun) -> Manifest:
             },
         },
     }
-    metadata = _metadata(assignment, names.object_name(run, ["prepull", spec]))
-    metadata["annotations"] = {names.SPEC_HASH: names.digest(spec)}
-    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec}
+    return _object(assignment, "apps/v1/DaemonSet", ["prepull", spec], spec=spec)
 
 
-def _metadata(assignment: ClusterRun, name: str, dataset: str | None = None) -> Manifest:
-    return {
-        "name": name,
+def _object(
+    assignment: ClusterRun, kind: str, unique: list[Any], dataset: str | None = None, **content: Any
+) -> Manifest:
+    """Return an object of a run, which a digest of its spec, if it has one, tells from one that differs.
+
+    :param kind: with its API version, as ``batch/v1/Job``.
+    :param unique: tells it, by its name, from others of the run.
+    """
+    version, _, kind = kind.rpartition("/")
+    metadata: Manifest = {
+        "name": names.object_name(assignment.run, unique),
         "namespace": assignment.cluster.namespace,
         "labels": names.labels(assignment.run, dataset),
     }
+    if "spec" in content:
+        metadata["annotations"] = {names.SPEC_HASH: names.digest(content["spec"])}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **content}

@@ -18,16 +18,10 @@ _ZONES_OF_A_REGION = 3  # that GKE chooses without `zones`
 class Cluster(BaseModel):
     """A cluster and what it runs, ready to be created; small enough to travel through XCom.
 
-    :param nodes: number of nodes; on GKE in each zone.
-    :param cores: of a node; None where unknown.
-    :param price_per_node_hour: in any currency.
-    :param dpath: what backs a shard's stage-in directory.
-    :param parallelism: pods of a job that run at once; None for as many as fit.
-    :param input: the URL that the catalogue's prefixes are below.
+    Its fields are those of `ClusterEntry`, filled in; None stays where a value is unknown, or not limited.
+
     :param input_connection: Airflow connection that reads the datasets; empty for servers that need none.
     :param pod_endpoint: endpoint of the datasets' store as pods see it; None for the connection's.
-    :param pod_identity: the cloud identity of the pods; None where they get the connection's keys.
-    :param egress: address ranges (CIDR) that pods may reach; None for any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

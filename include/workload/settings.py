@@ -47,7 +47,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
     :raises Misconfigured: naming the variable at fault.
     """
-    input_dir = Path(required(environ, "INPUT_DIR"))
+    input_dir, skip = Path(required(environ, "INPUT_DIR")), environ.get("SKIP_EXISTING", "")
     if not input_dir.is_dir():
         raise Misconfigured(f"INPUT_DIR {input_dir} is not a directory")
     return Settings(
@@ -56,11 +56,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         input_dir=input_dir,
         output_url=_output_url(environ),
         dataset=required(environ, "DATASET"),
-        stream=_stream(environ),
+        stream=_choice("READ", environ.get("READ") or STAGE_IN, (STAGE_IN, STREAM)) == STREAM,
         test_mode=environ.get("DPATH") == TEST_MODE_DPATH,
-        skip_existing=_flag(environ, "SKIP_EXISTING"),
+        skip_existing=_choice("SKIP_EXISTING", skip.lower() or "false", ("true", "false")) == "true",
         download_limit=_download_limit(environ),
-        rules=_rules(environ),
+        rules=_choice("SELECTION", environ.get("SELECTION") or RULES[0], RULES),
         live_url=environ.get("LIVE_URL") or None,
         live_key=environ.get("LIVE_KEY") or "data",  # its name in 2019
     )
@@ -90,25 +90,10 @@ def _completion_index(environ: Mapping[str, str]) -> int:
     return int(value)
 
 
-def _stream(environ: Mapping[str, str]) -> bool:
-    value = environ.get("READ", "")
-    if value not in ("", STAGE_IN, STREAM):
-        raise Misconfigured(f"READ is {value!r}; allowed are {STAGE_IN} and {STREAM}")
-    return value == STREAM
-
-
-def _rules(environ: Mapping[str, str]) -> str:
-    value = environ.get("SELECTION") or RULES[0]
-    if value not in RULES:
-        raise Misconfigured(f"SELECTION is {value!r}; allowed are {' and '.join(RULES)}")
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise Misconfigured(f"{name} is {value!r}; allowed are {' and '.join(allowed)}")
     return value
-
-
-def _flag(environ: Mapping[str, str], name: str) -> bool:
-    value = environ.get(name, "").lower()
-    if value not in ("", "true", "false"):
-        raise Misconfigured(f"{name} is {value!r}; allowed are true and false")
-    return value == "true"
 
 
 def _download_limit(environ: Mapping[str, str]) -> float | None:

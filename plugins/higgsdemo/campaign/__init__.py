@@ -4,40 +4,22 @@ It is light on purpose: it is imported whenever the DAG files are parsed, so it 
 heavier.
 """
 
-from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.datasets import DatasetRef, parse_index, read_index
-from higgsdemo.campaign.load import (
-    config_files,
-    config_folder,
-    dag_id_problem,
-    load_campaign,
-    parse_campaign,
-    placed_at,
-)
-from higgsdemo.campaign.messages import CampaignError
-from higgsdemo.campaign.model import Campaign
-from higgsdemo.campaign.overlap import Placed, overlaps, placed_datasets
-from higgsdemo.campaign.override import RunOptions, apply_conf
-from higgsdemo.campaign.params import chosen_work, param_schemas
-
-__all__ = [
-    "Campaign",
-    "CampaignError",
-    "Cluster",
-    "DatasetRef",
-    "Placed",
-    "RunOptions",
-    "apply_conf",
-    "chosen_work",
-    "config_files",
-    "config_folder",
-    "dag_id_problem",
-    "load_campaign",
-    "overlaps",
-    "param_schemas",
-    "parse_campaign",
-    "parse_index",
-    "placed_at",
-    "placed_datasets",
-    "read_index",
-]
+from higgsdemo.campaign.cluster import Cluster as Cluster
+from higgsdemo.campaign.datasets import DatasetRef as DatasetRef
+from higgsdemo.campaign.datasets import parse_index as parse_index
+from higgsdemo.campaign.datasets import read_index as read_index
+from higgsdemo.campaign.load import config_files as config_files
+from higgsdemo.campaign.load import config_folder as config_folder
+from higgsdemo.campaign.load import dag_id_problem as dag_id_problem
+from higgsdemo.campaign.load import load_campaign as load_campaign
+from higgsdemo.campaign.load import parse_campaign as parse_campaign
+from higgsdemo.campaign.load import placed_at as placed_at
+from higgsdemo.campaign.messages import CampaignError as CampaignError
+from higgsdemo.campaign.model import Campaign as Campaign
+from higgsdemo.campaign.overlap import Placed as Placed
+from higgsdemo.campaign.overlap import overlaps as overlaps
+from higgsdemo.campaign.overlap import placed_datasets as placed_datasets
+from higgsdemo.campaign.override import RunOptions as RunOptions
+from higgsdemo.campaign.override import apply_conf as apply_conf
+from higgsdemo.campaign.params import chosen_work as chosen_work
+from higgsdemo.campaign.params import param_schemas as param_schemas

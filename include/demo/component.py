@@ -18,6 +18,7 @@ NEEDED = {
         "airflow.sdk.execution_time.task_runner",
         "airflow.providers.amazon.aws.hooks.base_aws",
         "greenback",
+        "hist.intervals",
         "jinja2.ext",
         "kubernetes.client",
         "kubernetes_asyncio.client",

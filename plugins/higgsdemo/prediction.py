@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.values import quantity
-from higgsdemo.datasets.expected import planned_shards
 from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
 from higgsdemo.kubernetes.workloads import WORKLOADS
 from higgsdemo.results.work import Work
@@ -180,10 +179,10 @@ def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[list[in
         return None
     total = Counter[str]()
     for dataset in refs:
-        total[dataset.name] += planned_shards(dataset)
+        total[dataset.name] += dataset.planned_shards
     left = {name: max(1 - done.get(name, 0) / n, 0.0) for name, n in total.items() if n}
     return [
-        [round(planned_shards(ref) * left.get(ref.name, 0.0)) for ref in cluster.datasets]
+        [round(ref.planned_shards * left.get(ref.name, 0.0)) for ref in cluster.datasets]
         for cluster in clusters
     ]
 

@@ -29,6 +29,14 @@ sys.exit(carry_out(command))
 """
 
 
+def test_a_command_is_ready_without_having_imported_what_takes_seconds() -> None:
+    code = "import sys, demo.__main__; sys.exit(str({'airflow', 'scipy'} & {*sys.modules}))"
+    paths = {"PYTHONPATH": os.pathsep.join(str(REPOSITORY / part) for part in ("plugins", "include"))}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=os.environ | paths, capture_output=True, text=True, check=False)
+    assert done.stderr == "set()\n"
+
+
 def test_down_and_status_say_that_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--state", str(tmp_path), "down"]) == 0
     assert main(["--state", str(tmp_path), "status"]) == 0

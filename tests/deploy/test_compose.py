@@ -10,7 +10,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from higgsdemo.campaign import Campaign, load_campaign
 from higgsdemo.kubernetes.pods import USER
 from higgsdemo.kubernetes.workloads import OUR_IMAGE
 from redis_server import redis_command
+from waiting import eventually
 
 Service = dict[str, Any]
 ONE_SHOT = {"airflow-init", "data", "owners", "s3-user", "workload-image"}
@@ -63,11 +63,7 @@ def config(repository: Path, environment: dict[str, str]) -> "subprocess.Complet
     return subprocess.run(
         [
             str(Path(sys.executable).parent / "docker-compose"),
-            "--env-file",
-            os.devnull,
-            "config",
-            "--format",
-            "json",
+            *("--env-file", os.devnull, "config", "--format", "json"),
         ],
         cwd=repository,
         env={"PATH": os.environ["PATH"], **environment},
@@ -240,10 +236,7 @@ def test_redis_starts_as_it_is_told_to_and_asks_for_the_password(services: dict[
     )
     try:
         with Redis(port=port, password="of-the-test") as client:
-            deadline = time.monotonic() + 20
-            while not answers(client):
-                assert time.monotonic() < deadline, "Redis does not answer"
-                time.sleep(0.05)
+            eventually(lambda: answers(client), "Redis answers")
             assert client.config_get("save", "maxmemory") == {"save": "", "maxmemory": str(256 << 20)}
         with Redis(port=port) as stranger, pytest.raises(RedisError, match=r"(?i)authenticat"):
             stranger.ping()

@@ -13,27 +13,9 @@ import pytest
 import yaml
 
 KEYS = {
-    *(
-        "airflowVersion",
-        "allowPodLaunching",
-        "apiSecretKeySecretName",
-        "apiServer",
-        "createUserJob",
-        "dagProcessor",
-        "dags",
-        "data",
-    ),
-    *(
-        "env",
-        "executor",
-        "extraEnvFrom",
-        "fernetKeySecretName",
-        "images",
-        "jwtSecretName",
-        "logs",
-        "postgresql",
-    ),
-    *("redis", "scheduler", "securityContexts", "statsd", "triggerer"),
+    *("airflowVersion", "allowPodLaunching", "apiSecretKeySecretName", "apiServer", "createUserJob"),
+    *("dagProcessor", "dags", "data", "env", "executor", "extraEnvFrom", "fernetKeySecretName", "images"),
+    *("jwtSecretName", "logs", "postgresql", "redis", "scheduler", "securityContexts", "statsd", "triggerer"),
 }
 OF_COMPONENT = {"enabled", "replicas", "resources", "serviceAccount"}
 COMPONENTS = ("apiServer", "scheduler", "triggerer", "dagProcessor")

@@ -67,6 +67,11 @@ class DatasetRef(BaseModel):
         """The URL that the keys of its files are relative to, with a slash at the end."""
         return f"{posixpath.dirname(self.url[:-1])}/" if self.is_file else self.url
 
+    @property
+    def planned_shards(self) -> int:
+        """The shards that it should have, since a run may take the first of its files alone; 0 if unknown."""
+        return min((number for number in (self.max_shards, self.files) if number is not None), default=0)
+
 
 def resolve_dataset(
     reference: str | DatasetEntry,

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Self
 
-from higgsdemo.campaign import DatasetRef
 from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import locate, shards_key
 from higgsdemo.storage.documents import read_lines
@@ -77,7 +76,7 @@ class ExpectedShards:
         for assignment in assignments:
             unlisted = assignment.cluster.name not in self.clusters
             for ref in assignment.cluster.datasets:
-                counts[ref.name] += planned_shards(ref) if unlisted else 0
+                counts[ref.name] += ref.planned_shards if unlisted else 0
         return dict(counts)
 
 
@@ -86,12 +85,3 @@ def _place(line: bytes) -> tuple[str, str, tuple[int, int] | None]:
     shard = json.loads(line)
     place, entries = (str(shard["dataset"]), str(shard["name"])), shard.get("entries")
     return *place, (int(entries[0]), int(entries[1])) if entries else None
-
-
-def planned_shards(dataset: DatasetRef) -> int:
-    """Return the shards that a dataset should have: a run may take the first of its files alone.
-
-    :returns: 0 where unknown.
-    """
-    known = [number for number in (dataset.max_shards, dataset.files) if number is not None]
-    return min(known, default=0)

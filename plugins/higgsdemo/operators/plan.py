@@ -71,7 +71,6 @@ class PlanOperator(BaseOperator):
 
     def _plan(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
-        from higgsdemo.datasets.expected import planned_shards
         from higgsdemo.datasets.overlap import refuse_overlaps
         from higgsdemo.datasets.simulated import refuse_simulated
         from higgsdemo.prediction import account_table, predict
@@ -119,7 +118,7 @@ class PlanOperator(BaseOperator):
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
                 self._keep(run, campaign, dag_run.run_id, output, predicted, names, conf)
         for cluster in clusters:
-            shards = sum(map(planned_shards, cluster.datasets))
+            shards = sum(ref.planned_shards for ref in cluster.datasets)
             said = f", {shards} shards" if shards else ""
             self.log.info(
                 "%s: %d datasets%s on %s", cluster.name, len(cluster.datasets), said, cluster.provider

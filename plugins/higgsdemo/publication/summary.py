@@ -8,10 +8,9 @@ import math
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from hist.intervals import poisson_interval
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeAdapter
 
 from higgsdemo.catalogue import Catalogue
@@ -20,10 +19,12 @@ from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Spectrum, Yield, Yields
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.prediction import Account
-from higgsdemo.results.merge import Merge, Names
 from higgsdemo.results.sums import DatasetSum
 from higgsdemo.run_folder import locate
 from higgsdemo.wording import printable
+
+if TYPE_CHECKING:  # it imports Airflow, which takes seconds, and who reads a summary needs none
+    from higgsdemo.results.merge import Merge, Names
 
 FAILURES_LISTED = 1000
 """Failed shards, and corrupt objects, that a summary lists with their reasons."""
@@ -160,10 +161,10 @@ def summarise(
     campaign: str,
     run: str,
     catalogue: Catalogue,
-    merge: Merge,
+    merge: "Merge",
     spectrum: Spectrum | OwnSpectra,
-    expected: Mapping[str, Names],
-    left_out: Names = MappingProxyType({}),
+    expected: Mapping[str, "Names"],
+    left_out: "Names" = MappingProxyType({}),
     failures: Iterable[FailedShard | Mapping[str, Any]] = (),
     discovery: Discovery | None = None,
     started: AwareDatetime | None = None,
@@ -235,12 +236,14 @@ def summarise(
 
 
 def _intervals(counted: Yield) -> DataIntervals:
+    from hist.intervals import poisson_interval  # of scipy, which takes a second; who reads needs none
+
     low, high = poisson_interval(np.array([counted.total, counted.window]))
     return DataIntervals(total=(low[0], high[0]), window=(low[1], high[1]))
 
 
 def _failures(
-    merge: Merge, expected: Mapping[str, Names], failures: Iterable[FailedShard | Mapping[str, Any]]
+    merge: "Merge", expected: Mapping[str, "Names"], failures: Iterable[FailedShard | Mapping[str, Any]]
 ) -> list[FailedShard]:
     """Return the failures of shards without a result, each once, by cluster, dataset and shard."""
     homes = {
@@ -262,7 +265,7 @@ def _failures(
     return sorted(found.values(), key=lambda failure: (failure.cluster, failure.dataset, failure.shard))
 
 
-def _count(expected: Names, merge: Merge, lost: set[tuple[str, str]]) -> ShardCounts:
+def _count(expected: "Names", merge: "Merge", lost: set[tuple[str, str]]) -> ShardCounts:
     remaining = [(dataset, shard) for dataset, shards in merge.missing(expected).items() for shard in shards]
     failed = sum(shard in lost for shard in remaining)
     total = sum(len(set(shards)) for shards in expected.values())

@@ -17,6 +17,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 from airflow_variables import Variables
 
+pytest_plugins = (
+    *("clouds.fixtures", "clustered_file", "faulty_store", "gcs_server", "portal_server", "redis_server"),
+    *("s3_server", "stores", "web_server", "workload_files", "xrootd_stand_in"),
+)
+"""Fixtures for every test; here, a server of the session is one for all files of a process."""
+
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOWS = (
     # The last one kills the Airflow of all of them.

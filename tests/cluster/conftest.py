@@ -20,9 +20,6 @@ from cluster.space import Space, soon
 from kube_client import Kube
 from kubectl_command import Kubectl, kubectl_for
 from localkube_server import Server
-from s3_server import bucket, s3_endpoint
-
-__all__ = ["bucket", "s3_endpoint"]
 
 KUBECONFIG, IMAGE = "HIGGS_TEST_KUBECONFIG", "HIGGS_TEST_IMAGE"
 MISUSED = int(pytest.ExitCode.USAGE_ERROR)

@@ -14,9 +14,7 @@ from demo.images import workload_images
 from higgsdemo.campaign import load_campaign
 from higgsdemo.results.document import parse_result
 from pod_process import Ended
-from s3_server import Bucket, bucket, s3_endpoint
-
-__all__ = ["bucket", "s3_endpoint"]
+from s3_server import Bucket
 
 
 @pytest.fixture

@@ -6,35 +6,27 @@ from urllib.parse import quote
 import pytest
 
 from pod_process import Pod, shard
-from redis_server import PASSWORD, RedisServer, redis_server
+from redis_server import PASSWORD, RedisServer
 from workload.live import KEPT_SECONDS
-
-__all__ = ["redis_server"]
 
 
 def of(server: RedisServer, password: str = PASSWORD) -> dict[str, str]:
     return {"LIVE_URL": f"redis://:{quote(password, safe='')}@127.0.0.1:{server.port}/0"}
 
 
-def test_each_result_is_in_the_hash_as_it_is_in_the_bucket(
-    pod: Pod, shard_file: Path, redis_server: RedisServer
+@pytest.mark.parametrize(
+    ("given", "key"), [({"LIVE_KEY": "demo-local/run-1"}, "demo-local/run-1"), ({}, "data")]
+)
+def test_each_result_is_in_the_hash_of_its_run_or_in_that_of_2019_as_it_is_in_the_bucket(
+    pod: Pod, shard_file: Path, redis_server: RedisServer, given: dict[str, str], key: str
 ) -> None:
-    pod.environ |= of(redis_server) | {"LIVE_KEY": "demo-local/run-1"}
+    pod.environ |= of(redis_server) | given
     entries = [shard(shard_file), shard(shard_file, name="again")]
     pod.give(*entries)
     assert pod.run().code == 0
-    copies = redis_server.client.hgetall("demo-local/run-1")
+    copies = redis_server.client.hgetall(key)
     assert copies == {entries[0]["url"]: (pod.output / "again.json").read_text()}
-    assert 0 < redis_server.client.ttl("demo-local/run-1") <= KEPT_SECONDS
-
-
-def test_without_a_name_the_hash_is_that_of_2019(
-    pod: Pod, shard_file: Path, redis_server: RedisServer
-) -> None:
-    pod.environ |= of(redis_server)
-    pod.give(shard(shard_file))
-    assert pod.run().code == 0
-    assert redis_server.client.hkeys("data") == [shard_file.as_uri()]
+    assert 0 < redis_server.client.ttl(key) <= KEPT_SECONDS
 
 
 @pytest.mark.parametrize("what", ["gone", "another password", "no URL"])

@@ -7,7 +7,8 @@ import pytest
 from workload.errors import BadInput, Misconfigured
 from workload.manifest import Shard, read_shards
 
-GOOD: dict[str, Any] = {"name": "a_000", "url": "s3://bucket/a.root", "size": 12}
+URL, LUMI = "s3://bucket/a.root", {"stream": "mu_stream_2012", "value": 3.5}
+GOOD: dict[str, Any] = {"name": "a_000", "url": URL, "size": 12}
 
 
 def manifest(directory: Path, *lines: object) -> Path:
@@ -16,25 +17,18 @@ def manifest(directory: Path, *lines: object) -> Path:
     return path
 
 
-def test_an_index_gets_the_shards_of_its_own_line(tmp_path: Path) -> None:
-    lumi = {"stream": "mu_stream_2012", "value": 3.5}
-    path = manifest(
-        tmp_path, "the other pods' lines are not read", {"shards": [GOOD, {**GOOD, "lumi": lumi}]}
-    )
-    assert read_shards(path, 1) == [
-        Shard("a_000", "s3://bucket/a.root", 12, None),
-        Shard("a_000", "s3://bucket/a.root", 12, lumi),
-    ]
-
-
-def test_a_shard_may_be_a_range_of_entries_of_one_version(tmp_path: Path) -> None:
-    path = manifest(tmp_path, {"shards": [{**GOOD, "etag": '"a-1"', "entries": [0, 7]}]})
-    assert read_shards(path, 0) == [Shard("a_000", "s3://bucket/a.root", 12, None, '"a-1"', (0, 7))]
-
-
-def test_a_size_may_be_unknown(tmp_path: Path) -> None:
-    path = manifest(tmp_path, {"shards": [{"name": "a_000", "url": "s3://bucket/a.root"}]})
-    assert read_shards(path, 0) == [Shard("a_000", "s3://bucket/a.root", None, None)]
+@pytest.mark.parametrize(
+    ("entry", "shard"),
+    [
+        ({**GOOD, "lumi": LUMI}, Shard("a_000", URL, 12, LUMI)),
+        ({**GOOD, "etag": '"a-1"', "entries": [0, 7]}, Shard("a_000", URL, 12, None, '"a-1"', (0, 7))),
+        ({"name": "a_000", "url": URL}, Shard("a_000", URL, None, None)),
+    ],
+    ids=["data", "a range of entries of one version", "of unknown size"],
+)
+def test_an_index_gets_the_shards_of_its_own_line(tmp_path: Path, entry: object, shard: Shard) -> None:
+    path = manifest(tmp_path, "the other pods' lines are not read", {"shards": [GOOD, entry]})
+    assert read_shards(path, 1) == [Shard("a_000", URL, 12, None), shard]
 
 
 @pytest.mark.parametrize(
@@ -44,13 +38,11 @@ def test_a_size_may_be_unknown(tmp_path: Path) -> None:
         ("[]", 'expected {"shards": [...]} with at least one shard'),
         ({"shards": []}, 'expected {"shards": [...]} with at least one shard'),
         ({"shards": ["a.root"]}, "shard 0: expected an object, found 'a.root'"),
-        (
-            {"shards": [GOOD, {**GOOD, "name": "../../etc/passwd"}]},
-            "shard 1: name '../../etc/passwd' is not a",
+        ({"shards": [GOOD, {**GOOD, "name": "/etc/x"}]}, "shard 1: name '/etc/x' is not a plain file name"),
+        *(
+            ({"shards": [{**GOOD, "name": name}]}, f"shard 0: name {name!r} is not a plain file name")
+            for name in ("", ".hidden", "../x", "a/b", "_a", "k" * 229, None)
         ),
-        ({"shards": [{**GOOD, "name": ""}]}, "shard 0: name '' is not a plain file name"),
-        ({"shards": [{**GOOD, "name": ".hidden"}]}, "shard 0: name '.hidden' is not a plain file name"),
-        ({"shards": [{"url": "s3://b/k", "size": 1}]}, "shard 0: name None is not a plain file name"),
         ({"shards": [{**GOOD, "url": "bucket/a.root"}]}, "shard 0 (a_000): url 'bucket/a.root' is not a URL"),
         ({"shards": [{**GOOD, "size": "12"}]}, "shard 0 (a_000): size '12' is not a number of bytes"),
         ({"shards": [{**GOOD, "size": -1}]}, "shard 0 (a_000): size -1 is not a number of bytes"),

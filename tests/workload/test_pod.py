@@ -100,14 +100,6 @@ def test_an_index_may_have_many_shards_and_a_name_the_length_of_a_files(pod: Pod
     assert {pod.result(name)["processed"] for name in names} == {500}
 
 
-def test_each_index_takes_its_own_line(pod: Pod, shard_file: Path) -> None:
-    lines = [json.dumps({"shards": [shard(shard_file, f"line_{i}")]}) for i in range(3)]
-    Path(pod.environ["SHARD_MANIFEST"]).write_text("\n".join(lines))
-    pod.environ["JOB_COMPLETION_INDEX"] = "1"
-    assert pod.run().code == 0
-    assert pod.results() == ["line_1.json"]
-
-
 def test_a_repeat_overwrites_its_own_result_and_a_download_limit_changes_nothing_but_the_time(
     pod: Pod, shard_file: Path
 ) -> None:
@@ -121,14 +113,15 @@ def test_a_repeat_overwrites_its_own_result_and_a_download_limit_changes_nothing
     assert timeless(pod.result("higgs_000")) == timeless(first)
 
 
-def test_existing_results_can_be_kept(pod: Pod, shard_file: Path) -> None:
+def test_of_an_index_only_what_has_no_result_yet_is_computed_where_told_so(
+    pod: Pod, shard_file: Path
+) -> None:
     pod.output.mkdir()
     (pod.output / "done.json").write_text("{}")
     pod.give(shard(shard_file, "done"), shard(shard_file, "new"))
     pod.environ["SKIP_EXISTING"] = "true"
     assert pod.run().code == 0
-    assert pod.result("done") == {}
-    assert pod.result("new")["processed"] == 500
+    assert (pod.result("done"), pod.result("new")["processed"]) == ({}, 500)
 
 
 def test_dev_null_downloads_and_computes_nothing(pod: Pod, shard_file: Path, broken_file: Path) -> None:
@@ -181,9 +174,6 @@ def test_a_termination_message_that_is_too_long_is_cut_fairly(pod: Pod) -> None:
         ({"url": "file:///nowhere/higgs.root"}, "file:///nowhere/higgs.root: no such object"),
         ({"size": 10}, "has changed since it was listed (10 bytes then, "),
         ({"size": "10"}, "size '10' is not a number of bytes"),
-        ({"name": "a/b"}, "name 'a/b' is not a plain file name"),
-        ({"name": "_a"}, "name '_a' is not a plain file name"),
-        ({"name": "k" * 229}, "is not a plain file name"),
     ],
 )
 def test_an_entry_that_does_not_match_an_object_is_bad_input(
@@ -196,12 +186,10 @@ def test_an_entry_that_does_not_match_an_object_is_bad_input(
     assert pod.results() == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("DATASET", ""), ("INPUT_DIR", "/nowhere"), ("OUTPUT_URL", "x")])
-def test_an_environment_that_breaks_the_contract_is_named(pod: Pod, name: str, value: str) -> None:
-    pod.environ[name] = value
+def test_an_environment_that_breaks_the_contract_is_named(pod: Pod) -> None:
+    pod.environ["INPUT_DIR"] = "/nowhere"
     ended = pod.run()
-    assert ended.code == MISCONFIGURED
-    assert name in ended.reason
+    assert (ended.code, ended.reason) == (MISCONFIGURED, "INPUT_DIR /nowhere is not a directory")
     assert ended.termination_message == ended.reason
 
 
@@ -213,17 +201,14 @@ def test_a_results_directory_that_cannot_be_written_is_tried_again(pod: Pod, sha
     assert ended.reason.startswith(f"cannot write {pod.output.as_uri()}/higgs_000.json: ")
 
 
-def test_reads_from_and_writes_to_s3(pod: Pod, bucket: Bucket, shard_file: Path) -> None:
+def test_reads_from_and_writes_to_s3_and_keeps_what_is_there_where_told_so(
+    pod: Pod, bucket: Bucket, shard_file: Path
+) -> None:
     in_bucket(pod, bucket, shard_file)
     assert pod.run().code == 0
-    assert bucket.keys() == ["input/higgs_000.root", "results/Simulated_Test/higgs_000.json"]
-    body = bucket.read(bucket.keys()[1])
-    assert json.loads(body)["processed"] == 500
-
-
-def test_s3_results_can_be_kept(pod: Pod, bucket: Bucket, shard_file: Path) -> None:
-    in_bucket(pod, bucket, shard_file)
     key = "results/Simulated_Test/higgs_000.json"
+    assert bucket.keys() == ["input/higgs_000.root", key]
+    assert json.loads(bucket.read(key))["processed"] == 500
     bucket.write(key, b"kept")
     pod.environ["SKIP_EXISTING"] = "true"
     assert pod.run().code == 0
@@ -250,15 +235,13 @@ def test_a_bucket_for_results_that_is_not_there_is_tried_again_and_no_secret_pri
 
 
 def test_keys_may_hold_any_character(pod: Pod, bucket: Bucket, shard_file: Path) -> None:
-    keys = ["a b/c+d=e,f.root", "per%20cent%.root", "hash#and?.root", "ümläut.root"]
+    keys = ["a b/c+d=e,f.root", "per%20cent%.root", "hash#and?.root", "x/ümläut.root"]
     for key in keys:
         bucket.write(key, shard_file.read_bytes())
-    pod.give(
-        *(shard(shard_file, f"s_{n}") | {"url": f"s3://{bucket.name}/{key}"} for n, key in enumerate(keys))
-    )
+    pod.give(*(shard(shard_file, key[0]) | {"url": f"s3://{bucket.name}/{key}"} for key in keys))
     pod.environ |= bucket.environ
     assert pod.run().code == 0
-    assert [pod.result(f"s_{n}")["processed"] for n in range(len(keys))] == [500] * 4
+    assert [pod.result(key[0])["processed"] for key in keys] == [500] * 4
 
 
 def test_a_server_that_is_overloaded_for_a_moment_costs_nothing(pod: Pod, faulty_store: FaultyStore) -> None:

@@ -10,11 +10,6 @@ from workload.prefetch import one_ahead
 PATIENCE = 30.0
 
 
-def test_the_items_come_in_their_order() -> None:
-    assert list(one_ahead(iter(range(5)))) == [0, 1, 2, 3, 4]
-    assert list(one_ahead(iter(()))) == []
-
-
 def test_the_next_is_made_while_the_present_is_used_and_no_other() -> None:
     made: list[int] = []
     progress = threading.Condition()
@@ -30,18 +25,6 @@ def test_the_next_is_made_while_the_present_is_used_and_no_other() -> None:
         ahead = list(range(min(number + 2, 4)))
         with progress:
             assert progress.wait_for(lambda expected=ahead: made == expected, PATIENCE)
-
-
-def test_the_first_is_made_before_anybody_asks() -> None:
-    began = threading.Event()
-
-    def items() -> Iterator[int]:
-        began.set()
-        yield 1
-
-    handed_out = one_ahead(items())
-    assert began.wait(PATIENCE)
-    assert list(handed_out) == [1]
 
 
 def test_what_fails_is_raised_after_the_items_before_it() -> None:

@@ -11,9 +11,7 @@ from workload.manifest import Shard
 from workload.remote import open_remote
 from workload.stage_in import stage_in
 from workload.throttle import Throttle
-from xrootd_stand_in import XrootdStandIn, xrootd
-
-__all__ = ["xrootd"]
+from xrootd_stand_in import XrootdStandIn
 
 CONTENT = bytes(range(256)) * 20
 

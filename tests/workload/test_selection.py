@@ -65,62 +65,45 @@ def test_candidates_name_the_event_they_come_from() -> None:
     assert candidates["4mu"].event.tolist() == [1, 3]
 
 
-GOOD_LEPTON_CUTS = [
-    ("mu", "pt", 5.0, above(5.0)),
-    ("e", "pt", 7.0, above(7.0)),
-    ("mu", "eta", 2.4, below(2.4)),
-    ("mu", "eta", -2.4, above(-2.4)),
-    ("e", "eta", 2.5, below(2.5)),
-    ("e", "eta", -2.5, above(-2.5)),
-    *((flavour, "iso", 0.4, below(0.4)) for flavour in ("mu", "e")),
-    *((flavour, "iso", below(0.0), 0.0) for flavour in ("mu", "e")),
-    *((flavour, "iso", -999.0, 0.0) for flavour in ("mu", "e")),
+FAR = dict(dxy=-999.0, dz=-999.0, dxyErr=-999.0, dzErr=-999.0)
+GOOD_LEPTON_CUTS: list[tuple[str, dict[str, float], dict[str, float]]] = [
+    ("mu", dict(pt=5.0), dict(pt=above(5.0))),
+    ("e", dict(pt=7.0), dict(pt=above(7.0))),
+    *(
+        (flavour, dict(eta=sign * eta), dict(eta=sign * below(eta)))
+        for flavour, eta in (("mu", 2.4), ("e", 2.5))
+        for sign in (1, -1)
+    ),
+    *(
+        (flavour, dict(iso=fails), dict(iso=passes))
+        for flavour in ("mu", "e")
+        for fails, passes in ((0.4, below(0.4)), (below(0.0), 0.0), (-999.0, 0.0))
+    ),
+    *(("mu", dict(dxy=sign * 0.5), dict(dxy=sign * below(0.5))) for sign in (1, -1)),
+    *(("mu", dict(dz=sign * 1.0), dict(dz=sign * below(1.0))) for sign in (1, -1)),
+    ("mu", FAR, dict()),  # without a track
+    ("mu", dict(dxyErr=0.0, dzErr=0.0), dict(dxyErr=1e-9, dzErr=0.0)),
+    # The significance of the impact parameter is its length over its error: 0.2 / 0.05.
+    (
+        "mu",
+        dict(dxy=0.12, dz=0.16, dxyErr=0.03, dzErr=0.04),
+        dict(dxy=0.12, dz=0.1599, dxyErr=0.03, dzErr=0.04),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("flavour", "field", "fails", "passes"), GOOD_LEPTON_CUTS)
+@pytest.mark.parametrize(("flavour", "fails", "passes"), GOOD_LEPTON_CUTS)
 def test_a_lepton_just_beyond_a_cut_does_not_count_and_one_just_within_does(
-    flavour: str, field: str, fails: float, passes: float
+    flavour: str, fails: dict[str, float], passes: dict[str, float]
 ) -> None:
-    def found(value: float) -> list[str]:
+    def found(change: dict[str, float]) -> list[str]:
         *rest, last = on_z() + off_z()
-        last = last._replace(**{field: value})
         partner = rest.pop()._replace(pt=60.0)  # keeps the second pair's mass above its cut
-        four = [*rest, partner, last]
+        four = [*rest, partner, last._replace(**dict(dxyErr=1.0, dzErr=1.0) | change)]
         return channels(four, []) if flavour == "mu" else channels([], four)
 
     assert found(fails) == []
     assert found(passes) == ["4mu" if flavour == "mu" else "4e"]
-
-
-@pytest.mark.parametrize(
-    ("fails", "passes"),
-    [
-        (dict(dxy=0.5), dict(dxy=below(0.5))),
-        (dict(dxy=-0.5), dict(dxy=above(-0.5))),
-        (dict(dz=1.0), dict(dz=below(1.0))),
-        (dict(dz=-1.0), dict(dz=above(-1.0))),
-        (dict(dxy=-999.0, dz=-999.0, dxyErr=-999.0, dzErr=-999.0), dict()),
-        (dict(dxyErr=0.0, dzErr=0.0), dict(dxyErr=1e-9, dzErr=0.0)),
-    ],
-)
-def test_leptons_far_from_the_vertex_or_without_a_track_do_not_count(
-    fails: dict[str, float], passes: dict[str, float]
-) -> None:
-    def found(change: dict[str, float]) -> list[str]:
-        first, *rest = on_z() + off_z()
-        wide = first._replace(dxyErr=1.0, dzErr=1.0)
-        return channels([wide._replace(**change), *rest], [])
-
-    assert found(fails) == []
-    assert found(passes) == ["4mu"]
-
-
-def test_the_significance_of_the_impact_parameter_is_its_length_over_its_error() -> None:
-    first, *rest = on_z() + off_z()
-    at_four = first._replace(dxy=0.12, dz=0.16, dxyErr=0.03, dzErr=0.04)
-    assert channels([at_four, *rest], []) == []
-    assert channels([at_four._replace(dz=0.1599), *rest], []) == ["4mu"]
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field != "charge"])
@@ -130,11 +113,13 @@ def test_leptons_with_values_that_are_no_numbers_never_count(field: str, value: 
     assert channels([first._replace(**{field: value}), *rest], []) == []
 
 
-@pytest.mark.parametrize("field", ["pt", "phi", "dxyErr"])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_leptons_with_values_that_are_no_numbers_displace_none_that_has(field: str, value: float) -> None:
-    broken = Lepton(90.0, 0.0, 1.0, +1)._replace(**{field: value})
-    assert channels([broken, *on_z(), *off_z()], []) == ["4mu"]
+@pytest.mark.parametrize(
+    "change",
+    [dict(iso=0.5), *({field: v} for field in ("pt", "phi", "dxyErr") for v in (np.nan, np.inf))],
+    ids=str,
+)
+def test_a_lepton_that_is_not_good_displaces_none_that_is(change: dict[str, float]) -> None:
+    assert channels([Lepton(90.0, 0.0, 1.0, +1)._replace(**change), *on_z(), *off_z()], []) == ["4mu"]
 
 
 def test_values_too_large_to_square_select_nothing_and_do_not_fail() -> None:
@@ -167,11 +152,6 @@ def test_the_four_leptons_of_highest_pt_are_taken_wherever_they_stand() -> None:
     assert channels([*four, Lepton(50.0, 0.0, 1.0, +1)], []) == []
 
 
-def test_a_lepton_that_is_not_good_displaces_none_that_is() -> None:
-    four = on_z() + off_z()
-    assert channels([Lepton(90.0, 0.0, 1.0, +1, iso=0.5), *four], []) == ["4mu"]
-
-
 def test_2e2mu_takes_the_two_leading_leptons_of_each_flavour() -> None:
     soft = [Lepton(9.0, 1.0, 1.0, +1), Lepton(9.0, -1.0, 2.0, -1)]
     assert selected(on_z() + soft, off_z() + soft)["2e2mu"] == pytest.approx(121.2, abs=1e-2)
@@ -192,43 +172,32 @@ def test_the_pair_nearest_the_z_mass_is_za_also_when_the_other_is_heavier() -> N
     assert channels([nearer[0]._replace(pt=9.9), nearer[1]._replace(pt=161.6)], heavy) == []
 
 
-@pytest.mark.parametrize(
-    ("pts", "passes"), [((20.0, 100.0), True), ((10.0, 200.0), False), ((above(10.0), 200.0), True)]
-)
-def test_the_softer_lepton_of_za_is_above_10_gev(pts: tuple[float, float], passes: bool) -> None:
-    za = [Lepton(pts[0], 0.0, 0.0, +1), Lepton(pts[1], 0.0, np.pi, -1)]
-    assert (channels(za, off_z()) == ["2e2mu"]) == passes
+def back_to_back(first: float, second: float, eta: float = 0.0) -> list[Lepton]:
+    """Two leptons of these pT: of 20 and 20 at eta 1.45 the mass is 20 x 2 cosh(1.45) = 90 GeV."""
+    return [Lepton(first, eta, 0.0, +1), Lepton(second, -eta, np.pi, -1)]
 
 
-@pytest.mark.parametrize(("pt", "passes"), [(20.0, False), (above(20.0), True)])
-def test_the_harder_lepton_of_za_is_above_20_gev(pt: float, passes: bool) -> None:
-    za = [Lepton(pt, 1.45, 0.0, +1), Lepton(20.0, -1.45, np.pi, -1)]  # 20 x 2 cosh(1.45) = 90 GeV
-    assert (channels(za, off_z()) == ["2e2mu"]) == passes
+MASSES = {
+    **{(39.99, 35.0): False, (40.01, 35.0): True, (119.99, 121.0): False, (119.99, 10.0): False},
+    **{(119.99, 60.0): True, (120.01, 50.0): False, (91.2, 11.99): False, (91.2, 12.01): True},
+    **{(91.2, 119.99): True, (91.2, 120.01): False},
+}
+CUTS_OF_PAIRS = [
+    *((pair(a, 61.0), pair(b, 61.0, np.pi), passes) for (a, b), passes in MASSES.items()),
+    # The softer lepton of Za is above 10 GeV, the harder one above 20.
+    (back_to_back(20.0, 100.0), off_z(), True),
+    (back_to_back(10.0, 200.0), off_z(), False),
+    (back_to_back(above(10.0), 200.0), off_z(), True),
+    (back_to_back(20.0, 20.0, 1.45), off_z(), False),
+    (back_to_back(above(20.0), 20.0, 1.45), off_z(), True),
+    # The four together are above 70 GeV: all at rest, so that the masses add up.
+    (pair(45.0, 22.5), pair(24.99, 24.99 / 2, np.pi / 2), False),
+    (pair(45.0, 22.5), pair(25.01, 25.01 / 2, np.pi / 2), True),
+]
 
 
-@pytest.mark.parametrize(
-    ("mass_a", "mass_b", "passes"),
-    [
-        (39.99, 35.0, False),
-        (40.01, 35.0, True),
-        (119.99, 121.0, False),
-        (119.99, 10.0, False),
-        (119.99, 60.0, True),
-        (120.01, 50.0, False),
-        (91.2, 11.99, False),
-        (91.2, 12.01, True),
-        (91.2, 119.99, True),
-        (91.2, 120.01, False),
-    ],
-)
-def test_the_masses_of_the_pairs_have_windows(mass_a: float, mass_b: float, passes: bool) -> None:
-    za, zb = pair(mass_a, 61.0), pair(mass_b, 61.0, np.pi)
-    assert (channels(za, zb) == ["2e2mu"]) == passes
-
-
-@pytest.mark.parametrize(("mass_b", "passes"), [(24.99, False), (25.01, True)])
-def test_the_four_leptons_together_are_above_70_gev(mass_b: float, passes: bool) -> None:
-    za, zb = pair(45.0, 22.5), pair(mass_b, mass_b / 2, np.pi / 2)  # all at rest: the masses add up
+@pytest.mark.parametrize(("za", "zb", "passes"), CUTS_OF_PAIRS)
+def test_pairs_are_taken_within_their_cuts(za: list[Lepton], zb: list[Lepton], passes: bool) -> None:
     assert (channels(za, zb) == ["2e2mu"]) == passes
 
 

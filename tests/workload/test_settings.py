@@ -31,30 +31,20 @@ def test_reads_what_the_contract_requires(environ: dict[str, str], tmp_path: Pat
     )
 
 
-def test_reads_what_the_contract_allows(environ: dict[str, str]) -> None:
-    settings = read_settings(
-        environ | {"DPATH": "/dev/null", "SKIP_EXISTING": "True", "DOWNLOAD_LIMIT_KBPS": "50000"}
-    )
-    assert (settings.test_mode, settings.skip_existing, settings.download_limit) == (True, True, 50e6)
-
-
-@pytest.mark.parametrize(("value", "stream"), [("stream", True), ("stage-in", False), ("", False)])
-def test_shards_are_staged_in_unless_they_are_to_be_streamed(
-    environ: dict[str, str], value: str, stream: bool
+@pytest.mark.parametrize(
+    ("name", "field", "meant"),
+    [
+        ("READ", "stream", {"stream": True, "stage-in": False, "": False}),
+        ("SELECTION", "rules", {"": "level4", "level4": "level4", "outreach": "outreach"}),
+        ("DPATH", "test_mode", {"/dev/null": True, "/dev/shm": False, "/mnt/disks/ssd0": False, "": False}),
+        ("SKIP_EXISTING", "skip_existing", {"True": True}),
+        ("DOWNLOAD_LIMIT_KBPS", "download_limit", {"50000": 50e6}),
+    ],
+)
+def test_reads_what_the_contract_allows(
+    environ: dict[str, str], name: str, field: str, meant: dict[str, object]
 ) -> None:
-    assert read_settings(environ | {"READ": value}).stream is stream
-
-
-@pytest.mark.parametrize(("value", "rules"), [("", "level4"), ("level4", "level4"), ("outreach", "outreach")])
-def test_the_rules_are_those_of_level_4_unless_others_are_named(
-    environ: dict[str, str], value: str, rules: str
-) -> None:
-    assert read_settings(environ | {"SELECTION": value}).rules == rules
-
-
-@pytest.mark.parametrize("dpath", ["/dev/shm", "/mnt/disks/ssd0", ""])
-def test_only_dev_null_means_test_mode(environ: dict[str, str], dpath: str) -> None:
-    assert read_settings(environ | {"DPATH": dpath}).test_mode is False
+    assert {value: getattr(read_settings(environ | {name: value}), field) for value in meant} == meant
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,12 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def test_copies_every_byte(source: Path, tmp_path: Path) -> None:
-    size = source.stat().st_size
-    target = tmp_path / "staged.root"
-    assert stage_in(Shard("a", source.as_uri(), size, None), target) == size
-    assert target.read_bytes() == source.read_bytes()
-
-
-def test_an_object_of_unknown_size_is_copied_whole(source: Path, tmp_path: Path) -> None:
-    target = tmp_path / "staged.root"
-    assert stage_in(Shard("a", source.as_uri(), None, None), target) == source.stat().st_size
+@pytest.mark.parametrize("known", [True, False])
+def test_copies_every_byte_whether_the_size_is_known_or_not(
+    source: Path, tmp_path: Path, known: bool
+) -> None:
+    size, target = source.stat().st_size, tmp_path / "staged.root"
+    assert stage_in(Shard("a", source.as_uri(), size if known else None, None), target) == size
     assert target.read_bytes() == source.read_bytes()
 
 

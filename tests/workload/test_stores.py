@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gcs_server import Gcs, gcs
+from gcs_server import Gcs
 from pod_process import Pod
 from s3_server import Bucket
-
-__all__ = ["gcs"]
 
 GCS_BUCKET = f"test-of-pods-{os.getpid()}"
 

@@ -7,13 +7,9 @@ from botocore.loaders import create_loader
 
 from clouds.amazon import Amazon
 from clouds.contract import Cloud, OnEks, OnGke
-from clouds.fixtures import gate
 from clouds.gate import Gate
 from clouds.google import Google
 from higgsdemo.clusters.base import Provider
-
-__all__ = ["gate"]
-
 
 LOADER = create_loader()
 

@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustered_file import CLUSTER_EVENTS, EVENTS, clustered_file
+from clustered_file import CLUSTER_EVENTS, EVENTS
 from higgsdemo.datasets.entry_ranges import entry_boundaries, entry_ranges
 from higgsdemo.storage.object_store import ObjectStore, StorageError
-from web_server import WebServer, one_web_server, web_server
-
-__all__ = ["clustered_file", "one_web_server", "web_server"]
+from web_server import WebServer
 
 
 def test_the_boundaries_are_those_of_the_clusters(clustered_file: Path) -> None:

@@ -7,10 +7,7 @@ from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from planned_runs import dataset, planned
-from s3_server import bucket, s3_endpoint
-from stores import Kind, s3
-
-__all__ = ["bucket", "s3", "s3_endpoint"]
+from stores import Kind
 
 ONE = planned(cluster={"name": "one", "datasets": [dataset("A", files=3), dataset("B", files=6)]})
 TWO = planned(cluster={"name": "two", "datasets": [dataset("B", files=2), dataset("C", files=6)]})

@@ -5,18 +5,15 @@ from typing import Any
 
 import pytest
 
-from clustered_file import EVENTS, clustered_file
+from clustered_file import EVENTS
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.listing import Listing, incomplete, list_datasets
 from higgsdemo.datasets.shards import ListingError, Shard, load
 from higgsdemo.storage.object_store import ObjectStore, StorageError
 from planned_runs import planned
-from s3_server import bucket, s3_endpoint
-from stores import Kind, s3
-from web_server import WebServer, one_web_server, web_server
-from xrootd_stand_in import XrootdStandIn, xrootd
-
-__all__ = ["bucket", "clustered_file", "one_web_server", "s3", "s3_endpoint", "web_server", "xrootd"]
+from stores import Kind
+from web_server import WebServer
+from xrootd_stand_in import XrootdStandIn
 
 PREFIX = "eos/opendata/cms/derived-data/AOD2NanoAODOutreachTool/ForHiggsTo4Leptons"
 MUONS = "Run2012B_DoubleMuParked"

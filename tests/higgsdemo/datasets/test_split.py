@@ -12,10 +12,7 @@ from higgsdemo.datasets.shards import cluster_shards
 from higgsdemo.datasets.split import pieces, share_out
 from higgsdemo.storage.object_store import ObjectStore
 from planned_runs import dataset, planned
-from s3_server import bucket, s3_endpoint
-from stores import Kind, s3
-
-__all__ = ["bucket", "s3", "s3_endpoint"]
+from stores import Kind
 
 SIZES = st.lists(st.integers(1, 10**10), min_size=1, max_size=300)
 CAPACITIES = st.lists(st.integers(1, 10**5), min_size=1, max_size=20)

@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 from typing import Any
 
-from clouds.fixtures import gate, kube
 from clouds.tasks import make
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator
@@ -12,10 +11,7 @@ from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from localkube_server import Kube
 from planned_runs import THEIRS, dataset, planned
-from s3_server import bucket, s3_endpoint
-from stores import Kind, s3
-
-__all__ = ["bucket", "gate", "kube", "s3", "s3_endpoint"]
+from stores import Kind
 
 
 def submitted(s3: Kind, name: str, **cluster: Any) -> ClusterRun:

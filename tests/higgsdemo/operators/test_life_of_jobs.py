@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
-from clouds.fixtures import gate, kube
 from clouds.tasks import carry_out, make
 from higgsdemo.campaign.entries import Resources
 from higgsdemo.datasets.shards import Shard, dump
@@ -23,11 +22,8 @@ from higgsdemo.run_folder import CORRUPT, failures_key, result_key, shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from localkube_server import Kube
 from planned_runs import THEIRS, dataset, planned
-from s3_server import bucket, s3_endpoint
-from stores import Kind, s3
+from stores import Kind
 from waiting import eventually
-
-__all__ = ["bucket", "gate", "kube", "s3", "s3_endpoint"]
 
 
 def listed(s3: Kind, shards: Iterable[Shard], files: Iterable[str], **run: Any) -> ClusterRun:

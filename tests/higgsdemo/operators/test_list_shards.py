@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from clouds.tasks import carry_out
-from gcs_server import gcs
 from higgsdemo.campaign import Campaign, Cluster, DatasetRef, RunOptions, load_campaign, parse_campaign
 from higgsdemo.datasets import listing
 from higgsdemo.datasets.shards import Shard, cluster_shards, done_shards, shard_name
@@ -21,10 +20,7 @@ from higgsdemo.run import ClusterRun, Run
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.wording import printable
 from planned_runs import dataset, planned
-from s3_server import bucket, s3_endpoint
-from stores import Kind, gs, kind, s3
-
-__all__ = ["bucket", "gcs", "gs", "kind", "s3", "s3_endpoint"]
+from stores import Kind
 
 CONFIG = Path(__file__).parents[3] / "include" / "config"
 

@@ -20,10 +20,7 @@ from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import RECORD, shards_key
 from planned_runs import dataset, planned
 from result_documents import ALL
-from s3_server import bucket, s3_endpoint
-from stores import Kind, s3
-
-__all__ = ["bucket", "s3", "s3_endpoint"]
+from stores import Kind
 
 DEMO = load_catalogue("demo")
 FOLDER = "out/run"

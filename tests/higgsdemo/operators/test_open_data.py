@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from clouds.fixtures import gate, kube
 from clouds.tasks import carry_out
 from clustered_file import write_clustered
 from generator import root_file
@@ -21,12 +20,10 @@ from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
 from localkube_server import Kube
 from planned_runs import ALONE
-from s3_server import Bucket, bucket, s3_endpoint
-from web_server import WebServer, one_web_server, web_server
+from s3_server import Bucket
+from web_server import WebServer
 from workload.pod import analyse
 from workload.result import HISTOGRAMS
-
-__all__ = ["bucket", "gate", "kube", "one_web_server", "s3_endpoint", "web_server"]
 
 DAG = "cms-open-data-2012"
 CLUSTERS, CLUSTER_EVENTS = 6, 500

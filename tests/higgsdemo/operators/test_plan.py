@@ -19,10 +19,8 @@ from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.run import ClusterRun
 from planned_runs import ALONE
-from s3_server import Bucket, bucket, s3_endpoint
-from workload_files import shard_file
+from s3_server import Bucket
 
-__all__ = ["bucket", "s3_endpoint", "shard_file"]
 ROLE = "arn:aws:iam::123456789012:role/x"
 EKS = {
     "provider": "eks",

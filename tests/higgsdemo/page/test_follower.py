@@ -20,10 +20,8 @@ from higgsdemo.results.document import MAX_BYTES
 from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import LARGEST_READ, ObjectStore, StorageError, StoredObject
 from result_documents import document
-from s3_server import Bucket, bucket, s3_endpoint
+from s3_server import Bucket
 from waiting import eventually
-
-__all__ = ["bucket", "s3_endpoint"]
 
 RUN = "demo-local/one"
 

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gcs_server import Gcs, gcs
+from gcs_server import Gcs
 from higgsdemo.storage.object_store import LONGEST_LINE, ObjectStore, StorageError
-from portal_server import Portal, portal
-from s3_server import bucket, s3_endpoint
-from stores import Kind, connect, gs, kind, s3
-
-__all__ = ["bucket", "gcs", "gs", "kind", "portal", "s3", "s3_endpoint"]
+from portal_server import Portal
+from stores import Kind, connect
 
 
 @pytest.fixture

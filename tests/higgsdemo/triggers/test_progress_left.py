@@ -13,10 +13,8 @@ from higgsdemo.triggers import progress_writer, standstill
 from higgsdemo.triggers.jobs import JobsTrigger
 from higgsdemo.triggers.progress_writer import ProgressWriter
 from planned_runs import dataset, planned
-from s3_server import Bucket, bucket, s3_endpoint
+from s3_server import Bucket
 from scripted_api import scripted_api
-
-__all__ = ["bucket", "s3_endpoint"]
 
 LONG = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000_with_a_name_longer_than_a_label"
 

@@ -1,3 +1,0 @@
-"""What the tests of the demo share."""
-
-from s3_server import s3_endpoint as s3_endpoint

@@ -1,3 +1,0 @@
-from workload_files import shard_file
-
-__all__ = ["shard_file"]

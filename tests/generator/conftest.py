@@ -1,3 +1,0 @@
-from s3_server import bucket, s3_endpoint
-
-__all__ = ["bucket", "s3_endpoint"]

@@ -45,38 +45,29 @@ def pid_of(supervision: Supervision, name: str) -> int:
     return next(state.pid for state in supervision.states() if state.name == name)
 
 
-def test_only_the_services_asked_for_start(supervision: Supervision) -> None:
+def s3_of(supervision: Supervision) -> psutil.Process:
+    """The S3 server, once it answers."""
     supervision.start(["s3"])
     eventually(lambda: answers(supervision), "the S3 server answers")
+    return psutil.Process(pid_of(supervision, "s3"))
+
+
+def test_only_the_services_asked_for_start_once_and_come_back_when_they_are_killed(
+    supervision: Supervision,
+) -> None:
+    first = s3_of(supervision)
     assert [(s.name, s.pid > 0) for s in supervision.states()] == [
         ("s3", True),
-        ("localkube", False),
-        ("api-server", False),
-        ("scheduler", False),
-        ("dag-processor", False),
-        ("triggerer", False),
+        *((name, False) for name in ("localkube", "api-server", "scheduler", "dag-processor", "triggerer")),
     ]
-
-
-def test_starting_again_changes_nothing(supervision: Supervision) -> None:
-    supervision.start(["s3"])
-    first = eventually(lambda: pid_of(supervision, "s3"), "the S3 server runs")
-    supervision.start(["s3"])
-    assert pid_of(supervision, "s3") == first
-
-
-def test_a_killed_service_comes_back_on_its_port(supervision: Supervision) -> None:
-    supervision.start(["s3"])
-    eventually(lambda: answers(supervision), "the S3 server answers")
-    first = psutil.Process(pid_of(supervision, "s3"))
+    assert s3_of(supervision).pid == first.pid
     kill(first)
     eventually(lambda: not is_alive(first) and answers(supervision), "another one answers")
     assert pid_of(supervision, "s3") != first.pid
 
 
 def test_stopping_leaves_neither_process_nor_socket_nor_port(supervision: Supervision) -> None:
-    supervision.start(["s3"])
-    eventually(lambda: answers(supervision), "the S3 server answers")
+    s3_of(supervision)
     session = Session.remembered(supervision.session_file)
     assert session
     assert supervision.stop()
@@ -93,8 +84,7 @@ def test_a_supervisor_that_ends_runs_nothing(supervision: Supervision) -> None:
 
 
 def test_a_start_after_a_crash_ends_what_was_left_running(supervision: Supervision) -> None:
-    supervision.start(["s3"])
-    eventually(lambda: answers(supervision), "the S3 server answers")
+    s3_of(supervision)
     session = Session.remembered(supervision.session_file)
     assert session
     members = session.members()

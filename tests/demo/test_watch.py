@@ -35,10 +35,9 @@ def test_a_run_whose_folder_cannot_be_read_is_left_once_it_has_ended_and_the_rea
 ) -> None:
     monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(watch, "_UNREADABLE_SECONDS", 0.05)
-    console = Console(file=io.StringIO(), width=80)
+    told = io.StringIO()
     running = STATE | {"reading": DENIED}
     watched = Watched(Answers(running, running, ended), "higgs", "one")  # type: ignore[arg-type]
-    assert show_live(watched, PlainView(console)) == 0
-    assert isinstance(console.file, io.StringIO)
-    lines = [line.partition("] ")[2] for line in console.file.getvalue().splitlines()]
+    assert show_live(watched, PlainView(Console(file=told, width=80))) == 0
+    lines = [line.partition("] ")[2] for line in told.getvalue().splitlines()]
     assert lines[-2:] == ["access denied \\u001b[2J", "run one: success"]

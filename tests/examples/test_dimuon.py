@@ -12,6 +12,7 @@ import pytest
 
 from demo.images import workload_images
 from higgsdemo.campaign import load_campaign
+from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.results.document import parse_result
 from pod_process import Ended
 from s3_server import Bucket
@@ -20,6 +21,12 @@ from s3_server import Bucket
 @pytest.fixture
 def example(repository: Path) -> Path:
     return repository / "examples/dimuon"
+
+
+@pytest.fixture
+def histograms(repository: Path) -> Sequence[HistogramSpec]:
+    """What the campaign says of its results."""
+    return load_campaign(repository / "include/config/dimuon.json").histograms
 
 
 def run(
@@ -53,17 +60,15 @@ def test_it_is_shorter_than_fifty_lines(example: Path) -> None:
 
 
 def test_its_documents_are_what_its_campaign_says(
-    example: Path, repository: Path, bucket: Bucket, shard_file: Path, tmp_path: Path
+    example: Path, histograms: Sequence[HistogramSpec], bucket: Bucket, shard_file: Path, tmp_path: Path
 ) -> None:
     bucket.client.upload_file(str(shard_file), bucket.name, "in/one.root")
     bucket.client.upload_file(str(shard_file), bucket.name, "in/two.root")
     ended = run(example, bucket, tmp_path, "in/one.root", "in/two.root")
     assert ended.code == 0, ended.stderr
-    histograms = load_campaign(repository / "include/config/dimuon.json").histograms
     for name in ("one", "two"):
-        key = f"out/muons/{name}.json"
-        raw = bucket.read(key)
-        document = parse_result(f"results/{key[4:]}", raw, histograms)
+        raw = bucket.read(f"out/muons/{name}.json")
+        document = parse_result(f"results/muons/{name}.json", raw, histograms)
         assert document.processed == 500
         assert sum(document.counts["dimuon_mass"]) > 100
 
@@ -79,19 +84,17 @@ def test_a_key_is_text_and_not_a_part_of_a_web_address(
 
 
 def test_parts_of_a_file_add_up_to_it(
-    example: Path, repository: Path, bucket: Bucket, shard_file: Path, tmp_path: Path
+    example: Path, histograms: Sequence[HistogramSpec], bucket: Bucket, shard_file: Path, tmp_path: Path
 ) -> None:
     bucket.client.upload_file(str(shard_file), bucket.name, "in/one.root")
     parts = [(0, 200), (200, 450), (450, 500)]
     for cut in ((), parts):
         ended = run(example, bucket, tmp_path, "in/one.root", cut=cut)
         assert ended.code == 0, ended.stderr
-    histograms = load_campaign(repository / "include/config/dimuon.json").histograms
 
     def counts(name: str, entries: tuple[int, int] | None = None) -> tuple[int, ...]:
-        key = f"out/muons/{name}.json"
-        raw = bucket.read(key)
-        return parse_result(f"results/{key[4:]}", raw, histograms, entries).counts["dimuon_mass"]
+        raw = bucket.read(f"out/muons/{name}.json")
+        return parse_result(f"results/muons/{name}.json", raw, histograms, entries).counts["dimuon_mass"]
 
     of_parts = [counts(f"{part[0]}-{part[1]}", part) for part in parts]
     assert tuple(map(sum, zip(*of_parts, strict=True))) == counts("one")

@@ -1,12 +1,6 @@
 import csv
-import json
 
 from generator.catalogue import DEMO, demo_datasets
-
-
-def test_every_name_says_that_the_data_are_simulated() -> None:
-    assert {dataset.name.split("_")[0] for dataset in demo_datasets()} == {"Simulated"}
-    assert json.loads((DEMO / "catalogue.json").read_text())["note"] == "Simulated data, not CMS collisions"
 
 
 def test_every_group_of_the_analysis_is_there_and_every_channel_has_data_of_both_years() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import uproot
 
 from generator import VERSION
+from generator.__main__ import main
 from generator.catalogue import demo_datasets
 from generator.output import MARKER, Output
 from generator.root_file import TITLE
@@ -20,11 +22,13 @@ from pod_process import INCLUDE
 from s3_server import Bucket
 from workload.pod import analyse
 
+Command = Callable[..., tuple[Any, str, str]]
 SMALL = Recipe(scale=0.01, seed=5)
 HIGGS = next(dataset for dataset in demo_datasets() if dataset.group == "higgs")
 DATA = next(dataset for dataset in demo_datasets() if dataset.group == "data")
 SOME = (HIGGS, DATA)
 FILES = sum(dataset.files for dataset in SOME)
+ALL = [(dataset, file) for dataset in demo_datasets() for file in range(dataset.files)]
 
 LEPTON = {
     "pt": "float[]", "eta": "float[]", "phi": "float[]", "mass": "float[]", "charge": "int32_t[]",
@@ -66,11 +70,11 @@ def test_files_have_the_layout_of_reduced_nanoaod_and_say_that_they_are_simulate
         assert file["Events"].num_entries == SMALL.events(HIGGS) == 60
 
 
-def test_events_of_a_dataset_are_numbered_through(output: Output) -> None:
-    urls = write_dataset(output, HIGGS, SMALL)
-    assert len(urls) == HIGGS.files
-    numbers = [n for url in urls for n in arrays(Path(url.removeprefix("file://")))["event"]]
-    assert numbers == list(range(1, 60 * HIGGS.files + 1))
+def test_events_of_a_dataset_are_numbered_through_and_its_files_differ(output: Output) -> None:
+    files = [arrays(Path(url.removeprefix("file://"))) for url in write_dataset(output, HIGGS, SMALL)]
+    assert len(files) == HIGGS.files
+    assert [n for file in files for n in file["event"]] == list(range(1, 60 * HIGGS.files + 1))
+    assert files[0]["Muon_pt"] != files[1]["Muon_pt"]
 
 
 @pytest.mark.parametrize("dataset", [HIGGS, DATA], ids=lambda dataset: dataset.group)
@@ -82,20 +86,6 @@ def test_the_same_seed_gives_the_same_events_and_another_one_others(dataset: Any
         contents.append(arrays(path_of(output, file_key(dataset, 0))))
     assert contents[0] == contents[1]
     assert contents[0]["Muon_pt"] != contents[2]["Muon_pt"]
-
-
-def test_files_of_a_dataset_differ(output: Output) -> None:
-    first, second, *_ = write_dataset(output, HIGGS, SMALL)
-    muons = [arrays(Path(url.removeprefix("file://")))["Muon_pt"] for url in (first, second)]
-    assert muons[0] != muons[1]
-
-
-def test_the_workload_reads_every_file_of_the_demo(output: Output) -> None:
-    assert write_demo(output, SMALL).files == sum(dataset.files for dataset in demo_datasets())
-    for dataset in demo_datasets():
-        for file in range(dataset.files):
-            path = path_of(output, file_key(dataset, file))
-            assert analyse(path, path.name).processed == SMALL.events(dataset)
 
 
 def test_a_second_run_writes_only_what_is_missing(output: Output) -> None:
@@ -122,6 +112,10 @@ def test_an_interrupted_run_is_not_taken_for_a_complete_one(
     output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_demo(output, SMALL, datasets=SOME)
+
+    def interrupt(*_: object, **__: object) -> bytes:
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
         patch.setattr("generator.write.root_file", interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -130,59 +124,96 @@ def test_an_interrupted_run_is_not_taken_for_a_complete_one(
     assert write_demo(output, SMALL, datasets=SOME).written == FILES
 
 
-def interrupt(*_: object, **__: object) -> bytes:
-    raise KeyboardInterrupt
-
-
-def test_several_processes_write_what_one_does(tmp_path: Path) -> None:
-    outputs = [Output((tmp_path / str(workers)).as_uri()) for workers in (1, 2)]
-    for output, workers in zip(outputs, (1, 2), strict=True):
-        write_demo(output, SMALL, workers, SOME)
-    for dataset in (HIGGS, DATA):
-        first, second = (arrays(path_of(output, file_key(dataset, 0))) for output in outputs)
-        assert first == second
-
-
-def generator(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "generator", *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(INCLUDE), **environ},
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder that the command has filled, with as many processes as there are cores, and what it said."""
+    folder = tmp_path_factory.mktemp("filled")
+    ended = subprocess.run(
+        [sys.executable, "-m", "generator", *asked(folder)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(INCLUDE)},
         text=True,
         capture_output=True,
         timeout=120,
         check=False,
     )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return folder, ended.stdout
 
 
-def test_the_command_fills_a_bucket_and_says_so(bucket: Bucket) -> None:
-    command = ("--output", f"s3://{bucket.name}", "--scale", "0.01", "--seed", "5")
-    first, second = generator(*command, **bucket.environ), generator(*command, **bucket.environ)
-    assert (first.returncode, first.stderr) == (0, "")
-    keys = {file_key(dataset, file) for dataset in demo_datasets() for file in range(dataset.files)}
-    summary = f"Simulated dataset in s3://{bucket.name}: {len(keys)} files, "
-    assert first.stdout.startswith(f"{summary}{len(keys)} written now (")
-    assert second.stdout == f"{summary}all there already\n"
-    assert set(bucket.keys()) == keys | {MARKER}
-    marker = json.loads(bucket.read(MARKER))
+def asked(output: object, scale: str = "0.01", seed: str = "5") -> list[str]:
+    return ["--output", str(output), "--scale", scale, "--seed", seed]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command, in this process alone; returns its exit code, and what it says."""
+
+    def run(*arguments: str) -> tuple[Any, str, str]:
+        monkeypatch.setattr(sys, "argv", ["generator", *arguments])
+        monkeypatch.setattr(os, "cpu_count", lambda: 1)
+        try:
+            return main(), *capsys.readouterr()
+        except SystemExit as ended:
+            return ended.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def reached(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket that this process can reach."""
+    for name, value in bucket.environ.items():
+        monkeypatch.setenv(name, value)
+    return bucket
+
+
+def test_the_command_fills_a_folder_once_and_says_so(filled: tuple[Path, str], command: Command) -> None:
+    folder, told = filled
+    summary = f"Simulated dataset in {folder}: {len(ALL)} files, "
+    assert told.startswith(f"{summary}{len(ALL)} written now (")
+    assert command(*asked(folder)) == (0, f"{summary}all there already\n", "")
+    marker = json.loads((folder / MARKER).read_text())
     assert marker == {"version": VERSION, "scale": 0.01, "seed": 5, "note": TITLE}
 
 
+def test_the_workload_reads_every_file_of_the_demo(filled: tuple[Path, str]) -> None:
+    for dataset, file in ALL:
+        path = filled[0] / file_key(dataset, file)
+        assert analyse(path, path.name).processed == SMALL.events(dataset)
+
+
+@pytest.mark.parametrize("dataset", SOME, ids=lambda dataset: dataset.group)
+def test_several_processes_write_what_one_does(
+    filled: tuple[Path, str], output: Output, dataset: Any
+) -> None:
+    write_file(output, SMALL, (dataset, 0))
+    key = file_key(dataset, 0)
+    assert arrays(filled[0] / key) == arrays(path_of(output, key))
+
+
+def test_a_bucket_is_filled_once(reached: Bucket) -> None:
+    output = Output(f"s3://{reached.name}")
+    assert [write_demo(output, SMALL, datasets=SOME).written for _ in range(2)] == [FILES, 0]
+    assert set(reached.keys()) == {file_key(d, file) for d in SOME for file in range(d.files)} | {MARKER}
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("change", "message"),
     [
-        (("--scale", "0"), "--scale 0: allowed are numbers from 0.01"),
-        (("--scale", "nan"), "--scale nan: allowed are numbers from 0.01"),
-        (("--seed", "-1"), "--seed -1: allowed are whole numbers from 0"),
+        ({"scale": "0"}, "--scale 0: allowed are numbers from 0.01"),
+        ({"scale": "nan"}, "--scale nan: allowed are numbers from 0.01"),
+        ({"seed": "-1"}, "--seed -1: allowed are whole numbers from 0"),
     ],
 )
-def test_the_command_refuses_wrong_numbers(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    ended = generator("--output", str(tmp_path), *arguments)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.endswith(f"error: {message}\n")
+def test_the_command_refuses_wrong_numbers(
+    command: Command, tmp_path: Path, change: dict[str, str], message: str
+) -> None:
+    code, told, error = command(*asked(tmp_path, **change))
+    assert (code, told, error.endswith(f"error: {message}\n")) == (2, "", True)
 
 
-def test_a_storage_that_fails_is_one_clear_line(bucket: Bucket) -> None:
-    ended = generator("--output", "s3://no-such-bucket", "--scale", "0.01", **bucket.environ)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("generator: cannot write s3://no-such-bucket/demo/")
-    assert ended.stderr.count("\n") == 1
+@pytest.mark.usefixtures("reached")
+def test_a_storage_that_fails_is_one_clear_line(command: Command) -> None:
+    code, _, error = command(*asked("s3://no-such-bucket"))
+    assert (code, error.count("\n")) == (1, 1)
+    assert error.startswith("generator: cannot write s3://no-such-bucket/demo/")

@@ -16,6 +16,7 @@ from higgsdemo.catalogue import (
     catalogue_names,
     load_catalogue,
 )
+from refusals import table
 
 
 @pytest.fixture(scope="module")
@@ -109,146 +110,9 @@ def test_an_unknown_catalogue_is_refused_with_the_one_that_was_meant() -> None:
     )
 
 
-HIGGS = "sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6"
-HIGGS_LINE = f"{HIGGS},higgs,mc,2012,4mu|4e|2e2mu,0.0065,1,299973,34"
-DOUBLE_MU = "cms_run2011a_doublemu_aod_12oct2013-v1"
-NO_STREAM = f': streams must give the luminosity of each data sample: see "{DOUBLE_MU}"'
-# Of each file: what is replaced, by what, and what is said of it.
-WRONG: dict[str, list[tuple[str, str, str]]] = {
-    "catalogue.json": [
-        ("{", "[", ", line 2: not JSON: Expecting ',' delimiter"),
-        ('"title"', '"titel"', ": title is wrong: Field required"),
-        ("11580", "-1", ": luminosity_pb.2012 is wrong: Input should be greater than 0"),
-        ('"mu_stream_2011": {"cms_run2011a_doublemu_aod_12oct2013-v1": 2333.3},', "", NO_STREAM),
-        (
-            '"el_stream_2011": {',
-            '"el_stream_2011": {"cms_run2011a_doublemu_aod_12oct2013-v1": 1, ',
-            NO_STREAM,
-        ),
-        (
-            '"el_stream_2011": {',
-            '"el_stream_2011": {"sm12_dr53x_zzto4mu_8tev-pw-py6": 1, ',
-            ': streams must give the luminosity of each data sample: see "sm12_dr53x_zzto4mu_8tev-pw-py6"',
-        ),
-    ],
-    "samples.csv": [
-        (
-            "sample,group",
-            "sample,grupp",
-            ", line 1: the columns must be "
-            "sample,group,datatype,year,channels,cross_section_pb,scale_factor,generated_events,files",
-        ),
-        (
-            ",0.0065,",
-            ",heavy,",
-            ', line 2, column cross_section_pb: "heavy" is wrong: Input should be a valid number, unable '
-            "to parse string as a number",
-        ),
-        (
-            ",0.0065,",
-            ",nan,",
-            ', line 2, column cross_section_pb: "nan" is wrong: Input should be a finite number',
-        ),
-        (
-            ",0.0065,",
-            ",,",
-            ", line 2, column cross_section_pb: simulated samples (datatype mc) need a cross section and "
-            "a scale factor, data samples have neither",
-        ),
-        (
-            "4mu|4e|2e2mu,0.0065",
-            "4mu|4tau,0.0065",
-            ", line 2, column channels: \"4mu|4tau\" is wrong: Input should be '4mu', '4e' or '2e2mu'",
-        ),
-        (
-            "4mu|4e|2e2mu,0.0065",
-            "4mu|4e|4mu,0.0065",
-            ', line 2, column channels: "4mu|4e|4mu" is wrong: it names a channel twice: its events '
-            "would be counted twice",
-        ),
-        (
-            "higgs,mc,2012",
-            "higgs,data,2012",
-            ", line 2, column datatype: group data and datatype data go together",
-        ),
-        (
-            "higgs,mc,2012",
-            "higgs,mc,2010",
-            ", line 2, column year: catalogue.json has no luminosity for 2010",
-        ),
-        (
-            HIGGS_LINE,
-            f"{HIGGS_LINE}\n{HIGGS_LINE}",
-            ', line 3, column sample: the name "sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6" is '
-            "already taken",
-        ),
-        (HIGGS, "unassigned", ', line 2, column sample: the name "unassigned" is already taken'),
-        (
-            "299973,34",
-            "299973,35",
-            ", sample sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6, column files: is 35, its "
-            "datasets have 34",
-        ),
-        ("299973,34", "299973", ", line 2: must have 9 columns"),
-        ("299973,34", "299973,34,1", ", line 2: must have 9 columns"),
-    ],
-    "datasets.csv": [
-        (
-            "999,cms_run2011a_doubleelectron",
-            "999,cms_run2011a_doubleelektron",
-            ", line 37, column sample: samples.csv has no "
-            '"cms_run2011a_doubleelektron_aod_12oct2013-v1"; did you mean '
-            '"cms_run2011a_doubleelectron_aod_12oct2013-v1"?',
-        ),
-        (
-            "20000,999,cms_run2011a",
-            "20000,many,cms_run2011a",
-            ', line 37, column files: "many" is wrong: Input should be a valid integer, unable to parse '
-            "string as an integer",
-        ),
-        (
-            "12Oct2013-v1/20000,999",
-            "12Oct2013-v1/20000/,999",
-            ", line 37, column prefix: "
-            '"eos/opendata/cms/Run2011A/DoubleElectron/AOD/12Oct2013-v1/20000/" is wrong: it must be a '
-            "key with no slash at either end and no . or .. in it",
-        ),
-        (
-            "12Oct2013-v1/20000,999",
-            "../20000,999",
-            ', line 37, column prefix: "eos/opendata/cms/Run2011A/DoubleElectron/AOD/../20000" is wrong: '
-            "it must be a key with no slash at either end and no . or .. in it",
-        ),
-        (
-            "CMS_Run2011A_DoubleElectron",
-            "CMS/Run2011A_DoubleElectron",
-            ', line 37, column dataset: "CMS/Run2011A_DoubleElectron_AOD_12Oct2013-v1_20000" is wrong: '
-            "it must be letters, digits, dots, hyphens and underscores",
-        ),
-        (
-            "12Oct2013-v1_20001,",
-            "12Oct2013-v1_20000,",
-            ', line 38, column dataset: "CMS_Run2011A_DoubleElectron_AOD_12Oct2013-v1_20000" is there twice',
-        ),
-        (
-            "DoubleElectron/AOD/12Oct2013-v1/20001,",
-            "DoubleElectron/AOD/12Oct2013-v1/20000,",
-            ", line 38, column prefix: another dataset has the prefix "
-            '"eos/opendata/cms/Run2011A/DoubleElectron/AOD/12Oct2013-v1/20000"',
-        ),
-        (
-            "12oct2013-v1,data,data,2011",
-            "12oct2013-v1,data,data,2012",
-            ", line 37, column year: is 2012, but its sample "
-            "cms_run2011a_doubleelectron_aod_12oct2013-v1 has 2011",
-        ),
-        ("dataset,prefix", '"dataset,prefix', ", line 1: not CSV: unexpected end of data"),
-    ],
-}
-
-
 @pytest.mark.parametrize(
-    ("file", "old", "new", "message"), [(file, *case) for file, cases in WRONG.items() for case in cases]
+    ("file", "old", "new", "message"),
+    [(file, *change, told) for file, cases in table("catalogues").items() for told, change in cases],
 )
 def test_a_wrong_catalogue_is_refused_with_file_line_and_column(
     copied: Path, file: str, old: str, new: str, message: str

@@ -1,9 +1,12 @@
 """Ways to spoil a campaign's document."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 Document = dict[str, Any]
+Change = Callable[[Document], Document]
+Refusal = Callable[[Document], str]
 
 
 def with_changes(document: Document, changes: dict[str, Any]) -> Document:

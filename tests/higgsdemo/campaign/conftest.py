@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from campaign_changes import with_changes
+from campaign_changes import Change, with_changes
 from higgsdemo.campaign import CampaignError, parse_campaign
 
 ELECTRONS = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
@@ -20,8 +20,6 @@ VALID: dict[str, Any] = {
         {"name": "second", "datasets": ["CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20001"]},
     ],
 }
-
-Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """What the entries of a mapping come to, with defaults filled in."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from campaign_changes import Change
 from higgsdemo.campaign import Cluster, parse_campaign
 
 EKS = {
@@ -13,8 +13,6 @@ EKS = {
     "node_role": "arn:aws:iam::123456789012:role/eks-node",
     "subnets": ["subnet-0a", "subnet-0b"],
 }
-
-Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def clusters(document: dict[str, Any]) -> list[Cluster]:

@@ -1,23 +1,14 @@
 """What a trigger's conf makes of a campaign."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from campaign_changes import Change
 from higgsdemo.campaign import Campaign, CampaignError, RunOptions, apply_conf, parse_campaign
+from refusals import refusals
 
-Change = Callable[[dict[str, Any]], dict[str, Any]]
 MUONS = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10010"
-KEYS = (
-    "(the keys are run_name, stages, clusters, resume, max_shards, mapping, storage, image, stage_in_image, "
-    "read, shard_events, cleanup)"
-)
-FIELDS = (
-    "(the fields are name, datasets, provider, connection, location, flavor, nodes, dpath, parallelism, "
-    "cores, price_per_node_hour, shards_per_pod, max_shards, resources, backoff_limit_per_index, input, "
-    "input_connection, image_pull_policy, pod_identity, egress, gke, eks)"
-)
 STORAGE = {"input": "s3://a-b", "output": "s3://c-d"}
 FREE = {
     "images": ["mine:2", "registry.example.org/*"],
@@ -151,67 +142,7 @@ def test_a_run_that_only_cleans_up_removes_at_least_the_jobs(
     assert apply_conf(campaign, {"stages": stages, "cleanup": of_conf})[0].cleanup == expected
 
 
-@pytest.mark.parametrize(
-    ("conf", "message"),
-    [
-        ([], ": it must be an object"),
-        ({"stage": ["submit"]}, f': it has no key "stage"; did you mean "stages"? {KEYS}'),
-        (
-            {"secret": 1, "nodes": 1},
-            f' has 2 problems:\n- it has no key "secret" {KEYS}\n- it has no key "nodes" {KEYS}',
-        ),
-        ({"stages": []}, ": stages is empty; it needs at least one entry"),
-        ({"stages": "submit"}, ': stages is "submit"; it must be a list'),
-        (
-            {"stages": ["submits"]},
-            ': stages[0] is "submits"; it must be "create", "prepare", "submit" or "cleanup"'
-            ': did you mean "submit"?',
-        ),
-        ({"stages": ["submit", "submit"]}, ': stages names "submit" twice'),
-        ({"clusters": []}, ": clusters is empty; it needs at least one entry"),
-        (
-            {"clusters": ["frist"]},
-            ': clusters[0] is "frist"; the campaign\'s clusters are "first" or "second"'
-            '; did you mean "first"?',
-        ),
-        ({"clusters": ["first", "first"]}, ': clusters names "first" twice'),
-        ({"resume": "yes"}, ': resume is "yes"; it must be true or false'),
-        (
-            {"run_name": "My run"},
-            ': run_name is "My run"; it must be at most 40 lower-case letters, digits and hyphens, '
-            "with no hyphen at either end",
-        ),
-        ({"max_shards": 0}, ": max_shards is 0; it must be a whole number of at least 1"),
-        ({"mapping": []}, ": mapping is empty; it needs at least one entry"),
-        ({"mapping": {"datasets": []}}, ': mapping is {"datasets": []}; it must be a list'),
-        (
-            {"mapping": [{"datasets": [MUONS], "node": 1}]},
-            f': mapping[0] has no field "node"; did you mean "nodes"? {FIELDS}',
-        ),
-        (
-            {"mapping": [{"datasets": [MUONS]}, {"datasets": [MUONS]}]},
-            f': mapping[1].datasets[0] is the dataset "{MUONS}", which is also mapping[0].datasets[0]: its '
-            "events would be counted twice (two datasets of different URLs need names of their own)",
-        ),
-        ({"storage": "s3://bucket"}, ': storage is "s3://bucket"; it must be an object'),
-        (
-            {"storage": {"inputs": "s3://bucket"}},
-            ': storage has no field "inputs"; did you mean "input"? (the '
-            "fields are input, output, connection, output_connection, pod_endpoint, output_pod_endpoint, "
-            "pod_ca, live)",
-        ),
-        ({"cleanup": "all"}, ': cleanup is "all"; it must be "none", "jobs" or "clusters"'),
-        (
-            {"image": "{{ var.value.image }}"},
-            ': image is "{{ var.value.image }}"; templates ({{, {%, {#) are not filled in here',
-        ),
-        (
-            {"resume": 1, "max_shards": -1, "cleanup": 3},
-            " has 3 problems:\n- resume is 1; it must be true or false\n- max_shards is -1; it must be a "
-            'whole number of at least 1\n- cleanup is 3; it must be "none", "jobs" or "clusters"',
-        ),
-    ],
-)
+@pytest.mark.parametrize(("conf", "message"), refusals("confs"))
 def test_a_wrong_conf_is_refused_with_one_message(campaign: Campaign, conf: Any, message: str) -> None:
     with pytest.raises(CampaignError) as refused:
         apply_conf(campaign, conf)

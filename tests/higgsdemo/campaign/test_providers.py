@@ -1,10 +1,10 @@
 """What only a cloud is told: merged field by field, checked, and kept when other clusters are left out."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from campaign_changes import Change
 from higgsdemo.campaign import Cluster, apply_conf, parse_campaign
 
 EKS = {
@@ -13,8 +13,6 @@ EKS = {
     "subnets": ["subnet-0a", "subnet-0b"],
 }
 IDENTITY = "higgs-pods@cms-open.iam.gserviceaccount.com"
-
-Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def clusters(document: dict[str, Any]) -> list[Cluster]:

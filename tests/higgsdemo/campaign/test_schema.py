@@ -1,17 +1,16 @@
 """The JSON Schema of campaign files: current, and of one mind with the model."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from campaign_changes import Change
 from higgsdemo.campaign import config_files
 from higgsdemo.campaign.schema import SCHEMA_FILE, json_schema, schema_text
 
-Change = Callable[[dict[str, Any]], dict[str, Any]]
 VALIDATOR = Draft202012Validator(json_schema())
 CONFIG = Path(__file__).parents[3] / "include" / "config"
 

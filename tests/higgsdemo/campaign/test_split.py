@@ -1,16 +1,13 @@
 """Datasets for the whole campaign: what makes them impossible to split, and what a cluster can take."""
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from campaign_changes import with_changes
+from campaign_changes import Change
 from higgsdemo.campaign import apply_conf, parse_campaign
 
-Change = Callable[[dict[str, Any]], dict[str, Any]]
-Refusal = Callable[[dict[str, Any]], str]
 ELECTRONS = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
 SPLIT: dict[str, Any] = {
     "datasets": [ELECTRONS],
@@ -58,46 +55,6 @@ def test_the_pods_that_fit_are_counted_by_cores_and_where_known_by_memory(change
     assert by_cores.slots == 2 * 17  # 16 cores a node, 0.9 a pod
     (unknown, _) = parse_campaign(changed({"defaults": {"provider": "existing"}}), "higgs.json").clusters()
     assert unknown.slots is None
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"split": ...}, 'the campaign needs the field "split": "by-bytes" to share its datasets out'),
-        (
-            {"datasets": ..., "mapping.0.datasets": [ELECTRONS], "mapping.1.datasets": ["s3://a-bucket/x/"]},
-            'the campaign needs the field "datasets": what is to be split over the clusters',
-        ),
-        ({"split": "by-files"}, 'split is "by-files"; it must be "by-bytes"'),
-        (
-            {"mapping.0.datasets": [ELECTRONS]},
-            "mapping[0].datasets has no effect: the campaign's datasets are split over all clusters (give "
-            "datasets here or there, not in both)",
-        ),
-        (
-            {"mapping.1.max_shards": 3},
-            "mapping[1].max_shards cannot be the cluster's own: the datasets are listed once for all "
-            "clusters; give it in defaults",
-        ),
-        (
-            {"mapping.1.flavor": "a2-highgpu-1g"},
-            'mapping[1] needs the field "cores" (of a node), by which the datasets are split: the flavor '
-            '"a2-highgpu-1g" does not tell',
-        ),
-        (
-            {"mapping.1.provider": "existing"},
-            'mapping[1] needs the field "cores" (of a node), by which the datasets are split: nobody knows',
-        ),
-        (
-            {"datasets": [ELECTRONS, ELECTRONS]},
-            f'datasets[1] is the dataset "{ELECTRONS}", which is also datasets[0]: its events would be '
-            "counted twice (two datasets of different URLs need names of their own)",
-        ),
-        ({"datasets.0": "nonsense"}, 'datasets[0] is "nonsense", which is not a dataset of the catalogue'),
-    ],
-)
-def test_what_cannot_be_split_is_refused(refusal: Refusal, changes: dict[str, Any], message: str) -> None:
-    assert refusal(with_changes(SPLIT, changes)).startswith(f": {message}")
 
 
 def test_a_mapping_of_the_conf_with_datasets_of_its_own_takes_the_place_of_the_split(changed: Change) -> None:

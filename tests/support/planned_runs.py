@@ -8,6 +8,12 @@ from higgsdemo.run import ClusterRun, Run
 
 ALONE = SimpleNamespace(get_task_states=lambda **_: {})
 """What a task knows of the other runs of its campaign: that there is none."""
+EKS: dict[str, Any] = {
+    "cluster_role": "arn:aws:iam::123456789012:role/eks-cluster",
+    "node_role": "arn:aws:iam::123456789012:role/eks-node",
+    "subnets": ["subnet-0a", "subnet-0b"],
+}
+"""What EKS must be told."""
 THEIRS: dict[str, Any] = {
     "provider": "existing",
     "connection": "theirs",

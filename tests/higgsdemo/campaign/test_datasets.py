@@ -28,21 +28,21 @@ def index_file(root: Path, *lines: str, name: str = NAME) -> str:
     return f"datasets_s3/{path.name}"
 
 
-def test_a_name_is_looked_up_in_the_catalogue(tmp_path: Path) -> None:
-    assert resolve(NAME, tmp_path) == KNOWN
+@pytest.mark.parametrize(
+    "reference", [NAME, f"datasets_s3/{NAME}_file_index.txt", f"{NAME}_file_index.txt"], ids=len
+)
+def test_a_name_or_an_index_file_of_it_that_is_not_there_is_looked_up_in_the_catalogue(
+    tmp_path: Path, reference: str
+) -> None:
+    assert resolve(reference, tmp_path) == KNOWN
 
 
-def test_an_index_file_that_is_not_there_stands_for_the_dataset_of_its_name(tmp_path: Path) -> None:
-    assert resolve(f"datasets_s3/{NAME}_file_index.txt", tmp_path) == KNOWN
-    assert resolve(f"{NAME}_file_index.txt", tmp_path) == KNOWN
-
-
-@pytest.mark.parametrize(("max_shards", "expected"), [(None, 1), (1, 1), (7, 1)])
+@pytest.mark.parametrize("max_shards", [None, 1, 7])
 def test_the_originals_small_lists_take_one_shard_of_each_dataset(
-    tmp_path: Path, max_shards: int | None, expected: int
+    tmp_path: Path, max_shards: int | None
 ) -> None:
     reference = f"min_datasets_s3/{NAME}_file_index.txt"
-    assert resolve(reference, tmp_path, max_shards) == KNOWN.model_copy(update={"max_shards": expected})
+    assert resolve(reference, tmp_path, max_shards) == KNOWN.model_copy(update={"max_shards": 1})
 
 
 def test_an_index_file_of_a_catalogue_dataset_names_its_files(tmp_path: Path) -> None:
@@ -101,47 +101,30 @@ def test_an_object_may_name_a_catalogue_dataset_that_lies_elsewhere(tmp_path: Pa
     assert resolve(entry, tmp_path) == KNOWN.model_copy(update={"url": "s3://mine/moved/"})
 
 
+MISTAKE = "names an index file with a mistake: {path}, line"
+FORM = "must be <scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL"
+DOTS = "s3/higgs-demo/a/../B.root"
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
         ([], "names an index file without a line: {path}"),
         (
-            [f"s3/higgs-demo/{PREFIX}/A.root", "s3/higgs-demo/a/../B.root"],
-            'names an index file with a mistake: {path}, line 2: "s3/higgs-demo/a/../B.root" must be '
-            '<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL: "." and ".." cannot be parts of a '
-            "key",
+            [f"s3/higgs-demo/{PREFIX}/A.root", DOTS],
+            f'{MISTAKE} 2: "{DOTS}" {FORM}: "." and ".." cannot be parts of a key',
         ),
-        (
-            ["/etc/passwd"],
-            'names an index file with a mistake: {path}, line 1: "/etc/passwd" must be '
-            "<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL",
+        *(
+            ([line], f'{MISTAKE} 1: "{line}" {FORM}')
+            for line in ("/etc/passwd", "ftp://example.org/A.root", "root/eospublic.cern.ch/A.root")
         ),
-        (
-            ["ftp://example.org/A.root"],
-            'names an index file with a mistake: {path}, line 1: "ftp://example.org/A.root" must be '
-            "<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL",
-        ),
-        (
-            ["root/eospublic.cern.ch/A.root"],
-            'names an index file with a mistake: {path}, line 1: "root/eospublic.cern.ch/A.root" must be '
-            "<scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL",
-        ),
-        (
-            ["s3/higgs-demo"],
-            'names an index file with a mistake: {path}, line 1: "s3/higgs-demo" names a bucket and no key',
-        ),
-        (
-            ["s3/higgs-demo/A.root", "", "s3/higgs-demo/A.root"],
-            "names an index file with a mistake: {path}, line 3: the same file is already in line 1",
-        ),
+        (["s3/higgs-demo"], f'{MISTAKE} 1: "s3/higgs-demo" names a bucket and no key'),
+        (["s3/bkt/A.root", "", "s3/bkt/A.root"], f"{MISTAKE} 3: the same file is already in line 1"),
         (
             ["s3/one/A.root", "s3/two/A.root"],
             "names an index file whose files lie in several buckets: s3://one, s3://two",
         ),
-        (
-            ["gs/one/A.root"],
-            'lies in gs://, but the input is "s3://higgs-demo": a cluster reads from one store',
-        ),
+        (["gs/bkt/A.root"], f'lies in gs://, but the input is "{STORE}": a cluster reads from one store'),
     ],
 )
 def test_a_mistake_in_an_index_file_is_refused(tmp_path: Path, lines: list[str], expected: str) -> None:

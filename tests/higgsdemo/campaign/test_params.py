@@ -114,20 +114,15 @@ def test_a_bad_value_is_refused_at_the_trigger(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("conf", "told"),
+    ("name", "value"),
     [
-        (
-            {"mapping": [{"datasets": ["x"], "node": 1}]},
-            'mapping[0] has no field "node"; did you mean "nodes"',
-        ),
-        ({"storage": {"inputs": "s3://bucket"}}, 'storage has no field "inputs"; did you mean "input"'),
-        ({"max_shards": -3}, "max_shards is -3; it must be"),
-        ({"mapping": []}, "mapping is empty"),
+        ("mapping", [{"datasets": ["x"], "node": 1}]),
+        ("mapping", []),
+        ("storage", {"inputs": "s3://bucket"}),
+        ("max_shards", -3),
     ],
 )
-def test_what_the_form_lets_pass_is_refused_in_a_sentence(conf: dict[str, Any], told: str) -> None:
-    for name, value in conf.items():
-        Param(**param_schemas(DEMO)[name]).resolve(value)
-    with pytest.raises(CampaignError) as refused:
-        apply_conf(DEMO, conf)
-    assert told in str(refused.value)
+def test_the_form_lets_pass_what_is_refused_in_a_sentence(name: str, value: Any) -> None:
+    Param(**param_schemas(DEMO)[name]).resolve(value)
+    with pytest.raises(CampaignError, match=f"^trigger conf: {name}"):
+        apply_conf(DEMO, {name: value})

@@ -45,19 +45,19 @@ def test_any_document_is_a_campaign_or_refused(document: Any) -> None:
     refused_or_usable(document)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(damaged(VALID))
 def test_any_damaged_campaign_is_a_campaign_or_refused(document: Any) -> None:
     refused_or_usable(document)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(damaged(VALID["mapping"]))
 def test_any_damaged_list_is_a_campaign_or_refused(document: Any) -> None:
     refused_or_usable(document)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     st.one_of(damaged(CONF), documents, st.dictionaries(st.sampled_from(CONF_KEYS), documents, max_size=3))
 )

@@ -6,12 +6,8 @@ import pytest
 
 from campaign_changes import Change
 from higgsdemo.campaign import Cluster, apply_conf, parse_campaign
+from planned_runs import EKS
 
-EKS = {
-    "cluster_role": "arn:aws:iam::123456789012:role/eks-cluster",
-    "node_role": "arn:aws:iam::123456789012:role/eks-node",
-    "subnets": ["subnet-0a", "subnet-0b"],
-}
 IDENTITY = "higgs-pods@cms-open.iam.gserviceaccount.com"
 
 

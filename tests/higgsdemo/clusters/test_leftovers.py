@@ -18,7 +18,7 @@ from higgsdemo.operators.created import note, read_notes
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 from higgsdemo.operators.kept import keep, kept
 from localkube_server import Kube, Server, indexed_job
-from planned_runs import ALONE, planned
+from planned_runs import ALONE, EKS, planned
 
 MAPPING = [{"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]}]
 DOCUMENT = {
@@ -179,12 +179,7 @@ def test_objects_of_a_cluster_that_is_gone_are_no_more_to_be_removed(clusters: d
 
 
 def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(amazon: Amazon) -> None:
-    eks = {
-        "cluster_role": "arn:aws:iam::123456789012:role/c",
-        "node_role": "arn:aws:iam::123456789012:role/n",
-        "subnets": ["subnet-0a", "subnet-0b"],
-    }
-    at = {"provider": "eks", "connection": "amazon", "location": REGION, "flavor": "m5.large", "eks": eks}
+    at = {"provider": "eks", "connection": "amazon", "location": REGION, "flavor": "m5.large", "eks": EKS}
     made = planned({"campaign": "ours", "cleanup": "clusters"}, {"name": "ours-0"} | at)
     provider_of(made).create()  # and nobody waits for it, or for its nodes
     mine = {"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]} | at

@@ -26,34 +26,36 @@ def test_compressed_indexes_are_read(compressed: str | None, expected: list[int]
     assert list(indexes(compressed)) == expected
 
 
-def test_a_job_without_a_status_is_all_pending() -> None:
-    progress = job_progress(job(10, 3))
-    assert progress == ShardProgress(total=10, done=0, failed=0, running=0, finished=False, surely=0)
-    assert progress.pending == 10
+def counts(done: int = 0, failed: int = 0, running: int = 0, surely: int = 0, **more: Any) -> ShardProgress:
+    whole: dict[str, Any] = {"total": 10, "finished": False} | more
+    return ShardProgress(done=done, failed=failed, running=running, surely=surely, **whole)
 
 
-def test_the_last_index_counts_only_the_shards_it_has() -> None:
-    assert job_progress(job(10, 3, completedIndexes="0-3")).done == 10
-    assert job_progress(job(10, 3, completedIndexes="3")).done == 1
+CONDITIONS = {"Failed": "True", "FailureTarget": "True", "Complete": "False"}
+FAILED, ABOUT_TO_FAIL, WITHDRAWN = (
+    {"conditions": [{"type": kind, "status": status}]} for kind, status in CONDITIONS.items()
+)
 
 
-def test_running_pods_count_as_their_shards() -> None:
-    progress = job_progress(job(10, 3, completedIndexes="0", failedIndexes="1", ready=2))
-    assert progress == ShardProgress(total=10, done=3, failed=3, running=4, finished=False, surely=1)
-
-
-def test_a_failed_job_keeps_the_shards_it_has_done() -> None:
-    conditions = [{"type": "Failed", "status": "True"}]
-    progress = job_progress(job(4, 1, completedIndexes="0,2-3", failedIndexes="1", conditions=conditions))
-    assert progress == ShardProgress(total=4, done=3, failed=1, running=0, finished=True, surely=1)
-
-
-def test_a_job_that_is_about_to_fail_has_not_finished() -> None:
-    assert not job_progress(job(4, 1, conditions=[{"type": "FailureTarget", "status": "True"}])).finished
-
-
-def test_a_withdrawn_condition_does_not_end_a_job() -> None:
-    assert not job_progress(job(4, 1, conditions=[{"type": "Complete", "status": "False"}])).finished
+@pytest.mark.parametrize(
+    ("status", "progress"),
+    [
+        ({}, counts()),
+        ({"completedIndexes": "0-3"}, counts(10)),
+        ({"completedIndexes": "3"}, counts(1)),
+        ({"completedIndexes": "0", "failedIndexes": "1", "ready": 2}, counts(3, 3, 4, surely=1)),
+        (FAILED | {"completedIndexes": "0,2-3", "failedIndexes": "1"}, counts(7, 3, surely=1, finished=True)),
+        (ABOUT_TO_FAIL, counts()),
+        (WITHDRAWN, counts()),
+    ],
+    ids=[
+        *("nothing known", "all", "the last index has the rest", "pods that run count as their shards"),
+        *("a failed Job keeps what is done", "about to fail", "a withdrawn condition"),
+    ],
+)
+def test_ten_shards_three_a_pod_are_counted(status: dict[str, Any], progress: ShardProgress) -> None:
+    assert job_progress(job(10, 3, **status)) == progress
+    assert progress.pending == 10 - progress.done - progress.failed - progress.running
 
 
 def test_the_total_has_finished_when_all_its_parts_have() -> None:

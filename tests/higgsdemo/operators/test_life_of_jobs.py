@@ -84,8 +84,7 @@ def test_a_run_whose_files_were_mended_is_finished_by_submitting_it_again(s3: Ki
     assert json.loads(output.read(noted)) == []
 
 
-@pytest.mark.parametrize("resumed", [False, True])
-@pytest.mark.parametrize("corrupt", [False, True])
+@pytest.mark.parametrize(("corrupt", "resumed"), [(False, False), (True, True)])
 def test_what_has_no_good_result_runs_again_though_its_job_is_complete(
     s3: Kind, kube: Kube, corrupt: bool, resumed: bool
 ) -> None:

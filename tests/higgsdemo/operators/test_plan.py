@@ -18,16 +18,10 @@ from higgsdemo.catalogue import load_catalogue
 from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.run import ClusterRun
-from planned_runs import ALONE
+from planned_runs import ALONE, EKS
 from s3_server import Bucket
 
-ROLE = "arn:aws:iam::123456789012:role/x"
-EKS = {
-    "provider": "eks",
-    "flavor": "m5.large",
-    "image_pull_policy": "Never",
-    "eks": {"cluster_role": ROLE, "node_role": ROLE, "subnets": ["subnet-a", "subnet-b"]},
-}
+ON_EKS = {"provider": "eks", "flavor": "m5.large", "image_pull_policy": "Never", "eks": EKS}
 GKE = {"provider": "gke", "flavor": "n1-standard-4", "image_pull_policy": "Never"}
 THEIRS = {"provider": "existing", "image_pull_policy": "Never"}
 START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
@@ -51,11 +45,11 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def campaign(repository: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Campaign:
-    """The demo campaign, with its output in a bucket that is there."""
+def document(repository: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The demo campaign's file, with its output in a bucket that is there."""
     secret = {"password": "a-secret-of-the-tests"}
     monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection() | secret))
-    document = json.loads((repository / "include/config/demo-local.json").read_text())
+    document: dict[str, Any] = json.loads((repository / "include/config/demo-local.json").read_text())
     document["storage"]["output"] = f"s3://{bucket.name}"
     document["at_trigger"] |= {
         "connections": ["google_cloud_default", "kubernetes_default"],
@@ -63,6 +57,11 @@ def campaign(repository: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
         "flavors": ["n1-*"],
         "max_nodes": 10,
     }
+    return document
+
+
+@pytest.fixture
+def campaign(document: dict[str, Any]) -> Campaign:
     return parse_campaign(document, "demo")
 
 
@@ -98,9 +97,14 @@ REAL = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10000"
     ],
 )
 def test_simulated_files_are_no_data_of_a_catalogue_that_does_not_say_so(
-    campaign: Campaign, bucket: Bucket, shard_file: Path, catalogue: str, name: str, title: str, refused: bool
+    document: dict[str, Any],
+    bucket: Bucket,
+    shard_file: Path,
+    catalogue: str,
+    name: str,
+    title: str,
+    refused: bool,
 ) -> None:
-    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
     document |= {"catalogue": catalogue, "mapping": [MINE | {"datasets": [name]}]}
     document["storage"]["input"] = f"s3://{bucket.name}"
     key = f"{load_catalogue(catalogue).datasets[name].prefix}/sub/copied.root"
@@ -123,10 +127,9 @@ def test_no_cluster_pulls_our_image_which_is_in_no_registry_but_is_cleaned_up(
 ) -> None:
     campaign = campaign.model_copy(update={"image": image})
     mapping = [place | {"datasets": ["Simulated_TTbar_8TeV"]}]
+    refused = r"image is \S*higgsdemo/nanoaod:[12], which is in no reg"
     for stages in (["create"], None):
-        with pytest.raises(
-            TaskFailedForGood, match=r"image is \S*higgsdemo/nanoaod:[12], which is in no reg"
-        ):
+        with pytest.raises(TaskFailedForGood, match=refused):
             plan(campaign, mapping=mapping, stages=stages)
     assert len(plan(campaign, mapping=mapping, stages=["cleanup"])) == 1
     pushed = "registry.example.org/mine:1"
@@ -147,8 +150,11 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "extras that are a list": ({"storage.connection": "list"}, "'list' .*: its extra must be an object"),
     "a copy in no Redis": ({"storage.live": "ssh"}, "'ssh' .* must be of the type 'redis'"),
     "a CA that is a key": ({"storage.pod_ca": "/dev/null"}, "pod_ca names /dev/null, which holds something"),
-    "EKS of nobody": ({"mapping": [MINE | EKS | {"connection": "nobody"}]}, "'nobody' .*: it has no keys of"),
-    "EKS that is not there": ({"mapping": [MINE | EKS | {"connection": "none"}]}, "'none' .* there is"),
+    "EKS of nobody": (
+        {"mapping": [MINE | ON_EKS | {"connection": "nobody"}]},
+        "'nobody' .*: it has no keys of",
+    ),
+    "EKS that is not there": ({"mapping": [MINE | ON_EKS | {"connection": "none"}]}, "'none' .* there is"),
     "GKE of another type": ({"mapping": [MINE | GKE | {"connection": "ssh"}]}, "'ssh' .* 'google_cloud_pl"),
     "a cluster nowhere": ({"mapping": [MINE | THEIRS | {"connection": "nowhere"}]}, "'nowhere' .* no cl"),
     "another type's": ({"mapping": [MINE | THEIRS | {"connection": "higgs_s3"}]}, "'higgs_s3' .*'kubern"),
@@ -158,25 +164,24 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("changes", "message"), UNFIT.values(), ids=UNFIT)
 def test_no_connection_stands_for_the_worker_itself(
-    campaign: Campaign, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+    document: dict[str, Any], changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-worker")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-tests")
-    document = with_changes(campaign.model_dump(mode="json", by_alias=True, exclude_unset=True), changes)
     with pytest.raises(TaskFailedForGood, match=message) as told:
-        plan(parse_campaign(document, "demo"))
+        plan(parse_campaign(with_changes(document, changes), "demo"))
     assert "a-secret-of-the-tests" not in str(told.value)
 
 
 def test_the_file_may_let_the_worker_be_itself_but_no_pod(
-    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+    document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-worker")
     changes = {"storage.output_connection": "nobody", "worker_identity": ["nobody"]}
-    document = with_changes(campaign.model_dump(mode="json", by_alias=True, exclude_unset=True), changes)
+    campaign = parse_campaign(with_changes(document, changes), "demo")
     with pytest.raises(TaskFailedForGood, match=r"'nobody' has no key that pods could use .* a pod_identity"):
-        plan(parse_campaign(document, "demo"))
-    assert plan(parse_campaign(document, "demo"), stages=["create"])
+        plan(campaign)
+    assert plan(campaign, stages=["create"])
 
 
 def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) -> None:
@@ -200,12 +205,11 @@ def test_what_was_dropped_of_a_list_of_2019_is_told_and_kept(
     assert said in capsys.readouterr().out
 
 
-def with_lists(campaign: Campaign, bucket: Bucket, *entries: dict[str, Any]) -> Campaign:
+def with_lists(document: dict[str, Any], bucket: Bucket, *entries: dict[str, Any]) -> Campaign:
     """The campaign with these clusters; two index files in the bucket have a file in common."""
     for name, files in {"x": "12", "y": "23"}.items():
         lines = "\n".join(f"s3/{bucket.name}/a/{file}.root" for file in files)
         bucket.write(f"{name}_file_index.txt", lines.encode())
-    document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
     mapping = [one | {"datasets": [f"s3://{bucket.name}/{one['datasets']}"]} for one in entries]
     return parse_campaign(document | {"mapping": mapping}, "demo")
 
@@ -218,19 +222,19 @@ X, Y = {"datasets": "x_file_index.txt"}, {"datasets": "y_file_index.txt"}
     [[X, Y], [X, Y | {"input_connection": "again"}], [{"datasets": "a"}, Y], [Y, {"datasets": "a/2.root"}]],
 )
 def test_a_file_of_two_datasets_is_refused_where_only_index_files_in_buckets_tell(
-    campaign: Campaign, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, entries: list[dict[str, Any]]
+    document: dict[str, Any], bucket: Bucket, monkeypatch: pytest.MonkeyPatch, entries: list[dict[str, Any]]
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_AGAIN", os.environ["AIRFLOW_CONN_HIGGS_S3"])
     with pytest.raises(TaskFailedForGood, match=rf'names "s3://{bucket.name}/a/2.root", a file of mapping'):
-        plan(with_lists(campaign, bucket, *entries))
+        plan(with_lists(document, bucket, *entries))
 
 
 def test_buckets_of_one_name_in_two_stores_are_two(
-    campaign: Campaign, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    document: dict[str, Any], bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = os.environ["AIRFLOW_CONN_HIGGS_S3"].replace("127.0.0.1", "localhost")
     monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", elsewhere)
-    assert len(plan(with_lists(campaign, bucket, X, Y | {"input_connection": "elsewhere"}))) == 2
+    assert len(plan(with_lists(document, bucket, X, Y | {"input_connection": "elsewhere"}))) == 2
 
 
 def test_what_was_resolved_is_kept_without_any_secret(campaign: Campaign, bucket: Bucket) -> None:

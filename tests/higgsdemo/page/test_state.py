@@ -52,11 +52,7 @@ def test_results_in_the_bucket_and_jobs_in_the_cluster_make_the_counts() -> None
         {"total": 4, "done": 4, "running": 0, "failed": 0, "pending": 0},
         {"total": 10, "done": 4, "running": 3, "failed": 1, "pending": 2},
     ]
-    assert {key: state["total"][key] for key in ("total", "done", "pending")} == {
-        "total": 14,
-        "done": 8,
-        "pending": 2,
-    }
+    assert [state["total"][key] for key in ("total", "done", "pending")] == [14, 8, 2]
     assert state["pods"] == {"pending": 5, "running": 3, "succeeded": 1, "failed": 2}
     assert [cluster["waiting"] for cluster in state["clusters"]] == [None, "no node has room"]
 
@@ -117,30 +113,22 @@ def test_before_shards_are_listed_there_is_no_total() -> None:
     assert state["total"]["total"] is None
 
 
+ONE_LISTED = [
+    "shards not listed yet",
+    *(f"4 of {all_of_them} shards done, 0 failed, 6 to do" for all_of_them in ("10", "at least 10")),
+]
+AT_WORK = [
+    "0 of 4 shards done, 0 failed, 4 to do",
+    *(f"4 of {n} shards done, 1 failed, 3 running, {pending} pending" for n, pending in ((10, 2), (14, 6))),
+]
+
+
 @pytest.mark.parametrize(
     ("listed", "jobs", "ended", "said"),
     [
-        ({}, {}, False, ["shards not listed yet", "shards not listed yet", "shards not listed yet"]),
-        (
-            {"kubecon-demo-1": {HIGGS: 10}},
-            {},
-            False,
-            [
-                "shards not listed yet",
-                "4 of 10 shards done, 0 failed, 6 to do",
-                "4 of at least 10 shards done, 0 failed, 6 to do",
-            ],
-        ),
-        (
-            LISTED,
-            JOBS,
-            False,
-            [
-                "0 of 4 shards done, 0 failed, 4 to do",
-                "4 of 10 shards done, 1 failed, 3 running, 2 pending",
-                "4 of 14 shards done, 1 failed, 3 running, 6 pending",
-            ],
-        ),
+        ({}, {}, False, ["shards not listed yet"] * 3),
+        ({"kubecon-demo-1": {HIGGS: 10}}, {}, False, ONE_LISTED),
+        (LISTED, JOBS, False, AT_WORK),
         (LISTED, JOBS, True, [f"{n} shards done, 0 failed, {m} never ran" for n, m in NEVER]),
     ],
 )
@@ -191,6 +179,9 @@ def test_a_stage_of_mapped_tasks_shows_the_state_that_needs_attention_most() -> 
     assert state["stages"][0]["state"] == "failed"
 
 
+CREATED, ENDED = "cluster.create_cluster[0]", "campaign_status"
+
+
 @pytest.mark.parametrize(
     ("tasks", "reasons", "told", "advice"),
     [
@@ -202,24 +193,12 @@ def test_a_stage_of_mapped_tasks_shows_the_state_that_needs_attention_most() -> 
             ["submit_jobs of kubecon-demo-1: full", "merge_results: its log says why"],
             "then clear cluster.create_cluster of the cluster, with what follows",
         ),
+        ({ENDED: "failed"}, {ENDED: "ended"}, ["campaign_status: ended"], "clear what"),
         (
-            {"campaign_status": "failed"},
-            {"campaign_status": "ended"},
-            ["campaign_status: ended"],
-            "clear what",
+            *({CREATED: "up_for_retry"}, {CREATED: "away"}),
+            *(["create_cluster of kubecon-demo-0: away; it is tried again"], None),
         ),
-        (
-            {"cluster.create_cluster[0]": "up_for_retry"},
-            {"cluster.create_cluster[0]": "away"},
-            ["create_cluster of kubecon-demo-0: away; it is tried again"],
-            None,
-        ),
-        (
-            {"cluster.create_cluster[0]": "running"},
-            {"cluster.create_cluster[0]": "of an earlier try"},
-            [],
-            None,
-        ),
+        ({CREATED: "running"}, {CREATED: "of an earlier try"}, [], None),
     ],
 )
 def test_what_has_failed_is_told_with_its_cluster_its_reason_and_what_to_do(

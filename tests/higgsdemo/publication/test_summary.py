@@ -119,27 +119,10 @@ def test_the_table_of_a_partial_campaign_says_what_is_missing() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("discovery", "told"),
-    [
-        (
-            Discovery(3.63, 3.68, 0.953, (0.6, 1.384)),
-            ["Significance: 3.6σ observed, 3.7σ expected", "Signal strength: 0.95 +0.43 −0.35"],
-        ),
-        (
-            Discovery(expected_significance=3.68, statement="no event of data was analysed"),
-            ["Significance: 3.7σ expected", "No observed significance: no event of data was analysed"],
-        ),
-        (
-            Discovery(statement="no luminosity is covered"),
-            ["No observed significance: no luminosity is covered"],
-        ),
-    ],
-)
-def test_the_table_ends_with_the_significance_or_why_there_is_none(
-    discovery: Discovery, told: list[str]
-) -> None:
-    assert yields_table(summary(discovery=discovery)).splitlines()[-len(told) :] == told
+def test_the_table_ends_with_the_significance() -> None:
+    found = summary(discovery=Discovery(3.63, 3.68, 0.953, (0.6, 1.384)))
+    told = ["Significance: 3.6σ observed, 3.7σ expected", "Signal strength: 0.95 +0.43 −0.35"]
+    assert yields_table(found).splitlines()[-2:] == told
 
 
 def test_the_table_names_samples_without_events() -> None:

@@ -50,7 +50,7 @@ RESULTS = st.lists(
         st.none() | st.floats(-10, 10),
         st.booleans(),
     ),
-    max_size=12,
+    max_size=8,
     unique_by=lambda result: result[0],
 )
 OBJECTS = st.lists(
@@ -60,39 +60,16 @@ OBJECTS = st.lists(
 ).flatmap(lambda bad: RESULTS.map(lambda good: good + bad))
 
 
-def bits(merge: Merge) -> str:
+def whole(merge: Merge) -> tuple[object, ...]:
     """All that a merge gives, with floats to the last bit."""
-    sums = {
-        name: (s.shards, s.computed, s.processed, s.bytes, {c: n.tolist() for c, n in s.counts.items()})
-        for name, s in merge.datasets.items()
-    }
-    floats = {
-        name: [value.hex() for value in (*s.seconds.values(), *s.luminosity.values())]
-        for name, s in merge.datasets.items()
-    }
-    names = {name: sorted(shards) for name, shards in sorted(merge.shards.items())}
-    weighted = {
-        name: [
-            s.weights.processed.hex(),
-            *(
-                v.hex()
-                for part in (s.weights.sums, s.weights.squares)
-                for values in part.values()
-                for v in values.tolist()
-            ),
-        ]
-        for name, s in merge.datasets.items()
-    }
-    return json.dumps(
-        [sums, floats, weighted, names, merge.corrupt, saved_sums(()).dump_json(merge.datasets).decode()]
-    )
+    return saved_sums(()).dump_json(merge.datasets), merge.shards, merge.corrupt
 
 
 @given(OBJECTS, st.randoms(use_true_random=False))
 def test_order_and_repeats_change_nothing(objects: list[tuple[str, bytes]], random: Any) -> None:
     shuffled = objects + random.choices(objects, k=len(objects)) if objects else []
     random.shuffle(shuffled)
-    assert bits(merged(shuffled)) == bits(merged(objects))
+    assert whole(merged(shuffled)) == whole(merged(objects))
 
 
 @given(RESULTS)
@@ -209,10 +186,10 @@ def test_a_merge_holds_of_a_shard_its_name_and_its_end() -> None:
 
     held(range(100))  # what pydantic and numpy make when they are first used
     tracemalloc.start()
-    before, after = held(range(100, 101)), held(range(101, 2101))
+    before, after = held(range(100, 101)), held(range(101, 1101))
     tracemalloc.stop()
-    assert (after - before) / 2000 < 300
-    assert merge.datasets["SMHiggsToZZTo4L"].processed == 21_010_000
+    assert (after - before) / 1000 < 300
+    assert merge.datasets["SMHiggsToZZTo4L"].processed == 11_010_000
 
 
 def test_weighted_and_unweighted_results_of_a_dataset_add_up() -> None:

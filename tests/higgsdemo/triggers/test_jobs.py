@@ -27,12 +27,6 @@ async def test_the_wait_ends_when_the_jobs_have_ended(monkeypatch: pytest.Monkey
     assert api.tokens_used == ["token-1"] * 3
 
 
-async def test_jobs_of_an_earlier_submission_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    earlier = job("earlier", ended=False, failedIndexes="0-9")
-    payload, _ = await waited(monkeypatch, jobs(earlier, job(completedIndexes="0-9")))
-    assert payload == {"finished": True}
-
-
 async def test_too_many_failed_shards_end_the_wait_early(monkeypatch: pytest.MonkeyPatch) -> None:
     tolerated = jobs(job(ended=False, failedIndexes="0-1"))
     too_many = jobs(job(ended=False, failedIndexes="0-2"))
@@ -68,16 +62,22 @@ async def test_a_failed_pod_of_several_shards_counts_as_one_at_least(monkeypatch
     assert payload == {"finished": True}
 
 
-async def test_jobs_that_are_gone_count_as_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    payload, _ = await waited(monkeypatch, jobs())
-    assert payload == {"finished": True}
+EARLIER = job("earlier", ended=False, failedIndexes="0-9")
+GOES_ON: dict[str, list[Step]] = {
+    "Jobs of an earlier submission": [jobs(EARLIER, job(completedIndexes="0-9"))],
+    "Jobs that are gone": [jobs()],
+    "credentials that expire": [RUNNING, 401, RUNNING, DONE],
+    "the same after a fault": [RUNNING, 503, 401, 503, 401, DONE],
+    "the same after two": [RUNNING, 503, "reset", 401, 503, "reset", 401, DONE],
+    "rights that the server knows a moment later": [403, RUNNING, 403, DONE],
+}
 
 
-@pytest.mark.parametrize("before", [[], [503], [503, "reset"]])
-async def test_expired_credentials_are_renewed_whatever_came_before(
-    monkeypatch: pytest.MonkeyPatch, before: list[Step]
+@pytest.mark.parametrize("script", GOES_ON.values(), ids=GOES_ON)
+async def test_what_does_not_matter_or_passes_does_not_end_the_wait(
+    monkeypatch: pytest.MonkeyPatch, script: list[Step]
 ) -> None:
-    payload, _ = await waited(monkeypatch, RUNNING, *before, 401, *before, 401 if before else RUNNING, DONE)
+    payload, _ = await waited(monkeypatch, *script)
     assert payload == {"finished": True}
 
 
@@ -91,13 +91,6 @@ async def test_fresh_credentials_that_are_refused_end_the_wait(monkeypatch: pyte
     payload, api = await waited(monkeypatch, RUNNING, 401)
     assert payload == {"error": "cluster kubecon-demo-0: 401 told to say 401"}
     assert api.tokens_used == ["token-1", "token-1", "token-2"]
-
-
-async def test_rights_that_a_server_knows_a_moment_later_are_asked_for_once_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    payload, _ = await waited(monkeypatch, 403, RUNNING, 403, DONE)
-    assert payload == {"finished": True}
 
 
 async def test_patience_with_a_cluster_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,16 +13,11 @@ from clouds.google import PROJECT, Google
 from clouds.tasks import carry_out
 from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.run import ClusterRun
-from planned_runs import planned
+from planned_runs import EKS, planned
 
 NAME = "kubecon-demo-0"
 LINK = f"projects/{PROJECT}/locations/europe-west4/clusters/{NAME}"
 CLUSTER, NODES = f"/clusters/{NAME}", f"/clusters/{NAME}/node-groups/campaign"
-EKS: dict[str, Any] = {
-    "cluster_role": "arn:aws:iam::123456789012:role/eks-cluster",
-    "node_role": "arn:aws:iam::123456789012:role/eks-node",
-    "subnets": ["subnet-0a", "subnet-0b"],
-}
 
 
 def run_on(fields: dict[str, Any], campaign: str, airflow: str | None) -> ClusterRun:

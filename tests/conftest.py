@@ -18,8 +18,8 @@ from xdist.scheduler import LoadScopeScheduling
 from airflow_variables import Variables
 
 pytest_plugins = (
-    *("clouds.fixtures", "clustered_file", "faulty_store", "gcs_server", "portal_server", "redis_server"),
-    *("s3_server", "stores", "web_server", "workload_files", "xrootd_stand_in"),
+    *("clouds.fixtures", "clustered_file", "faulty_store", "gcs_server", "page_alone", "portal_server"),
+    *("redis_server", "s3_server", "stores", "web_server", "workload_files", "xrootd_stand_in"),
 )
 """Fixtures for every test; here, a server of the session is one for all files of a process."""
 
@@ -127,7 +127,6 @@ def _airflow(nodeid: str) -> tuple[int | None, int]:
 
 
 def pytest_unconfigure() -> None:
-    """Remove the tests' Airflow home."""
     shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)
 
 
@@ -150,7 +149,6 @@ def shipped_campaigns(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The checkout under test."""
     return ROOT
 
 

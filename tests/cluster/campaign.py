@@ -92,23 +92,18 @@ class CampaignRun:
         make(CleanupJobsOperator, self.assignment).execute({"dag_run": SimpleNamespace(conf={})})
 
     def document(self, key: str) -> Any:
-        """A JSON document of the run's folder."""
         body = self.bucket.read(f"out/{key}")
         return json.loads(body)
 
     def jobs(self) -> list[Any]:
-        batch, run = self.space.kube.batch, self.assignment.run
-        found: list[Any] = batch.list_namespaced_job(
-            self.space.namespace, label_selector=selector(run.campaign, run.name)
-        ).items
-        return found
+        return self._of_the_run(self.space.kube.batch.list_namespaced_job)
 
     def pods(self) -> list[Any]:
-        core, run = self.space.kube.core, self.assignment.run
-        found: list[Any] = core.list_namespaced_pod(
-            self.space.namespace, label_selector=selector(run.campaign, run.name)
-        ).items
-        return found
+        return self._of_the_run(self.space.kube.core.list_namespaced_pod)
+
+    def _of_the_run(self, listed: Callable[..., Any]) -> list[Any]:
+        run = self.assignment.run
+        return list(listed(self.space.namespace, label_selector=selector(run.campaign, run.name)).items)
 
     def held(self) -> dict[str, int]:
         """How many objects of the campaign, of all its runs, the cluster holds; by kind."""

@@ -61,7 +61,6 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 @pytest.fixture(scope="session")
 def kube(target: Target) -> Kube:
-    """Its client."""
     try:
         kube = Kube(target.kubeconfig)
         kube.version.get_code(_request_timeout=30)
@@ -88,14 +87,12 @@ def new_namespace(kube: Kube) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def namespace(kube: Kube) -> Iterator[str]:
-    """The suite's own namespace."""
     with new_namespace(kube) as name:
         yield name
 
 
 @pytest.fixture(scope="session")
 def kubectl(target: Target, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
-    """Runs kubectl in the suite's namespace and returns what it prints."""
     home = tmp_path_factory.mktemp("home")
     return kubectl_for(target.kubeconfig, home, "--namespace", namespace, patience=200)
 

@@ -35,7 +35,6 @@ def soon(look: Any, what: str = "") -> Any:
 
 
 def python(script: str) -> list[str]:
-    """The command that runs a script."""
     return ["python3", "-c", script]
 
 
@@ -61,15 +60,12 @@ class Space:
 
     @property
     def selector(self) -> str:
-        """Selects what this test has made."""
         return f"{LABEL}={self.test}"
 
     def path(self, kind: str, name: str = "") -> str:
-        """The path of a collection, or of an object of it."""
         return COLLECTIONS[kind].format(self.namespace) + (f"/{name}" if name else "")
 
     def metadata(self, suffix: str = "", **labels: str) -> Manifest:
-        """Name and labels of an object of this test."""
         name = f"{self.test}-{suffix}" if suffix else self.test
         return {"name": name, "labels": {LABEL: self.test, **labels}}
 
@@ -116,7 +112,6 @@ class Space:
         self.make(self.config_map("go", {"go": "yes"}))
 
     def make(self, manifest: Manifest) -> Any:
-        """Create an object; returns the official client's model of it."""
         core, batch, apps = self.kube.core, self.kube.batch, self.kube.apps
         create = {
             "Pod": core.create_namespaced_pod,
@@ -146,7 +141,6 @@ class Space:
         return [pod for pod in found if pod.metadata.deletion_timestamp is None]
 
     def indexes(self) -> list[str]:
-        """The completion indexes of those pods."""
         return sorted(pod.metadata.labels[INDEX] for pod in self.pods())
 
     def ready_pods(self, count: int, suffix: str = "") -> list[Any]:
@@ -155,7 +149,6 @@ class Space:
         return self.pods()
 
     def ended_job(self, suffix: str = "") -> Any:
-        """The status of a Job, once it has its last condition."""
 
         def look() -> Any:
             status = self.job_now(suffix).status
@@ -163,36 +156,27 @@ class Space:
 
         return soon(look, "the Job ends")
 
-    def ended_pod(self, suffix: str = "") -> Any:
-        """A pod, once it has succeeded or failed."""
+    def ended_pod(self, suffix: str = "", *phases: str) -> Any:
+        """A pod, once it has succeeded or failed, or its phase is one of these."""
 
         def look() -> Any:
             found = self.pod_now(suffix)
-            return found if found.status.phase in ("Succeeded", "Failed") else None
+            return found if found.status.phase in (phases or ("Succeeded", "Failed")) else None
 
-        return soon(look, "the pod ends")
+        return soon(look, f"the phase of the pod is one of {phases or 'the last'}")
 
     def running_pod(self, suffix: str = "") -> Any:
-        """A pod, once it runs."""
-
-        def look() -> Any:
-            found = self.pod_now(suffix)
-            return found if found.status.phase == "Running" else None
-
-        return soon(look, "the pod runs")
+        return self.ended_pod(suffix, "Running")
 
     def run_job(self, manifest: Manifest) -> Any:
-        """The status of a Job, run to its end."""
         self.make(manifest)
         return self.ended_job()
 
     def run_pod(self, manifest: Manifest) -> Any:
-        """A pod, run to its end."""
         self.make(manifest)
         return self.ended_pod()
 
     def log(self, suffix: str = "", **query: Any) -> str:
-        """The log of a pod of this test."""
         name = self.metadata(suffix)["name"]
         answer = self.kube.http.get(f"{self.path('Pod', name)}/log", params=query)
         assert answer.status_code == 200, answer.text
@@ -209,7 +193,6 @@ class Space:
         self.kube.core.create_namespaced_pod_eviction(pod, self.namespace, {"metadata": {"name": pod}})
 
     def clear(self) -> None:
-        """Delete all that this test has made."""
         core, batch, apps = self.kube.core, self.kube.batch, self.kube.apps
         for delete in (
             batch.delete_collection_namespaced_job,
@@ -227,6 +210,5 @@ def conditions(status: Any) -> list[tuple[str, str]]:
 
 
 def causes(refusal: Manifest) -> list[str]:
-    """The fields for which an object was refused."""
     assert (refusal["code"], refusal["reason"]) == (422, "Invalid"), refusal
     return [cause["field"] for cause in refusal["details"]["causes"]]

@@ -20,12 +20,10 @@ REPLACE = {"op": "replace"}
 
 
 def names(found: Any) -> list[str]:
-    """Names without the prefix of the test."""
     return [one.metadata.name.rpartition("-")[2] for one in found.items]
 
 
 def config_maps(space: Space, **query: Any) -> Any:
-    """The ConfigMaps of the test."""
     query["label_selector"] = ",".join([space.selector, *filter(None, [query.get("label_selector")])])
     return space.kube.core.list_namespaced_config_map(space.namespace, **query)
 
@@ -281,12 +279,16 @@ def test_the_status_is_a_resource_of_its_own(space: Space) -> None:
     assert changed.spec.parallelism == 7
 
 
+def in_form(space: Space, form: str) -> Any:
+    """The ConfigMaps of the test in another form of a list."""
+    headers = {"Accept": f"application/json;as={form};g=meta.k8s.io;v=v1"}
+    selected = {"labelSelector": space.selector}
+    return space.kube.http.get(space.path("ConfigMap"), params=selected, headers=headers).json()
+
+
 def test_only_metadata_is_sent_when_only_metadata_is_asked_for(space: Space) -> None:
     space.make(space.config_map(data={"x": "1"}))
-    accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-    listed = space.kube.http.get(
-        space.path("ConfigMap"), params={"labelSelector": space.selector}, headers={"Accept": accept}
-    ).json()
+    listed = in_form(space, "PartialObjectMetadataList")
     assert listed["kind"] == "PartialObjectMetadataList"
     assert [one["metadata"]["name"] for one in listed["items"]] == [space.test]
     assert "data" not in listed["items"][0]
@@ -295,10 +297,7 @@ def test_only_metadata_is_sent_when_only_metadata_is_asked_for(space: Space) -> 
 def test_a_table_has_the_columns_that_kubectl_prints(space: Space) -> None:
     """API concepts, Receiving resources as Tables."""
     space.make(space.config_map(data={"x": "1", "y": "2"}))
-    accept = "application/json;as=Table;g=meta.k8s.io;v=v1"
-    table = space.kube.http.get(
-        space.path("ConfigMap"), params={"labelSelector": space.selector}, headers={"Accept": accept}
-    ).json()
+    table = in_form(space, "Table")
     assert table["kind"] == "Table"
     assert [column["name"] for column in table["columnDefinitions"]][:3] == ["Name", "Data", "Age"]
     assert [row["cells"][:2] for row in table["rows"]] == [[space.test, 2]]

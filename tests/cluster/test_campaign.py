@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from campaign_changes import with_changes
 from clouds.tasks import carry_out, make
 from cluster.campaign import Campaign, campaign
 from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, conditions, exits, soon
@@ -63,12 +63,8 @@ def test_a_run_is_one_indexed_job_for_each_dataset(campaign: Campaign) -> None:
     run = campaign("")
     submitted = run.submit()
     (job,) = run.jobs()
-    (dataset,) = run.assignment.cluster.datasets
-    assert submitted == {
-        "cluster_name": "kubecon-demo-0",
-        "jobs": {job.metadata.name: 4},
-        "shards": {dataset.name: 4},
-    }
+    of_jobs = {"jobs": {job.metadata.name: 4}, "shards": {"D": 4}}
+    assert submitted == {"cluster_name": "kubecon-demo-0"} | of_jobs
     assert (job.spec.completion_mode, job.spec.completions, job.spec.parallelism) == ("Indexed", 4, 4)
     volumes = {volume.name: volume for volume in job.spec.template.spec.volumes}
     manifest = run.space.kube.core.read_namespaced_config_map(
@@ -79,7 +75,7 @@ def test_a_run_is_one_indexed_job_for_each_dataset(campaign: Campaign) -> None:
     assert [[shard["name"] for shard in line["shards"]] for line in lines] == [["a"], ["b"], ["c"], ["d"]]
 
 
-def test_the_pods_find_what_the_contract_promises(campaign: Campaign) -> None:
+def test_the_pods_find_what_the_contract_promises_and_every_shard_is_counted(campaign: Campaign) -> None:
     """docs/architecture.md, The pod contract: a pod that misses something ends with another exit code."""
     script = """
 import json, os
@@ -94,7 +90,10 @@ assert (os.environ["DATASET"], os.environ["SAMPLE"]) == ("D", "run2012c")
 assert os.environ["AWS_SECRET_ACCESS_KEY"] == "tests-secret"
 """
     run = campaign(script, dpath="/dev/shm")
-    assert run.wait(run.submit("a", "b", "c", "d"))["done"] == 4
+    judged = run.wait(run.submit("a", "b", "c", "d"))
+    assert judged == {"cluster_name": "kubecon-demo-0", "shards": 4, "done": 4, "failed": 0}
+    counted = {"total": 4, "done": 4, "failed": 0, "running": 0}
+    assert run.document("progress/kubecon-demo-0.json")["D"]["shards"] == counted
 
 
 def test_submitting_again_adopts_what_is_there(campaign: Campaign) -> None:
@@ -122,18 +121,6 @@ def test_a_strangers_object_in_our_place_is_refused_by_name(campaign: Campaign) 
     batch.delete_namespaced_job(name, run.space.namespace, propagation_policy="Background")
 
 
-def test_the_wait_ends_with_the_jobs_and_every_shard_is_counted(campaign: Campaign) -> None:
-    run = campaign("")
-    judged = run.wait(run.submit("a", "b", "c", "d"))
-    assert judged == {"cluster_name": "kubecon-demo-0", "shards": 4, "done": 4, "failed": 0}
-    assert run.document("progress/kubecon-demo-0.json")["D"]["shards"] == {
-        "total": 4,
-        "done": 4,
-        "failed": 0,
-        "running": 0,
-    }
-
-
 def test_a_failed_shard_is_tried_again_by_itself(campaign: Campaign) -> None:
     script = (
         "import os; raise SystemExit(os.environ['JOB_COMPLETION_INDEX'] == '2' and 'GO' not in os.environ)"
@@ -152,12 +139,8 @@ def test_bad_input_is_tried_once_and_its_reason_kept(campaign: Campaign) -> None
     """docs/architecture.md, The pod contract: exit code 65."""
     script = f"""print('{{"read": 0}}'); print('no ROOT file: µ', flush=True)\n{exits(0, 65, 0, 0)}"""
     run = campaign(script, {"tolerance": 1}, backoff_limit_per_index=5)
-    assert run.wait(run.submit("a", "c", "d")) == {
-        "cluster_name": "kubecon-demo-0",
-        "shards": 4,
-        "done": 3,
-        "failed": 1,
-    }
+    judged = run.wait(run.submit("a", "c", "d"))
+    assert (judged["done"], judged["failed"]) == (3, 1)
     assert [pod.metadata.labels[INDEX] for pod in run.pods() if pod.status.phase == "Failed"] == ["1"]
     (failure,) = run.document("failures/kubecon-demo-0.json")
     assert (failure["dataset"], failure["shard"]) == ("D", "b")
@@ -233,44 +216,34 @@ def test_several_shards_a_pod_are_counted_by_shard(campaign: Campaign) -> None:
     assert [one["shard"] for one in run.document("failures/kubecon-demo-0.json")] == ["c", "d"]
 
 
-def _without_secret(spec: Any) -> None:
-    spec["containers"][0]["envFrom"] = [{"secretRef": {"name": "not-there"}}]
-
-
-def _without_config_map(spec: Any) -> None:
-    spec["volumes"][0]["configMap"]["name"] = "not-there"
-
-
-def _too_large(spec: Any) -> None:
-    spec["containers"][0]["resources"] = {"requests": {"cpu": "4000"}}
-
-
-def _refused(spec: Any) -> None:
-    spec["serviceAccountName"] = "not-there"
-
-
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (_too_large, r"no node takes pod \S+: 0/\d+ nodes are available: .*Insufficient cpu"),
-        (_without_secret, 'pod \\S+ waits: CreateContainerConfigError secret "not-there" not found'),
-        (_without_config_map, r"Pod \S+: FailedMount MountVolume.SetUp failed .*not found"),
-        (_refused, r'Job \S+: FailedCreate Error creating: a pod is forbidden: .*"?not-there"? not found'),
+        (
+            {"containers.0.resources": {"requests": {"cpu": "4000"}}},
+            r"no node takes pod \S+: 0/\d+ nodes are available: .*Insufficient cpu",
+        ),
+        (
+            {"containers.0.envFrom": [{"secretRef": {"name": "not-there"}}]},
+            'pod \\S+ waits: CreateContainerConfigError secret "not-there" not found',
+        ),
+        (
+            {"volumes.0.configMap.name": "not-there"},
+            r"Pod \S+: FailedMount MountVolume.SetUp failed .*not found",
+        ),
+        (
+            {"serviceAccountName": "not-there"},
+            r'Job \S+: FailedCreate Error creating: a pod is forbidden: .*"?not-there"? not found',
+        ),
     ],
 )
 def test_pods_that_cannot_run_end_the_wait_with_the_clusters_reason(
-    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None], why: str
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], why: str
 ) -> None:
     monkeypatch.setattr(standstill, "TOLD_AFTER", 0.0)
     run = campaign("", {"max_idle_hours": 5 / 3600})
     made_by_us = jobs.pod_spec
-
-    def pod_spec(*arguments: Any) -> Any:
-        spec = made_by_us(*arguments)
-        change(spec)
-        return spec
-
-    monkeypatch.setattr(jobs, "pod_spec", pod_spec)
+    monkeypatch.setattr(jobs, "pod_spec", lambda *given: with_changes(made_by_us(*given), change))
     with pytest.raises(TaskFailedForGood, match=why):
         run.wait(run.submit())
     assert re.search(why, run.document("progress/kubecon-demo-0.json")["D"]["waiting"])
@@ -307,10 +280,9 @@ def test_where_pods_are_gone_their_job_says_what_it_knows(campaign: Campaign) ->
     soon(lambda: not run.pods(), "its pods are gone")
     (job,) = run.jobs()
     run.wait(submitted)
-    gone = (
-        f"its pods have failed and are gone (Job {job.metadata.name}, FailedIndexes: Job has failed indexes)"
-    )
-    assert [one["reason"] for one in run.document("failures/kubecon-demo-0.json")] == [gone, gone]
+    why = f"(Job {job.metadata.name}, FailedIndexes: Job has failed indexes)"
+    reasons = [one["reason"] for one in run.document("failures/kubecon-demo-0.json")]
+    assert reasons == [f"its pods have failed and are gone {why}"] * 2
     batch = run.space.kube.batch
     batch.delete_namespaced_job(job.metadata.name, run.space.namespace, propagation_policy="Background")
     soon(lambda: not run.jobs())

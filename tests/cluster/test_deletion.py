@@ -115,7 +115,6 @@ def test_an_unknown_policy_is_refused(space: Space) -> None:
 
 @pytest.fixture
 def second_namespace(kube: Kube) -> Iterator[str]:
-    """A namespace for one test to delete."""
     name = kube.core.create_namespace({"metadata": {"generateName": "higgs-suite-"}}).metadata.name
     yield name
     if name in names(kube):

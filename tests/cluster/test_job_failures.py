@@ -73,14 +73,6 @@ def test_too_many_failed_indexes_end_the_job_at_once(space: Space) -> None:
     assert [pod.status.phase for pod in space.pods() if pod.status.phase == "Running"] == []
 
 
-def test_an_exit_code_may_fail_its_index_without_a_retry(space: Space) -> None:
-    """Job concepts, Pod failure policy: FailIndex."""
-    policy = {"rules": [FAIL_INDEX]}
-    body = space.indexed_job(exits(0, 65), 2, backoffLimitPerIndex=5, podFailurePolicy=policy)
-    status = space.run_job(body)
-    assert (status.completed_indexes, status.failed_indexes, status.failed) == ("0", "1", 1)
-
-
 def test_the_exit_code_of_an_init_container_counts_as_well(space: Space) -> None:
     """API reference, PodFailurePolicyOnExitCodesRequirement: containers and init containers are looked at."""
     pod = {"initContainers": [space.container("raise SystemExit(65)", name="stage-in")]}
@@ -127,20 +119,14 @@ def test_an_ignored_exit_code_is_tried_again_and_not_counted(space: Space) -> No
     assert (status.succeeded, status.failed) == (1, None)
 
 
-def test_a_job_past_its_deadline_fails(space: Space) -> None:
+def test_a_job_past_its_deadline_fails_also_one_that_was_given_while_it_ran(space: Space) -> None:
     """Job concepts, Job termination and cleanup: activeDeadlineSeconds ends all running pods."""
-    status = space.run_job(space.job(SLEEP, activeDeadlineSeconds=2))
-    assert failed_for(status) == "DeadlineExceeded"
-    soon(lambda: space.pods() == [])
-
-
-def test_a_running_job_may_be_given_a_deadline(space: Space) -> None:
-    """API reference, JobSpec.activeDeadlineSeconds: it is not among the immutable fields."""
     space.make(space.job(SLEEP))
     space.ready_pods(1)
     change = {"spec": {"activeDeadlineSeconds": 1}}
     space.kube.batch.patch_namespaced_job(space.test, space.namespace, change)
-    assert conditions(space.ended_job())[-1] == ("Failed", "DeadlineExceeded")
+    assert failed_for(space.ended_job()) == "DeadlineExceeded"
+    soon(lambda: space.pods() == [])
 
 
 def test_an_ignored_failure_is_backed_off_as_well(space: Space) -> None:
@@ -186,10 +172,12 @@ def test_with_replacement_policy_failed_a_pod_is_replaced_only_after_its_end(spa
     soon(lambda: [pod.metadata.name != first for pod in space.pods()] == [True], "the pod is replaced")
 
 
-def test_many_indexes_are_told_in_intervals(space: Space) -> None:
-    """API reference, JobStatus.completedIndexes: three or more in a row are written first-last."""
+def test_an_exit_code_may_fail_its_index_without_a_retry_and_indexes_are_told_in_intervals(
+    space: Space,
+) -> None:
+    """Pod failure policy: FailIndex; JobStatus: three or more indexes in a row are written first-last."""
     codes = [0, 0, 0, 65, 0, 65, 65, 65, 0, 0]
     policy = {"rules": [FAIL_INDEX]}
-    body = space.indexed_job(exits(*codes), 10, backoffLimitPerIndex=0, podFailurePolicy=policy)
+    body = space.indexed_job(exits(*codes), 10, backoffLimitPerIndex=5, podFailurePolicy=policy)
     status = space.run_job(body)
-    assert (status.completed_indexes, status.failed_indexes) == ("0-2,4,8,9", "3,5-7")
+    assert (status.completed_indexes, status.failed_indexes, status.failed) == ("0-2,4,8,9", "3,5-7", 4)

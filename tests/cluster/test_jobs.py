@@ -93,13 +93,6 @@ def test_a_suspended_job_may_be_sent_elsewhere(space: Space) -> None:
         batch.patch_namespaced_job(space.test, space.namespace, change)
 
 
-def test_a_job_whose_pods_cannot_be_made_says_so(space: Space) -> None:
-    """Configure Service Accounts for Pods: a pod's account must be there when it is made."""
-    space.make(space.job("", pod={"serviceAccountName": "nobody"}))
-    soon(lambda: "FailedCreate" in {one.reason for one in space.events("Job", space.test)})
-    assert space.pods() == []
-
-
 def test_suspending_stops_the_pods_and_counts_none_of_them(space: Space) -> None:
     """Job concepts, Suspending a Job: active pods are terminated."""
     space.make(space.indexed_job(SLEEP, 2))

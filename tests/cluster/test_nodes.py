@@ -27,7 +27,6 @@ def schedulable(kube: Kube) -> list[Any]:
 
 
 def unschedulable(space: Space, suffix: str = "") -> str:
-    """Why a pod waits for a node."""
 
     def look() -> str:
         found = space.pod_now(suffix).status.conditions or []
@@ -125,13 +124,8 @@ def test_an_evicted_pod_is_marked_as_disrupted(space: Space) -> None:
     space.make(body)
     space.running_pod()
     space.evict(space.test)
-
-    def ended() -> Any:
-        found = space.pod_now()
-        return found if found.status.phase in ("Failed", "Succeeded") else None
-
     try:
-        found = soon(ended, "the evicted pod ends")
+        found = space.ended_pod()
         disruption = {one.type: (one.status, one.reason) for one in found.status.conditions}
         assert disruption["DisruptionTarget"] == ("True", "EvictionByEvictionAPI")
         assert (found.status.phase, found.metadata.deletion_timestamp is not None) == ("Failed", True)

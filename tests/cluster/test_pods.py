@@ -18,7 +18,6 @@ def ended(pod: Any) -> tuple[int, str, str | None]:
 
 
 def waiting(space: Space) -> Any:
-    """Why the test's container waits, if it does."""
     statuses = space.pod_now().status.container_statuses or []
     return statuses[0].state.waiting if statuses else None
 
@@ -36,6 +35,9 @@ def test_a_pod_ends_with_its_container(space: Space, code: int, phase: str, reas
     assert [told[kind] for kind in ("Ready", "ContainersReady")] == ["False", "False"]
 
 
+MEMORY = {"resource": "limits.memory", "divisor": "1Mi"}
+
+
 def test_a_container_sees_the_environment_it_is_given(space: Space) -> None:
     """Define environment variables; Downward API; an optional key that is not there sets nothing."""
     binary = {"binaryData": {"NO_VARIABLE": "AAE="}}
@@ -50,10 +52,7 @@ def test_a_container_sees_the_environment_it_is_given(space: Space) -> None:
         {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "KEY", "valueFrom": {"configMapKeyRef": {"name": config, "key": "key"}}},
         {"name": "NONE", "valueFrom": {"secretKeyRef": {"name": "none", "key": "x", "optional": True}}},
-        {
-            "name": "MEMORY",
-            "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}},
-        },
+        {"name": "MEMORY", "valueFrom": {"resourceFieldRef": MEMORY}},
         {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu"}}},
     ]
     container = {
@@ -100,18 +99,20 @@ def test_a_failed_init_container_fails_the_pod(space: Space) -> None:
     assert found.status.container_statuses[0].state.waiting.reason == "PodInitializing"
 
 
-def test_the_termination_message_is_what_the_container_wrote(space: Space) -> None:
-    """Determine the Reason for Pod Failure: /dev/termination-log."""
-    script = "print('noise'); open('/dev/termination-log', 'w').write('no input'); raise SystemExit(1)"
-    assert ended(space.run_pod(space.pod(script))) == (1, "Error", "no input")
-
-
-def test_the_log_ends_as_termination_message_where_asked(space: Space) -> None:
-    """Determine the Reason for Pod Failure: FallbackToLogsOnError."""
-    policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
-    script = "print('last words'); raise SystemExit(1)"
-    code, reason, message = ended(space.run_pod(space.pod(script, container=policy)))
-    assert (code, reason, str(message).strip()) == (1, "Error", "last words")
+@pytest.mark.parametrize(
+    ("script", "policy", "message"),
+    [
+        ("print('noise'); open('/dev/termination-log', 'w').write('no input')", "File", "no input"),
+        ("print('last words')", "FallbackToLogsOnError", "last words"),
+    ],
+)
+def test_the_termination_message_is_what_the_container_wrote_or_the_end_of_its_log_where_asked(
+    space: Space, script: str, policy: str, message: str
+) -> None:
+    """Determine the Reason for Pod Failure: /dev/termination-log, FallbackToLogsOnError."""
+    asked = {"terminationMessagePolicy": policy}
+    found = ended(space.run_pod(space.pod(f"{script}; raise SystemExit(1)", container=asked)))
+    assert (*found[:2], str(found[2]).strip()) == (1, "Error", message)
 
 
 def test_a_command_that_is_not_there_cannot_start(space: Space) -> None:
@@ -144,32 +145,21 @@ def test_a_pod_waits_for_the_secret_it_needs(space: Space) -> None:
     assert space.log() == "came\n"
 
 
-def test_deletion_asks_first(space: Space) -> None:
-    """Pod lifecycle, Termination of Pods: SIGTERM, and the pod is gone when its containers are."""
-    script = (
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('ready', flush=True); time.sleep(600)"
-    )
+@pytest.mark.parametrize(("handler", "grace"), [("lambda *_: sys.exit(0)", None), ("signal.SIG_IGN", 2)])
+def test_deletion_asks_first_and_kills_after_the_grace_period(
+    space: Space, handler: str, grace: int | None
+) -> None:
+    """Pod lifecycle, Termination of Pods: SIGTERM, SIGKILL, and the pod is gone when its containers are."""
+    script = f"import signal, sys, time\nsignal.signal(signal.SIGTERM, {handler})\n"
+    script += "print('ready', flush=True); time.sleep(600)"
     space.make(space.pod(script, terminationGracePeriodSeconds=600))
     space.running_pod()
     soon(lambda: "ready" in space.log())
-    left = space.kube.core.delete_namespaced_pod(space.test, space.namespace)
-    assert left.metadata.deletion_grace_period_seconds == 600
+    given = {"grace_period_seconds": grace} if grace else {}
+    left = space.kube.core.delete_namespaced_pod(space.test, space.namespace, **given)
+    assert left.metadata.deletion_grace_period_seconds == (grace or 600)
     soon(lambda: gone(space))
     soon(lambda: "Killing" in {one.reason for one in space.events("Pod", space.test)})
-
-
-def test_deletion_kills_after_the_grace_period(space: Space) -> None:
-    """Pod lifecycle, Termination of Pods: SIGKILL to whatever still runs."""
-    script = (
-        "import signal, time\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
-    )
-    space.make(space.pod(script, terminationGracePeriodSeconds=600))
-    space.running_pod()
-    soon(lambda: "ready" in space.log())
-    space.kube.core.delete_namespaced_pod(space.test, space.namespace, grace_period_seconds=2)
-    soon(lambda: gone(space))
 
 
 def test_a_forced_deletion_does_not_wait(space: Space) -> None:

@@ -30,7 +30,6 @@ def with_sidecar(space: Space, sidecar: str, *then: Manifest) -> Manifest:
 
 
 def beside(pod: Any) -> Any:
-    """The status of the sidecar."""
     return pod.status.init_container_statuses[0]
 
 

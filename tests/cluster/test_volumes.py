@@ -25,12 +25,11 @@ for name in sorted(os.listdir("/data")):
         print(name, open(f"/data/{name}").read())
 """
 
-
+DATA = {"volumeMounts": [{"name": "v", "mountPath": "/data"}]}
 AS_ROOT = {"securityContext": {"runAsUser": 0}}  # where only root may: the image's own user may be another
 
 
 def mounted(space: Space, script: str, volume: dict[str, Any], **mount: Any) -> str:
-    """The log of a pod with one volume at /data."""
     mounts = [{"name": "v", "mountPath": "/data", **mount}]
     container, volumes = {"volumeMounts": mounts, **AS_ROOT}, [{"name": "v", **volume}]
     space.run_pod(space.pod(script, container=container, volumes=volumes))
@@ -65,7 +64,7 @@ def test_one_file_may_be_mounted_by_its_sub_path(space: Space) -> None:
 
 def test_the_working_directory_may_be_in_a_memory_volume(space: Space) -> None:
     """Volumes, emptyDir: medium Memory; API reference, Container.workingDir."""
-    container = {"workingDir": "/data", "volumeMounts": [{"name": "v", "mountPath": "/data"}]}
+    container = DATA | {"workingDir": "/data"}
     script = "import os; open('x', 'w').write('here'); print(open('/data/x').read())"
     volume = {"name": "v", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
     space.run_pod(space.pod(script, container=container, volumes=[volume]))
@@ -75,7 +74,7 @@ def test_the_working_directory_may_be_in_a_memory_volume(space: Space) -> None:
 def test_a_host_path_outlives_the_pod(space: Space) -> None:
     """Volumes, hostPath: DirectoryOrCreate; the second pod, on the same node, removes the directory."""
     made = {"path": f"/tmp/{space.test}", "type": "DirectoryOrCreate"}
-    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/data"}], **AS_ROOT}
+    mounts = DATA | AS_ROOT
 
     def pod(script: str, name: str, path: dict[str, str], **more: Any) -> Any:
         volumes = [{"name": "v", "hostPath": path}]
@@ -95,8 +94,7 @@ def test_a_host_path_outlives_the_pod(space: Space) -> None:
 
 def test_a_volume_that_is_not_there_keeps_the_pod_waiting(space: Space) -> None:
     volume = {"name": "v", "configMap": {"name": "none-such"}}
-    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/data"}]}
-    space.make(space.pod("", container=mounts, volumes=[volume]))
+    space.make(space.pod("", container=DATA, volumes=[volume]))
 
     def told() -> str:
         found = space.events("Pod", space.test)

@@ -13,7 +13,6 @@ from cluster.space import Space
 
 @contextmanager
 def watching(space: Space, headers: dict[str, str] | None = None, **query: Any) -> Iterator[Any]:
-    """The events of a watch of the test's ConfigMaps."""
     parameters = {"watch": "true", "timeoutSeconds": 20, "labelSelector": space.selector} | query
     path = space.path("ConfigMap")
     with space.kube.http.stream("GET", path, params=parameters, headers=headers or {}) as answer:
@@ -21,7 +20,6 @@ def watching(space: Space, headers: dict[str, str] | None = None, **query: Any) 
 
 
 def version(space: Space) -> str:
-    """The version of the collection as it is now."""
     listed = space.kube.core.list_namespaced_config_map(space.namespace, label_selector=space.selector)
     return str(listed.metadata.resource_version)
 

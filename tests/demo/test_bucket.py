@@ -15,7 +15,6 @@ from higgsdemo.campaign import load_campaign
 
 @pytest.fixture
 def settings(tmp_path: Path, s3_endpoint: str) -> Settings:
-    """Settings whose S3 server is that of the tests."""
     port = int(s3_endpoint.rpartition(":")[2])
     write_private(tmp_path / "ports.json", Ports(s3=port).model_dump_json())
     return Settings.load(tmp_path)

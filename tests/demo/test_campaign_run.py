@@ -40,7 +40,6 @@ class Answers:
 
 @pytest.fixture
 def supervision(tmp_path: Path) -> Supervision:
-    """Services that do not run."""
     return Supervision(Settings.load(tmp_path / ".run"))
 
 

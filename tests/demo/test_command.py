@@ -65,7 +65,6 @@ def test_a_hopeless_run_is_refused_before_anything_starts(
 
 
 def begun(code: str) -> "subprocess.Popen[str]":
-    """A process that runs a command."""
     command = subprocess.Popen(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": f"{REPOSITORY}/plugins:{REPOSITORY}/include"},

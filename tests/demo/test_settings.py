@@ -170,7 +170,10 @@ def test_airflow_reaches_the_local_services_by_two_connections(tmp_path: Path) -
     }
 
 
-def test_two_checkouts_choose_their_ports_one_after_the_other() -> None:
+def test_two_checkouts_choose_their_ports_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where no other checkout chooses any
     chose, waits = threading.Event(), threading.Event()
 
     def other() -> None:

@@ -23,7 +23,6 @@ Restart = Callable[[], None]
 
 @pytest.fixture
 def address() -> str:
-    """Where the server listens."""
     return f"http://127.0.0.1:{free_port()}"
 
 
@@ -54,7 +53,6 @@ def restart(tmp_path: Path, address: str) -> Iterator[Restart]:
 
 @pytest.fixture
 def s3(address: str) -> "boto3.client":
-    """A client that does not try again."""
     return boto3.client(
         "s3",
         endpoint_url=address,
@@ -66,7 +64,6 @@ def s3(address: str) -> "boto3.client":
 
 
 def listed(s3: "boto3.client", bucket: str) -> list[tuple[str, str, int, datetime]]:
-    """Key, ETag, size and time of each object."""
     found = s3.list_objects_v2(Bucket=bucket).get("Contents", ())
     return [(item["Key"], item["ETag"], item["Size"], item["LastModified"]) for item in found]
 

@@ -36,17 +36,14 @@ def _free_ports() -> Ports:
 
 
 def answers(supervision: Supervision) -> bool:
-    """Whether the S3 server answers."""
     return waiting.answers(f"{supervision.settings.s3_url}/moto-api/")
 
 
 def pid_of(supervision: Supervision, name: str) -> int:
-    """The process id of a service, 0 while it does not run."""
     return next(state.pid for state in supervision.states() if state.name == name)
 
 
 def s3_of(supervision: Supervision) -> psutil.Process:
-    """The S3 server, once it answers."""
     supervision.start(["s3"])
     eventually(lambda: answers(supervision), "the S3 server answers")
     return psutil.Process(pid_of(supervision, "s3"))
@@ -106,7 +103,7 @@ def test_a_service_that_cannot_start_is_told_with_its_log(supervision: Supervisi
             return str(error)
         return None
 
-    told = eventually(given_up, "localkube is given up")
+    told = eventually(given_up, "localkube is given up", patience=240)
     assert told.startswith("The service localkube does not start. Its log ends with:\n")
     assert "images.json" in told
 

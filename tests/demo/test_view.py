@@ -12,7 +12,6 @@ from watched_runs import DONE, SHARDS, STATE
 
 
 def told(console: Console) -> str:
-    """All that a console of a test was given."""
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 

@@ -25,7 +25,6 @@ def example(repository: Path) -> Path:
 
 @pytest.fixture
 def histograms(repository: Path) -> Sequence[HistogramSpec]:
-    """What the campaign says of its results."""
     return load_campaign(repository / "include/config/dimuon.json").histograms
 
 

@@ -17,7 +17,6 @@ def rng() -> np.random.Generator:
 
 
 def event_masses(leptons: Leptons) -> Floats:
-    """The invariant mass of all leptons of each event."""
     total = np.zeros((leptons.event.max() + 1, 4))
     pt, eta, phi = leptons.pt, leptons.eta, leptons.phi
     energy = np.hypot(pt * np.cosh(eta), np.where(leptons.flavour == MUON, 0.105658, 0.0005109989))

@@ -161,7 +161,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture
 def reached(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    """A bucket that this process can reach."""
     for name, value in bucket.environ.items():
         monkeypatch.setenv(name, value)
     return bucket

@@ -14,7 +14,6 @@ RUN = "dag_id=demo-local&run_id=manual__2026-01-02T03%3A04%3A05%2B00%3A00"
 
 
 def task(run: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None) -> Any:
-    """A task that works on one cluster's part of a run."""
     return SimpleNamespace(assignment=planned(run, cluster).model_dump(mode="json"))
 
 

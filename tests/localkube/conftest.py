@@ -11,7 +11,6 @@ from localkube_server import Kube, Server, eventually
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server for all tests that do not disturb it."""
     running = Server(tmp_path_factory.mktemp("localkube") / "state")
     running.start()
     yield running
@@ -47,7 +46,6 @@ def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def kubectl(server: Server, kube: Kube) -> Kubectl:
-    """Runs kubectl against the shared cluster and returns what it prints."""
     home = server.state.parent / "home"
     home.mkdir(exist_ok=True)
     return kubectl_for(server.state / "kubeconfig", home, "--context", "shared", patience=60)

@@ -37,7 +37,6 @@ SIMPLE: dict[str, st.SearchStrategy[Any]] = {
 
 
 def value(declared: str, depth: int) -> st.SearchStrategy[Any]:
-    """Values of a type of the schema."""
     declared = declared.rstrip("!")
     if declared.startswith("[]"):
         return st.lists(value(declared[2:], depth), max_size=2)

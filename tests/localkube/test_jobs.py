@@ -22,7 +22,6 @@ from localkube_server import Kube, Server, container, eventually, indexed_job, j
 
 
 def run(kube: Kube, namespace: str, job: dict[str, Any]) -> Any:
-    """The status of the Job once it has ended."""
     kube.batch.create_namespaced_job(namespace, job)
     return job_ended(kube, namespace, job["metadata"]["name"]).status
 
@@ -102,14 +101,6 @@ def test_a_deadline_outlives_the_server(own_server: Server) -> None:
     own_server.end(signal.SIGKILL)
     own_server.start()
     assert conditions(job_ended(kube, "default", "j").status)[-1] == ("Failed", "True", "DeadlineExceeded")
-
-
-@pytest.mark.parametrize(
-    ("indexes", "text"),
-    [([], ""), ([0], "0"), ([0, 1], "0,1"), ([1, 3, 4, 5, 7], "1,3-5,7"), ([9, 8, 1], "1,8,9")],
-)
-def test_indexes_are_written_as_ranges(indexes: list[int], text: str) -> None:
-    assert compress(indexes) == text
 
 
 @given(st.sets(st.integers(0, 3000)))

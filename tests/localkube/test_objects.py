@@ -1,10 +1,11 @@
-"""Quantities and conditions, as kubernetes.io/docs/reference/kubernetes-api/common-definitions has them."""
+"""Quantities, conditions and selectors, as the Kubernetes reference has them (common-definitions)."""
 
 from typing import Any
 
 import pytest
 
 from localkube.objects.object import Obj, quantity
+from localkube.objects.selectors import field_selector, label_selector, selects
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,35 @@ def test_a_condition_keeps_its_place_and_its_time_until_its_status_changes() -> 
     changed = conditions("B", True)
     assert changed[1]["lastTransitionTime"] > "2020-01-01T00:00:00Z"
     assert [one["type"] for one in conditions("C", True)] == ["A", "B", "C"]
+
+
+LABELS = {"app": "higgs", "tier": "2", "example.org/x": ""}
+
+
+def test_an_empty_selector_selects_everything() -> None:
+    assert label_selector("") is None
+    assert field_selector("", {}) is None
+    assert selects({}, LABELS)
+    assert not selects(None, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("expression", "holds"),
+    [
+        ({"key": "tier", "operator": "Gt", "values": ["1"]}, True),
+        ({"key": "tier", "operator": "Lt", "values": ["1"]}, False),
+        ({"key": "app", "operator": "Gt", "values": ["1"]}, False),
+        ({"key": "app", "operator": "In", "values": ["higgs"]}, True),
+        ({"key": "app", "operator": "NotIn", "values": ["higgs"]}, False),
+        ({"key": "none", "operator": "DoesNotExist"}, True),
+    ],
+)
+def test_an_expression_holds(expression: dict[str, object], holds: bool) -> None:
+    assert selects({"matchExpressions": [expression]}, LABELS) is holds
+
+
+def test_fields_are_compared_as_text() -> None:
+    matches = field_selector("spec.unschedulable=true", {"spec.unschedulable": "spec.unschedulable"})
+    assert matches is not None
+    assert matches(Obj(spec={"unschedulable": True}))
+    assert not matches(Obj(spec={}))

@@ -8,7 +8,6 @@ from localkube_server import Kube, eventually, pod, pod_ended, pod_running, proc
 
 
 def run(kube: Kube, namespace: str, body: dict[str, Any]) -> Any:
-    """The pod once it has ended."""
     kube.core.create_namespaced_pod(namespace, body)
     return pod_ended(kube, namespace, body["metadata"]["name"])
 

@@ -71,7 +71,6 @@ def test_a_share_of_the_daemons_and_a_taint_that_would_evict_are_refused(kube: K
 
 
 def refused_field(kube: Kube, path: str, body: dict[str, Any]) -> str:
-    """The field for which an object is refused."""
     refused = kube.http.post(path, json=body, params={"dryRun": "All"}).json()
     assert (refused["code"], refused["reason"]) == (422, "Invalid")
     return str(refused["details"]["causes"][0]["field"])

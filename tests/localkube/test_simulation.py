@@ -15,7 +15,6 @@ def test_simulated_pods_finish_without_running_anything(server: Server) -> None:
     kube = server.create_cluster("rehearsal", nodes=3, simulate={"seconds": 0.2})
     job = indexed_job("j", "touch /cannot; exit 1", 60, backoffLimitPerIndex=0)
     job["spec"]["template"]["spec"]["initContainers"] = [container("exit 1", name="init")]
-    job["spec"]["template"]["spec"]["initContainers"][0]["name"] = "init"
     kube.batch.create_namespaced_job("default", job)
     status = job_ended(kube, "default", "j").status
     assert (status.succeeded, status.completed_indexes) == (60, "0-59")

@@ -1,15 +1,17 @@
 """The page in a real browser without Airflow: its files as they are, and a state that a test makes."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from browser import CHROMIUM, playwright
+import pytest
+
 from demo.settings import REPOSITORY
 
+Shown = Callable[..., AbstractContextManager[Any]]
 STATIC = REPOSITORY / "plugins/higgsdemo/page/static"
 CAMPAIGN = {"dag_id": "mine", "title": "Mine", "runs": [{"run_id": "r", "state": "running"}]}
 
@@ -33,30 +35,41 @@ class PageFiles(SimpleHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def shown(state: dict[str, Any], told: dict[str, Any] | None = None, **options: Any) -> Iterator[Any]:
-    """The page of a run in that state, in a context of `options` (viewport, color_scheme).
+@pytest.fixture(scope="module")
+def shown() -> Iterator[Shown]:
+    """Show the page of a run in a state, in one browser; skip the tests where there is none."""
+    browser = pytest.importorskip("browser")
+    if browser.CHROMIUM is None:
+        pytest.skip("there is no Chromium: install Debian's package chromium")
+    with served() as address, browser.playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=browser.CHROMIUM, args=["--no-sandbox"])
+        yield partial(_shown, chromium, address)
+        chromium.close()
 
-    `told` are answers by path, besides those of the campaign and the run; a test may change it. At the end no
-    script of the page may have failed.
+
+@contextmanager
+def _shown(
+    chromium: Any, address: str, state: dict[str, Any], told: dict[str, Any] | None = None, **options: Any
+) -> Iterator[Any]:
+    """The page, in a context of `options` (viewport, color_scheme); no script of it may have failed.
+
+    `told` are answers by path, besides those of the campaign and the run; a test may change it.
     """
     complaints: list[str] = []
     told = {} if told is None else told
     told |= {"campaign": CAMPAIGN, "run": state}
-    with served() as address, playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = chromium.new_page(**options)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.route(
-            lambda url: "/api/" in url,
-            lambda route: route.fulfill(
-                json=told[route.request.url.partition("/api/")[2].partition("?")[0]], headers={"ETag": "one"}
-            ),
-        )
-        page.goto(f"{address}/higgs/?dag_id=mine&run_id=r")
-        yield page
-        page.unroute_all(behavior="ignoreErrors")  # it may ask for something just now
-        chromium.close()
+    page = chromium.new_page(**options)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.route(
+        lambda url: "/api/" in url,
+        lambda route: route.fulfill(
+            json=told[route.request.url.partition("/api/")[2].partition("?")[0]], headers={"ETag": "one"}
+        ),
+    )
+    page.goto(f"{address}/higgs/?dag_id=mine&run_id=r")
+    yield page
+    page.unroute_all(behavior="ignoreErrors")  # it may ask for something just now
+    page.close()
     assert complaints == []
 
 

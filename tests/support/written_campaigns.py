@@ -1,45 +1,14 @@
 """A valid campaign and a valid conf of its trigger, as they are and with damage done by hypothesis."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
 DATASET = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
-OTHER = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20001"
-VALID: dict[str, Any] = {
-    "$schema": "./campaign.schema.json",
-    "title": "A campaign",
-    "description": "Some words.",
-    "catalogue": "cms-higgs",
-    "workload": "nanoaod",
-    "image": "registry.example.org/higgs:1",
-    "namespace": "higgs",
-    "storage": {
-        "input": "s3://higgs-demo",
-        "output": "s3://results/here",
-        "pod_endpoint": "http://10.0.0.1:9000",
-    },
-    "at_trigger": {"images": ["higgs:2"], "storage": ["s3://other-*"]},
-    "schedule": "0 3 * * *",
-    "cleanup": "jobs",
-    "tolerance": 0.01,
-    "download_limit_kbps": 50000,
-    "defaults": {"provider": "local", "flavor": "local-2", "resources": {"cpu": "900m", "memory": "1Gi"}},
-    "mapping": [
-        {
-            "name": "one",
-            "nodes": "22",
-            "dpath": "/dev/shm",
-            "datasets": [DATASET, {"url": "s3://elsewhere/a/b"}],
-        },
-        {
-            "provider": "gke",
-            "flavor": "n1-highmem-16",
-            "datasets": [f"min_datasets_s3/{OTHER}_file_index.txt"],
-        },
-    ],
-}
+VALID: dict[str, Any] = json.loads(Path(__file__).with_name("valid_campaign.json").read_text())
 CONF: dict[str, Any] = {
     "run_name": "again",
     "stages": ["create", "submit"],

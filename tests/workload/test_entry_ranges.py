@@ -34,7 +34,6 @@ def count(events: Iterable[Events]) -> Analysis:
 
 @pytest.fixture(scope="module")
 def whole(clustered_file: Path) -> Analysis:
-    """The file in one piece."""
     return count(read_events(clustered_file, "whole"))
 
 
@@ -54,7 +53,6 @@ def added(parts: Iterable[Analysis]) -> tuple[int, dict[str, list[int]]]:
 
 
 def needed_bytes(path: Path) -> int:
-    """What the branches that the selection needs hold."""
     with uproot.open(path) as file:
         tree = file["Events"]
         names = [branch_of(kind, field) for kind in ("Muon", "Electron") for field in FIELDS]

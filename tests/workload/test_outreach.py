@@ -12,7 +12,6 @@ Change = Callable[[Lepton], Lepton]
 
 
 def channels(muons: list[Lepton], electrons: list[Lepton], rules: object = outreach) -> list[str]:
-    """The channels in which one event is selected."""
     candidates = rules.select(*collections([(muons, electrons)]))  # type: ignore[attr-defined]
     return sorted(channel for channel, found in candidates.items() if len(found.mass))
 

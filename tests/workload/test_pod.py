@@ -302,5 +302,4 @@ def in_bucket(pod: Pod, bucket: Bucket, path: Path) -> None:
 
 
 def over_http(pod: Pod, store: FaultyStore, key: str) -> None:
-    """Let the pod work on a key of the faulty store."""
     pod.give({"name": "shard", "url": store.url(key), "size": len(store.content)})

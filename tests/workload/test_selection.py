@@ -25,7 +25,6 @@ def below(value: float) -> float:
 
 
 def selected(muons: list[Lepton], electrons: list[Lepton]) -> dict[str, float]:
-    """The mass in each channel in which one event is selected."""
     candidates = select(*collections([(muons, electrons)]))
     return {channel: float(mass) for channel in CHANNELS for mass in candidates[channel].mass}
 

@@ -30,7 +30,6 @@ def changed() -> Change:
 
 @pytest.fixture
 def refusal(changed: Change) -> Callable[[dict[str, Any]], str]:
-    """What is said of a valid campaign with such changes, after the name of its file."""
 
     def refuse(changes: dict[str, Any]) -> str:
         with pytest.raises(CampaignError) as refused:

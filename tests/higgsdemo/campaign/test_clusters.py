@@ -1,12 +1,15 @@
 """What the entries of a mapping come to, with defaults filled in."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from campaign_changes import Change
 from higgsdemo.campaign import Cluster, parse_campaign
+from higgsdemo.campaign.fields import Provider
+from higgsdemo.campaign.flavors import cores_of
 from planned_runs import EKS
 
 
@@ -16,31 +19,8 @@ def clusters(document: dict[str, Any]) -> list[Cluster]:
 
 def test_what_is_left_out_has_a_default(changed: Change) -> None:
     first = clusters(changed({}))[0]
-    assert first.model_dump(mode="json", exclude={"datasets"}, exclude_none=True) == {
-        "name": "first",
-        "provider": "gke",
-        "connection": "google_cloud_default",
-        "location": "europe-west4",
-        "flavor": "n1-highmem-16",
-        "nodes": 1,
-        "cores": 16,
-        "dpath": "/dev/shm",
-        "shards_per_pod": 1,
-        "resources": {"cpu": "0.9", "memory": "6Gi"},
-        "backoff_limit_per_index": 5,
-        "namespace": "higgs",
-        "input": "s3://higgs-demo",
-        "input_connection": "aws_default",
-        "image_pull_policy": "IfNotPresent",
-        "gke": {
-            "disk_gb": 90,
-            "spot": False,
-            "subnet_range": "10.110.0.0/21",
-            "disk_type": "pd-ssd",
-            "local_ssds": 1,
-            "release_channel": "regular",
-        },
-    }
+    reviewed = Path(__file__).parents[1] / "manifests" / "cluster.json"
+    assert first.model_dump(mode="json", exclude={"datasets"}) == json.loads(reviewed.read_text())
 
 
 def test_an_entry_wins_over_the_defaults_field_by_field(changed: Change) -> None:
@@ -131,3 +111,35 @@ def test_null_in_an_entry_is_the_built_in_default(changed: Change) -> None:
 def test_a_cluster_travels_as_json(changed: Change) -> None:
     for cluster in clusters(changed({})):
         assert Cluster.model_validate(json.loads(json.dumps(cluster.model_dump(mode="json")))) == cluster
+
+
+@pytest.mark.parametrize(
+    ("provider", "flavor", "cores"),
+    [
+        ("gke", "n1-standard-16", 16),
+        ("gke", "n1-highmem-16", 16),
+        ("gke", "n2d-highcpu-224", 224),
+        ("gke", "c3-standard-22-lssd", 22),
+        ("gke", "n2-custom-8-16384-ext", 8),
+        ("gke", "custom-4-5120", 4),
+        ("gke", "e2-medium", 2),
+        ("gke", "g1-small", 1),
+        ("gke", "a2-highgpu-1g", None),
+        ("gke", "c5.4xlarge", None),
+        ("eks", "c5.4xlarge", 16),
+        ("eks", "m5.xlarge", 4),
+        ("eks", "r6i.large", 2),
+        ("eks", "m6g.medium", 1),
+        ("eks", "t3.micro", 2),
+        ("eks", "m7i.metal-24xl", 96),
+        ("eks", "c5.metal", None),
+        ("local", "local-2", 2),
+        ("local", "local-0", None),
+        ("existing", "local-2", None),
+        ("existing", None, None),
+    ],
+)
+def test_a_machine_type_tells_its_cores_by_its_name(
+    provider: Provider, flavor: str | None, cores: int | None
+) -> None:
+    assert cores_of(provider, flavor) == cores

@@ -26,7 +26,6 @@ def campaign(changed: Change) -> Campaign:
 
 @pytest.fixture
 def free(changed: Change) -> Campaign:
-    """The same, with much left to triggers."""
     return parse_campaign(changed({"at_trigger": FREE}), "higgs.json")
 
 
@@ -147,3 +146,17 @@ def test_a_wrong_conf_is_refused_with_one_message(campaign: Campaign, conf: Any,
     with pytest.raises(CampaignError) as refused:
         apply_conf(campaign, conf)
     assert str(refused.value) == f"trigger conf{message}"
+
+
+MAIL = {
+    "notifier": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
+    "kwargs": {"smtp_conn_id": "smtp_default", "to": "a@example.org", "subject": "{{ dag_run.run_id }}"},
+}
+
+
+def test_templates_in_the_arguments_of_a_notifier_are_left_to_airflow(changed: Change) -> None:
+    campaign = parse_campaign(changed({"notifications": {"on_success": [MAIL]}}), "mine.json")
+    (notifier,) = campaign.notifications.on_success
+    assert notifier.model_dump() == MAIL
+    again, _ = apply_conf(campaign, {"max_shards": 1})
+    assert again.notifications == campaign.notifications

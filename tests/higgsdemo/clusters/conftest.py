@@ -22,7 +22,6 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def amazon(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
-    """Amazon's APIs, with nothing made in them yet."""
     amazon = Amazon(gate)
     monkeypatch.setenv("AIRFLOW_CONN_AMAZON", amazon.connection())
     yield amazon
@@ -31,7 +30,6 @@ def amazon(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
 
 @pytest.fixture
 def google(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
-    """Google's ClusterManager, with nothing made in it yet."""
     google = Google(gate, gate.state)
     monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", google.connection())
     yield google

@@ -1,7 +1,6 @@
 """A cluster that people have already: reached by a connection, and never made or removed by us."""
 
 import json
-import socket
 from typing import Any
 
 import pytest
@@ -11,8 +10,6 @@ from kubernetes_asyncio.client import CoreV1Api as AsyncCoreV1Api
 from clouds.gate import Gate
 from clouds.tasks import carry_out
 from higgsdemo.clusters import ClusterError, Phase, provider_of
-from higgsdemo.kubernetes import requests
-from higgsdemo.kubernetes.requests import KubeError
 from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.run import ClusterRun
 from planned_runs import planned
@@ -28,7 +25,6 @@ def kubeconfig(gate: Gate) -> dict[str, Any]:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any], **cluster: Any) -> ClusterRun:
-    """A planned run on the cluster of a Kubernetes connection."""
     document = {"conn_type": "kubernetes", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(document))
     fields = {"provider": "existing", "connection": "theirs", "flavor": None}
@@ -85,19 +81,6 @@ def test_a_connection_that_leads_nowhere_is_named(
     with pytest.raises(ClusterError) as refused:
         provider_of(there).state()
     assert str(refused.value).startswith(named)
-
-
-def test_a_cluster_that_falls_silent_is_not_waited_for_without_end(
-    kubeconfig: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(requests, "RETRY", requests.RETRY.new(total=0))
-    monkeypatch.setattr(requests, "ANSWER_IN", (1.0, 0.2))
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
-        server = {"server": f"http://127.0.0.1:{silent.getsockname()[1]}"}
-        silenced = kubeconfig | {"clusters": [{"name": "theirs", "cluster": server}]}
-        there = run(monkeypatch, {"kube_config": json.dumps(silenced)})
-        with pytest.raises(KubeError, match=r"cannot read its version: no answer from its API"):
-            provider_of(there).state()
 
 
 async def test_the_asynchronous_client_names_it_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,6 @@ PART = {"part-of": "higgsdemo"}
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A localkube of the test's own, and the connection to it."""
     server = Server(tmp_path / "localkube")
     server.start()
     document = {
@@ -64,7 +63,6 @@ def clusters(server: Server) -> dict[str, Kube]:
 
 
 def leave(kube: Kube, name: str, campaign: str, **labels: str) -> None:
-    """Leave a Job of a run in a cluster."""
     marks = {"app.kubernetes.io/part-of": "higgsdemo", "higgsdemo/campaign": campaign, "higgsdemo/run": "r1"}
     job = indexed_job(name, "true", 1, suspend=True)
     job["metadata"]["labels"] = marks | labels

@@ -15,7 +15,6 @@ def listed(*keys: str) -> list[Shard]:
 
 
 def found(files: Iterable[File]) -> tuple[list[Shard], dict[str, str]]:
-    """The shards among files, and what is passed over."""
     passed_over: dict[str, str] = {}
     shards = list(list_shards("D", files, f"{BUCKET}/", passed_over.__setitem__))
     return shards, passed_over

@@ -1,4 +1,4 @@
-"""How shards are shared out: all of them, once, in order, and each cluster its part of the bytes."""
+"""How shards are shared out: each cluster has its part of the bytes, in order, and each pod some of them."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from higgsdemo.campaign import Cluster
 from higgsdemo.datasets.listing import list_datasets
+from higgsdemo.datasets.packing import shards_per_pod
 from higgsdemo.datasets.shards import cluster_shards
 from higgsdemo.datasets.split import pieces, share_out
 from higgsdemo.storage.object_store import ObjectStore
@@ -73,3 +74,29 @@ def test_more_clusters_than_shards_leave_some_without(s3: Kind, tmp_path: Path) 
     s3.put_all([("A/0.root", b"1"), ("B/0.root", b"1")])
     found = shared(s3, tmp_path, 1, 1, 1, 1, 1)
     assert sorted(map(len, found.values())) == [0, 0, 0, 1, 1]
+
+
+FULL = {"shards_per_pod": "auto", "cores": 16, "nodes": 66, "flavor": "n1-highmem-16", "provider": "gke"}
+
+
+@pytest.mark.parametrize(
+    ("shards", "cluster", "expected"),
+    [
+        (25, {}, 1),
+        (600, {}, 1),
+        (2_692, {}, 2),
+        (100_000, {}, 89),
+        (100_000, {"cores": None}, 167),
+        (2_692, {"nodes": 1}, 5),
+        (2_692, {"shards_per_pod": 7}, 7),
+        (0, {}, 1),
+    ],
+)
+def test_pods_are_there_within_a_minute_and_every_slot_has_work(
+    shards: int, cluster: dict[str, object], expected: int
+) -> None:
+    assert shards_per_pod(planned(cluster=FULL | cluster).cluster, shards) == expected
+
+
+def test_an_image_of_one_file_a_pod_gets_one() -> None:
+    assert shards_per_pod(planned(cluster=FULL).cluster, 100_000, stages_in_apart=True) == 1

@@ -36,7 +36,6 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
 
 @pytest.fixture
 def cluster(kube: Kube, request: pytest.FixtureRequest) -> Iterator[KubeCluster]:
-    """The cluster with a namespace for each test."""
     name = request.node.name
     namespace = f"{re.sub('[^a-z0-9]+', '-', name.lower())[:40]}-{crc32(name.encode()):08x}"
     ours = KubeCluster("kube", namespace, kube.client)
@@ -60,7 +59,6 @@ def manifests(
 
 
 def within(cluster: KubeCluster, *objects: dict[str, Any]) -> list[dict[str, Any]]:
-    """The manifests, in the test's namespace."""
     placed = copy.deepcopy(list(objects))
     for manifest in placed:
         manifest["metadata"]["namespace"] = cluster.namespace
@@ -91,12 +89,6 @@ def read_manifest(kube: Kube, cluster: KubeCluster) -> Any:
 def has_ended(kube: Kube, job: dict[str, Any]) -> str | None:
     conditions = read_job(kube, job).status.conditions or []
     return next((one.type for one in conditions if one.type in ("Complete", "Failed")), None)
-
-
-def test_what_is_there_already_is_adopted(cluster: KubeCluster) -> None:
-    manifest, _, job = within(cluster, *manifests())
-    assert [cluster.apply(one).found for one in (manifest, job)] == [None, None]
-    assert all(cluster.apply(one).found for one in (manifest, job))
 
 
 @pytest.mark.parametrize("owner", [None, {PART_OF: None}, {CAMPAIGN: "another"}, {RUN_LABEL: "another"}])
@@ -184,14 +176,6 @@ def test_a_secret_holds_the_present_credentials_and_none_of_before(cluster: Kube
     assert stored.data == {"AWS_REGION": "dXMtd2VzdC0y"}
 
 
-def test_a_manifest_goes_with_the_job_that_reads_it(cluster: KubeCluster, kube: Kube) -> None:
-    job = submit(cluster)
-    kube.batch.delete_namespaced_job(
-        job["metadata"]["name"], cluster.namespace, propagation_policy="Background"
-    )
-    eventually(lambda: names(kube.core.list_namespaced_config_map(cluster.namespace)) <= {"kube-root-ca.crt"})
-
-
 @pytest.mark.parametrize(("code", "end"), [(65, "Failed"), (0, "Complete")])
 def test_a_job_that_has_ended_without_all_results_is_made_anew_and_keeps_its_manifest(
     cluster: KubeCluster, kube: Kube, code: int, end: str
@@ -250,14 +234,6 @@ def test_a_job_that_does_not_go_away_is_told_of(
     kube.batch.patch_namespaced_job(job["metadata"]["name"], cluster.namespace, released)
 
 
-def test_a_stopped_job_starts_nothing_more(cluster: KubeCluster, kube: Kube) -> None:
-    job = submit(cluster, "sleep 60")
-    eventually(lambda: pods(kube, cluster) == 2)
-    assert cluster.stop(ALL) == [job["metadata"]["name"]]
-    eventually(lambda: pods(kube, cluster) == 0)
-    assert cluster.stop(ALL) == []
-
-
 def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "RETRY", requests.RETRY.new(total=1))  # all six tries take half a minute
     away = KubeCluster("kube", "n", reached_with(kube, server="https://127.0.0.1:1"))
@@ -289,7 +265,6 @@ def test_refused_credentials_are_named(kube: Kube) -> None:
 
 
 def reached_with(kube: Kube, **changes: str) -> ApiClient:
-    """A client whose kubeconfig has another server or token."""
     kubeconfig = copy.deepcopy(kube.kubeconfig)
     for part in (kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]):
         part.update({key: value for key, value in changes.items() if key in part})

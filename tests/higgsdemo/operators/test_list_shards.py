@@ -71,7 +71,6 @@ def split(run: Run, datasets: tuple[DatasetRef, ...], clusters: list[Cluster]) -
 
 
 def full_campaign(kind: Kind) -> tuple[Campaign, RunOptions]:
-    """The full campaign with its options, over a bucket of that kind."""
     storage = {"input": kind.url, "output": f"{kind.url}/out", "connection": "with_keys"}
     document = json.loads((CONFIG / "higgs-full.json").read_text()) | {"storage": storage}
     return parse_campaign(document, "higgs-full"), RunOptions()

@@ -52,18 +52,15 @@ def run_of(kind: Kind, *names: str) -> ClusterRun:
 
 
 def stored(*args: Any, **kwargs: Any) -> tuple[str, bytes]:
-    """Key, in the bucket, and content of a result."""
     key, raw = result_documents.stored(*args, **kwargs)
     return f"{FOLDER}/{key}", raw
 
 
 def list_of(assignment: ClusterRun) -> str:
-    """The key of the cluster's list of shards in the bucket."""
     return f"{FOLDER}/{shards_key(assignment.cluster.name)}"
 
 
 def carried_out(*assignments: ClusterRun) -> None:
-    """Merge and plot, as two tasks."""
     context = {"dag_run": SimpleNamespace(start_date=None), "outlet_events": {}}
     returned = [assignment.model_dump(mode="json") for assignment in assignments]
     for operator in (MergeResultsOperator, PlotOperator):
@@ -71,7 +68,6 @@ def carried_out(*assignments: ClusterRun) -> None:
 
 
 def left(kind: Kind) -> list[str]:
-    """The files that lie directly in the run's folder."""
     found = kind.keys()
     return sorted(name for key in found if "/" not in (name := key.removeprefix(f"{FOLDER}/")))
 

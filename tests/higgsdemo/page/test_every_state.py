@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
-from browser import CHROMIUM
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.publication.chart import chart
-from page_alone import CAMPAIGN, FITTED, shown
+from page_alone import CAMPAIGN, FITTED, Shown
 from result_documents import NOTE, catalogue, merged, recorded, sample, stored
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 4"/>'
 SIZES = ((320, 800), (400, 900), (768, 1000), (1440, 1000))
@@ -100,7 +97,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everyone_can_read_every_state_of_the_page_at_every_width(scheme: str, pictures: Path) -> None:
+def test_everyone_can_read_every_state_of_the_page_at_every_width(
+    shown: Shown, scheme: str, pictures: Path
+) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-core is not installed"
     ).Axe()
@@ -128,7 +127,7 @@ def test_everyone_can_read_every_state_of_the_page_at_every_width(scheme: str, p
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 
-def test_a_run_is_shown_beside_another_of_its_campaign() -> None:
+def test_a_run_is_shown_beside_another_of_its_campaign(shown: Shown) -> None:
     runs = [{"run_id": name, "state": "success"} for name in ("r", "earlier")]
     ours = states()["merged"]
     theirs = ours | {"account": [["", "took"], ["Cost", "0.99"]], "discovery": None}
@@ -151,7 +150,7 @@ def test_a_run_is_shown_beside_another_of_its_campaign() -> None:
     ]
 
 
-def test_the_keyboard_alone_reaches_all_there_is_to_press() -> None:
+def test_the_keyboard_alone_reaches_all_there_is_to_press(shown: Shown) -> None:
     with shown(states()["merged"]) as page:
         page.locator("#canvas[aria-label]").wait_for()
         page.keyboard.press("Tab")

@@ -132,8 +132,6 @@ def test_results_of_shards_that_no_list_names_are_not_counted(folder: Folder) ->
 
 
 class CountedStore(ObjectStore):
-    """The real store, which counts the objects that are read."""
-
     reads: ClassVar[list[str]] = []
 
     def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
@@ -143,7 +141,6 @@ class CountedStore(ObjectStore):
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The keys that followers read."""
     monkeypatch.setattr(CountedStore, "reads", [])
     monkeypatch.setattr(follower, "ObjectStore", CountedStore)
     return CountedStore.reads

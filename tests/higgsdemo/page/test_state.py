@@ -253,7 +253,6 @@ NAMES = st.sampled_from(
 
 
 def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Lists and objects of JSON values."""
     return st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=3), inner, max_size=5)
 
 

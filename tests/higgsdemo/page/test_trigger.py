@@ -7,12 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_runs import airflow_run
-from browser import CHROMIUM
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
-from page_alone import shown
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+from page_alone import Shown
 
 CONF = {"storage": {"output": "s3://mine"}, "max_shards": 3, "run_name": "one", "resume": False}
 RUNS = "v2/dags/demo-local/dagRuns"
@@ -25,7 +22,9 @@ RUNS = "v2/dags/demo-local/dagRuns"
         ("Run again", {"storage": {"output": "s3://mine"}, "max_shards": 3}),
     ],
 )
-def test_a_run_that_has_ended_is_resumed_or_run_again_by_two_clicks(button: str, conf: Any) -> None:
+def test_a_run_that_has_ended_is_resumed_or_run_again_by_two_clicks(
+    shown: Shown, button: str, conf: Any
+) -> None:
     told = {f"{RUNS}/one": {"conf": CONF}, RUNS: {"dag_run_id": "two"}}
     with shown(run_state(airflow_run("failed", name="broken"), Snapshot(), ""), told) as page:
         page.get_by_role("button", name=button).click()
@@ -37,7 +36,7 @@ def test_a_run_that_has_ended_is_resumed_or_run_again_by_two_clicks(button: str,
         page.wait_for_url("**dag_id=demo-local&run_id=two")
 
 
-def test_what_airflow_refuses_is_told_in_the_form() -> None:
+def test_what_airflow_refuses_is_told_in_the_form(shown: Shown) -> None:
     with shown(run_state(airflow_run("failed"), Snapshot(), ""), {f"{RUNS}/one": {"conf": None}}) as page:
         page.get_by_role("button", name="Run again").click()
         page.locator("#trigger-conf").fill("{")
@@ -52,7 +51,7 @@ def test_what_airflow_refuses_is_told_in_the_form() -> None:
     [("running", 4, []), ("success", 4, ["Run again"]), ("success", 5, ["Resume this run", "Run again"])],
 )
 def test_only_what_has_ended_is_run_again_and_what_lacks_a_result_resumed(
-    state: str, listed: int, buttons: list[str]
+    shown: Shown, state: str, listed: int, buttons: list[str]
 ) -> None:
     run = airflow_run(state)
     first, second = ((one.cluster.name, one.cluster.datasets[0].name) for one in run.assignments)

@@ -66,7 +66,6 @@ def tables(spectrum: Spectrum) -> list[Any]:
 
 
 def columns(tables: list[Any], name: str) -> dict[str, Any]:
-    """What a table has of each group."""
     (table,) = (table for table in tables if table.get("name") == f"Four-lepton mass, {name}")
     return {column["header"]["name"].partition(",")[0]: column for column in table["dependent_variables"]}
 

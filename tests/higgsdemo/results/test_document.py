@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from higgsdemo.results.document import ResultDocument, ResultError, parse_result
+from refusals import table
 from result_documents import document, histogram
 
 KEY = "results/DS/a.json"
@@ -111,50 +112,7 @@ def test_what_is_no_document_is_refused(raw: bytes, reason: str) -> None:
     assert refusal(raw) == f"{KEY}: {reason}"
 
 
-FAULTS: list[tuple[dict[str, Any], str]] = [
-    ({"samplename": ""}, "samplename is not a name of 1 to 1024 characters"),
-    ({"samplename": None}, "samplename is not a name of 1 to 1024 characters"),
-    ({"processed": 100, "entries": [0, 120]}, "100 events processed, of the 120 from 0 to 120"),
-    ({"processed": -1}, "processed is -1, below 0"),
-    ({"processed": 3.5}, "processed is 3.5, not a whole number"),
-    ({"processed": True}, "processed is not a number"),
-    ({"processed": "3"}, "processed is not a number"),
-    ({"processed": None}, "processed is not a number"),
-    ({"processed": float("nan")}, "processed is nan, not a whole number"),
-    ({"processed": float("inf")}, "processed is inf, not a whole number"),
-    ({"processed": 10**13}, "processed is 10000000000000, above 1000000000000"),
-    ({"processed": 2}, "3 events selected in 4mu, of 2 processed"),
-    ({"mass4mu_8TeV_low": [0] * 36}, "mass4mu_8TeV_low has 36 bins, not 37"),
-    ({"mass4mu_8TeV_low": [0] * 38}, "mass4mu_8TeV_low has 38 bins, not 37"),
-    ({"mass4e_8TeV_low": 5}, "mass4e_8TeV_low is not a list of 37 counts"),
-    ({"mass4e_8TeV_low": {"0": 1}}, "mass4e_8TeV_low is not a list of 37 counts"),
-    ({"mass4e_8TeV_low": "0" * 37}, "mass4e_8TeV_low is not a list of 37 counts"),
-    ({"mass4e_8TeV_low": [0] * 36 + [-1]}, "mass4e_8TeV_low[36] is -1, below 0"),
-    ({"mass4e_8TeV_low": [0] * 36 + [11]}, "11 events selected in 4e, of 10 processed"),
-    ({"mass2mu2e_8TeV_low": [None] * 37}, "mass2mu2e_8TeV_low[0] is not a number"),
-    ({"mass2mu2e_8TeV_low": [0, 0.5] + [0] * 35}, "mass2mu2e_8TeV_low[1] is 0.5, not a whole number"),
-    ({"mass2mu2e_8TeV_low": [float("nan")] * 37}, "mass2mu2e_8TeV_low[0] is nan, not a whole number"),
-    ({"lumi": 3}, "lumi is not a JSON object"),
-    ({"lumi": {"stream": "mu"}}, "lumi.value is missing"),
-    ({"lumi": {"stream": "", "value": 1}}, "lumi.stream is not a name of 1 to 1024 characters"),
-    ({"lumi": {"stream": "mu", "value": -1}}, "lumi.value is -1, below 0.0"),
-    ({"lumi": {"stream": "mu", "value": "1"}}, "lumi.value is not a number"),
-    ({"lumi": {"stream": "mu", "value": float("inf")}}, "lumi.value is inf, not a finite number"),
-    ({"lumi": {"stream": "mu", "value": float("nan")}}, "lumi.value is nan, not a finite number"),
-    ({"bytes": -1}, "bytes is -1, below 0"),
-    ({"seconds": []}, "seconds is not a JSON object"),
-    ({"seconds": {"compute": -0.5}}, "seconds.compute is -0.5, below 0.0"),
-    ({"test_mode": "yes"}, "test_mode is not true or false"),
-    ({"finished": "yesterday"}, "finished is not a time with its zone"),
-    ({"finished": "2019-05-21T09:00:00"}, "finished is not a time with its zone"),
-    ({"shard": "b"}, "the document is of DS/b"),
-    ({"samplename": "other"}, "the document is of other"),
-    ({"shard": "a", "samplename": "other"}, "the document is of other/a"),
-    ({"shard": "b\x1b[2J\n"}, "the document is of DS/b\\u001b[2J\\u000a"),
-]
-
-
-@pytest.mark.parametrize(("fields", "reason"), FAULTS)
+@pytest.mark.parametrize(("fields", "reason"), table("results"))
 def test_a_fault_is_named_with_its_field(fields: dict[str, Any], reason: str) -> None:
     assert refusal({**GOOD, **fields}) == f"{KEY}: {reason}"
 

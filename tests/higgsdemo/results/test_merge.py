@@ -209,7 +209,6 @@ def test_weighted_and_unweighted_results_of_a_dataset_add_up() -> None:
 
 
 def found(*results: tuple[str, bytes]) -> list[StoredObject]:
-    """A listing of results."""
     return [StoredObject(key, len(raw)) for key, raw in results]
 
 

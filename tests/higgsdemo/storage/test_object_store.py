@@ -17,10 +17,22 @@ def store(kind: Kind) -> ObjectStore:
     return ObjectStore(f"{kind.url}/some/folder/", "with_keys")
 
 
-def test_what_is_written_is_read_at_its_url(store: ObjectStore, kind: Kind) -> None:
-    assert store.write("a/b.json", b"{}") == f"{kind.url}/some/folder/a/b.json"
+def test_what_is_written_is_read_at_its_url_as_it_was_written_last(store: ObjectStore, kind: Kind) -> None:
+    assert not store.exists("a/b.json")
+    for content in (b"long ago", b"now"):
+        assert store.write("a/b.json", content) == f"{kind.url}/some/folder/a/b.json"
+        assert store.read("a/b.json") == content
+    assert store.exists("a/b.json")
     assert kind.keys() == ["some/folder/a/b.json"]
-    assert store.read("a/b.json") == b"{}"
+    assert [(stored.key, stored.size) for stored in store.list()] == [("a/b.json", 3)]
+
+
+def test_a_listing_is_of_what_lies_in_a_folder_or_below_a_path(store: ObjectStore) -> None:
+    for key in ("one", "results/A/1", "results/AB/1"):
+        store.write(key, b"")
+    assert [stored.key for stored in store.list("results/A")] == ["results/A/1"]
+    assert [stored.key for stored in store.folder()] == ["one"]
+    assert list(store.list("nothing")) == []
 
 
 def test_a_listing_pages_through_everything_below_a_prefix(store: ObjectStore, kind: Kind) -> None:
@@ -50,22 +62,6 @@ def test_a_web_page_is_no_empty_listing(portal: Portal, monkeypatch: pytest.Monk
         "cannot list s3://higgs-demo/some/folder: what answers there is not an object store; is the endpoint "
         "of the Airflow connection 'astray' right, or does a proxy ask for a login?"
     )
-
-
-def test_a_folder_without_objects_is_an_empty_listing(store: ObjectStore) -> None:
-    assert list(store.list("nothing")) == []
-
-
-def test_a_prefix_ends_at_a_path_segment(store: ObjectStore) -> None:
-    store.write("results/A/1", b"")
-    store.write("results/AB/1", b"")
-    assert [stored.key for stored in store.list("results/A")] == ["results/A/1"]
-
-
-def test_a_folder_is_listed_without_what_lies_deeper(store: ObjectStore) -> None:
-    store.write("one", b"1")
-    store.write("deeper/two", b"2")
-    assert [stored.key for stored in store.folder()] == ["one"]
 
 
 def test_an_object_is_measured_before_it_is_read(store: ObjectStore) -> None:
@@ -102,19 +98,6 @@ def test_many_objects_are_read_in_the_order_asked_for(store: ObjectStore) -> Non
     assert list(store.read_all(reversed(keys))) == [(key, key.encode()) for key in reversed(keys)]
 
 
-def test_an_object_exists_once_it_is_written(store: ObjectStore) -> None:
-    assert not store.exists("a")
-    store.write("a", b"")
-    assert store.exists("a")
-
-
-def test_what_is_written_again_is_replaced(store: ObjectStore) -> None:
-    store.write("a", b"long ago")
-    store.write("a", b"now")
-    assert store.read("a") == b"now"
-    assert [(stored.key, stored.size) for stored in store.list()] == [("a", 3)]
-
-
 def test_keys_with_spaces_and_unicode_come_back_as_they_are(store: ObjectStore) -> None:
     store.write("a b/ü+%.root", b"1")
     assert [stored.key for stored in store.list()] == ["a b/ü+%.root"]
@@ -130,14 +113,11 @@ def test_a_large_object_comes_back_line_by_line(store: ObjectStore, tmp_path: Pa
         assert list(store.lines("lines")) == lines
 
 
-def test_the_lines_of_a_missing_object_are_an_error(store: ObjectStore) -> None:
-    with pytest.raises(StorageError, match=r"^cannot read (s3|gs)://.*/some/folder/absent: there is no such"):
-        list(store.lines("absent"))
-
-
 def test_a_missing_object_is_named(store: ObjectStore) -> None:
     with pytest.raises(StorageError, match=r"^cannot read (s3|gs)://.*/some/folder/absent: there is no such"):
         store.read("absent")
+    with pytest.raises(StorageError, match=r"^cannot read (s3|gs)://.*/some/folder/absent: there is no such"):
+        list(store.lines("absent"))
 
 
 def test_a_missing_bucket_is_named(kind: Kind) -> None:

@@ -11,7 +11,6 @@ from scripted_api import Step, scripted_api
 
 
 def nodes(ready: int, wanted: int = 3) -> dict[str, Any]:
-    """The DaemonSet, ready on so many nodes."""
     counts = {"currentNumberScheduled": wanted, "numberMisscheduled": 0, "observedGeneration": 1}
     return {
         "kind": "DaemonSet",
@@ -22,7 +21,6 @@ def nodes(ready: int, wanted: int = 3) -> dict[str, Any]:
 
 
 async def waited(monkeypatch: pytest.MonkeyPatch, *script: Step) -> tuple[dict[str, Any], int]:
-    """The payload of the trigger's event, and after how many looks it came."""
     async with scripted_api(*script) as api:
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
         trigger = PrepullTrigger(planned().model_dump(mode="json"), 0.01, None, "pull")

@@ -155,7 +155,6 @@ STUCK = jobs(job(ended=False, ready=1, active=1, terminating=1))
 
 
 def ending() -> dict[str, Any]:
-    """A pod that has been told to end."""
     told = pod()
     told["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     told["status"]["phase"] = "Running"

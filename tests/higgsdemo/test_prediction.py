@@ -78,24 +78,11 @@ def test_what_nobody_knows_is_left_out() -> None:
 
 
 def test_what_a_run_took_is_told_by_its_results() -> None:
+    first, second = {"stage_in": 30, "compute": 570}, {"stage_in": 0, "compute": 60}
     merge = merged(
         [
-            stored(
-                "A",
-                "x",
-                1,
-                bytes=700,
-                seconds={"stage_in": 30, "compute": 570},
-                finished="2026-01-02T03:10:00Z",
-            ),
-            stored(
-                "A",
-                "y",
-                1,
-                bytes=300,
-                seconds={"stage_in": 0, "compute": 60},
-                finished="2026-01-02T04:00:00Z",
-            ),
+            stored("A", "x", 1, bytes=700, seconds=first, finished="2026-01-02T03:10:00Z"),
+            stored("A", "y", 1, bytes=300, seconds=second, finished="2026-01-02T04:00:00Z"),
         ]
     )
     assert took(merge.work, clusters(1, 2)) == Account(

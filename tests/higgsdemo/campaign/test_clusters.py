@@ -113,33 +113,17 @@ def test_a_cluster_travels_as_json(changed: Change) -> None:
         assert Cluster.model_validate(json.loads(json.dumps(cluster.model_dump(mode="json")))) == cluster
 
 
-@pytest.mark.parametrize(
-    ("provider", "flavor", "cores"),
-    [
-        ("gke", "n1-standard-16", 16),
-        ("gke", "n1-highmem-16", 16),
-        ("gke", "n2d-highcpu-224", 224),
-        ("gke", "c3-standard-22-lssd", 22),
-        ("gke", "n2-custom-8-16384-ext", 8),
-        ("gke", "custom-4-5120", 4),
-        ("gke", "e2-medium", 2),
-        ("gke", "g1-small", 1),
-        ("gke", "a2-highgpu-1g", None),
-        ("gke", "c5.4xlarge", None),
-        ("eks", "c5.4xlarge", 16),
-        ("eks", "m5.xlarge", 4),
-        ("eks", "r6i.large", 2),
-        ("eks", "m6g.medium", 1),
-        ("eks", "t3.micro", 2),
-        ("eks", "m7i.metal-24xl", 96),
-        ("eks", "c5.metal", None),
-        ("local", "local-2", 2),
-        ("local", "local-0", None),
-        ("existing", "local-2", None),
-        ("existing", None, None),
-    ],
-)
-def test_a_machine_type_tells_its_cores_by_its_name(
-    provider: Provider, flavor: str | None, cores: int | None
-) -> None:
-    assert cores_of(provider, flavor) == cores
+FLAVORS: dict[Provider, dict[str | None, int | None]] = {
+    "gke": {"n1-standard-16": 16, "n1-highmem-16": 16, "n2d-highcpu-224": 224, "c3-standard-22-lssd": 22}
+    | {"n2-custom-8-16384-ext": 8, "custom-4-5120": 4, "e2-medium": 2, "g1-small": 1}
+    | {"a2-highgpu-1g": None, "c5.4xlarge": None},
+    "eks": {"c5.4xlarge": 16, "m5.xlarge": 4, "r6i.large": 2, "m6g.medium": 1, "t3.micro": 2}
+    | {"m7i.metal-24xl": 96, "c5.metal": None},
+    "local": {"local-2": 2, "local-0": None},
+    "existing": {"local-2": None, None: None},
+}
+
+
+@pytest.mark.parametrize("provider", FLAVORS)
+def test_a_machine_type_tells_its_cores_by_its_name(provider: Provider) -> None:
+    assert {flavor: cores_of(provider, flavor) for flavor in FLAVORS[provider]} == FLAVORS[provider]

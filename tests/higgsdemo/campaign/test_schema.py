@@ -31,16 +31,8 @@ def test_a_shipped_campaign_names_it_and_keeps_it(path: Path) -> None:
 
 
 def test_the_list_of_the_original_keeps_it() -> None:
-    VALIDATOR.validate(
-        [
-            {
-                "datasets": ["datasets_s3/x_file_index.txt"],
-                "flavor": "n1-highmem-16",
-                "nodes": "22",
-                "dpath": "/dev/shm",
-            }
-        ]
-    )
+    entry = {"datasets": ["datasets_s3/x_file_index.txt"], "flavor": "n1-highmem-16", "nodes": "22"}
+    VALIDATOR.validate([entry | {"dpath": "/dev/shm"}])
 
 
 @pytest.mark.parametrize(

@@ -14,78 +14,15 @@ from higgsdemo.campaign.entries import ClusterEntry
 from higgsdemo.campaign.override import CAMPAIGN_KEYS
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.catalogue import load_catalogue
+from refusals import table
 
 DATASETS = list(load_catalogue("cms-higgs").datasets)
-ROLE = "arn:aws:iam::123456789012:role/{}"
-EKS = {
-    "cluster_role": ROLE.format("cluster"),
-    "node_role": ROLE.format("node"),
-    "subnets": ["subnet-0a", "subnet-0b"],
-}
-FILE: dict[str, Any] = {
-    "catalogue": "cms-higgs",
-    "workload": "aod",
-    "image": "registry.example.org/analysis:1",
-    "stage_in_image": "registry.example.org/nanoaod:1",
-    "storage": {
-        "input": "s3://data/all",
-        "output": "s3://results/here",
-        "connection": "reader",
-        "output_connection": "writer",
-        "pod_endpoint": "http://10.0.0.1:9000",
-        "output_pod_endpoint": "http://10.0.0.2:9000",
-        "pod_ca": "/etc/site.pem",
-        "live": "redis",
-    },
-    "mapping": [
-        {"provider": "existing", "connection": "ours", "location": "site-a", "egress": ["10.0.0.0/8"]},
-        {"provider": "gke", "flavor": "n1-standard-4", "nodes": 2, "input": "gs://copy",
-         "input_connection": "google", "pod_identity": "pods@project-1.iam.gserviceaccount.com"},
-        {"provider": "eks", "flavor": "m5.large", "nodes": 3, "eks": EKS},
-    ],
-}  # fmt: skip
+DOCUMENT = table("trust")
+FILE: dict[str, Any] = DOCUMENT["file"]
 for _number, _entry in enumerate(FILE["mapping"]):
     _entry["datasets"] = [DATASETS[_number]]
-
-EVIL: dict[str, list[Any]] = {
-    "image": ["evil.example/steal:1", FILE["stage_in_image"], "registry.example.org/analysis:2"],
-    "stage_in_image": ["evil.example/steal:1", FILE["image"]],
-    "provider": ["local", "existing", "gke", "eks"],
-    "connection": ["evil", "writer", "reader", "google", "ours", "redis", None],
-    "output_connection": ["evil", "reader", None],
-    "input_connection": ["evil", "writer", "google", "aws_default", None],
-    "location": ["site-b", "us-east1", None],
-    "flavor": ["n1-highmem-96", "p4d.24xlarge", "m5.large", "n1-standard-4", None],
-    "nodes": [1000, "4", None],
-    "image_pull_policy": ["Always", "Never", None],
-    "input": ["s3://data-evil", "s3://data/all-evil", "s3://data", "s3://evil",
-              "gs://copy"],
-    "output": ["s3://results", "s3://results/here-evil", "s3://evil", "gs://copy", "s3://data/all"],
-    "pod_endpoint": ["http://evil.example", "http://10.0.0.1.evil.example:9000", "http://10.0.0.2:9000",
-                     None],
-    "output_pod_endpoint": ["http://evil.example", "http://10.0.0.1:9000", None],
-    "pod_ca": ["/etc/ssl/private/key.pem", None],
-    "live": ["evil", "reader", None],
-    "pod_identity": [ROLE.format("admin"), "evil@project-1.iam.gserviceaccount.com", None],
-    "egress": [["0.0.0.0/0"], None],
-    "gke": [{"project": "evil-project"}, {"service_account": "e@evil.iam.gserviceaccount.com"},
-            {"disk_gb": 9000}, {"max_nodes": 900}, {"subnet_range": "10.1.0.0/20"}, None],
-    "eks": [EKS | {"node_role": ROLE.format("admin")}, EKS | {"subnets": ["subnet-e1", "subnet-e2"]},
-            EKS | {"max_nodes": 900}, None],
-    "datasets": [[{"url": url, "name": DATASETS[9]}] for url in ("s3://evil/a/", "s3://data/all-evil/", "gs://copy-evil/a/",
-                                            "s3://data/x_file_index.txt", "https://evil.example/x.root")],
-}  # fmt: skip
-"""Values for every field that could move a credential or cost money; also the file's own, misplaced."""
-
-HARMLESS = {
-    "name",
-    "dpath",
-    "parallelism",
-    "cores",
-    "price_per_node_hour",
-    "shards_per_pod",
-    "max_shards",
-} | {"resources", "backoff_limit_per_index", *("mapping", "storage", "read", "shard_events", "cleanup")}
+EVIL: dict[str, list[Any]] = DOCUMENT["evil"]
+EVIL["datasets"] = [[{"url": url, "name": DATASETS[9]}] for url in EVIL["datasets"]]
 
 
 def flows(campaign: Campaign) -> Iterator[tuple[Any, ...]]:
@@ -122,7 +59,7 @@ OWN = applied({})
 
 def test_every_field_of_a_conf_is_tried_or_known_to_be_harmless() -> None:
     fields = {*CAMPAIGN_KEYS, *Storage.model_fields, *ClusterEntry.model_fields}
-    assert fields == EVIL.keys() | HARMLESS
+    assert fields == EVIL.keys() | {*DOCUMENT["harmless"]}
 
 
 @st.composite

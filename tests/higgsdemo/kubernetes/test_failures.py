@@ -7,9 +7,10 @@ import pytest
 from higgsdemo.kubernetes.failures import pod_reason
 
 
-def ended(code: int, reason: str = "Error", message: str | None = None) -> dict[str, Any]:
+def ended(code: int, reason: str = "Error", message: str | None = None, of: str = "") -> dict[str, Any]:
+    """The status of a pod whose container has ended so: the analysis, or one that stages in."""
     terminated = {"exitCode": code, "reason": reason} | ({"message": message} if message else {})
-    return {"name": "analysis", "state": {"terminated": terminated}}
+    return {of or "containerStatuses": [{"name": "a", "state": {"terminated": terminated}}]}
 
 
 FATAL_EXCEPTION = """%MSG
@@ -20,40 +21,32 @@ An exception of category 'FileOpenError' occurred while
       [a] Input file could not be opened.
 ----- End Fatal Exception -------------------------------------------------
 """
+ESCAPED = r"Error, exit code 1, \u001b]0;owned\u0007\u001b[2Jno \u202etoor.a"
 
 
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        ({"containerStatuses": [ended(1)]}, "Error, exit code 1"),
-        ({"containerStatuses": [ended(137, "OOMKilled")]}, "OOMKilled, exit code 137"),
+        (ended(1), "Error, exit code 1"),
+        (ended(137, "OOMKilled"), "OOMKilled, exit code 137"),
         (
-            {"containerStatuses": [ended(65, message="reading\ns3://b/a.root: no tree Events, only Runs")]},
-            "Error, exit code 65, s3://b/a.root: no tree Events, only Runs",
+            ended(65, message="reading\ns3://b/a.root: no Events"),
+            "Error, exit code 65, s3://b/a.root: no Events",
         ),
+        ({"reason": "Evicted", "message": "The node was low on RAM."}, "Evicted, The node was low on RAM."),
         (
-            {"reason": "Evicted", "message": "The node was low on resource: memory."},
-            "Evicted, The node was low on resource: memory.",
-        ),
-        (
-            {
-                "initContainerStatuses": [ended(75) | {"name": "stage-in"}],
-                "containerStatuses": [{"state": {}}],
-            },
+            ended(75, of="initContainerStatuses") | {"containerStatuses": [{"state": {}}]},
             "Error, exit code 75",
         ),
         ({}, "no reason given"),
+        (ended(1, message="\x1b]0;owned\x07\x1b[2Jno \u202etoor.a"), ESCAPED),
         (
-            {"containerStatuses": [ended(1, message="\x1b]0;owned\x07\x1b[2Jno \u202etoor.a")]},
-            r"Error, exit code 1, \u001b]0;owned\u0007\u001b[2Jno \u202etoor.a",
-        ),
-        (
-            {"initContainerStatuses": [ended(1, message=FATAL_EXCEPTION)]},
+            ended(1, message=FATAL_EXCEPTION, of="initContainerStatuses"),
             "Error, exit code 1, An exception of category 'FileOpenError' occurred while [0] Constructing "
             "the EventProcessor Additional Info: [a] Input file could not be opened.",
         ),
-        ({"containerStatuses": [ended(1, message="so it is\n====\n----")]}, "Error, exit code 1, so it is"),
-        ({"containerStatuses": [ended(1, message="----")]}, "Error, exit code 1, ----"),
+        (ended(1, message="so it is\n====\n----"), "Error, exit code 1, so it is"),
+        (ended(1, message="----"), "Error, exit code 1, ----"),
     ],
 )
 def test_the_reason_names_what_ended_the_pod(status: dict[str, Any], reason: str) -> None:
@@ -65,10 +58,10 @@ def test_the_reason_names_what_ended_the_pod(status: dict[str, Any], reason: str
 )
 def test_a_pod_of_several_shards_tells_of_each(shard: str, reason: str) -> None:
     message = "a: first try\na: second try\na: b: none\n2 of 3 shards failed"
-    pod = {"status": {"containerStatuses": [ended(1, message=message)]}}
+    pod = {"status": ended(1, message=message)}
     assert pod_reason(pod, shard, ("a", "a: b", "c")) == f"Error, exit code 1, {reason}"
 
 
 def test_a_shard_is_not_told_what_another_failed_for() -> None:
-    pod = {"status": {"containerStatuses": [ended(1, message="a: no tree")]}}
+    pod = {"status": ended(1, message="a: no tree")}
     assert pod_reason(pod, "b", ("a", "b")) == "Error, exit code 1"

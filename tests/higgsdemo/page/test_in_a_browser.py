@@ -133,9 +133,8 @@ def test_groups_are_shown_in_the_channels_of_which_events_were_processed(shown: 
         canvas, readout = page.locator("#canvas"), page.locator("#readout")
         legend = page.locator("#legend li:visible")
         legend.first.wait_for()
-        assert legend.all_inner_texts() == [
-            "Data"
-        ]  # of ZZ in 4e, and without luminosity in 4mu, nothing is drawn
+        # of ZZ in 4e, and without luminosity in 4mu, nothing is drawn
+        assert legend.all_inner_texts() == ["Data"]
         rows = [row.split("\t")[0] for row in page.locator("#yields tbody tr").all_inner_texts()]
         assert rows == ["Data", "Expected", "ZZ"]
 
@@ -162,6 +161,5 @@ def test_before_any_result_nothing_is_called_none(shown: Shown) -> None:
         page.locator("#yields thead").wait_for(state="attached")
         assert page.locator("#yields tbody tr").count() == 0
         assert page.locator("#legend").is_hidden()
-        assert (
-            page.locator("#canvas").get_attribute("aria-label").endswith("channel All: nothing analysed yet.")
-        )
+        told = page.locator("#canvas").get_attribute("aria-label")
+        assert told.endswith("channel All: nothing analysed yet.")

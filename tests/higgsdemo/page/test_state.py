@@ -232,24 +232,9 @@ class Held:
         return self._content
 
 
-NAMES = st.sampled_from(
-    [
-        *[
-            "shards",
-            "pods",
-            "done",
-            "running",
-            "cluster",
-            "dataset",
-            "shard",
-            "reason",
-            "log",
-            "datasets",
-            "failures",
-        ],
-        HIGGS,
-    ]
-)
+OF_PROGRESS = ["shards", "pods", "done", "running", "datasets"]
+OF_FAILURES = ["cluster", "dataset", "shard", "reason", "log", "failures"]
+NAMES = st.sampled_from([*OF_PROGRESS, *OF_FAILURES, HIGGS])
 
 
 def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

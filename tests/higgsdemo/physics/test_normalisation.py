@@ -201,11 +201,26 @@ def test_simulation_is_scaled_to_the_luminosity_its_channel_covers() -> None:
     assert (found.shards_computed, found.shards_expected, found.coverage) == (4, 7, 4 / 7)
 
 
-def test_the_luminosity_of_a_year_is_all_its_files_also_when_a_campaign_asks_for_few() -> None:
-    known = catalogue(sample("d", "data", files=100))
-    found = spectrum_of(known, recorded("D", "x"), recorded("D", "y"), expected={"D": 2})
-    assert covered(found)[2012, "4mu"] == 20.0
-    assert found.coverage == 1.0
+@pytest.mark.parametrize(
+    ("files", "other", "expected", "pb", "coverage"),
+    [
+        (
+            100,
+            recorded("D", "y"),
+            2,
+            20.0,
+            1.0,
+        ),  # all files of the year count, though a campaign asks for few
+        (2, recorded("D", "y", 0, test_mode=True), 2, 500.0, 0.5),
+        (8, stored("D", "y"), 8, 125.0, 0.25),  # of a shard that states no luminosity
+    ],
+)
+def test_shards_cover_the_luminosity_that_they_state_of_that_of_all_files(
+    files: int, other: tuple[str, bytes], expected: int, pb: float, coverage: float
+) -> None:
+    known = catalogue(sample("d", "data", files=files))
+    found = spectrum_of(known, recorded("D", "x"), other, expected={"D": expected})
+    assert (covered(found)[2012, "4mu"], found.coverage) == (pb, coverage)
 
 
 def stating(dataset: str, shard: str, pb: float) -> tuple[str, bytes]:
@@ -245,11 +260,6 @@ def test_parts_of_files_bear_parts_of_the_luminosity_whatever_a_campaign_asks_fo
     assert covered(found)[2012, "4mu"] == pytest.approx(1000 / 12)
 
 
-def test_shards_that_state_no_luminosity_cover_none() -> None:
-    known = catalogue(sample("d", "data", files=4), sample("e", "data", files=4))
-    assert covered(spectrum_of(known, recorded("D", "x"), stored("E", "x")))[2012, "4mu"] == 125.0
-
-
 def test_years_are_covered_apart() -> None:
     known = catalogue(
         sample("d11", "data", 2011, files=2),
@@ -272,13 +282,6 @@ def test_a_campaign_without_data_predicts_the_whole_luminosity_and_one_whose_dat
     found = spectrum_of(known, stored("H", "x", 1000, {"4mu": {18: 7}}), expected=expected)
     assert covered(found) == {(2012, channel): pb for channel in ALL}
     assert found.combined("higgs").values().tolist() == histogram({18: 7} if pb else {})
-
-
-def test_shards_in_test_mode_cover_no_luminosity() -> None:
-    known = catalogue(sample("d", "data"))
-    found = spectrum_of(known, recorded("D", "x"), recorded("D", "y", 0, test_mode=True))
-    assert covered(found)[2012, "4mu"] == 500.0
-    assert found.coverage == 0.5
 
 
 def test_results_nobody_asked_for_cover_no_more_than_all() -> None:

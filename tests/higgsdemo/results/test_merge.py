@@ -88,20 +88,11 @@ def test_sums_of_an_own_analysis_are_read_again_with_its_histograms() -> None:
 
 def test_the_sums_of_a_dataset() -> None:
     mu = {"stream": "mu_stream_2012", "value": 0.1}
+    both, one = {"stage_in": 0.1, "compute": 1}, {"stage_in": 0.2}
     merge = merged(
         [
-            stored(
-                "A",
-                "x",
-                10,
-                {"4mu": {0: 1, 18: 2}},
-                lumi=mu,
-                bytes=5,
-                seconds={"stage_in": 0.1, "compute": 1},
-            ),
-            stored(
-                "A", "y", 20, {"4mu": {18: 3}, "4e": {36: 4}}, lumi=mu, bytes=6, seconds={"stage_in": 0.2}
-            ),
+            stored("A", "x", 10, {"4mu": {0: 1, 18: 2}}, lumi=mu, bytes=5, seconds=both),
+            stored("A", "y", 20, {"4mu": {18: 3}, "4e": {36: 4}}, lumi=mu, bytes=6, seconds=one),
             stored("A", "z", 0, lumi=mu, bytes=7, seconds={"stage_in": 0.3}, test_mode=True),
             stored("B", "x", 1),
         ]

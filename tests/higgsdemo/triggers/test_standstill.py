@@ -41,16 +41,13 @@ def event(name: str, reason: str, message: str, minute: int = 0, type_: str = "W
     }
 
 
+NO_SECRET = {"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}
 CREATING = pod({"reason": "ContainerCreating"})
+ODD, WAITS = {"reason": "Odd", "message": "\x1b[2Jgone"}, "container analysis of pod p waits:"
 NO_ROOM = "0/2 nodes are available: 2 Insufficient cpu."
 QUOTA = 'Error creating: pods "one-0-x7k2p" is forbidden: exceeded quota: few, requested: pods=1'
 REASONS: dict[str, tuple[dict[str, Any], list[Any], Any, str]] = {
-    "a missing Secret": (
-        PENDING,
-        [pod({"reason": "CreateContainerConfigError", "message": 'secret "s" not found'})],
-        [],
-        'container analysis of pod p waits: CreateContainerConfigError secret "s" not found',
-    ),
+    "a missing Secret": (PENDING, [pod(NO_SECRET)], [], f"{WAITS} {' '.join(NO_SECRET.values())}"),
     "nodes that are too small": (PENDING, [pod(unplaced=NO_ROOM)], [], f"no node takes pod p: {NO_ROOM}"),
     "a missing ConfigMap": (
         PENDING,
@@ -70,12 +67,7 @@ REASONS: dict[str, tuple[dict[str, Any], list[Any], Any, str]] = {
     ),
     "no right to list events": (NO_PODS, [], 403, "why is in its events, which this account may not list"),
     "nothing that is known": (NO_PODS, [], [], "the cluster does not say why"),
-    "a terminal escape": (
-        PENDING,
-        [pod({"reason": "Odd", "message": "\x1b[2Jgone"})],
-        [],
-        r"container analysis of pod p waits: Odd \u001b[2Jgone",
-    ),
+    "a terminal escape": (PENDING, [pod(ODD)], [], rf"{WAITS} Odd \u001b[2Jgone"),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from clustered_file import EVENTS
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.listing import Listing, incomplete, list_datasets
-from higgsdemo.datasets.shards import ListingError, Shard, load
+from higgsdemo.datasets.shards import ListingError, Shard, parse_line
 from higgsdemo.storage.object_store import ObjectStore, StorageError
 from planned_runs import planned
 from stores import Kind
@@ -45,7 +45,7 @@ def listed(dataset: DatasetRef, folder: Path, **run: Any) -> tuple[Listing, list
     output = ObjectStore("https://nowhere.example.org", "")
     connection = "with_keys" if dataset.url.startswith("s3") else ""
     (listing,) = list_datasets(planned(run=STREAM | run).run, [dataset], connection, output, folder)
-    return listing, list(load(listing.lines.read_bytes().splitlines()))
+    return listing, [parse_line(line) for line in listing.lines.read_bytes().splitlines()]
 
 
 def test_one_large_file_becomes_shards_for_many_pods(

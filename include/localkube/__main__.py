@@ -71,7 +71,10 @@ async def _serve(state: Path, port: int, images: Path | None, backoff: float) ->
     authority = (state / "ca.crt").read_text()
     machine = Machine(state / "clusters", known, Reaper(lock), port, authority, backoff)
     clusters = Clusters(state, machine, database)
-    server = Server(clusters, _admin_token(state / "admin.token"))
+    token = state / "admin.token"
+    if not token.exists():
+        write_private(token, secrets.token_urlsafe(32).encode())
+    server = Server(clusters, token.read_text().strip())
     try:
         await server.listen(port, tls)
     except OSError as error:
@@ -101,12 +104,6 @@ def _lock(state: Path) -> int:
                 advice = "stop it or choose another --state"
                 raise StartError(f"another localkube serves {state}; {advice}") from None
             time.sleep(0.05)
-
-
-def _admin_token(path: Path) -> str:
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32).encode())
-    return path.read_text().strip()
 
 
 if __name__ == "__main__":

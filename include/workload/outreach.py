@@ -91,10 +91,6 @@ def _is_good(leptons: Leptons, flavour: _Flavour) -> NDArray[np.bool_]:
     return good
 
 
-def _event(leptons: Leptons) -> Integers:
-    return np.repeat(np.arange(len(leptons.counts)), leptons.counts)
-
-
 def _all(leptons: Leptons, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark the events whose leptons are all good."""
     clean: NDArray[np.bool_] = _number(leptons, ~good) == 0
@@ -103,7 +99,8 @@ def _all(leptons: Leptons, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _number(leptons: Leptons, which: NDArray[np.bool_]) -> Integers:
     """Count these leptons in each event."""
-    return np.bincount(_event(leptons)[which], minlength=len(leptons.counts))
+    event = np.repeat(np.arange(len(leptons.counts)), leptons.counts)
+    return np.bincount(event[which], minlength=len(leptons.counts))
 
 
 def _charge(leptons: Leptons) -> Integers:

@@ -71,7 +71,8 @@ class Runtime:
             for field in ("command", "args")
         )
         argv = command + arguments if command else [*image.Entrypoint, *(arguments or image.Cmd)]
-        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": self._host_name()}
+        host_name = str(self._pod["spec"].get("hostname") or self._pod.name)
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": host_name[:63].rstrip("-.")}
         env |= {"HOME": str(scratch), "TMPDIR": str(scratch), "TERMINATION_MESSAGE_PATH": str(message)}
         env |= {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self._machine.port)}
         env |= dict(line.partition("=")[::2] for line in image.Env)
@@ -84,9 +85,6 @@ class Runtime:
         own = one.container.get("workingDir")
         cwd = self._working_dir(own or image.WorkingDir, translate(own) if own else image.WorkingDir, scratch)
         return self._machine.reaper.start([found, *argv[1:]], env, cwd, self._file(one, "log"))
-
-    def _host_name(self) -> str:
-        return str(self._pod["spec"].get("hostname") or self._pod.name)[:63].rstrip("-.")
 
     def _working_dir(self, wanted: str, place: str, scratch: Path) -> Path:
         """Create a directory in a volume; one of the image, which is not unpacked here, must exist."""

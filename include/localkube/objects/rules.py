@@ -95,10 +95,6 @@ def _not_here(what: str) -> Rule:
     return lambda value: [forbidden("", f"localkube has no {what}")]
 
 
-def _filled(value: Any) -> list[Problem]:
-    return [] if value else [required("")]
-
-
 def _amounts(value: dict[str, str]) -> list[Problem]:
     detail = "must be greater than or equal to 0"
     return [invalid(f"[{name}]", text, detail) for name, text in value.items() if quantity(text) < 0]
@@ -237,7 +233,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("Secret.data", "Secret.stringData"), _data_keys),
     **dict.fromkeys(("Pod.spec", "PodTemplateSpec.spec"), _pod),
     "Taint.effect": _one_of("NoSchedule", "PreferNoSchedule"),  # nothing here evicts pods (NoExecute)
-    "PodSpec.containers": _filled,
+    "PodSpec.containers": lambda value: [] if value else [required("")],
     "PodSpec.ephemeralContainers": _not_here("ephemeral containers"),
     "ResourceQuotaSpec.scopes": _not_here("scopes of quotas"),
     "ResourceQuotaSpec.scopeSelector": _not_here("scopes of quotas"),

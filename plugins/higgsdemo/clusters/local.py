@@ -4,6 +4,7 @@ It speaks HTTP to a server that an Airflow connection names, as the other provid
 server may also run on another machine.
 """
 
+import ssl
 from typing import Any, ClassVar
 
 import httpx
@@ -95,6 +96,7 @@ class LocalProvider(KubeconfigProvider):
             connection = find_connection(self._connection, LOCALKUBE)
         except UnfitConnection as error:
             raise ClusterError(f"cluster {self.cluster.name}: {named} cannot be used: {error}") from None
+        authority = connection.extra_dejson.get("ca")
         url = f"{connection.host}:{connection.port}/localkube/clusters{path}"
         try:
             response = httpx.request(
@@ -102,7 +104,7 @@ class LocalProvider(KubeconfigProvider):
                 url,
                 json=json,
                 headers={"Authorization": f"Bearer {connection.password}"},
-                verify=_trust(connection.extra_dejson.get("ca")),
+                verify=ssl.create_default_context(cafile=authority) if authority else True,
                 timeout=TIMEOUT,
             )
         except (httpx.HTTPError, OSError) as error:
@@ -117,12 +119,6 @@ class LocalProvider(KubeconfigProvider):
             raise kind(f"cluster {self.cluster.name}: {_message(response)}")
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer
-
-
-def _trust(ca_file: str | None) -> Any:
-    import ssl
-
-    return ssl.create_default_context(cafile=ca_file) if ca_file else True
 
 
 def _message(response: httpx.Response) -> str:

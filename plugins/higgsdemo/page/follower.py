@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -25,7 +26,7 @@ from higgsdemo.page.documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents
 from higgsdemo.page.snapshot import Snapshot, of_merged
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
-from higgsdemo.prediction import account_rows
+from higgsdemo.prediction import account_rows, took
 from higgsdemo.publication.chart import chart
 from higgsdemo.publication.record import RUN_RECORD
 from higgsdemo.publication.spectra_plot import own_chart
@@ -52,15 +53,19 @@ STRAGGLING = 0.1  # part of all shards that they are at most
 
 
 class Follower:
-    """Follows one run while it is asked for; `histograms` are those of an analysis of one's own."""
+    """Follows one run while it is asked for.
 
-    def __init__(self, histograms: Sequence[HistogramSpec] = ()) -> None:
+    :param histograms: those of an analysis of one's own.
+    :param since: when the run began: earlier results took it nothing.
+    """
+
+    def __init__(self, histograms: Sequence[HistogramSpec] = (), since: datetime | None = None) -> None:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._asked = 0.0
         self._run: AirflowRun | None = None
-        self._histograms = histograms
-        self._merge = Merge(ExpectedShards(), histograms)
+        self._counting = histograms, since
+        self._merge = Merge(ExpectedShards(), *self._counting)
         self._lists: dict[str, tuple[StoredObject, str | None]] = {}
         self._documents = Documents()
         self._lost: list[str] = []
@@ -117,7 +122,7 @@ class Follower:
         """Begin anew, with nothing read."""
         self._store = None
         self._documents = Documents()
-        self._merge, self._lists = Merge(ExpectedShards(), self._histograms), {}
+        self._merge, self._lists = Merge(ExpectedShards(), *self._counting), {}
 
     def _tell(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -146,7 +151,8 @@ class Follower:
         if run.merged and (merged := self._merged(store, folder, seen)):
             yield merged
             return
-        seen = replace(seen, account=account_rows(record.predicted if record else None, None))
+        predicted = record.predicted if record else None
+        seen = replace(seen, account=account_rows(predicted, None))
         noted = self._noted(store, run)
         listed = self._read_lists(run, store)
         self._lost = []
@@ -164,6 +170,9 @@ class Follower:
             if time.monotonic() - told > PUBLISH_SECONDS:
                 yield self._now(run, seen, noted, found)
                 told = time.monotonic()
+        if self._merge.work.shards:
+            so_far = took(self._merge.work, [assignment.cluster for assignment in run.assignments])
+            seen = replace(seen, account=account_rows(predicted, so_far))
         now = self._now(run, seen, noted, found)
         yield replace(now, stragglers=self._stragglers(run), complete=listed and not self._lost)
 
@@ -198,7 +207,7 @@ class Follower:
             if run_folder.shards_key(name) in stored
         }
         if any(lists.get(name) != known for name, (known, _) in self._lists.items()):
-            self._merge, self._lists = Merge(ExpectedShards(), self._histograms), {}
+            self._merge, self._lists = Merge(ExpectedShards(), *self._counting), {}
         for name in lists.keys() - self._lists.keys():
             fault = None
             try:
@@ -287,7 +296,8 @@ class Followers:
             return Snapshot()
         key = run.dag_id, run.run.run_id, run.assignments[0].run.output
         with self._lock:
-            follower = self._known.setdefault(key, Follower(run.assignments[0].run.histograms))
+            planned = run.assignments[0].run
+            follower = self._known.setdefault(key, Follower(planned.histograms, planned.begun))
             self._known.move_to_end(key)
             while len(self._known) > FOLLOWED:
                 self._known.popitem(last=False)

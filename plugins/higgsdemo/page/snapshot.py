@@ -20,7 +20,7 @@ class Snapshot:
     :param failures: the failed shards, with their reasons.
     :param found: results in the bucket, those still to be read included.
     :param complete: whether everything there was has been read.
-    :param account: what the run should take and, once it is merged, what it took: rows of a table.
+    :param account: what the run should take, and what it has taken so far: rows of a table.
     :param stragglers: the last shards without a result, once they are few: cluster, dataset and shard.
     :param error: what of the bucket cannot be read, and why.
     """

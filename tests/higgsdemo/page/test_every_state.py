@@ -50,7 +50,7 @@ def spectrum() -> dict[str, Any]:
 def states() -> dict[str, dict[str, Any]]:
     """What the page is told of a run, from its start to each of its ends."""
     now, numbers = time.time(), spectrum()
-    account = (["", "predicted", "took"], ["Core hours", "1.2", "1.4"], ["Cost", "0.30", "0.35"])
+    account = [["", "predicted", "took"], ["Core hours", "1.2", "1.4"], ["Cost", "0.30", "0.35"]]
     half = Snapshot(
         counted={TTBAR: 4, HIGGS: 4},
         finished={TTBAR: now - np.array([50.0, 40, 30, 20]), HIGGS: now - np.array([25.0, 20, 8, 4])},
@@ -58,6 +58,7 @@ def states() -> dict[str, dict[str, Any]]:
         chart=numbers,
         read=8,
         found=8,
+        account=account,
         stragglers=({"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "last.root"},),
     )
     whole = Snapshot(
@@ -148,6 +149,13 @@ def test_a_run_is_shown_beside_another_of_its_campaign(shown: Shown) -> None:
         ["Core hours", "1.4", "–"],
         ["Cost", "0.35", "0.99"],
     ]
+
+
+def test_what_a_run_takes_is_told_so_far_until_it_has_ended(shown: Shown) -> None:
+    with shown(states()["going on"]) as page:
+        page.locator("#account-box summary").click()
+        heads = page.locator("#account thead th").all_inner_texts()
+    assert heads == ["", "predicted", "so far"]
 
 
 def test_the_keyboard_alone_reaches_all_there_is_to_press(shown: Shown) -> None:

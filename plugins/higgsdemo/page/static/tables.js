@@ -10,7 +10,7 @@ export function showTables(state, query) {
   if (state.chart && !state.chart.yields) once("entries", state.chart.channels, () => fillEntries(state.chart.channels));
   else if (state.chart) once("yields", [state.chart.yields, state.chart.unassigned], () => fillYields(state.chart));
   once("discovery", state.discovery, () => fillDiscovery(state.discovery));
-  once("account", state.account, () => fillAccount(state.account));
+  once("account", [state.account, state.run.ended_all], () => fillAccount(state.account, state.run.ended_all));
   once("remarks", [state.slow, state.stragglers], () => fillRemarks(state));
   once("failures", state.failures, () => fillFailures(state.failures));
   say(find("output"), state.output ?? "");
@@ -69,9 +69,10 @@ function fillEntries(channels) {
   fillTable(find("yields"), "Entries of each histogram", ["Histogram", "Entries"], rows);
 }
 
-function fillAccount([head, ...rows]) {
+function fillAccount([head, ...rows], ended) {
   find("account-box").hidden = !rows.length;
-  if (rows.length) fillTable(find("account"), "What the run should take, and what it took", head, rows);
+  const heads = head?.map((name) => (name === "took" && !ended ? "so far" : name));
+  if (rows.length) fillTable(find("account"), "What the run should take, and what it took", heads, rows);
 }
 
 /** Which datasets are slow, and which shards are the last. */

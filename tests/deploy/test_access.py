@@ -26,10 +26,7 @@ from higgsdemo.triggers.jobs import JobsTrigger
 from higgsdemo.triggers.standstill import NO_RIGHT, Standstill
 from localkube_server import Kube
 from planned_runs import THEIRS, dataset, planned
-from s3_server import bucket, s3_endpoint
-from stores import Kind, s3
-
-__all__ = ["bucket", "s3", "s3_endpoint"]
+from stores import Kind
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "kubernetes" / "access.yaml"
 OBJECTS = list(yaml.safe_load_all(MANIFEST.read_text()))

@@ -10,12 +10,9 @@ from typing import NamedTuple
 import pytest
 
 from browser import Browser, browser_for
-from clouds.fixtures import gate
 from clouds.gate import Gate
 from demo.settings import REPOSITORY
 from demo_stack import DAG, Stack
-
-__all__ = ["gate"]
 
 
 class DemoRun(NamedTuple):

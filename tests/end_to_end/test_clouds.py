@@ -18,12 +18,9 @@ from clouds.google import PROJECT, Google
 from demo.bucket import Bucket
 from demo.images import WORKLOAD_IMAGE
 from demo_stack import DAG, Stack
-from gcs_server import Gcs, gcs
+from gcs_server import Gcs
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.run_folder import locate
-
-__all__ = ["gcs"]
-
 
 MIRROR = "higgs-demo-mirror"
 IN_GCS = ["Simulated_Run2012B_DoubleElectron", "Simulated_SMHiggsToZZTo4L_8TeV", "Simulated_ZZTo4mu_8TeV"]

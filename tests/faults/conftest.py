@@ -20,10 +20,7 @@ from higgsdemo.triggers import polling
 from localkube_server import Kube, Server
 from planned_runs import THEIRS, dataset, planned
 from pod_process import Pod
-from s3_server import Bucket, bucket, s3_endpoint
-from workload_files import shard_file
-
-__all__ = ["bucket", "s3_endpoint", "shard_file"]
+from s3_server import Bucket
 
 
 @dataclass

@@ -10,13 +10,11 @@ import pytest
 
 from fault_proxy import HALF, LATE, RESET, SLOW_DOWN, Fault, FaultProxy, fault_proxy, refusal
 from faults.conftest import Site
-from gcs_server import Gcs, gcs
+from gcs_server import Gcs
 from higgsdemo.datasets.shards import done_shards
 from higgsdemo.storage.object_store import ObjectStore, StorageError
 from pod_process import Ended, Pod
 from result_documents import merged, stored
-
-__all__ = ["gcs"]
 
 PASSING = [
     pytest.param(SLOW_DOWN, id="slow-down"),

@@ -14,10 +14,7 @@ import pytest
 
 from demo.ports import free_port
 from demo.settings import REPOSITORY
-from s3_server import s3_endpoint
 from waiting import answers, eventually
-
-__all__ = ["s3_endpoint"]
 
 CONTENT = b"0123456789" * 10
 ETAG = f'"{md5(CONTENT, usedforsecurity=False).hexdigest()}"'

@@ -43,6 +43,15 @@ def physics(stack: Stack, run: str) -> object:
     )
 
 
+def kill_one(stack: Stack, part: str) -> psutil.Process | None:
+    """Kill a service, or a pod, unless it has just ended by itself; return it."""
+    for process in stack.pods() if part == "pod" else [stack.service(part)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            kill(process)
+            return process
+    return None
+
+
 class Disturbed(NamedTuple):
     """A run in the middle of which one part after the other was killed."""
 
@@ -63,9 +72,7 @@ def disturbed(stack: Stack) -> Disturbed:
     def kill_after(shards: int, *parts: str) -> set[str]:
         there = eventually(lambda: results(stack, run, shards), f"{shards} shards are done")
         for part in parts:
-            process = eventually(stack.pods, "a pod")[0] if part == "pod" else stack.service(part)
-            killed[f"{part} {shards}"] = process
-            kill(process)
+            killed[f"{part} {shards}"] = eventually(lambda part=part: kill_one(stack, part), f"kill {part}")
         return there
 
     restored = []
@@ -74,8 +81,8 @@ def disturbed(stack: Stack) -> Disturbed:
     kill_after(15, "api-server", "dag-processor", "localkube")
     for shards in (25, 40):
         there = kill_after(shards, "s3")
-        eventually(lambda there=there: there <= results(stack, run), "what was there is there again")
-        restored.append(there <= results(stack, run))
+        again = eventually(lambda there=there: there <= results(stack, run), "what was there is there again")
+        restored.append(again)
     return Disturbed(run, stack.finish(run), killed, workers, restored)
 
 

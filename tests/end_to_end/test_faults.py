@@ -17,7 +17,7 @@ from demo.ports import HOST
 from demo.session import Session, is_alive
 from demo.settings import REPOSITORY, Settings
 from demo.supervision import Supervision
-from demo_stack import DAG, Stack, eventually, kill
+from demo_stack import DAG, PATIENCE, Stack, eventually, kill
 
 if TYPE_CHECKING:
     from conftest import DemoRun
@@ -164,7 +164,7 @@ def test_an_interrupted_demo_leaves_nothing_running_and_may_be_started_again(tmp
         assert session
         members = session.members()
         os.killpg(demo.pid, how)
-        output, _ = demo.communicate(timeout=120)
+        output, _ = demo.communicate(timeout=PATIENCE)
         assert demo.returncode == 130, output
         assert "Interrupted" in output
         assert not any(is_alive(member) for member in members)

@@ -12,7 +12,7 @@ TINY = {
     "watch": ("--files", "80"),
     "list": ("--datasets", "3"),
     "overhead": ("--runs", "1"),
-    "page": ("--visits", "1"),
+    "page": ("--many", "9000", "--visits", "1"),
     "parse": ("--configs", "1"),
     "analysis": ("--events", "2000", "--repeats", "1"),
     "ranges": ("--events", "200000", "--ranges", "2"),

@@ -139,7 +139,7 @@ def test_clusters_that_work_are_deleted_when_nobody_answers_and_leftovers_by_the
     assert campaign.finish(cleaned) == "success"
     assert (stack.contexts(), pod.is_running()) == ([], False)
 
-    assert campaign.finish(campaign.trigger("left", stages=["create"])) == "success"
+    assert campaign.finish(campaign.trigger("left", cleanup="jobs")) == "success"
     assert stack.contexts() == [CLUSTER]
     assert janitor(stack, ask, "removes", remove=True) == [f"cluster {CLUSTER}"]
     assert stack.contexts() == []

@@ -15,7 +15,7 @@ from higgsdemo.prediction import account_table
 from higgsdemo.publication.summary import Summary
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.run import GROWING
-from higgsdemo.run_folder import SUMMARY, picture_key
+from higgsdemo.run_folder import FILE_URLS, SUMMARY, picture_key
 
 _PARSE_SECONDS = 300
 """Seconds that the dag processor gets to find a DAG: ten times what it needs on two cores."""
@@ -54,8 +54,8 @@ class CampaignRun:
         self.submits = "submit" in options.stages
         self._stages = options.stages
         self.url = f"{settings.ui_url}/dags/{dag_id}/runs/{self.run_id}"
-        plots = (picture_key(changed.histograms, ending) for ending in ("png", "svg"))
-        self._files = (SUMMARY, *plots)
+        plots = [picture_key(changed.counted is not None, ending) for ending in ("png", "svg")]
+        self._files = (SUMMARY, *([FILE_URLS] if changed.counted == [] else plots))
         self.results = settings.results / dag_id / name
 
     def start(self) -> None:
@@ -93,11 +93,12 @@ class CampaignRun:
         """
         if not self.submits:
             return f"Stages done: {', '.join(self._stages)}. Only the stage submit leaves yields and a plot."
-        plot = self.results / self._files[1]
-        shown = plot.relative_to(Path.cwd()) if plot.is_relative_to(Path.cwd()) else plot
+        made = self.results / self._files[1]
+        shown = made.relative_to(Path.cwd()) if made.is_relative_to(Path.cwd()) else made
+        what = "Files" if made.name == FILE_URLS else "Plot"
         summary = self.summary()
         account = account_table(summary.predicted, summary.took)
-        return f"{yields_table(summary)}\n\n{account}\n\nPlot: {shown}"
+        return f"{yields_table(summary)}\n\n{account}\n\n{what}: {shown}"
 
     def _triggered(self, began: datetime) -> bool:
         """Trigger the DAG if it exists. An earlier import error may be of a file that is mended by now."""

@@ -1,4 +1,4 @@
-"""The process that a pod runs: `python -m workload`, or a step for another analysis (`workload.steps`).
+"""The process that a pod runs: `python -m workload`, or `... beside` a command (`workload.beside`).
 
 Input by environment: SHARD_MANIFEST (a JSON-lines file) and JOB_COMPLETION_INDEX (its line), INPUT_DIR
 (where shards are staged), OUTPUT_URL (where results go), DATASET; optional READ (`stream` reads shards where
@@ -19,9 +19,9 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
+from workload import beside
 from workload.errors import Misconfigured, WorkloadError
 from workload.settings import Settings, read_settings
-from workload.steps import bring, publish
 from workload.trust import trusting
 
 _MESSAGE_LIMIT = 4096
@@ -35,15 +35,19 @@ def main() -> int:
 
     :returns: the exit code.
     """
-    _exit_promptly_on(signal.SIGTERM)
+    is_sidecar = sys.argv[1:] == ["beside"]
+    _exit_promptly_on(signal.SIGTERM, silently=is_sidecar)
+    code = 0
     try:
         settings = read_settings(os.environ)
         with trusting(os.environ):
             _carry_out(sys.argv[1:], settings)
     except WorkloadError as error:
-        _tell(str(error))
-        return error.exit_code
-    return 0
+        _tell(str(error), beside.work_dir(os.environ) / "reason" if is_sidecar else _message_path())
+        code = error.exit_code
+    if is_sidecar:
+        beside.end(code, os.environ)
+    return code
 
 
 def _carry_out(words: list[str], settings: Settings) -> None:
@@ -56,18 +60,17 @@ def _carry_out(words: list[str], settings: Settings) -> None:
             from workload.pod import run  # numpy and uproot only once there is something to do
 
             run(settings, report)
-        case ["stage-in"]:
-            bring(settings, report)
-        case ["publish"]:
-            publish(settings, os.environ, report)
+        case ["beside"]:
+            beside.serve(settings, os.environ, report)
         case _:
-            raise Misconfigured(f"there is no {' '.join(words)!r}: it is stage-in, publish or nothing")
+            raise Misconfigured(f"there is no {' '.join(words)!r}: it is beside or nothing")
 
 
-def _exit_promptly_on(wanted: signal.Signals) -> None:
+def _exit_promptly_on(wanted: signal.Signals, *, silently: bool) -> None:
     """End the process at once on a signal, even while a library call blocks the main thread.
 
-    A Python signal handler waits for that call to return, and process 1 of a container has no default action.
+    A sidecar gets it when there is nothing left to do, so it ends silently: with 0, and without a reason. A
+    Python signal handler waits for that call to return, and process 1 of a container has no default action.
     Nothing is lost: results are single PUTs.
     """
     reader, writer = os.pipe()
@@ -77,18 +80,23 @@ def _exit_promptly_on(wanted: signal.Signals) -> None:
 
     def wait() -> NoReturn:
         number = os.read(reader, 1)[0]
-        _tell(f"stopped by {signal.Signals(number).name}")
+        if silently:
+            os._exit(0)
+        _tell(f"stopped by {signal.Signals(number).name}", _message_path())
         os._exit(128 + number)
 
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _tell(reason: str) -> None:
+def _message_path() -> Path:
+    return Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
+
+
+def _tell(reason: str, path: Path) -> None:
     lines = [" ".join(line.split()) for line in reason.splitlines()]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
-    message = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
-    with contextlib.suppress(OSError):  # the file exists only in Kubernetes
-        message.write_bytes(_fitting(lines))
+    with contextlib.suppress(OSError):  # a termination message has its file only in Kubernetes
+        path.write_bytes(_fitting(lines))
 
 
 def _fitting(lines: list[str]) -> bytes:

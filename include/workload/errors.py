@@ -4,6 +4,7 @@ The Job's pod failure policy gives an index up at once on exit code 65 and retri
 pod, which knows, must tell "this file is broken" from "the network is".
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -29,3 +30,15 @@ class Misconfigured(WorkloadError):
     """The environment breaks the pod contract (EX_CONFIG)."""
 
     exit_code = 78
+
+
+def all_in_one(failures: Mapping[str, BadInput | TryAgain], shards: int) -> BadInput | TryAgain:
+    """Combine errors into one, which is worth another attempt if any of them is.
+
+    With several shards it has a line for each failed one, which begins with its name, and one for all.
+    """
+    again = any(isinstance(failure, TryAgain) for failure in failures.values())
+    lines = [f"{name}: {' '.join(str(failure).split())}" for name, failure in failures.items()]
+    lines.append(f"{len(failures)} of {shards} shards {'failed' if again else 'are bad'}")
+    text = "\n".join(lines) if shards > 1 else str(*failures.values())
+    return (TryAgain if again else BadInput)(text)

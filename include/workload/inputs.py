@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import disk_usage
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from workload.errors import WorkloadError
-from workload.events import Events, read_events
 from workload.manifest import Shard
 from workload.prefetch import one_ahead
 from workload.remote import Remote, open_remote
 from workload.settings import TEST_MODE_DPATH, Settings
 from workload.stage_in import stage_in
+from workload.storage import exists
 from workload.throttle import Throttle
+
+if TYPE_CHECKING:
+    from workload.events import Events
 
 ANALYSIS_MEMORY = 512 << 20
 """Bytes that the analysis itself takes at most; a stage-in directory in memory must leave it that much."""
@@ -35,7 +38,7 @@ class Input(Protocol):
     def received(self) -> int:
         """Bytes received so far."""
 
-    def __iter__(self) -> Iterator[Events]: ...
+    def __iter__(self) -> Iterator["Events"]: ...
 
     def close(self) -> None:
         """Remove what was staged in."""
@@ -47,39 +50,66 @@ def inputs(shards: list[Shard], settings: Settings, wanted: Callable[[Shard], bo
     A file is staged in ahead only where there is room for two. A shard's error is raised when its events are
     read, and affects no other shard.
     """
-    throttle = Throttle(settings.download_limit) if settings.download_limit else None
     if settings.stream:
+        throttle = _throttle(settings)
         return one_ahead(Streamed(shard, throttle) for shard in shards if wanted(shard))
-    staged: Iterator[Input] = (Staged(shard, settings, throttle) for shard in shards if wanted(shard))
-    return one_ahead(staged) if _room_for_two(shards, settings) else staged
+    return staged(shards, settings, wanted)
+
+
+def staged(shards: list[Shard], settings: Settings, wanted: Callable[[Shard], bool]) -> Iterator["Staged"]:
+    """Yield the `wanted` shards as files."""
+    throttle = _throttle(settings)
+    files = (Staged(shard, settings, throttle) for shard in shards if wanted(shard))
+    return one_ahead(files) if _room_for_two(shards, settings) else files
+
+
+def unfinished(settings: Settings, report: Callable[[str], None]) -> Callable[[Shard], bool]:
+    """Return the test whether a shard has no result yet, which reports those that have one."""
+
+    def wanted(shard: Shard) -> bool:
+        if not settings.skip_existing or not exists(settings.result_url(shard.name)):
+            return True
+        report(f"{shard.name}: has a result already")
+        return False
+
+    return wanted
+
+
+def _throttle(settings: Settings) -> Throttle | None:
+    return Throttle(settings.download_limit) if settings.download_limit else None
 
 
 class Staged:
-    """A shard that lies in the pod as a file; in test mode it is thrown away and has no events."""
+    """A shard that lies in the pod as the file `path`; in test mode it is thrown away and has no events.
+
+    `failure` is why it does not lie there.
+    """
 
     def __init__(self, shard: Shard, settings: Settings, throttle: Throttle | None) -> None:
         self.shard = shard
         self.received = 0
         self._discard = settings.test_mode
-        self._path = Path(TEST_MODE_DPATH) if self._discard else settings.input_dir / f"{shard.name}.root"
-        self._failure: WorkloadError | None = None
+        self.path = Path(TEST_MODE_DPATH) if self._discard else settings.input_dir / f"{shard.name}.root"
+        self.failure: WorkloadError | None = None
         began = time.monotonic()
         try:
-            self.received = stage_in(shard, self._path, throttle)
+            self.received = stage_in(shard, self.path, throttle)
         except WorkloadError as error:
-            self._failure = error
+            self.failure = error
         self.seconds = time.monotonic() - began
 
-    def __iter__(self) -> Iterator[Events]:
-        if self._failure is not None:
-            raise self._failure
+    def __iter__(self) -> Iterator["Events"]:
+        from workload.events import read_events  # not in a sidecar, whose memory adds to the command's
+
+        if self.failure is not None:
+            raise self.failure
         if not self._discard:
-            yield from read_events(self._path, self.shard.url, self.shard.entries)
+            yield from read_events(self.path, self.shard.url, self.shard.entries)
 
     def close(self) -> None:
         """Remove the file."""
         if not self._discard:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
 
 class Streamed:
@@ -100,11 +130,13 @@ class Streamed:
         """Bytes received so far."""
         return self._remote.received if self._remote is not None else 0
 
-    def _read(self) -> Iterator[Events]:
+    def _read(self) -> Iterator["Events"]:
+        from workload.events import read_events
+
         self._remote = open_remote(self.shard, self._throttle)
         yield from read_events(self._remote, self.shard.url, self.shard.entries)
 
-    def __iter__(self) -> Iterator[Events]:
+    def __iter__(self) -> Iterator["Events"]:
         while True:
             began = time.monotonic()
             events = next(self._events, None)

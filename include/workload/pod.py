@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workload.errors import BadInput, TryAgain
+from workload.errors import BadInput, TryAgain, all_in_one
 from workload.events import WEIGHT, Events, Leptons, read_events
 from workload.histogram import histogram, weighted
-from workload.inputs import Input, inputs
+from workload.inputs import Input, inputs, unfinished
 from workload.live import LiveCopy
-from workload.manifest import Shard, read_shards
+from workload.manifest import read_shards
 from workload.outreach import select as outreach
 from workload.quartets import Candidates
 from workload.result import Analysis, nothing, result_document
 from workload.selection import select as level4
 from workload.settings import RULES, Settings
-from workload.storage import exists, put
+from workload.storage import put
 
 Report = Callable[[str], None]
 Select = Callable[[Leptons, Leptons], dict[str, Candidates]]
@@ -43,30 +43,21 @@ def run(settings: Settings, report: Report) -> None:
     """
     shards = read_shards(settings.manifest, settings.index)
 
-    def result_url(shard: Shard) -> str:
-        return f"{settings.output_url}/{shard.name}.json"
-
-    def wanted(shard: Shard) -> bool:
-        if not settings.skip_existing or not exists(result_url(shard)):
-            return True
-        report(f"{shard.name}: has a result already")
-        return False
-
     live = LiveCopy(settings.live_url, settings.live_key, report)
     failures: dict[str, BadInput | TryAgain] = {}
-    for given in inputs(shards, settings, wanted):
+    for given in inputs(shards, settings, unfinished(settings, report)):
         try:
             document = _process(given, settings, report)
         except (BadInput, TryAgain) as error:
             report(f"{given.shard.name}: {error}")
             failures[given.shard.name] = error
         else:
-            put(result_url(given.shard), document)
+            put(settings.result_url(given.shard.name), document)
             live.tell(given.shard.source, document)
         finally:
             given.close()
     if failures:
-        raise _all_in_one(failures, len(shards))
+        raise all_in_one(failures, len(shards))
 
 
 def analyse(path: Path, name: str) -> Analysis:
@@ -136,15 +127,3 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
         test_mode=settings.test_mode,
     )
     return json.dumps(document).encode()
-
-
-def _all_in_one(failures: dict[str, BadInput | TryAgain], shards: int) -> BadInput | TryAgain:
-    """Combine errors into one, which is worth another attempt if any of them is.
-
-    With several shards it has a line for each failed one, which begins with its name, and one for all.
-    """
-    again = any(isinstance(failure, TryAgain) for failure in failures.values())
-    lines = [f"{name}: {' '.join(str(failure).split())}" for name, failure in failures.items()]
-    lines.append(f"{len(failures)} of {shards} shards {'failed' if again else 'are bad'}")
-    text = "\n".join(lines) if shards > 1 else str(*failures.values())
-    return (TryAgain if again else BadInput)(text)

@@ -39,6 +39,10 @@ class Settings:
     live_url: str | None = None
     live_key: str = "data"
 
+    def result_url(self, shard: str) -> str:
+        """Return where the result of a shard goes."""
+        return f"{self.output_url}/{shard}.json"
+
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the pod contract's variables.

@@ -9,13 +9,13 @@ import os
 import re
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
-from workload.errors import TryAgain
+from workload.errors import BadInput, TryAgain
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -28,6 +28,7 @@ Role = Literal["INPUT", "OUTPUT"]
 """What a store is to a pod: where its shards lie, or where its results go."""
 
 _UNREADABLE = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # the library cannot ask for such a key
+_PART, _MOST_PARTS = 8 << 20, 9_000  # bytes; a store takes 10,000 parts at most
 _PAYER = "GOOGLE_USER_PROJECT"  # who pays for requests; the client itself reads no variable for it
 _RETRY: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 # No limit on a whole request, since a shard may take minutes; a stalled connection ends after a minute.
@@ -85,6 +86,22 @@ def put(url: str, content: bytes) -> None:
     try:
         store, key = locate(url)
         obstore.put(store, key, content, use_multipart=False)
+    except (BaseError, OSError) as error:
+        raise TryAgain(f"cannot write {url}: {reason(error)}") from error
+
+
+def upload(url: str, file: BinaryIO, size: int) -> None:
+    """Write a file of this size, from its beginning and in parts; a reader sees all of it or nothing.
+
+    :raises BadInput: when its name cannot be that of an object.
+    :raises TryAgain: when the store refuses or cannot be reached.
+    """
+    try:
+        store, key = locate(url)
+        file.seek(0)
+        obstore.put(store, key, file, chunk_size=max(_PART, size // _MOST_PARTS + 1))
+    except ValueError as error:
+        raise BadInput(str(error)) from error
     except (BaseError, OSError) as error:
         raise TryAgain(f"cannot write {url}: {reason(error)}") from error
 

@@ -30,7 +30,7 @@ class PlotLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return its URL."""
         assignment = _assignment_of(operator)
-        name = picture_key(assignment and assignment.run.histograms, "png")
+        name = picture_key(assignment is not None and assignment.run.counted is not None, "png")
         return _page("api/file", dag_id=ti_key.dag_id, run_id=ti_key.run_id, name=name)
 
 

@@ -77,7 +77,7 @@ def predict(
     if to_do is None:
         return Account()
     shards = [sum(numbers) for numbers in to_do]
-    pods = [_pods(run, cluster, numbers) for cluster, numbers in zip(clusters, to_do, strict=True)]
+    pods = [_pods(cluster, numbers) for cluster, numbers in zip(clusters, to_do, strict=True)]
     slots = [cluster.slots for cluster in clusters]
     known = Account(
         shards=sum(shards),
@@ -187,9 +187,9 @@ def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[list[in
     ]
 
 
-def _pods(run: Run, cluster: Cluster, shards: Sequence[int]) -> int:
+def _pods(cluster: Cluster, shards: Sequence[int]) -> int:
     """Return the pods of a cluster's Jobs: each is of one dataset, whose last pod may not be full."""
-    each = shards_per_pod(cluster, sum(shards), WORKLOADS[run.workload].stages_in_apart)
+    each = shards_per_pod(cluster, sum(shards))
     return sum(ceil(number / each) for number in shards)
 
 

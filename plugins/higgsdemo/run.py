@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.rule import PLANNED
 from higgsdemo.campaign.settings import Settings
-from higgsdemo.run_folder import results_folder
+from higgsdemo.run_folder import files_folder, results_folder
 from higgsdemo.tasks import Stage
 from higgsdemo.wording import ExplainedError
 
@@ -68,6 +68,10 @@ class Run(Settings):
         if count > (most := allowed(self.tolerance, total)):
             return f"{count} of {total} shards have no result, {most} may fail"
         return None
+
+    def files(self, dataset: str) -> str:
+        """Return the URL below which a command's files of ``dataset`` go."""
+        return f"{self.output}/{files_folder(dataset)}"
 
     def results(self, dataset: str) -> str:
         """Return the URL below which the pods leave the results of ``dataset``."""

@@ -10,13 +10,15 @@ CHART = "spectrum.json"  # the numbers of the plot
 HISTOGRAMS = "histograms.root"
 WORKSPACE = "workspace.json"
 HEPDATA = "hepdata.yaml"
+FILES = "files.jsonl"  # the files that a command has left, with size, checksum, dataset and shard
+FILE_URLS = "files.txt"  # their URLs alone
 SHARDS = "shards"  # the folder of the clusters' lists
 
 
-def picture_key(own: object, ending: str) -> str:
+def picture_key(own: bool, ending: str) -> str:
     """Return the key of the plot.
 
-    :param own: the histograms of an analysis of one's own, if it is one.
+    :param own: of histograms that the campaign describes.
     """
     return f"{'spectrum' if own else 'higgs'}.{ending}"
 
@@ -25,6 +27,8 @@ DOWNLOADS = {
     **dict.fromkeys((RECORD, SUMMARY, CHART, WORKSPACE), "application/json"),
     HISTOGRAMS: "application/octet-stream",
     HEPDATA: "application/yaml",
+    FILES: "application/jsonl",
+    FILE_URLS: "text/plain",
     **{picture_key(own, "png"): "image/png" for own in (False, True)},
     **{picture_key(own, "svg"): "image/svg+xml" for own in (False, True)},
 }
@@ -49,6 +53,11 @@ def failures_key(cluster: str) -> str:
 def results_folder(dataset: str) -> str:
     """Return what the keys of a dataset's results begin with."""
     return f"results/{dataset}"
+
+
+def files_folder(dataset: str) -> str:
+    """Return what the keys of the files that a command leaves for a dataset begin with."""
+    return f"files/{dataset}"
 
 
 def result_key(dataset: str, shard: str) -> str:

@@ -41,7 +41,7 @@ def stored(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, by
 
 def merged(
     objects: Iterable[tuple[str, bytes]],
-    histograms: Sequence[HistogramSpec] = (),
+    histograms: Sequence[HistogramSpec] | None = None,
     since: datetime | None = None,
     expected: ExpectedShards | None = None,
 ) -> Merge:

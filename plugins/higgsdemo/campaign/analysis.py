@@ -1,14 +1,14 @@
-"""The histograms that an analysis of one's own writes for each shard, in the campaign's binning.
+"""The histograms that an analysis of one's own leaves for each shard, in the campaign's binning.
 
-The workload `own` is any image that keeps the pod contract. The project knows nothing else of it, so its
-histograms are added up unweighted, and no group is stacked on another.
+The workload `own` is any image that keeps the pod contract, `command` any image at all. The project knows
+nothing else of it, so its histograms are added up unweighted, and no group is stacked on another.
 """
 
 from collections.abc import Iterator, Sequence
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from higgsdemo.campaign.fields import Bins, HistogramName, Limit, Line
+from higgsdemo.campaign.fields import Bins, HistogramName, InFile, Limit, Line
 from higgsdemo.campaign.messages import Problem
 from higgsdemo.campaign.rule import Model
 from higgsdemo.wording import quote
@@ -17,8 +17,14 @@ from higgsdemo.wording import quote
 class HistogramSpec(Model):
     """A histogram with bins of equal width, each with its lower edge and without its upper one."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     name: HistogramName = Field(examples=["mass"])
     """Key in the `histograms` of a result document."""
+    from_: InFile | None = Field(None, alias="from", title="From", examples=["skim.root:h_mass"])
+    """With the workload `command`: the TH1 in a file of its output that has the entries; by default they are
+    in the `result.json` that the command writes.
+    """
     bins: Bins = Field(examples=[60])
     """Number of bins."""
     low: Limit = Field(examples=[60])
@@ -34,14 +40,19 @@ class HistogramSpec(Model):
         return self.label or self.name
 
 
-def unfit_histograms(histograms: Sequence[HistogramSpec]) -> Iterator[Problem]:
-    """Return the problems of a campaign's histograms: no range, or a repeated name."""
+def unfit_histograms(histograms: Sequence[HistogramSpec], *, in_files: bool) -> Iterator[Problem]:
+    """Return the problems of a campaign's histograms: no range, or a repeated name.
+
+    :param in_files: they may be in files, which our own image then reads.
+    """
     names: set[str] = set()
     for number, histogram in enumerate(histograms):
         path = ("histograms", number)
         if histogram.low >= histogram.high:
             text = f"is {histogram.high:g}, which is not above the lower edge {histogram.low:g}"
             yield Problem((*path, "high"), text)
+        if histogram.from_ and not in_files:
+            yield Problem((*path, "from"), 'is for the workload "command": the pods read no files of others')
         if histogram.name in names:
             yield Problem((*path, "name"), f"is {quote(histogram.name)}, which another histogram has too")
         names.add(histogram.name)

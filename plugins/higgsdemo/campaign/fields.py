@@ -2,16 +2,17 @@
 
 from typing import Annotated, Literal
 
-from higgsdemo.campaign import values
+from higgsdemo.campaign import command, values
 from higgsdemo.campaign.rule import Rule, choice, either, number, text
 from higgsdemo.tasks import Stage
 from higgsdemo.wording import one_of
 
 Provider = Literal["local", "existing", "gke", "eks"]
-WorkloadName = Literal["nanoaod", "nanoaod-outreach", "aod", "own"]
+WorkloadName = Literal["nanoaod", "nanoaod-outreach", "aod", "own", "command"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
 Read = Literal["stage-in", "stream"]
+RunAs = Literal["image"]
 OnCancel = Literal["stop", "release"]
 Split = Literal["by-bytes"]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
@@ -28,6 +29,7 @@ Workload = Annotated[WorkloadName, choice(WorkloadName)]
 CleanupChoice = Annotated[Cleanup, choice(Cleanup)]
 IncompleteChoice = Annotated[Incomplete, choice(Incomplete)]
 ReadChoice = Annotated[Read, choice(Read)]
+RunAsChoice = Annotated[RunAs, choice(RunAs)]
 OnCancelChoice = Annotated[OnCancel, choice(OnCancel)]
 StageChoice = Annotated[Stage, choice(Stage)]
 SplitChoice = Annotated[Split, choice(Split)]
@@ -105,6 +107,30 @@ SourceUrl = Annotated[
         {"type": "string", "pattern": "^(s3|gs|https|root)://[a-z0-9]"},
     ),
 ]
+_WORDS = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+Command = Annotated[
+    list[str] | str,
+    Rule(
+        "a line for the image's /bin/sh, or a list of words",
+        command.words,
+        {"anyOf": [{"type": "string", "minLength": 1}, _WORDS]},
+    ),
+]
+Variables = Annotated[
+    dict[str, str],
+    Rule(
+        'an object such as {"CHANNEL": "muons"}, with texts that are no secrets',
+        command.variables,
+        {"type": "object", "additionalProperties": {"type": "string"}},
+    ),
+]
+Glob = Annotated[
+    str, text("a pattern such as *.root", r"(?!.*\.\.)[A-Za-z0-9_*?\[\]!.=+,@~-][^\x00-\x20\x7f$\\]*", 200)
+]
+ExitCode = Annotated[int, number("an exit code, from 1 to 255", whole=True, minimum=1, maximum=255)]
+Gigabytes = Annotated[
+    int | float, number("a number of GB, more than 0 and at most 5000", exclusiveMinimum=0, maximum=5000)
+]
 FilePath = Annotated[str, text("the path of a file, from the root", r"/[^\x00-\x1f\x7f]+", 1000)]
 PodIdentity = Annotated[
     str,
@@ -157,6 +183,14 @@ Schedule = Annotated[
 ]
 HistogramName = Annotated[
     str, text("letters, digits and underscores, with a letter first", "[A-Za-z][A-Za-z0-9_]*", 60)
+]
+InFile = Annotated[
+    str,
+    text(
+        "a file and the name of a histogram in it, such as out.root:h_mass",
+        r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./+=-]*:[A-Za-z0-9_][A-Za-z0-9_./;+=-]*",
+        200,
+    ),
 ]
 Bins = Annotated[int, number("a whole number from 1 to 1000", whole=True, minimum=1, maximum=1000)]
 """A result document of 1 MiB has room for several times as many."""

@@ -14,6 +14,7 @@ from higgsdemo.campaign import fields
 from higgsdemo.campaign.analysis import unfit_histograms
 from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.cluster import Cluster
+from higgsdemo.campaign.command import BESIDE, COMMAND, COUNTED, unfit_command
 from higgsdemo.campaign.datasets import DatasetRef
 from higgsdemo.campaign.entries import WRITTEN_AS, ClusterDefaults, ClusterEntry, DatasetReference
 from higgsdemo.campaign.messages import CampaignError, Problem
@@ -121,8 +122,9 @@ class Campaign(Settings):
         placed = placed_datasets(clusters, shared)
         problems += [
             *self._results_among_shards(placed),
-            *(() if problems else self._unfit_for_aod(clusters, placed)),
+            *(() if problems else self._unfit_for_aod(placed)),
             *self._unfit_for_own(),
+            *unfit_command(self),
             *self._unfit_to_stream(),
             *self.notifications.credentials(),
         ]
@@ -132,21 +134,23 @@ class Campaign(Settings):
 
     def _unfit_for_own(self) -> Iterator[Problem]:
         """Return the problems of an analysis of one's own: fields only for it, and those that it lacks."""
+        if self.workload not in COUNTED and self.histograms:
+            text = f'belong to the workloads "own" and "command"; this one is "{self.workload}"'
+            yield Problem(("histograms",), text)
+        yield from unfit_histograms(self.histograms, in_files=self.workload == COMMAND)
         if self.workload != "own":
-            if self.histograms:
-                yield Problem(("histograms",), f'belong to the workload "own"; this one is "{self.workload}"')
             return
         if self.image is None:
             yield Problem(("image",), 'is missing: the workload "own" is the image that you name')
         if not self.histograms:
             yield Problem(("histograms",), 'are missing: say which the results of the workload "own" have')
-        yield from unfit_histograms(self.histograms)
 
     def _unfit_to_stream(self) -> Iterator[Problem]:
         """Return the problems of fields that only apply to pods that stream, and of pods that cannot."""
-        if self.read == "stream" and self.workload == "aod":
-            yield Problem(("read",), 'is "stream"; the workload aod reads local files: it must be "stage-in"')
-        if self.shard_events is not None and self.read != "stream":
+        if self.read == "stream" and self.workload in BESIDE:
+            text = f'is "stream"; the workload {self.workload} reads local files: it must be "stage-in"'
+            yield Problem(("read",), text)
+        if self.shard_events is not None and self.read != "stream" and self.workload != COMMAND:
             text = 'cuts files into shards, which pods can only "stream": set the field "read" so'
             yield Problem(("shard_events",), text)
 
@@ -156,15 +160,9 @@ class Campaign(Settings):
         if self.split and not self.datasets:
             yield Problem((), 'needs the field "datasets": what is to be split over the clusters')
 
-    def _unfit_for_aod(self, clusters: Sequence[Cluster], placed: Sequence[Placed]) -> Iterator[Problem]:
-        """Return the problems of the CMSSW image: it takes one file, and must know its kind."""
-        if self.workload != "aod":
-            return
-        for position, cluster in enumerate(clusters):
-            if cluster.shards_per_pod not in (1, "auto"):
-                text = f"is {cluster.shards_per_pod}; with the workload aod it must be 1"
-                yield Problem(("mapping", position, "shards_per_pod"), text)
-        for one in placed:
+    def _unfit_for_aod(self, placed: Sequence[Placed]) -> Iterator[Problem]:
+        """Return the problems of the CMSSW image, which must know the kind of its files."""
+        for one in placed if self.workload == "aod" else ():
             if one.ref.sample == UNASSIGNED:
                 text = "belongs to no sample, which the workload aod needs to know: give it one (sample)"
                 yield Problem(one.path, text)

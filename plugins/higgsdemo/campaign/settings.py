@@ -4,6 +4,7 @@ from pydantic import Field
 
 from higgsdemo.campaign import fields
 from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.campaign.command import COUNTED
 from higgsdemo.campaign.rule import Model
 
 
@@ -14,20 +15,43 @@ class Settings(Model):
     """Directory of `include/datasets` that describes the datasets."""
     workload: fields.Workload = "nanoaod"
     """What the pods run: `nanoaod` (ours, reduced NanoAOD files; `nanoaod-outreach` with the selection of the
-    outreach example of these files), `aod` (CMSSW, AOD files), or an analysis of your `own`, which needs
-    `image` and `histograms`.
+    outreach example of these files), `aod` (CMSSW, AOD files), a `command` that any image runs on local
+    files (docs/any-image.md), or an analysis of your `own`, which reads and writes the stores itself and
+    needs `image` and `histograms`.
     """
     histograms: list[HistogramSpec] = Field(
         [], examples=[[{"name": "mass", "bins": 60, "low": 60, "high": 120, "label": "Dimuon mass [GeV]"}]]
     )
-    """With the workload `own`: the histograms in its result documents."""
+    """With the workloads `own` and `command`: the histograms in the result documents."""
     image: fields.Image | None = Field(None, examples=["higgsdemo/nanoaod:1"])
     """The image of the pods; the workload's by default. No registry has ours: name an image that you have
     pushed, unless the nodes have it (`image_pull_policy`).
     """
     stage_in_image: fields.Image | None = Field(None, title="Stage-in image")
-    """With the workload `aod`: the image that stages in and publishes for it; by default the one of the
-    workload `nanoaod`, which no registry has either.
+    """With the workloads `aod` and `command`: the image that stages in and publishes beside it; by default
+    the one of the workload `nanoaod`, which no registry has either.
+    """
+    command: fields.Command | None = Field(None, examples=['skim "$INPUT_FILE" "$OUTPUT_DIR/skim.root"'])
+    """With the workload `command`: what the image runs for each shard. A text is a line for its `/bin/sh`;
+    of a list, the first word is the program.
+    """
+    env: fields.Variables = Field({}, title="Environment", examples=[{"CHANNEL": "muons"}])
+    """Environment variables of the command. Never secrets: everybody may read them."""
+    outputs: list[fields.Glob] | None = Field(None, min_length=1, examples=[["*.root", "tables/*.csv"]])
+    """Which files below `OUTPUT_DIR` are kept; `*` also stands for `/`. All by default."""
+    bad_input_codes: list[fields.ExitCode] | None = Field(
+        None, title="Exit codes of bad input", examples=[[65]]
+    )
+    """Exit codes that mean that the input is bad and no other try can help. For an image of your `own` 65 by
+    default, for a `command` none.
+    """
+    max_output_gb: fields.Gigabytes | None = Field(None, title="Largest output", examples=[2])
+    """Size of the files of one shard of a `command`, in GB, above which it fails; no limit by default."""
+    logs: bool = False
+    """Keep what the command prints for each shard, compressed, beside its files."""
+    run_as: fields.RunAsChoice | None = Field(None, title="User")
+    """`image`: run the command as the image's own user, which may be root, with a root file system that can
+    be written. By default as a user without rights.
     """
     cleanup: fields.CleanupChoice = "none"
     """What is removed at the end: `none`, the `jobs`, or the `clusters`."""
@@ -69,3 +93,8 @@ class Settings(Model):
     """With `read` as `stream`: cuts files into shards of about this many events, so that many pods work on
     one file. By default a file is one shard.
     """
+
+    @property
+    def counted(self) -> list[HistogramSpec] | None:
+        """The histograms in the results; None where these are of the four-lepton analysis."""
+        return self.histograms if self.workload in COUNTED else None

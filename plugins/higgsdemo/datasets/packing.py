@@ -10,7 +10,7 @@ PODS_A_SECOND = 10.0
 ALL_THERE_IN = 60.0  # s
 
 
-def shards_per_pod(cluster: Cluster, shards: int, stages_in_apart: bool = False) -> int:
+def shards_per_pod(cluster: Cluster, shards: int) -> int:
     """Return the number of shards per pod of ``cluster``, of ``shards`` in all.
 
     For ``auto``: ``shards / k`` pods of k shards exist after ``shards / (k * PODS_A_SECOND)`` seconds. That
@@ -20,13 +20,9 @@ def shards_per_pod(cluster: Cluster, shards: int, stages_in_apart: bool = False)
 
     26,920 shards on ten clusters of 1,122 slots are 2,692 each: a minute asks for 5 shards a pod, the slots
     allow 2. A million shards there are 100,000 each: 167 for the minute, 89 for the slots, and 1,124 pods.
-
-    :param stages_in_apart: the image takes one file per pod, whatever the campaign says.
     """
     if cluster.shards_per_pod != "auto":
         return cluster.shards_per_pod
-    if stages_in_apart:
-        return 1
     wanted = ceil(shards / (ALL_THERE_IN * PODS_A_SECOND))
     allowed = shards // cluster.slots if cluster.slots else wanted
     return max(min(wanted, allowed), 1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from higgsdemo.kubernetes import labels
-from higgsdemo.kubernetes.pods import ANALYSIS, MANIFEST_FILE
+from higgsdemo.kubernetes.beside import ANALYSIS
+from higgsdemo.kubernetes.containers import MANIFEST_FILE
 from higgsdemo.kubernetes.progress import indexes
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import printable
@@ -26,7 +26,6 @@ REMOVED = "its Job is gone, and with it what its pods said"
 LONGEST_REASON = 500  # characters; a termination message may have 4096
 LOGS_READ = 20  # pods whose logs are read: enough to see why, few enough for a busy cluster
 LOG_LINES = 20
-RULER = re.compile(r"\W{4}")  # how the begin and end of a message in several lines are marked
 Failure = dict[str, Any]
 Manifest = dict[str, Any]
 
@@ -178,13 +177,7 @@ def _words(message: str, shard: str, shards: Collection[str]) -> str:
     if own:
         return own[-1]
     left = [line for line, name in zip(lines, about, strict=True) if not name]
-    end = len(left)
-    while end and RULER.match(left[end - 1]):
-        end -= 1
-    if end in (0, len(left)):
-        return left[-1] if left else ""
-    begin = next((at for at in range(end, 0, -1) if RULER.match(left[at - 1])), 0)
-    return " ".join(left[begin:end])
+    return left[-1] if left else ""
 
 
 def _ended_badly(pod: Manifest) -> list[Manifest]:

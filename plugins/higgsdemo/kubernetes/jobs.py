@@ -12,15 +12,8 @@ from typing import Any
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes import labels as names
-from higgsdemo.kubernetes.pods import (
-    MANIFEST_FILE,
-    POD_ACCOUNT,
-    Manifest,
-    container_security,
-    failure_policy,
-    pod_security,
-    pod_spec,
-)
+from higgsdemo.kubernetes.containers import MANIFEST_FILE, READ_ONLY, Manifest
+from higgsdemo.kubernetes.pods import POD_ACCOUNT, failure_policy, pod_security, pod_spec
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD
 from higgsdemo.kubernetes.workloads import NOOP, WORKLOADS
 from higgsdemo.run import ClusterRun
@@ -196,10 +189,10 @@ def prepull(assignment: ClusterRun) -> Manifest:
     """Return the DaemonSet that pulls the run's images on every node; ready on a node means it is there."""
     run = assignment.run
     images = {"pull": run.image}
-    if WORKLOADS[run.workload].stages_in_apart:
+    if WORKLOADS[run.workload].with_sidecar:
         images["pull-stage-in"] = run.stage_in_image
     pod_labels = names.labels(run) | {"app.kubernetes.io/component": "prepull"}
-    same = {"resources": PULLS_WITH, "securityContext": container_security()}
+    same = {"resources": PULLS_WITH, "securityContext": READ_ONLY}
     policy = assignment.cluster.image_pull_policy
     spec: Manifest = {
         "selector": {"matchLabels": pod_labels},

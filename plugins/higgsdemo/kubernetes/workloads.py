@@ -2,7 +2,7 @@
 
 A workload keeps the pod contract (``docs/architecture.md``): it finds its shards through ``SHARD_MANIFEST``
 and ``JOB_COMPLETION_INDEX`` and writes one result per shard below ``OUTPUT_URL``. An image that cannot reach
-a bucket, such as that of 2019, runs between two containers of an image that can.
+a bucket, such as that of 2019, is a command for each shard, beside an image that can.
 """
 
 import os
@@ -14,17 +14,23 @@ OUR_IMAGE = "higgsdemo/nanoaod:1"  # as include/workload is built: it is in no r
 BAD_INPUT = 65  # EX_DATAERR of sysexits.h: the shard itself is bad, trying again cannot help
 NOOP = "true"  # a command that is in every image, needs no input and succeeds at once; prepulling runs it
 
-AOD_CONFIGS = {
-    "data": "/configs/demoanalyzer_cfg_level4data.py",
-    "mc": "/configs/demoanalyzer_cfg_level4MC.py",
-}
-"""The analysis' configuration in the CMSSW image, by datatype."""
-
-AOD_CERTIFIED = {
-    2011: "/json_files/Cert_160404-180252_7TeV_ReRecoNov08_Collisions11_JSON.txt",
-    2012: "/json_files/Cert_190456-208686_8TeV_22Jan2013ReReco_Collisions12_JSON.txt",
-}
-"""The list of certified luminosity sections in the CMSSW image, by year of the data."""
+CMSSW_OF_2019 = """\
+case $DATATYPE-$YEAR in
+mc-*) export CMS_CONFIG=/configs/demoanalyzer_cfg_level4MC.py ;;
+data-2011)
+    export CMS_CONFIG=/configs/demoanalyzer_cfg_level4data.py
+    export CMS_JSON=/json_files/Cert_160404-180252_7TeV_ReRecoNov08_Collisions11_JSON.txt ;;
+data-2012)
+    export CMS_CONFIG=/configs/demoanalyzer_cfg_level4data.py
+    export CMS_JSON=/json_files/Cert_190456-208686_8TeV_22Jan2013ReReco_Collisions12_JSON.txt ;;
+*) echo "there is no list of certified luminosity sections of $YEAR"; exit 1 ;;
+esac
+export CMS_INPUT_FILES="file://$INPUT_FILE" CMS_DATASET_NAME="$DATASET" CMS_LUMINOSITY_DATA="$LUMINOSITY"
+export CMS_OUTPUT_FILE="$OUTPUT_DIR/result.root" CMS_OUTPUT_JSON_FILE="$OUTPUT_DIR/result.json"
+/opt/cms/entrypoint.sh cmsRun "$CMS_CONFIG"
+/opt/cms/entrypoint.sh python /dump_json_pyroot.py \\
+    "$CMS_OUTPUT_FILE" "$CMS_DATASET_NAME" "$CMS_OUTPUT_JSON_FILE"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +39,22 @@ class Workload:
 
     :param image: its default reference, empty for ours; a campaign may name another.
     :param environment: its own variables.
-    :param stages_in_apart: it analyses only local files: other containers stage in and publish for it.
+    :param with_sidecar: it runs a command on local files; ours stages in and publishes beside it.
+    :param command: that command, where the campaign names none.
+    :param outputs: globs of the files that it leaves, where the campaign names none; without any, its result
+        is the document that it writes.
+    :param run_as: ``image`` for the image's own user.
     :param start_seconds: from a pod's start until it works on its first shard, on a node that has the image.
     :param bytes_a_second: that it analyses on a core.
     """
 
     name: str
     image: str = ""
-    stages_in_apart: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    with_sidecar: bool = False
+    command: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    run_as: str | None = None
     start_seconds: float = 4.0
     bytes_a_second: float = 30e6
 
@@ -50,8 +63,16 @@ WORKLOADS = {
     "nanoaod": Workload("nanoaod"),
     "nanoaod-outreach": Workload("nanoaod-outreach", environment={"SELECTION": "outreach"}),
     "own": Workload("own"),  # a campaign names its image
+    "command": Workload("command", with_sidecar=True, outputs=("*",)),  # a campaign names image and command
     # 25,000 files of 2.6 GB in five minutes on 20,000 cores, of which 52 s went into each file's stage-in.
-    "aod": Workload("aod", "lukasheinrich/cms-higgs-4l-full", stages_in_apart=True, bytes_a_second=13e6),
+    "aod": Workload(
+        "aod",
+        "lukasheinrich/cms-higgs-4l-full",
+        with_sidecar=True,
+        command=("/bin/bash", "-ec", CMSSW_OF_2019),
+        run_as="image",
+        bytes_a_second=13e6,
+    ),
 }
 
 

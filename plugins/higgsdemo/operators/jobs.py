@@ -17,7 +17,6 @@ from higgsdemo import tasks
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.clusters import connect, provider_of
 from higgsdemo.kubernetes.labels import selector
-from higgsdemo.kubernetes.workloads import WORKLOADS
 from higgsdemo.links import PageLink
 from higgsdemo.operators.base import (
     ClusterOperator,
@@ -119,8 +118,7 @@ class SubmitJobsOperator(ClusterOperator):
         chosen = assignment.cluster.shards_per_pod == "auto"  # only then their number matters
         listed = _by_dataset(assignment, output) if chosen else ()
         to_do = sum(not shard.done for _, shards in listed for shard in shards)
-        apart = WORKLOADS[assignment.run.workload].stages_in_apart
-        return shards_per_pod(assignment.cluster, to_do, apart)
+        return shards_per_pod(assignment.cluster, to_do)
 
     def on_kill(self) -> None:
         """Note that the task is to end: it then stops its Jobs before it makes more."""

@@ -239,7 +239,7 @@ def refuse_unpublished_image(run: Run, clusters: Sequence[Cluster]) -> None:
 
     :raises TaskFailedForGood: when a cluster may pull it.
     """
-    field = "stage_in_image" if WORKLOADS[run.workload].stages_in_apart else "image"
+    field = "stage_in_image" if WORKLOADS[run.workload].with_sidecar else "image"
     pulling = [cluster.name for cluster in clusters if cluster.image_pull_policy != "Never"]
     if pulling and is_ours(getattr(run, field)):
         raise TaskFailedForGood(

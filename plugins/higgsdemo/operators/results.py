@@ -13,6 +13,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import run_folder
+from higgsdemo.campaign.command import COMMAND
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import TaskFailed, fail_in_words, output_store, read_assignment
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from higgsdemo.physics.normalisation import Spectrum
     from higgsdemo.physics.spectra import OwnSpectra
     from higgsdemo.publication.summary import FailedShard
+    from higgsdemo.results.files import FileLists
     from higgsdemo.results.merge import Merge
     from higgsdemo.storage.object_store import ObjectStore
 
@@ -55,14 +57,14 @@ class ResultsOperator(BaseOperator):
             raise AirflowSkipException("this run has submitted nothing")
         return assignments
 
-    def keep(self, store: ObjectStore, assignment: ClusterRun, key: str, content: bytes) -> str:
-        """Write a file to the run's folder, and a copy to the folder that ``HIGGS_RESULTS`` names."""
+    def keep(self, store: ObjectStore, assignment: ClusterRun, key: str, content: bytes | Path) -> str:
+        """Write content or a file to the run's folder, and a copy to where ``HIGGS_RESULTS`` points."""
         run = assignment.run
         if folder := os.environ.get(LOCAL_COPY):
             local = Path(folder, run.campaign, run.name, key)
             local.parent.mkdir(parents=True, exist_ok=True)
-            local.write_bytes(content)
-        return store.write(key, content)
+            local.write_bytes(content.read_bytes() if isinstance(content, Path) else content)
+        return store.upload(key, content) if isinstance(content, Path) else store.write(key, content)
 
 
 class MergeResultsOperator(ResultsOperator):
@@ -83,21 +85,22 @@ class MergeResultsOperator(ResultsOperator):
         from higgsdemo.publication.spectra_plot import own_chart
         from higgsdemo.publication.summary import summarise
         from higgsdemo.publication.yields_table import yields_table
+        from higgsdemo.results.files import FileLists
         from higgsdemo.results.sums import saved_sums
 
         assignments = self.begin()
         run = assignments[0].run
-        with fail_in_words():
+        with fail_in_words(), FileLists.of(run) as files:
             store = output_store(assignments[0])
             expected = ExpectedShards.of(store, assignments)
             record = self._believed(store, run_folder.RECORD, RUN_RECORD) or RunRecord()
-            merge, left_out = _merged(store, expected, assignments, record.planned)
+            merge, left_out = _merged(store, expected, assignments, record.planned, files)
             counts = expected.counts(assignments)
             sums, catalogue = merge.datasets, catalogue_of(assignments, merge.simulated)
             spectrum: Spectrum | OwnSpectra
             discovery, exports = None, {}
-            if run.histograms:
-                spectrum = add_up(sums, run.histograms, counts)
+            if run.counted is not None:
+                spectrum = add_up(sums, run.counted, counts)
                 numbers = own_chart(spectrum, catalogue)
             else:
                 spectrum = normalise(sums, catalogue, counts)
@@ -121,11 +124,15 @@ class MergeResultsOperator(ResultsOperator):
                 predicted=record.predicted,
                 took=took(merge.work, [assignment.cluster for assignment in assignments]),
             )
-            store.write(run_folder.SUMS, saved_sums(run.histograms).dump_json(sums))
+            store.write(run_folder.SUMS, saved_sums(run.counted).dump_json(sums))
             store.write(run_folder.CORRUPT, json.dumps(list(merge.corrupt)).encode())
             store.write(run_folder.CHART, json.dumps(numbers).encode())
             for name, content in exports.items():
                 self.keep(store, assignments[0], name, content)
+            if run.workload == COMMAND:
+                self.log.info("%d files with %d bytes", files.count, files.bytes)
+                for name, path in files.written().items():
+                    self.keep(store, assignments[0], name, path)
             url = self.keep(store, assignments[0], run_folder.SUMMARY, summary.to_json())
         self.log.info("%s\n%s", url, yields_table(summary))
         self.log.info("What the run took:\n%s", account_table(summary.predicted, summary.took))
@@ -174,22 +181,26 @@ class PlotOperator(ResultsOperator):
 
         assignments = self.begin()
         run = assignments[0].run
+        if run.counted == []:
+            raise AirflowSkipException("this campaign describes no histograms")
         with fail_in_words():
             store = output_store(assignments[0])
             counts = ExpectedShards.of(store, assignments).counts(assignments)
             try:
-                sums = read_document(store, run_folder.SUMS, saved_sums(run.histograms))
+                sums = read_document(store, run_folder.SUMS, saved_sums(run.counted))
             except DamagedError as error:
                 raise TaskFailed(f"{error}; clear merge_results") from None
             headline = read_document(store, run_folder.SUMMARY, HEADLINE)
         catalogue = catalogue_of(assignments, headline.note == SIMULATED)
-        if run.histograms:
-            figure = draw_own(add_up(sums, run.histograms, counts), run.campaign, catalogue.note)
+        if run.counted is not None:
+            figure = draw_own(add_up(sums, run.counted, counts), run.campaign, catalogue.note)
         else:
             figure = draw(normalise(sums, catalogue, counts), catalogue, headline.discovery)
         with fail_in_words():
             urls = [
-                self.keep(store, assignments[0], run_folder.picture_key(run.histograms, ending), content)
+                self.keep(
+                    store, assignments[0], run_folder.picture_key(run.counted is not None, ending), content
+                )
                 for ending, content in render(figure).items()
             ]
         self.log.info("the plot: %s", " ".join(urls))
@@ -199,13 +210,20 @@ class PlotOperator(ResultsOperator):
 
 
 def _merged(
-    store: ObjectStore, expected: ExpectedShards, assignments: list[ClusterRun], since: datetime | None
+    store: ObjectStore,
+    expected: ExpectedShards,
+    assignments: list[ClusterRun],
+    since: datetime | None,
+    files: FileLists,
 ) -> tuple[Merge, dict[str, list[str]]]:
-    """Read the results of the expected shards; return as well, by dataset, of which others there are some."""
+    """Read the results of the expected shards; return as well, by dataset, of which others there are some.
+
+    :param files: lists that take their files.
+    """
     from higgsdemo.results.document import MAX_BYTES
     from higgsdemo.results.merge import Merge
 
-    merge, left_out = Merge(expected, assignments[0].run.histograms, since), dict[str, list[str]]()
+    merge, left_out = Merge(expected, assignments[0].run.counted, since), dict[str, list[str]]()
 
     def keys() -> Iterator[str]:
         for dataset in sorted(
@@ -218,7 +236,8 @@ def _merged(
                     yield stored.key
 
     for key, raw in store.read_all(keys(), MAX_BYTES):
-        merge.add(key, raw)
+        if document := merge.add(key, raw):
+            files.add(key, document)
     return merge, left_out
 
 

@@ -99,7 +99,7 @@ def show_file(
     """Return one of the files that a run leaves in its folder; `plot` is its picture, whatever its name."""
     run = _find(session, dag_id, run_id)
     if name == "plot" and run.assignments:
-        name = picture_key(run.assignments[0].run.histograms, "png")
+        name = picture_key(run.assignments[0].run.counted is not None, "png")
     if name not in DOWNLOADS or not run.assignments:
         raise HTTPException(404, f"the run has no file {name!r} to show; there are {', '.join(DOWNLOADS)}")
     planned = run.assignments[0].run

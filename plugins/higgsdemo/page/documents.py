@@ -93,7 +93,7 @@ class SpectrumChart(BaseModel):
     high: float | None = None
     bins: int | None = None
     window: tuple[float, float] | None = None
-    channels: Annotated[dict[Text, Channel], Len(1)]
+    channels: dict[Text, Channel]
     yields: dict[Text, dict[Text, Yield]] | None = None
     unassigned: dict[Text, dict[Text, Bins]] = {}
     coverage: float

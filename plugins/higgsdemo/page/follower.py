@@ -55,11 +55,13 @@ STRAGGLING = 0.1  # part of all shards that they are at most
 class Follower:
     """Follows one run while it is asked for.
 
-    :param histograms: those of an analysis of one's own.
+    :param histograms: those that its campaign describes; None for the four-lepton analysis.
     :param since: when the run began: earlier results took it nothing.
     """
 
-    def __init__(self, histograms: Sequence[HistogramSpec] = (), since: datetime | None = None) -> None:
+    def __init__(
+        self, histograms: Sequence[HistogramSpec] | None = None, since: datetime | None = None
+    ) -> None:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._asked = 0.0
@@ -297,7 +299,7 @@ class Followers:
         key = run.dag_id, run.run.run_id, run.assignments[0].run.output
         with self._lock:
             planned = run.assignments[0].run
-            follower = self._known.setdefault(key, Follower(planned.histograms, planned.begun))
+            follower = self._known.setdefault(key, Follower(planned.counted, planned.begun))
             self._known.move_to_end(key)
             while len(self._known) > FOLLOWED:
                 self._known.popitem(last=False)
@@ -313,7 +315,7 @@ def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
     """Return the plot of what has been read so far."""
     catalogue = catalogue_of(run.assignments, merge.simulated)
     expected = merge.expected.counts(run.assignments)
-    if histograms := run.assignments[0].run.histograms:
+    if (histograms := run.assignments[0].run.counted) is not None:
         return own_chart(add_up(merge.datasets, histograms, expected), catalogue)
     return chart(normalise(merge.datasets, catalogue, expected), catalogue)
 

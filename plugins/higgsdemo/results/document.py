@@ -76,6 +76,14 @@ class Durations(_Part):
     compute: Seconds = 0.0
 
 
+class PublishedFile(_Part):
+    """A file that a command has left, which lies in the run's folder below its dataset and shard."""
+
+    name: Annotated[str, Field(pattern=r"^[^/\x00-\x1f\x7f]+(/[^/\x00-\x1f\x7f]+)*$", max_length=1024)]
+    size: Size
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class EventWeights(_Part):
     """Sums over the events of a shard whose generator gives them weights other than 1, as MC@NLO does."""
 
@@ -106,6 +114,7 @@ class _Document(_Part):
     seconds: Durations = Durations()
     bytes: Size = 0
     finished: AwareDatetime | None = None
+    files: tuple[PublishedFile, ...] = ()
 
 
 class ResultDocument(_Document):
@@ -131,7 +140,7 @@ class ResultDocument(_Document):
 class OwnDocument(_Document):
     """One shard's result of an analysis of one's own: histograms by name, as its campaign describes them."""
 
-    histograms: dict[Name, tuple[Count, ...]]
+    histograms: dict[Name, tuple[Count, ...]] = {}
 
     @property
     def counts(self) -> dict[str, tuple[int, ...]]:
@@ -143,10 +152,14 @@ Document = ResultDocument | OwnDocument
 
 
 def parse_result(
-    key: str, raw: bytes, histograms: Sequence[HistogramSpec] = (), entries: tuple[int, int] | None = None
+    key: str,
+    raw: bytes,
+    histograms: Sequence[HistogramSpec] | None = None,
+    entries: tuple[int, int] | None = None,
 ) -> Document:
-    """Return the checked result document in the object `key`; an OwnDocument if there are `histograms`.
+    """Return the checked result document in the object `key`; an OwnDocument with `histograms`.
 
+    :param histograms: those that the campaign describes; None for those of the four-lepton analysis.
     :param entries: the events of its shard, where that is a part of a file.
     :raises ResultError: when the object is not a result document, when a channel selected more events than
         were processed (an event enters a channel at most once), when it names another dataset or shard than
@@ -156,7 +169,7 @@ def parse_result(
     dataset, shard = locate(key)
     if not shard:
         raise _refusal(key, "the key names no shard: it should be results/<dataset>/<shard>.json")
-    document = _own(key, raw, histograms) if histograms else _four_leptons(key, raw)
+    document = _four_leptons(key, raw) if histograms is None else _own(key, raw, histograms)
     if document.samplename != dataset or document.shard not in (None, shard):
         said = "/".join(filter(None, (document.samplename, document.shard)))
         raise _refusal(key, f"the document is of {said}")
@@ -195,7 +208,8 @@ def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocume
         raise _refusal(key, _reason(error)) from None
     kept = {}
     for histogram in histograms:
-        counts = document.histograms.get(histogram.name)
+        nothing = (0,) * histogram.bins if document.test_mode else None
+        counts = document.histograms.get(histogram.name, nothing)
         if counts is None:
             raise _refusal(key, f"histograms.{histogram.name} is missing")
         if len(counts) != histogram.bins:

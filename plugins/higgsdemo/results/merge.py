@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.results.document import ResultError, check_size, parse_result
+from higgsdemo.results.document import Document, ResultError, check_size, parse_result
 from higgsdemo.results.sums import DatasetSum, Sum
 from higgsdemo.results.work import Work
 from higgsdemo.run_folder import locate
@@ -29,14 +29,14 @@ class Merge:
     """The sums of the results read so far.
 
     :param expected: the shards that count, more of which may be listed meanwhile.
-    :param histograms: those of an analysis of one's own.
+    :param histograms: those that the campaign describes; None for the four-lepton analysis.
     :param since: earlier results are not `work` of this run.
     """
 
     def __init__(
         self,
         expected: ExpectedShards,
-        histograms: Sequence[HistogramSpec] = (),
+        histograms: Sequence[HistogramSpec] | None = None,
         since: datetime | None = None,
     ) -> None:
         self.expected = expected
@@ -68,16 +68,16 @@ class Merge:
         self._looked_at[key] = stored
         return True
 
-    def add(self, key: str, raw: bytes) -> None:
-        """Count one object; note one that is not a result document in `corrupt` instead."""
+    def add(self, key: str, raw: bytes) -> Document | None:
+        """Count one object and return it; note one that is not a result document in `corrupt` instead."""
         version = self._looked_at.pop(key, StoredObject(key, len(raw)))
         if self.counted(key):
-            return
+            return None
         try:
             document = parse_result(key, raw, self._histograms, self.expected.entries(key))
         except ResultError as error:
             self._corrupt[key] = version, str(error)
-            return
+            return None
         self._corrupt.pop(key, None)
         dataset, shard = locate(key)
         self.shards.setdefault(dataset, set()).add(shard)
@@ -86,6 +86,7 @@ class Merge:
         self.simulated |= document.simulated
         if not (self._since and document.finished and document.finished < self._since):
             self.work.add(document)
+        return document
 
     def counted(self, key: str) -> bool:
         """Return whether the result of that key has been counted."""

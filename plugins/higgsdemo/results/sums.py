@@ -77,9 +77,10 @@ class DatasetSum:
     """How many of them used each branch of full NanoAOD."""
 
 
-def saved_sums(histograms: Sequence[HistogramSpec]) -> TypeAdapter[dict[str, DatasetSum]]:
-    """Return the type of a run's saved sums, with these histograms for an analysis of one's own."""
-    bins = {spec.name: spec.bins for spec in histograms} or dict.fromkeys(CHANNELS, BINS)
+def saved_sums(histograms: Sequence[HistogramSpec] | None) -> TypeAdapter[dict[str, DatasetSum]]:
+    """Return the type of a run's saved sums, with the histograms that its campaign describes, if it does."""
+    described = None if histograms is None else {spec.name: spec.bins for spec in histograms}
+    bins = dict.fromkeys(CHANNELS, BINS) if described is None else described
 
     def check(total: DatasetSum) -> DatasetSum:
         for part in (total.counts, total.weights.sums, total.weights.squares):

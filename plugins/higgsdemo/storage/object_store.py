@@ -217,10 +217,11 @@ class ObjectStore:
             obstore.put(self._backend, key, content)
         return f"{self.url}/{key}"
 
-    def upload(self, key: str, file: Path) -> None:
-        """Write a file of any size as one object, completely or not at all."""
+    def upload(self, key: str, file: Path) -> str:
+        """Write a file of any size as one object, completely or not at all, and return its URL."""
         with self._explain_errors("write", key):
             obstore.put(self._backend, key, file)
+        return f"{self.url}/{key}"
 
     def remove(self, keys: Sequence[str]) -> None:
         """Delete any number of objects."""

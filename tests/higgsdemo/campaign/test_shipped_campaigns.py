@@ -1,10 +1,11 @@
 """The campaigns that ship with the project."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
-from higgsdemo.campaign import Cluster, load_campaign
+from higgsdemo.campaign import Cluster, load_campaign, parse_campaign
 from higgsdemo.catalogue import load_catalogue
 
 ROOT = Path(__file__).parents[3]
@@ -88,3 +89,9 @@ def test_loading_a_campaign_imports_neither_airflow_nor_a_cloud() -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout == "[]\n"
+
+
+def test_a_command_needs_no_histograms_and_may_be_given_parts_of_files() -> None:
+    document = json.loads((CONFIG / "skim.json").read_text()) | {"shard_events": 1000, "histograms": []}
+    campaign = parse_campaign(document, "skim.json")
+    assert (campaign.counted, campaign.shard_events) == ([], 1000)

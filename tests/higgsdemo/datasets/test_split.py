@@ -96,7 +96,3 @@ def test_pods_are_there_within_a_minute_and_every_slot_has_work(
     shards: int, cluster: dict[str, object], expected: int
 ) -> None:
     assert shards_per_pod(planned(cluster=FULL | cluster).cluster, shards) == expected
-
-
-def test_an_image_of_one_file_a_pod_gets_one() -> None:
-    assert shards_per_pod(planned(cluster=FULL).cluster, 100_000, stages_in_apart=True) == 1

@@ -13,14 +13,6 @@ def ended(code: int, reason: str = "Error", message: str | None = None, of: str 
     return {of or "containerStatuses": [{"name": "a", "state": {"terminated": terminated}}]}
 
 
-FATAL_EXCEPTION = """%MSG
------ Begin Fatal Exception 29-Nov-2026 12:00:00 UTC-----------------------
-An exception of category 'FileOpenError' occurred while
-   [0] Constructing the EventProcessor
-   Additional Info:
-      [a] Input file could not be opened.
------ End Fatal Exception -------------------------------------------------
-"""
 ESCAPED = r"Error, exit code 1, \u001b]0;owned\u0007\u001b[2Jno \u202etoor.a"
 
 
@@ -40,13 +32,6 @@ ESCAPED = r"Error, exit code 1, \u001b]0;owned\u0007\u001b[2Jno \u202etoor.a"
         ),
         ({}, "no reason given"),
         (ended(1, message="\x1b]0;owned\x07\x1b[2Jno \u202etoor.a"), ESCAPED),
-        (
-            ended(1, message=FATAL_EXCEPTION, of="initContainerStatuses"),
-            "Error, exit code 1, An exception of category 'FileOpenError' occurred while [0] Constructing "
-            "the EventProcessor Additional Info: [a] Input file could not be opened.",
-        ),
-        (ended(1, message="so it is\n====\n----"), "Error, exit code 1, so it is"),
-        (ended(1, message="----"), "Error, exit code 1, ----"),
     ],
 )
 def test_the_reason_names_what_ended_the_pod(status: dict[str, Any], reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -33,9 +34,20 @@ SAMPLE = "cms_run2012c_doubleelectron_aod_22jan2013-v1"
 AOD = {"workload": "aod", "image": "lukasheinrich/cms-higgs-4l-full"}
 
 
-def aod_job(of: DatasetRef, **cluster: Any) -> dict[str, Any]:
+COMMAND = {
+    "workload": "command",
+    "image": "rootproject/root:6.34",
+    "command": 'skim "$INPUT_FILE" $(date)',
+    "env": {"PRICE": "5$"},
+    "bad_input_codes": [3],
+    "max_output_gb": 0.5,
+    "logs": True,
+}
+
+
+def beside_job(of: DatasetRef, run: dict[str, Any] | None = None, **cluster: Any) -> dict[str, Any]:
     chunk = next(jobs.chunks(shards(3), 1))
-    return jobs.job(planned(run=AOD, cluster=cluster), of, chunk, "the-manifest", "the-secret")
+    return jobs.job(planned(run=run or AOD, cluster=cluster), of, chunk, "the-manifest", "the-secret")
 
 
 def identified(identity: str) -> ClusterRun:
@@ -51,7 +63,8 @@ PACKED: dict[str, Any] = {
 REVIEWED: dict[str, Callable[[], dict[str, Any]]] = {
     "job": rendered_job,
     "job-packed": lambda: rendered_job(**PACKED),
-    "job-aod": lambda: aod_job(dataset(DATA, sample=SAMPLE, datatype="data")),
+    "job-aod": lambda: beside_job(dataset(DATA, sample=SAMPLE, datatype="data")),
+    "job-command": lambda: beside_job(dataset(), COMMAND, dpath="/mnt/disks/ssd0"),
     "job-identity": lambda: jobs.job(
         ROLE, dataset(), next(jobs.chunks(shards(5), 1)), "the-manifest", None, {"AWS_REGION": "eu-west-1"}
     ),
@@ -180,25 +193,62 @@ def test_listing_and_packing_take_the_same_memory_for_five_times_the_shards(
     assert peak(10_000) < 1.2 * peak(2_000)  # 2,000 are more than one chunk
 
 
-def test_simulation_has_another_configuration_and_no_certified_luminosity() -> None:
-    zz = dataset("ZZ", sample="sm12_dr53x_zzto4mu_8tev-pw-py6", datatype="mc")
-    analysis = aod_job(zz)["spec"]["template"]["spec"]["initContainers"][1]
-    environment = {variable["name"]: variable["value"] for variable in analysis["env"]}
-    assert environment["CMS_CONFIG"] == "/configs/demoanalyzer_cfg_level4MC.py"
-    assert "CMS_JSON" not in environment
+CERTIFIED = "/json_files/Cert_160404-180252_7TeV_ReRecoNov08_Collisions11_JSON.txt"
+CERTIFIED_2012 = "/json_files/Cert_190456-208686_8TeV_22Jan2013ReReco_Collisions12_JSON.txt"
 
 
-def test_data_of_2011_has_its_own_certified_luminosity() -> None:
-    data = dataset("D", sample="cms_run2011a_doublemu_aod_12oct2013-v1", datatype="data")
-    analysis = aod_job(data)["spec"]["template"]["spec"]["initContainers"][1]
-    assert analysis["env"][-1] == {
-        "name": "CMS_JSON",
-        "value": "/json_files/Cert_160404-180252_7TeV_ReRecoNov08_Collisions11_JSON.txt",
+@pytest.mark.parametrize(
+    ("sample", "datatype", "told"),
+    [
+        ("cms_run2011a_doublemu_aod_12oct2013-v1", "data", {"CMS_JSON": CERTIFIED}),
+        (SAMPLE, "data", {"CMS_JSON": CERTIFIED_2012}),
+        ("sm12_dr53x_zzto4mu_8tev-pw-py6", "mc", {}),
+    ],
+)
+def test_the_cmssw_image_is_told_what_it_was_in_2019(
+    sample: str, datatype: Any, told: dict[str, str], tmp_path: Path
+) -> None:
+    """Its own command in the environment of its container, with a stand-in for its entry point."""
+    job = beside_job(dataset("D", sample=sample, datatype=datatype))
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    environment |= {"INPUT_FILE": "/input/a.root", "OUTPUT_DIR": "/output", "LUMINOSITY": "null"}
+    entrypoint = tmp_path / "entrypoint.sh"
+    entrypoint.write_text('#!/bin/sh\necho "$@"\n[ "$1" != cmsRun ] || env | grep ^CMS\n')
+    entrypoint.chmod(0o755)
+    words = [word.replace("$$", "$") for word in container["command"][-3:]]
+    words[-1] = words[-1].replace("/opt/cms/entrypoint.sh", str(entrypoint))
+    printed = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+    cmssw, *variables, dump = printed.splitlines()
+    kind = "data" if datatype == "data" else "MC"
+    config = f"/configs/demoanalyzer_cfg_level4{kind}.py"
+    assert cmssw.split() == ["cmsRun", config]
+    assert dump.split() == [
+        "python",
+        "/dump_json_pyroot.py",
+        "/output/result.root",
+        "D",
+        "/output/result.json",
+    ]
+    assert dict(line.split("=", 1) for line in variables) == told | {
+        "CMS_CONFIG": config,
+        "CMS_INPUT_FILES": "file:///input/a.root",
+        "CMS_DATASET_NAME": "D",
+        "CMS_LUMINOSITY_DATA": "null",
+        "CMS_OUTPUT_FILE": "/output/result.root",
+        "CMS_OUTPUT_JSON_FILE": "/output/result.json",
     }
 
 
+@pytest.mark.parametrize("run", [AOD, COMMAND])
+def test_a_command_sees_no_credentials(run: dict[str, Any]) -> None:
+    pod = beside_job(dataset(), run)["spec"]["template"]["spec"]
+    assert "envFrom" in pod["initContainers"][0]
+    assert "envFrom" not in pod["containers"][0]
+
+
 def test_in_test_mode_our_image_does_the_work_of_the_cmssw_image() -> None:
-    job = aod_job(dataset(DATA, sample=SAMPLE), dpath="/dev/null")
+    job = beside_job(dataset(DATA, sample=SAMPLE), dpath="/dev/null")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert (container["name"], container["image"]) == ("analysis", "higgsdemo/nanoaod:1")
     assert job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["containerName"] == "analysis"

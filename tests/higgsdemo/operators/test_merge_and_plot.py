@@ -7,6 +7,7 @@ from typing import Any
 
 import pyhf
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 import result_documents
 from higgsdemo.catalogue import load_catalogue
@@ -18,6 +19,7 @@ from higgsdemo.page.documents import RUN_CHART
 from higgsdemo.results.document import MAX_BYTES
 from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import RECORD, shards_key
+from higgsdemo.storage.object_store import ObjectStore
 from planned_runs import dataset, planned
 from result_documents import ALL
 from stores import Kind
@@ -73,8 +75,6 @@ def left(kind: Kind) -> list[str]:
 
 
 def read(assignment: ClusterRun, name: str) -> Any:
-    from higgsdemo.storage.object_store import ObjectStore
-
     return json.loads(ObjectStore(assignment.run.output, "with_keys").read(name))
 
 
@@ -136,6 +136,28 @@ def test_an_own_analysis_leaves_its_histograms_and_nothing_of_the_higgs(s3: Kind
     summary = read(own, "summary.json")
     assert summary["shards"] == {"expected": 1, "done": 1, "failed": 0, "missing": 0}
     assert (summary["unassigned"], summary["yields"]) == ({name: {"mass": 33}}, {})
+
+
+def test_the_files_of_a_command_are_listed_with_the_results_that_count(s3: Kind) -> None:
+    name = "Simulated_Run2012B_DoubleMuParked"
+    assignment = run_of(s3, name)
+    run = assignment.run.model_dump() | {"workload": "command", "image": "mine:1", "command": "true"}
+    own = assignment.model_copy(update={"run": Run.model_validate(run)})
+    file = {"name": "t/skim.root", "size": 7, "sha256": "ab" * 32}
+    document = json.dumps({"samplename": name, "processed": 0, "files": [file]}).encode()
+    of_a_failed_attempt = (f"{FOLDER}/files/{name}/x/old.root", b"")
+    s3.put_all([(f"{FOLDER}/results/{name}/{shard}.json", document) for shard in ("x", "stranger")])
+    s3.put_all([of_a_failed_attempt])
+    with pytest.raises(AirflowSkipException, match="describes no histograms"):
+        carried_out(own)
+    assert believed(own)
+    store = ObjectStore(own.run.output, "with_keys")
+    url = f"{own.run.output}/files/{name}/x/t/skim.root"
+    listed = store.read("files.jsonl").decode().splitlines()
+    assert [json.loads(line) for line in listed] == [
+        {"url": url, "size": 7, "sha256": "ab" * 32, "dataset": name, "shard": "x"}
+    ]
+    assert store.read("files.txt").decode() == f"{url}\n"
 
 
 def test_what_is_too_large_for_a_result_is_corrupt_and_what_is_damaged_is_left_out(

@@ -265,7 +265,7 @@ ODD = (b"{", b"\xff", b'{"a":' * 10_000, b"[" * 10_000, [[]], {HIGGS: {"shards":
 OF_A_MERGED_RUN: dict[str, tuple[object, ...]] = {
     "summary.json": (b"{}", b"null", {"datasets": {"a": 1}}),
     "spectrum.json": (
-        *(b"NaN", CHART | {"channels": {}}),
+        *(b"NaN", CHART | {"channels": []}),
         CHART | {"channels": {"all": CHANNEL | {"error": [1, 2]}}},
     ),
 }

@@ -92,8 +92,9 @@ function showRun(state, query) {
   showTrigger(state);
   showProgress(state);
   showPace(state);
-  for (const name of ["plot", "yields-box"]) find(name).hidden = !state.chart && state.run.ended_all;
-  if (state.chart) showPlot(state.chart);
+  const chart = Object.keys(state.chart?.channels ?? {}).length ? state.chart : null; // of a command, perhaps none
+  for (const name of ["plot", "yields-box"]) find(name).hidden = !chart && state.run.ended_all;
+  if (chart) showPlot(chart);
   showTables(state, query);
   showComparison(state);
 }

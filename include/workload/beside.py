@@ -1,0 +1,152 @@
+"""Beside a command in a container of its own: stage shards in for it, and publish what it leaves.
+
+`python -m workload beside` is a sidecar. While the command works on one shard, the next one is staged in and
+the one before it published. The two containers share WORK_DIR:
+
+    <n>.sh      from the sidecar: what the command's shell reads for its n-th shard
+    <n>/        OUTPUT_DIR of that shard
+    <n>.log     what the command has printed
+    <n>.code    its exit code
+    <n>.ended   the command has ended, and all of this is whole
+    reason      from the sidecar: the termination message
+    end         from the sidecar: all is done, and with which exit code the command's container ends
+"""
+
+import json
+import os
+import shlex
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from workload.errors import BadInput, TryAgain, all_in_one
+from workload.inputs import Staged, staged, unfinished
+from workload.last_words import useful_line
+from workload.live import LiveCopy
+from workload.manifest import read_shards
+from workload.outputs import Asked, publish, read_plain
+from workload.settings import Settings, required
+from workload.storage import put
+
+_POLL = 0.05  # s until WORK_DIR is looked at again
+_LOG_READ = 64 << 10  # bytes at the end of a log that may say why a command has failed
+_SHARED = 0o002  # umask: the containers may have two users, in one group
+_BLOCK = 512  # bytes, of `ulimit -f`
+
+Report = Callable[[str], None]
+
+
+def work_dir(environ: Mapping[str, str]) -> Path:
+    """Return the directory that both containers share."""
+    return Path(required(environ, "WORK_DIR"))
+
+
+def serve(settings: Settings, environ: Mapping[str, str], report: Report) -> None:
+    """Let the command work on every shard of the index, and publish what it leaves.
+
+    :raises BadInput: after the last shard, when some have failed and no other attempt can help.
+    :raises TryAgain: when one may; also in a sidecar that was started again, since it cannot go on.
+    """
+    work, asked = work_dir(environ), Asked.of(environ)
+    os.umask(_SHARED)
+    try:
+        (work / "begun").touch(exist_ok=False)
+    except FileExistsError:
+        raise TryAgain("the sidecar has ended and was started again: its log may say why") from None
+    shards = read_shards(settings.manifest, settings.index)
+    live = LiveCopy(settings.live_url, settings.live_key, report)
+    failures: dict[str, BadInput | TryAgain] = {}
+
+    def conclude(turn: Turn) -> None:
+        shard = turn.given.shard
+        try:
+            turn.check(asked.bad_input_codes)
+            document = publish(turn.given, turn.output, turn.log, settings.dataset, asked, turn.seconds)
+            put(settings.result_url(shard.name), document)
+        except (BadInput, TryAgain) as error:
+            report(f"{shard.name}: {error}")
+            failures[shard.name] = error
+        else:
+            report(f"{shard.name}: {turn.seconds:.2f} s")
+            live.tell(shard.source, document)
+        finally:
+            shutil.rmtree(turn.output, ignore_errors=True)  # the next shards need the room
+
+    before: Turn | None = None
+    for number, given in enumerate(staged(shards, settings, unfinished(settings, report))):
+        turn = Turn(given, work, number)
+        turn.begin(asked.most_bytes)
+        if before:
+            conclude(before)
+        turn.wait()
+        given.close()
+        before = turn
+    if before:
+        conclude(before)
+    if failures:
+        raise all_in_one(failures, len(shards))
+
+
+def end(code: int, environ: Mapping[str, str]) -> NoReturn:
+    """Let the command's container end with this exit code, and wait for SIGTERM: what ends is restarted."""
+    _write(work_dir(environ) / "end", f"{code}\n")
+    while True:
+        threading.Event().wait()
+
+
+class Turn:
+    """The command's work on one shard, its `number`-th."""
+
+    def __init__(self, given: Staged, work: Path, number: int) -> None:
+        self.given = given
+        self.seconds = 0.0
+        self.output, self.log = work / f"{number}", work / f"{number}.log"
+        self._shell, self._code, self._ended = (work / f"{number}.{kind}" for kind in ("sh", "code", "ended"))
+
+    def begin(self, most_bytes: int | None) -> None:
+        """Let the command begin; without a shard, since that could not be staged in, its shell goes on."""
+        self._begun = time.monotonic()
+        self.output.mkdir()
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in self._variables().items()]
+        if most_bytes is not None:
+            lines.append(f"ulimit -f {most_bytes // _BLOCK + 1}")
+        _write(self._shell, "exit\n" if self.given.failure else "\n".join([*lines, ""]))
+
+    def _variables(self) -> dict[str, str]:
+        shard = self.given.shard
+        variables = {
+            "INPUT_FILE": str(self.given.path),
+            "INPUT_URL": shard.url,
+            "OUTPUT_DIR": str(self.output),
+            "SHARD": shard.name,
+            "LUMINOSITY": json.dumps(shard.lumi),
+        }
+        if shard.entries is None:
+            return variables
+        return variables | {"FIRST_EVENT": str(shard.entries[0]), "LAST_EVENT": str(shard.entries[1] - 1)}
+
+    def wait(self) -> None:
+        """Wait until the command has ended."""
+        while not self._ended.exists():
+            time.sleep(_POLL)
+        self.seconds = time.monotonic() - self._begun
+
+    def check(self, bad_input_codes: list[int]) -> None:
+        """Raise `BadInput` or `TryAgain` unless the shard was staged in and the command has succeeded."""
+        if self.given.failure:
+            raise self.given.failure
+        told = read_plain(self._code, 8).strip()
+        code = int(told) if told.isdigit() else None
+        if code != 0:
+            log = read_plain(self.log, _LOG_READ, end=True).decode(errors="replace")
+            raise (BadInput if code in bad_input_codes else TryAgain)(useful_line(code, log))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that is there only when it is whole."""
+    whole = path.with_name(f"{path.name}.part")
+    whole.write_text(text)
+    whole.rename(path)

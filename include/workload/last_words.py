@@ -1,0 +1,42 @@
+"""Why a command has failed, in one line: the useful one of what it has printed, which is rarely the last."""
+
+import re
+import signal
+
+_CMSSW = re.compile(r"^An exception of category '.*' occurred.*", re.MULTILINE)
+_MORE = re.compile(r"Additional Info:\s*(?:\[\w+\]\s*)?(.+)")
+_TRACEBACK = "Traceback (most recent call last):\n"
+_PYTHON = re.compile(r"^[A-Za-z_][\w.]*(?::.*)?$", re.MULTILINE)  # the first line that is not indented
+
+
+def useful_line(code: int | None, log: str) -> str:
+    r"""Return why a command has ended so: exit code or signal, and a line of the end of its log.
+
+    :param code: as its shell saw it; None when it was ended before it had one.
+
+    >>> useful_line(1, "Traceback (most recent call last):\n  File ...\nValueError: no events\nbye")
+    'the command ended with exit code 1: ValueError: no events'
+    """
+    line = _line(log)
+    return f"the command {_end(code)}{': ' if line else ''}{line}"
+
+
+def _end(code: int | None) -> str:
+    if code is None:
+        return "was ended before it was through"
+    try:
+        name = signal.Signals(code - 128).name
+    except ValueError:
+        return f"ended with exit code {code}"
+    return f"was ended by {name}"
+
+
+def _line(log: str) -> str:
+    if found := _CMSSW.search(log):
+        more = _MORE.search(log, found.end())
+        return found[0].strip() + (f" {more[1].strip()}" if more else "")
+    _, traceback, after = log.rpartition(_TRACEBACK)
+    if traceback and (raised := _PYTHON.search(after)):
+        return raised[0]
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -1,0 +1,85 @@
+"""What a campaign says of a command: the shell or words that an image of anybody's runs for each shard.
+
+Its container gets no credentials, so a campaign must not give it any: a value that looks like a key is
+refused, as everything here is written to Jobs, logs and the run's folder for all to read.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from higgsdemo.campaign.messages import Problem
+from higgsdemo.campaign.rule import is_credential
+
+if TYPE_CHECKING:
+    from higgsdemo.campaign.settings import Settings
+
+COMMAND = "command"
+COUNTED = ("own", COMMAND)
+"""The workloads whose histograms the campaign describes."""
+BESIDE = ("aod", COMMAND)
+"""The workloads whose image works on local files, and our own beside it."""
+GIVEN = (
+    *(
+        "INPUT_FILE",
+        "INPUT_URL",
+        "OUTPUT_DIR",
+        "SHARD",
+        "DATASET",
+        "SAMPLE",
+        "DATATYPE",
+        "YEAR",
+        "LUMINOSITY",
+    ),
+    *("FIRST_EVENT", "LAST_EVENT", "WORK_DIR"),
+)
+"""The variables that a command is given."""
+
+_OF_A_COMMAND = ("command", "env", "outputs", "max_output_gb", "logs", "run_as")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_KEY = re.compile(
+    r"(AKIA|ASIA)[A-Z0-9]{16}|-----BEGIN|\bgh[a-z]_\w{20}|\bxox[a-z]-|\beyJ[\w-]{10,}\.|://[^/\s]*:[^/\s]*@"
+    r"|^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+=]{40}$"  # the last: a secret key of Amazon or Google
+)
+
+
+def words(value: Any) -> list[str] | str:
+    """Check a command: a line for `sh -c`, or a list of words."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list) or not 0 < len(parts) <= 100 or not all(map(_is_text, parts)):
+        raise ValueError
+    if not parts[0].strip():
+        raise ValueError("its first word is empty")
+    return value if isinstance(value, str) else parts
+
+
+def variables(value: Any) -> dict[str, str]:
+    """Check environment variables; none may be a secret, or one that the command is given anyway."""
+    if not isinstance(value, dict) or len(value) > 100:
+        raise ValueError
+    for name, text in value.items():
+        if not re.fullmatch(_NAME, str(name), re.ASCII) or not _is_text(text):
+            raise ValueError
+        if name in GIVEN:
+            raise ValueError(f"each command is given {name}")
+        if is_credential(name) or _KEY.search(text):
+            raise ValueError(f"{name} looks like a key, and everybody may read this")
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 20_000 and "\0" not in value
+
+
+def unfit_command(settings: "Settings") -> Iterator[Problem]:
+    """Return the problems of fields that only a command has, and of those that it lacks."""
+    workload = settings.workload
+    if workload != COMMAND:
+        for name in (one for one in _OF_A_COMMAND if getattr(settings, one)):
+            yield Problem((name,), f'belongs to the workload "{COMMAND}"; this one is "{workload}"')
+        if settings.bad_input_codes is not None and workload != "own":
+            yield Problem(("bad_input_codes",), f'belong to an image of your own; this one is "{workload}"')
+        return
+    for name, why in ("image", "the one that the command runs in"), ("command", "what runs for each shard"):
+        if not getattr(settings, name):
+            yield Problem((name,), f"is missing: {why}")

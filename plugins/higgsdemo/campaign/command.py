@@ -5,14 +5,9 @@ refused, as everything here is written to Jobs, logs and the run's folder for al
 """
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from higgsdemo.campaign.messages import Problem
 from higgsdemo.campaign.rule import is_credential
-
-if TYPE_CHECKING:
-    from higgsdemo.campaign.settings import Settings
 
 COMMAND = "command"
 COUNTED = ("own", COMMAND)
@@ -35,7 +30,8 @@ GIVEN = (
 )
 """The variables that a command is given."""
 
-_OF_A_COMMAND = ("command", "env", "outputs", "max_output_gb", "logs", "run_as")
+OF_A_COMMAND = ("command", "env", "outputs", "max_output_gb", "logs", "run_as")
+"""The fields of a campaign that only a command has."""
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _KEY = re.compile(
     r"(AKIA|ASIA)[A-Z0-9]{16}|-----BEGIN|\bgh[a-z]_\w{20}|\bxox[a-z]-|\beyJ[\w-]{10,}\.|://[^/\s]*:[^/\s]*@"
@@ -69,17 +65,3 @@ def variables(value: Any) -> dict[str, str]:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= 20_000 and "\0" not in value
-
-
-def unfit_command(settings: "Settings") -> Iterator[Problem]:
-    """Return the problems of fields that only a command has, and of those that it lacks."""
-    workload = settings.workload
-    if workload != COMMAND:
-        for name in (one for one in _OF_A_COMMAND if getattr(settings, one)):
-            yield Problem((name,), f'belongs to the workload "{COMMAND}"; this one is "{workload}"')
-        if settings.bad_input_codes is not None and workload != "own":
-            yield Problem(("bad_input_codes",), f'belong to an image of your own; this one is "{workload}"')
-        return
-    for name, why in ("image", "the one that the command runs in"), ("command", "what runs for each shard"):
-        if not getattr(settings, name):
-            yield Problem((name,), f"is missing: {why}")

@@ -14,7 +14,7 @@ from higgsdemo.campaign import fields
 from higgsdemo.campaign.analysis import unfit_histograms
 from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.command import BESIDE, COMMAND, COUNTED, unfit_command
+from higgsdemo.campaign.command import BESIDE, COMMAND, COUNTED, OF_A_COMMAND
 from higgsdemo.campaign.datasets import DatasetRef
 from higgsdemo.campaign.entries import WRITTEN_AS, ClusterDefaults, ClusterEntry, DatasetReference
 from higgsdemo.campaign.messages import CampaignError, Problem
@@ -124,7 +124,7 @@ class Campaign(Settings):
             *self._results_among_shards(placed),
             *(() if problems else self._unfit_for_aod(placed)),
             *self._unfit_for_own(),
-            *unfit_command(self),
+            *self._unfit_for_command(),
             *self._unfit_to_stream(),
             *self.notifications.credentials(),
         ]
@@ -144,6 +144,22 @@ class Campaign(Settings):
             yield Problem(("image",), 'is missing: the workload "own" is the image that you name')
         if not self.histograms:
             yield Problem(("histograms",), 'are missing: say which the results of the workload "own" have')
+
+    def _unfit_for_command(self) -> Iterator[Problem]:
+        """Return the problems of fields that only a command has, and of those that it lacks."""
+        if self.workload != COMMAND:
+            for name in (one for one in OF_A_COMMAND if getattr(self, one)):
+                yield Problem((name,), f'belongs to the workload "{COMMAND}"; this one is "{self.workload}"')
+            if self.bad_input_codes is not None and self.workload != "own":
+                text = f'belong to an image of your own; this one is "{self.workload}"'
+                yield Problem(("bad_input_codes",), text)
+            return
+        for name, why in (
+            ("image", "the one that the command runs in"),
+            ("command", "what runs for each shard"),
+        ):
+            if not getattr(self, name):
+                yield Problem((name,), f"is missing: {why}")
 
     def _unfit_to_stream(self) -> Iterator[Problem]:
         """Return the problems of fields that only apply to pods that stream, and of pods that cannot."""

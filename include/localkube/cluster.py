@@ -12,7 +12,7 @@ from localkube.controllers.daemonsets import DaemonSetController
 from localkube.controllers.events import Events
 from localkube.controllers.garbage import GarbageCollector
 from localkube.controllers.jobs import JobController
-from localkube.controllers.quotas import QuotaController
+from localkube.controllers.quota_status import QuotaController
 from localkube.controllers.scheduler import Scheduler
 from localkube.node.kubelet import Kubelet, node_object, set_ready
 from localkube.node.runtime import Machine

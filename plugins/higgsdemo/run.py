@@ -6,9 +6,7 @@ that grows with the number of shards.
 
 import hashlib
 import re
-from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -54,20 +52,6 @@ class Run(Settings):
     live: str | None = None
     airflow: str | None = None
     begun: datetime | None = None
-
-    def excess(self, failed: Mapping[str, int], shards: Mapping[str, int]) -> str | None:
-        """Say in which way more shards have failed than may; None when no more have.
-
-        :param failed: failed shards by dataset.
-        :param shards: all shards by dataset.
-        """
-        for dataset, count in failed.items():
-            if count > (most := allowed(self.dataset_tolerance, shards[dataset])):
-                return f"{count} of {shards[dataset]} shards of {dataset} have no result, {most} may fail"
-        count, total = sum(failed.values()), sum(shards.values())
-        if count > (most := allowed(self.tolerance, total)):
-            return f"{count} of {total} shards have no result, {most} may fail"
-        return None
 
     def files(self, dataset: str) -> str:
         """Return the URL below which a command's files of ``dataset`` go."""
@@ -123,13 +107,6 @@ class ClusterRun(BaseModel):
                 "give all parts of Airflow one version, then clear plan and what follows; what is done stays "
                 "done"
             ) from None
-
-
-def allowed(tolerance: int | float | None, shards: int) -> int:
-    """Return how many of ``shards`` may fail by a count or a fraction, as it was written; all for None."""
-    if tolerance is None:
-        return shards
-    return int(Decimal(str(tolerance)) * shards) if isinstance(tolerance, float) else tolerance
 
 
 def run_name(run_id: str, start: datetime) -> str:

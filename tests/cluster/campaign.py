@@ -19,7 +19,7 @@ from cluster.conftest import Target
 from cluster.space import Space, python
 from higgsdemo.clusters.existing import ExistingProvider
 from higgsdemo.kubernetes import jobs
-from higgsdemo.kubernetes.labels import selector
+from higgsdemo.kubernetes.names import selector
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.run import ClusterRun

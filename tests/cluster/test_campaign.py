@@ -15,7 +15,7 @@ from cluster.campaign import Campaign, campaign
 from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, conditions, exits, soon
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.failures import NO_RESULT, REMOVED, UNTRIED
-from higgsdemo.kubernetes.labels import PART_OF, PROJECT, labels
+from higgsdemo.kubernetes.names import PART_OF, PROJECT, labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator
 from higgsdemo.operators.cluster_life import CreateClusterOperator

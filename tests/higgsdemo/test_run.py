@@ -8,7 +8,7 @@ import pytest
 
 from higgsdemo.operators.base import TaskFailedForGood, read_assignment
 from higgsdemo.run import ClusterRun
-from higgsdemo.run import allowed as tolerate
+from higgsdemo.tolerance import allowed as tolerate
 from higgsdemo.triggers.prepull import PrepullTrigger
 from planned_runs import planned
 

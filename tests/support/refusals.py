@@ -8,8 +8,8 @@ import yaml
 
 from higgsdemo.campaign import Campaign
 from higgsdemo.campaign.entries import ClusterEntry, DatasetEntry
-from higgsdemo.campaign.override import CONF_KEYS
 from higgsdemo.campaign.storage import Storage
+from higgsdemo.campaign.trigger_conf import CONF_KEYS
 
 FOLDER = Path(__file__).parents[1] / "higgsdemo" / "refusals"
 LISTS = {"(the keys of a conf)": f"(the keys are {', '.join(CONF_KEYS)})"} | {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.kubernetes.labels import labels
+from higgsdemo.kubernetes.names import labels
 from higgsdemo.triggers.jobs import JobsTrigger
 from planned_runs import planned
 from scripted_api import ScriptedApi, Step, scripted_api

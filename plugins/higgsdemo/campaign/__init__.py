@@ -14,12 +14,12 @@ from higgsdemo.campaign.load import dag_id_problem as dag_id_problem
 from higgsdemo.campaign.load import load_campaign as load_campaign
 from higgsdemo.campaign.load import parse_campaign as parse_campaign
 from higgsdemo.campaign.load import placed_at as placed_at
-from higgsdemo.campaign.messages import CampaignError as CampaignError
 from higgsdemo.campaign.model import Campaign as Campaign
 from higgsdemo.campaign.overlap import Placed as Placed
 from higgsdemo.campaign.overlap import overlaps as overlaps
 from higgsdemo.campaign.overlap import placed_datasets as placed_datasets
-from higgsdemo.campaign.override import RunOptions as RunOptions
-from higgsdemo.campaign.override import apply_conf as apply_conf
 from higgsdemo.campaign.params import chosen_work as chosen_work
 from higgsdemo.campaign.params import param_schemas as param_schemas
+from higgsdemo.campaign.problems import CampaignError as CampaignError
+from higgsdemo.campaign.trigger_conf import RunOptions as RunOptions
+from higgsdemo.campaign.trigger_conf import apply_conf as apply_conf

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import ConfigDict, Field
 
 from higgsdemo.campaign.fields import Bins, HistogramName, InFile, Limit, Line
-from higgsdemo.campaign.messages import Problem
+from higgsdemo.campaign.problems import Problem
 from higgsdemo.campaign.rule import Model
 from higgsdemo.wording import quote
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
-from higgsdemo.campaign.messages import CampaignError, Path, Problem
+from higgsdemo.campaign.problems import CampaignError, Path, Problem
 from higgsdemo.wording import quote
 
 DEEPEST = 12

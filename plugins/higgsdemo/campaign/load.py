@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from higgsdemo.campaign.document import document_problems, read_document
-from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
-from higgsdemo.campaign.messages import Path as FieldPath
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.original import OriginalList
+from higgsdemo.campaign.problems import CampaignError, Problem, problems_of
+from higgsdemo.campaign.problems import Path as FieldPath
 from higgsdemo.campaign.rule import PLANNED
 from higgsdemo.wording import quote
 

@@ -17,9 +17,9 @@ from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.command import BESIDE, COMMAND, COUNTED, OF_A_COMMAND
 from higgsdemo.campaign.datasets import DatasetRef
 from higgsdemo.campaign.entries import WRITTEN_AS, ClusterDefaults, ClusterEntry, DatasetReference
-from higgsdemo.campaign.messages import CampaignError, Problem
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.overlap import Placed, placed_datasets
+from higgsdemo.campaign.problems import CampaignError, Problem
 from higgsdemo.campaign.resolve import Store, resolve_clusters
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from higgsdemo.campaign.fields import ClassPath
-from higgsdemo.campaign.messages import Problem
+from higgsdemo.campaign.problems import Problem
 from higgsdemo.campaign.rule import Model, is_credential
 from higgsdemo.wording import quote
 

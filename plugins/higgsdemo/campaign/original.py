@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from higgsdemo.campaign.datasets import INDEX_SUFFIX, MIN_DATASETS
-from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem, field
+from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem, field
 
 Place = tuple[int, int]
 """The positions of an entry, and of a dataset in it."""

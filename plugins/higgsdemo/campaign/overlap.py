@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.datasets import DatasetRef, read_index
-from higgsdemo.campaign.messages import Path, Problem
+from higgsdemo.campaign.problems import Path, Problem
 from higgsdemo.wording import quote
 
 TWICE = "its events would be counted twice"

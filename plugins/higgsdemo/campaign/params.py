@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from higgsdemo.campaign.model import Campaign
-from higgsdemo.campaign.override import RunOptions
 from higgsdemo.campaign.resolve import cluster_name
+from higgsdemo.campaign.trigger_conf import RunOptions
 from higgsdemo.tasks import STAGES
 
 _WORK = ("mapping", "max_shards", "read", "shard_events", "image", "stage_in_image", "storage")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from higgsdemo.campaign.fields import Location, Provider, Whole
-from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem
+from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.rule import Model, choice, text
 from higgsdemo.wording import one_of, quote
 

@@ -15,11 +15,11 @@ from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.entries import ClusterEntry, DatasetEntry, Resources
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.notifications import Notifications, Notifier
-from higgsdemo.campaign.override import CAMPAIGN_KEYS, RunOptions
 from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.rule import Rule
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage
+from higgsdemo.campaign.trigger_conf import CAMPAIGN_KEYS, RunOptions
 from higgsdemo.wording import quote
 
 REFERENCE_FILE = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"

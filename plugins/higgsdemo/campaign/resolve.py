@@ -18,8 +18,8 @@ from higgsdemo.campaign.entries import (
 )
 from higgsdemo.campaign.fields import Provider
 from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
-from higgsdemo.campaign.messages import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.overlap import find_repeats
+from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.providers import provider_options, unfit_options
 from higgsdemo.campaign.values import quantity
 from higgsdemo.catalogue import Catalogue

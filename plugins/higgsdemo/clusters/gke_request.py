@@ -12,7 +12,7 @@ from google.cloud import container_v1 as gke
 
 from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.providers import GkeOptions
-from higgsdemo.kubernetes.labels import digest
+from higgsdemo.kubernetes.names import digest
 from higgsdemo.run import dns_label
 
 NODE_POOL = "campaign"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.clusters import ClusterError, connect, provider_of
-from higgsdemo.kubernetes.labels import label_value, selector
+from higgsdemo.kubernetes.names import label_value, selector
 from higgsdemo.kubernetes.requests import KubeError
 from higgsdemo.run import ClusterRun
 

@@ -19,7 +19,7 @@ from higgsdemo.clusters.base import (
     Unreachable,
 )
 from higgsdemo.clusters.shape import campaign_marks, check_ours, is_ours, made_by_campaigns
-from higgsdemo.kubernetes.labels import label_value
+from higgsdemo.kubernetes.names import label_value
 from higgsdemo.storage.named_connection import LOCALKUBE, UnfitConnection, find_connection
 
 DEFAULT_CONNECTION = "localkube_default"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from higgsdemo.campaign import DatasetRef, parse_index, read_index
 from higgsdemo.catalogue import load_catalogue
-from higgsdemo.datasets.luminosity import Luminosities
+from higgsdemo.datasets.file_luminosity import Luminosities
 from higgsdemo.datasets.shards import (
     PART,
     Corrupt,

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
 
-from higgsdemo.kubernetes import labels
+from higgsdemo.kubernetes import names
 from higgsdemo.kubernetes.progress import indexes
 from higgsdemo.kubernetes.requests import KubeError, explain_errors, make_patient
 from higgsdemo.wording import printable_lines
@@ -45,7 +45,7 @@ class KubeCluster:
 
     def ensure_namespace(self) -> None:
         """Create the namespace unless it exists, or is not ours to create."""
-        body = {"metadata": {"name": self.namespace, "labels": {labels.PART_OF: labels.PROJECT}}}
+        body = {"metadata": {"name": self.namespace, "labels": {names.PART_OF: names.PROJECT}}}
         with explain_errors(self.name, f"create namespace {self.namespace}", ignore=(403, 409)):
             self._core.create_namespace(body)
 
@@ -76,7 +76,7 @@ class KubeCluster:
         name, data = manifest["metadata"]["name"], manifest["stringData"]
         patch: list[Manifest] = [
             {"op": "test", "path": f"/metadata/labels/{label.replace('/', '~1')}", "value": value}
-            for label, value in labels.owner(manifest).items()
+            for label, value in names.owner(manifest).items()
         ]
         encoded = {key: b64encode(value.encode()).decode() for key, value in data.items()}
         patch.append({"op": "add", "path": "/data", "value": encoded})
@@ -114,7 +114,7 @@ class KubeCluster:
 
     def stop(self, selector: str) -> list[str]:
         """Suspend the Jobs that run; return their names. Pods end, no others start, the status remains."""
-        marks = {labels.STOPPED: "true", labels.IDLE: None}
+        marks = {names.STOPPED: "true", names.IDLE: None}
         stopped = {"metadata": {"annotations": marks}, "spec": {"suspend": True}}
         running = [job["metadata"]["name"] for job in self.jobs(selector) if _is_at_work(job)]
         for name in running:  # unless it is gone, or has ended meanwhile
@@ -140,20 +140,20 @@ class KubeCluster:
         found = Counter[tuple[str, str]]()
         for kind, listed in lists.items():
             with explain_errors(self.name, f"list {kind}"):
-                objects = listed(self.namespace, label_selector=f"{labels.PART_OF}={labels.PROJECT}").items
+                objects = listed(self.namespace, label_selector=f"{names.PART_OF}={names.PROJECT}").items
             marks = [thing.metadata.labels for thing in objects]
-            found.update((one[labels.CAMPAIGN], one[labels.RUN]) for one in marks if labels.RUN in one)
+            found.update((one[names.CAMPAIGN], one[names.RUN]) for one in marks if names.RUN in one)
         return found
 
     def at_work(self) -> set[tuple[str, str]]:
         """Return whose Jobs run and whose images are pulled, by the labels of campaign and run."""
-        ours = f"{labels.PART_OF}={labels.PROJECT}"
+        ours = f"{names.PART_OF}={names.PROJECT}"
         with explain_errors(self.name, "list DaemonSets"):
             pulling = self._apps.list_namespaced_daemon_set(self.namespace, label_selector=ours).items
         since = datetime.now(UTC) - PULLED_IN
         marks = [one.metadata.labels for one in pulling if one.metadata.creation_timestamp > since]
         marks += [one["metadata"]["labels"] for one in self.jobs(ours) if _is_at_work(one)]
-        return {(one[labels.CAMPAIGN], one[labels.RUN]) for one in marks if labels.RUN in one}
+        return {(one[names.CAMPAIGN], one[names.RUN]) for one in marks if names.RUN in one}
 
     def failed_pods(self, selector: str) -> Iterator[Manifest]:
         """Yield the failed pods that a label selector finds, page by page."""
@@ -281,16 +281,14 @@ def _is_spent(job: Manifest, lacking: Collection[int]) -> bool:
     if metadata.get("deletionTimestamp") or _ends(job):
         return True
     through = chain(*(indexes(status.get(field)) for field in ("completedIndexes", "failedIndexes")))
-    return labels.STOPPED in (metadata.get("annotations") or {}) and any(
-        index in lacking for index in through
-    )
+    return names.STOPPED in (metadata.get("annotations") or {}) and any(index in lacking for index in through)
 
 
 def _difference(ours: Manifest, there: Manifest) -> str | None:
-    if labels.owner(ours) != labels.owner(there):
+    if names.owner(ours) != names.owner(there):
         return "another owner"
-    expected = (ours["metadata"].get("annotations") or {}).get(labels.SPEC_HASH)
-    if expected != (there["metadata"].get("annotations") or {}).get(labels.SPEC_HASH):
+    expected = (ours["metadata"].get("annotations") or {}).get(names.SPEC_HASH)
+    if expected != (there["metadata"].get("annotations") or {}).get(names.SPEC_HASH):
         return "another content"
     if "data" in ours and ours["data"] != there.get("data"):
         return "another content"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from higgsdemo.kubernetes import labels
+from higgsdemo.kubernetes import names
 from higgsdemo.kubernetes.beside import ANALYSIS
 from higgsdemo.kubernetes.containers import MANIFEST_FILE
 from higgsdemo.kubernetes.progress import indexes
@@ -55,7 +55,7 @@ def failed_shards(cluster: KubeCluster, assignment: ClusterRun, missing: Iterabl
     cost that grows with the failures, not with the campaign.
     """
     missing = list(missing)
-    wanted = {(labels.label_value(shard.dataset), shard.name) for shard in missing}
+    wanted = {(names.label_value(shard.dataset), shard.name) for shard in missing}
     attempts = _attempts(cluster, assignment, wanted)
     logs: dict[str, list[str]] = {}
     return [
@@ -66,7 +66,7 @@ def failed_shards(cluster: KubeCluster, assignment: ClusterRun, missing: Iterabl
             "url": shard.url,
             **_describe(
                 cluster,
-                attempts.get((labels.label_value(shard.dataset), shard.name), Attempt(REMOVED)),
+                attempts.get((names.label_value(shard.dataset), shard.name), Attempt(REMOVED)),
                 shard.name,
                 logs,
             ),
@@ -80,7 +80,7 @@ def _attempts(
 ) -> dict[tuple[str, str], Attempt]:
     """Return the last attempt at each shard, by label value of the dataset and shard."""
     run = assignment.run
-    ours = f"{labels.selector(run.campaign, run.name)},{labels.DATASET}"
+    ours = f"{names.selector(run.campaign, run.name)},{names.DATASET}"
     pods = {
         (pod["metadata"]["labels"][JOB], int(pod["metadata"]["labels"][INDEX])): pod
         for pod in sorted(cluster.failed_pods(f"{ours},{JOB},{INDEX}"), key=_created)
@@ -88,7 +88,7 @@ def _attempts(
     }
     found: dict[tuple[str, str], Attempt] = {}
     for job in sorted(cluster.jobs(ours), key=_created, reverse=True):
-        name, dataset = job["metadata"]["name"], job["metadata"]["labels"][labels.DATASET]
+        name, dataset = job["metadata"]["name"], job["metadata"]["labels"][names.DATASET]
         open_ = {key for key in wanted if key[0] == dataset and not (key in found and found[key].ended)}
         if not open_:
             continue

@@ -11,7 +11,7 @@ from typing import Any
 
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import Shard
-from higgsdemo.kubernetes import labels as names
+from higgsdemo.kubernetes import names
 from higgsdemo.kubernetes.containers import MANIFEST_FILE, READ_ONLY, Manifest
 from higgsdemo.kubernetes.pods import POD_ACCOUNT, failure_policy, pod_security, pod_spec
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator, Context
 
 from higgsdemo import tasks
 from higgsdemo.clusters import connect, provider_of
-from higgsdemo.kubernetes.labels import DATASET, PART_OF, PROJECT, selector
+from higgsdemo.kubernetes.names import DATASET, PART_OF, PROJECT, selector
 from higgsdemo.kubernetes.progress import job_progress
 from higgsdemo.operators.base import TaskFailed, read_assignment
 from higgsdemo.operators.kept import drop, key_of

@@ -9,7 +9,7 @@ import time
 
 from airflow.sdk import Variable
 
-from higgsdemo.kubernetes.labels import digest
+from higgsdemo.kubernetes.names import digest
 from higgsdemo.run import ClusterRun
 
 PREFIX = "higgsdemo-cluster."

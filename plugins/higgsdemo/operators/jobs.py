@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from higgsdemo import tasks
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.clusters import connect, provider_of
-from higgsdemo.kubernetes.labels import selector
+from higgsdemo.kubernetes.names import selector
 from higgsdemo.links import PageLink
 from higgsdemo.operators.base import (
     ClusterOperator,
@@ -34,6 +34,7 @@ from higgsdemo.operators.credentials import pod_credentials
 from higgsdemo.operators.waiting import WaitingOperator
 from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import failures_key, result_key
+from higgsdemo.tolerance import tell_excess
 from higgsdemo.wording import printable
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ class WaitForJobsOperator(WaitingOperator):
         run, name = assignment.run, assignment.cluster.name
         totals, missing = self._note_failures(assignment)
         total = sum(totals.values())
-        if excess := run.excess(Counter(shard.dataset for shard in missing), totals):
+        if excess := tell_excess(run, Counter(shard.dataset for shard in missing), totals):
             raise TaskFailedForGood(f"cluster {name}: {excess}; see {failures_key(name)} in {run.output}")
         self.log.info("cluster %s: %d of %d shards done", name, total - len(missing), total)
         return {"cluster_name": name, "shards": total, "done": total - len(missing), "failed": len(missing)}

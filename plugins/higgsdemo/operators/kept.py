@@ -9,7 +9,7 @@ from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from higgsdemo.campaign import Campaign, parse_campaign
-from higgsdemo.kubernetes.labels import digest
+from higgsdemo.kubernetes.names import digest
 
 PREFIX = "higgsdemo-campaign."
 

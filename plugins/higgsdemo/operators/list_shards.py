@@ -76,7 +76,7 @@ def list_and_check(
     :raises ListingError: when datasets share files, or one is incomplete and the campaign says to fail.
     """
     from higgsdemo.datasets.listing import incomplete, list_datasets
-    from higgsdemo.datasets.overlap import refuse_overlaps
+    from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
     from higgsdemo.datasets.shards import ListingError
     from higgsdemo.storage.object_store import ObjectStore
 

@@ -71,7 +71,7 @@ class PlanOperator(BaseOperator):
 
     def _plan(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
-        from higgsdemo.datasets.overlap import refuse_overlaps
+        from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
         from higgsdemo.datasets.simulated import refuse_simulated
         from higgsdemo.prediction import account_table, predict
 

@@ -18,6 +18,7 @@ from higgsdemo.catalogue import Catalogue
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import TaskFailed, fail_in_words, output_store, read_assignment
 from higgsdemo.run import ClusterRun, Run
+from higgsdemo.tolerance import tell_excess
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -247,7 +248,7 @@ def _excess(run: Run, expected: ExpectedShards, merge: Merge) -> list[str]:
     for cluster, listed in expected.clusters.items():
         totals = {dataset: len(shards) for dataset, shards in listed.items()}
         failed = {name: len(shards.keys() - merge.shards.get(name, set())) for name, shards in listed.items()}
-        if why := run.excess(failed, totals):
+        if why := tell_excess(run, failed, totals):
             excess.append(f"cluster {cluster}: {why}")
     return excess
 

@@ -22,7 +22,7 @@ from higgsdemo.catalogue import CatalogueError
 from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.run_catalogue import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
-from higgsdemo.page.documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
+from higgsdemo.page.run_documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
 from higgsdemo.page.snapshot import Snapshot, of_merged
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up

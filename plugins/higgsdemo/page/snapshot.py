@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from higgsdemo.page.documents import JobsSeen, RunSummary, SpectrumChart
+from higgsdemo.page.run_documents import JobsSeen, RunSummary, SpectrumChart
 from higgsdemo.prediction import account_rows
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import fsum
 
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.datasets.luminosity import ROUNDED, UB_A_PB
+from higgsdemo.datasets.file_luminosity import ROUNDED, UB_A_PB
 from higgsdemo.results.document import CHANNELS
 from higgsdemo.results.sums import DatasetSum
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from higgsdemo.kubernetes.labels import DATASET, IDLE, STOPPED, label_value, selector
+from higgsdemo.kubernetes.names import DATASET, IDLE, STOPPED, label_value, selector
 from higgsdemo.kubernetes.progress import (
     ShardProgress,
     failed_indexes,
@@ -15,6 +15,7 @@ from higgsdemo.kubernetes.progress import (
     progress_document,
     total_progress,
 )
+from higgsdemo.tolerance import tell_excess
 from higgsdemo.triggers.lost_nodes import LostNodes
 from higgsdemo.triggers.polling import PollingTrigger, passing_over
 from higgsdemo.triggers.progress_writer import ProgressWriter
@@ -166,7 +167,7 @@ class JobsTrigger(PollingTrigger):
         failed = Counter[str]()
         for job in jobs:
             failed[self._dataset(job)] += failed_indexes(job)
-        return self.assignment.run.excess(failed, self.shards)
+        return tell_excess(self.assignment.run, failed, self.shards)
 
     def _dataset(self, job: dict[str, Any]) -> str:
         label: str = job["metadata"]["labels"][DATASET]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from higgsdemo.kubernetes.labels import selector
+from higgsdemo.kubernetes.names import selector
 from higgsdemo.triggers.polling import PollingTrigger
 from higgsdemo.triggers.standstill import Hope, Standstill
 

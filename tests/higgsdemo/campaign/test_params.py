@@ -18,7 +18,7 @@ from higgsdemo.campaign import (
     param_schemas,
     parse_campaign,
 )
-from higgsdemo.campaign.override import CONF_KEYS
+from higgsdemo.campaign.trigger_conf import CONF_KEYS
 
 CONFIG = Path(__file__).parents[3] / "include" / "config"
 

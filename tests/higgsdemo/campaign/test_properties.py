@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from higgsdemo.campaign import CampaignError, RunOptions, apply_conf, load_campaign, parse_campaign
-from higgsdemo.campaign.override import CONF_KEYS
 from higgsdemo.campaign.schema import json_schema
+from higgsdemo.campaign.trigger_conf import CONF_KEYS
 from written_campaigns import CONF, VALID, damaged, documents
 
 SCHEMA = Draft202012Validator(json_schema())

@@ -2,8 +2,8 @@
 
 from higgsdemo.campaign.entries import ClusterEntry
 from higgsdemo.campaign.model import Campaign
-from higgsdemo.campaign.override import CONF_KEYS
 from higgsdemo.campaign.reference import REFERENCE_FILE, reference_text
+from higgsdemo.campaign.trigger_conf import CONF_KEYS
 
 
 def test_the_written_page_is_current() -> None:

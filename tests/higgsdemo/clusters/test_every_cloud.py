@@ -18,7 +18,7 @@ from clouds.tasks import first_event
 from clouds.waits import wait_for_a_job
 from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.clusters.tokens import HEADROOM
-from higgsdemo.kubernetes.labels import labels
+from higgsdemo.kubernetes.names import labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.created import note, read_notes
 from higgsdemo.triggers.cluster import DeletionTrigger

@@ -15,8 +15,8 @@ from kubernetes.config import new_client_from_config_dict
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes import api, jobs, requests
 from higgsdemo.kubernetes.api import KubeCluster
-from higgsdemo.kubernetes.labels import CAMPAIGN, PART_OF, selector
-from higgsdemo.kubernetes.labels import RUN as RUN_LABEL
+from higgsdemo.kubernetes.names import CAMPAIGN, PART_OF, selector
+from higgsdemo.kubernetes.names import RUN as RUN_LABEL
 from higgsdemo.kubernetes.requests import KubeError
 from higgsdemo.run import ClusterRun
 from localkube_server import SHELL, Kube, Server, eventually

@@ -13,7 +13,7 @@ import pytest
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import File, Shard, cut, list_shards
 from higgsdemo.kubernetes import jobs
-from higgsdemo.kubernetes.labels import label_value
+from higgsdemo.kubernetes.names import label_value
 from higgsdemo.run import ClusterRun
 from planned_runs import dataset, planned
 

@@ -11,11 +11,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 import result_documents
 from higgsdemo.catalogue import load_catalogue
-from higgsdemo.datasets.luminosity import Luminosities
+from higgsdemo.datasets.file_luminosity import Luminosities
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
-from higgsdemo.page.documents import RUN_CHART
+from higgsdemo.page.run_documents import RUN_CHART
 from higgsdemo.results.document import MAX_BYTES
 from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import RECORD, shards_key

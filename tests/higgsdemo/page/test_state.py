@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
-from higgsdemo.page.documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
+from higgsdemo.page.run_documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
 from higgsdemo.page.snapshot import Snapshot, of_merged
 from higgsdemo.page.state import run_state
 from higgsdemo.prediction import account_rows

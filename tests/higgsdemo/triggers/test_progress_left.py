@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.kubernetes.labels import labels
+from higgsdemo.kubernetes.names import labels
 from higgsdemo.storage.object_store import StorageError
 from higgsdemo.triggers import progress_writer, standstill
 from higgsdemo.triggers.jobs import JobsTrigger

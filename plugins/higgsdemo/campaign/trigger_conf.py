@@ -13,12 +13,12 @@ from higgsdemo.campaign.document import document_problems
 from higgsdemo.campaign.entries import ClusterEntry
 from higgsdemo.campaign.fields import ClusterName, RunName, StageChoice, Whole
 from higgsdemo.campaign.load import parse_campaign
-from higgsdemo.campaign.messages import CampaignError, Problem, problems_of
 from higgsdemo.campaign.model import Campaign
+from higgsdemo.campaign.problems import CampaignError, Problem, problems_of
 from higgsdemo.campaign.providers import GkeOptions
 from higgsdemo.campaign.resolve import cluster_name
 from higgsdemo.campaign.rule import Model
-from higgsdemo.campaign.trust import find_strangers
+from higgsdemo.campaign.trigger_limits import find_strangers
 from higgsdemo.tasks import STAGES
 from higgsdemo.wording import did_you_mean, one_of, quote
 

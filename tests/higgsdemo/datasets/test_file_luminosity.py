@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, CatalogueError, load_catalogue
-from higgsdemo.datasets.luminosity import Luminosities
+from higgsdemo.datasets.file_luminosity import Luminosities
 from planned_runs import dataset
 
 DATA = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"

@@ -11,8 +11,8 @@ from typing import Any
 
 from higgsdemo.campaign.at_trigger import AtTrigger, inside, matches
 from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.messages import Path, Problem
 from higgsdemo.campaign.model import Campaign
+from higgsdemo.campaign.problems import Path, Problem
 from higgsdemo.campaign.providers import default_subnet_range
 from higgsdemo.campaign.resolve import Store
 from higgsdemo.wording import quote

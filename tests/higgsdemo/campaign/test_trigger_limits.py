@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from higgsdemo.campaign import Campaign, CampaignError, apply_conf, parse_campaign
 from higgsdemo.campaign.entries import ClusterEntry
-from higgsdemo.campaign.override import CAMPAIGN_KEYS
 from higgsdemo.campaign.storage import Storage
+from higgsdemo.campaign.trigger_conf import CAMPAIGN_KEYS
 from higgsdemo.catalogue import load_catalogue
 from refusals import table
 
 DATASETS = list(load_catalogue("cms-higgs").datasets)
-DOCUMENT = table("trust")
+DOCUMENT = table("trigger_limits")
 FILE: dict[str, Any] = DOCUMENT["file"]
 for _number, _entry in enumerate(FILE["mapping"]):
     _entry["datasets"] = [DATASETS[_number]]

@@ -76,9 +76,8 @@ class Finished(NamedTuple):
 @pytest.fixture(scope="module")
 def clouds(stack: Stack, gate: Gate, gcs: Gcs) -> Iterator[Clouds]:
     """The clouds, with connections to them in Airflow and a part of the demo's data in GCS."""
-    google, amazon = Google(gate, gate.state, polls=1), Amazon(gate, polls=1)
-    google.tokens.stop()
-    google.tokens = gcs.tokens  # one account for clusters and buckets
+    google = Google(gate, gate.state, gcs.tokens, polls=1)  # one account for clusters and buckets
+    amazon = Amazon(gate, polls=1)
     document = json.loads(google.connection())
     document["extra"]["gcs_api_endpoint"] = gcs.url
     stack.connect("clouds_google", document)

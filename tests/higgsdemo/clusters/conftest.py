@@ -8,7 +8,7 @@ from botocore.loaders import create_loader
 from clouds.amazon import Amazon
 from clouds.contract import Cloud, OnEks, OnGke
 from clouds.gate import Gate
-from clouds.google import Google
+from clouds.google import Google, Tokens
 from higgsdemo.clusters.base import Provider
 
 LOADER = create_loader()
@@ -30,10 +30,12 @@ def amazon(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
 
 @pytest.fixture
 def google(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
-    google = Google(gate, gate.state)
+    tokens = Tokens()
+    google = Google(gate, gate.state, tokens)
     monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", google.connection())
     yield google
     google.stop()
+    tokens.stop()
 
 
 @pytest.fixture(params=["gke", "eks"])

@@ -59,6 +59,7 @@ class Tokens:
 
     def stop(self) -> None:
         self._server.shutdown()
+        self._server.server_close()  # nobody waits for an answer
 
     def key_file(self) -> dict[str, str]:
         """The service account's key as Google hands it out."""
@@ -94,11 +95,11 @@ class Tokens:
 class Google:
     """The server, what has been asked of it, and what it is to do wrong."""
 
-    def __init__(self, gate: Gate, state: Path, polls: int = 2) -> None:
+    def __init__(self, gate: Gate, state: Path, tokens: Tokens, polls: int = 2) -> None:
         """`polls` is how often an operation is looked at before it is done."""
         self.gate = gate
         self.polls = polls
-        self.tokens = Tokens()
+        self.tokens = tokens
         self.created: list[gke.Cluster] = []
         self.deleted: list[str] = []
         self.faults: list[grpc.StatusCode] = []
@@ -122,7 +123,6 @@ class Google:
         for name in list(self.gate.clusters):
             self.gate.close(name)
         self._server.stop(None).wait()
-        self.tokens.stop()
 
     def connection(self) -> str:
         """The Airflow connection to it."""

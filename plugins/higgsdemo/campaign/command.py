@@ -15,18 +15,8 @@ COUNTED = ("own", COMMAND)
 BESIDE = ("aod", COMMAND)
 """The workloads whose image works on local files, and our own beside it."""
 GIVEN = (
-    *(
-        "INPUT_FILE",
-        "INPUT_URL",
-        "OUTPUT_DIR",
-        "SHARD",
-        "DATASET",
-        "SAMPLE",
-        "DATATYPE",
-        "YEAR",
-        "LUMINOSITY",
-    ),
-    *("FIRST_EVENT", "LAST_EVENT", "WORK_DIR"),
+    *("INPUT_FILE", "INPUT_URL", "OUTPUT_DIR", "SHARD", "DATASET", "SAMPLE", "DATATYPE", "YEAR"),
+    *("LUMINOSITY", "FIRST_EVENT", "LAST_EVENT", "WORK_DIR"),
 )
 """The variables that a command is given."""
 

@@ -96,7 +96,7 @@ def parse_campaign(document: Any, source: str) -> Campaign:
 def _meant_wrong(document: Any, malformed: list[Problem]) -> list[Problem]:
     """Return what is wrong with well-formed clusters and datasets of a campaign that has other mistakes.
 
-    People mend all of it at once, then. What follows from the missing of such a field is left out.
+    So people can mend everything at once. Problems that only follow from a malformed field are left out.
     """
     wrong = {_field_at(problem.path) for problem in malformed} - {("catalogue",)}
     try:

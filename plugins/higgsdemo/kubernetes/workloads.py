@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from higgsdemo.campaign.command import BESIDE
+
 OUR_IMAGE = "higgsdemo/nanoaod:1"  # as include/workload is built: it is in no registry
 BAD_INPUT = 65  # EX_DATAERR of sysexits.h: the shard itself is bad, trying again cannot help
 NOOP = "true"  # a command that is in every image, needs no input and succeeds at once; prepulling runs it
@@ -39,7 +41,6 @@ class Workload:
 
     :param image: its default reference, empty for ours; a campaign may name another.
     :param environment: its own variables.
-    :param with_sidecar: it runs a command on local files; ours stages in and publishes beside it.
     :param command: that command, where the campaign names none.
     :param outputs: globs of the files that it leaves, where the campaign names none; without any, its result
         is the document that it writes.
@@ -51,24 +52,27 @@ class Workload:
     name: str
     image: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    with_sidecar: bool = False
     command: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     run_as: str | None = None
     start_seconds: float = 4.0
     bytes_a_second: float = 30e6
 
+    @property
+    def with_sidecar(self) -> bool:
+        """Whether it runs a command on local files; ours stages in and publishes beside it."""
+        return self.name in BESIDE
+
 
 WORKLOADS = {
     "nanoaod": Workload("nanoaod"),
     "nanoaod-outreach": Workload("nanoaod-outreach", environment={"SELECTION": "outreach"}),
     "own": Workload("own"),  # a campaign names its image
-    "command": Workload("command", with_sidecar=True, outputs=("*",)),  # a campaign names image and command
+    "command": Workload("command", outputs=("*",)),  # a campaign names image and command
     # 25,000 files of 2.6 GB in five minutes on 20,000 cores, of which 52 s went into each file's stage-in.
     "aod": Workload(
         "aod",
         "lukasheinrich/cms-higgs-4l-full",
-        with_sidecar=True,
         command=("/bin/bash", "-ec", CMSSW_OF_2019),
         run_as="image",
         bytes_a_second=13e6,

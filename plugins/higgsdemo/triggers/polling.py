@@ -28,7 +28,7 @@ PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # temporary HTTP statuses
 REFUSED = {401, 403}  # once: credentials expire, and a server that has just started knows no rights yet
 LONGEST_PAUSE = 60.0  # s
 ANSWER_IN = 60.0  # s: the client itself would wait forever on a connection that was lost silently
-KILL_IN = 300.0  # s: Airflow cancels a stop after 30, which counts for nothing, as its other cancellations
+KILL_IN = 300.0  # s; Airflow cancels a stop after 30, but `on_kill` ignores every cancellation
 TOLD_EVERY = 60.0  # s between two lines of the log about an obstacle
 PATIENCE = 900.0  # s without one good answer until the cluster is given up
 

@@ -44,6 +44,6 @@ def test_each_file_of_a_command_is_there_once_after_a_kill_and_a_second_run(stac
         content = stack.output.read(file["url"].removeprefix("s3://higgs-results/"))
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file["size"], file["sha256"])
         if file["url"].endswith(".root"):
-            entries += int(uproot.open(BytesIO(content))["h_mass"].values().sum())
+            entries += int(uproot.open(BytesIO(content))["h_pt"].values().sum())
     numbers = json.loads(stack.output.read(f"{RUN}/spectrum.json"))
-    assert sum(numbers["channels"]["mass"]["data"]["counts"]) == entries > 1000
+    assert sum(numbers["channels"]["pt"]["data"]["counts"]) == entries > 1000

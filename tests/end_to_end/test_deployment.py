@@ -121,7 +121,7 @@ def written(config: Path) -> Path:
     (own,) = below(README, OWN, "json")
     there = '"connection": "my_cluster"'
     image = {
-        "registry.example.org/dimuon:1": "higgsdemo/dimuon:1",
+        "registry.example.org/": "higgsdemo/",
         there: f'{there}, "image_pull_policy": "Never"',
     }
     (config / "my-dimuon.json").write_text(replaced(own, image))

@@ -137,9 +137,9 @@ def test_the_skim_leaves_files_logs_and_a_histogram(
     ]
     assert gzip.decompress(bucket.read(names[0])).decode().endswith(" of 500 events have two muons\n")
     with uproot.open(BytesIO(bucket.read(names[1]))) as skim:
-        counts = skim["h_mass"].values()
+        counts = skim["h_pt"].values()
         assert skim["Events"].num_entries >= sum(counts) > 0
-    numbers = json.loads(bucket.read("out/spectrum.json"))["channels"]["mass"]["data"]["counts"]
+    numbers = json.loads(bucket.read("out/spectrum.json"))["channels"]["pt"]["data"]["counts"]
     assert numbers == (3 * counts).tolist()
     documents = [json.loads(bucket.read(f"out/results/D/{name}.json")) for name in "abc"]
     assert [document["processed"] for document in documents] == [500, 500, 500]

@@ -23,7 +23,7 @@ from workload.errors import BadInput, Misconfigured, TryAgain
 from workload.inputs import Staged
 from workload.settings import required
 from workload.storage import upload
-from workload.th1 import read_counts
+from workload.th1 import read_th1
 
 LARGEST_RESULT = 1 << 20
 """Bytes of a result document, in which each file takes some 150."""
@@ -109,10 +109,10 @@ def _own_document(output: Path, *, needed: bool) -> dict[str, Any]:
     return document
 
 
-def _histogram(output: Path, asked: dict[str, Any]) -> list[int]:
+def _histogram(output: Path, asked: dict[str, Any]) -> list[int] | dict[str, list[float]]:
     name, _, key = asked["from"].partition(":")
     with open_plain(output / name) as file:
-        return read_counts(file, asked, key)
+        return read_th1(file, asked, key)
 
 
 def _publish_folder(output: Path, url: str, asked: Asked) -> list[dict[str, Any]]:

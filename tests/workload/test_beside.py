@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hist
 import numpy as np
 import pytest
 import uproot
@@ -117,18 +119,35 @@ def test_each_shard_leaves_its_files_and_a_document_that_names_them(pod: Pod, ro
 
 
 @pytest.mark.parametrize(
-    ("bins", "values", "told"),
+    ("values", "squares", "told"),
     [
-        (3, [1.0, 0.0, 2.0], None),
-        (4, [1.0, 0.0, 2.0, 0.0], "out.root:h has 4 bins from 0 to 3, and not the bins of the campaign's "),
-        (3, [0.5, 0.0, 0.0], "out.root:h has weights, which are not added up"),
+        ([1, 0, 2], None, None),
+        ([1, 0, 2], [1, 0, 2], None),
+        ([0.1, -3, 2], [0.01, 5, 2], None),
+        ([4, 0, 2], [8, 0, 2], None),
+        ([1, 0, 2, 0], None, "out.root:h has 4 bins from 0 to 3, and not the bins of the campaign's "),
+        ([0.5, 0, 0], None, "out.root:h has weights without their squares (fSumw2): call Sumw2()"),
+        ([-1, 0, 0], None, "out.root:h has weights without their squares (fSumw2): call Sumw2()"),
+        *(
+            (values, squares, "out.root:h has a bin that is no number, is infinite, or has a negative sum")
+            for values, squares in [
+                ([math.nan, 0, 0], None),
+                ([math.inf, 0, 0], [1, 0, 0]),
+                ([1, 0, 0], [math.nan, 0, 0]),
+                ([1, 0, 0], [math.inf, 0, 0]),
+                ([1, 0, 0], [-1, 0, 0]),
+            ]
+        ),
     ],
 )
 def test_a_histogram_is_read_from_a_file(
-    pod: Pod, root_file: Path, bins: int, values: list[float], told: str | None
+    pod: Pod, root_file: Path, values: list[float], squares: list[float] | None, told: str | None
 ) -> None:
+    edges = np.linspace(0, 3, len(values) + 1)
+    made = hist.Hist(hist.axis.Variable(edges), storage="double" if squares is None else "weight")
+    made[...] = values if squares is None else np.stack([values, squares], axis=-1)
     with uproot.recreate(root_file) as file:
-        file["h"] = np.array(values), np.linspace(0, 3, bins + 1)
+        file["h"] = made
     asked = {"name": "m", "from": "out.root:h", "bins": 3, "low": 0, "high": 3}
     ended = pair(pod, shard(root_file), histograms=[asked]).run('cp "$INPUT_FILE" "$OUTPUT_DIR/out.root"')
     assert ended.termination_message.startswith(told or "")
@@ -136,7 +155,10 @@ def test_a_histogram_is_read_from_a_file(
     if told is None:
         spec = HistogramSpec(name="m", bins=3, low=0, high=3)
         raw = (pod.output / "a.json").read_bytes()
-        assert parse_result("results/Simulated_Test/a.json", raw, [spec]).counts == {"m": (1, 0, 2)}
+        found = parse_result("results/Simulated_Test/a.json", raw, [spec]).filled["m"]
+        assert (found.contents, found.squares) == (tuple(values), tuple(squares or values))
+        counted = squares in (None, values)
+        assert (json.loads(raw)["histograms"]["m"] == values) is counted
 
 
 def test_a_command_is_told_its_shard(pod: Pod, root_file: Path) -> None:

@@ -1,7 +1,7 @@
 """The histograms that an analysis of one's own leaves for each shard, in the campaign's binning.
 
 The workload `own` is any image that keeps the pod contract, `command` any image at all. The project knows
-nothing else of it, so its histograms are added up unweighted, and no group is stacked on another.
+nothing else of it, so its histograms are added up as they are, and no group is stacked on another.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The spectra of an analysis of one's own: each histogram added up over all shards, unweighted.
+"""The spectra of an analysis of one's own: each histogram added up over all shards.
 
 The project does not know what such an analysis selects, so it scales no sample to a luminosity. Code that
 makes a summary sees a campaign of datasets that belong to no group.
@@ -21,12 +21,12 @@ class OwnSpectra(Coverage):
     """The histograms of an own analysis, by dataset and name."""
 
     histograms: tuple[HistogramSpec, ...]
-    unassigned: dict[str, dict[str, NDArray[np.int64]]]
-    """Entries by dataset and histogram."""
+    unassigned: dict[str, dict[str, NDArray[np.float64]]]
+    """By dataset and histogram, in each bin what the entries weigh, and in a second row the squares."""
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:
-        """Empty: entries are counted."""
+        """Empty: entries have only the weights that the analysis gives them."""
         return {}
 
     def yields(self) -> Yields:
@@ -40,10 +40,10 @@ class OwnSpectra(Coverage):
     def peak(self, group: str) -> None:
         """Return None: there are no groups."""
 
-    def total(self, histogram: HistogramSpec) -> NDArray[np.int64]:
-        """Return the entries of a histogram over all datasets."""
-        parts = (counts[histogram.name] for counts in self.unassigned.values())
-        return sum(parts, np.zeros(histogram.bins, dtype=np.int64))
+    def total(self, histogram: HistogramSpec) -> NDArray[np.float64]:
+        """Return the two rows of a histogram over all datasets."""
+        parts = (filled[histogram.name] for filled in self.unassigned.values())
+        return sum(parts, np.zeros((2, histogram.bins)))
 
 
 def add_up(
@@ -52,7 +52,13 @@ def add_up(
     """Return the spectra of the merged shards; `expected` counts the campaign's shards by dataset."""
     return OwnSpectra(
         histograms=tuple(histograms),
-        unassigned={name: dict(total.counts) for name, total in sums.items()},
+        unassigned={
+            dataset: {
+                name: np.stack([total.weights.sums[name], squares])
+                for name, squares in total.weights.squares.items()
+            }
+            for dataset, total in sums.items()
+        },
         shards_computed=computed_shards(sums, expected),
         shards_expected=sum(expected.values()),
     )

@@ -53,16 +53,24 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _channel(spectrum: Spectrum, *channels: str) -> dict[str, Any]:
+    data = spectrum.combined("data", channels)
     stack = {group: spectrum.combined(group, channels) for group in STACK}
     variances = sum((np.asarray(histogram.variances()) for histogram in stack.values()), np.zeros(BINS))
     return {
-        "data": describe_counts(spectrum.combined("data", channels).values()),
+        "data": with_intervals(data.values(), data.variances()),
         "stack": {group: round_all(histogram.values()) for group, histogram in stack.items()},
         "error": round_all(np.sqrt(variances)),
     }
 
 
-def describe_counts(counts: NDArray[Any]) -> dict[str, list[float]]:
-    """Return numbers of events with Poisson (Garwood) intervals of 68%."""
-    low, high = poisson_interval(counts)
-    return {"counts": counts.tolist(), "low": round_all(low), "high": round_all(high)}
+def with_intervals(contents: NDArray[Any], squares: NDArray[Any]) -> dict[str, list[float]]:
+    """Return the contents of bins with intervals of 68%."""
+    low, high = intervals(contents, squares)
+    return {"counts": contents.tolist(), "low": round_all(low), "high": round_all(high)}
+
+
+def intervals(contents: NDArray[Any], squares: NDArray[Any]) -> NDArray[Any]:
+    """Return the ends of 68% intervals: Poisson (Garwood) of counts, else a standard deviation of weights."""
+    if np.array_equal(contents, squares):
+        return np.asarray(poisson_interval(contents))
+    return contents + np.outer([-1, 1], np.sqrt(squares))

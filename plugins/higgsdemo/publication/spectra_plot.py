@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hist.intervals import poisson_interval
 
-from higgsdemo.publication.chart import describe_counts
+from higgsdemo.publication.chart import intervals, with_intervals
 from higgsdemo.publication.plot import NOTE_COLOUR, coverage_text, style
 
 if TYPE_CHECKING:
@@ -49,16 +48,16 @@ def draw_own(spectra: OwnSpectra, title: str, note: str | None) -> Figure:
 
 
 def _draw_panel(axes: Axes, histogram: HistogramSpec, spectra: OwnSpectra) -> None:
-    counts = spectra.total(histogram)
+    contents, squares = spectra.total(histogram)
     edges = np.linspace(histogram.low, histogram.high, histogram.bins + 1)
-    axes.stairs(counts, edges, fill=True, color=FILL)
-    axes.stairs(counts, edges, color=LINE, linewidth=1.5)
-    centres, filled = (edges[:-1] + edges[1:]) / 2, counts > 0
-    low, high = poisson_interval(counts)
-    errors = np.stack([counts - low, high - counts])[:, filled]
-    axes.errorbar(centres[filled], counts[filled], yerr=errors, fmt="none", ecolor=LINE, elinewidth=1)
-    highest = float(np.max(high[filled], initial=0))
-    axes.set(xlim=(histogram.low, histogram.high), ylim=(0, 1.15 * highest if highest else 1))
+    axes.stairs(contents, edges, fill=True, color=FILL)
+    axes.stairs(contents, edges, color=LINE, linewidth=1.5)
+    centres, filled = (edges[:-1] + edges[1:]) / 2, squares > 0
+    low, high = intervals(contents, squares)
+    errors = np.stack([contents - low, high - contents])[:, filled]
+    axes.errorbar(centres[filled], contents[filled], yerr=errors, fmt="none", ecolor=LINE, elinewidth=1)
+    lowest, highest = (1.15 * float(end) for end in (low[filled].min(initial=0), high[filled].max(initial=0)))
+    axes.set(xlim=(histogram.low, histogram.high), ylim=(lowest, highest if highest > lowest else 1))
     axes.set_xlabel(histogram.axis, parse_math=False)
     axes.set_ylabel(f"Entries / {(histogram.high - histogram.low) / histogram.bins:g}")
 
@@ -69,7 +68,7 @@ def _channel(histogram: HistogramSpec, spectra: OwnSpectra) -> dict[str, Any]:
         "low": histogram.low,
         "high": histogram.high,
         "bins": histogram.bins,
-        "data": describe_counts(spectra.total(histogram)),
+        "data": with_intervals(*spectra.total(histogram)),
         "stack": {},
         "error": [0] * histogram.bins,
     }

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeAdapter
 
 from higgsdemo.catalogue import Catalogue
@@ -125,8 +126,10 @@ class Summary(_Part):
     """Requested samples without a processed event."""
     lacking: dict[Text, dict[Text, int]] = {}
     """By branch that the selection used in some files, and dataset: the shards whose files lack it."""
-    unassigned: dict[Text, dict[str, int]]
-    """By dataset and channel, selected events of the datasets that are in no group."""
+    unassigned: dict[Text, dict[str, int | float]]
+    """By dataset and channel, selected events of the datasets that are in no group; of an own analysis what
+    the entries of each histogram weigh.
+    """
     clusters: dict[str, ShardCounts]
     datasets: dict[Text, DatasetSummary]
     failures: list[FailedShard]
@@ -215,8 +218,9 @@ def summarise(
         absent_samples=list(spectrum.absent),
         lacking=spectrum.lacking,
         unassigned={
-            dataset: {channel: int(counts.sum()) for channel, counts in sums[dataset].counts.items()}
-            for dataset in spectrum.unassigned
+            dataset: {name: _entries(bins) for name, bins in (total.counts or total.weights.sums).items()}
+            for dataset, total in sums.items()
+            if dataset in spectrum.unassigned
         },
         clusters={cluster: _count(names, merge, lost) for cluster, names in expected.items()},
         datasets={
@@ -233,6 +237,11 @@ def summarise(
         predicted=predicted,
         took=took,
     )
+
+
+def _entries(bins: NDArray[Any]) -> int | float:
+    total = float(bins.sum())
+    return int(total) if total.is_integer() else total
 
 
 def _intervals(counted: Yield) -> DataIntervals:

@@ -1,6 +1,6 @@
 """The yields of a summary as text, for a terminal and a task's log."""
 
-from collections import Counter
+from collections import defaultdict
 
 from higgsdemo.physics.discovery import in_words
 from higgsdemo.physics.exposure import told_beyond
@@ -36,11 +36,15 @@ def _yields(summary: Summary) -> list[str]:
 
 def _entries(summary: Summary) -> list[str]:
     """Return the entries of each histogram, or channel, of the datasets that are in no group."""
-    totals = Counter[str]()
+    totals = defaultdict[str, float](int)
     for histograms in summary.unassigned.values():
-        totals.update(histograms)
+        for name, entries in histograms.items():
+            totals[name] += entries
     width = max(map(len, totals), default=0)
-    return [f"{name:<{width}}  {entries} entries" for name, entries in totals.items()]
+    return [
+        f"{name:<{width}}  {entries if isinstance(entries, int) else f'{entries:.6g}'} entries"
+        for name, entries in totals.items()
+    ]
 
 
 _LABELS = {"higgs": "Higgs (125 GeV)", "zz": "ZZ", "dy": "Drell-Yan", "ttbar": "ttbar"}

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Le, Len
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    Tag,
+    ValidationError,
+)
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.run_folder import locate
@@ -95,6 +105,24 @@ class EventWeights(_Part):
     """The same of the weights squared: the variances of the sums."""
 
 
+class Filled(_Part):
+    """A histogram: in each bin the sum of the weights, and that of their squares, its variance."""
+
+    contents: tuple[Weight, ...]
+    squares: tuple[Square, ...]
+
+    @classmethod
+    def of(cls, contents: tuple[float, ...], squares: tuple[float, ...] | None = None) -> "Filled":
+        """Return a histogram of checked numbers; by default of counts, since every event weighs 1."""
+        return cls.model_construct(contents=contents, squares=squares or contents)
+
+
+OwnHistogram = Annotated[
+    Annotated[tuple[Count, ...], Tag("<counts>")] | Annotated[Filled, Tag("<weights>")],
+    Discriminator(lambda value: "<weights>" if isinstance(value, dict | Filled) else "<counts>"),
+]
+
+
 class _Document(_Part):
     """What every result may say of its shard; dataset and number of events are required.
 
@@ -136,16 +164,31 @@ class ResultDocument(_Document):
         histograms = (self.mass4mu_8TeV_low, self.mass4e_8TeV_low, self.mass2mu2e_8TeV_low)
         return dict(zip(CHANNELS, histograms, strict=True))
 
+    @property
+    def filled(self) -> dict[str, Filled]:
+        """What the selected events weigh, by channel."""
+        if (own := self.weights) is None:
+            return {channel: Filled.of(counts) for channel, counts in self.counts.items()}
+        return {channel: Filled.of(sums, own.squares[channel]) for channel, sums in own.sums.items()}
+
 
 class OwnDocument(_Document):
     """One shard's result of an analysis of one's own: histograms by name, as its campaign describes them."""
 
-    histograms: dict[Name, tuple[Count, ...]] = {}
+    histograms: dict[Name, OwnHistogram] = {}
 
     @property
     def counts(self) -> dict[str, tuple[int, ...]]:
-        """Entries in the bins, by histogram."""
-        return self.histograms
+        """Empty: nobody knows how many entries a bin has besides what they weigh."""
+        return {}
+
+    @property
+    def filled(self) -> dict[str, Filled]:
+        """What the entries weigh, by histogram."""
+        return {
+            name: found if isinstance(found, Filled) else Filled.of(found)
+            for name, found in self.histograms.items()
+        }
 
 
 Document = ResultDocument | OwnDocument
@@ -208,13 +251,14 @@ def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocume
         raise _refusal(key, _reason(error)) from None
     kept = {}
     for histogram in histograms:
-        nothing = (0,) * histogram.bins if document.test_mode else None
-        counts = document.histograms.get(histogram.name, nothing)
-        if counts is None:
+        nothing = Filled.of((0,) * histogram.bins) if document.test_mode else None
+        found = document.filled.get(histogram.name, nothing)
+        if found is None:
             raise _refusal(key, f"histograms.{histogram.name} is missing")
-        if len(counts) != histogram.bins:
-            raise _refusal(key, f"histograms.{histogram.name} has {len(counts)} bins, not {histogram.bins}")
-        kept[histogram.name] = counts
+        for bins in map(len, (found.contents, found.squares)):
+            if bins != histogram.bins:
+                raise _refusal(key, f"histograms.{histogram.name} has {bins} bins, not {histogram.bins}")
+        kept[histogram.name] = found
     return document.model_copy(update={"histograms": kept})
 
 
@@ -244,7 +288,8 @@ def _refusal(key: str, reason: str) -> ResultError:
 def _reason(error: ValidationError) -> str:
     """Return the first fault of a document, in words and with its field."""
     fault = error.errors(include_url=False)[0]
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
+    told = [part for part in fault["loc"] if part not in ("<counts>", "<weights>")]
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in told)
     field = "".join(parts).lstrip(".")
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "json_invalid":
@@ -275,7 +320,7 @@ def _complaint(kind: str, context: dict[str, Any], value: object) -> str:
         case "string_type" | "string_too_short" | "string_too_long":
             return "is not a name of 1 to 1024 characters"
         case "tuple_type":
-            return f"is not a list of {BINS} counts"
+            return "is not a list of numbers"
         case "bool_type":
             return "is not true or false"
         case "timezone_aware" | "datetime_type" | "datetime_parsing" | "datetime_from_date_parsing":

@@ -62,9 +62,9 @@ class DatasetSum:
     processed: Whole
     """Events read."""
     counts: dict[str, Counts]
-    """Selected events in the 37 bins, by channel; of an own analysis the entries by histogram. Unweighted."""
+    """Selected events in the 37 bins, by channel, unweighted; none of an own analysis."""
     weights: WeightSum
-    """The same with the events' own weights, which are 1 unless a result says otherwise."""
+    """With the events' own weights, which are 1 unless a result says otherwise; by channel or histogram."""
     luminosity: dict[str, float]
     """Luminosity in 1/ub that the shards state, by stream."""
     bytes: Whole
@@ -83,7 +83,10 @@ def saved_sums(histograms: Sequence[HistogramSpec] | None) -> TypeAdapter[dict[s
     bins = dict.fromkeys(CHANNELS, BINS) if described is None else described
 
     def check(total: DatasetSum) -> DatasetSum:
-        for part in (total.counts, total.weights.sums, total.weights.squares):
+        filled: list[Mapping[str, NDArray[Any]]] = [total.weights.sums, total.weights.squares]
+        if described is None:
+            filled.append(total.counts)
+        for part in filled:
             if {name: len(values) for name, values in part.items()} != bins:
                 raise ValueError("other histograms than those of the run")
         return total
@@ -107,12 +110,12 @@ class Sum:
 
     def add(self, document: Document) -> None:
         """Add one result."""
-        counts = {name: np.array(values, np.int64) for name, values in document.counts.items()}
-        own = document.weights if isinstance(document, ResultDocument) else None  # else every event weighs 1
-        _add(self._counts, counts)
-        _add(self._weights, _exact(own.sums) if own else counts)
-        _add(self._squares, _exact(own.squares) if own else counts)
-        self._weight_processed += Fraction(own.processed if own else document.processed)
+        weights = document.weights if isinstance(document, ResultDocument) else None
+        filled = document.filled
+        _add(self._counts, document.counts)
+        _add(self._weights, {name: one.contents for name, one in filled.items()})
+        _add(self._squares, {name: one.squares for name, one in filled.items()})
+        self._weight_processed += Fraction(weights.processed if weights else document.processed)
         self._numbers.update(shards=1, processed=document.processed, bytes=document.bytes)
         self._numbers["computed"] += not document.test_mode
         self._stage_in += Fraction(document.seconds.stage_in)
@@ -143,16 +146,16 @@ _Exact = NDArray[Any]
 """Integers, or fractions once one was added."""
 
 
-def _add(total: dict[str, _Exact], part: Mapping[str, _Exact]) -> None:
+def _add(total: dict[str, _Exact], part: Mapping[str, Sequence[float]]) -> None:
     for name, values in part.items():
-        total[name] = total[name] + values if name in total else values
+        exact = _exact(values)
+        total[name] = total[name] + exact if name in total else exact
 
 
-def _exact(histograms: Mapping[Any, Sequence[float]]) -> dict[str, _Exact]:
-    return {
-        name: np.array([Fraction(value) if value else 0 for value in values], object)
-        for name, values in histograms.items()
-    }
+def _exact(values: Sequence[float]) -> _Exact:
+    if isinstance(values[0], int):
+        return np.array(values, np.int64)
+    return np.array([Fraction(value) if value else 0 for value in values], object)
 
 
 def _rounded(histograms: Mapping[str, _Exact]) -> dict[str, NDArray[np.float64]]:

@@ -76,10 +76,10 @@ FRACTION = HistogramSpec(name="fraction", bins=3, low=0, high=0.3)
 
 
 def own_run() -> dict[str, Any]:
-    """What the page is told of a run of 69 entries in one histogram and 6 in the other."""
-    masses = np.zeros(60, dtype=np.int64)
-    masses[[10, 30, 31]] = 1, 60, 8
-    counts = {"muons": {"dimuon_mass": masses, "fraction": np.array([1, 2, 3])}}
+    """What the page is told of a run of 69 entries in one histogram and weights of 0.5 in the other."""
+    masses = np.zeros((2, 60))
+    masses[:, [10, 30, 31]] = 1, 60, 8
+    counts = {"muons": {"dimuon_mass": masses, "fraction": np.array([[0.25, -0.5, 0.75], [0.1, 0.2, 0.3]])}}
     chart = own_chart(
         OwnSpectra((MASS, FRACTION), counts, shards_computed=3, shards_expected=4), catalogue(note=NOTE)
     )
@@ -102,7 +102,7 @@ def test_each_histogram_is_drawn_read_out_and_listed(shown: Shown) -> None:
         page.keyboard.press("ArrowRight")
         assert readout.inner_text() == "90 to 91: 60 entries"
         rows = page.locator("#yields tbody tr").all_inner_texts()
-        assert [row.split("\t") for row in rows] == [["dimuon_mass", "69"], ["fraction", "6"]]
+        assert [row.split("\t") for row in rows] == [["dimuon_mass", "69"], ["fraction", "0.5"]]
         assert page.locator("#legend li:visible").all_inner_texts() == ["Entries"]
         assert page.locator("#note").inner_text() == NOTE
 
@@ -110,7 +110,9 @@ def test_each_histogram_is_drawn_read_out_and_listed(shown: Shown) -> None:
         assert title.inner_text() == "fraction"
         canvas.focus()
         page.keyboard.press("ArrowRight")
-        assert readout.inner_text() == "0.2 to 0.3: 3 entries"
+        assert readout.inner_text() == "0.2 to 0.3: 0.75 entries"
+        page.keyboard.press("ArrowLeft")
+        assert readout.inner_text() == "0.1 to 0.2: -0.5 entries"
 
 
 KNOWN = catalogue(

@@ -1,6 +1,7 @@
-"""The results of an analysis of one's own: checked, added up, drawn and summed up without any weight."""
+"""The results of an analysis of one's own: checked, added up, drawn and summed up, with its own weights."""
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ BOTH = (PAIRS, PT)
 EXPECTED = {"A": 2, "B": 2}
 
 
-def stored(dataset: str, shard: str, pairs: list[int], pt: list[int], /, **more: Any) -> tuple[str, bytes]:
+def stored(dataset: str, shard: str, pairs: list[int], pt: Any, /, **more: Any) -> tuple[str, bytes]:
     document = {
         "samplename": dataset,
         "processed": 5,
@@ -49,7 +50,7 @@ def spectra(merge: Merge) -> OwnSpectra:
 
 def test_histograms_are_added_up_over_shards_and_datasets(merge: Merge) -> None:
     made = spectra(merge)
-    assert [made.total(histogram).tolist() for histogram in BOTH] == [[11, 9, 3], [4, 14]]
+    assert [made.total(histogram).tolist() for histogram in BOTH] == [[[11, 9, 3]] * 2, [[4, 14]] * 2]
     assert made.coverage == 0.75
     assert {dataset: total.processed for dataset, total in merge.datasets.items()} == {"A": 10, "B": 5}
 
@@ -61,6 +62,20 @@ def test_histograms_are_added_up_over_shards_and_datasets(merge: Merge) -> None:
         ({"histograms": {"pairs": [1, 2], "pt": [1, 2]}}, "histograms.pairs has 2 bins, not 3"),
         ({"histograms": {"pairs": [1, 2, -1], "pt": [1, 2]}}, "histograms.pairs[2] is -1, below 0"),
         ({"histograms": [1]}, "histograms is not a JSON object"),
+        *(
+            ({"histograms": {"pairs": [1, 2, 3], "pt": pt}}, f"histograms.pt{message}")
+            for pt, message in [
+                ("12", " is not a list of numbers"),
+                ([1, 2.5], "[1] is 2.5, not a whole number"),
+                ({"contents": [1, 2]}, ".squares is missing"),
+                ({"contents": [1], "squares": [1, 2]}, " has 1 bins, not 2"),
+                ({"contents": [1, 2], "squares": [1]}, " has 1 bins, not 2"),
+                ({"contents": [1, 2], "squares": [1, -2]}, ".squares[1] is -2, below 0.0"),
+                ({"contents": [math.nan, 2], "squares": [1, 2]}, ".contents[0] is nan, not a finite number"),
+                ({"contents": [1, 2], "squares": [1, math.inf]}, ".squares[1] is inf, not a finite number"),
+                ({"contents": [1, True], "squares": [1, 2]}, ".contents[1] is not a number"),
+            ]
+        ),
         ({"processed": None}, "processed is not a number"),
         ({"shard": "7"}, "the document is of A/7"),
     ],
@@ -70,6 +85,17 @@ def test_what_is_no_document_of_the_campaign_is_refused(change: dict[str, Any], 
     with pytest.raises(ResultError) as refused:
         parse_result(key, raw, BOTH)
     assert str(refused.value) == f"{key}: {message}"
+
+
+def test_weights_are_added_up_with_their_squares_which_are_the_errors() -> None:
+    weighted = {"contents": [-0.5, 2.25], "squares": [0.25, 4]}
+    made = spectra(merged([*OBJECTS, stored("B", "2", [0, 0, 0], weighted)], BOTH))
+    assert made.total(PT).tolist() == [[3.5, 16.25], [4.25, 18]]
+    data = own_chart(made, catalogue())["channels"]["pt"]["data"]
+    assert (data["counts"], data["low"][0], data["high"][0]) == ([3.5, 16.25], 1.43845, 5.56155)
+    (errors,) = draw_own(made, "mine", None).axes[1].containers
+    segments = errors.lines[2][0].get_segments()
+    assert [segment[1][1] for segment in segments] == pytest.approx(data["high"], rel=1e-5)
 
 
 def test_the_page_gets_a_channel_for_each_histogram(merge: Merge) -> None:

@@ -80,10 +80,15 @@ def test_sums_are_read_again_as_they_were_saved(results: list[tuple[str, bytes]]
 
 def test_sums_of_an_own_analysis_are_read_again_with_its_histograms() -> None:
     of_run = [HistogramSpec(name="pt", bins=2, low=0, high=1)]
-    document = json.dumps({"samplename": "A", "processed": 9, "histograms": {"pt": [4, 5]}}).encode()
+    weighted = {"contents": [0.1, -2.5], "squares": [0.01, 7]}
+    stored = [
+        (f"results/A/{name}.json", json.dumps({"samplename": "A", "processed": 9, "histograms": {"pt": pt}}))
+        for name, pt in [("x", [4, 5]), ("y", weighted), ("z", weighted)]
+    ]
     sums = saved_sums(of_run)
-    again = sums.validate_json(sums.dump_json(merged([("results/A/x.json", document)], of_run).datasets))
-    assert again["A"].counts["pt"].tolist() == [4, 5]
+    merge = merged([(key, document.encode()) for key, document in stored], of_run)
+    again = sums.validate_json(sums.dump_json(merge.datasets))["A"].weights
+    assert (again.sums["pt"].tolist(), again.squares["pt"].tolist()) == ([4.2, 0.0], [4.02, 19.0])
 
 
 def test_the_sums_of_a_dataset() -> None:

@@ -2,7 +2,9 @@
 
 const WHOLE = new Intl.NumberFormat("en");
 
-export const count = (value) => WHOLE.format(value);
+const WEIGHTED = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
+
+export const count = (value) => (Number.isInteger(value) ? WHOLE : WEIGHTED).format(value);
 
 /** Seconds as 42 s, 3:05 min or 1:02:03 h. */
 export function duration(seconds) {

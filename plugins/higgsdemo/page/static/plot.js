@@ -90,7 +90,7 @@ function draw() {
   find("canvas").hidden = false;
   if (!chart) chart = makeChart(data);
   data.forEach((points, position) => (chart.data.datasets[position].data = points));
-  chart.options.scales.y.max = height();
+  Object.assign(chart.options.scales.y, { min: depth(), max: height() });
   chart.options.scales.ratio.display = hasRatio();
   chart.update();
   find("canvas").setAttribute("aria-label", description());
@@ -117,10 +117,15 @@ function noteFirst() {
 function height() {
   const { data, stack, error } = shown.channels[channel];
   const tops = data.counts.map((n, bin) => Math.max(n ? data.high[bin] : 0, total(stack, bin) + error[bin]));
-  const highest = Math.max(4, ...tops) * 1.08;
-  const step = highest > 400 ? 10 ** Math.floor(Math.log10(highest) - 1) * 5 : highest > 40 ? 10 : highest > 12 ? 4 : 2;
+  const highest = Math.max(isWeighted() ? 0 : 4, ...tops) * 1.08 || 4;
+  const few = highest > 40 ? 10 : highest > 12 ? 4 : 2;
+  const step = highest > 400 || highest < 4 ? 10 ** Math.floor(Math.log10(highest) - 1) * 5 : few;
   return Math.ceil(highest / step) * step;
 }
+
+/** The lowest: below 0 where weights are negative. */
+const depth = () => Math.min(0, ...shown.channels[channel].data.low) * 1.08;
+const isWeighted = () => !shown.channels[channel].data.counts.every(Number.isInteger);
 
 const inStack = (stack, group, bin) => stack[group]?.[bin] ?? 0; // an own analysis has no stack
 const total = (stack, bin) => [...BACKGROUNDS, "higgs"].reduce((sum, group) => sum + inStack(stack, group, bin), 0);
@@ -138,7 +143,7 @@ function content({ data, stack, error }) {
   const higgs = layer("higgs");
   const line = isOwn() ? [] : [-1, ...bins, axis().bins].map((bin) => ({ x: centre(bin), y: floor[bin] ?? 0 }));
   const band = bins.map((bin) => ({ x: centre(bin), y: [floor[bin] - error[bin], floor[bin] + error[bin]] }));
-  const filled = bins.filter((bin) => data.counts[bin] > 0);
+  const filled = bins.filter((bin) => data.counts[bin]);
   const points = filled.map((bin) => ({ x: centre(bin), y: data.counts[bin] }));
   const intervals = filled.map((bin) => ({ x: centre(bin), y: [data.low[bin], data.high[bin]] }));
   const mark = selected === null ? [] : [{ x: centre(selected), y: [0, height()] }];
@@ -191,7 +196,7 @@ function makeChart(data) {
           title: { display: true, text: `${dataName()} / exp.`, color: text },
         },
         y: {
-          ...upright, min: 0, max: height(), stackWeight: 4,
+          ...upright, min: depth(), max: height(), stackWeight: 4,
           title: { display: true, text: isOwn() ? `Entries / ${number(width())}` : `Events / ${width()} GeV`, color: text, align: "end" },
         },
       },

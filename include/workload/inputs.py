@@ -89,7 +89,7 @@ class Staged:
         self.shard = shard
         self.received = 0
         self._discard = settings.test_mode
-        self.path = Path(TEST_MODE_DPATH) if self._discard else settings.input_dir / f"{shard.name}.root"
+        self.path = Path(TEST_MODE_DPATH) if self._discard else settings.input_dir / shard.file_name
         self.failure: WorkloadError | None = None
         began = time.monotonic()
         try:

@@ -12,7 +12,8 @@ from typing import Any
 
 from workload.errors import BadInput, Misconfigured
 
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,227}")  # with .root or .json a file name
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,227}")  # with .json or an ending a file name
+_ENDING = re.compile(r"(\.[A-Za-z0-9]{1,10})?\.(gz|bz2|xz|zst)$|\.[A-Za-z0-9]{1,16}$")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class Shard:
     lumi: dict[str, Any] | None
     etag: str | None = None
     entries: tuple[int, int] | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Its name where it is staged in, which ends as the object's does: programs go by that.
+
+        >>> Shard("a-b-5f2e", "s3://x/a/b.csv.gz", None, None).file_name
+        'a-b-5f2e.csv.gz'
+        """
+        ending = _ENDING.search(self.url)
+        return f"{self.name}{ending[0]}" if ending and not self.url.endswith(f"/{self.name}") else self.name
 
     @property
     def source(self) -> str:

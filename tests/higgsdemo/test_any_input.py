@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from higgsdemo.campaign import parse_index
+from higgsdemo.campaign import DatasetRef, parse_index
 from higgsdemo.datasets.shards import File, cut, dump, list_shards, parse_line, shard_name
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD, job_pods, job_progress
 
@@ -15,7 +15,8 @@ keys = st.one_of(
     st.text(min_size=1, max_size=40),
     st.sampled_from(
         ["a b.root", "ä.root", "../x.root", "a/../b.root", "..root", "-.root", "x.ROOT", "a//b.root"]
-        + ["_.root", "b_00-10.root", "b_10-20.root", "b.root", f"{shard_name('a/b.root')}.root", "a/b.root"]
+        + ["_.root", "b_00-10.root", "b_10-20.root", "b.root", "a/b.root"]
+        + [f"{shard_name('a/b.root', '.root')}.root"]
         + [f"{'k' * number}.root" for number in (191, 200, 201, 1019)]
     ),
     st.text(alphabet="ab/. \u00e9", min_size=1, max_size=12).map(lambda stem: f"{stem}.root"),
@@ -44,14 +45,16 @@ def test_any_index_file_names_objects_or_is_refused(content: bytes) -> None:
     assert all(re.match("(s3|gs)://[^/]+/.+", url) and ".." not in url.split("/") for url in urls)
 
 
-@given(st.lists(st.tuples(keys, st.one_of(st.none(), st.integers(0, 10))), unique_by=lambda item: item[0]))
+@given(
+    st.lists(st.tuples(keys, st.one_of(st.none(), st.integers(0, 10))), unique_by=lambda item: item[0]),
+    st.sampled_from(["*.root", "*"]),
+)
 def test_any_listing_gives_shards_and_parts_names_of_their_own_that_are_plain_file_names(
-    files: list[tuple[str, int | None]],
+    files: list[tuple[str, int | None]], match: str
 ) -> None:
     skipped: list[str] = []
-    shards = list(
-        list_shards("A", itertools.starmap(File, files), "s3://b/A/", lambda key, why: skipped.append(key))
-    )
+    dataset = DatasetRef(name="A", url="s3://b/A/", match=match)
+    shards = list(list_shards(dataset, itertools.starmap(File, files), lambda key, why: skipped.append(key)))
     parts = [part for shard in shards for part in cut(shard, [(0, 10), (10, 20)])]
     names = [shard.name for shard in shards + parts]
     assert len(set(names)) == len(names)

@@ -1,5 +1,6 @@
 """A command in a container of its own, and beside it the sidecar that stages in and publishes for it."""
 
+import gzip
 import hashlib
 import json
 import math
@@ -159,6 +160,24 @@ def test_a_histogram_is_read_from_a_file(
         assert (found.contents, found.squares) == (tuple(values), tuple(squares or values))
         counted = squares in (None, values)
         assert (json.loads(raw)["histograms"]["m"] == values) is counted
+
+
+@pytest.mark.parametrize("name", ["{}.csv", "x-{}-5f2e.csv.gz"])
+def test_awk_adds_up_the_columns_of_csv_files_three_a_pod(pod: Pod, tmp_path: Path, name: str) -> None:
+    shards = []
+    for number in range(3):
+        path = tmp_path / name.format(number)
+        lines = "".join(f"{row},{row * number}\n" for row in range(100))
+        path.write_bytes(gzip.compress(lines.encode()) if path.suffix == ".gz" else lines.encode())
+        shards.append(shard(path, path.name.partition(".")[0]))
+    line = (
+        'case "$INPUT_FILE" in *.csv) read=cat;; *.csv.gz) read=zcat;; esac\n'
+        """$read "$INPUT_FILE" | awk -F, '{n += $2} END {print n > (ENVIRON["OUTPUT_DIR"] "/sum.txt")}'"""
+    )
+    both = pair(pod, *shards, outputs=["*.txt"])
+    assert both.run(line).code == 0
+    sums = [(both.files / one["name"] / "sum.txt").read_text() for one in shards]
+    assert sums == ["0\n", "4950\n", "9900\n"]
 
 
 def test_a_command_is_told_its_shard(pod: Pod, root_file: Path) -> None:

@@ -8,7 +8,8 @@ A dataset is written in one of five ways:
     `min_datasets.../` takes only the first shard;
 - a bucket URL that ends in `_file_index.txt`: such a file in the bucket, read when a run lists its shards;
 - any other bucket URL, a prefix: the catalogue's dataset if its path is that one's prefix, in any bucket;
-- an object with `url`, and `name` and `sample` where they should not be guessed.
+- an object with `url`, and `name` and `sample` where they should not be guessed, and `match` where its files
+    are not ROOT's; without `url`, `name` is that of a catalogue dataset.
 
 Files that belong to no sample are processed and counted, but neither normalised nor stacked (`UNASSIGNED`).
 """
@@ -16,18 +17,19 @@ Files that belong to no sample are processed and counted, but neither normalised
 import posixpath
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
-from higgsdemo.campaign.entries import DatasetEntry
+from higgsdemo.campaign.entries import ROOT_FILES, DatasetEntry
 from higgsdemo.campaign.values import source_url
 from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Datatype, is_dataset_name
 from higgsdemo.wording import did_you_mean, quote
 
 INDEX_SUFFIX = "_file_index.txt"
 MIN_DATASETS = "min_datasets"  # folders of this name's beginning stand for the first file of a dataset
-FILE_SUFFIX = ".root"
+_ENDING = re.compile(r"(\.[A-Za-z0-9]+)+$")
 _LISTED = ("s3", "gs", "root")
 _SHOWN_URL_PARTS = 3
 
@@ -45,6 +47,7 @@ class DatasetRef(BaseModel):
     :param sample: a sample of the catalogue, or `UNASSIGNED`.
     :param max_shards: take the first so many; None for all.
     :param files: the expected number; None where unknown.
+    :param match: a glob for how the URLs of its files end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,11 +59,23 @@ class DatasetRef(BaseModel):
     datatype: Datatype = "data"
     max_shards: int | None = None
     files: int | None = None
+    match: str = ROOT_FILES
+
+    @property
+    def matching(self) -> str:
+        """A glob for the URLs of its files."""
+        return f"*/{self.match}"
+
+    @property
+    def ending(self) -> str:
+        """The ending that all of its files have, such as `.root`; empty where they have no common one."""
+        found = _ENDING.search(self.match)
+        return found[0] if found else ""
 
     @property
     def is_file(self) -> bool:
-        """Whether it is one file, and not the files below a prefix."""
-        return self.url.endswith(f"{FILE_SUFFIX}/")
+        """Whether it is one file, and not the files below a prefix: its URL ends as files of it do."""
+        return self.ending != "" and fnmatchcase(self.url[:-1], self.matching)
 
     @property
     def base(self) -> str:
@@ -87,21 +102,16 @@ def resolve_dataset(
     :raises DatasetError: when there is none, or its index file is wrong.
     """
     if isinstance(reference, DatasetEntry):
-        found = _below_url(reference, catalogue)
+        found = _of_entry(reference, catalogue, storage)
     elif "://" in reference:
-        found = _below_url(DatasetEntry(url=reference), catalogue)
+        found = _below_url(reference, None, catalogue)
     elif "/" in reference or reference.endswith(".txt"):
         found = _of_index(reference, catalogue, storage, root)
-    elif reference in catalogue.datasets:
-        found = _of_catalogue(catalogue.datasets[reference], storage)
     else:
-        hint = did_you_mean(reference, catalogue.datasets)
-        raise DatasetError(
-            f"is {quote(reference)}, which is not a dataset of the catalogue {catalogue.name}{hint}"
-        )
+        found = _of_name(reference, catalogue, storage)
     if found.index is None and not found.is_file and not found.url.startswith(_LISTED):
         raise DatasetError(
-            f"is {quote(found.url)}; a web server does not list its files: name one ({FILE_SUFFIX}), or an "
+            f"is {quote(found.url)}; a web server does not list its files: name one ({found.match}), or an "
             f"index file ({INDEX_SUFFIX})"
         )
     store, store_of_input = found.url.partition("://")[0], storage.partition("://")[0]
@@ -165,21 +175,24 @@ def _of_catalogue(dataset: Dataset, storage: str) -> DatasetRef:
     )
 
 
-def _below_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
-    index = entry.url if entry.url.endswith(INDEX_SUFFIX) else None
-    if index:
-        name = entry.name or posixpath.basename(index).removesuffix(INDEX_SUFFIX)
-        entry = entry.model_copy(update={"url": _store(index), "name": name})
-    found = _of_url(entry, catalogue)
-    return found.model_copy(update={"index": index, "files": None}) if index else found
+def _of_name(name: str, catalogue: Catalogue, storage: str) -> DatasetRef:
+    if name not in catalogue.datasets:
+        hint = did_you_mean(name, catalogue.datasets)
+        raise DatasetError(
+            f"is {quote(name)}, which is not a dataset of the catalogue {catalogue.name}{hint}"
+        )
+    return _of_catalogue(catalogue.datasets[name], storage)
 
 
-def _of_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
-    known = _known(catalogue, entry.name, _path(entry.url))
-    name = entry.name or (known.name if known else _name_of(entry.url))
-    found = DatasetRef(name=name, url=f"{entry.url.removesuffix('/')}/")
-    if known:
-        found = _of_catalogue(known, entry.url).model_copy(update={"name": name, "url": found.url})
+def _of_entry(entry: DatasetEntry, catalogue: Catalogue, storage: str) -> DatasetRef:
+    if entry.url is not None:
+        found = _below_url(entry.url, entry.name, catalogue)
+    elif entry.name is not None:
+        found = _of_name(entry.name, catalogue, storage)
+    else:
+        raise DatasetError('has neither "url" nor the "name" of a dataset of the catalogue')
+    if entry.match != found.match:  # the catalogue may have counted others
+        found = found.model_copy(update={"match": entry.match, "files": None})
     if entry.sample is not None and entry.sample != found.sample:
         sample = catalogue.samples.get(entry.sample)
         if sample is None:
@@ -189,6 +202,22 @@ def _of_url(entry: DatasetEntry, catalogue: Catalogue) -> DatasetRef:
             )
         found = found.model_copy(update={"sample": sample.name, "datatype": sample.datatype})
     return found
+
+
+def _below_url(url: str, name: str | None, catalogue: Catalogue) -> DatasetRef:
+    if not url.endswith(INDEX_SUFFIX):
+        return _of_url(url, name, catalogue)
+    found = _of_url(_store(url), name or posixpath.basename(url).removesuffix(INDEX_SUFFIX), catalogue)
+    return found.model_copy(update={"index": url, "files": None})
+
+
+def _of_url(url: str, name: str | None, catalogue: Catalogue) -> DatasetRef:
+    known = _known(catalogue, name, _path(url))
+    name = name or (known.name if known else _name_of(url))
+    found = DatasetRef(name=name, url=f"{url.removesuffix('/')}/")
+    if not known:
+        return found
+    return _of_catalogue(known, url).model_copy(update={"name": name, "url": found.url})
 
 
 def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) -> DatasetRef:
@@ -235,7 +264,7 @@ def _path(url: str) -> str:
 def _name_of(url: str) -> str:
     """Name a dataset after the end of its URL: `s3://bucket/x/a/run2012c/mu` is `a-run2012c-mu`."""
     bucket = url.split("/")[2]
-    shown = (_path(url).removesuffix(FILE_SUFFIX) or bucket).split("/")[-_SHOWN_URL_PARTS:]
+    shown = (_path(url).removesuffix(".root") or bucket).split("/")[-_SHOWN_URL_PARTS:]
     return re.sub("[^A-Za-z0-9._]+", "-", "-".join(shown)).strip("-._")[:200].rstrip("-._") or bucket
 
 

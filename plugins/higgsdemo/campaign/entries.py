@@ -11,6 +11,8 @@ from higgsdemo.campaign import fields
 from higgsdemo.campaign.providers import EksOptions, GkeOptions
 from higgsdemo.campaign.rule import Model
 
+ROOT_FILES = "*.root"
+
 
 class Resources(Model):
     """The requests and limits of one pod."""
@@ -22,10 +24,12 @@ class Resources(Model):
 
 
 class DatasetEntry(Model):
-    """A dataset outside of the catalogue, or in another place: every object below a URL, or one."""
+    """A dataset outside of the catalogue, or in another place, or of other files."""
 
-    url: fields.SourceUrl = Field(title="URL", examples=["s3://bucket/run2012c/double-mu/"])
-    """The prefix of its files, or its one ROOT file."""
+    url: fields.SourceUrl | None = Field(None, title="URL", examples=["s3://bucket/run2012c/double-mu/"])
+    """The prefix of its files, or its one file. Without it, the catalogue's dataset of that name."""
+    match: fields.Glob = Field(ROOT_FILES, examples=["*.csv", "muons/*.parquet"])
+    """The files to take: a pattern of how their URLs end, in which `*` also stands for `/`."""
     name: fields.DatasetName | None = None
     """Names its results; by default the end of the URL."""
     sample: fields.DatasetName | None = None
@@ -35,8 +39,8 @@ class DatasetEntry(Model):
 
 
 WRITTEN_AS = (
-    "a catalogue dataset's name, the path of an index file, a bucket URL prefix, or an object with url, name "
-    "and sample"
+    "a catalogue dataset's name, the path of an index file, a bucket URL prefix, or an object with url, "
+    "match, name and sample"
 )
 DatasetReference = Annotated[
     Annotated[fields.DatasetText, Tag("<text>")] | Annotated[DatasetEntry, Tag("<object>")],

@@ -130,7 +130,7 @@ def _listing(
 
     def files() -> Iterator[File]:
         for file in _files(dataset, store):
-            for name in of_files.get(shard_name(file.key), ()) if file.modified else ():
+            for name in of_files.get(shard_name(file.key, dataset.ending), ()) if file.modified else ():
                 written = done.get(name)
                 if written and file.modified and written < file.modified:
                     listing.outdated.append(name)
@@ -143,7 +143,7 @@ def _listing(
             listing.passed_over[key] = why
 
     def whole_files() -> Iterator[Shard]:
-        for shard in list_shards(dataset.name, files(), dataset.base, pass_over):
+        for shard in list_shards(dataset, files(), pass_over):
             listing.files += 1
             yield shard
 
@@ -192,7 +192,7 @@ def _stored(shard: Shard, dataset: DatasetRef, store: Store) -> StoredObject | N
 
 def first_file(dataset: DatasetRef, store: Store) -> StoredObject | None:
     """Return the first file of a dataset that is a shard; None where there is none."""
-    shards = list_shards(dataset.name, _files(dataset, store), dataset.base, lambda key, why: None)
+    shards = list_shards(dataset, _files(dataset, store), lambda key, why: None)
     first = next(shards, None)
     return _stored(first, dataset, store) if first else None
 
@@ -223,7 +223,7 @@ def incomplete(listing: Listing, connection: str) -> str | None:
     if not found:
         asked = f"are the URL and the Airflow connection {connection!r}" if connection else "is the URL"
         where = f"at {dataset.url[:-1]}" if dataset.is_file else f"below {dataset.url}"
-        return f"dataset {dataset.name}: no .root file {where}; {asked} right?"
+        return f"dataset {dataset.name}: no file that matches {dataset.match} {where}; {asked} right?"
     if dataset.files is not None and dataset.max_shards is None and found != dataset.files:
         return (
             f"dataset {dataset.name}: {found} files below {dataset.url}, the catalogue says {dataset.files}"

@@ -11,10 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Self
 
 from pydantic import TypeAdapter
 
+from higgsdemo.campaign import DatasetRef
 from higgsdemo.run_folder import CORRUPT, locate, results_folder, shards_key
 from higgsdemo.storage.documents import read_document, read_lines
 from higgsdemo.storage.object_store import ObjectStore
@@ -81,21 +83,21 @@ class Shard:
 
 
 def list_shards(
-    dataset: str,
-    files: Iterable[File],
-    base_url: str,
-    pass_over: Callable[[str, str], None],
+    dataset: DatasetRef, files: Iterable[File], pass_over: Callable[[str, str], None]
 ) -> Iterator[Shard]:
-    """Turn the files below a URL into shards, in their order.
+    """Turn the files of a dataset into shards, in their order.
 
-    :param files: by their keys relative to ``base_url``, which has a slash at its end.
+    :param files: by their keys relative to the dataset's ``base``.
     :param pass_over: takes the key of each file that is not a shard, and the reason.
     """
     for file in files:
-        if reason := _unfit(file.key, file.size):
+        url = f"{dataset.base}{file.key}"
+        if not fnmatchcase(url, dataset.matching):
+            pass_over(file.key, f"does not match {dataset.match}")
+        elif reason := _unfit(file):
             pass_over(file.key, reason)
         else:
-            yield Shard(dataset, shard_name(file.key), f"{base_url}{file.key}", file.size, file.etag)
+            yield Shard(dataset.name, shard_name(file.key, dataset.ending), url, file.size, file.etag)
 
 
 def cut(shard: Shard, ranges: Sequence[tuple[int, int]]) -> Iterator[Shard]:
@@ -116,17 +118,19 @@ def cut(shard: Shard, ranges: Sequence[tuple[int, int]]) -> Iterator[Shard]:
         yield replace(shard, name=name, entries=(start, stop), events=events)
 
 
-def shard_name(key: str) -> str:
+def shard_name(key: str, ending: str) -> str:
     """Return the key's path below the dataset without its ending, in characters that every store takes.
 
     Two keys never share a name, and no list of the names that are taken has to be kept: a key of other
     characters, as the slash, or whose name might be that of another key or of a part of its file, has digits
     of its hash added: eight, or 32 where what keys differ in may be lost: in long paths, and beyond ASCII.
 
-    >>> shard_name("0A1B-2C.root"), shard_name("20000/0A1B.root"), shard_name("mu_000-100.root")
-    ('0A1B-2C', '20000-0A1B-ede7945e', 'mu_000-100-c2f808b7')
+    :param ending: of all keys of the dataset; empty where they have several, which then stay.
+
+    >>> [shard_name(key, ".root") for key in ("0A1B-2C.root", "20000/0A1B.root", "mu_000-100.root")]
+    ['0A1B-2C', '20000-0A1B-ede7945e', 'mu_000-100-c2f808b7']
     """
-    path = key.removesuffix(".root")
+    path = key.removesuffix(ending)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path).lstrip("._-").rstrip(".-")
     if name and name == path and len(name) <= LONGEST_NAME and not AMBIGUOUS.search(name):
         return name
@@ -193,12 +197,10 @@ class Corrupt(NamedTuple):
         return worthless
 
 
-def _unfit(key: str, size: int | None) -> str | None:
-    if not key.endswith(".root"):
-        return "is not a .root file"
-    if UNREADABLE.search(key):
+def _unfit(file: File) -> str | None:
+    if UNREADABLE.search(file.key):
         return (
             'has a key with an empty part, "." or "..", or a control character, which pods cannot ask for '
             "(copy it to another key)"
         )
-    return "is empty" if size == 0 else None
+    return "is empty" if file.size == 0 else None

@@ -101,6 +101,15 @@ def test_an_object_may_name_a_catalogue_dataset_that_lies_elsewhere(tmp_path: Pa
     assert resolve(entry, tmp_path) == KNOWN.model_copy(update={"url": "s3://mine/moved/"})
 
 
+def test_an_object_may_ask_for_other_files_which_the_catalogue_has_not_counted(tmp_path: Path) -> None:
+    csv = {"match": "*.csv", "files": None}
+    assert resolve(DatasetEntry(name=NAME, match="*.csv"), tmp_path) == KNOWN.model_copy(update=csv)
+    assert resolve(DatasetEntry(name=NAME), tmp_path) == KNOWN
+    file = resolve(DatasetEntry(url="s3://mine/x/a.csv", match="*.csv"), tmp_path)
+    assert (file.is_file, file.base) == (True, "s3://mine/x/")
+    assert not resolve(DatasetEntry(url="s3://mine/x/a.csv", match="*"), tmp_path).is_file
+
+
 MISTAKE = "names an index file with a mistake: {path}, line"
 FORM = "must be <scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL"
 DOTS = "s3/higgs-demo/a/../B.root"

@@ -85,7 +85,7 @@ def test_a_file_that_is_not_there_is_no_dataset(served: str, tmp_path: Path) -> 
     listing, shards = listed(ref(f"{served}/{PREFIX}/Run2012D.root/", files=1), tmp_path)
     assert shards == []
     assert incomplete(listing, "") == (
-        f"dataset {MUONS}: no .root file at {served}/{PREFIX}/Run2012D.root; is the URL right?"
+        f"dataset {MUONS}: no file that matches *.root at {served}/{PREFIX}/Run2012D.root; is the URL right?"
     )
 
 

@@ -5,18 +5,20 @@ from collections.abc import Iterable
 
 import pytest
 
+from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import File, Shard, cut, dump, list_shards, parse_line, shard_name
 
 BUCKET = "s3://higgs-demo/eos/Run2012C"
+DATASET = {"name": "D", "url": f"{BUCKET}/"}
 
 
 def listed(*keys: str) -> list[Shard]:
     return found([File(key, 7) for key in keys])[0]
 
 
-def found(files: Iterable[File]) -> tuple[list[Shard], dict[str, str]]:
+def found(files: Iterable[File], **dataset: str) -> tuple[list[Shard], dict[str, str]]:
     passed_over: dict[str, str] = {}
-    shards = list(list_shards("D", files, f"{BUCKET}/", passed_over.__setitem__))
+    shards = list(list_shards(DatasetRef(**DATASET | dataset), files, passed_over.__setitem__))
     return shards, passed_over
 
 
@@ -38,7 +40,7 @@ def test_a_shard_is_named_by_its_path_below_the_dataset() -> None:
     ],
 )
 def test_a_name_is_safe_whatever_the_key(key: str, safe: str) -> None:
-    name, _, digits = shard_name(key).rpartition("-")
+    name, _, digits = shard_name(key, ".root").rpartition("-")
     assert (name, len(digits)) == (safe, 8 if key.isascii() else 32)
 
 
@@ -53,19 +55,39 @@ def test_keys_that_differ_only_in_unsafe_characters_keep_apart() -> None:
 
 def test_a_hundred_thousand_keys_of_nothing_but_unsafe_characters_keep_apart() -> None:
     keys = {"".join(signs) for signs in itertools.product("日月火水木金土", repeat=6)}
-    assert len({shard_name(f"{key}.root") for key in keys}) == len(keys) == 117_649
+    assert len({shard_name(f"{key}.root", ".root") for key in keys}) == len(keys) == 117_649
 
 
 def test_what_is_no_data_is_passed_over_with_its_reason() -> None:
     files = [File("a.root", 1), File("of-unknown-size.root"), File("empty.root", 0), File("README", 9)]
     shards, passed_over = found(files)
     assert [shard.name for shard in shards] == ["a", "of-unknown-size"]
-    assert passed_over == {"empty.root": "is empty", "README": "is not a .root file"}
+    assert passed_over == {"empty.root": "is empty", "README": "does not match *.root"}
+
+
+@pytest.mark.parametrize(
+    ("match", "names"),
+    [
+        ("*.csv", ["a", "2012-b-15dcba2c"]),
+        ("2012/*", ["2012-b.csv-15dcba2c", "2012-c.fastq.gz-acd3cb46"]),
+        ("*.fastq.gz", ["2012-c-acd3cb46"]),
+        ("Run2012C/?.csv", ["a"]),
+        ("[!a].*", ["2012-b.csv-15dcba2c", "2012-c.fastq.gz-acd3cb46"]),
+        ("*", ["a.root", "a.csv", "2012-b.csv-15dcba2c", "2012-c.fastq.gz-acd3cb46", "a"]),
+    ],
+)
+def test_any_kind_of_file_is_a_shard_where_its_url_ends_as_the_dataset_says(
+    match: str, names: list[str]
+) -> None:
+    files = [File(key, 1) for key in ("a.root", "a.csv", "2012/b.csv", "2012/c.fastq.gz", "a")]
+    shards, passed_over = found(files, match=match)
+    assert [shard.name for shard in shards] == names
+    assert set(passed_over.values()) == ({f"does not match {match}"} if len(names) < len(files) else set())
 
 
 def test_shards_are_made_as_they_are_asked_for() -> None:
     endless = (File(f"{number}.root", 1) for number in itertools.count())
-    shards = list_shards("D", endless, BUCKET, lambda *_: None)
+    shards = list_shards(DatasetRef(**DATASET), endless, lambda *_: None)
     assert [shard.name for shard in itertools.islice(shards, 2)] == ["0", "1"]
 
 

@@ -184,7 +184,7 @@ def test_listing_and_packing_take_the_same_memory_for_five_times_the_shards(
     def peak(count: int) -> int:
         files = (File(f"{number:08}.root", 1000) for number in range(count))
         tracemalloc.start()
-        listed = list_shards("D", files, "s3://higgs-demo/D/", lambda key, why: None)
+        listed = list_shards(dataset("D", url="s3://higgs-demo/D/"), files, lambda key, why: None)
         assert sum(chunk.shards for chunk in jobs.chunks(listed, 1)) == count
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()

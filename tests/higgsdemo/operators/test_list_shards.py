@@ -84,10 +84,13 @@ def test_sizes_and_what_is_no_shard_are_told(kind: Kind, capsys: pytest.CaptureF
     kind.put_all([("A/1.root", b"1"), ("A/deep/2.root", b"22"), ("A/empty.root", b""), ("A/notes.md", b"n")])
     datasets, shards = listed(run(kind, {"name": "A"}))
     assert datasets == {"A": {"shards": 2, "bytes": 3, "done": 0}}
-    assert [(shard.name, shard.size) for shard in shards] == [("1", 1), (shard_name("deep/2.root"), 2)]
+    assert [(shard.name, shard.size) for shard in shards] == [
+        ("1", 1),
+        (shard_name("deep/2.root", ".root"), 2),
+    ]
     told = capsys.readouterr().out
     assert "dataset A: empty.root is empty: passed over" in told
-    assert "dataset A: notes.md is not a .root file: passed over" in told
+    assert "dataset A: notes.md does not match *.root: passed over" in told
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,10 @@ def test_any_other_key_is_a_shard_with_a_name_that_is_a_file_name(kind: Kind) ->
 
 
 INCOMPLETE = {
-    "empty": ([], "dataset A: no .root file below {url}/A/; are the URL and the Airflow connection"),
+    "empty": (
+        [],
+        "dataset A: no file that matches *.root below {url}/A/; are the URL and the Airflow connection",
+    ),
     "smaller": ([("A/1.root", b"1")], "dataset A: 1 files below {url}/A/, the catalogue says 2"),
 }
 
@@ -174,8 +180,8 @@ def test_an_index_file_in_the_bucket_names_the_shards(kind: Kind) -> None:
     kind.put_all([("lists/A_file_index.txt", "\n".join(lines).encode()), ("A/3.root", b"3")])
     _, shards = listed(run(kind, {"name": "A", "url": f"{kind.url}/", "index": index}))
     assert [(shard.name, shard.url, shard.size) for shard in shards] == [
-        (shard_name("A/1.root"), f"{kind.url}/A/1.root", None),
-        (shard_name("A/2.root"), f"{kind.url}/A/2.root", None),
+        (shard_name("A/1.root", ".root"), f"{kind.url}/A/1.root", None),
+        (shard_name("A/2.root", ".root"), f"{kind.url}/A/2.root", None),
     ]
 
 

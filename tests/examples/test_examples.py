@@ -35,14 +35,14 @@ def test_the_command_counts_pairs_of_a_file_and_of_its_parts(
     histograms = load_campaign(repository / "include/config/dimuon.json").histograms
     assert len((example / "dimuon.py").read_text().splitlines()) < 25
 
-    def counts(first: int, last: int, **part: str) -> tuple[int, ...]:
+    def counts(first: int, last: int, **part: str) -> tuple[float, ...]:
         given = {"INPUT_FILE": str(shard_file), "OUTPUT_DIR": str(tmp_path), **part}
         found = ended([sys.executable, "dimuon.py"], example, given)
         assert found.code == 0, found.stderr
         written = json.loads((tmp_path / "result.json").read_bytes()) | {"samplename": "muons"}
         document = parse_result(KEY, json.dumps(written).encode(), histograms)
         assert document.processed == last - first + 1
-        return document.counts["dimuon_mass"]
+        return document.filled["dimuon_mass"].contents
 
     parts = [(0, 199), (200, 449), (450, 499)]
     of_parts = [counts(*part, FIRST_EVENT=str(part[0]), LAST_EVENT=str(part[1])) for part in parts]
@@ -91,7 +91,7 @@ def test_an_image_of_ones_own_keeps_the_contract_with_keys_that_are_text(
     for name in names:
         result = bucket.read(f"out/muons/{name}.json")
         document = parse_result(f"results/muons/{name}.json", result, [described])
-        sums.append((document.processed, document.counts["bytes"][97:99]))
+        sums.append((document.processed, document.filled["bytes"].contents[97:99]))
     assert sums == [(4, (2, 2)), (1, (0, 1))]
 
 

@@ -18,8 +18,8 @@ from xdist.scheduler import LoadScopeScheduling
 from airflow_variables import Variables
 
 pytest_plugins = (
-    *("clouds.fixtures", "clustered_file", "faulty_store", "gcs_server", "page_alone", "portal_server"),
-    *("redis_server", "s3_server", "stores", "web_server", "workload_files", "xrootd_stand_in"),
+    *("clouds.fixtures", "clustered_file", "gcs_server", "page_alone", "redis_server", "s3_server"),
+    *("stores", "web_server", "workload_files", "xrootd_stand_in"),
 )
 """Fixtures for every test; here, a server of the session is one for all files of a process."""
 
@@ -45,18 +45,7 @@ OF_SERVERS = (
     "localkube",
     "rehearsal",
 )
-SERVERS = {
-    "faulty_store",
-    "gate",
-    "gcs",
-    "kube",
-    "one_web_server",
-    "portal",
-    "redis_server",
-    "s3_endpoint",
-    "server",
-}
-SERVERS |= {"pod", "xrootd"}
+SERVERS = {"gate", "gcs", "kube", "one_web_server", "pod", "redis_server", "s3_endpoint", "server", "xrootd"}
 HEAVY = (  # minutes each
     *("test_every_cloud.py", "test_rdataframe.py", "test_api.py", "test_pod.py", "test_follower.py"),
     *("test_life_of_jobs.py", "test_restart.py", "test_campaign.py", "test_properties.py"),

@@ -149,11 +149,18 @@ def test_a_pod_outlasts_what_passes_and_leaves_one_result(
     assert json.loads(content)["processed"] == 500
 
 
-def test_a_pod_that_may_not_read_is_tried_again_for_its_keys_may_be_renewed(
-    site: Site, pod: Pod, shard_file: Path
+@pytest.mark.parametrize("fault", [SLOW_DOWN, refusal(403), HALF], ids=["slow-down", "403", "half"])
+def test_what_may_be_different_at_the_next_attempt_is_tried_again(
+    site: Site, pod: Pod, shard_file: Path, fault: Fault
 ) -> None:
-    site.store.inject(*[refusal(403)] * 20, into="GET")
-    assert through_the_store(site, pod, shard_file).code == 75
+    """Keys, too, may be renewed."""
+    site.store.inject(*[fault] * 100, into="GET")
+    ended = through_the_store(site, pod, shard_file)
+    assert ended.code == 75
+    assert ended.reason.startswith(f"cannot read s3://{site.bucket.name}/in/a.root: ")
+    assert len(ended.reason) < 400
+    assert "Traceback" not in ended.stderr
+    assert (site.bucket.keys("results/"), list(pod.input_dir.iterdir())) == ([], [])
 
 
 def test_a_shard_that_vanishes_after_it_was_listed_is_bad_input(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fault_proxy import Fault, fault_proxy
 from gcs_server import Gcs
 from higgsdemo.storage.object_store import LONGEST_LINE, ObjectStore, StorageError
-from portal_server import Portal
+from s3_server import Bucket
 from stores import Kind, connect
 
 
@@ -46,18 +47,18 @@ def test_a_listing_pages_through_everything_below_a_prefix(store: ObjectStore, k
 @pytest.mark.parametrize(
     "page",
     [
-        b"<html><body>Please log in</body></html>",
-        b"<!DOCTYPE html><p>Please log in<br></p>",
-        b'{"ok": true}',
-        b"",
+        "<html><body>Please log in</body></html>",
+        "<!DOCTYPE html><p>Please log in<br></p>",
+        '{"ok": true}',
+        "",
     ],
 )
-def test_a_web_page_is_no_empty_listing(portal: Portal, monkeypatch: pytest.MonkeyPatch, page: bytes) -> None:
-    extra = {"endpoint_url": portal.url, "region_name": "us-east-1"}
-    connect(monkeypatch, astray={"conn_type": "aws", "login": "a", "password": "b", "extra": extra})
-    portal.page = page
-    with pytest.raises(StorageError) as refused:
-        list(ObjectStore("s3://higgs-demo/some", "astray").list("folder"))
+def test_a_web_page_is_no_empty_listing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    with fault_proxy(bucket.environ["AWS_ENDPOINT_URL"]) as proxy:
+        connect(monkeypatch, astray=bucket.connection(proxy.url))
+        proxy.inject(*[Fault("status", 200, {"Content-Type": "text/html"}, page)] * 20)
+        with pytest.raises(StorageError) as refused:
+            list(ObjectStore("s3://higgs-demo/some", "astray").list("folder"))
     assert str(refused.value) == (
         "cannot list s3://higgs-demo/some/folder: what answers there is not an object store; is the endpoint "
         "of the Airflow connection 'astray' right, or does a proxy ask for a login?"

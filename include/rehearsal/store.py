@@ -94,8 +94,6 @@ class Store:
             return _error(404, "NoSuchBucket")
         asked = (request.method, bool(key))
         if asked in (("PUT", True), ("POST", True)):
-            if refusal := _refusal(request, bucket.objects.get(key)):
-                return _error(refusal, "PreconditionFailed")
             return await (self._put if request.method == "PUT" else self._multipart)(request, bucket, key)
         if asked == ("DELETE", True) or (asked == ("POST", False) and "delete" in request.query):
             return await self._delete(request, bucket, key)
@@ -136,40 +134,17 @@ class Store:
         return web.Response(status=204)
 
 
-def _refusal(request: web.Request, stored: Stored | None) -> int | None:
-    """Return the status that refuses a request whose conditions the stored object does not meet, or None."""
-    named = ("*", stored.etag.strip('"')) if stored else ()
-    if request.if_match is not None and not any(tag.value in named for tag in request.if_match):
-        return 412
-    if request.if_none_match is not None and any(tag.value in named for tag in request.if_none_match):
-        return 304 if request.method in ("GET", "HEAD") else 412
-    return None
-
-
 def _get(request: web.Request, bucket: Bucket, key: str) -> web.Response:
-    """Answer with an object or a range of it; one with only a size has no content to give."""
+    """Answer with a whole object; one with only a size has no content to give."""
     stored = bucket.objects.get(key)
     if stored is None:
         return _error(404, "NoSuchKey")
-    if refusal := _refusal(request, stored):
-        return web.Response(status=304) if refusal == 304 else _error(refusal, "PreconditionFailed")
-    modified = format_datetime(stored.modified, usegmt=True)
-    headers = {"ETag": stored.etag, "Last-Modified": modified, "Accept-Ranges": "bytes"}
-    try:
-        asked = range(stored.size)[request.http_range]
-    except ValueError:  # S3 then ignores the range
-        asked = range(stored.size)
-    if stored.size and not asked:
-        return _error(416, "InvalidRange")
-    part = len(asked) < stored.size
-    if part:
-        headers["Content-Range"] = f"bytes {asked[0]}-{asked[-1]}/{stored.size}"
-    status = 206 if part else 200
+    headers = {"ETag": stored.etag, "Last-Modified": format_datetime(stored.modified, usegmt=True)}
     if request.method == "HEAD":
-        return web.Response(status=status, headers=headers | {"Content-Length": str(len(asked))})
+        return web.Response(headers=headers | {"Content-Length": str(stored.size)})
     if stored.content is None:
         return _error(403, "AccessDenied")  # 403 is final for clients; a 5xx they repeat for minutes
-    return web.Response(status=status, headers=headers, body=stored.content[asked.start : asked.stop])
+    return web.Response(headers=headers, body=stored.content)
 
 
 def _list(request: web.Request, bucket: Bucket) -> web.Response:

@@ -35,8 +35,6 @@ def planned(
     run_fields: dict[str, Any] = {
         "campaign": "higgs-full",
         "name": "20190521t090000-ab12",
-        "catalogue": "cms-higgs",
-        "workload": "nanoaod",
         "image": "higgsdemo/nanoaod:1",
         "stage_in_image": "higgsdemo/nanoaod:1",
         "output": "s3://higgs-results/higgs-full/20190521t090000-ab12",
@@ -45,13 +43,6 @@ def planned(
         "stages": ("create", "prepare", "submit", "cleanup"),
         "resume": False,
         "cleanup": "jobs",
-        "approve_delete": True,
-        "tolerance": 0,
-        "dataset_tolerance": None,
-        "incomplete": "fail",
-        "on_cancel": "stop",
-        "max_hours": None,
-        "download_limit_kbps": None,
     }
     cluster_fields: dict[str, Any] = {
         "name": "kubecon-demo-0",

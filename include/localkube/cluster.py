@@ -32,8 +32,7 @@ class Cluster:
         self, machine: Machine, database: Database, spec: ClusterSpec, token: str, revision: int = 0
     ) -> None:
         self.spec, self.token, self.phase, self.closing = spec, token, "Provisioning", False
-        simulate = spec.simulate
-        simulation = Simulation(simulate.seconds, simulate.failureRate, spec.name) if simulate else None
+        simulation = Simulation(spec.simulate.seconds, spec.name) if spec.simulate else None
         self.machine, self._database = machine.of(spec.name, simulation), database
         self.pages: dict[object, tuple[list[Obj], int]] = {}  # lists in progress, and their versions
         self._tasks: list[asyncio.Task[None]] = []

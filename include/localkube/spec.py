@@ -10,10 +10,9 @@ from localkube.objects.object import Json, quantity
 
 
 class Simulate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long the pods of simulated nodes run, and which share of them fails."""
+    """How long the pods of simulated nodes run."""
 
     seconds: Annotated[float, Meta(ge=0, le=1e6)] = 1.0
-    failureRate: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
 class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

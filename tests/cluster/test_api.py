@@ -286,14 +286,6 @@ def in_form(space: Space, form: str) -> Any:
     return space.kube.http.get(space.path("ConfigMap"), params=selected, headers=headers).json()
 
 
-def test_only_metadata_is_sent_when_only_metadata_is_asked_for(space: Space) -> None:
-    space.make(space.config_map(data={"x": "1"}))
-    listed = in_form(space, "PartialObjectMetadataList")
-    assert listed["kind"] == "PartialObjectMetadataList"
-    assert [one["metadata"]["name"] for one in listed["items"]] == [space.test]
-    assert "data" not in listed["items"][0]
-
-
 def test_a_table_has_the_columns_that_kubectl_prints(space: Space) -> None:
     """API concepts, Receiving resources as Tables."""
     space.make(space.config_map(data={"x": "1", "y": "2"}))

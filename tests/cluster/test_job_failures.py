@@ -6,7 +6,7 @@ The authority: kubernetes.io/docs/concepts/workloads/controllers/job ("Job conce
 import time
 from typing import Any
 
-from cluster.space import FAIL_INDEX, INDEX, SLEEP, WAIT_FOR_GO, Space, causes, conditions, exits, soon
+from cluster.space import FAIL_INDEX, INDEX, WAIT_FOR_GO, Space, causes, conditions, exits, soon
 
 
 def failed_for(status: Any) -> str:
@@ -55,22 +55,10 @@ def test_every_index_has_its_own_retries(space: Space) -> None:
 
 def test_one_failed_index_fails_the_job_once_all_others_are_through(space: Space) -> None:
     """Job concepts, Backoff limit per index: the others run to their end, yet the Job is marked as failed."""
-    body = space.indexed_job(exits(1, 0, 0), 3, parallelism=1, backoffLimitPerIndex=0, maxFailedIndexes=3)
+    body = space.indexed_job(exits(1, 0, 0), 3, parallelism=1, backoffLimitPerIndex=0)
     status = space.run_job(body)
     assert (status.completed_indexes, status.failed_indexes) == ("1,2", "0")
     assert failed_for(status) == "FailedIndexes"
-
-
-def test_too_many_failed_indexes_end_the_job_at_once(space: Space) -> None:
-    """Job concepts, Backoff limit per index: beyond maxFailedIndexes running pods are terminated."""
-    script = f"import os, sys\nif os.environ['JOB_COMPLETION_INDEX'] == '1': sys.exit(65)\n{SLEEP}"
-    limits = {"backoffLimitPerIndex": 1, "maxFailedIndexes": 0}
-    body = space.indexed_job(script, 3, podFailurePolicy={"rules": [FAIL_INDEX]}, **limits)
-    status = space.run_job(body)
-    assert (status.failed_indexes, status.active, status.terminating) == ("1", None, 0)
-    assert status.failed == 3, "pods that still ran have failed, their indexes have not"
-    assert failed_for(status) == "MaxFailedIndexesExceeded"
-    assert [pod.status.phase for pod in space.pods() if pod.status.phase == "Running"] == []
 
 
 def test_the_exit_code_of_an_init_container_counts_as_well(space: Space) -> None:
@@ -80,18 +68,6 @@ def test_the_exit_code_of_an_init_container_counts_as_well(space: Space) -> None
     policy = {"rules": [{"action": "FailIndex", "onExitCodes": codes}]}
     body = space.indexed_job("", 1, backoffLimitPerIndex=5, podFailurePolicy=policy, pod=pod)
     assert (space.run_job(body).failed_indexes, len(space.pods())) == ("0", 1)
-
-
-def test_an_exit_code_may_fail_the_job(space: Space) -> None:
-    """Job concepts, Pod failure policy: FailJob; the message names container, exit code and rule."""
-    codes = {"operator": "NotIn", "values": [1, 2], "containerName": "main"}
-    policy = {"rules": [{"action": "FailJob", "onExitCodes": codes}]}
-    status = space.run_job(space.job("raise SystemExit(3)", podFailurePolicy=policy))
-    assert failed_for(status) == "PodFailurePolicy"
-    assert status.conditions[0].message == (
-        f"Container main for pod {space.namespace}/{space.pods()[0].metadata.name} failed with exit code 3 "
-        "matching FailJob rule at index 0"
-    )
 
 
 def test_an_evicted_pod_costs_no_retry(space: Space) -> None:
@@ -117,16 +93,6 @@ def test_an_ignored_exit_code_is_tried_again_and_not_counted(space: Space) -> No
     space.go()
     status = space.ended_job()
     assert (status.succeeded, status.failed) == (1, None)
-
-
-def test_a_job_past_its_deadline_fails_also_one_that_was_given_while_it_ran(space: Space) -> None:
-    """Job concepts, Job termination and cleanup: activeDeadlineSeconds ends all running pods."""
-    space.make(space.job(SLEEP))
-    space.ready_pods(1)
-    change = {"spec": {"activeDeadlineSeconds": 1}}
-    space.kube.batch.patch_namespaced_job(space.test, space.namespace, change)
-    assert failed_for(space.ended_job()) == "DeadlineExceeded"
-    soon(lambda: space.pods() == [])
 
 
 def test_an_ignored_failure_is_backed_off_as_well(space: Space) -> None:

@@ -1,8 +1,5 @@
 """Jobs. The authority: kubernetes.io/docs/concepts/workloads/controllers/job ("Job concepts" below)."""
 
-import pytest
-from kubernetes.client.exceptions import ApiException
-
 from cluster.space import INDEX, SLEEP, Space, conditions, exits, soon
 
 
@@ -77,22 +74,6 @@ def test_a_suspended_job_has_no_pods_until_it_is_resumed(space: Space) -> None:
     assert status.completed_indexes == "0,1"
 
 
-def test_a_suspended_job_may_be_sent_elsewhere(space: Space) -> None:
-    """Job concepts, Mutable Scheduling Directives: what queues change before they let a Job begin."""
-    space.make(space.job("", suspend=True))
-    inside = {"nodeSelector": {"kubernetes.io/os": "linux"}, "tolerations": [{"operator": "Exists"}]}
-    template = {"metadata": {"labels": {"queue": "a"}}, "spec": inside}
-    batch, change = space.kube.batch, {"spec": {"suspend": False, "template": template}}
-    batch.patch_namespaced_job(space.test, space.namespace, change)
-    space.ended_job()
-    (pod,) = space.pods()
-    assert pod.spec.node_selector == inside["nodeSelector"]
-    assert pod.metadata.labels["queue"] == "a"
-    template["spec"] = {"nodeSelector": {"kubernetes.io/os": "other"}}
-    with pytest.raises(ApiException, match="field is immutable"):
-        batch.patch_namespaced_job(space.test, space.namespace, change)
-
-
 def test_suspending_stops_the_pods_and_counts_none_of_them(space: Space) -> None:
     """Job concepts, Suspending a Job: active pods are terminated."""
     space.make(space.indexed_job(SLEEP, 2))
@@ -109,46 +90,6 @@ def test_parallelism_may_change_and_costs_no_retry(space: Space) -> None:
         space.kube.batch.patch_namespaced_job(space.test, space.namespace, {"spec": {"parallelism": wanted}})
         soon(lambda wanted=wanted: len(space.pods()) == wanted, f"{wanted} pods")
     assert space.job_now().status.failed is None
-
-
-def test_an_indexed_job_may_grow_and_shrink(space: Space) -> None:
-    """Job concepts, Elastic Indexed Jobs: completions follow parallelism when both change together."""
-    space.make(space.indexed_job(SLEEP, 2))
-    for size in (3, 1, 2):
-        change = {"spec": {"parallelism": size, "completions": size}}
-        space.kube.batch.patch_namespaced_job(space.test, space.namespace, change)
-        soon(lambda size=size: len(space.pods()) == size, f"{size} pods")
-    assert space.indexes() == ["0", "1"]
-
-
-def test_indexes_that_a_job_no_longer_has_do_not_complete_it(space: Space) -> None:
-    """Job concepts, Elastic Indexed Jobs: a Job is complete when all indexes that it has have succeeded."""
-    space.make(space.indexed_job(f"import os\nif os.environ['JOB_COMPLETION_INDEX'] in '12': {SLEEP}", 4))
-    soon(lambda: space.job_now().status.completed_indexes == "0,3", "two indexes are done")
-    change = {"spec": {"parallelism": 2, "completions": 2}}
-    space.kube.batch.patch_namespaced_job(space.test, space.namespace, change)
-    soon(lambda: space.job_now().status.completed_indexes == "0", "the last index is forgotten")
-    status = space.job_now().status
-    assert (status.succeeded, status.active, conditions(status)) == (1, 1, [])
-
-
-def test_the_index_stays_in_the_pod_names_of_a_job_with_a_long_name(space: Space) -> None:
-    """Job concepts, Completion mode: pod names have the form $(job-name)-$(index)-$(random-string)."""
-    long = f"{space.test}-{'n' * 60}"[:58]
-    body = space.indexed_job("", 1)
-    body["metadata"]["name"] = long
-    space.make(body)
-    (name,) = soon(lambda: [pod.metadata.name for pod in space.pods()])
-    assert name.startswith(f"{long[:55]}-0-")
-
-
-def test_a_container_may_have_its_own_idea_of_its_index(space: Space) -> None:
-    """Surprising, and nowhere documented: the variable is added only where a container has none."""
-    env = [{"name": "JOB_COMPLETION_INDEX", "value": "mine"}]
-    script = "import os; print(os.environ['JOB_COMPLETION_INDEX'])"
-    space.run_job(space.indexed_job(script, 1, pod={"container": {"env": env}}))
-    path = space.path("Pod", space.pods()[0].metadata.name)
-    assert space.kube.http.get(f"{path}/log").text == "mine\n"
 
 
 def test_a_finished_job_goes_when_its_time_to_live_is_over(space: Space) -> None:
@@ -170,25 +111,16 @@ def test_a_job_may_have_more_indexes_than_anyone_will_run(space: Space) -> None:
     assert space.indexes() == ["0", "1"]
 
 
-def test_jobs_and_pods_are_selected_by_how_they_ended(space: Space) -> None:
-    """API reference, fieldSelector: status.successful of Jobs; status.phase and spec.nodeName of pods."""
+def test_pods_are_selected_by_how_they_ended_and_where_they_ran(space: Space) -> None:
+    """API reference, fieldSelector: status.phase and spec.nodeName of pods."""
     space.run_job(space.job(""))
-    space.make(space.job("", "waiting", suspend=True))
-    batch, core = space.kube.batch, space.kube.core
-
-    def jobs(fields: str) -> list[str]:
-        selected = {"label_selector": space.selector, "field_selector": fields}
-        return [one.metadata.name for one in batch.list_namespaced_job(space.namespace, **selected).items]
-
-    assert jobs("status.successful=1") == [space.test]
-    assert jobs("status.successful!=1") == [f"{space.test}-waiting"]
     (pod,) = space.pods()
     for fields, found in {
         "status.phase=Succeeded": [pod.metadata.name],
         "status.phase!=Succeeded": [],
         f"spec.nodeName={pod.spec.node_name}": [pod.metadata.name],
     }.items():
-        listed = core.list_namespaced_pod(
+        listed = space.kube.core.list_namespaced_pod(
             space.namespace, label_selector=space.selector, field_selector=fields
         ).items
         assert [one.metadata.name for one in listed] == found, fields

@@ -184,20 +184,6 @@ def test_a_tainted_node_keeps_its_daemon(space: Space, node: str) -> None:
         space.kube.core.patch_node(node, {"spec": {"taints": before}})
 
 
-def test_a_daemon_set_adopts_the_daemons_of_one_before(space: Space) -> None:
-    """DaemonSet, Updating a DaemonSet: pods left behind by --cascade=orphan are adopted by their labels."""
-    count, body = len(schedulable(space.kube)), space.daemon_set(SLEEP)
-    space.make(body)
-    before = {pod.metadata.uid for pod in daemons(space, count)}
-    apps = space.kube.apps
-    apps.delete_namespaced_daemon_set(space.test, space.namespace, propagation_policy="Orphan")
-    soon(lambda: not apps.list_namespaced_daemon_set(space.namespace, label_selector=space.selector).items)
-    uid = space.make(body).metadata.uid
-    pods = daemons(space, count)
-    assert {pod.metadata.uid for pod in pods} == before
-    assert {pod.metadata.owner_references[0].uid for pod in pods} == {uid}
-
-
 def test_a_daemon_that_is_deleted_is_replaced(space: Space) -> None:
     count = len(schedulable(space.kube))
     space.make(space.daemon_set(SLEEP))

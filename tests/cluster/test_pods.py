@@ -35,9 +35,6 @@ def test_a_pod_ends_with_its_container(space: Space, code: int, phase: str, reas
     assert [told[kind] for kind in ("Ready", "ContainersReady")] == ["False", "False"]
 
 
-MEMORY = {"resource": "limits.memory", "divisor": "1Mi"}
-
-
 def test_a_container_sees_the_environment_it_is_given(space: Space) -> None:
     """Define environment variables; Downward API; an optional key that is not there sets nothing."""
     binary = {"binaryData": {"NO_VARIABLE": "AAE="}}
@@ -52,13 +49,10 @@ def test_a_container_sees_the_environment_it_is_given(space: Space) -> None:
         {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "KEY", "valueFrom": {"configMapKeyRef": {"name": config, "key": "key"}}},
         {"name": "NONE", "valueFrom": {"secretKeyRef": {"name": "none", "key": "x", "optional": True}}},
-        {"name": "MEMORY", "valueFrom": {"resourceFieldRef": MEMORY}},
-        {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu"}}},
     ]
     container = {
         "env": env,
         "envFrom": [{"configMapRef": {"name": config}}, {"secretRef": {"name": secret}, "prefix": "MY_"}],
-        "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "64Mi"}},
     }
     script = "import os\nfor name in os.environ: print(name, os.environ[name])"
     pod = space.run_pod(space.pod(script, container=container))
@@ -66,7 +60,7 @@ def test_a_container_sees_the_environment_it_is_given(space: Space) -> None:
     assert not {"NONE", "NO_VARIABLE"} & seen.keys()
     assert seen["HOSTNAME"] == space.test
     sources = {"FROM_MAP": "map", "key": "value", "MY_AWS_SECRET": "hush", "KEY": "value"}
-    plain = {"PLAIN": "1", "NESTED": "1+map+$(UNKNOWN)+$(PLAIN)", "MEMORY": "64", "CPU": "1"}
+    plain = {"PLAIN": "1", "NESTED": "1+map+$(UNKNOWN)+$(PLAIN)"}
     own = {"NAME": space.test, "TEST": space.test, "NODE": pod.spec.node_name}
     assert seen.items() >= (sources | plain | own).items()
 
@@ -176,12 +170,6 @@ def gone(space: Space) -> bool:
     except ApiException as error:
         return bool(error.status == 404)
     return False
-
-
-def test_a_pod_past_its_deadline_fails(space: Space) -> None:
-    """API reference, PodSpec.activeDeadlineSeconds."""
-    found = space.run_pod(space.pod(SLEEP, activeDeadlineSeconds=2))
-    assert (found.status.phase, found.status.reason) == ("Failed", "DeadlineExceeded")
 
 
 def test_more_memory_than_the_limit_is_fatal(space: Space) -> None:

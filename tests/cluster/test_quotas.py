@@ -112,16 +112,13 @@ def test_a_submission_that_a_quota_has_no_room_for_is_to_be_tried_again(
         campaign("").submit()
 
 
-def test_prepull_says_why_a_limit_range_lets_no_pod_pull_and_the_run_goes_on(
+def test_prepull_says_why_a_quota_lets_no_pod_pull_and_the_run_goes_on(
     campaign: Campaign, space: Space, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(prepull, "STALLED", 5 / 3600)
-    limits = {"limits": [{"type": "Container", "min": {"cpu": "500m"}}]}
-    space.kube.core.create_namespaced_limit_range(
-        space.namespace, {"metadata": {"name": "least"}, "spec": limits}
-    )
+    limit(space, pods="0")
     assert carry_out(PrepullImageOperator, campaign("").assignment)["nodes"] == 0
-    assert "minimum cpu usage per Container is 500m, but request is 0" in capsys.readouterr().out
+    assert "exceeded quota: narrow, requested: pods=1" in capsys.readouterr().out
 
 
 def test_prepull_lives_with_a_quota_of_cores_and_memory(campaign: Campaign, space: Space) -> None:

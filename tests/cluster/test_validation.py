@@ -12,7 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.utils.quantity import parse_quantity
 
 from campaign_changes import with_changes
-from cluster.space import SLEEP, Space, causes, conditions, soon
+from cluster.space import SLEEP, Space, causes
 
 
 def test_an_unknown_field_is_dropped_and_told(space: Space) -> None:
@@ -114,36 +114,15 @@ def test_an_immutable_config_map_does_not_change(space: Space) -> None:
     [
         ({"completions": 5}, "spec.completions"),
         ({"completionMode": "NonIndexed"}, "spec.completionMode"),
+        ({"template": {"spec": {"priorityClassName": "a"}}}, "spec.template"),
         ({"backoffLimitPerIndex": 1}, "spec.backoffLimitPerIndex"),
         ({"selector": {"matchLabels": {"a": "b"}}}, "spec.selector"),
     ],
 )
 def test_what_of_a_job_may_not_change_is_refused(space: Space, change: dict[str, Any], field: str) -> None:
     """API reference, JobSpec: immutable fields."""
-    space.make(space.indexed_job("", 2, suspend=True))
+    space.make(space.indexed_job(SLEEP, 2))
     assert field in causes(patched_job(space, change).json())
-
-
-@pytest.mark.parametrize("suspended", [True, False])
-def test_the_template_of_a_job_may_not_change(space: Space, suspended: bool) -> None:
-    """API reference, JobSpec. From 1.36 on, only the pods' spec of a suspended Job is compared."""
-    space.make(space.job(SLEEP, suspend=suspended))
-    field = "spec.template.spec" if suspended and space.kube.minor >= 36 else "spec.template"
-    refused = patched_job(space, {"template": {"spec": {"terminationGracePeriodSeconds": 7}}})
-    assert causes(refused.json()) == [field]
-
-
-def test_the_resources_of_a_suspended_job_may_change(space: Space) -> None:
-    """Job concepts, Mutable pod resources for suspended Jobs: from 1.36 on, also of one that has begun."""
-    space.make(space.indexed_job(SLEEP, 1))
-    space.ready_pods(1)
-    main = {"name": "main", "resources": {"requests": {"cpu": "20m"}}}
-    more = {"template": {"spec": {"containers": [main]}}}
-    assert causes(patched_job(space, more).json()) == ["spec.template"]
-    patched_job(space, {"suspend": True})
-    soon(lambda: ("Suspended", "JobSuspended") in conditions(space.job_now().status))
-    soon(lambda: space.job_now().status.active is None)
-    assert patched_job(space, more).is_success is (space.kube.minor >= 36)
 
 
 @pytest.mark.parametrize("spec", [{"serviceAccountName": "nobody"}, {"priorityClassName": "none-such"}])
@@ -168,7 +147,7 @@ def test_the_spec_of_a_pod_may_not_change(space: Space) -> None:
 
 
 def test_a_pod_gets_the_defaults_of_kubernetes(space: Space) -> None:
-    """API reference; requests default to limits, and then the pod's quality of service is Guaranteed."""
+    """API reference; requests default to limits."""
     main = {"name": "main", "image": "none:1", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}
     body = {"metadata": space.metadata(), "spec": {"containers": [main]}}
     made = space.kube.core.create_namespaced_pod(space.namespace, body, dry_run="All")
@@ -176,7 +155,7 @@ def test_a_pod_gets_the_defaults_of_kubernetes(space: Space) -> None:
     assert container.resources.requests == container.resources.limits == {"cpu": "1", "memory": "1Gi"}
     assert (container.image_pull_policy, container.termination_message_policy) == ("IfNotPresent", "File")
     assert (made.spec.restart_policy, made.spec.termination_grace_period_seconds) == ("Always", 30)
-    assert (made.spec.service_account_name, made.status.qos_class) == ("default", "Guaranteed")
+    assert made.spec.service_account_name == "default"
 
 
 @pytest.mark.parametrize(("operator", "values"), [("Like", ["x"]), ("In", []), ("Gt", ["1", "2"])])

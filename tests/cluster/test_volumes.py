@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import pytest
-from kubernetes.client.exceptions import ApiException
-
 from cluster.space import SLEEP, Space, soon
 
 
@@ -43,25 +40,6 @@ def test_a_config_map_is_a_directory_of_its_keys(space: Space) -> None:
     assert mounted(space, READ_ALL, {"configMap": {"name": space.test}}) == "a 1\nb 2\nc 3\n"
 
 
-def test_chosen_keys_of_a_secret_may_have_other_paths_and_modes(space: Space) -> None:
-    """Distribute Credentials Securely Using Secrets, Project Secret keys to specific file paths."""
-    space.make(space.secret(a="1", b="2"))
-    chosen = {"secretName": space.test, "items": [{"key": "b", "path": "in/here", "mode": 0o400}]}
-    script = (
-        "import os; path = '/data/in/here'\n"
-        "print(open(path).read(), oct(os.stat(path).st_mode)[-3:], os.path.exists('/data/a'))"
-    )
-    assert mounted(space, script, {"secret": chosen}) == "2 400 False\n"
-
-
-def test_one_file_may_be_mounted_by_its_sub_path(space: Space) -> None:
-    """Volumes, Using subPath."""
-    space.make(space.config_map(data={"a.json": "{}"}))
-    volume = {"configMap": {"name": space.test}}
-    script = "print(open('/data/x.json').read())"
-    assert mounted(space, script, volume, mountPath="/data/x.json", subPath="a.json") == "{}\n"
-
-
 def test_the_working_directory_may_be_in_a_memory_volume(space: Space) -> None:
     """Volumes, emptyDir: medium Memory; API reference, Container.workingDir."""
     container = DATA | {"workingDir": "/data"}
@@ -69,27 +47,6 @@ def test_the_working_directory_may_be_in_a_memory_volume(space: Space) -> None:
     volume = {"name": "v", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
     space.run_pod(space.pod(script, container=container, volumes=[volume]))
     assert space.log() == "here\n"
-
-
-def test_a_host_path_outlives_the_pod(space: Space) -> None:
-    """Volumes, hostPath: DirectoryOrCreate; the second pod, on the same node, removes the directory."""
-    made = {"path": f"/tmp/{space.test}", "type": "DirectoryOrCreate"}
-    mounts = DATA | AS_ROOT
-
-    def pod(script: str, name: str, path: dict[str, str], **more: Any) -> Any:
-        volumes = [{"name": "v", "hostPath": path}]
-        space.make(space.pod(script, name, container=mounts, volumes=volumes, **more))
-        return space.ended_pod(name)
-
-    try:
-        node = pod("open('/data/x', 'w').write('kept')", "first", made).spec.node_name
-    except ApiException as error:
-        pytest.skip(f"this cluster allows no hostPath: {error.reason}")
-    folder = f"/data/{space.test}"
-    script = f"import os, shutil; print(open('{folder}/x').read()); shutil.rmtree('{folder}')"
-    script += f"; print(os.path.exists('{folder}'))"
-    pod(script, "second", {"path": "/tmp", "type": "Directory"}, nodeName=node)
-    assert space.log("second") == "kept\nFalse\n"
 
 
 def test_a_volume_that_is_not_there_keeps_the_pod_waiting(space: Space) -> None:

@@ -44,5 +44,5 @@ def test_discovery_names_every_resource(kube: Kube) -> None:
     }
     statuses = ("namespaces", "nodes", "pods", "resourcequotas", "jobs", "daemonsets")
     below = {*(f"{name}/status" for name in statuses), "pods/log", "pods/eviction"}
-    others = {"configmaps", "secrets", "serviceaccounts", "limitranges", "events"}
+    others = {"configmaps", "secrets", "serviceaccounts", "events"}
     assert listed == {*statuses, *others, *below}

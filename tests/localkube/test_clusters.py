@@ -49,7 +49,7 @@ def test_another_shape_is_a_conflict_that_says_what_differs(server: Server) -> N
         ({"name": "x", "memory": "much"}, "memory: 'much' is no quantity such as 500m, 2 or 6Gi"),
         ({"name": "x", "node": 1}, "Object contains unknown field `node`"),
         ({"name": "x", "labels": {"a": 1}}, "Expected `str`, got `int` - at `$.labels[...]`"),
-        ({"name": "x", "simulate": {"failureRate": 2}}, "`float` <= 1.0 - at `$.simulate.failureRate`"),
+        ({"name": "x", "simulate": {"seconds": -1}}, "`float` >= 0.0 - at `$.simulate.seconds`"),
         ({"name": "x", "simulate": 5}, "Expected `object | null`, got `int` - at `$.simulate`"),
     ],
 )

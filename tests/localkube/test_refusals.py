@@ -30,8 +30,9 @@ def test_a_verb_or_a_format_is_refused(kube: Kube, method: str, path: str, kind:
     ("spec", "field"),
     [
         ({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "x"}}]}, "spec.volumes[0]"),
-        ({"volumes": [{"name": "v", "hostPath": {"path": "/x", "type": "Socket"}}]}, "spec.volumes[0]"),
+        ({"volumes": [{"name": "v", "hostPath": {"path": "/x"}}]}, "spec.volumes[0]"),
         ({"initContainers": [{"name": "s", "image": "x", "restartPolicy": "Never"}]}, "spec.initCont"),
+        ({"activeDeadlineSeconds": 1}, "spec.activeDeadlineSeconds"),
         ({"container": {"restartPolicy": "Always"}}, f"{MAIN}.restartPolicy"),
         ({"schedulerName": "mine"}, "spec.schedulerName"),
         ({"runtimeClassName": "gvisor"}, "spec.runtimeClassName"),
@@ -48,6 +49,8 @@ def test_a_field_of_a_pod_is_refused(kube: Kube, spec: dict[str, Any], field: st
 @pytest.mark.parametrize(
     "change",
     [
+        {"activeDeadlineSeconds": 1},
+        {"maxFailedIndexes": 1},
         {"successPolicy": {"rules": [{"succeededCount": 1}]}},
         {"managedBy": "kueue.x-k8s.io/multikueue"},
         {"manualSelector": True},

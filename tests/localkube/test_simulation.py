@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from localkube.node.simulation import Simulation
-from localkube.objects.object import Obj
 from localkube_server import Server, container, eventually, indexed_job, job_ended
 
 
@@ -34,24 +32,6 @@ def test_a_simulated_daemon_stays(server: Server) -> None:
     eventually(lambda: kube.apps.read_namespaced_daemon_set("d", "default").status.number_ready == 4)
     kube.apps.delete_namespaced_daemon_set("d", "default")
     eventually(lambda: kube.core.list_namespaced_pod("default").items == [])
-
-
-def test_the_same_pods_fail_each_time(server: Server) -> None:
-    outcomes = []
-    for name in ("j", "k", "j"):
-        kube = server.create_cluster("failing", nodes=2, simulate={"seconds": 0.05, "failureRate": 0.3})
-        kube.batch.create_namespaced_job("default", indexed_job(name, "true", 30, backoffLimitPerIndex=0))
-        outcomes.append(job_ended(kube, "default", name).status.failed_indexes)
-        kube.batch.delete_namespaced_job(name, "default", propagation_policy="Foreground")
-        eventually(lambda kube=kube: kube.batch.list_namespaced_job("default").items == [])
-    assert outcomes[0] == outcomes[2] != outcomes[1]
-
-
-@pytest.mark.parametrize(("rate", "least", "most"), [(0.0, 0, 0), (0.3, 200, 400), (1.0, 1000, 1000)])
-def test_about_so_many_fail_as_the_rate_says(rate: float, least: int, most: int) -> None:
-    simulation = Simulation(1.0, rate, "seed")
-    failing = sum(simulation.fails(Obj(metadata={"name": f"pod-{number}"})) for number in range(1000))
-    assert least <= failing <= most
 
 
 STAND_IN = """

@@ -49,46 +49,6 @@ def test_an_empty_directory_goes_with_its_pod(kube: Kube, namespace: str, server
     eventually(lambda: not left.exists())
 
 
-def test_a_host_path_is_shared_by_the_pods_of_a_node_only(kube: Kube, namespace: str) -> None:
-    disk = [{"name": "v", "hostPath": {"path": "/mnt/disks/ssd0"}}]
-    mounts = [{"name": "v", "mountPath": "/mnt/disks/ssd0"}]
-    path = f"/mnt/disks/ssd0/{namespace}"
-    for name, node, script in (
-        ("w", 0, f"echo written > {path}"),
-        ("same", 0, f"cat {path}"),
-        ("other", 1, f"cat {path} || echo nothing"),
-    ):
-        body = pod(name, script, container={"volumeMounts": mounts}, volumes=disk)
-        body["spec"]["nodeName"] = f"shared-node-{node}"
-        kube.core.create_namespaced_pod(namespace, body)
-        pod_ended(kube, namespace, name)
-    pods = f"api/v1/namespaces/{namespace}/pods"
-    same, other = (kube.http.get(f"{pods}/{name}/log").text for name in ("same", "other"))
-    assert (same, other.endswith("nothing\n")) == ("written\n", True)
-
-
-@pytest.mark.parametrize(
-    ("volume", "message"),
-    [
-        ({"hostPath": {"path": "/none", "type": "Directory"}}, "/none is not a directory"),
-        ({"hostPath": {"path": "/../../../../../../etc"}}, "leaves the node"),
-    ],
-)
-def test_a_host_path_that_cannot_be_mounted_keeps_the_pod_waiting(
-    kube: Kube, namespace: str, volume: dict[str, Any], message: str
-) -> None:
-    mounts = [{"name": "v", "mountPath": "/data"}]
-    body = pod("p", "true", container={"volumeMounts": mounts}, volumes=[{"name": "v", **volume}])
-    kube.core.create_namespaced_pod(namespace, body)
-
-    def told() -> list[str]:
-        found = kube.core.list_namespaced_event(namespace, field_selector="reason=FailedMount").items
-        return [one.message for one in found]
-
-    assert message in eventually(told)[0]
-    assert kube.core.read_namespaced_pod("p", namespace).status.phase == "Pending"
-
-
 def test_the_working_directory_of_an_image_is_left_as_it_is_wherever_volumes_are(
     server: Server, kube: Kube, namespace: str, tmp_path: Path
 ) -> None:

@@ -13,9 +13,9 @@ from kubernetes import client
 
 SCHEMA = Path(__file__).parents[2] / "include" / "localkube" / "objects" / "schema.json"
 KINDS = ["Namespace", "Node", "Pod", "ConfigMap", "Secret", "ServiceAccount", "Event", "DaemonSet", "Job"]
-KINDS += ["NetworkPolicy", "ResourceQuota", "LimitRange"]
+KINDS += ["NetworkPolicy", "ResourceQuota"]
 OPAQUE = {"Affinity.podAffinity", "Affinity.podAntiAffinity", "ObjectMeta.managedFields"}
-VOLUMES = {"name", "emptyDir", "configMap", "secret", "hostPath"}
+VOLUMES = {"name", "emptyDir", "configMap", "secret"}
 QUANTITIES = {
     "ResourceRequirements.limits",
     "ResourceRequirements.requests",
@@ -25,8 +25,6 @@ QUANTITIES = {
     "ContainerStatus.allocatedResources",
     "PodStatus.allocatedResources",
     "EmptyDirVolumeSource.sizeLimit",
-    "ResourceFieldSelector.divisor",
-    "LimitRangeItem.min",
     "ResourceQuotaSpec.hard",
     "ResourceQuotaStatus.hard",
     "ResourceQuotaStatus.used",

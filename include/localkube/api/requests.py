@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from localkube.api.tables import metadata_only, table
+from localkube.api.tables import table
 from localkube.objects.errors import ApiError, no_such_path, unsupported_media_type
 from localkube.objects.object import Json, Obj
 from localkube.objects.resources import RESOURCES, Resource
@@ -48,41 +48,31 @@ def target_of(path: str) -> Target:
 
 
 class View:
-    """The requested representation: whole objects, their metadata only, or Tables for kubectl."""
+    """The requested representation: objects, or Tables for kubectl."""
 
     def __init__(self, request: web.Request, resource: Resource) -> None:
-        self._resource, self._form = resource, _form(request)
+        self._resource, self._as_table = resource, "/json;as=Table" in request.headers.get("Accept", "")
         self._include = request.query.get("includeObject", "Metadata")
 
     def one(self, obj: Obj) -> Json:
         """Return a single object."""
-        if self._form == "Table":
-            return self._table([obj], {"resourceVersion": str(obj.revision)})
-        return metadata_only(obj) if self._form else obj
+        return self._table([obj], {"resourceVersion": str(obj.revision)}) if self._as_table else obj
 
     def many(self, objects: list[Obj], meta: Json) -> Json:
         """Return a list with its metadata."""
-        if self._form == "Table":
+        if self._as_table:
             return self._table(objects, meta)
         named = {"kind": f"{self._resource.kind}List", "apiVersion": self._resource.api_version}
-        if self._form:
-            named = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
-        return {**named, "metadata": meta, "items": [self.one(obj) for obj in objects]}
+        return {**named, "metadata": meta, "items": objects}
 
     def _table(self, objects: list[Obj], meta: Json) -> Json:
         return table(self._resource.plural, objects, self._include, meta)
 
     def nothing(self, meta: Json) -> Json:
         """Return the object of a bookmark."""
-        if self._form == "Table":
+        if self._as_table:
             return self._table([], meta)
         return {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": meta}
-
-
-def _form(request: web.Request) -> str:
-    """Return the first form that a client accepts other than whole objects, if any."""
-    accepted = request.headers.get("Accept", "")
-    return next((form for form in ("Table", "PartialObjectMetadata") if f"/json;as={form}" in accepted), "")
 
 
 def selection(request: web.Request, resource: Resource) -> Match | None:

@@ -155,12 +155,12 @@ def table(resource: str, objects: Iterable[Obj], include: str, metadata: Json) -
     heads = [_head(title) for title in columns]
     rows: list[Json] = []
     for obj in objects:
-        shown = {} if include == "None" else {"object": obj if include == "Object" else metadata_only(obj)}
+        shown = {} if include == "None" else {"object": obj if include == "Object" else _metadata(obj)}
         rows.append({"cells": [_cell(obj, column) for column in columns.values()], **shown})
     named = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
     return {**named, "columnDefinitions": heads, "rows": rows}
 
 
-def metadata_only(obj: Obj) -> Json:
+def _metadata(obj: Obj) -> Json:
     """Return the object as PartialObjectMetadata."""
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}

@@ -3,13 +3,12 @@
 import hashlib
 from collections import defaultdict
 
-from localkube.controllers.controller import Controller, controls
+from localkube.controllers.controller import Controller
 from localkube.controllers.events import Events
 from localkube.controllers.garbage import delete
 from localkube.controllers.scheduler import chosen, node_of, tied_to, untolerated
 from localkube.objects.defaults import admitted
 from localkube.objects.object import Json, Key, Obj
-from localkube.objects.selectors import selects
 from localkube.objects.store import Event, Store, encode
 
 _TOLERATIONS = [
@@ -53,7 +52,6 @@ class DaemonSetController(Controller):
         spec["tolerations"] = [*spec["tolerations"], *_TOLERATIONS]
         nodes = [node for node in self.store.objects("nodes") if chosen(spec, node)]
         wanted = {node.name: tied_to(spec, node.name) for node in nodes if not untolerated(spec, node)}
-        self._adopt(owner)
         placed: Placed = defaultdict(list)
         for _, pod in self.store.dependents(owner):
             placed[node_of(pod["spec"])].append(pod)
@@ -62,12 +60,6 @@ class DaemonSetController(Controller):
         kept = [pod for node in wanted for pod in placed[node] if not pod.finished]
         self._roll(owner, kept, revision)
         self._report(owner, wanted, placed, revision)
-
-    def _adopt(self, owner: Obj) -> None:
-        """Adopt the pods that an earlier DaemonSet of this kind has left."""
-        for pod in self.store.objects("pods", owner.namespace):
-            if not pod.controller and not pod.deleting and selects(owner["spec"]["selector"], pod.labels):
-                self.store.update("pods", pod.with_metadata(ownerReferences=[*pod.owners, controls(owner)]))
 
     def _place(
         self, owner: Obj, wanted: dict[str, Json], kept: set[str], placed: Placed, revision: str
@@ -93,10 +85,7 @@ class DaemonSetController(Controller):
 
     def _roll(self, owner: Obj, pods: list[Obj], revision: str) -> None:
         """Replace pods of an older template, at most maxUnavailable at a time."""
-        strategy = owner["spec"]["updateStrategy"]
-        if strategy["type"] != "RollingUpdate":
-            return
-        left = strategy["rollingUpdate"]["maxUnavailable"]
+        left = owner["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"]
         left -= sum(pod.deleting or not pod.is_true("Ready") for pod in pods)
         for pod in pods:
             if pod.labels.get(_HASH) != revision and not pod.deleting:

@@ -13,6 +13,8 @@ FINALIZER = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"
 FAILURES = "batch.kubernetes.io/job-index-failure-count"
 IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
+_INDEX_FIELD = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
+_INDEX_VARIABLE = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": _INDEX_FIELD}}
 _LONGEST_BACKOFF = 600.0
 
 
@@ -27,7 +29,7 @@ class Verdict:
 
 @dataclass
 class Tally:
-    """The counts of a Job's pods, as in its status, without indexes that it no longer has."""
+    """The counts of a Job's pods, as in its status."""
 
     succeeded: int
     failed: int
@@ -36,21 +38,15 @@ class Tally:
 
     @classmethod
     def of(cls, job: Obj) -> Self:
-        status, completions = job["status"], job["spec"].get("completions") or 0
-        completed, failed = (
-            {index for index in expand(status.get(f"{kind}Indexes")) if index < completions}
-            for kind in ("completed", "failed")
-        )
-        succeeded = len(completed) if indexed(job) else status.get("succeeded", 0)
-        return cls(succeeded, status.get("failed", 0), completed, failed)
+        status = job["status"]
+        completed, failed = (expand(status.get(f"{kind}Indexes")) for kind in ("completed", "failed"))
+        return cls(status.get("succeeded", 0), status.get("failed", 0), completed, failed)
 
     def succeed(self, job: Obj, index: int) -> None:
         """Count a pod that succeeded."""
-        if not indexed(job):
-            self.succeeded += 1
-        elif index < job["spec"]["completions"]:
+        self.succeeded += index not in self.completed
+        if indexed(job):
             self.completed.add(index)
-            self.succeeded = len(self.completed)
 
     def document(self) -> Json:
         """Return the corresponding part of a status."""
@@ -68,25 +64,12 @@ def announced(job: Obj) -> Verdict | None:
     return None
 
 
-def seconds_left(job: Obj) -> float | None:
-    """Return the seconds to a Job's deadline, if it has one and has begun."""
-    deadline, start = job["spec"].get("activeDeadlineSeconds"), job.at("status.startTime")
-    if deadline is None or not start or job["spec"]["suspend"]:
-        return None
-    return seconds(start) + float(deadline) - time.time()
-
-
 def decide(job: Obj, tally: Tally, active: Collection[Obj]) -> Verdict | None:
     """Return the verdict on a Job with these counts and active pods, or None while it goes on."""
-    spec, left, failed_indexes = job["spec"], seconds_left(job), len(tally.failed_indexes)
-    wanted, most = spec.get("completions"), spec.get("maxFailedIndexes")
-    if left is not None and left <= 0:
-        return Verdict("FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
+    spec, failed_indexes = job["spec"], len(tally.failed_indexes)
+    wanted = spec.get("completions")
     if tally.failed > spec["backoffLimit"] or _restarted_too_often(spec, active):
         return Verdict("FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-    if most is not None and failed_indexes > most:
-        message = "Job has exceeded the specified maximal number of failed indexes"
-        return Verdict("FailureTarget", "MaxFailedIndexesExceeded", message)
     if failed_indexes and tally.succeeded + failed_indexes >= wanted:
         return Verdict("FailureTarget", "FailedIndexes", "Job has failed indexes")
     if (tally.succeeded > 0 and not active) if wanted is None else tally.succeeded >= wanted:
@@ -103,29 +86,23 @@ def _restarted_too_often(spec: Json, active: Collection[Obj]) -> bool:
     return bool(restarts > 0 and restarts >= spec["backoffLimit"])
 
 
-def action_for(job: Obj, pod: Obj) -> tuple[str, str]:
-    """Return the action of the first rule of the podFailurePolicy that matches a failed pod, and why.
-
-    Count where none matches.
-    """
-    for n, rule in enumerate(job.at("spec.podFailurePolicy.rules") or ()):
-        if why := _match(rule, pod):
-            return rule["action"], f"{why} matching {rule['action']} rule at index {n}"
-    return "Count", ""
+def action_for(job: Obj, pod: Obj) -> str:
+    """Return the action of the first rule of the podFailurePolicy that matches a failed pod, else Count."""
+    rules = job.at("spec.podFailurePolicy.rules") or ()
+    return next((str(rule["action"]) for rule in rules if _matches(rule, pod)), "Count")
 
 
-def _match(rule: Json, pod: Obj) -> str:
-    """Return what of a pod matches a rule, if anything does."""
+def _matches(rule: Json, pod: Obj) -> bool:
     for pattern in rule.get("onPodConditions") or ():
         if pod.condition(pattern["type"]).get("status") == pattern["status"]:
-            return f"Pod {pod.namespace}/{pod.name} has condition {pattern['type']}"
+            return True
     wanted = rule.get("onExitCodes") or {}
     for one in pod.container_statuses if wanted else ():
-        code, name = lookup(one, "state.terminated.exitCode"), one["name"]
-        meant = code and wanted.get("containerName") in (None, name)
+        code = lookup(one, "state.terminated.exitCode")
+        meant = code and wanted.get("containerName") in (None, one["name"])
         if meant and (code in wanted["values"]) is (wanted["operator"] == "In"):
-            return f"Container {name} for pod {pod.namespace}/{pod.name} failed with exit code {code}"
-    return ""
+            return True
+    return False
 
 
 def compress(indexes: Iterable[int]) -> str:
@@ -164,7 +141,7 @@ def indexed(job: Obj) -> bool:
 def attempts(job: Obj, failed: Obj) -> dict[str, int]:
     """Return how often an index has failed, and how often that was ignored, with this pod."""
     tried = {key: int(failed.annotations.get(key, 0)) for key in (FAILURES, IGNORED)}
-    tried[IGNORED if action_for(job, failed)[0] == "Ignore" else FAILURES] += 1
+    tried[IGNORED if action_for(job, failed) == "Ignore" else FAILURES] += 1
     return tried
 
 
@@ -173,16 +150,8 @@ def pod_spec(job: Obj) -> Json:
     spec = admitted(job["spec"]["template"]["spec"])
     for kind in ("initContainers", "containers"):
         if kind in spec and indexed(job):
-            spec[kind] = [_told(one) for one in spec[kind]]
+            spec[kind] = [{**one, "env": [*(one.get("env") or ()), _INDEX_VARIABLE]} for one in spec[kind]]
     return spec
-
-
-def _told(container: Json) -> Json:
-    env, name = container.get("env") or [], "JOB_COMPLETION_INDEX"
-    if any(variable["name"] == name for variable in env):
-        return container
-    field_path = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{INDEX}']"}
-    return {**container, "env": [*env, {"name": name, "valueFrom": {"fieldRef": field_path}}]}
 
 
 class Progress:

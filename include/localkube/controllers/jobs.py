@@ -10,7 +10,6 @@ from localkube.controllers.controller import Controller
 from localkube.controllers.events import Events
 from localkube.controllers.garbage import delete
 from localkube.controllers.job_rules import Progress, Tally, Verdict, index_of, uncounted
-from localkube.objects.defaults import LONGEST_PREFIX
 from localkube.objects.object import Json, Key, Obj, now
 from localkube.objects.store import Event, Store
 
@@ -76,10 +75,9 @@ class JobController(Controller):
 
     def _work(self, job: Obj, progress: Progress) -> None:
         tally = Tally.of(job)
-        failed_job = self._count(job, progress, tally)
-        active = progress.active.values()
+        self._count(job, progress, tally)
         try:
-            if verdict := rules.announced(job) or failed_job or rules.decide(job, tally, active):
+            if verdict := rules.announced(job) or rules.decide(job, tally, progress.active.values()):
                 job = self._give_up(job, progress, tally, verdict)
             else:
                 job = self._suspend_or_resume(job)
@@ -87,34 +85,28 @@ class JobController(Controller):
         finally:  # the counts are written, whatever else goes wrong
             self._report(job, progress, tally)
 
-    def _count(self, job: Obj, progress: Progress, tally: Tally) -> Verdict | None:
-        """Count the pods that ended since the last round; return a verdict if one fails the whole Job.
+    def _count(self, job: Obj, progress: Progress, tally: Tally) -> None:
+        """Count the pods that ended since the last round.
 
         With retries per index a failed pod counts when it is replaced or its index has failed, as in
         Kubernetes; until then its annotations say how often the index has been tried.
         """
-        verdict: Verdict | None = None
-        per_index, completions = job["spec"].get("backoffLimitPerIndex"), job["spec"].get("completions")
-        failed = progress.failed(job)
+        per_index, failed = job["spec"].get("backoffLimitPerIndex"), progress.failed(job)
         busy = {index for name, index in progress.indexes.items() if name not in failed}
         for pod in [pod for pod in progress.ended.values() if pod.at("status.phase") == "Succeeded"]:
             tally.succeed(job, index_of(pod))
             progress.failures = 0
             self._let_go(pod)
         for pod in failed.values():
-            action, message = rules.action_for(job, pod)
-            if action == "FailJob":  # it is then counted with all that are left
-                verdict = verdict or Verdict("FailureTarget", "PodFailurePolicy", message)
-                continue
+            action = rules.action_for(job, pod)
             if per_index is None:
                 progress.fail(self._backoff)
             elif action == "FailIndex" or rules.attempts(job, pod)[rules.FAILURES] > per_index:
                 tally.failed_indexes.add(index_of(pod))
-            elif index_of(pod) < completions and index_of(pod) not in busy:
+            elif index_of(pod) not in busy:
                 continue
             tally.failed += action != "Ignore"
             self._let_go(pod)
-        return verdict
 
     def _suspend_or_resume(self, job: Obj) -> Obj:
         suspended, suspend = job.is_true("Suspended"), job["spec"]["suspend"]
@@ -124,20 +116,14 @@ class JobController(Controller):
             job = job.with_status(startTime=None).with_condition("Suspended", suspend, reason, message)
         if not suspend and not job.at("status.startTime"):
             job = job.with_status(startTime=now())
-        if (left := rules.seconds_left(job)) is not None:
-            self.enqueue(job.key("jobs"), after=left + 0.01)
         return job
 
     def _manage(self, job: Obj, progress: Progress, tally: Tally) -> None:
         """Create or delete pods until there are as many as wanted."""
         spec, succeeded, active = job["spec"], tally.succeeded, progress.active
-        completions, indexed = spec.get("completions"), spec["completionMode"] == "Indexed"
         wanted = 0 if spec["suspend"] else spec["parallelism"]
-        if indexed:
-            over = [pod for name, pod in active.items() if progress.indexes[name] >= completions]
-            self._withdraw(job, over)
-        elif completions is not None:
-            wanted = min(wanted, completions - succeeded)
+        if spec.get("completions") is not None:
+            wanted = min(wanted, spec["completions"] - succeeded)
         elif succeeded:
             wanted = min(wanted, len(active))
         if len(active) > wanted:
@@ -167,8 +153,8 @@ class JobController(Controller):
         if job["spec"].get("backoffLimitPerIndex") is not None:
             tried = rules.attempts(job, replaced) if replaced else {rules.FAILURES: 0}
             annotations |= {key: str(times) for key, times in tried.items()}
-        prefix = job.name[: LONGEST_PREFIX - len(tail)] + tail  # the index stays in the name of a long Job
-        return self.create_pod(job, prefix, spec, finalizers=finalizers, labels=own, annotations=annotations)
+        tracked = {"finalizers": finalizers, "labels": own, "annotations": annotations}
+        return self.create_pod(job, job.name + tail, spec, **tracked)
 
     def _withdraw(self, job: Obj, pods: list[Obj]) -> None:
         """Release pods, so that they do not count, and delete those that run."""
@@ -187,7 +173,7 @@ class JobController(Controller):
         """
         failed, why = verdict.target == "FailureTarget", (verdict.reason, verdict.message)
         if failed:
-            tally.failed += sum(rules.action_for(job, pod)[0] != "Ignore" for pod in progress.pods)
+            tally.failed += sum(rules.action_for(job, pod) != "Ignore" for pod in progress.pods)
         self._withdraw(job, progress.pods)
         job = job.with_condition(verdict.target, True, *why)
         if progress.terminating:

@@ -1,13 +1,12 @@
 """A container's environment variables, and this machine's paths for those that it knows."""
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from localkube.node.pod_status import ADDRESS
 from localkube.node.volumes import NotReady, source_of
-from localkube.objects.object import Json, Obj, containers_of, contents_of, lookup, quantity
+from localkube.objects.object import Json, Obj, contents_of
 from localkube.objects.rules import KEYED
 from localkube.objects.store import Store
 
@@ -44,7 +43,7 @@ def variables_of(pod: Obj, container: Json, store: Store) -> dict[str, str]:
     for variable in container.get("env") or ():
         value: str | None = expand(variable.get("value", ""), variables)
         if "valueFrom" in variable:
-            value = _value_from(pod, container, variable["valueFrom"], store)
+            value = _value_from(pod, variable["valueFrom"], store)
         if value is not None:
             variables[variable["name"]] = value
     return variables
@@ -57,11 +56,9 @@ def _texts(pod: Obj, resource: str, wanted: Json, store: Store) -> dict[str, str
     return {key: value.decode(errors="replace") for key, value in contents.items()}
 
 
-def _value_from(pod: Obj, container: Json, source: Json, store: Store) -> str | None:
+def _value_from(pod: Obj, source: Json, store: Store) -> str | None:
     if "fieldRef" in source:
         return _field(pod, source["fieldRef"]["fieldPath"])
-    if "resourceFieldRef" in source:
-        return _resource(pod, container, source["resourceFieldRef"], store)
     for kind, resource in (("configMapKeyRef", "configmaps"), ("secretKeyRef", "secrets")):
         if kind in source:
             key, wanted = source[kind]["key"], source[kind]
@@ -77,16 +74,3 @@ def _field(pod: Obj, path: str) -> str:
     if found := KEYED.fullmatch(path):
         return str((pod["metadata"].get(found[1]) or {}).get(found[2], ""))
     return ADDRESS if path.startswith("status.") else str(pod.at(path) or "")
-
-
-def _resource(pod: Obj, container: Json, wanted: Json, store: Store) -> str:
-    named = {one["name"]: one for one in containers_of(pod["spec"])}
-    about = named.get(wanted.get("containerName", ""), container)
-    kind, _, name = wanted["resource"].partition(".")
-    if kind not in ("limits", "requests") or not name:
-        raise NotReady(f'unsupported container resource: "{wanted["resource"]}"')
-    amount = (about["resources"].get(kind) or {}).get(name)
-    if amount is None and kind == "limits":
-        amount = lookup(store.get("nodes", "", pod["spec"]["nodeName"]), f"status.allocatable.{name}")
-    divisor = quantity(wanted.get("divisor") or "1") or 1.0
-    return str(math.ceil(quantity(amount or 0) / divisor - 1e-9))

@@ -67,18 +67,11 @@ class PodWorker:
     async def run(self) -> None:
         """Run to the end; the last status is published and the volumes are gone when it returns."""
         self._publish("Pending")
-        deadline, timer = self.pod["spec"].get("activeDeadlineSeconds"), None
-        if deadline:
-            grace = self.pod["spec"]["terminationGracePeriodSeconds"]
-            end = End("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
-            timer = asyncio.get_running_loop().call_later(deadline, self.stop, grace, end)
         try:
             if await self._run_init():
                 policy = self.pod["spec"]["restartPolicy"]
                 await asyncio.gather(*(self._keep_running(one, policy) for one in self._main))
         finally:
-            if timer:
-                timer.cancel()
             await self._end_sidecars()
             self._signal(signal.SIGKILL)
         succeeded = all(one.exit_code == 0 for one in self._main)

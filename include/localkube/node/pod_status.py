@@ -94,7 +94,6 @@ def pod_status(
     status: Json = {
         "phase": phase,
         "conditions": _readiness(pod, initialized, ready, phase)["status"]["conditions"],
-        "qosClass": pod["status"]["qosClass"],
         "startTime": started,
         "hostIP": ADDRESS,
         "hostIPs": [{"ip": ADDRESS}],

@@ -57,8 +57,7 @@ class Runtime:
         What comes with the image is meant for this machine already, wherever the pod mounts its volumes.
         """
         if not self.volumes:
-            node = self._machine.directory / "nodes" / str(self._pod["spec"]["nodeName"])
-            self.volumes = mount(self._store, self._pod, self._directory / "volumes", node)
+            self.volumes = mount(self._store, self._pod, self._directory / "volumes")
         image = self._machine.images.get(one.container["image"], one.container["imagePullPolicy"])
         scratch, message = self._directory / "scratch" / one.name, self._file(one, "message")
         for directory in (scratch, message.parent):

@@ -6,7 +6,6 @@ clusters cannot set it: it runs as the server's user.
 """
 
 import asyncio
-import hashlib
 import itertools
 import json
 import logging
@@ -86,24 +85,12 @@ def stand_in() -> StandIn | None:
 
 @dataclass(frozen=True)
 class Simulation:
-    """How long pods run and which share of them fails; the same seed (the cluster) fails the same ones."""
+    """How long the pods of a cluster run."""
 
     seconds: float
-    failure_rate: float
-    seed: str
+    cluster: str
 
     async def exit_code(self, pod: Obj) -> int:
         """Return the exit code of a pod that has run its time."""
-        if self.fails(pod):
-            return 1
         standing_in = stand_in()
-        return await standing_in.exit_code(self.seed, pod) if standing_in else 0
-
-    def fails(self, pod: Obj) -> bool:
-        """Return whether this pod, or this attempt at an index of a Job, is in the share that fails."""
-        prefix = "batch.kubernetes.io/job-"
-        job, index = pod.labels.get(f"{prefix}name", ""), pod.annotations.get(f"{prefix}completion-index")
-        failures = pod.annotations.get(f"{prefix}index-failure-count", 0)
-        who = pod.name if index is None else f"{job}/{index}/{failures}"
-        digest = hashlib.sha256(f"{self.seed}/{who}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") / 2**64 < self.failure_rate
+        return await standing_in.exit_code(self.cluster, pod) if standing_in else 0

@@ -29,15 +29,12 @@ def source_of(store: Store, namespace: str, resource: str, wanted: Json) -> Json
     return found or {}
 
 
-def mount(store: Store, pod: Obj, own: Path, node: Path) -> dict[str, Path]:
-    """Return the directory of each volume by name, below the pod's own or the node's; raise NotReady."""
+def mount(store: Store, pod: Obj, own: Path) -> dict[str, Path]:
+    """Return the directory of each volume by name, below the pod's own; raise NotReady."""
     mounted = {}
     for volume in pod["spec"].get("volumes") or ():
         try:
-            if "hostPath" in volume:
-                mounted[volume["name"]] = _host_path(volume["hostPath"], node)
-            else:
-                mounted[volume["name"]] = _volume(store, pod.namespace, volume, own / volume["name"])
+            mounted[volume["name"]] = _volume(store, pod.namespace, volume, own / volume["name"])
         except (NotReady, OSError) as error:
             where = f'MountVolume.SetUp failed for volume "{volume["name"]}"'
             raise NotReady(f"{where} : {error}", "ContainerCreating", "FailedMount") from None
@@ -48,43 +45,16 @@ def _volume(store: Store, namespace: str, volume: Json, path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     for kind, resource in (("configMap", "configmaps"), ("secret", "secrets")):
         if wanted := volume.get(kind):
-            _write(wanted, contents_of(source_of(store, namespace, resource, wanted)), path)
+            for key, content in contents_of(source_of(store, namespace, resource, wanted)).items():
+                (path / key).unlink(missing_ok=True)
+                (path / key).write_bytes(content)
+                (path / key).chmod(wanted["defaultMode"])
     return path
-
-
-def _host_path(wanted: Json, node: Path) -> Path:
-    path = node / str(wanted["path"]).lstrip("/")
-    if not path.resolve().is_relative_to(node.resolve()):
-        raise NotReady(f"{wanted['path']} leaves the node")
-    if wanted.get("type") != "Directory":
-        path.mkdir(parents=True, exist_ok=True)
-    elif not path.is_dir():
-        raise NotReady(f"hostPath type check failed: {wanted['path']} is not a directory")
-    return path
-
-
-def _write(source: Json, data: dict[str, bytes], path: Path) -> None:
-    for item in source.get("items") or [{"key": key, "path": key} for key in data]:
-        target = path / item["path"]
-        if not target.resolve().is_relative_to(path.resolve()):
-            raise NotReady(f"path {item['path']} leaves the volume")
-        if item["key"] in data:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)
-            target.write_bytes(data[item["key"]])
-            target.chmod(item.get("mode") or source.get("defaultMode") or 0o644)
-        elif not source.get("optional"):
-            raise NotReady(f"references non-existent config key: {item['key']}")
 
 
 def mounts_of(container: Json, volumes: Mapping[str, Path]) -> dict[str, Path]:
-    """Map each mountPath to this machine's directory or file; create a missing subPath as a directory."""
-    mounts = {}
-    for mount in container.get("volumeMounts") or ():
-        path = mounts[mount["mountPath"]] = volumes[mount["name"]] / mount.get("subPath", "")
-        if not path.exists():
-            path.mkdir(parents=True)
-    return mounts
+    """Map each mountPath to this machine's directory."""
+    return {mount["mountPath"]: volumes[mount["name"]] for mount in container.get("volumeMounts") or ()}
 
 
 def used(path: Path) -> int:

@@ -16,9 +16,10 @@ _SERVER_SET = (
 )
 _NEVER_TAKEN = ("managedFields", "selfLink")
 _WITH_SPEC = ("pods", "jobs", "daemonsets")
-_POD_MUTABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
-_JOB_IMMUTABLE = (*("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "selector"),)
-_SCHEDULING = ("nodeSelector", "tolerations", "affinity")  # may change while a Job is suspended
+_POD_MUTABLE = ("tolerations", "terminationGracePeriodSeconds")
+_JOB_IMMUTABLE = (
+    *("completions", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "selector", "template"),
+)
 _PRIORITIES = ("system-cluster-critical", "system-node-critical")
 _LARGEST_DATA = 1 << 20  # bytes in a ConfigMap or Secret
 
@@ -117,7 +118,7 @@ def _data(obj: Obj, old: Obj) -> list[Problem]:
 def _pod(pod: Obj, old: Obj) -> list[Problem]:
     if not old or _frozen(pod["spec"]) == _frozen(old["spec"]):
         return []
-    mutable = ("containers[*].image", "initContainers[*].image", "activeDeadlineSeconds", "tolerations")
+    mutable = ("containers[*].image", "initContainers[*].image", "tolerations")
     listed = ",".join(f"`spec.{field}`" for field in mutable)
     return [forbidden("spec", f"pod updates may not change fields other than {listed}")]
 
@@ -141,22 +142,7 @@ def _job(job: Obj, old: Obj) -> list[Problem]:
         problems.append(invalid("metadata.name", job.name, detail))
     if not old and spec["selector"] != job_selector(job):
         problems.append(invalid("spec.selector", spec["selector"], "`selector` not auto-generated"))
-    grown = indexed and spec["completions"] == spec["parallelism"]
-    fields = _JOB_IMMUTABLE if grown else (*_JOB_IMMUTABLE, "completions")
-    if not old:
-        return problems
-    problems += _unchanged(spec, old["spec"], *fields)
-    if old["spec"]["suspend"] and not old.at("status.active"):
-        kept, was = ({"template.spec": _fixed(one["spec"]["template"]["spec"])} for one in (job, old))
-        return [*problems, *_unchanged(kept, was, "template.spec")]
-    return [*problems, *_unchanged(spec, old["spec"], "template")]
-
-
-def _fixed(pod: Json) -> Json:
-    """Return what of a Job's pods may not change while it waits: queues choose nodes and resources."""
-    kinds = [kind for kind in ("initContainers", "containers") if kind in pod]
-    sized = {kind: [{**one, "resources": {}} for one in pod[kind]] for kind in kinds}
-    return {key: value for key, value in pod.items() if key not in _SCHEDULING} | sized
+    return problems + (_unchanged(spec, old["spec"], *_JOB_IMMUTABLE) if old else [])
 
 
 def _unchanged(spec: Json, was: Json, *fields: str) -> list[Problem]:

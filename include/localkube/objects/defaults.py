@@ -4,10 +4,9 @@ import base64
 import secrets
 from typing import Any
 
-from localkube.objects.object import Json, Obj, containers_of, lookup
+from localkube.objects.object import Json, Obj
 
-_ROLLING = {"maxSurge": 0, "maxUnavailable": 1}
-_ROLLING_UPDATE = {"type": "RollingUpdate", "rollingUpdate": _ROLLING}
+_ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 _DAEMON_COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
 _MANY = 2**31 - 1
 
@@ -53,15 +52,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "PodFailurePolicyOnPodConditionsPattern": {"status": "True"},
     "DaemonSet": {"status": dict.fromkeys(_DAEMON_COUNTS, 0)},
-    "DaemonSetSpec": {
-        "revisionHistoryLimit": 10,
-        "updateStrategy": lambda spec: None if "updateStrategy" in spec else _ROLLING_UPDATE,
-    },
-    "DaemonSetUpdateStrategy": {
-        "type": "RollingUpdate",
-        "rollingUpdate": lambda strategy: _ROLLING if strategy["type"] == "RollingUpdate" else None,
-    },
-    "RollingUpdateDaemonSet": _ROLLING,
+    "DaemonSetSpec": {"revisionHistoryLimit": 10, "updateStrategy": _ROLLING},
+    "DaemonSetUpdateStrategy": _ROLLING,
     "Job": {"status": {}},
     "ResourceQuota": {"spec": {}, "status": {}},
     "Node": {"spec": {}},
@@ -100,8 +92,7 @@ def generated_name(prefix: str) -> str:
 
 def new_pod(metadata: Json, spec: Json) -> Obj:
     """Return a pod with a spec that has its defaults, which pods may share."""
-    status = {"phase": "Pending", "qosClass": _qos_class(spec)}
-    return Obj(apiVersion="v1", kind="Pod", metadata=metadata, spec=spec, status=status)
+    return Obj(apiVersion="v1", kind="Pod", metadata=metadata, spec=spec, status={"phase": "Pending"})
 
 
 def admitted(spec: Json) -> Json:
@@ -114,13 +105,3 @@ def admitted(spec: Json) -> Json:
 def job_selector(job: Obj) -> Json:
     """Return what selects the pods of a Job."""
     return {"matchLabels": {"batch.kubernetes.io/controller-uid": job.uid}}
-
-
-def _qos_class(spec: Json) -> str:
-    """Return Guaranteed when all limits for cpu and memory equal the requests, BestEffort without any."""
-    asked = [one["resources"] for one in containers_of(spec)]
-    if not any(one.get("requests") or one.get("limits") for one in asked):
-        return "BestEffort"
-    paths = ("limits.cpu", "requests.cpu"), ("limits.memory", "requests.memory")
-    pairs = [(lookup(one, limit), lookup(one, request)) for one in asked for limit, request in paths]
-    return "Guaranteed" if all(limit and limit == request for limit, request in pairs) else "Burstable"

@@ -1,4 +1,4 @@
-"""Resource quotas and limit ranges: how many objects a namespace may have, and what its pods request.
+"""Resource quotas: how many objects a namespace may have, and what its pods request.
 
 The quota is checked before the name: an existing object is refused with 403, not with 409.
 """
@@ -18,8 +18,6 @@ _COMPUTE = {path: path for path in _PATHS} | {name: f"requests.{name}" for name 
 def check_quotas(store: Store, resource: Resource, obj: Obj) -> None:
     """Refuse an object for which a quota of its namespace has no room; raise ApiError 403."""
     about = f"{resource.plural}.{resource.group}".rstrip(".")
-    if resource.plural == "pods":
-        _check_limits(store, obj)
     for quota in store.objects("resourcequotas", obj.namespace) if resource.namespaced else ():
         hard, wanted = quota.at("spec.hard") or {}, _usage(resource, obj)
         if resource.plural == "pods" and (missing := _unspecified(obj, hard)):
@@ -39,20 +37,6 @@ def check_quotas(store: Store, resource: Resource, obj: Obj) -> None:
             }
             told = ", ".join(f"{name}: {','.join(values)}" for name, values in parts.items())
             raise refused(about, obj.name, f"exceeded quota: {quota.name}, {told}")
-
-
-def _check_limits(store: Store, pod: Obj) -> None:
-    """Refuse a pod with a container that requests less than a limit range demands; raise ApiError 403."""
-    items = (
-        item for limits in store.objects("limitranges", pod.namespace) for item in limits.at("spec.limits")
-    )
-    for what, least in (one for item in items for one in (item.get("min") or {}).items()):
-        for container in containers_of(pod["spec"]):
-            asked = lookup(container, f"resources.requests.{what}")
-            if asked is None or quantity(asked) < quantity(least):
-                told = ".  No request is specified" if asked is None else f", but request is {asked}"
-                why = f"minimum {what} usage per Container is {least}{told}"
-                raise refused("pods", pod.name, why)
 
 
 def used_of(store: Store, quota: Obj) -> dict[str, float]:

@@ -63,12 +63,11 @@ _ALL = (
     Resource("secrets", "Secret", fields=("type",)),
     Resource("serviceaccounts", "ServiceAccount", "sa"),
     Resource("resourcequotas", "ResourceQuota", "quota", subresources=_STATUS),
-    Resource("limitranges", "LimitRange", "limits"),
     Resource("events", "Event", "ev", fields=_EVENT_FIELDS),
     Resource("daemonsets", "DaemonSet", "ds", "apps", subresources=_STATUS),
     # Stored but not enforced, as in a cluster whose network plugin knows no policies.
     Resource("networkpolicies", "NetworkPolicy", "netpol", "networking.k8s.io"),
-    Resource("jobs", "Job", "", "batch", subresources=_STATUS, fields=("status.successful",)),
+    Resource("jobs", "Job", "", "batch", subresources=_STATUS),
 )
 RESOURCES = {resource.plural: resource for resource in _ALL}
 

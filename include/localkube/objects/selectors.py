@@ -62,8 +62,8 @@ def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
 
 
 def _field(obj: Obj, path: str) -> Labels:
-    """Return the field as text; selectors call the number of a Job's succeeded pods `status.successful`."""
-    value = (obj.at("status.succeeded") or 0) if path == "status.successful" else obj.at(path)
+    """Return the field as text."""
+    value = obj.at(path)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return {path: "" if value is None else text}
 

@@ -124,7 +124,7 @@ class PlainView(View):
         )
         super().__init__(plain)
         self._seen: dict[str, str | None] = {}
-        self._why: list[str] = []
+        self._texts: list[str] = []
         self._told: tuple[float, str] = (0.0, _UNLISTED)
 
     def say(self, text: str) -> None:
@@ -138,11 +138,12 @@ class PlainView(View):
             if now in _ENDS and self._seen.get(task) != now:
                 self.say(f"{task}: {now}")
             self._seen[task] = now if now in _ENDS else None
-        for text in why(state):
-            if text not in self._why:
-                self.say(text)
-        self._why = why(state)
         (then, told), shards, ended = self._told, state["total"]["said"], state["run"]["ended_all"]
+        texts = why(state) + (used(state) if ended else [])
+        for text in texts:
+            if text not in self._texts:
+                self.say(text)
+        self._texts = texts
         if shards != told and (time.monotonic() - then >= _LINE_SECONDS or ended):
             self._told = (time.monotonic(), shards)
             self.say(shards)
@@ -169,6 +170,13 @@ def render(state: State, wide: bool) -> RenderableType:
 def why(state: State) -> list[str]:
     """Return what has failed and why, and what to do then."""
     return [cause["text"] for cause in state["causes"]] + ([state["advice"]] if state["advice"] else [])
+
+
+def used(state: State) -> list[str]:
+    """Return what pods have asked for, what their shards used, and what is enough."""
+    return [
+        f"{name}: {cells[-1]}" for name, *cells in state["account"] if name.startswith(("Memory", "Cores"))
+    ]
 
 
 def _table(state: State, wide: bool) -> Table:
@@ -225,6 +233,7 @@ def _remarks(state: State) -> list[Text]:
     for cluster in state["clusters"]:
         if cluster["waiting"]:
             remarks.append(f"{cluster['name']} waits: {cluster['waiting']}")
+    remarks += used(state)
     for one in state["slow"]:
         remarks.append(f"slow: {one['dataset']} in {one['cluster']}, about {one['eta']:.0f} s to go")
     for one in state["stragglers"][:5]:

@@ -7,6 +7,7 @@ the one before it published. The two containers share WORK_DIR:
     <n>/        OUTPUT_DIR of that shard
     <n>.log     what the command has printed
     <n>.code    its exit code
+    <n>.used    what it has taken (`workload.used`)
     <n>.ended   the command has ended, and all of this is whole
     reason      from the sidecar: the termination message
     end         from the sidecar: all is done, and with which exit code the command's container ends
@@ -30,6 +31,7 @@ from workload.manifest import read_shards
 from workload.outputs import Asked, publish, read_plain
 from workload.settings import Settings, required
 from workload.storage import put
+from workload.used import peak_memory, read_used
 
 _POLL = 0.05  # s until WORK_DIR is looked at again
 _LOG_READ = 64 << 10  # bytes at the end of a log that may say why a command has failed
@@ -64,7 +66,8 @@ def serve(settings: Settings, environ: Mapping[str, str], report: Report) -> Non
         shard = turn.given.shard
         try:
             turn.check(asked.bad_input_codes)
-            document = publish(turn.given, turn.output, turn.log, settings.dataset, asked, turn.seconds)
+            took = turn.seconds, turn.used()
+            document = publish(turn.given, turn.output, turn.log, settings.dataset, asked, *took)
             put(settings.result_url(shard.name), document)
         except (BadInput, TryAgain) as error:
             report(f"{shard.name}: {error}")
@@ -104,7 +107,8 @@ class Turn:
         self.given = given
         self.seconds = 0.0
         self.output, self.log = work / f"{number}", work / f"{number}.log"
-        self._shell, self._code, self._ended = (work / f"{number}.{kind}" for kind in ("sh", "code", "ended"))
+        kinds = ("sh", "code", "used", "ended")
+        self._shell, self._code, self._used, self._ended = (work / f"{number}.{kind}" for kind in kinds)
 
     def begin(self, most_bytes: int | None) -> None:
         """Let the command begin; without a shard, since that could not be staged in, its shell goes on."""
@@ -133,6 +137,10 @@ class Turn:
         while not self._ended.exists():
             time.sleep(_POLL)
         self.seconds = time.monotonic() - self._begun
+
+    def used(self) -> dict[str, int | float]:
+        """Return what the command has taken, as far as its shell could tell."""
+        return read_used(read_plain(self._used, 500).decode(errors="replace"), peak_memory())
 
     def check(self, bad_input_codes: list[int]) -> None:
         """Raise `BadInput` or `TryAgain` unless the shard was staged in and the command has succeeded."""

@@ -55,10 +55,19 @@ class Asked:
             raise Misconfigured(f"PUBLISH: {error}") from error
 
 
-def publish(given: Staged, output: Path, log: Path, dataset: str, asked: Asked, seconds: float) -> bytes:
+def publish(
+    given: Staged,
+    output: Path,
+    log: Path,
+    dataset: str,
+    asked: Asked,
+    seconds: float,
+    used: Mapping[str, float],
+) -> bytes:
     """Publish the files of a shard and return its document.
 
     :param seconds: that the command took.
+    :param used: what else it took (`workload.used`).
     :raises BadInput: when the files are too large or too many, or have names that no store can have.
     :raises TryAgain: when a store fails, or when nothing is there that could be the result.
     """
@@ -86,6 +95,7 @@ def publish(given: Staged, output: Path, log: Path, dataset: str, asked: Asked, 
         "files": files,
         "seconds": {"stage_in": round(given.seconds, 3), "compute": round(seconds, 3)},
         "bytes": given.received,
+        "used": used,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     content = json.dumps(document).encode()

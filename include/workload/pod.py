@@ -25,6 +25,7 @@ from workload.result import Analysis, nothing, result_document
 from workload.selection import select as level4
 from workload.settings import RULES, Settings
 from workload.storage import put
+from workload.used import peak_memory
 
 Report = Callable[[str], None]
 Select = Callable[[Leptons, Leptons], dict[str, Candidates]]
@@ -102,7 +103,7 @@ def _weights(
 def _process(given: Input, settings: Settings, report: Report) -> bytes:
     """Analyse a shard and return its result document; in test mode read its events and discard them."""
     shard, ready = given.shard, given.seconds
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     if settings.test_mode:
         analysis = nothing()
         for _ in given:
@@ -125,5 +126,6 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
         stage_in=given.seconds,
         compute=compute,
         test_mode=settings.test_mode,
+        used={"memory": peak_memory(), "cpu_seconds": round(time.process_time() - cpu, 3)},
     )
     return json.dumps(document).encode()

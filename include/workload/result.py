@@ -44,6 +44,7 @@ def result_document(
     stage_in: float,
     compute: float,
     test_mode: bool,
+    used: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the document of one shard; `received` is in bytes, `stage_in` and `compute` in seconds."""
     document: dict[str, Any] = {
@@ -69,4 +70,6 @@ def result_document(
         document["simulated"] = True
     if test_mode:
         document["test_mode"] = True
+    if used is not None:
+        document["used"] = used
     return document

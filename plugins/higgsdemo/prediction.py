@@ -8,7 +8,8 @@ clusters.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, log10
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict
@@ -17,15 +18,33 @@ from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.values import quantity
 from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
 from higgsdemo.kubernetes.workloads import WORKLOADS
-from higgsdemo.results.work import Work
+from higgsdemo.results.work import Spread, Work
 from higgsdemo.run import Run
 
+_MEMORY_STEP = 64 << 20
 STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
 
 
 Amount = Annotated[int, Ge(0), Le(1 << 60)]
 Measure = Annotated[float, Ge(0), Le(1e18)]
 """More than any campaign's: accounts are read again from a bucket."""
+
+
+class Used(BaseModel):
+    """What each pod has asked for, what half of the shards, 95% and all needed at most, and what is enough.
+
+    Memory is in bytes. Enough of it is the most times 1.2, in steps of 64 MiB, and never more than asked:
+    all of these shards were done with that. Enough cores are those of 95%, in steps of 0.1: others take a
+    little longer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asked: Measure
+    median: Measure
+    percentile_95: Measure
+    most: Measure
+    enough: Measure
 
 
 class Account(BaseModel):
@@ -35,9 +54,12 @@ class Account(BaseModel):
     :param slots: pods that fit into the clusters at once.
     :param pods_a_second: pods that the control planes create together.
     :param bytes: to be read, or staged in.
+    :param bytes_out: written.
     :param seconds: from the first pod's start to the last one's end.
     :param core_hours: reserved by pods.
     :param cost: of the nodes meanwhile, in the currency of the campaign's prices.
+    :param cost_of_bytes: read and written.
+    :param memory: of a pod; `cores` likewise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,9 +69,13 @@ class Account(BaseModel):
     slots: Amount | None = None
     pods_a_second: Measure | None = None
     bytes: Amount | None = None
+    bytes_out: Amount | None = None
     seconds: Measure | None = None
     core_hours: Measure | None = None
     cost: Measure | None = None
+    cost_of_bytes: Measure | None = None
+    memory: Used | None = None
+    cores: Used | None = None
 
     @property
     def bytes_a_second(self) -> float | None:
@@ -100,6 +126,10 @@ def predict(
             "seconds": round(seconds, 1),
             "core_hours": round(core_seconds / 3600, 3),
             "cost": cost(clusters, seconds),
+            "cost_of_bytes": _cost_of_bytes(
+                clusters,
+                {cluster.name: n * mean_bytes for cluster, n in zip(clusters, shards, strict=True)},
+            ),
         }
     )
 
@@ -107,14 +137,49 @@ def predict(
 def took(work: Work, clusters: Sequence[Cluster]) -> Account:
     """Return what a run took, according to its results."""
     seconds = work.seconds
-    cpu = max((float(quantity(cluster.resources.cpu)) for cluster in clusters), default=0.0)
+    cpu, memory = (
+        max((float(quantity(getattr(cluster.resources, kind))) for cluster in clusters), default=0.0)
+        for kind in ("cpu", "memory")
+    )
+    enough_memory = min(ceil(1.2 * work.memory.most / _MEMORY_STEP) * _MEMORY_STEP, memory)
+    enough_cores = max(ceil(10 * work.cores.quantile(0.95)), 1) / 10
     return Account(
         shards=work.shards,
-        bytes=work.bytes,
+        bytes=work.read.total(),
+        bytes_out=work.written.total(),
         seconds=round(seconds, 1) if seconds is not None else None,
         core_hours=round(work.held * cpu / 3600, 3),
         cost=cost(clusters, seconds) if seconds is not None else None,
+        cost_of_bytes=_cost_of_bytes(clusters, work.read, work.written),
+        memory=_used(work.memory, memory, enough_memory),
+        cores=_used(work.cores, cpu, enough_cores),
     )
+
+
+def _used(spread: Spread, asked: float, enough: float) -> Used | None:
+    if not spread.most:
+        return None
+    return Used(
+        asked=asked,
+        median=spread.quantile(0.5),
+        percentile_95=spread.quantile(0.95),
+        most=spread.most,
+        enough=enough,
+    )
+
+
+def _cost_of_bytes(
+    clusters: Sequence[Cluster],
+    read: Mapping[Any, float],
+    written: Mapping[Any, float] = MappingProxyType({}),
+) -> float | None:
+    """Return what the bytes cost by the prices of their clusters; None where no cluster has one."""
+    priced = [c for c in clusters if c.price_per_gb_in is not None or c.price_per_gb_out is not None]
+    total = sum(
+        read.get(c.name, 0) * (c.price_per_gb_in or 0) + written.get(c.name, 0) * (c.price_per_gb_out or 0)
+        for c in priced
+    )
+    return round(total / 1e9, 2) if priced else None
 
 
 def cost(clusters: Sequence[Cluster], seconds: float) -> float | None:
@@ -151,10 +216,16 @@ _NAMES: dict[str, Callable[[Account], object]] = {
     "Pods at once": lambda a: a.slots and f"{a.slots}",
     "Pods a second": lambda a: a.pods_a_second and f"{a.pods_a_second:g}",
     "Bytes": lambda a: a.bytes and _scale(a.bytes, "B"),
+    "Bytes out": lambda a: a.bytes_out and _scale(a.bytes_out, "B"),
     "Seconds": lambda a: a.seconds is not None and f"{a.seconds:.0f}",
     "Bandwidth": lambda a: a.bytes_a_second and _scale(a.bytes_a_second, "B/s"),
     "Core hours": lambda a: a.core_hours and f"{a.core_hours:.3g}",
     "Cost": lambda a: a.cost is not None and f"{a.cost:.2f}",
+    "Cost of bytes": lambda a: a.cost_of_bytes is not None and f"{a.cost_of_bytes:.2f}",
+    "Memory asked, enough": lambda a: a.memory and _in_mib(a.memory.asked, a.memory.enough),
+    "Memory used: half, 95%, all": lambda a: a.memory and _in_mib(*_parts(a.memory)),
+    "Cores asked, enough": lambda a: a.cores and f"{a.cores.asked:g}, {a.cores.enough:g}",
+    "Cores used: half, 95%, all": lambda a: a.cores and ", ".join(f"{n:.2f}" for n in _parts(a.cores)),
 }
 
 
@@ -162,6 +233,14 @@ def _cells(account: Account | None) -> dict[str, str]:
     if account is None:
         return {}
     return {name: str(text) for name, show in _NAMES.items() if (text := show(account))}
+
+
+def _parts(used: Used) -> tuple[float, float, float]:
+    return used.median, used.percentile_95, used.most
+
+
+def _in_mib(*sizes: float) -> str:
+    return ", ".join(f"{size / (1 << 20):.0f}Mi" for size in sizes)
 
 
 def _scale(value: float, unit: str) -> str:

@@ -33,6 +33,7 @@ def test_plain_lines_tell_each_change_once() -> None:
         "plot: success",
         "kubecon-demo-0 submit_jobs: success",
         "kubecon-demo-1 create_cluster: success",
+        "Cores asked, enough: 0.9, 0.4",
         "10 of 10",
     ]
 
@@ -77,6 +78,7 @@ def test_failures_and_what_is_still_to_be_read_stand_below() -> None:
         *["s of D: exit code 65 [red]"] * 5,
         "and 2 failed shards more",
         "kubecon-demo-1 waits: no node has room",
+        "Cores asked, enough: 0.9, 0.4",
         "reading results: 4 of 9",
     ]
 

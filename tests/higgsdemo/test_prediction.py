@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from higgsdemo.campaign import Cluster, load_campaign
+from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.packing import shards_per_pod
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes.jobs import chunks
@@ -79,16 +80,60 @@ def test_what_nobody_knows_is_left_out() -> None:
 
 def test_what_a_run_took_is_told_by_its_results() -> None:
     first, second = {"stage_in": 30, "compute": 570}, {"stage_in": 0, "compute": 60}
-    merge = merged(
-        [
-            stored("A", "x", 1, bytes=700, seconds=first, finished="2026-01-02T03:10:00Z"),
-            stored("A", "y", 1, bytes=300, seconds=second, finished="2026-01-02T04:00:00Z"),
-        ]
+    objects = [
+        stored("A", "x", 1, bytes=700, seconds=first, finished="2026-01-02T03:10:00Z"),
+        stored("A", "y", 1, bytes=300, seconds=second, finished="2026-01-02T04:00:00Z"),
+    ]
+    assert took(merged(objects).work, clusters(1, 2)) == Account(
+        shards=2,
+        bytes=1000,
+        bytes_out=sum(len(raw) for _, raw in objects),
+        seconds=3600.0,
+        core_hours=round(660 * 0.9 / 3600, 3),
+        cost=22 * 0.95,
     )
-    assert took(merge.work, clusters(1, 2)) == Account(
-        shards=2, bytes=1000, seconds=3600.0, core_hours=round(660 * 0.9 / 3600, 3), cost=22 * 0.95
-    )
-    assert took(merged([stored("A", "x", 1)]).work, []) == Account(shards=1, bytes=0, core_hours=0.0)
+    (_, raw) = plain = stored("A", "x", 1)
+    assert took(merged([plain]).work, []) == Account(shards=1, bytes=0, bytes_out=len(raw), core_hours=0.0)
+
+
+def test_what_shards_have_used_says_what_to_ask_for() -> None:
+    """Of 1,000 shards 940 take 200 MiB, 50 take 400 and the rest 500; cores likewise."""
+    numbers = [(200, 0.2)] * 940 + [(400, 0.4)] * 50 + [(500, 0.9)] * 10
+    used = [{"memory": size << 20, "cpu_seconds": 10 * cores} for size, cores in numbers]
+    shards = [
+        stored("A", f"{n}", 1, used=one, seconds={"stage_in": 50, "compute": 10})
+        for n, one in enumerate(used)
+    ]
+    known = took(merged(shards).work, clusters(1, 2))
+    assert known.memory is not None
+    assert known.cores is not None
+    right = pytest.approx([200 << 20, 400 << 20, 500 << 20], rel=0.045)
+    assert [known.memory.median, known.memory.percentile_95, known.memory.most] == right
+    assert (known.memory.asked, known.memory.enough) == (6 << 30, 640 << 20)  # 1.2 x 500 = 600
+    assert [known.cores.median, known.cores.percentile_95] == pytest.approx([0.2, 0.4], rel=0.045)
+    assert (known.cores.asked, known.cores.most, known.cores.enough) == (0.9, 0.9, 0.5)
+    told = {" ".join(line.split()) for line in account_table(None, known).splitlines()}
+    assert told >= {"Memory asked, enough 6144Mi, 640Mi", "Cores asked, enough 0.9, 0.5"}
+
+
+def test_no_more_memory_is_enough_than_all_shards_were_done_with() -> None:
+    most = stored("A", "x", 1, used={"memory": 6 << 30})
+    known = took(merged([most, stored("A", "y", 1)]).work, clusters(1, 2))
+    assert known.memory is not None
+    assert (known.memory.median, known.memory.enough, known.cores) == (6 << 30, 6 << 30, None)
+
+
+def test_bytes_cost_what_their_clusters_pay() -> None:
+    there = {"name": "there", "price_per_gb_in": 0.1, "price_per_gb_out": 0.2}
+    expected = ExpectedShards()
+    expected.clusters = {"there": {"A": {"x": None}}, "free": {"A": {"y": None}}}
+    file = {"name": "skim.root", "size": 10 * 10**9, "sha256": "0" * 64}
+    results = [stored("A", shard, 1, bytes=50 * 10**9, files=[file]) for shard in "xy"]
+    both = clusters(1, 1, **there) + clusters(1, 1, name="free")
+    known = took(merged(results, [], expected=expected).work, both)
+    assert known.cost_of_bytes == 5.0 + 2.0
+    assert predict(planned().run, both, 50e9).cost_of_bytes == 5.0
+    assert predict(planned().run, clusters(1, 1), 50e9).cost_of_bytes is None
 
 
 def test_what_a_resumed_run_finds_done_is_not_predicted() -> None:
@@ -114,6 +159,7 @@ def test_what_earlier_runs_took_is_not_counted() -> None:
     assert took(merge.work, clusters(1, 2)) == Account(
         shards=1,
         bytes=700,
+        bytes_out=len(objects[1][1]),
         seconds=600.0,
         core_hours=round(600 * 0.9 / 3600, 3),
         cost=round(22 * 0.95 / 6, 2),

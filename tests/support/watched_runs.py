@@ -35,6 +35,7 @@ STATE: dict[str, Any] = {
     ],
     "pods": PODS,
     "total": SHARDS,
+    "account": [["", "predicted", "took"], ["Shards", "10", "4"], ["Cores asked, enough", "", "0.9, 0.4"]],
     "slow": [],
     "causes": [],
     "advice": None,

@@ -24,6 +24,7 @@ from higgsdemo.kubernetes.beside import SCRIPT
 from higgsdemo.results.document import parse_result
 from pod_process import Ended, Pod, shard
 from workload.last_words import useful_line
+from workload.used import read_used
 
 TRY_AGAIN, BAD_INPUT, MISCONFIGURED = 75, 65, 78
 LUMI = {"stream": "el_stream_2012", "value": 178306109.36}
@@ -117,6 +118,30 @@ def test_each_shard_leaves_its_files_and_a_document_that_names_them(pod: Pod, ro
     assert log.sha256 == hashlib.sha256((both.files / "b/command.log.gz").read_bytes()).hexdigest()
     assert [path for path in both.work.iterdir() if path.is_dir()] == []
     assert list(pod.input_dir.iterdir()) == []
+
+
+def test_the_shell_tells_the_cpu_time_of_each_shard(pod: Pod, root_file: Path) -> None:
+    """Process 1 of a container would also read the peak of its group."""
+    both = pair(pod, *(shard(root_file, name) for name in "ab"))
+    line = 'i=0; [ "$SHARD" = b ] || while [ $i -lt 300000 ]; do i=$((i+1)); done'
+    assert both.run(line).code == 0
+    used = [json.loads((pod.output / f"{name}.json").read_bytes())["used"] for name in "ab"]
+    assert used[0]["cpu_seconds"] > used[1]["cpu_seconds"] + 0.05
+    assert [one.get("memory") for one in used] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("0m1,00s 0m0,0s\n1m2,50s 0m0,50s\n4096\n", {"cpu_seconds": 63.0, "memory": 4096}),
+        ("0m0.000000s 0m0.000000s\n0m0.25s 0m0.00s\n50", {"cpu_seconds": 0.25, "memory": 100}),
+        ("0m0.00s 0m0.00s\n0m0.25s 0m0.00s\nmax\n", {"cpu_seconds": 0.25}),
+        (f"\n{'9' * 30}m0.1s\n{'9' * 30}\n", {}),
+        ("", {}),
+    ],
+)
+def test_of_what_a_shell_tells_only_numbers_are_believed(told: str, found: dict[str, float]) -> None:
+    assert read_used(told, 100) == found
 
 
 @pytest.mark.parametrize(

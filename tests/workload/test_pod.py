@@ -63,6 +63,9 @@ def test_a_shard_becomes_one_result_document(pod: Pod, shard_file: Path) -> None
     seconds = document.pop("seconds")
     assert set(seconds) == {"stage_in", "compute"}
     assert min(seconds.values()) >= 0
+    used = document.pop("used")
+    assert 0 < used["cpu_seconds"] < 60
+    assert 50e6 < used["memory"] < 5e9
     histograms = analyse(shard_file, "").histograms
     assert document == {
         "samplename": "Simulated_Test",
@@ -272,7 +275,7 @@ def test_a_pod_stopped_in_the_middle_leaves_no_half_result_and_the_next_one_comp
 
 
 def timeless(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in ("finished", "seconds")}
+    return {key: value for key, value in document.items() if key not in ("finished", "seconds", "used")}
 
 
 def in_bucket(pod: Pod, bucket: Bucket, path: Path) -> None:

@@ -34,6 +34,8 @@ class Cluster(BaseModel):
     nodes: int = 1
     cores: int | None = None
     price_per_node_hour: int | float | None = None
+    price_per_gb_in: int | float | None = None
+    price_per_gb_out: int | float | None = None
     dpath: Dpath = "/dev/shm"
     parallelism: int | None = None
     shards_per_pod: int | Literal["auto"] = 1

@@ -77,6 +77,12 @@ class ClusterDefaults(Model):
     """Price of a node per hour, in any currency: the plan then predicts the run's cost, and the summary
     reports it.
     """
+    price_per_gb_in: fields.Price | None = Field(None, title="Price of input", examples=[0.02])
+    """Price of each GB that pods read, such as what the store's cloud takes for what leaves it; none by
+    default.
+    """
+    price_per_gb_out: fields.Price | None = Field(None, title="Price of output", examples=[0.02])
+    """The same of each GB that they write."""
     shards_per_pod: fields.WholeOrAuto | None = Field(None, title="Shards a pod", examples=["auto"])
     """Shards per pod; 1 by default, more for small files, or `auto`: as many as it takes to have all pods
     within a minute, while every core has work.

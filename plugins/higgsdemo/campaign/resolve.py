@@ -45,6 +45,8 @@ _OF_ONE_PROVIDER = (
     "flavor",
     "cores",
     "price_per_node_hour",
+    "price_per_gb_in",
+    "price_per_gb_out",
     "image_pull_policy",
     "pod_identity",
     "egress",

@@ -40,7 +40,11 @@ while :; do
     done
     (
         . "$WORK_DIR/$turn.sh"
-        { "$@" 2>&1; echo $? >"$WORK_DIR/$turn.code"; } | tee "$WORK_DIR/$turn.log"
+        {
+            "$@" 2>&1
+            echo $? >"$WORK_DIR/$turn.code"
+            { times; [ $$ != 1 ] || cat /sys/fs/cgroup/memory.peak; } >"$WORK_DIR/$turn.used" 2>/dev/null
+        } | tee "$WORK_DIR/$turn.log"
     ) &
     wait $!
     : >"$WORK_DIR/$turn.ended"

@@ -86,6 +86,13 @@ class Durations(_Part):
     compute: Seconds = 0.0
 
 
+class Used(_Part):
+    """What a shard took of its pod: peak of the container's memory until then, in bytes, and CPU seconds."""
+
+    memory: Size | None = None
+    cpu_seconds: Seconds | None = None
+
+
 class PublishedFile(_Part):
     """A file that a command has left, which lies in the run's folder below its dataset and shard."""
 
@@ -141,6 +148,7 @@ class _Document(_Part):
     simulated: StrictBool = False
     seconds: Durations = Durations()
     bytes: Size = 0
+    used: Used = Used()
     finished: AwareDatetime | None = None
     files: tuple[PublishedFile, ...] = ()
 

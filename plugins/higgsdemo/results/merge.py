@@ -85,7 +85,7 @@ class Merge:
         self._finished[dataset].append((document.finished or datetime.now(UTC)).timestamp())
         self.simulated |= document.simulated
         if not (self._since and document.finished and document.finished < self._since):
-            self.work.add(document)
+            self.work.add(document, len(raw), self.expected.cluster(key))
         return document
 
     def counted(self, key: str) -> bool:

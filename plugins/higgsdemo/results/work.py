@@ -1,9 +1,35 @@
 """What the pods of a run have done, according to their results, physics aside."""
 
-from dataclasses import dataclass
-from math import inf
+from collections import Counter
+from dataclasses import dataclass, field
+from math import ceil, floor, inf, log2
 
 from higgsdemo.results.document import Document
+
+_STEPS = 16  # bins for each factor of two: a quantile is at most 2 ** (1 / 16), 4.4%, too high
+_SHORTEST = 0.1  # s of a computation whose cores are told: CPU time is counted in steps of 0.01 s
+
+
+class Spread:
+    """Quantiles of any number of values from a histogram of a few hundred bins."""
+
+    def __init__(self) -> None:
+        self._bins = Counter[int]()
+        self.most = 0.0
+
+    def add(self, value: float) -> None:
+        """Add a value, 0 or more."""
+        self._bins[floor(_STEPS * log2(max(value, 1e-3)))] += 1
+        self.most = max(self.most, value)
+
+    def quantile(self, part: float) -> float:
+        """Return what this part of all values does not exceed; 0 without values."""
+        rank, counted = ceil(part * self._bins.total()), 0
+        for step, number in sorted(self._bins.items()):
+            counted += number
+            if counted >= rank:
+                return min(2 ** ((step + 1) / _STEPS), self.most)
+        return 0.0
 
 
 @dataclass(slots=True)
@@ -11,21 +37,31 @@ class Work:
     """What some results took.
 
     `held` are the seconds of all pods together, `first` and `last` those (since 1970) between which they ran.
+    `read` and `written` are bytes by cluster; `memory` and `cores` those that shards used, where they say so.
     """
 
     shards: int = 0
-    bytes: int = 0
     held: float = 0.0
     first: float = inf
     last: float = -inf
+    read: Counter[str | None] = field(default_factory=Counter)
+    written: Counter[str | None] = field(default_factory=Counter)
+    memory: Spread = field(default_factory=Spread)
+    cores: Spread = field(default_factory=Spread)
 
-    def add(self, document: Document) -> None:
-        """Count what a result took."""
+    def add(self, document: Document, size: int, cluster: str | None) -> None:
+        """Count what a result took; `size` is that of its document, in bytes."""
         held = document.seconds.stage_in + document.seconds.compute
-        self.shards, self.bytes, self.held = self.shards + 1, self.bytes + document.bytes, self.held + held
+        self.shards, self.held = self.shards + 1, self.held + held
+        self.read[cluster] += document.bytes
+        self.written[cluster] += size + sum(file.size for file in document.files)
         if document.finished:
             ended = document.finished.timestamp()
             self.first, self.last = min(self.first, ended - held), max(self.last, ended)
+        if document.used.memory:
+            self.memory.add(document.used.memory)
+        if document.used.cpu_seconds is not None and document.seconds.compute >= _SHORTEST:
+            self.cores.add(document.used.cpu_seconds / document.seconds.compute)
 
     @property
     def seconds(self) -> float | None:

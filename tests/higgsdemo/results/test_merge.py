@@ -129,7 +129,7 @@ def test_a_shard_found_twice_counts_once() -> None:
     )
     merge = merged([first, again, ("another/run/A/x.json", first[1])])
     assert (merge.datasets["A"].shards, merge.datasets["A"].processed) == (1, 10)
-    assert (merge.work.shards, merge.work.bytes) == (1, 5)
+    assert (merge.work.shards, merge.work.read.total()) == (1, 5)
 
 
 def test_the_result_of_a_part_of_a_file_counts_where_it_says_so() -> None:

@@ -89,6 +89,11 @@ class AirflowRun:
         """Names of the clusters, in the order of the plan."""
         return [assignment.cluster.name for assignment in self.assignments]
 
+    @property
+    def datasets(self) -> set[str]:
+        """Names of its datasets, whatever its lists say."""
+        return {ref.name for assignment in self.assignments for ref in assignment.cluster.datasets}
+
     def waits(self, position: int) -> bool:
         """Whether the wait for the Jobs of a cluster, by its position in the plan, is still to end."""
         waits = {

@@ -20,16 +20,11 @@ from higgsdemo import run_folder
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import CatalogueError
 from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.datasets.run_catalogue import catalogue_of
 from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.run_documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
-from higgsdemo.page.snapshot import Snapshot, of_merged
-from higgsdemo.physics.normalisation import normalise
-from higgsdemo.physics.spectra import add_up
+from higgsdemo.page.snapshot import Snapshot, of_merged, of_results, stragglers
 from higgsdemo.prediction import account_rows, took
-from higgsdemo.publication.chart import chart
 from higgsdemo.publication.record import RUN_RECORD
-from higgsdemo.publication.spectra_plot import own_chart
 from higgsdemo.publication.summary import FAILURES
 from higgsdemo.results.document import MAX_BYTES
 from higgsdemo.results.merge import Merge
@@ -47,9 +42,7 @@ PAUSE_ENDED_SECONDS = 5.0  # the same once the run has ended
 IDLE_SECONDS = 30.0  # without a request, after which reading stops
 CREDENTIALS_SECONDS = 300.0  # for which an open store is used
 FOLLOWED = 8  # runs kept in memory
-STRAGGLERS = 20  # shards that are named, when no more are left
 LOST = 20  # results that cannot be read, after which the others are not tried
-STRAGGLING = 0.1  # part of all shards that they are at most
 
 
 class Follower:
@@ -158,7 +151,7 @@ class Follower:
         noted = self._noted(store, run)
         listed = self._read_lists(run, store)
         self._lost = []
-        listing = self._unread(store, _datasets(run))
+        listing = self._unread(store, run.datasets)
         if not self._merge.read and (first := list(islice(listing, FIRST))):
             self._count(store, first)
             if len(first) == FIRST:
@@ -176,7 +169,7 @@ class Follower:
             so_far = took(self._merge.work, [assignment.cluster for assignment in run.assignments])
             seen = replace(seen, account=account_rows(predicted, so_far))
         now = self._now(run, seen, noted, found)
-        yield replace(now, stragglers=self._stragglers(run), complete=listed and not self._lost)
+        yield replace(now, stragglers=stragglers(self._merge, run), complete=listed and not self._lost)
 
     def _merged(
         self, store: ObjectStore, folder: Mapping[str, StoredObject], seen: Snapshot
@@ -223,20 +216,6 @@ class Follower:
         self._documents.faults += filter(None, (fault for _, fault in self._lists.values()))
         return lists.keys() == self._lists.keys()
 
-    def _stragglers(self, run: AirflowRun) -> tuple[dict[str, str], ...]:
-        """Return the last shards, by name, once they are few."""
-        expected = self._merge.expected
-        left = expected.listed.total() - self._merge.read
-        if not 0 < left <= min(STRAGGLERS, sum(expected.counts(run.assignments).values()) * STRAGGLING):
-            return ()
-        return tuple(
-            {"cluster": cluster, "dataset": dataset, "shard": shard}
-            for cluster, datasets in expected.clusters.items()
-            for dataset, shards in datasets.items()
-            for shard in shards
-            if not self._merge.counted(run_folder.result_key(dataset, shard))
-        )
-
     def _open_store(self, run: AirflowRun) -> ObjectStore:
         """Return the run's folder, reopened now and then and after an error: credentials expire."""
         if self._store is None or time.monotonic() - self._opened > CREDENTIALS_SECONDS:
@@ -266,23 +245,8 @@ class Follower:
             raise error
 
     def _now(self, run: AirflowRun, seen: Snapshot, noted: Iterable[dict[str, Any]], found: int) -> Snapshot:
-        """Return the present picture; a shard with a result has not failed, whatever was noted before."""
-        datasets = _datasets(run)
-        failures = (
-            one
-            for one in noted
-            if not self._merge.counted(run_folder.result_key(one["dataset"], one["shard"]))
-        )
-        return replace(
-            seen,
-            counted={name: len(self._merge.shards.get(name, ())) for name in datasets},
-            finished={name: self._merge.finished(name) for name in datasets},
-            failures=(*failures, *_corrupt(self._merge)),
-            chart=_chart(self._merge, run),
-            read=self._merge.read,
-            found=found,
-            error=in_words([*self._documents.faults, *self._lost]),
-        )
+        error = in_words([*self._documents.faults, *self._lost])
+        return replace(of_results(self._merge, run, noted, seen), found=found, error=error)
 
 
 class Followers:
@@ -304,25 +268,3 @@ class Followers:
             while len(self._known) > FOLLOWED:
                 self._known.popitem(last=False)
         return follower.look(run)
-
-
-def _datasets(run: AirflowRun) -> set[str]:
-    """Return the names of a run's datasets, whatever its lists say."""
-    return {ref.name for assignment in run.assignments for ref in assignment.cluster.datasets}
-
-
-def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
-    """Return the plot of what has been read so far."""
-    catalogue = catalogue_of(run.assignments, merge.simulated)
-    expected = merge.expected.counts(run.assignments)
-    if (histograms := run.assignments[0].run.counted) is not None:
-        return own_chart(add_up(merge.datasets, histograms, expected), catalogue)
-    return chart(normalise(merge.datasets, catalogue, expected), catalogue)
-
-
-def _corrupt(merge: Merge) -> list[dict[str, Any]]:
-    return [
-        {"cluster": merge.expected.cluster(key), "dataset": dataset, "shard": shard, "reason": reason}
-        for key, reason in merge.corrupt.items()
-        for dataset, shard in [run_folder.locate(key)]
-    ]

@@ -1,13 +1,25 @@
 """What the page knows of a run's folder in the bucket, as far as it has been read."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from higgsdemo.datasets.run_catalogue import catalogue_of
+from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.run_documents import JobsSeen, RunSummary, SpectrumChart
+from higgsdemo.physics.normalisation import normalise
+from higgsdemo.physics.spectra import add_up
 from higgsdemo.prediction import account_rows
+from higgsdemo.publication.chart import chart
+from higgsdemo.publication.spectra_plot import own_chart
+from higgsdemo.results.merge import Merge
+from higgsdemo.run_folder import locate, result_key
+
+STRAGGLERS = 20  # shards that are named, when no more are left
+STRAGGLING = 0.1  # part of all shards that they are at most
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class Snapshot:
     error: str | None = None
 
 
-def of_merged(summary: RunSummary, chart: SpectrumChart, seen: Snapshot) -> Snapshot:
+def of_merged(summary: RunSummary, numbers: SpectrumChart, seen: Snapshot) -> Snapshot:
     """Return the picture of a merged run from its summary and its chart."""
     told = summary.model_dump(mode="json", exclude_unset=True)
     counted = {name: dataset.shards.done for name, dataset in summary.datasets.items()}
@@ -49,10 +61,58 @@ def of_merged(summary: RunSummary, chart: SpectrumChart, seen: Snapshot) -> Snap
         seen,
         counted=counted,
         failures=tuple(told.get("failures", ())),
-        chart=chart.model_dump(mode="json", exclude_unset=True),
+        chart=numbers.model_dump(mode="json", exclude_unset=True),
         summary=told,
         read=total,
         found=total,
         complete=True,
         account=account_rows(summary.predicted, summary.took),
     )
+
+
+def of_results(merge: Merge, run: AirflowRun, noted: Iterable[dict[str, Any]], seen: Snapshot) -> Snapshot:
+    """Return the picture of the results read so far.
+
+    :param noted: the failures that others have noted; a shard with a result has not failed.
+    """
+    failures = (one for one in noted if not merge.counted(result_key(one["dataset"], one["shard"])))
+    return replace(
+        seen,
+        counted={name: len(merge.shards.get(name, ())) for name in run.datasets},
+        finished={name: merge.finished(name) for name in run.datasets},
+        failures=(*failures, *_corrupt(merge)),
+        chart=_chart(merge, run),
+        read=merge.read,
+    )
+
+
+def stragglers(merge: Merge, run: AirflowRun) -> tuple[dict[str, str], ...]:
+    """Return the last shards, by name, once they are few."""
+    expected = merge.expected
+    left = expected.listed.total() - merge.read
+    if not 0 < left <= min(STRAGGLERS, sum(expected.counts(run.assignments).values()) * STRAGGLING):
+        return ()
+    return tuple(
+        {"cluster": cluster, "dataset": dataset, "shard": shard}
+        for cluster, datasets in expected.clusters.items()
+        for dataset, shards in datasets.items()
+        for shard in shards
+        if not merge.counted(result_key(dataset, shard))
+    )
+
+
+def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
+    """Return the plot of what has been read so far."""
+    catalogue = catalogue_of(run.assignments, merge.simulated)
+    expected = merge.expected.counts(run.assignments)
+    if (histograms := run.assignments[0].run.counted) is not None:
+        return own_chart(add_up(merge.datasets, histograms, expected), catalogue)
+    return chart(normalise(merge.datasets, catalogue, expected), catalogue)
+
+
+def _corrupt(merge: Merge) -> list[dict[str, Any]]:
+    return [
+        {"cluster": merge.expected.cluster(key), "dataset": dataset, "shard": shard, "reason": reason}
+        for key, reason in merge.corrupt.items()
+        for dataset, shard in [locate(key)]
+    ]

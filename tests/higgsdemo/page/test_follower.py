@@ -1,90 +1,20 @@
 """A run's folder is read in the background, piece by piece, and each result once."""
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from collections.abc import Iterator
 
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.s3.models import s3_backends
 
 from airflow_runs import HIGGS, TTBAR, airflow_run
-from higgsdemo.datasets.shards import Shard, dump
+from followed_folder import CHART, MERGED, Folder
 from higgsdemo.page import follower
-from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 from higgsdemo.results.document import MAX_BYTES
-from higgsdemo.run_folder import shards_key
-from higgsdemo.storage.object_store import LARGEST_READ, ObjectStore, StorageError, StoredObject
-from result_documents import document
-from s3_server import Bucket
-from waiting import eventually
+from higgsdemo.storage.object_store import ObjectStore, StoredObject
 
-RUN = "demo-local/one"
-
-
-class Folder:
-    """An empty run's folder, which the Airflow connection `higgs_s3` leads to, and those that follow it."""
-
-    def __init__(self, bucket: Bucket) -> None:
-        self.bucket, self.url = bucket, f"s3://{bucket.name}/{RUN}"
-        self.run = airflow_run(output=self.url)
-        self.followers = Followers()
-
-    def put(self, key: str, content: object) -> None:
-        """Write an object: bytes as they are, anything else as JSON."""
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.bucket.write(f"{RUN}/{key}", body)
-
-    def result(self, name: str, *args: Any, dataset: str = HIGGS, **fields: Any) -> None:
-        self.put(f"results/{dataset}/{name}.json", document(dataset, *args, **fields))
-
-    def listed(
-        self, *names: str, dataset: str = HIGGS, cluster: str = "", **entries: tuple[int, int]
-    ) -> None:
-        """Write the list of a cluster, by default of that of the dataset; `entries` are parts of files."""
-        shards = [*(Shard(dataset, name, f"s3://in/{name}.root", 1) for name in names)]
-        shards += [
-            Shard(dataset, name, "s3://in/cut.root", 1, entries=part) for name, part in entries.items()
-        ]
-        key = shards_key(cluster or f"kubecon-demo-{int(dataset == HIGGS)}")
-        self.put(key, b"".join(map(dump, shards)))
-
-    def fill(self, results: int) -> None:
-        """Put listed results straight into the server's memory, which is ten times faster than requests."""
-        self.listed(*(f"{number:05}" for number in range(results)))
-        server = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-        content = json.dumps(document(HIGGS, 100, {"4mu": {18: 1}})).encode()
-        for number in range(results):
-            server.put_object(self.bucket.name, f"{RUN}/results/{HIGGS}/{number:05}.json", content)
-
-    def look(self) -> Snapshot:
-        return self.followers.look(self.run)
-
-    def seen(self, enough: Callable[[Snapshot], object], run: AirflowRun | None = None) -> Snapshot:
-        """The first snapshot that is enough."""
-        look = self.followers.look
-        return eventually(lambda: seen if enough(seen := look(run or self.run)) else None, patience=120)
-
-    def complete(self) -> Snapshot:
-        return self.seen(lambda seen: seen.complete)
-
-
-@pytest.fixture
-def folder(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection()))
-    for name, seconds in {"PAUSE": 0.05, "PAUSE_ENDED": 0.05, "IDLE": 0.5}.items():
-        monkeypatch.setattr(follower, f"{name}_SECONDS", seconds)
-    return Folder(bucket)
-
-
-MERGED = {"state": "success", "tasks": {"merge_results": "success"}}
-CHANNEL = {"data": {"counts": [1], "low": [0.2], "high": [3.3]}, "stack": {}, "error": [0]}
-CHART = dict(title="", note=None, luminosity="", coverage=1.0, absent=[], channels={"all": CHANNEL})
 FAILURE = {"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "two", "reason": "exit code 1"}
 
 
@@ -129,21 +59,6 @@ def test_results_of_shards_that_no_list_names_are_not_counted(folder: Folder) ->
     seen = folder.seen(lambda seen: bool(seen.failures))
     assert seen.failures[0]["shard"] == "cut_4-6"
     assert "entries is missing" in seen.failures[0]["reason"]
-
-
-class CountedStore(ObjectStore):
-    reads: ClassVar[list[str]] = []
-
-    def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
-        self.reads.append(key)
-        return super().read(key, limit)
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(CountedStore, "reads", [])
-    monkeypatch.setattr(follower, "ObjectStore", CountedStore)
-    return CountedStore.reads
 
 
 def test_many_results_are_shown_while_they_are_read_and_read_once(
@@ -259,86 +174,6 @@ def test_a_bucket_that_cannot_be_read_is_told_and_tried_again(folder: Folder) ->
     assert "a-bucket-made-later" in str(seen.error)
     folder.bucket.client.create_bucket(Bucket="a-bucket-made-later")
     folder.seen(lambda seen: seen.error is None and seen.complete, missing)
-
-
-ODD = (b"{", b"\xff", b'{"a":' * 10_000, b"[" * 10_000, [[]], {HIGGS: {"shards": [3]}}, {"": -1})
-OF_A_MERGED_RUN: dict[str, tuple[object, ...]] = {
-    "summary.json": (b"{}", b"null", {"datasets": {"a": 1}}),
-    "spectrum.json": (
-        *(b"NaN", CHART | {"channels": []}),
-        CHART | {"channels": {"all": CHANNEL | {"error": [1, 2]}}},
-    ),
-}
-DAMAGED: dict[str, tuple[object, ...]] = OF_A_MERGED_RUN | {
-    "progress/kubecon-demo-1.json": (*ODD, b'{"a": {"pods": {"running": 1e999}}}', b" " * (9 << 20) + b"{}"),
-    "failures/kubecon-demo-1.json": ODD,
-    "campaign.json": (b"", [], {"predicted": {"shards": "x"}}),
-    "shards/kubecon-demo-0.jsonl": (b"[]\n", b"{}", b"x" * (1 << 17)),
-}
-
-
-@pytest.mark.parametrize(
-    ("key", "content"), [(key, content) for key, contents in DAMAGED.items() for content in contents]
-)
-def test_what_is_damaged_is_told_and_all_else_is_shown(folder: Folder, key: str, content: object) -> None:
-    folder.listed("one", "two")
-    folder.result("one", 100, {"4mu": {18: 7}})
-    folder.put("spectrum.json", CHART)
-    folder.put("summary.json", {"datasets": {HIGGS: {"shards": {"done": 1}}}})
-    folder.put(key, content)
-    if key in OF_A_MERGED_RUN:
-        folder.run = airflow_run(**MERGED, output=folder.url)
-    seen = folder.complete()
-    assert f"/{key}" in str(seen.error)
-    assert str(seen.error).isprintable()
-    assert (seen.counted[HIGGS], bool(seen.chart)) == (1, True)
-    json.dumps(run_state(folder.run, seen, ""), allow_nan=False)
-    folder.bucket.client.delete_object(Bucket=folder.bucket.name, Key=f"{RUN}/{key}")
-    folder.seen(lambda seen: seen.complete and seen.error is None)
-
-
-def test_a_result_that_cannot_be_read_for_a_while_keeps_no_other_back(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed = {f"results/{HIGGS}/one.json"}
-
-    class ClosedStore(ObjectStore):
-        """The real store, which denies some objects."""
-
-        def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
-            if key in closed:
-                raise StorageError(f"cannot read {key}: access denied")
-            return super().read(key, limit)
-
-    monkeypatch.setattr(follower, "ObjectStore", ClosedStore)
-    folder.fill(3)
-    folder.listed("one", *(f"{number:05}" for number in range(3)))
-    folder.result("one", 100)
-    seen = folder.seen(lambda seen: seen.read == 3)
-    assert (seen.found, seen.complete) == (4, False)
-    assert "one.json: access denied" in str(seen.error)
-    closed.clear()
-    seen = folder.complete()
-    assert (seen.read, seen.error) == (4, None)
-
-
-def test_what_nobody_has_thought_of_is_told_and_the_reading_begins_anew(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Panic(BaseException):
-        """As a library in Rust raises."""
-
-    def panic(*_: object) -> None:
-        raise Panic("\x1b[31mlost")
-
-    folder.listed("one")
-    folder.result("one", 100)
-    with monkeypatch.context() as broken:
-        broken.setattr(follower, "normalise", panic)
-        seen = folder.seen(lambda seen: seen.error is not None)
-    assert seen.error == "the run's folder cannot be shown, and is read again: Panic: \\u001b[31mlost"
-    seen = folder.complete()
-    assert (seen.read, seen.error) == (1, None)
 
 
 def test_an_object_that_is_too_large_for_a_result_is_not_read(folder: Folder, reads: list[str]) -> None:

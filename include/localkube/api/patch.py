@@ -1,6 +1,5 @@
 """The patches that the API accepts: JSON merge (RFC 7386), strategic merge and JSON patch (RFC 6902)."""
 
-from types import MappingProxyType
 from typing import Any
 
 import jsonpatch
@@ -20,19 +19,6 @@ _MERGE_KEYS = {
 } | dict.fromkeys(("containers", "initContainers", "env", "volumes", "imagePullSecrets", "secrets"), "name")
 
 
-class _Replace(jsonpatch.ReplaceOperation):
-    """A replacement as in Kubernetes: it adds a missing member of an object."""
-
-    def apply(self, obj: Any) -> Any:
-        parent, member = self.pointer.to_last(obj)
-        added = isinstance(parent, dict) and member is not None
-        return jsonpatch.AddOperation(self.operation).apply(obj) if added else super().apply(obj)
-
-
-class _Patch(jsonpatch.JsonPatch):
-    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "replace": _Replace})
-
-
 def apply_patch(kind: str, obj: Json, patch: Any) -> Json:
     """Return the patched object; kind is the request's content type; raise ApiError 400, 415 or 422."""
     if kind == "application/json-patch+json":
@@ -49,7 +35,7 @@ def _json_patch(obj: Json, patch: Any) -> Json:
     if not isinstance(patch, list) or not all(isinstance(operation, dict) for operation in patch):
         raise ApiError(400, "a JSON patch must be a list of operations")
     try:
-        return dict(_Patch(patch).apply(obj))
+        return dict(jsonpatch.apply_patch(obj, patch))
     except (jsonpatch.JsonPatchException, JsonPointerException, TypeError) as error:
         message = f"the server rejected our request due to an error in our request: {error}"
         raise ApiError(422, message) from None

@@ -1,97 +1,62 @@
-"""Write the demo's files, in parallel and only where they are missing.
+"""Write the demo's files into a folder, in parallel and only where they are missing.
 
-A marker beside the files says which generator, seed and scale made them. Starting the demo again costs one
-listing, and a changed generator replaces an older one's files.
+A marker beside the files says which version of the generator made them. Starting the demo again costs a look
+into the folder, and a changed generator replaces an older one's files.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
 from itertools import repeat
 from multiprocessing import get_context
+from pathlib import Path
 
 from generator import VERSION
 from generator.catalogue import Dataset, demo_datasets
 from generator.events import simulate
-from generator.output import MARKER, Output
 from generator.root_file import TITLE, root_file
 
-MIN_SCALE = 0.01
-"""Below it a file of pseudo-data would be too short for its published events."""
+SEED = 125
+MARKER = "demo/generator.json"
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What determines the files: a factor on the events of each file, and the seed."""
+def write_demo(folder: Path, workers: int = 1, datasets: Iterable[Dataset] = demo_datasets()) -> int:
+    """Write datasets of the demo in `workers` processes; return the number of files that were missing.
 
-    scale: float = 1.0
-    seed: int = 125
-
-    def events(self, dataset: Dataset) -> int:
-        """Return the number of events in each file of a dataset."""
-        return round(dataset.events_per_file * self.scale)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How many files the demo has, how many were written now, and their bytes."""
-
-    files: int
-    written: int
-    size: int
-
-
-def write_demo(
-    output: Output, recipe: Recipe, workers: int = 1, datasets: Iterable[Dataset] = demo_datasets()
-) -> Outcome:
-    """Write datasets of the demo in `workers` processes, skipping files that exist.
-
-    :raises workload.errors.WorkloadError: when storage fails.
+    :raises OSError: when the folder cannot be read or written.
     """
-    files = [(dataset, file) for dataset in datasets for file in range(dataset.files)]
-    marker = {"version": VERSION, **asdict(recipe), "note": TITLE}
-    missing, size = files, 0
-    if output.marker() == marker:
-        present = output.keys()
-        missing = [(dataset, file) for dataset, file in files if file_key(dataset, file) not in present]
+    marker, made_by = json.dumps({"version": VERSION, "note": TITLE}), folder / MARKER
+    missing = [(dataset, file) for dataset in datasets for file in range(dataset.files)]
+    if made_by.exists() and made_by.read_text() == marker:
+        missing = [place for place in missing if not (folder / file_key(*place)).exists()]
     else:
-        output.remove_marker()
+        made_by.unlink(missing_ok=True)
     if missing:
-        size = sum(_write_all(output, recipe, missing, workers))
-        output.write(MARKER, json.dumps(marker).encode())  # now that the files it describes are complete
-    return Outcome(len(files), len(missing), size)
+        list(_write_all(folder, missing, workers))
+        made_by.write_text(marker)  # now that the files it describes are complete
+    return len(missing)
 
 
-def write_dataset(output: Output, dataset: Dataset, recipe: Recipe) -> list[str]:
-    """Write one dataset of the demo, and return the URLs of its files."""
-    keys = [file_key(dataset, file) for file in range(dataset.files)]
-    for file in range(dataset.files):
-        write_file(output, recipe, (dataset, file))
-    return [f"{output.url}/{key}" for key in keys]
-
-
-def write_file(output: Output, recipe: Recipe, place: tuple[Dataset, int]) -> int:
-    """Write one file of a dataset of the demo, and return its bytes."""
+def write_file(folder: Path, place: tuple[Dataset, int]) -> None:
+    """Write one file of a dataset of the demo."""
     dataset, file = place
-    n = recipe.events(dataset)
-    leptons = simulate(dataset, file, n, recipe.seed)
-    content = root_file(leptons, n, run=dataset.year, first_event=file * n + 1)
-    output.write(file_key(dataset, file), content)
-    return len(content)
+    n = dataset.events_per_file
+    leptons = simulate(dataset, file, n, SEED)
+    path = folder / file_key(dataset, file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_bytes(root_file(leptons, n, run=dataset.year, first_event=file * n + 1))
+    draft.replace(path)
 
 
 def file_key(dataset: Dataset, file: int) -> str:
-    """Return the key of one file of a dataset."""
+    """Return the path of one file of a dataset in the folder, and its key in a bucket."""
     return f"{dataset.prefix}/{dataset.name}_{file:03d}.root"
 
 
-def _write_all(
-    output: Output, recipe: Recipe, places: list[tuple[Dataset, int]], workers: int
-) -> Iterator[int]:
-    arguments = (repeat(output), repeat(recipe), places)
+def _write_all(folder: Path, places: list[tuple[Dataset, int]], workers: int) -> Iterator[None]:
     if workers == 1:
-        yield from map(write_file, *arguments)
+        yield from map(write_file, repeat(folder), places)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(write_file, *arguments, chunksize=4)
+        yield from pool.map(write_file, repeat(folder), places, chunksize=4)

@@ -10,7 +10,7 @@ from generator.catalogue import DEMO, demo_datasets
 from generator.events import simulate
 from generator.kinematics import Floats
 from generator.pseudodata import selected
-from generator.write import Recipe
+from generator.write import SEED
 from workload.histogram import EDGES, histogram
 
 LUMINOSITY = {2011: 2330.0, 2012: 11580.0}  # 1/pb
@@ -37,7 +37,7 @@ def yields() -> dict[str, Floats]:
         sample = samples[dataset.name.lower()]
         n = dataset.events_per_file
         for file in range(dataset.files):
-            candidates = selected(simulate(dataset, file, n, Recipe().seed), n)
+            candidates = selected(simulate(dataset, file, n, SEED), n)
             counts = sum(histogram(candidates[channel].mass) for channel in dataset.channels)
             cross_section = float(sample["cross_section_pb"]) * float(sample["scale_factor"])
             total[dataset.group] += LUMINOSITY[dataset.year] * cross_section / (n * dataset.files) * counts

@@ -12,7 +12,7 @@ CONF ?= {}
 TESTS ?= tests
 IN_PARALLEL ?= --numprocesses 3  # of two cores, too: a third of the tests' time is waiting
 COVERAGE ?=  # 1: tell how many branches of plugins/ the tests take
-BENCHES := submit watch list overhead page parse analysis ranges million localkube
+BENCHES := submit watch list overhead page parse analysis ranges beside million localkube
 export CONF  # a recipe would be cut at each of its line ends
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -15,7 +15,7 @@ from bench.surroundings import own_airflow
 
 BENCHES = (
     *("submit", "watch", "list", "overhead", "page"),
-    *("parse", "analysis", "ranges", "million", "localkube"),
+    *("parse", "analysis", "ranges", "beside", "million", "localkube"),
 )
 
 

@@ -16,6 +16,7 @@ TINY = {
     "parse": ("--configs", "1"),
     "analysis": ("--events", "2000", "--repeats", "1"),
     "ranges": ("--events", "200000", "--ranges", "2"),
+    "beside": ("--shards", "2", "--seconds", "0.1"),
     "million": ("--times", "1"),
     "localkube": ("--pods", "20", "40"),
 }

@@ -1,4 +1,7 @@
-"""Why a command has failed, in one line: the useful one of what it has printed, which is rarely the last."""
+"""Why a program has failed, in one line: the useful one of what it has printed, which is rarely the last.
+
+The sidecar needs it for commands and Airflow for images that do it all themselves, so it needs nothing else.
+"""
 
 import re
 import signal
@@ -17,7 +20,7 @@ def useful_line(code: int | None, log: str) -> str:
     >>> useful_line(1, "Traceback (most recent call last):\n  File ...\nValueError: no events\nbye")
     'the command ended with exit code 1: ValueError: no events'
     """
-    line = _line(log)
+    line = line_of(log)
     return f"the command {_end(code)}{': ' if line else ''}{line}"
 
 
@@ -31,7 +34,8 @@ def _end(code: int | None) -> str:
     return f"was ended by {name}"
 
 
-def _line(log: str) -> str:
+def line_of(log: str) -> str:
+    """Return the useful line of the end of a log; nothing where all are blank."""
     if found := _CMSSW.search(log):
         more = _MORE.search(log, found.end())
         return found[0].strip() + (f" {more[1].strip()}" if more else "")

@@ -12,6 +12,7 @@ from higgsdemo.kubernetes.containers import MANIFEST_FILE
 from higgsdemo.kubernetes.progress import indexes
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import printable
+from workload.last_words import line_of
 
 if TYPE_CHECKING:
     from higgsdemo.datasets.shards import Shard
@@ -161,23 +162,20 @@ def pod_reason(pod: Manifest, shard: str = "", shards: Collection[str] = ()) -> 
 
 
 def _words(message: str, shard: str, shards: Collection[str]) -> str:
-    """Return what a termination message says of a shard: the line that begins with its name, or the last.
+    """Return what a termination message says of a shard: a line that begins with its name, or the useful one.
 
-    Lines that begin with the names of other shards concern only those.
+    Lines that begin with the names of other shards concern only those. An image that writes no message has
+    the end of its log here.
     """
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    lines = message.splitlines()
     about = [
-        max((name for name in shards if line.startswith(f"{name}: ")), key=len, default="") for line in lines
+        max((name for name in shards if line.strip().startswith(f"{name}: ")), key=len, default="")
+        for line in lines
     ]
-    own = [
-        line.removeprefix(f"{shard}: ")
-        for line, name in zip(lines, about, strict=True)
-        if name == shard != ""
-    ]
-    if own:
-        return own[-1]
-    left = [line for line, name in zip(lines, about, strict=True) if not name]
-    return left[-1] if left else ""
+    own, others = (
+        [line for line, name in zip(lines, about, strict=True) if name == wanted] for wanted in (shard, "")
+    )
+    return own[-1].strip().removeprefix(f"{shard}: ") if shard and own else line_of("\n".join(others))
 
 
 def _ended_badly(pod: Manifest) -> list[Manifest]:

@@ -13,7 +13,7 @@ from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes import names
 from higgsdemo.kubernetes.containers import MANIFEST_FILE, READ_ONLY, Manifest
-from higgsdemo.kubernetes.pods import POD_ACCOUNT, failure_policy, pod_security, pod_spec
+from higgsdemo.kubernetes.pods import POD_ACCOUNT, failure_policy, pod_annotations, pod_security, pod_spec
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD
 from higgsdemo.kubernetes.workloads import NOOP, WORKLOADS
 from higgsdemo.run import ClusterRun
@@ -164,6 +164,7 @@ def job(
     """
     run, cluster = assignment.run, assignment.cluster
     completions = len(chunk.lines)
+    annotations = {"annotations": found} if (found := pod_annotations(assignment)) else {}
     spec: Manifest = {
         "completionMode": "Indexed",
         "completions": completions,
@@ -172,7 +173,7 @@ def job(
         "ttlSecondsAfterFinished": KEEP_FINISHED,
         "podFailurePolicy": failure_policy(assignment),
         "template": {
-            "metadata": {"labels": names.labels(run, dataset.name)},
+            "metadata": {"labels": names.labels(run, dataset.name), **annotations},
             "spec": pod_spec(assignment, dataset, manifest_name, secret_name, environment or {}),
         },
     }

@@ -61,6 +61,15 @@ def pod_spec(
     }
 
 
+def pod_annotations(assignment: ClusterRun) -> Manifest:
+    """Return what keeps the token of an IAM role out of the container of a command.
+
+    Google's metadata server gives one to every container of a pod.
+    """
+    by_role = (assignment.cluster.pod_identity or "").startswith("arn:")
+    return {"eks.amazonaws.com/skip-containers": ANALYSIS} if by_role and _has_sidecar(assignment) else {}
+
+
 def failure_policy(assignment: ClusterRun) -> Manifest:
     """Return what a failed pod costs: nothing on a node that was taken away, all tries on bad input.
 

@@ -13,6 +13,15 @@ def ended(code: int, reason: str = "Error", message: str | None = None, of: str 
     return {of or "containerStatuses": [{"name": "a", "state": {"terminated": terminated}}]}
 
 
+FATAL = """\
+An exception of category 'FileReadError' occurred while
+   [0] Processing run: 194050
+   Additional Info:
+      [a] Fatal Root Error: file is truncated
+----- End Fatal Exception -------------------------------------
+"""
+FATAL_LINE = "An exception of category 'FileReadError' occurred while Fatal Root Error: file is truncated"
+TRACEBACK = "Traceback (most recent call last):\n  File"
 ESCAPED = r"Error, exit code 1, \u001b]0;owned\u0007\u001b[2Jno \u202etoor.a"
 
 
@@ -30,6 +39,8 @@ ESCAPED = r"Error, exit code 1, \u001b]0;owned\u0007\u001b[2Jno \u202etoor.a"
             ended(75, of="initContainerStatuses") | {"containerStatuses": [{"state": {}}]},
             "Error, exit code 75",
         ),
+        (ended(84, message=FATAL), f"Error, exit code 84, {FATAL_LINE}"),
+        (ended(1, message=f"{TRACEBACK}\nOSError: no\nbye"), "Error, exit code 1, OSError: no"),
         ({}, "no reason given"),
         (ended(1, message="\x1b]0;owned\x07\x1b[2Jno \u202etoor.a"), ESCAPED),
     ],

@@ -248,6 +248,24 @@ def test_a_command_sees_no_credentials(run: dict[str, Any]) -> None:
     assert "envFrom" not in pod["containers"][0]
 
 
+@pytest.mark.parametrize(
+    ("run", "identity", "kept_out"),
+    [
+        (COMMAND, "arn:aws:iam::123456789012:role/pods", {"eks.amazonaws.com/skip-containers": "analysis"}),
+        (COMMAND, PODS, None),
+        (COMMAND, None, None),
+        ({}, "arn:aws:iam::123456789012:role/pods", None),
+    ],
+)
+def test_of_a_role_the_sidecar_alone_gets_the_token(
+    run: dict[str, Any], identity: str | None, kept_out: dict[str, str] | None
+) -> None:
+    template = rendered_job(run=run, cluster={"pod_identity": identity})["spec"]["template"]
+    assert template["metadata"].get("annotations") == kept_out
+    assert template["spec"]["automountServiceAccountToken"] is False
+    assert "analysis" in [one["name"] for one in template["spec"]["containers"]]
+
+
 def test_in_test_mode_our_image_does_the_work_of_the_cmssw_image() -> None:
     job = beside_job(dataset(DATA, sample=SAMPLE), dpath="/dev/null")
     (container,) = job["spec"]["template"]["spec"]["containers"]

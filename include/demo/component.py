@@ -12,7 +12,11 @@ from pathlib import Path
 
 NEEDED = {
     "api-server": ("airflow.api_fastapi.main",),
-    "dag-processor": ("airflow.jobs.dag_processor_job_runner",),
+    "dag-processor": (
+        "airflow.api_fastapi.execution_api.app",
+        "airflow.api_fastapi.execution_api.routes",
+        "airflow.jobs.dag_processor_job_runner",
+    ),
     "scheduler": (
         "airflow.jobs.scheduler_job_runner",
         "airflow.sdk.execution_time.task_runner",
@@ -38,6 +42,8 @@ NEEDED = {
         "higgsdemo.triggers.prepull",
     ),
     "triggerer": (
+        "airflow.api_fastapi.execution_api.app",
+        "airflow.api_fastapi.execution_api.routes",
         "airflow.jobs.triggerer_job_runner",
         "kubernetes_asyncio.client",
         "higgsdemo.triggers.cluster",
@@ -53,12 +59,24 @@ def main(name: str, mark: str, version: str, *arguments: str) -> None:
     gc.disable()
     for module in NEEDED[name]:
         import_module(module)
+    if name != "scheduler":
+        _leave_out_old_versions()
     gc.freeze()  # later collections leave these objects out
     gc.enable()
     while not (Path(mark).exists() and Path(mark).read_text() == version):
         time.sleep(0.1)
     sys.argv[:] = ["airflow", name, *arguments]
     import_module("airflow.__main__").main()
+
+
+def _leave_out_old_versions() -> None:
+    """Serve tasks of this Airflow alone: no older ones are here, and routes for them take 3 s of CPU to make.
+
+    The version before the newest must stay: it has a route that the newest lacks, and none may be unused.
+    """
+    from airflow.api_fastapi.execution_api.versions import bundle
+
+    bundle.versions = bundle.versions[:2]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from airflow.api_fastapi.execution_api.versions import bundle
+from airflow.sdk.api.datamodels._generated import API_VERSION
 
 from demo import component
 
@@ -17,9 +19,12 @@ def test_a_component_begins_once_its_database_is_made(
     if before:
         mark.write_text(before)
     monkeypatch.setattr(sys, "argv", sys.argv[:])
+    monkeypatch.setattr(bundle, "versions", bundle.versions)
     monkeypatch.setitem(component.NEEDED, "triggerer", ("json",))
     monkeypatch.setattr("time.sleep", lambda _seconds: mark.write_text("this version"))
     monkeypatch.setattr("airflow.__main__.main", lambda: begun.append((mark.read_text(), *sys.argv)))
     component.main("triggerer", str(mark), "this version", "--skip-serve-logs")
     gc.unfreeze()
     assert begun == [("this version", "airflow", "triggerer", "--skip-serve-logs")]
+    assert API_VERSION in [version.value for version in bundle.versions]
+    assert len(bundle.versions) == 2, "routes for tasks of older Airflows take seconds of each start"

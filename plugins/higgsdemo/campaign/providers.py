@@ -30,6 +30,14 @@ ServiceAccount = Annotated[
     str,
     text("a Google service account's e-mail address", r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", 200),
 ]
+DiskImage = Annotated[
+    str,
+    text(
+        "a disk image such as projects/my-project/global/images/name",
+        "projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/global/images/[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        130,
+    ),
+]
 Role = Annotated[
     str, text("the ARN of an IAM role", r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+", 2048)
 ]
@@ -74,6 +82,14 @@ class GkeOptions(CloudOptions):
     """Release channel, from which GKE chooses the Kubernetes version."""
     service_account: ServiceAccount | None = None
     """Google service account of the nodes; by default Compute Engine's."""
+    image_streaming: bool = False
+    """Let containers start before their image is there, and fetch what they read of it: for images of many GB
+    in Artifact Registry of which a pod reads a part.
+    """
+    image_disk: DiskImage | None = Field(
+        None, title="Disk of images", examples=["projects/my-project/global/images/cmssw"]
+    )
+    """A disk image with container images, a second boot disk of each node; implies image streaming."""
 
 
 class EksOptions(CloudOptions):

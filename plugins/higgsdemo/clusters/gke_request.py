@@ -54,6 +54,8 @@ def shape(cluster: gke.Cluster) -> dict[str, Any]:
         "disk_type": config.disk_type,
         "local_ssds": config.ephemeral_storage_local_ssd_config.local_ssd_count,
         "spot": config.spot,
+        "image_streaming": config.gcfs_config.enabled,
+        "image_disk": next((one.disk_image for one in config.secondary_boot_disks), None),
         "min_nodes": scaling.min_node_count if scaling.enabled else None,
         "max_nodes": scaling.max_node_count if scaling.enabled else None,
         "subnet_range": cluster.ip_allocation_policy.node_ipv4_cidr_block,
@@ -83,6 +85,11 @@ def _node_pool(cluster: Cluster, options: GkeOptions) -> gke.NodePool:
     if cluster.dpath == SSD:
         ssds = gke.EphemeralStorageLocalSsdConfig(local_ssd_count=options.local_ssds)
         config.ephemeral_storage_local_ssd_config = ssds
+    if options.image_streaming or options.image_disk:
+        config.gcfs_config = gke.GcfsConfig(enabled=True)
+    if options.image_disk:
+        cache = gke.SecondaryBootDisk(disk_image=options.image_disk, mode="CONTAINER_IMAGE_CACHE")
+        config.secondary_boot_disks = [cache]
     if _workload_identity(cluster):
         config.workload_metadata_config = gke.WorkloadMetadataConfig(mode="GKE_METADATA")
     pool = gke.NodePool(name=NODE_POOL, initial_node_count=cluster.nodes, config=config)

@@ -75,6 +75,7 @@ def test_what_is_there_with_the_same_shape_is_adopted(cloud: Cloud) -> None:
         "subnet_range is 10.110.0.0/21, wanted 10.111.0.0/21",
     ),
     ("gke", {"gke": {"max_nodes": 9}}, "min_nodes is none, wanted 2; max_nodes is none, wanted 9"),
+    ("gke", {"gke": {"image_streaming": True}}, "image_streaming is False, wanted True"),
     ("gke", {"pod_identity": PODS}, "workload identity is none, wanted cms-open-data.svc.id.goog"),
     ("eks", {"flavor": "m5.large"}, "flavor is m5.4xlarge, wanted m5.large"),
     ("eks", {"nodes": 3}, "min_nodes is 2, wanted 3; max_nodes is 2, wanted 3; nodes is 2, wanted 3"),

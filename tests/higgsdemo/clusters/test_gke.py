@@ -34,6 +34,7 @@ def test_the_request_with_every_option_is_the_reviewed_one(google: Google) -> No
         "network": "physics",
         "release_channel": "stable",
         "service_account": f"nodes@{PROJECT}.iam.gserviceaccount.com",
+        "image_disk": f"projects/{PROJECT}/global/images/cmssw",
     }
     provider_of(run(gke=options, dpath="/mnt/disks/ssd0", pod_identity=PODS)).create()
     assert OnGke(google).sent() == [json.loads((MANIFESTS / "gke-cluster-options.json").read_text())]

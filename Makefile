@@ -22,11 +22,11 @@ help:  ## list the targets
 
 ## Run campaigns
 
-demo: setup  ## run a campaign (CAMPAIGN=..., CONF='{"max_shards": 2}')
-	@python -m demo run --campaign '$(CAMPAIGN)' --conf "$$CONF"
+demo: setup  ## run a campaign (CAMPAIGN=..., OPTIONS='--max-shards 2')
+	@python -m demo run --campaign '$(CAMPAIGN)' --conf "$$CONF" $(OPTIONS)
 
-watch: setup  ## show a run by cluster (CAMPAIGN, RUN, AIRFLOW, WATCH)
-	@python -m demo watch --campaign '$(CAMPAIGN)' --run '$(RUN)' --airflow '$(AIRFLOW)' $(WATCH)
+watch: setup  ## show a run by cluster (CAMPAIGN=..., OPTIONS=RUN)
+	@login=$$(python -m demo env) && eval "$$login" && higgsdemo watch --campaign '$(CAMPAIGN)' $(OPTIONS)
 
 up: setup  ## start Airflow and the local services
 	@python -m demo up
@@ -41,10 +41,10 @@ env: setup  ## use the local Airflow in this shell: eval "$(make env)"
 	@python -m demo env
 
 demo-open-data: setup  ## run on public CMS data of 2012; needs a network
-	@python -m demo run --campaign cms-open-data-2012 --conf "$$CONF"
+	@python -m demo run --campaign cms-open-data-2012 --conf "$$CONF" $(OPTIONS)
 
 rehearsal: setup  ## run the full campaign on simulated nodes
-	@python -m rehearsal --conf "$$CONF"
+	@python -m rehearsal --campaign higgs-full --conf "$$CONF" $(OPTIONS)
 
 clean: down  ## stop everything and remove all but results/
 	@rm -rf .run $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -96,7 +96,7 @@ lint: develop  ## check style, types and layers
 	@lint-imports
 	@VIRTUAL_ENV=$(VENV) uv pip check
 
-setup: $(VENV)/.installed  ## install what running needs
+setup: $(BIN)/higgsdemo  ## install what running needs
 
 develop: $(VENV)/.developing  ## install what developing and testing need
 
@@ -110,7 +110,11 @@ $(VENV)/.installed: requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	@touch $@
 
-$(VENV)/.developing: requirements-dev.lock $(VENV)/.installed
+$(BIN)/higgsdemo: pyproject.toml $(VENV)/.installed
+	@VIRTUAL_ENV=$(VENV) uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.developing: requirements-dev.lock $(BIN)/higgsdemo
 	@echo "Installing what developing and testing need ..."
 	@VIRTUAL_ENV=$(VENV) uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock -r $<
 	@touch $@

@@ -22,8 +22,8 @@ from bench.measure import BenchError
 from bench.report import Report, Say, number, ratio, table
 from bench.services import copy_of_project, services, until
 from bench.surroundings import REPOSITORY
-from demo.airflow_api import FINISHED, Airflow
 from demo.settings import Settings
+from higgsdemo.command_line.airflow_api import FINISHED, Airflow
 
 OURS, STOCK = "bench-campaign", "bench-stock"
 IMAGE = "bench/nothing:1"  # of both chains; overhead_dag.py names it too

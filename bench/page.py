@@ -24,8 +24,8 @@ from bench.relay import HOST
 from bench.report import Report, Say, number, ratio, table
 from bench.services import copy_of_project, services, until
 from bench.surroundings import REPOSITORY, free_port
-from demo.airflow_api import Airflow
 from demo.settings import USER, Settings
+from higgsdemo.command_line.airflow_api import Airflow
 from rehearsal.store import Bucket, Store, serve
 
 DAG, CONNECTION = "demo-local", "many_results"

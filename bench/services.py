@@ -15,8 +15,8 @@ import httpx
 
 from bench.measure import BenchError
 from bench.surroundings import REPOSITORY
-from demo.airflow_api import Airflow, AirflowAwayError
 from demo.settings import USER, Settings
+from higgsdemo.command_line.airflow_api import Airflow, AirflowAwayError
 
 PATIENCE = 300.0  # s for a run to end, and for Airflow to find a DAG
 

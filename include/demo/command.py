@@ -1,69 +1,52 @@
-"""The frame of the commands behind `make`: how they end, and the campaign that several of them run."""
+"""A campaign run through the local services, as several of the commands behind `make` do."""
 
-import json
-import signal
-import sys
-from collections.abc import Callable
+import time
 from contextlib import closing
-from types import FrameType
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from demo.airflow_api import AirflowError
-from demo.campaign_run import CampaignRun, CampaignRunError
-from demo.demo_data import DataError
 from demo.lifecycle import airflow
-from demo.supervision import ServiceError, Supervision
-from demo.view import View
-from higgsdemo.campaign import Campaign, CampaignError
-from higgsdemo.wording import printable_lines
+from demo.supervision import Supervision
+from higgsdemo.command_line.airflow_api import Airflow, AirflowAwayError
+from higgsdemo.command_line.campaign_run import CampaignRun, CampaignRunError, refuse_unread
+from higgsdemo.command_line.view import View
 
-INTERRUPTED = 130
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-
-
-def carry_out(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; report errors in a sentence.
-
-    A terminal that closes interrupts it like Ctrl-C, so that it stops what it has started.
-    """
-    for sort in _ENDINGS:
-        if signal.getsignal(sort) != signal.SIG_IGN:  # as `nohup` sets it
-            signal.signal(sort, _interrupt)
-    try:
-        return command()
-    except (AirflowError, CampaignError, CampaignRunError, DataError, ServiceError, ValueError) as error:
-        print("", *printable_lines(str(error)), sep="\n", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return INTERRUPTED
+_PARSE_SECONDS = 300
+"""Seconds that the dag processor gets to find a DAG: ten times what it needs on two cores."""
 
 
-def parse_conf(text: str) -> dict[str, Any]:
-    """Return a trigger's conf from JSON text; raise ValueError when it is not a JSON object."""
-    try:
-        conf = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"the conf is not JSON: {error}") from None
-    if not isinstance(conf, dict):
-        raise ValueError('the conf must be a JSON object, such as {"max_shards": 2}')
-    return conf
-
-
-def run_campaign(
-    supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View
-) -> CampaignRun:
+def run_campaign(supervision: Supervision, dag_id: str, conf: dict[str, Any], view: View) -> CampaignRun:
     """Run a campaign to its end, and report its result."""
     with closing(airflow(supervision.settings)) as session:
-        run = CampaignRun(supervision, session, dag_id, campaign, conf)
-        run.start()
+        run = CampaignRun(session, dag_id, conf, supervision.check)
+        start(supervision, session, run)
         view.say(f"Campaign {dag_id}, run {run.run_id}: {run.url}")
         run.follow(view)
-        view.print("", run.report(), "")
-    return run
+        results, here = supervision.settings.results, Path.cwd()
+        folder = results.relative_to(here) if results.is_relative_to(here) else results
+        view.print("", run.report(str(folder)), "")
+        return run
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    for sort in _ENDINGS:  # one is enough: what stops the services must not be stopped itself
-        signal.signal(sort, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def start(supervision: Supervision, session: Airflow, run: CampaignRun) -> None:
+    """Start a run once Airflow has read its DAG; raise CampaignRunError when it does not.
+
+    An earlier import error may be of a file that is mended by now.
+    """
+    began, deadline = datetime.now(UTC), time.monotonic() + _PARSE_SECONDS
+    while True:
+        try:
+            if session.has_dag(run.dag_id):
+                run.start()
+                return
+            refuse_unread(session, run.dag_id, began)
+        except AirflowAwayError:
+            pass
+        supervision.check()
+        if time.monotonic() > deadline:
+            log = supervision.settings.logs / "dag-processor.log"
+            raise CampaignRunError(
+                f"{run.dag_id} has not been read yet by Airflow, after {_PARSE_SECONDS} s; see {log}"
+            )
+        time.sleep(0.3)

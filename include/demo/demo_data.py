@@ -11,13 +11,16 @@ from urllib.parse import urlsplit
 from demo.bucket import Bucket
 from demo.settings import Settings
 from higgsdemo.campaign import Campaign
+from higgsdemo.command_line.ending import AWAY, CommandError
 
 CATALOGUE, INPUT = "demo", "s3://higgs-demo"
 """Where the simulated files belong: in no catalogue of real data, and in nobody's own bucket."""
 
 
-class DataError(Exception):
+class DataError(CommandError):
     """The demo's data cannot be generated; the message ends with the generator's output."""
+
+    code = AWAY
 
 
 def generate(folder: Path, environment: dict[str, str]) -> Path:

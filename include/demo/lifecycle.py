@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import httpx
 
-from demo.airflow_api import Airflow, AirflowAwayError
 from demo.demo_data import fill_bucket, generate, make_buckets, reads_demo
 from demo.ports import ports_to_choose
 from demo.services import AIRFLOW, FOUNDATIONS
 from demo.settings import USER, Settings
 from demo.supervision import ServiceError, Supervision
 from higgsdemo.campaign import Campaign
+from higgsdemo.command_line.airflow_api import Airflow, AirflowAwayError
 
 _START_SECONDS = 600
 """Seconds that the services may take to become healthy, also on a busy machine."""

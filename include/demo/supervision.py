@@ -22,14 +22,17 @@ from demo.images import workload_images
 from demo.services import SERVICES, airflow_environment
 from demo.session import Session, is_alive
 from demo.settings import USER, Settings
+from higgsdemo.command_line.ending import AWAY, CommandError
 
 _GROUP = "higgs"
 _STOP_SECONDS = 5
 """Seconds that a service gets to end by itself."""
 
 
-class ServiceError(Exception):
+class ServiceError(CommandError):
     """A service does not start or has given up; the message has its name and the end of its log."""
+
+    code = AWAY
 
 
 @dataclass(frozen=True)

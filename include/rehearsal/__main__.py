@@ -1,6 +1,5 @@
 """The command behind `make rehearsal`."""
 
-import argparse
 import json
 import os
 import shutil
@@ -9,20 +8,22 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.console import Console
 
-from demo.campaign_run import CampaignRunError
-from demo.command import carry_out, parse_conf, run_campaign
+from demo.command import run_campaign
 from demo.demo_data import bucket_name
 from demo.lifecycle import bring_up
 from demo.settings import REHEARSAL, REPOSITORY, Settings, StandIns, campaign_file
 from demo.supervision import Supervision
-from demo.view import View, clock, view_for
 from higgsdemo.campaign import Campaign, apply_conf, load_campaign, parse_campaign
 from higgsdemo.campaign.load import CONFIG
+from higgsdemo.command_line import options
+from higgsdemo.command_line.campaign_run import CampaignRunError
+from higgsdemo.command_line.ending import carry_out
+from higgsdemo.command_line.view import View, clock, view_for
 from rehearsal.components import Components
 
-CAMPAIGN = "higgs-full"
 STATE = REPOSITORY / ".run" / REHEARSAL
 POD_SECONDS = 2.0
 MEMORY_A_POD = "1Gi"  # nodes of localkube have 2 GiB a core, those of the campaign 6.5
@@ -30,8 +31,7 @@ MEMORY_A_POD = "1Gi"  # nodes of localkube have 2 GiB a core, those of the campa
 
 def main(arguments: list[str] | None = None) -> int:
     """Rehearse a campaign, and return the exit code."""
-    options = _parser().parse_args(arguments)
-    return carry_out(lambda: _rehearse(options.state, options.campaign, parse_conf(options.conf)))
+    return carry_out(lambda: rehearsal.main(arguments, "python -m rehearsal", standalone_mode=False))
 
 
 def stand_ins(state: Path, campaign: Campaign) -> StandIns:
@@ -70,7 +70,13 @@ def _write(campaign: Campaign, dag_id: str, state: Path) -> None:
     os.environ[CONFIG] = str(folder)
 
 
-def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
+@click.command()
+@click.option(
+    "--state", type=click.Path(path_type=Path), default=STATE, help="Folder of the services' state."
+)
+@options.with_conf
+def rehearsal(state: Path, dag_id: str, conf: dict[str, Any]) -> None:
+    """Run a campaign on simulated nodes, whose pods compute nothing."""
     began = time.monotonic()
     campaign = rehearse(load_campaign(campaign_file(dag_id)))
     apply_conf(campaign, conf)
@@ -83,7 +89,7 @@ def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
             with supervision.in_use(), components.watched():
                 bring_up(supervision, campaign, view.say, with_data=False)
                 up = time.monotonic()
-                _run(supervision, dag_id, campaign, conf, view)
+                _run(supervision, dag_id, conf, view)
             view.print(
                 components.table(),
                 f"\nServices up after {up - began:.0f} s; the campaign took {time.monotonic() - up:.0f} s, "
@@ -92,26 +98,17 @@ def _rehearse(state: Path, dag_id: str, conf: dict[str, Any]) -> int:
         finally:
             supervision.stop()
             shutil.rmtree(supervision.settings.localkube_state, ignore_errors=True)
-    return 0
 
 
-def _run(supervision: Supervision, dag_id: str, campaign: Campaign, conf: dict[str, Any], view: View) -> None:
+def _run(supervision: Supervision, dag_id: str, conf: dict[str, Any], view: View) -> None:
     """Run the campaign, which must leave every result: only the project itself can fail here."""
-    run = run_campaign(supervision, dag_id, campaign, conf, view)
+    run = run_campaign(supervision, dag_id, conf, view)
     if run.submits:
-        shards = run.summary().shards
+        shards = run.summary.shards
         if shards.done < shards.expected:
             missing = shards.expected - shards.done
             raise CampaignRunError(f"{missing} of {shards.expected} shards have no result")
         view.print(f"{shards.done} of {shards.expected} results, each counted once", "")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
-    parser.add_argument("--state", type=Path, default=STATE, help="folder of the services' state")
-    parser.add_argument("--campaign", default=CAMPAIGN, help="a file of include/config, without its ending")
-    parser.add_argument("--conf", default="{}", help="more to trigger it with, as JSON")
-    return parser
 
 
 if __name__ == "__main__":

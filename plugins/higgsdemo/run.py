@@ -6,12 +6,14 @@ that grows with the number of shards.
 
 import hashlib
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from higgsdemo.campaign import Cluster
+from higgsdemo.campaign.fields import RunName
 from higgsdemo.campaign.rule import PLANNED
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.run_folder import files_folder, results_folder
@@ -19,6 +21,7 @@ from higgsdemo.tasks import Stage
 from higgsdemo.wording import ExplainedError
 
 GROWING = "growing"  # the name of the one run of a campaign over datasets that grow
+_NAME = TypeAdapter(RunName)
 
 
 class Run(Settings):
@@ -110,11 +113,15 @@ class ClusterRun(BaseModel):
 
 
 def run_name(run_id: str, start: datetime) -> str:
-    """Return the name of a run that was given none: its start, and four digits that tell its run id.
+    """Return the name of a run that was given none: its id, where that can be one.
 
-    >>> run_name("manual__1", datetime(2026, 1, 2, 3, 4, 5))
-    '20260102t030405-9ac4'
+    Else, as for the ids that Airflow makes, its start, and four digits that tell its run id.
+
+    >>> run_name("keynote", datetime(2026, 1, 2)), run_name("manual__1", datetime(2026, 1, 2, 3, 4, 5))
+    ('keynote', '20260102t030405-9ac4')
     """
+    with suppress(ValidationError):
+        return _NAME.validate_python(run_id)
     return f"{start:%Y%m%dt%H%M%S}-{hashlib.sha256(run_id.encode()).hexdigest()[:4]}"
 
 

@@ -14,7 +14,7 @@ from demo.supervision import Supervision
 
 WAITS = """
 import signal, sys, time
-from demo.command import carry_out
+from higgsdemo.command_line.ending import carry_out
 
 def command():
     try:
@@ -30,7 +30,10 @@ sys.exit(carry_out(command))
 
 
 def test_a_command_is_ready_without_having_imported_what_takes_seconds() -> None:
-    code = "import sys, demo.__main__; sys.exit(str({'airflow', 'scipy'} & {*sys.modules}))"
+    code = (
+        "import sys, demo.__main__, higgsdemo.command_line.__main__; "
+        "sys.exit(str({'airflow', 'scipy'} & {*sys.modules}))"
+    )
     paths = {"PYTHONPATH": os.pathsep.join(str(REPOSITORY / part) for part in ("plugins", "include"))}
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, env=os.environ | paths, capture_output=True, text=True, check=False)
@@ -57,7 +60,7 @@ def test_down_and_status_say_that_nothing_runs(tmp_path: Path, capsys: pytest.Ca
 def test_a_hopeless_run_is_refused_before_anything_starts(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--state", str(tmp_path), "run", *arguments]) == 1
+    assert main(["--state", str(tmp_path), "run", "--campaign", "demo-local", *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
@@ -109,5 +112,5 @@ def test_a_state_folder_that_cannot_be_made_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    assert main(["--state", str(tmp_path / "file" / "state"), "status"]) == 1
+    assert main(["--state", str(tmp_path / "file" / "state"), "status"]) == 2
     assert f"{tmp_path}/file/state cannot be made (Not a directory)" in capsys.readouterr().err

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from demo import lifecycle
-from demo.airflow_api import AirflowAwayError
 from demo.settings import Settings
 from demo.supervision import Supervision
+from higgsdemo.command_line.airflow_api import AirflowAwayError
 
 
 class BusyAirflow:

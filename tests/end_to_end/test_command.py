@@ -25,7 +25,7 @@ def test_each_file_of_a_command_is_there_once_after_a_kill_and_a_second_run(stac
     first = results()
     lost = next(iter(first))
     stack.output._s3.delete_object(Bucket=stack.output.name, Key=lost)
-    output = stack.make('make demo CAMPAIGN=skim CONF=\'{"run_name": "skimmed", "resume": true}\'')
+    output = stack.make("higgsdemo resume skimmed --campaign skim --follow")
     assert f"{len(first)} of {len(first)} shards done" in output
     documents = {key: json.loads(raw) for key, raw in results().items()}
     assert documents.keys() == first.keys()

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collision_events import CHANNELS, mass_histogram, requires_collision_events, write_nanoaod
-from demo.airflow_api import AirflowError
 from demo.bucket import Bucket
 from demo.settings import REPOSITORY
 from demo_stack import DAG, Stack
 from documents import below
+from higgsdemo.command_line.airflow_api import AirflowError
 from result_documents import merged
 
 if TYPE_CHECKING:
@@ -67,12 +67,11 @@ def test_no_log_of_a_task_tells_of_what_is_deprecated(stack: Stack, demo_run: "D
 
 def test_the_documented_commands_do_the_stages_on_the_clusters_that_they_name(stack: Stack) -> None:
     """One after the other: the last one removes what the others leave."""
-    with_conf = re.compile(r"make demo CONF='[^']*'")
-    *of_readme, create, submit, cleanup = [
+    *of_readme, create, prepare, submit, watch, cleanup = [
         command
         for name, heading in (("README.md", "Change a run"), ("docs/original.md", "From the demo of 2019"))
         for block in below(REPOSITORY / name, heading, "bash")
-        for command in with_conf.findall(block)
+        for command in re.findall(r"higgsdemo (?:[^'\n]|'[^']*')*", block)
     ]
     assert len(of_readme) == 3
     told = [stack.make(command) for command in of_readme]
@@ -81,8 +80,9 @@ def test_the_documented_commands_do_the_stages_on_the_clusters_that_they_name(st
     assert stack.tasks(prepared)["submit_jobs kubecon-demo-0"] == "skipped"
     assert len(stack.kubectl("--context", "kubecon-demo-0", "get", "nodes", "-o", "name").split()) == 2
 
-    told += [stack.make(create), stack.make(submit)]
+    told += [stack.make(create), stack.make(prepare), stack.make(submit)]
     assert stack.summary("keynote")["clusters"]["kubecon-demo-0"]["done"] == 28
+    assert "jobs: Pending 0, Running 0, Succeeded 28, Failed 0" in stack.make(watch)
     first = {"stages": ["cleanup"], "clusters": ["kubecon-demo-0"]}
     jobs = ("--context", "kubecon-demo-0", "get", "jobs", "-A", "-o", "name")
     assert len(stack.kubectl(*jobs).split()) == 6
@@ -94,17 +94,18 @@ def test_the_documented_commands_do_the_stages_on_the_clusters_that_they_name(st
 
     told.append(stack.make(cleanup))
     yields, stages = "Plot: ", "Only the stage submit leaves yields and a plot."
-    assert [yields in output for output in told] == [True, True, False, False, True, False]
-    assert [stages in output for output in told] == [False, False, True, True, False, True]
+    assert [yields in output for output in told] == [True, True, False, False, False, True, False]
+    assert [stages in output for output in told] == [False, False, True, True, True, False, True]
     assert stack.contexts() == []
 
 
 def test_a_run_is_finished_under_its_name_and_not_told_as_an_earlier_one(stack: Stack) -> None:
-    part = '"clusters": ["kubecon-demo-2"], "run_name": "resumed"'
-    stack.make(f"make demo CONF='{{{part}, \"max_shards\": 1}}'")
-    refused = stack.make(f"make demo CONF='{{{part}}}'", code=2)
-    assert "run resumed is there already, made by the DAG run demo-" in refused
-    stack.make(f'make demo CONF=\'{{{part}, "resume": true, "max_shards": 2}}\'')
+    options = "--clusters kubecon-demo-2 --run-name resumed"
+    stack.make(f"make demo OPTIONS='{options} --max-shards 1'")
+    refused = stack.make(f"higgsdemo run --campaign demo-local --follow {options}", code=1)
+    assert "run resumed is there already, made by the DAG run run-" in refused
+    assert "run resumed is there already" in stack.make("higgsdemo why --campaign demo-local", code=1)
+    stack.make("higgsdemo resume resumed --campaign demo-local --follow --max-shards 2")
     assert stack.summary("resumed")["shards"]["done"] > 3
     assert stack.contexts() == []
 

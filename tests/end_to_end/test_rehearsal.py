@@ -13,7 +13,10 @@ CONF = {"run_name": "small", "max_shards": 1, "clusters": ["kubecon-demo-0", "ku
 
 def test_a_rehearsal_counts_every_result_once_and_shows_what_airflow_took(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "rehearsal", "--state", str(tmp_path / "state"), "--conf", json.dumps(CONF)],
+        [
+            *(sys.executable, "-m", "rehearsal", "--state", str(tmp_path / "state")),
+            *("--campaign", "higgs-full", "--conf", json.dumps(CONF)),
+        ],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": "plugins:include"},
         capture_output=True,

@@ -1,33 +1,18 @@
 """The terminal's view of real runs."""
 
 import json
-import os
 import re
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from demo.settings import REPOSITORY
 from demo_stack import DAG, Stack, eventually, release
 
 if TYPE_CHECKING:
     from conftest import DemoRun
 
 
-def watch(stack: Stack, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What `make watch` runs."""
-    return subprocess.run(
-        stack.command("watch", *arguments),
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": "plugins:include", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_a_past_run_as_json(stack: Stack, demo_run: "DemoRun") -> None:
-    done = watch(stack, "--run", demo_run.name, "--once", "--json")
+    done = stack.higgsdemo("watch", demo_run.name, "-c", DAG, "--json")
     state = json.loads(done.stdout)
     assert (state["run"]["state"], state["total"]["total"], state["total"]["done"]) == ("success", 76, 76)
     counts = {cluster["name"]: cluster["shards"]["done"] for cluster in state["clusters"]}
@@ -38,7 +23,7 @@ def test_a_past_run_as_json(stack: Stack, demo_run: "DemoRun") -> None:
 def test_a_run_is_followed_to_its_end_in_plain_lines_while_kubectl_shows_it(stack: Stack) -> None:
     run = stack.trigger("followed", clusters=["kubecon-demo-1"], cleanup="none")
     with ThreadPoolExecutor(1) as beside:
-        following = beside.submit(watch, stack, "--run", run)
+        following = beside.submit(stack.higgsdemo, "watch", run, "-c", DAG)
         pods = eventually(stack.hold, "a pod runs", pause=0.05)
         assert stack.contexts() == ["kubecon-demo-1"]
         running = (
@@ -60,25 +45,20 @@ def test_a_run_is_followed_to_its_end_in_plain_lines_while_kubectl_shows_it(stac
     assert lines[-1] == "run followed: success"
 
 
-def test_another_airflow_is_watched_with_the_login_of_the_environment(
-    stack: Stack, demo_run: "DemoRun"
-) -> None:
-    settings = stack.settings
-    there = ("--airflow", settings.ui_url, "--run", demo_run.name, "--once")
-    login = {
-        "HIGGS_AIRFLOW_USER": "admin",
-        "HIGGS_AIRFLOW_PASSWORD": settings.secrets.ui_password,
-        "COLUMNS": "120",
-    }
-    shown = watch(stack, *there, **login).stdout
+def test_another_airflow_is_watched_by_its_address_as_a_table(stack: Stack, demo_run: "DemoRun") -> None:
+    there = ("--airflow", stack.settings.ui_url, "--user", "admin")
+    shown = stack.higgsdemo(
+        *("watch", demo_run.name, "-c", DAG, "--once", *there),
+        **{"HIGGS_AIRFLOW_URL": "", "HIGGS_AIRFLOW_USER": "", "COLUMNS": "120"},
+    ).stdout
     assert "76/76" in shown
     assert "kubecon-demo-1" in shown
-    refused = watch(stack, *there)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "set the environment variable 'HIGGS_AIRFLOW_USER'" in refused.stderr
+    refused = stack.higgsdemo("runs", HIGGS_AIRFLOW_PASSWORD="wrong")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "does not know the user admin" in refused.stderr
 
 
 def test_a_run_that_is_not_there_is_named(stack: Stack) -> None:
-    done = watch(stack, "--run", "no-such-run", "--once")
-    assert done.returncode == 1
+    done = stack.higgsdemo("watch", "no-such-run", "-c", DAG, "--once")
+    assert done.returncode == 2
     assert f"there is no run no-such-run of a campaign {DAG}" in done.stderr

@@ -17,13 +17,13 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 import waiting
-from demo.airflow_api import FINISHED, TaskInstance
 from demo.bucket import Bucket
 from demo.lifecycle import airflow, bring_up
 from demo.ports import Ports, free_port
 from demo.settings import REPOSITORY, USER, Settings
 from demo.supervision import Supervision
 from higgsdemo.campaign import Campaign, load_campaign
+from higgsdemo.command_line.airflow_api import FINISHED, TaskInstance
 from higgsdemo.kubernetes.progress import job_progress
 from waiting import Found
 
@@ -72,22 +72,41 @@ class Stack:
         self.airflow.close()
         self.supervision.stop()
 
-    def command(self, *arguments: str) -> list[str]:
-        """The demo's command for these services."""
-        return [sys.executable, "-m", "demo", "--state", str(self.settings.state), *arguments]
-
     def make(self, command: str, code: int = 0) -> str:
         """What a command of the documentation, such as `make demo`, prints: it ends with that exit code."""
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=REPOSITORY,
-            env={**os.environ, "HIGGS_STATE": str(self.settings.state)},
+            env=self.shell(),
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def higgsdemo(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """What the command prints, and its exit code."""
+        return subprocess.run(
+            [sys.executable, "-m", "higgsdemo.command_line", *arguments],
+            env=self.shell() | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def shell(self) -> dict[str, str]:
+        """The environment of a shell that has these services, and the demo campaign where none is named."""
+        paths = [str(REPOSITORY / "plugins"), str(REPOSITORY / "include")]
+        return {
+            **os.environ,
+            "HIGGS_STATE": str(self.settings.state),
+            "HIGGS_AIRFLOW_URL": self.settings.ui_url,
+            "HIGGS_AIRFLOW_USER": USER,
+            "HIGGS_AIRFLOW_PASSWORD": self.settings.secrets.ui_password,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(paths),
+        }
 
     def trigger(self, run: str, **conf: Any) -> str:
         """Start a run of the demo campaign, which bears the given name."""

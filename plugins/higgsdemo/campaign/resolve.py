@@ -51,7 +51,7 @@ _OF_ONE_PROVIDER = (
     "pod_identity",
     "egress",
 )
-_MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
+MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
 _OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters when the datasets are split
 
 
@@ -169,7 +169,7 @@ def _merge(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
     provider: Provider | None = own.get("provider") or shared.get("provider")
     if shared.get("provider") not in (None, provider):
         shared = {key: value for key, value in shared.items() if key not in _OF_ONE_PROVIDER}
-    for name in _MERGED:
+    for name in MERGED:
         if own.get(name) and shared.get(name):
             own[name] = shared[name] | own[name]
     if own.get("input"):

@@ -88,6 +88,14 @@ def apply_conf(campaign: Campaign, conf: Mapping[str, Any] | None) -> tuple[Camp
     return changed, options
 
 
+def check_conf(conf: Mapping[str, Any]) -> None:
+    """Refuse what is wrong with a conf whatever the campaign is; raise CampaignError with all of it."""
+    given = {key: value for key, value in conf.items() if value is not None}
+    of_run = {key: value for key, value in given.items() if key not in CAMPAIGN_KEYS}
+    if problems := list(document_problems(dict(conf))) or _unknown(given) or _options(of_run)[1]:
+        raise CampaignError(SOURCE, problems, root="it")
+
+
 def _unknown(conf: Mapping[str, Any]) -> list[Problem]:
     known = f"(the keys are {', '.join(CONF_KEYS)})"
     return [

@@ -1,16 +1,12 @@
-"""Follow a run by the API of the campaign's page in Airflow.
+"""Follow a run by the API of the campaign's page in Airflow."""
 
-It needs Airflow's address and a login, but no access to clusters or buckets.
-"""
-
-import json
 import time
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
+from higgsdemo.command_line.airflow_api import FINISHED, Airflow, AirflowAwayError, AirflowError
+from higgsdemo.command_line.view import State, View
 
-from demo.airflow_api import FINISHED, Airflow, AirflowAwayError, AirflowError
-from demo.view import WIDE, State, View, render
+Check = Callable[[], None]
 
 _LOOK_SECONDS = 1.0
 _UNREADABLE_SECONDS = 30.0
@@ -43,7 +39,7 @@ class Watched:
                 return state
             time.sleep(0.2)
 
-    def follow(self, check: Callable[[], None] = lambda: None) -> Iterator[State]:
+    def follow(self, check: Check = lambda: None) -> Iterator[State]:
         """Yield the run again and again until it has ended and is read completely, or cannot be.
 
         :param check: called while Airflow is away.
@@ -69,18 +65,8 @@ class Watched:
             time.sleep(_LOOK_SECONDS)
 
 
-def show_once(watched: Watched, console: Console, as_json: bool) -> int:
-    """Print the run as it is now, for people or as JSON; return the exit code 0."""
-    state = watched.look_whole()
-    if as_json:
-        print(json.dumps({key: value for key, value in state.items() if key != "chart"}, indent=2))
-    else:
-        console.print(render(state, console.width >= WIDE))
-    return 0
-
-
-def show_live(watched: Watched, view: View) -> int:
-    """Show the run until it ends; return the exit code, 1 when it has failed."""
+def show_live(watched: Watched, view: View) -> State:
+    """Show the run until it ends; return its last state."""
     state: State = {}
     with view:
         for state in watched.follow():
@@ -88,4 +74,4 @@ def show_live(watched: Watched, view: View) -> int:
         if error := state["reading"]["error"]:
             view.say(error)
         view.say(f"run {state['run']['run_id']}: {state['run']['state']}")
-    return 1 if state["run"]["state"] == "failed" else 0
+    return state

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from higgsdemo.wording import printable_lines
+from higgsdemo.wording import one_of, printable_lines, quote
 
 State = dict[str, Any]
 """A run as `/higgs/api/run` answers."""
@@ -149,6 +149,35 @@ class PlainView(View):
             self.say(shards)
 
 
+class ClusterView(PlainView):
+    """The pods and Jobs of one cluster, as the tool of 2019 told them, which had a Job for each shard.
+
+    :raises ValueError: when the run has no such cluster.
+    """
+
+    def __init__(self, console: Console, cluster: str) -> None:
+        super().__init__(console)
+        self._cluster = cluster
+        self._last: list[str] = []
+
+    def show(self, state: State) -> None:
+        """Print both lines where one has changed."""
+        clusters = {line["name"]: line for line in state["clusters"]}
+        if not clusters:  # not planned yet
+            return
+        if self._cluster not in clusters:
+            raise ValueError(f"the run has no cluster {quote(self._cluster)}; it has {one_of(clusters)}")
+        pods, jobs = clusters[self._cluster]["pods"], clusters[self._cluster]["shards"]
+        counts = {"pods": pods, "jobs": jobs | {"succeeded": jobs["done"]}}
+        lines = [
+            f"{what}: " + ", ".join(f"{phase.capitalize()} {of[phase]}" for phase in _PODS)
+            for what, of in counts.items()
+        ]
+        if lines != self._last:
+            self._last = lines
+            self.print(*lines)
+
+
 def render(state: State, wide: bool) -> RenderableType:
     """Render a line for each cluster and the total, then the tasks outside of them, and what went wrong."""
     run = state["run"]
@@ -161,9 +190,7 @@ def render(state: State, wide: bool) -> RenderableType:
     for stage in _stages(state):
         mark, style = _mark(stage["state"])
         marks += [Text(f"{mark} {stage['name']}", style=style), "  "]
-    shown = state["failures"]["shown"][:_FAILURES]
-    failures = [f"{f['shard']} of {f['dataset']}: {f['reason']}" for f in shown]
-    bad = [_plain(text, "red") for text in (*why(state), *failures)]
+    bad = [_plain(text, "red") for text in (*why(state), *failed_shards(state)[:_FAILURES])]
     return Group(heading, _table(state, wide), Text.assemble(" ", *marks), *bad, *_remarks(state))
 
 
@@ -177,6 +204,11 @@ def used(state: State) -> list[str]:
     return [
         f"{name}: {cells[-1]}" for name, *cells in state["account"] if name.startswith(("Memory", "Cores"))
     ]
+
+
+def failed_shards(state: State) -> list[str]:
+    """Return the failed shards that are told by name, each with its reason."""
+    return [f"{f['shard']} of {f['dataset']}: {f['reason']}" for f in state["failures"]["shown"]]
 
 
 def _table(state: State, wide: bool) -> Table:

@@ -1,4 +1,4 @@
-"""Airflow's public REST API, as far as the demo needs it: trigger a DAG, follow the run, read a log."""
+"""Airflow's public REST API, and the one that the campaigns' page adds: trigger a DAG, follow its run."""
 
 from datetime import datetime
 from typing import Any
@@ -6,18 +6,24 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
+from higgsdemo.command_line.ending import AWAY, REFUSED, CommandError
+
 FINISHED = frozenset({"success", "failed"})
 """The states in which a DAG run ends."""
 
 _PAGE = 100
 
 
-class AirflowError(Exception):
+class AirflowError(CommandError):
     """Airflow refuses a request; the message says which and why."""
+
+    code = REFUSED
 
 
 class AirflowAwayError(AirflowError):
     """Airflow does not answer now: it is starting, or was killed and is being restarted."""
+
+    code = AWAY
 
 
 class TaskInstance(BaseModel):
@@ -33,13 +39,19 @@ class TaskInstance(BaseModel):
 
 
 class Airflow:
-    """A session with one Airflow, as one user; raises AirflowAwayError when it does not answer."""
+    """A session with one Airflow, as one user; raises AirflowAwayError when it does not answer.
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    :param token: of a login made elsewhere, instead of a user and a password.
+    """
+
+    def __init__(self, url: str, user: str, password: str, token: str | None = None) -> None:
         self.url = url
         self._user = user
         self._password = password
-        self._client = httpx.Client(base_url=url, timeout=20, trust_env=False)
+        here = url.startswith(("http://127.0.0.1:", "http://localhost:"))  # which no proxy reaches
+        self._client = httpx.Client(base_url=url, timeout=20, trust_env=not here)
+        if token:
+            self._client.headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
         """Close the connection."""
@@ -54,7 +66,12 @@ class Airflow:
 
     def has_dag(self, dag_id: str) -> bool:
         """Return whether the DAG has been parsed."""
-        return self._request("GET", f"/api/v2/dags/{dag_id}", allowed=(404,)).status_code != 404
+        return self.is_paused(dag_id) is not None
+
+    def is_paused(self, dag_id: str) -> bool | None:
+        """Return whether the runs of a DAG wait until somebody switches it on; None for no DAG."""
+        answer = self._request("GET", f"/api/v2/dags/{dag_id}", allowed=(404,))
+        return None if answer.status_code == 404 else bool(answer.json()["is_paused"])
 
     def import_errors(self, since: datetime) -> dict[str, str]:
         """Return the error of each DAG file that Airflow has failed to load since a time."""
@@ -102,6 +119,17 @@ class Airflow:
         entries: int = self._request("GET", "/api/v2/eventLogs", query=query).json()["total_entries"]
         return entries
 
+    def conf(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """Return what a run was triggered with."""
+        found: dict[str, Any] | None
+        found = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["conf"]
+        return found or {}
+
+    def campaigns(self) -> list[dict[str, Any]]:
+        """Return all campaigns with their latest runs, newest first."""
+        found: list[dict[str, Any]] = self._request("GET", "/higgs/api/campaigns").json()
+        return found
+
     def campaign(self, dag_id: str) -> dict[str, Any]:
         """Return a campaign and its latest runs, newest first, as its page shows them."""
         found: dict[str, Any] = self._request("GET", "/higgs/api/campaign", query={"dag_id": dag_id}).json()
@@ -112,6 +140,11 @@ class Airflow:
         query = {"dag_id": dag_id, "run_id": run_id}
         found: dict[str, Any] = self._request("GET", "/higgs/api/run", query=query).json()
         return found
+
+    def file(self, dag_id: str, run_id: str, name: str) -> bytes:
+        """Return one of the files that a run has left."""
+        query = {"dag_id": dag_id, "run_id": run_id, "name": name}
+        return self._request("GET", "/higgs/api/file", query=query).content
 
     def _request(
         self,
@@ -125,10 +158,10 @@ class Airflow:
             if "Authorization" not in self._client.headers:
                 self._log_in()
             answer = self._client.request(method, path, params=query, json=body)
-            if answer.status_code == 401:
+            if answer.status_code == 401 and self._user:
                 self._log_in()
                 answer = self._client.request(method, path, params=query, json=body)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AirflowAwayError(f"Airflow at {self.url} does not answer: {error}") from error
         if answer.is_server_error:
             raise AirflowAwayError(f"Airflow at {self.url} answers {answer.status_code} to {method} {path}")
@@ -139,6 +172,8 @@ class Airflow:
     def _log_in(self) -> None:
         credentials = {"username": self._user, "password": self._password}
         answer = self._client.post("/auth/token", json=credentials)
+        if answer.status_code == 404:
+            raise AirflowError(f"there is no Airflow 3 at {self.url}")
         if answer.is_client_error:
             raise AirflowError(
                 f"Airflow at {self.url} does not know the user {self._user}: {_reason(answer)}"

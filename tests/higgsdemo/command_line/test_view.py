@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from demo.view import LiveView, PlainView, render, view_for
+from higgsdemo.command_line.view import LiveView, PlainView, render, view_for
 from watched_runs import DONE, SHARDS, STATE
 
 

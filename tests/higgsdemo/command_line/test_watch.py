@@ -1,4 +1,4 @@
-"""How `make watch` follows a run, and when it ends."""
+"""How `higgsdemo watch` follows a run, and when it ends."""
 
 import io
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from demo import watch
-from demo.view import PlainView
-from demo.watch import Watched, show_live
+from higgsdemo.command_line import watched
+from higgsdemo.command_line.view import PlainView
+from higgsdemo.command_line.watched import Watched, show_live
 from watched_runs import DONE, STATE
 
 DENIED = {"read": 0, "found": 0, "complete": False, "error": "access denied \x1b[2J"}
@@ -33,11 +33,11 @@ class Answers:
 def test_a_run_whose_folder_cannot_be_read_is_left_once_it_has_ended_and_the_reason_is_told(
     monkeypatch: pytest.MonkeyPatch, ended: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(watch, "_UNREADABLE_SECONDS", 0.05)
+    monkeypatch.setattr(watched, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watched, "_UNREADABLE_SECONDS", 0.05)
     told = io.StringIO()
     running = STATE | {"reading": DENIED}
-    watched = Watched(Answers(running, running, ended), "higgs", "one")  # type: ignore[arg-type]
-    assert show_live(watched, PlainView(Console(file=told, width=80))) == 0
+    followed = Watched(Answers(running, running, ended), "higgs", "one")  # type: ignore[arg-type]
+    assert show_live(followed, PlainView(Console(file=told, width=80))) == ended
     lines = [line.partition("] ")[2] for line in told.getvalue().splitlines()]
     assert lines[-2:] == ["access denied \\u001b[2J", "run one: success"]

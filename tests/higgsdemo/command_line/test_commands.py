@@ -1,0 +1,206 @@
+"""The command as a person or a script uses it: what Airflow is asked for, what is printed, how it ends."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from airflow_stand_in import STATE, AirflowStandIn, airflow_stand_in
+from higgsdemo.command_line.__main__ import higgsdemo, main
+from watched_runs import PODS
+
+CONFIG = Path(__file__).parents[3] / "include" / "config"
+ORIGINAL = [
+    {"datasets": ["datasets_s3/A_file_index.txt", "min_datasets_s3/A_file_index.txt"], "nodes": "2"},
+    {"datasets": ["datasets_s3/B_file_index.txt"], "flavor": "n1-highmem-16", "dpath": "/dev/shm"},
+]
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[AirflowStandIn]]:
+    with airflow_stand_in() as (url, asked):
+        monkeypatch.setenv("HIGGS_AIRFLOW_URL", url)
+        monkeypatch.setenv("HIGGS_AIRFLOW_USER", "somebody")
+        monkeypatch.setenv("HIGGS_AIRFLOW_PASSWORD", "secret")
+        yield asked
+
+
+def failed(*texts: str) -> dict[str, Any]:
+    run = STATE["run"] | {"state": "failed"}
+    return STATE | {"run": run, "causes": [{"text": text} for text in texts], "advice": "Mend it."}
+
+
+@pytest.mark.parametrize(
+    ("words", "conf"),
+    [
+        ("run", {}),
+        (
+            "run --max-shards 2 --clusters a,b --run-name keynote --set cleanup=none --set storage.input=s3://x",
+            {
+                **{"max_shards": 2, "clusters": ["a", "b"], "run_name": "keynote", "cleanup": "none"},
+                "storage": {"input": "s3://x"},
+            },
+        ),
+        ('run --conf {"max_shards":2} --set resume=true', {"max_shards": 2, "resume": True}),
+        ("clusters-create --cluster a --cluster b", {"stages": ["create"], "clusters": ["a", "b"]}),
+        ("prepare", {"stages": ["prepare"]}),
+        ("submit --run-name keynote", {"stages": ["submit"], "run_name": "keynote"}),
+        ("cleanup --set cleanup=clusters", {"stages": ["cleanup"], "cleanup": "clusters"}),
+        ("resume one", {"run_name": "keynote", "resume": True, "storage": {"output": "s3://mine"}}),
+    ],
+)
+def test_a_run_is_triggered_with_what_the_options_say(
+    airflow: type[AirflowStandIn], words: str, conf: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words.split(), "--campaign", "mine", "--json"]) == 0
+    (asked,) = airflow.triggered
+    assert asked["conf"] == conf
+    assert json.loads(capsys.readouterr().out)["run"] == asked["dag_run_id"]
+
+
+def test_a_file_of_2019_runs_through_a_campaign_without_what_it_repeats(
+    airflow: type[AirflowStandIn], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(ORIGINAL))
+    assert main(["submit", "--dataset-mapping", str(tmp_path / "mine.json")]) == 0
+    first, second = airflow.triggered[0]["conf"]["mapping"]
+    assert first == {
+        "name": "kubecon-demo-0",
+        "datasets": ["datasets_s3/A_file_index.txt"],
+        "nodes": "2",
+    }
+    assert second == {"name": "kubecon-demo-1"} | ORIGINAL[1]
+
+
+def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowStandIn]) -> None:
+    file = CONFIG / "demo-local.json"
+    assert main(["run", "-c", "mine", "--dataset-mapping", str(file), "--max-shards", "1"]) == 0
+    conf = airflow.triggered[0]["conf"]
+    assert sorted(conf) == ["cleanup", "mapping", "max_shards", "storage"]
+    assert [(entry["nodes"], entry["flavor"]) for entry in conf["mapping"]] == [
+        (nodes, "local-1") for nodes in (2, 1, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("run", 2, "which campaign? Name it with --campaign"),
+        ("run -c mime", 2, 'no campaign "mime"; did you mean "mine"? (the campaigns are mine, theirs;'),
+        ("run -c mine --set maping=1", 2, 'has no key "maping"; did you mean "mapping"?'),
+        ("run -c mine --set maping", 2, "it must be KEY=VALUE"),
+        ("run -c mine --conf {", 2, "the conf is not JSON"),
+        ("run -c mine --max-shards -3", 2, "max_shards is -3"),
+        ("submit --dataset-mapping no-such-file", 2, "does not exist"),
+        ("submit -c mine --access-key 1", 2, "--access-key is not taken: every process"),
+        ("watch -c mine --secret-key 1", 2, "airflow connections add aws_default"),
+        (
+            "watch -c mine --cluster kubecon-demo-9",
+            2,
+            'no cluster "kubecon-demo-9"; it has "kubecon-demo-0" or',
+        ),
+        ("runs --user nobody", 2, "does not know the user nobody"),
+        ("runs --airflow http://127.0.0.1:1", 3, "http://127.0.0.1:1 does not answer"),
+        ("runs --airflow nonsense", 3, "nonsense does not answer"),
+    ],
+)
+def test_bad_input_is_refused_in_a_sentence_and_starts_nothing(
+    airflow: type[AirflowStandIn], words: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == code
+    told = capsys.readouterr()
+    assert message in " ".join(told.err.split())
+    assert "Traceback" not in told.err
+    assert (told.out, airflow.triggered) == ("", [])
+
+
+def test_a_campaign_that_is_paused_or_not_read_is_not_run(
+    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.answers["/api/v2/dags/mine"] = {"is_paused": True}
+    assert main(["run", "-c", "mine"]) == 2
+    assert "mine is paused: switch it on" in capsys.readouterr().err
+    error = {"filename": "config/new.json", "stack_trace": "a typo", "timestamp": "2026-01-02T03:04:05Z"}
+    airflow.answers["/api/v2/importErrors"] = {"import_errors": [error]}
+    assert main(["run", "-c", "new"]) == 1
+    assert "config/new.json does not load:\na typo" in capsys.readouterr().err
+    assert airflow.triggered == []
+
+
+def test_a_token_needs_no_login(airflow: type[AirflowStandIn], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HIGGS_AIRFLOW_USER")
+    assert main(["run", "-c", "mine"]) == 2
+    monkeypatch.setenv("HIGGS_AIRFLOW_TOKEN", "token")
+    assert main(["run", "-c", "mine"]) == 0
+
+
+def test_runs_are_listed_for_people_and_for_programs(
+    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["runs"]) == 0
+    _, row = capsys.readouterr().out.splitlines()
+    assert row.split()[:3] == ["mine", "one", "success"]
+    assert row.split()[-1] == "9"
+    assert main(["runs", "--json"]) == 0
+    assert [one["dag_id"] for one in json.loads(capsys.readouterr().out)] == ["mine", "theirs"]
+
+
+def test_why_a_run_has_failed_is_told_with_an_exit_code_of_its_own(
+    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.answers["/higgs/api/run"] = failed("plan: no key maping")
+    assert main(["why", "-c", "mine"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == ["run one: failed", "plan: no key maping", "Mend it.", "s of D: exit code 65 [red]"]
+    assert main(["why", "-c", "mine", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["advice"] == "Mend it."
+    airflow.answers["/higgs/api/run"] = STATE | {"failures": {"count": 0, "shown": []}}
+    assert main(["why", "-c", "mine"]) == 0
+    assert capsys.readouterr().out == "run one: success\nNothing has failed.\n"
+
+
+def test_a_cluster_is_watched_in_the_lines_of_2019(
+    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["watch", "one", "-c", "mine", "--cluster", "kubecon-demo-0", "--once"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "pods: " + ", ".join(f"{phase.capitalize()} {number}" for phase, number in PODS.items()),
+        "jobs: Pending 2, Running 3, Succeeded 4, Failed 1",
+    ]
+
+
+def test_every_help_fits_80_columns_and_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("", *higgsdemo.commands):
+        assert main([*name.split(), "--help"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if len(line) > 80 or re.search(r"\w\.\.\.$", line)] == []
+
+
+def test_the_shell_completes_what_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_HIGGSDEMO_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "higgsdemo cl")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out.split() == ["plain,cleanup", "plain,clusters-create"]
+
+
+def test_every_command_and_option_is_documented() -> None:
+    documented = (CONFIG.parents[1] / "docs" / "command-line.md").read_text()
+    named = set(re.findall(r"`((?:--)?[a-z-]+)`", documented))
+    options = {
+        option
+        for command in higgsdemo.commands.values()
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    assert (options | higgsdemo.commands.keys()) - named == set()
+    assert {name for name in named if name.startswith("--")} - options == set()

@@ -5,7 +5,9 @@ import sys
 import click
 
 from higgsdemo.command_line import look, start
+from higgsdemo.command_line.check import check
 from higgsdemo.command_line.ending import carry_out
+from higgsdemo.command_line.new import new
 
 
 @click.group(
@@ -17,7 +19,7 @@ def higgsdemo() -> None:
     """Run campaigns through any Airflow that has them, and look at their runs."""
 
 
-for command in (start.run_all, look.watch, look.runs, look.tell_why, start.resume, *start.STAGES):
+for command in (start.run_all, look.watch, look.runs, look.tell_why, start.resume, check, new, *start.STAGES):
     higgsdemo.add_command(command)
 
 

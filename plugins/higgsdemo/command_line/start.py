@@ -53,16 +53,14 @@ def resume(
     """
     watched = Watched(airflow, dag_id, run)
     state = watched.look()["run"]
-    if not state["name"]:
+    triggered_with = airflow.conf(dag_id, state["run_id"])
+    name = state["name"] or triggered_with.get("run_name")
+    if not name:
         raise CampaignRunError(f"The run {state['run_id']} was not planned: run the campaign anew")
     if not state["ended_all"]:
         raise AirflowError(f"the run {state['run_id']} goes on: watch it, or end it in Airflow first")
-    chosen = {key: value for key, value in airflow.conf(dag_id, state["run_id"]).items() if key == "storage"}
-    conf = (
-        chosen
-        | {"run_name": state["name"], "resume": True}
-        | ({"max_shards": max_shards} if max_shards else {})
-    )
+    conf = {key: value for key, value in triggered_with.items() if key == "storage"}
+    conf |= {"run_name": name, "resume": True} | ({"max_shards": max_shards} if max_shards else {})
     check_conf(conf)
     start(airflow, dag_id, conf, follow, as_json)
 

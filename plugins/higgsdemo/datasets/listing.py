@@ -69,12 +69,12 @@ class Listing:
 
 
 def list_datasets(
-    run: Run, datasets: Sequence[DatasetRef], connection: str, output: ObjectStore, folder: Path
+    run: Run, datasets: Sequence[DatasetRef], connection: str, output: ObjectStore | None, folder: Path
 ) -> list[Listing]:
     """List any number of datasets.
 
     :param connection: the Airflow connection that reads them.
-    :param output: the run's folder: what a resumed run has done already.
+    :param output: the run's folder, which a resumed run needs: what is done already.
     :param folder: takes the lists.
     :raises ListingError: when an index file is wrong.
     :raises StorageError: when a bucket cannot be listed.
@@ -82,10 +82,10 @@ def list_datasets(
     luminosities = Luminosities(load_catalogue(run.catalogue))
     stores = open_stores(datasets, connection)
 
-    corrupt = Corrupt.of(output) if run.resume else None
+    corrupt = Corrupt.of(output) if output and run.resume else None
 
     def listing(dataset: DatasetRef) -> Listing:
-        done = done_shards(output, dataset.name) if run.resume else {}
+        done = done_shards(output, dataset.name) if output and run.resume else {}
         worthless = corrupt.take_from(done, dataset.name) if corrupt else ()
         found = _listing(run, dataset, stores[dataset.url], done, luminosities, folder)
         found.outdated += sorted(worthless)

@@ -7,7 +7,7 @@ finds every shard where it was.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
 
@@ -49,12 +49,8 @@ def share_out(
     """
     counts: list[Counter[str]] = [Counter() for _ in clusters]
     part = folder / "part.jsonl"
-    mean = mean_bytes(listings) or 1.0
-    total = sum(listing.bytes + listing.unsized * mean for listing in listings)
-    homes = pieces(_sizes(listings, mean), total, [c.capacity or 1 for c in clusters])
-    row = zip(homes, _rows(listings), strict=True)
     waiting = list(range(len(clusters)))
-    for position, of_cluster in groupby(row, key=lambda placed: placed[0]):
+    for position, of_cluster in groupby(placed_rows(listings, clusters), key=lambda placed: placed[0]):
         with part.open("wb") as file:
             for _, (dataset, line) in of_cluster:
                 counts[position][dataset] += 1
@@ -63,7 +59,24 @@ def share_out(
         waiting.remove(position)
     for position in waiting:  # more clusters than shards
         output.write(shards_key(clusters[position].name), b"")
-    refs = {listing.dataset.name: listing.dataset for listing in listings}
+    return with_parts([listing.dataset for listing in listings], clusters, counts)
+
+
+def placed_rows(
+    listings: Sequence[Listing], clusters: Sequence[Cluster]
+) -> Iterator[tuple[int, tuple[str, bytes]]]:
+    """Yield for each shard the position of its cluster, with the shard's dataset and line."""
+    mean = mean_bytes(listings) or 1.0
+    total = sum(listing.bytes + listing.unsized * mean for listing in listings)
+    homes = pieces(_sizes(listings, mean), total, [c.capacity or 1 for c in clusters])
+    return zip(homes, _rows(listings), strict=True)
+
+
+def with_parts(
+    datasets: Sequence[DatasetRef], clusters: Sequence[Cluster], counts: Sequence[Mapping[str, int]]
+) -> list[Cluster]:
+    """Return the clusters with the datasets, or parts of them, of which they got so many shards."""
+    refs = {dataset.name: dataset for dataset in datasets}
     return [
         cluster.model_copy(update={"datasets": tuple(_part(refs[name], n) for name, n in got.items())})
         for cluster, got in zip(clusters, counts, strict=True)

@@ -81,7 +81,7 @@ def list_and_check(
     from higgsdemo.storage.object_store import ObjectStore
 
     refuse_overlaps([Placed((ref.name,), ref, connection) for ref in datasets])
-    output = ObjectStore(run.output, run.output_connection)
+    output = ObjectStore(run.output, run.output_connection) if run.resume else None
     listings = list_datasets(run, datasets, connection, output, folder)
     for listing in listings:
         name = listing.dataset.name
@@ -95,7 +95,7 @@ def list_and_check(
         if problem:
             warn(problem)
     for listing in listings:
-        if listing.outdated:
+        if listing.outdated and output:
             name, number = listing.dataset.name, len(listing.outdated)
             warn("dataset %s: %d results are corrupt, or older than their files: run again", name, number)
             output.remove([result_key(name, shard) for shard in listing.outdated])

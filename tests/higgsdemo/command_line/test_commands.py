@@ -177,7 +177,7 @@ def test_every_help_fits_80_columns_and_says_what_it_does(capsys: pytest.Capture
     for name in ("", *higgsdemo.commands):
         assert main([*name.split(), "--help"]) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert [line for line in lines if len(line) > 80 or re.search(r"\w\.\.\.$", line)] == []
+        assert [line for line in lines if len(line) > 80 or re.search(r"[a-z]\.\.\.$", line)] == []
 
 
 def test_the_shell_completes_what_is_begun(

@@ -1,0 +1,100 @@
+"""What a run of a campaign's file would do: its clusters and shards, and what it should take."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import BaseModel
+
+from higgsdemo.campaign import Cluster, DatasetRef, RunOptions, load_campaign
+from higgsdemo.catalogue import load_catalogue
+from higgsdemo.datasets.split import mean_bytes, pieces, placed_rows, with_parts
+from higgsdemo.notifications import callbacks
+from higgsdemo.operators.list_shards import list_and_check
+from higgsdemo.operators.plan import plan_run
+from higgsdemo.prediction import Account, account_table, predict
+from higgsdemo.run import Run
+from higgsdemo.wording import printable
+
+
+class Forecast(BaseModel):
+    """What a run would do.
+
+    :param clusters: shards by cluster and dataset; None where their number is not known.
+    :param remarks: what a person should know before.
+    """
+
+    file: str
+    clusters: dict[str, dict[str, int | None]]
+    predicted: Account
+    remarks: list[str]
+
+    def __str__(self) -> str:
+        lines = [f"right, {len(self.clusters)} clusters"]
+        for name, datasets in self.clusters.items():
+            shards = sum(number or 0 for number in datasets.values())
+            known = f"{shards} shards" if None not in datasets.values() else "of unknown size"
+            lines.append(f"{name}: {len(datasets)} datasets, {known}")
+        lines += map(printable, self.remarks)
+        return "\n  ".join([*lines, *account_table(self.predicted, None).splitlines()[1:]])
+
+
+def forecast(file: Path, offline: bool) -> Forecast:
+    """Read a campaign's file, and list its data unless that is left out.
+
+    :raises CampaignError, NotifierError, ListingError: when it could not run.
+    :raises StorageError: when its data cannot be listed.
+    """
+    campaign = load_campaign(file)
+    for event in ("on_success", "on_failure"):
+        for notify in callbacks(campaign.notifications, event):
+            notify.make()
+    run = plan_run(campaign, RunOptions(), file.stem, "check")
+    clusters, shared, remarks = campaign.clusters(), campaign.shared_datasets(), list(campaign.remarks)
+    size = load_catalogue(run.catalogue).file_bytes
+    if offline:
+        clusters = _share(shared, clusters) if shared else clusters
+    else:
+        clusters, size = _list(run, clusters, shared, lambda text, *values: remarks.append(text % values))
+    return Forecast(
+        file=str(file),
+        clusters={c.name: {ref.name: ref.planned_shards or None for ref in c.datasets} for c in clusters},
+        predicted=predict(run, clusters, size),
+        remarks=remarks,
+    )
+
+
+def _list(
+    run: Run, clusters: list[Cluster], shared: Sequence[DatasetRef], warn: Callable[..., None]
+) -> tuple[list[Cluster], float | None]:
+    """Return the clusters with the shards that each gets, and their mean size in bytes."""
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if shared:
+            listings = list_and_check(run, shared, clusters[0].input_connection, folder, warn)
+            homes = [(position, dataset) for position, (dataset, _) in placed_rows(listings, clusters)]
+            return _placed(shared, clusters, homes), mean_bytes(listings)
+        listings, homes = [], []
+        for position, cluster in enumerate(clusters):
+            found = list_and_check(run, cluster.datasets, cluster.input_connection, folder, warn)
+            listings += found
+            homes += [(position, one.dataset.name) for one in found for _ in range(one.shards)]
+        datasets = [ref for cluster in clusters for ref in cluster.datasets]
+        return _placed(datasets, clusters, homes), mean_bytes(listings)
+
+
+def _share(shared: Sequence[DatasetRef], clusters: list[Cluster]) -> list[Cluster]:
+    """Distribute datasets over clusters as if their files were all of one size."""
+    names = [ref.name for ref in shared for _ in range(ref.planned_shards)]
+    homes = pieces([1.0] * len(names), len(names), [cluster.capacity or 1 for cluster in clusters])
+    return _placed(shared, clusters, zip(homes, names, strict=True))
+
+
+def _placed(
+    datasets: Sequence[DatasetRef], clusters: list[Cluster], homes: Iterable[tuple[int, str]]
+) -> list[Cluster]:
+    counts = [Counter[str]() for _ in clusters]
+    for position, name in homes:
+        counts[position][name] += 1
+    return with_parts(datasets, clusters, counts)

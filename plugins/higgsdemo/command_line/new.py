@@ -1,0 +1,93 @@
+"""`new`: ask five questions, and write a campaign that runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from higgsdemo.campaign import config_folder, dag_id_problem, parse_campaign
+from higgsdemo.run import dns_label
+from higgsdemo.wording import quote
+
+LOCAL = "local"
+REPOSITORY = Path(__file__).parents[3]
+
+
+@click.command()
+@click.option(
+    "--name", prompt="Name of the campaign", default="mine", help="Its file's name, and its DAG's id."
+)
+@click.option(
+    "--data",
+    prompt="Its data: a folder or file as URL, or a dataset's name; several with commas",
+    default="Simulated_Run2012B_DoubleMuParked",
+    help="URLs, or datasets of the catalogue.",
+)
+@click.option(
+    "--run",
+    "words",
+    prompt="Image and command, as after `docker run`",
+    default='higgsdemo/skim:1 python skim.py "$INPUT_FILE" "$OUTPUT_DIR"',
+    help="An image, and its command on $INPUT_FILE and $OUTPUT_DIR.",
+)
+@click.option(
+    "--output", prompt="Where results go", default="s3://higgs-results", help="A bucket, s3:// or gs://."
+)
+@click.option(
+    "--cluster",
+    prompt=f"Airflow connection to your cluster, or {LOCAL} for the demo's",
+    default=LOCAL,
+    help=f"An Airflow connection of the type kubernetes, or {LOCAL}.",
+)
+@click.option("--sidecar", help="Our image in your registry; needed on a cluster of yours.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the file goes; by default where Airflow looks for it.",
+)
+def new(
+    name: str, data: str, words: str, output: str, cluster: str, sidecar: str | None, folder: Path | None
+) -> None:
+    """Ask five questions, and write a campaign that runs."""
+    if problem := dag_id_problem(name):
+        raise ValueError(f"the name {problem}")
+    file = (folder or config_folder(REPOSITORY / "dags")) / f"{name}.json"
+    if not words.strip().partition(" ")[2]:
+        raise ValueError(f"{quote(words)} has no command: name the image, then what runs in it for each file")
+    if cluster != LOCAL and not sidecar:
+        sidecar = click.prompt("Our image in your registry (docker build --push include/workload)")
+    document = _campaign(name, [one.strip() for one in data.split(",")], words, output, cluster, sidecar)
+    parse_campaign(document, str(file))
+    try:
+        with file.open("x") as opened:
+            opened.write(f"{json.dumps(document, indent=2)}\n")
+    except OSError as error:
+        raise ValueError(f"{file} cannot be written: {error.strerror}") from None
+    print(f"Written: {file}. Next: higgsdemo check {file}; higgsdemo run --campaign {name} --follow")
+
+
+def _campaign(
+    name: str, data: list[str], words: str, output: str, cluster: str, sidecar: str | None
+) -> dict[str, Any]:
+    image, _, command = words.strip().partition(" ")
+    local = cluster == LOCAL
+    url = urlsplit(data[0])
+    place = {"provider": LOCAL} if local else {"provider": "existing", "connection": cluster}
+    return {
+        "$schema": "./campaign.schema.json",
+        "title": name,
+        **({"catalogue": "demo"} if local else {}),
+        "workload": "command",
+        "command": command,
+        "image": image,
+        **({"stage_in_image": sidecar} if sidecar else {}),
+        "storage": {
+            "input": f"{url.scheme}://{url.netloc}" if url.scheme else "s3://higgs-demo",
+            "output": output,
+            **({"connection": "higgs_s3"} if local else {}),
+        },
+        "cleanup": "clusters" if local else "jobs",
+        "mapping": [{"name": dns_label(f"on-{name}", 40), **place, "datasets": data}],
+    }

@@ -1,0 +1,122 @@
+"""A campaign's file is checked, and a new one written, without an Airflow that runs."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign import load_campaign
+from higgsdemo.command_line.__main__ import main
+from stores import Kind
+
+CONFIG = Path(__file__).parents[3] / "include" / "config"
+
+
+def checked(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
+    assert main(["check", "--json", *words]) == 0
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_every_shipped_campaign_is_right_and_predicted_without_its_stores(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = [str(path) for path in sorted(CONFIG.glob("*.json")) if not path.name.endswith(".schema.json")]
+    told = {Path(one["file"]).stem: one for one in checked(capsys, "--offline", *files)}
+    assert len(told) == len(files) > 5
+    full = told["higgs-full"]
+    assert full["predicted"]["pods"] == full["predicted"]["shards"] == 26_920
+    assert [sum(datasets.values()) for datasets in full["clusters"].values()] == [2692] * 10
+    assert sum(told["demo-local"]["clusters"]["kubecon-demo-0"].values()) == 28
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_data_are_listed_where_they_lie_and_shared_out_by_bytes(
+    s3: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str], split: bool
+) -> None:
+    s3.put_all([(f"A/{n}.root", b"1234") for n in range(6)])
+    cluster = {"provider": "local", "flavor": "local-1"}
+    there: dict[str, Any] = {"datasets": [{"url": f"{s3.url}/A/", "name": "A"}]}
+    document = {
+        "storage": {"input": s3.url, "output": "s3://nowhere", "connection": "with_keys"},
+        "workload": "command",
+        "command": "true",
+        "image": "registry.example.org/mine:1",
+        **(there | {"split": "by-bytes"} if split else {}),
+        "mapping": [
+            {"name": "one", "nodes": 2, **cluster, **({} if split else there)},
+            *([{"name": "two", **cluster}] if split else []),
+        ],
+    }
+    (tmp_path / "mine.json").write_text(json.dumps(document))
+    (told,) = checked(capsys, str(tmp_path / "mine.json"))
+    assert told["clusters"] == ({"one": {"A": 4}, "two": {"A": 2}} if split else {"one": {"A": 6}})
+    assert (told["predicted"]["shards"], told["predicted"]["bytes"]) == (6, 24)
+    assert main(["check", str(tmp_path / "mine.json")]) == 0
+    assert "mine.json: right, " in capsys.readouterr().out
+
+
+def test_each_file_that_is_wrong_is_told_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "typo.json").write_text('{"storage": {}, "maping": []}')
+    wrong = [str(tmp_path / "typo.json"), str(tmp_path / "none.json"), str(CONFIG / "demo-local.json")]
+    assert main(["check", *wrong]) == 2
+    told = capsys.readouterr()
+    for message in (
+        'has no field "maping"; did you mean "mapping"?',
+        "none.json: the file cannot be read: No such file",
+        "the Airflow connection 'higgs_s3' cannot be used: there is none of that name",
+    ):
+        assert message in told.err
+    assert (told.out, "Traceback" in told.err) == ("", False)
+
+
+def test_five_answers_make_a_campaign_and_none_is_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for code in (0, 2):
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n" * 5))
+        assert main(["new", "--folder", str(tmp_path)]) == code
+    assert "mine.json cannot be written: File exists" in capsys.readouterr().err
+    (told,) = checked(capsys, "--offline", str(tmp_path / "mine.json"))
+    assert told["clusters"] == {"on-mine": {"Simulated_Run2012B_DoubleMuParked": 6}}
+
+
+def test_a_cluster_of_ones_own_needs_our_image_from_a_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("r.example.org/nanoaod:1\n"))
+    answers = {"name": "m", "data": "s3://my-data/a/", "run": "r.example.org/a:1 python a.py"}
+    answers |= {"output": "gs://my-results", "cluster": "my_cluster"}
+    words = [word for key, value in answers.items() for word in (f"--{key}", value)]
+    assert main(["new", "--folder", str(tmp_path), *words]) == 0
+    made = load_campaign(tmp_path / "m.json")
+    assert (made.command, made.stage_in_image) == ("python a.py", "r.example.org/nanoaod:1")
+    assert made.clusters()[0].provider == "existing"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--name", "a b", 'the name is "a b"; it becomes the DAG'),
+        ("--data", "Simulated_Nothing", "Simulated_Nothing"),
+        ("--run", "mine:1", '"mine:1" has no command'),
+        ("--output", "results", 'storage.output is "results"'),
+        ("--folder", "/no/such/folder", "does not exist"),
+    ],
+)
+def test_an_answer_that_makes_no_campaign_writes_none(
+    option: str,
+    value: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n" * 5))
+    assert main(["new", "--folder", str(tmp_path), option, value]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

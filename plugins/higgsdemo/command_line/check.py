@@ -1,6 +1,8 @@
 """`check`: what would become of a campaign's file, told without an Airflow that runs, and nothing started."""
 
 import json
+import sys
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +27,8 @@ def check(files: tuple[Path, ...], offline: bool, as_json: bool) -> int:
     told: list[Forecast] = []
 
     def foresee(file: Path) -> None:
-        told.append(forecast(file, offline))
+        with redirect_stdout(sys.stderr):  # where the hooks of Airflow's providers shall log
+            told.append(forecast(file, offline))
         if not as_json:
             print(f"{file}: {told[-1]}")
 

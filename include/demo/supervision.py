@@ -185,8 +185,7 @@ class Supervision:
 
     def write_images(self) -> None:
         """Write what localkube can run; it reads the file again whenever it changes."""
-        images = {name: image.model_dump() for name, image in workload_images().items()}
-        write_private(self.settings.images, json.dumps(images, indent=2))
+        write_private(self.settings.images, json.dumps(workload_images(), indent=2))
 
     def _write_configuration(self) -> None:
         settings = self.settings

@@ -1,5 +1,6 @@
 """Killing and starting the server: nothing is lost, nothing is counted twice, no process is left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -207,10 +208,26 @@ def test_an_images_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str
     assert message in refused.stderr
 
 
-def test_images_may_change_while_the_server_runs(own_server: Server) -> None:
+def test_images_may_change_while_the_server_runs_also_those_of_other_files(
+    own_server: Server, tmp_path: Path
+) -> None:
     kube = own_server.create_cluster("c")
-    own_server.images.write_text('{"new:1": {"Entrypoint": ["/bin/echo"], "Cmd": ["from the image"]}}')
-    spec = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "new:1"}]}
+    pattern = {str(tmp_path / "*/image.json"): {"Cmd": ["-c", "echo $WHO in ${PWD##*/}"], "Env": ["WHO=me"]}}
+    own_server.images.write_text(json.dumps(pattern))
+    spec = {"restartPolicy": "Never"} | {
+        "containers": [{"name": "main", "image": "new:1", "imagePullPolicy": "Never"}]
+    }
     kube.core.create_namespaced_pod("default", {"metadata": {"name": "p"}, "spec": spec})
+
+    def waits_for() -> str:
+        (status,) = kube.core.read_namespaced_pod("p", "default").status.container_statuses or [None]
+        return str(status and status.state.waiting and status.state.waiting.message)
+
+    eventually(lambda: "add it to the images file" in waits_for())
+    file = tmp_path / "mine" / "image.json"
+    file.parent.mkdir()
+    file.write_text('{"new:1"')
+    eventually(lambda: f"images file {file}: Input data was truncated" in waits_for())
+    file.write_text('{"new:1": {"Entrypoint": ["/bin/sh"]}}')
     eventually(lambda: kube.core.read_namespaced_pod("p", "default").status.phase == "Succeeded")
-    assert kube.http.get("api/v1/namespaces/default/pods/p/log").text == "from the image\n"
+    assert kube.http.get("api/v1/namespaces/default/pods/p/log").text == "me in mine\n"

@@ -48,7 +48,7 @@ ROWS = 'awk -F, \'$2 > 1 { print $1 }\' "$INPUT_FILE" > "$OUTPUT_DIR/rows.csv"; 
 @pytest.fixture(scope="module")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     server = Server(tmp_path_factory.mktemp("localkube") / "state")
-    images = {name: image.model_dump() for name, image in workload_images().items()}
+    images = workload_images()
     server.images.write_text(json.dumps(images | {IMAGE: {"Env": ["PATH=/usr/bin:/bin"]}}))
     server.start()
     yield server.create_cluster("one", nodes=1, cpu="4", memory="8Gi")

@@ -5,15 +5,14 @@ work and not of how fast Python starts.
 """
 
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from workload.used import peak_memory
 
 Result = TypeVar("Result")
 Prepare = Callable[..., Callable[[], Result]]
@@ -77,15 +76,6 @@ def load(*modules: str) -> None:
     """Import modules that the work would import, before the clock starts."""
     for module in modules:
         import_module(module)
-
-
-def peak_memory() -> int:
-    """Return the most memory in bytes that this process has held."""
-    status = Path("/proc/self/status")
-    if status.exists():  # `ru_maxrss` of a new process begins at what its parent held
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _child(pipe: Connection, prepare: Prepare[Any], arguments: tuple[Any, ...]) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from importlib import import_module
 
-from bench.measure import peak_memory
+from workload.used import peak_memory
 
 
 def main(way: str, path: str, repeats: str) -> None:

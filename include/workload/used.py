@@ -3,10 +3,12 @@
 import os
 import re
 import resource
+import sys
 from pathlib import Path
 
 PEAK = Path("/sys/fs/cgroup/memory.peak")
 """Of a container, since Linux 5.19. It includes files in memory, which count towards the limit as well."""
+_STATUS, _OF_PROCESS = Path("/proc/self/status"), re.compile(r"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
 _CLOCK = re.compile(r"(\d{1,7})m(\d{1,2})[.,](\d{1,6})s")
 
 
@@ -14,7 +16,10 @@ def peak_memory() -> int:
     """Return the most that this container has had until now; where it is none, this process."""
     if os.getpid() == 1 and PEAK.exists():  # else the group may be that of the whole machine
         return int(PEAK.read_text())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    if _STATUS.exists() and (told := _OF_PROCESS.search(_STATUS.read_text())):
+        return int(told[1]) << 10
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # on Linux at least what its parent held
+    return most if sys.platform == "darwin" else most << 10
 
 
 def read_used(told: str, beside: int) -> dict[str, int | float]:

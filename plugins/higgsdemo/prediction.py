@@ -18,33 +18,14 @@ from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.values import quantity
 from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
 from higgsdemo.kubernetes.workloads import WORKLOADS
-from higgsdemo.results.work import Spread, Work
+from higgsdemo.results.used import MEBIBYTE, Measure, Used
+from higgsdemo.results.work import Work
 from higgsdemo.run import Run
 
-_MEMORY_STEP = 64 << 20
 STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
 
 
 Amount = Annotated[int, Ge(0), Le(1 << 60)]
-Measure = Annotated[float, Ge(0), Le(1e18)]
-"""More than any campaign's: accounts are read again from a bucket."""
-
-
-class Used(BaseModel):
-    """What each pod has asked for, what half of the shards, 95% and all needed at most, and what is enough.
-
-    Memory is in bytes. Enough of it is the most times 1.2, in steps of 64 MiB, and never more than asked:
-    all of these shards were done with that. Enough cores are those of 95%, in steps of 0.1: others take a
-    little longer.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    asked: Measure
-    median: Measure
-    percentile_95: Measure
-    most: Measure
-    enough: Measure
 
 
 class Account(BaseModel):
@@ -141,8 +122,6 @@ def took(work: Work, clusters: Sequence[Cluster]) -> Account:
         max((float(quantity(getattr(cluster.resources, kind))) for cluster in clusters), default=0.0)
         for kind in ("cpu", "memory")
     )
-    enough_memory = min(ceil(1.2 * work.memory.most / _MEMORY_STEP) * _MEMORY_STEP, memory)
-    enough_cores = max(ceil(10 * work.cores.quantile(0.95)), 1) / 10
     return Account(
         shards=work.shards,
         bytes=work.read.total(),
@@ -151,20 +130,8 @@ def took(work: Work, clusters: Sequence[Cluster]) -> Account:
         core_hours=round(work.held * cpu / 3600, 3),
         cost=cost(clusters, seconds) if seconds is not None else None,
         cost_of_bytes=_cost_of_bytes(clusters, work.read, work.written),
-        memory=_used(work.memory, memory, enough_memory),
-        cores=_used(work.cores, cpu, enough_cores),
-    )
-
-
-def _used(spread: Spread, asked: float, enough: float) -> Used | None:
-    if not spread.most:
-        return None
-    return Used(
-        asked=asked,
-        median=spread.quantile(0.5),
-        percentile_95=spread.quantile(0.95),
-        most=spread.most,
-        enough=enough,
+        memory=Used.of_memory(work.memory, memory),
+        cores=Used.of_cores(work.cores, cpu),
     )
 
 
@@ -210,6 +177,7 @@ def account_table(predicted: Account | None, actual: Account | None) -> str:
     return "\n".join(lines)
 
 
+_IN_MIB = "{:.0f}Mi", MEBIBYTE
 _NAMES: dict[str, Callable[[Account], object]] = {
     "Shards": lambda a: a.shards is not None and f"{a.shards}",
     "Pods": lambda a: a.pods and f"{a.pods}",
@@ -222,10 +190,10 @@ _NAMES: dict[str, Callable[[Account], object]] = {
     "Core hours": lambda a: a.core_hours and f"{a.core_hours:.3g}",
     "Cost": lambda a: a.cost is not None and f"{a.cost:.2f}",
     "Cost of bytes": lambda a: a.cost_of_bytes is not None and f"{a.cost_of_bytes:.2f}",
-    "Memory asked, enough": lambda a: a.memory and _in_mib(a.memory.asked, a.memory.enough),
-    "Memory used: half, 95%, all": lambda a: a.memory and _in_mib(*_parts(a.memory)),
-    "Cores asked, enough": lambda a: a.cores and f"{a.cores.asked:g}, {a.cores.enough:g}",
-    "Cores used: half, 95%, all": lambda a: a.cores and ", ".join(f"{n:.2f}" for n in _parts(a.cores)),
+    "Memory asked, enough": lambda a: a.memory and a.memory.cells(*_IN_MIB)[0],
+    "Memory used: half, 95%, all": lambda a: a.memory and a.memory.cells(*_IN_MIB)[1],
+    "Cores asked, enough": lambda a: a.cores and a.cores.cells("{:.3g}")[0],
+    "Cores used: half, 95%, all": lambda a: a.cores and a.cores.cells("{:.2f}")[1],
 }
 
 
@@ -233,14 +201,6 @@ def _cells(account: Account | None) -> dict[str, str]:
     if account is None:
         return {}
     return {name: str(text) for name, show in _NAMES.items() if (text := show(account))}
-
-
-def _parts(used: Used) -> tuple[float, float, float]:
-    return used.median, used.percentile_95, used.most
-
-
-def _in_mib(*sizes: float) -> str:
-    return ", ".join(f"{size / (1 << 20):.0f}Mi" for size in sizes)
 
 
 def _scale(value: float, unit: str) -> str:

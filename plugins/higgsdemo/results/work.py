@@ -2,34 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from math import ceil, floor, inf, log2
+from math import inf
 
 from higgsdemo.results.document import Document
+from higgsdemo.results.used import Spread
 
-_STEPS = 16  # bins for each factor of two: a quantile is at most 2 ** (1 / 16), 4.4%, too high
 _SHORTEST = 0.1  # s of a computation whose cores are told: CPU time is counted in steps of 0.01 s
-
-
-class Spread:
-    """Quantiles of any number of values from a histogram of a few hundred bins."""
-
-    def __init__(self) -> None:
-        self._bins = Counter[int]()
-        self.most = 0.0
-
-    def add(self, value: float) -> None:
-        """Add a value, 0 or more."""
-        self._bins[floor(_STEPS * log2(max(value, 1e-3)))] += 1
-        self.most = max(self.most, value)
-
-    def quantile(self, part: float) -> float:
-        """Return what this part of all values does not exceed; 0 without values."""
-        rank, counted = ceil(part * self._bins.total()), 0
-        for step, number in sorted(self._bins.items()):
-            counted += number
-            if counted >= rank:
-                return min(2 ** ((step + 1) / _STEPS), self.most)
-        return 0.0
 
 
 @dataclass(slots=True)

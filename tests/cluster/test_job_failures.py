@@ -33,13 +33,6 @@ def test_failures_beyond_the_backoff_limit_fail_the_job(space: Space) -> None:
     assert failed_for(status) == "BackoffLimitExceeded"
 
 
-def test_restarts_in_place_count_against_the_backoff_limit(space: Space) -> None:
-    """Job concepts, Pod backoff failure policy: with OnFailure containers are counted, not pods."""
-    body = space.job("raise SystemExit(1)", backoffLimit=2, pod={"restartPolicy": "OnFailure"})
-    assert conditions(space.run_job(body))[-1] == ("Failed", "BackoffLimitExceeded")
-    assert len(space.pods()) <= 1
-
-
 def test_every_index_has_its_own_retries(space: Space) -> None:
     """Job concepts, Backoff limit per index: `failed` counts pods, `failedIndexes` indexes."""
     status = space.run_job(space.indexed_job(exits(0, 1, 0, 1), 4, backoffLimitPerIndex=1))

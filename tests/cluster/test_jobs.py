@@ -44,12 +44,6 @@ def test_a_plain_job_runs_as_often_as_asked(space: Space) -> None:
     assert (status.succeeded, len(space.pods()), status.completed_indexes) == (3, 3, None)
 
 
-def test_a_job_without_completions_is_done_with_its_first_success(space: Space) -> None:
-    """Job concepts, Parallel Jobs with a work queue."""
-    status = space.run_job(space.job("", parallelism=1))
-    assert (status.succeeded, conditions(status)[-1][0]) == (1, "Complete")
-
-
 def test_a_job_gets_the_defaults_of_kubernetes(space: Space) -> None:
     """API reference, JobSpec; the labels are those of Well-Known Labels, old and new."""
     made = space.make(space.job("", suspend=True))

@@ -85,20 +85,12 @@ def test_a_pod_that_fits_does_not_wait_behind_one_that_does_not(space: Space) ->
     assert "Insufficient cpu" in unschedulable(space, "huge")
 
 
-def affinity(operator: str, *values: str) -> dict[str, Any]:
-    terms = [{"matchExpressions": [{"key": HOSTNAME, "operator": operator, "values": list(values)}]}]
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-    return {"affinity": {"nodeAffinity": required}}
-
-
 def test_a_pod_gets_only_a_node_it_selects(space: Space) -> None:
-    """Scheduling, Assigning Pods to Nodes: nodeSelector and required node affinity."""
+    """Scheduling, Assigning Pods to Nodes: nodeSelector."""
     node = schedulable(space.kube)[-1].metadata
     host = node.labels[HOSTNAME]
     space.make(space.pod("", "selects", nodeSelector={HOSTNAME: host}))
-    space.make(space.pod("", "likes", **affinity("In", host)))
-    for suffix in ("selects", "likes"):
-        assert space.ended_pod(suffix).spec.node_name == node.name
+    assert space.ended_pod("selects").spec.node_name == node.name
     space.make(space.pod("", "nowhere", nodeSelector={"higgs-suite/tape": "yes"}))
     assert "didn't match Pod's node affinity/selector" in unschedulable(space, "nowhere")
 

@@ -156,14 +156,3 @@ def test_a_pod_gets_the_defaults_of_kubernetes(space: Space) -> None:
     assert (container.image_pull_policy, container.termination_message_policy) == ("IfNotPresent", "File")
     assert (made.spec.restart_policy, made.spec.termination_grace_period_seconds) == ("Always", 30)
     assert made.spec.service_account_name == "default"
-
-
-@pytest.mark.parametrize(("operator", "values"), [("Like", ["x"]), ("In", []), ("Gt", ["1", "2"])])
-def test_a_node_affinity_that_makes_no_sense_is_refused(
-    space: Space, operator: str, values: list[str]
-) -> None:
-    """API reference, NodeSelectorRequirement."""
-    terms = [{"matchExpressions": [{"key": "disk", "operator": operator, "values": values}]}]
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-    refused = space.refusal(space.pod("", affinity={"nodeAffinity": required}))
-    assert (refused["code"], refused["reason"]) == (422, "Invalid")

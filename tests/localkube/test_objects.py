@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from localkube.objects.object import Obj, quantity
-from localkube.objects.selectors import field_selector, label_selector, selects
+from localkube.objects.selectors import field_selector, label_selector
 
 
 @pytest.mark.parametrize(
@@ -41,29 +41,9 @@ def test_a_condition_keeps_its_place_and_its_time_until_its_status_changes() -> 
     assert [one["type"] for one in conditions("C", True)] == ["A", "B", "C"]
 
 
-LABELS = {"app": "higgs", "tier": "2", "example.org/x": ""}
-
-
 def test_an_empty_selector_selects_everything() -> None:
     assert label_selector("") is None
     assert field_selector("", {}) is None
-    assert selects({}, LABELS)
-    assert not selects(None, LABELS)
-
-
-@pytest.mark.parametrize(
-    ("expression", "holds"),
-    [
-        ({"key": "tier", "operator": "Gt", "values": ["1"]}, True),
-        ({"key": "tier", "operator": "Lt", "values": ["1"]}, False),
-        ({"key": "app", "operator": "Gt", "values": ["1"]}, False),
-        ({"key": "app", "operator": "In", "values": ["higgs"]}, True),
-        ({"key": "app", "operator": "NotIn", "values": ["higgs"]}, False),
-        ({"key": "none", "operator": "DoesNotExist"}, True),
-    ],
-)
-def test_an_expression_holds(expression: dict[str, object], holds: bool) -> None:
-    assert selects({"matchExpressions": [expression]}, LABELS) is holds
 
 
 def test_fields_are_compared_as_text() -> None:

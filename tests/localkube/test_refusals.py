@@ -33,6 +33,7 @@ def test_a_verb_or_a_format_is_refused(kube: Kube, method: str, path: str, kind:
         ({"volumes": [{"name": "v", "hostPath": {"path": "/x"}}]}, "spec.volumes[0]"),
         ({"initContainers": [{"name": "s", "image": "x", "restartPolicy": "Never"}]}, "spec.initCont"),
         ({"activeDeadlineSeconds": 1}, "spec.activeDeadlineSeconds"),
+        ({"affinity": {"nodeAffinity": {}}}, "spec.affinity.nodeAffinity"),
         ({"container": {"restartPolicy": "Always"}}, f"{MAIN}.restartPolicy"),
         ({"schedulerName": "mine"}, "spec.schedulerName"),
         ({"runtimeClassName": "gvisor"}, "spec.runtimeClassName"),

@@ -80,11 +80,8 @@ def _job_status(job: Obj) -> str:
     return next((kind for kind in kinds if job.is_true(kind)), "Terminating" if job.deleting else "Running")
 
 
-def _job_completions(job: Obj) -> str:
-    done, spec = job.at("status.succeeded") or 0, job["spec"]
-    if spec.get("completions") is not None:
-        return f"{done}/{spec['completions']}"
-    return f"{done}/1" + (f" of {spec['parallelism']}" if spec["parallelism"] > 1 else "")
+def _completions(job: Obj) -> str:
+    return f"{job.at('status.succeeded') or 0}/{job['spec']['completions']}"
 
 
 def _job_duration(job: Obj) -> str:
@@ -129,7 +126,7 @@ _COLUMNS: dict[str, Columns] = {
     },
     "networkpolicies": {"Name": _NAME, "Pod-Selector": _joined("spec.podSelector.matchLabels"), **_AGE},
     "jobs": {
-        "Name": _NAME, "Status": _job_status, "Completions": _job_completions, "Duration": _job_duration,
+        "Name": _NAME, "Status": _job_status, "Completions": _completions, "Duration": _job_duration,
         **_AGE,
     },
 }

@@ -6,7 +6,7 @@ from collections import defaultdict
 from localkube.controllers.controller import Controller
 from localkube.controllers.events import Events
 from localkube.controllers.garbage import delete
-from localkube.controllers.scheduler import chosen, node_of, tied_to, untolerated
+from localkube.controllers.scheduler import chosen, untolerated
 from localkube.objects.defaults import admitted
 from localkube.objects.object import Json, Key, Obj
 from localkube.objects.store import Event, Store, encode
@@ -51,10 +51,10 @@ class DaemonSetController(Controller):
         spec = admitted(owner["spec"]["template"]["spec"])
         spec["tolerations"] = [*spec["tolerations"], *_TOLERATIONS]
         nodes = [node for node in self.store.objects("nodes") if chosen(spec, node)]
-        wanted = {node.name: tied_to(spec, node.name) for node in nodes if not untolerated(spec, node)}
+        wanted = {node.name: spec | {"nodeName": node.name} for node in nodes if not untolerated(spec, node)}
         placed: Placed = defaultdict(list)
         for _, pod in self.store.dependents(owner):
-            placed[node_of(pod["spec"])].append(pod)
+            placed[pod["spec"]["nodeName"]].append(pod)
         revision = hashlib.sha256(encode(owner["spec"]["template"])).hexdigest()[:10]
         self._place(owner, wanted, {node.name for node in nodes}, placed, revision)
         kept = [pod for node in wanted for pod in placed[node] if not pod.finished]

@@ -1,7 +1,7 @@
 """One Job: what a failed pod means for it, when it is over and why, and which index is next."""
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Self
@@ -64,26 +64,17 @@ def announced(job: Obj) -> Verdict | None:
     return None
 
 
-def decide(job: Obj, tally: Tally, active: Collection[Obj]) -> Verdict | None:
-    """Return the verdict on a Job with these counts and active pods, or None while it goes on."""
-    spec, failed_indexes = job["spec"], len(tally.failed_indexes)
-    wanted = spec.get("completions")
-    if tally.failed > spec["backoffLimit"] or _restarted_too_often(spec, active):
+def decide(job: Obj, tally: Tally) -> Verdict | None:
+    """Return the verdict on a Job with these counts, or None while it goes on."""
+    wanted, failed_indexes = job["spec"]["completions"], len(tally.failed_indexes)
+    if tally.failed > job["spec"]["backoffLimit"]:
         return Verdict("FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
     if failed_indexes and tally.succeeded + failed_indexes >= wanted:
         return Verdict("FailureTarget", "FailedIndexes", "Job has failed indexes")
-    if (tally.succeeded > 0 and not active) if wanted is None else tally.succeeded >= wanted:
+    if tally.succeeded >= wanted:
         message = "Reached expected number of succeeded pods"
         return Verdict("SuccessCriteriaMet", "CompletionsReached", message)
     return None
-
-
-def _restarted_too_often(spec: Json, active: Collection[Obj]) -> bool:
-    """Count restarts of containers against the backoff limit, as restartPolicy OnFailure requires."""
-    if spec["template"]["spec"]["restartPolicy"] != "OnFailure":
-        return False
-    restarts = sum(one["restartCount"] for pod in active for one in pod.container_statuses)
-    return bool(restarts > 0 and restarts >= spec["backoffLimit"])
 
 
 def action_for(job: Obj, pod: Obj) -> str:

@@ -77,7 +77,7 @@ class JobController(Controller):
         tally = Tally.of(job)
         self._count(job, progress, tally)
         try:
-            if verdict := rules.announced(job) or rules.decide(job, tally, progress.active.values()):
+            if verdict := rules.announced(job) or rules.decide(job, tally):
                 job = self._give_up(job, progress, tally, verdict)
             else:
                 job = self._suspend_or_resume(job)
@@ -120,12 +120,8 @@ class JobController(Controller):
 
     def _manage(self, job: Obj, progress: Progress, tally: Tally) -> None:
         """Create or delete pods until there are as many as wanted."""
-        spec, succeeded, active = job["spec"], tally.succeeded, progress.active
-        wanted = 0 if spec["suspend"] else spec["parallelism"]
-        if spec.get("completions") is not None:
-            wanted = min(wanted, spec["completions"] - succeeded)
-        elif succeeded:
-            wanted = min(wanted, len(active))
+        spec, active = job["spec"], progress.active
+        wanted = 0 if spec["suspend"] else min(spec["parallelism"], spec["completions"] - tally.succeeded)
         if len(active) > wanted:
             least = sorted(active.values(), key=lambda pod: (pod.is_true("Ready"), -index_of(pod)))
             return self._withdraw(job, least[: len(active) - wanted])

@@ -12,14 +12,12 @@ from itertools import islice
 
 from localkube.controllers.controller import Controller
 from localkube.controllers.events import Events
-from localkube.objects.object import Amounts, Json, Key, Obj, amounts_of, lookup, quantity
-from localkube.objects.selectors import expressions_hold
+from localkube.objects.object import Amounts, Json, Key, Obj, amounts_of, quantity
 from localkube.objects.store import Event, Store
 
 _ROUND: Key = ("nodes", "", "")  # the one key of this controller: look at every shape
 _BATCH = 200  # pods bound or notified in one round, so that a large Job does not hold up the API
 _UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
-_REQUIRED_TERMS = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 Rank = tuple[tuple[float, int], str]  # how full a node is, and its name
 
 
@@ -152,9 +150,8 @@ class Scheduler(Controller):
 
 def chosen(spec: Json, node: Obj) -> bool:
     """Return whether a pod asks for this node, or for none in particular."""
-    terms, named = lookup(spec, _REQUIRED_TERMS), spec.get("nodeName") in (None, "", node.name)
     selected = (spec.get("nodeSelector") or {}).items() <= node.labels.items()
-    return named and selected and (terms is None or any(_term_holds(term, node) for term in terms))
+    return selected and spec.get("nodeName") in (None, "", node.name)
 
 
 def untolerated(spec: Json, node: Obj) -> str | None:
@@ -167,20 +164,8 @@ def untolerated(spec: Json, node: Obj) -> str | None:
     return None
 
 
-def tied_to(spec: Json, node: str) -> Json:
-    """Return the spec of a pod that may run on this node only."""
-    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
-    return {**spec, "affinity": {**(spec.get("affinity") or {}), "nodeAffinity": required}}
-
-
-def node_of(spec: Json) -> str:
-    """Return the node that a pod is bound or tied to."""
-    return str(spec.get("nodeName") or lookup(spec, _REQUIRED_TERMS)[0]["matchFields"][0]["values"][0])
-
-
 def _shape(spec: Json) -> str:
-    parts = [spec.get(part) for part in ("nodeSelector", "affinity", "tolerations")]
+    parts = [spec.get(part) for part in ("nodeSelector", "tolerations")]
     return json.dumps([amounts_of(spec, "requests"), *parts])
 
 
@@ -190,11 +175,6 @@ def _unsuitable(spec: Json, node: Obj) -> str | None:
         return "node(s) didn't match Pod's node affinity/selector"
     not_ready = "node(s) had untolerated taint(s) {node.kubernetes.io/not-ready: }"
     return untolerated(spec, node) or (None if node.is_true("Ready") else not_ready)
-
-
-def _term_holds(term: Json, node: Obj) -> bool:
-    by_label = expressions_hold(term.get("matchExpressions") or (), node.labels)
-    return by_label and expressions_hold(term.get("matchFields") or (), {"metadata.name": node.name})
 
 
 def _tolerated(taint: Json, spec: Json) -> bool:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from localkube.objects.errors import ApiError
 from localkube.objects.object import Json, containers_of, lookup, quantity
-from localkube.objects.selectors import selects
 
 
 class Problem(NamedTuple):
@@ -114,15 +113,6 @@ def _data_keys(value: dict[str, str]) -> list[Problem]:
     return [invalid(f"[{key}]", key, "must consist of [-._a-zA-Z0-9] (at most 253)") for key in wrong]
 
 
-def _expressions(value: list[Json]) -> Iterator[Problem]:
-    for n, one in enumerate(value):
-        operator, values = one["operator"], one.get("values") or []
-        if operator in ("In", "NotIn") and not values:
-            yield required(f"[{n}].values", "must be specified when `operator` is 'In' or 'NotIn'")
-        if operator in ("Gt", "Lt") and len(values) != 1:
-            yield required(f"[{n}].values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
-
-
 def _variables(value: list[Json]) -> list[Problem]:
     detail, both = "may not be specified when `value` is not empty", ("value", "valueFrom")
     double = [n for n, one in enumerate(value) if all(map(one.get, both))]
@@ -166,13 +156,10 @@ def _job(spec: Json) -> Iterator[Problem]:
     pod, indexed = spec["template"]["spec"], spec["completionMode"] == "Indexed"
     restart = pod["restartPolicy"]
     completions, per_index = spec.get("completions"), spec.get("backoffLimitPerIndex")
-    if restart == "Always":
-        yield required(".template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
-    if restart == "OnFailure" and (per_index is not None or "podFailurePolicy" in spec):
-        detail = 'only "Never" is supported with backoffLimitPerIndex or podFailurePolicy'
-        yield invalid(".template.spec.restartPolicy", restart, detail)
-    if indexed and completions is None:
-        yield required(".completions", "when completion mode is Indexed")
+    if restart != "Never":
+        yield unsupported(".template.spec.restartPolicy", restart, ["Never"])
+    if completions is None:
+        yield required(".completions", "localkube has no work queues")
     if per_index is not None and not indexed:
         yield invalid(".backoffLimitPerIndex", per_index, "requires indexed completion mode")
     if per_index is not None and (completions or 0) > 10**5:
@@ -199,12 +186,12 @@ def _daemon_set(spec: Json) -> Iterator[Problem]:
     restart = spec["template"]["spec"]["restartPolicy"]
     if restart != "Always":
         yield unsupported(".template.spec.restartPolicy", restart, ["Always"])
-    if not spec["selector"] or not selects(spec["selector"], labels):
+    wanted = spec["selector"].get("matchLabels") or {}
+    if not wanted or not wanted.items() <= labels.items():
         yield invalid(".template.metadata.labels", labels, "`selector` does not match template `labels`")
 
 
 _COUNTS = ("parallelism", "completions", "backoffLimit", "backoffLimitPerIndex", "ttlSecondsAfterFinished")
-_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _not_negative = _must(lambda value: quantity(value) >= 0, "must be greater than or equal to 0")
 _label = _must(_LABEL.fullmatch, _LABEL_RULE)
 RULES: dict[str, Rule] = {
@@ -249,10 +236,8 @@ RULES: dict[str, Rule] = {
     "Volume:any": _not_here(f"volumes but {', '.join(VOLUMES)}"),  # fields of that type: all other kinds
     "EmptyDirVolumeSource.sizeLimit": _not_negative,
     **dict.fromkeys(("ResourceRequirements.limits", "ResourceRequirements.requests"), _amounts),
-    **dict.fromkeys(("NodeSelectorTerm.matchExpressions", "NodeSelectorTerm.matchFields"), _expressions),
-    "NodeSelectorRequirement.operator": _one_of(*_OPERATORS, "Gt", "Lt"),
-    "LabelSelector.matchExpressions": _expressions,
-    "LabelSelectorRequirement.operator": _one_of(*_OPERATORS),
+    "Affinity.nodeAffinity": _not_here("node affinity"),
+    "LabelSelector.matchExpressions": _not_here("expressions in selectors"),
     "DaemonSet.spec": _daemon_set,
     "DaemonSetSpec.updateStrategy": lambda value: _one_of("RollingUpdate")(value["type"]),
     "RollingUpdateDaemonSet.maxUnavailable": _must(lambda most: type(most) is int, "must be a number"),

@@ -1,10 +1,10 @@
-"""Label and field selectors, as query strings and as the objects found in specs."""
+"""Label and field selectors, as query strings."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 
 from localkube.objects.errors import ApiError
-from localkube.objects.object import Json, Obj
+from localkube.objects.object import Obj
 
 Match = Callable[[Obj], bool]
 Labels = Mapping[str, str]
@@ -16,17 +16,9 @@ _EXISTS = re.compile(r"(?P<op>!?)\s*(?P<key>[A-Za-z0-9][\w./-]*)")
 
 
 def _holds(labels: Labels, key: str, operator: str, values: list[str]) -> bool:
-    value = labels.get(key)
-    match operator:
-        case "In" | "NotIn":
-            return (value in values) is (operator == "In")
-        case "Exists" | "DoesNotExist":
-            return (value is not None) is (operator == "Exists")
-    try:
-        mine, limit = int(value or ""), int(values[0])
-    except ValueError:
-        return False
-    return mine > limit if operator == "Gt" else mine < limit
+    if operator in ("In", "NotIn"):
+        return (labels.get(key) in values) is (operator == "In")
+    return (key in labels) is (operator == "Exists")
 
 
 def _requirement(text: str) -> tuple[str, str, list[str]]:
@@ -66,16 +58,3 @@ def _field(obj: Obj, path: str) -> Labels:
     value = obj.at(path)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return {path: "" if value is None else text}
-
-
-def selects(selector: Json | None, labels: Labels) -> bool:
-    """Return whether a LabelSelector selects these labels; None selects nothing."""
-    if selector is None:
-        return False
-    same = (selector.get("matchLabels") or {}).items() <= labels.items()
-    return same and expressions_hold(selector.get("matchExpressions") or (), labels)
-
-
-def expressions_hold(expressions: Iterable[Json], labels: Labels) -> bool:
-    """Return whether all matchExpressions hold for these labels."""
-    return all(_holds(labels, one["key"], one["operator"], one.get("values") or []) for one in expressions)

@@ -18,29 +18,18 @@ from higgsdemo.catalogue import load_catalogue
 from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.run import ClusterRun
-from planned_runs import ALONE, EKS
+from planned_runs import ALONE
+from refusals import table
 from s3_server import Bucket
 
-ON_EKS = {"provider": "eks", "flavor": "m5.large", "image_pull_policy": "Never", "eks": EKS}
-GKE = {"provider": "gke", "flavor": "n1-standard-4", "image_pull_policy": "Never"}
-THEIRS = {"provider": "existing", "image_pull_policy": "Never"}
 START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
 
-CONNECTIONS: dict[str, dict[str, Any]] = {
-    "localkube_default": {"conn_type": "http", "host": "http://127.0.0.1", "port": 1, "password": "x"},
-    "google_cloud_default": {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": {"a": "key"}}},
-    "kubernetes_default": {"conn_type": "kubernetes", "extra": {"in_cluster": True}},
-    "nobody": {"conn_type": "aws"},
-    "odd": {"conn_type": "aws", "login": "me", "extra": {"config_kwargs": None}},
-    "list": {"conn_type": "aws", "login": "me", "extra": "[]"},
-    "nowhere": {"conn_type": "kubernetes"},
-    "ssh": {"conn_type": "ssh", "login": "me", "password": "a-secret-of-the-tests"},
-}
+CONNECTIONS = table("connections")
 
 
 @pytest.fixture(autouse=True)
 def connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, document in CONNECTIONS.items():
+    for name, document in CONNECTIONS["connections"].items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
 
 
@@ -85,29 +74,18 @@ def test_a_notifier_that_cannot_be_made_fails_the_run_at_its_start(campaign: Cam
         plan(changed)
 
 
-REAL = "CMS_Run2012C_DoubleMuParked_AOD_22Jan2013-v1_10000"
-
-
 @pytest.mark.parametrize(
-    ("catalogue", "name", "title", "refused"),
-    [
-        ("cms-higgs", REAL, root_file.TITLE, True),
-        ("cms-higgs", REAL, "Events", False),
-        ("demo", "Simulated_Run2012C_DoubleMuParked", root_file.TITLE, False),
-    ],
+    ("catalogue", "title", "refused"),
+    [("cms-higgs", root_file.TITLE, True), ("cms-higgs", "Events", False), ("demo", root_file.TITLE, False)],
 )
 def test_simulated_files_are_no_data_of_a_catalogue_that_does_not_say_so(
-    document: dict[str, Any],
-    bucket: Bucket,
-    shard_file: Path,
-    catalogue: str,
-    name: str,
-    title: str,
-    refused: bool,
+    document: dict[str, Any], bucket: Bucket, shard_file: Path, catalogue: str, title: str, refused: bool
 ) -> None:
+    datasets = load_catalogue(catalogue).datasets
+    name = next(name for name in datasets if "_DoubleMuParked" in name)
     document |= {"catalogue": catalogue, "mapping": [MINE | {"datasets": [name]}]}
     document["storage"]["input"] = f"s3://{bucket.name}"
-    key = f"{load_catalogue(catalogue).datasets[name].prefix}/sub/copied.root"
+    key = f"{datasets[name].prefix}/sub/copied.root"
     content = shard_file.read_bytes().replace(
         root_file.TITLE.encode(), title.ljust(len(root_file.TITLE)).encode()
     )
@@ -139,30 +117,16 @@ def test_no_cluster_pulls_our_image_which_is_in_no_registry_but_is_cleaned_up(
 
 
 MINE = {"datasets": ["Simulated_TTbar_8TeV"]}
-UNFIT: dict[str, tuple[dict[str, Any], str]] = {
-    "a store that is not there": ({"storage.connection": "no_such"}, "'no_such' .*: there is none of that"),
-    "a store of another type": ({"storage.connection": "ssh"}, "'ssh' .*; it must be of the type 'aws'"),
-    "an output of nobody": ({"storage.output_connection": "nobody"}, "'nobody' .*: it has no keys of its"),
-    "malformed extras": ({"storage.connection": "odd"}, "'odd' .*: its extra must be an object, and so"),
-    "extras that are a list": ({"storage.connection": "list"}, "'list' .*: its extra must be an object"),
-    "a copy in no Redis": ({"storage.live": "ssh"}, "'ssh' .* must be of the type 'redis'"),
-    "a CA that is a key": ({"storage.pod_ca": "/dev/null"}, "pod_ca names /dev/null, which holds something"),
-    "EKS of nobody": ({"mapping": [MINE | ON_EKS | {"connection": "nobody"}]}, "'nobody' .*: it has no keys"),
-    "EKS that is not there": ({"mapping": [MINE | ON_EKS | {"connection": "none"}]}, "'none' .* there is"),
-    "GKE of another type": ({"mapping": [MINE | GKE | {"connection": "ssh"}]}, "'ssh' .* 'google_cloud_pl"),
-    "a cluster nowhere": ({"mapping": [MINE | THEIRS | {"connection": "nowhere"}]}, "'nowhere' .* no cl"),
-    "another type's": ({"mapping": [MINE | THEIRS | {"connection": "higgs_s3"}]}, "'higgs_s3' .*'kubern"),
-    "localkube that is not there": ({"defaults.connection": "none"}, "'none' .*: there is none of that name"),
-}
 
 
-@pytest.mark.parametrize(("changes", "message"), UNFIT.values(), ids=UNFIT)
+@pytest.mark.parametrize("case", CONNECTIONS["unfit"].values(), ids=CONNECTIONS["unfit"])
 def test_no_connection_stands_for_the_worker_itself(
-    document: dict[str, Any], changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+    document: dict[str, Any], case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-worker")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-tests")
-    with pytest.raises(TaskFailedForGood, match=message) as told:
+    changes = case["change"] if "change" in case else {"mapping": [MINE | case["cluster"]]}
+    with pytest.raises(TaskFailedForGood, match=case["told"]) as told:
         plan(parse_campaign(with_changes(document, changes), "demo"))
     assert "a-secret-of-the-tests" not in str(told.value)
 

@@ -16,6 +16,7 @@ import uproot
 from numpy.typing import NDArray
 
 from workload.byte_ranges import ByteRanges
+from workload.certified import RUN, SECTION, Certified, Sections
 from workload.errors import BadInput, WorkloadError
 from workload.remote import Remote
 
@@ -82,6 +83,10 @@ class Events(NamedTuple):
     """The branches of `OPTIONAL` that the file has."""
     simulated: bool = False
     """Whether the file says that the demo's generator made it."""
+    left_out: int = 0
+    """How many more were read, which are not certified."""
+    sections: Sections | None = None
+    """Each section of these events once, where only certified ones count."""
 
 
 def branch_of(collection: str, field: str) -> str:
@@ -89,11 +94,17 @@ def branch_of(collection: str, field: str) -> str:
     return f"{collection}_{_ISOLATION[collection] if field == 'iso' else field}"
 
 
-def read_events(source: Path | Remote, name: str, entries: tuple[int, int] | None = None) -> Iterator[Events]:
+def read_events(
+    source: Path | Remote,
+    name: str,
+    entries: tuple[int, int] | None = None,
+    certified: Certified | None = None,
+) -> Iterator[Events]:
     """Read a file, or an object where it lies, chunk by chunk.
 
     :param name: what messages call it.
     :param entries: the first entry and the one after the last; all for None.
+    :param certified: the sections whose events count; all events for None.
     :raises BadInput: when it is no ROOT file, is damaged, lacks the tree, a branch or entries, or a weight is
         not a number; and what `Remote.read` raises.
     """
@@ -104,19 +115,30 @@ def read_events(source: Path | Remote, name: str, entries: tuple[int, int] | Non
             if stop > tree.num_entries:
                 raise BadInput(f"{name}: no entries {start} to {stop}: its tree has {tree.num_entries}")
             wanted = [branch_of(collection, field) for collection in _ISOLATION for field in FIELDS]
+            wanted += [RUN, SECTION] if certified else []
             missing = sorted(set(wanted) - set(tree.keys()))
             if missing:
-                raise BadInput(f"{name}: tree {TREE} lacks {', '.join(missing)}")
+                of_sections = f": {RUN} and {SECTION} tell which events are certified" if certified else ""
+                raise BadInput(f"{name}: tree {TREE} lacks {', '.join(missing)}{of_sections}")
             present = set(tree.keys())
             optional = tuple(branch for branch in OPTIONAL if branch in present)
             wanted += optional
             for chunk in tree.iterate(wanted, step_size=CHUNK_EVENTS, entry_start=start, entry_stop=stop):
+                read, sections = len(chunk), None
+                if certified:
+                    pairs = np.stack(
+                        [chunk[RUN].to_numpy(), chunk[SECTION].to_numpy()], axis=1, dtype=np.int64
+                    )
+                    counts = certified.marks(*pairs.T)
+                    chunk, sections = chunk[counts], np.unique(pairs[counts], axis=0)
                 yield Events(
                     _leptons(chunk, "Muon"),
                     _leptons(chunk, "Electron"),
                     _weights(chunk, name) if WEIGHT in optional else None,
                     optional,
                     tree.title == SIMULATED,
+                    read - len(chunk),
+                    sections,
                 )
     except (WorkloadError, MemoryError):
         raise

@@ -52,7 +52,7 @@ def inputs(shards: list[Shard], settings: Settings, wanted: Callable[[Shard], bo
     """
     if settings.stream:
         throttle = _throttle(settings)
-        return one_ahead(Streamed(shard, throttle) for shard in shards if wanted(shard))
+        return one_ahead(Streamed(shard, settings, throttle) for shard in shards if wanted(shard))
     return staged(shards, settings, wanted)
 
 
@@ -88,7 +88,7 @@ class Staged:
     def __init__(self, shard: Shard, settings: Settings, throttle: Throttle | None) -> None:
         self.shard = shard
         self.received = 0
-        self._discard = settings.test_mode
+        self._discard, self._settings = settings.test_mode, settings
         self.path = Path(TEST_MODE_DPATH) if self._discard else settings.input_dir / shard.file_name
         self.failure: WorkloadError | None = None
         began = time.monotonic()
@@ -99,12 +99,10 @@ class Staged:
         self.seconds = time.monotonic() - began
 
     def __iter__(self) -> Iterator["Events"]:
-        from workload.events import read_events  # not in a sidecar, whose memory adds to the command's
-
         if self.failure is not None:
             raise self.failure
         if not self._discard:
-            yield from read_events(self.path, self.shard.url, self.shard.entries)
+            yield from _events(self.path, self.shard, self._settings)
 
     def close(self) -> None:
         """Remove the file."""
@@ -118,9 +116,10 @@ class Streamed:
     `seconds` is the time that the analysis has waited.
     """
 
-    def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
+    def __init__(self, shard: Shard, settings: Settings, throttle: Throttle | None) -> None:
         self.shard = shard
         self.seconds = 0.0
+        self._settings = settings
         self._throttle = throttle
         self._remote: Remote | None = None
         self._events = one_ahead(self._read())
@@ -131,10 +130,8 @@ class Streamed:
         return self._remote.received if self._remote is not None else 0
 
     def _read(self) -> Iterator["Events"]:
-        from workload.events import read_events
-
         self._remote = open_remote(self.shard, self._throttle)
-        yield from read_events(self._remote, self.shard.url, self.shard.entries)
+        yield from _events(self._remote, self.shard, self._settings)
 
     def __iter__(self) -> Iterator["Events"]:
         while True:
@@ -147,6 +144,14 @@ class Streamed:
 
     def close(self) -> None:
         """Do nothing: there is nothing to remove."""
+
+
+def _events(source: Path | Remote, shard: Shard, settings: Settings) -> Iterator["Events"]:
+    from workload.certified import read_certified  # not in a sidecar, whose memory adds to the command's
+    from workload.events import read_events
+
+    certified = read_certified(settings.certified) if settings.certified else None
+    return read_events(source, shard.url, shard.entries, certified)
 
 
 def _room_for_two(shards: list[Shard], settings: Settings) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workload.certified import Counted
 from workload.errors import BadInput, TryAgain, all_in_one
 from workload.events import WEIGHT, Events, Leptons, read_events
 from workload.histogram import histogram, weighted
@@ -70,8 +71,12 @@ def count(events: Iterable[Events], select: Select) -> Analysis:
     """Select and count events; raise what iterating them raises."""
     analysis = nothing()
     for some in events:
+        counted = len(some.muons.counts)
+        if some.sections is not None:
+            certified = (analysis.certified or Counted()).plus(counted, some.sections)
+            analysis = analysis._replace(certified=certified)
         analysis = analysis._replace(
-            processed=analysis.processed + len(some.muons.counts),
+            processed=analysis.processed + counted + some.left_out,
             branches=tuple(branch for branch in some.optional if select is not outreach or branch == WEIGHT),
             simulated=some.simulated,
         )
@@ -114,9 +119,10 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
             raise BadInput("it has genWeight, which only simulated events have, and its dataset is of data")
     compute = time.monotonic() - began - (given.seconds - ready)  # without the time spent waiting for events
     counts = ", ".join(f"{channel} {counts.sum()}" for channel, counts in analysis.histograms.items())
+    certified = f" ({analysis.certified.events} certified)" if analysis.certified else ""
     report(
         f"{shard.name}: {given.received} bytes in {given.seconds:.2f} s, "
-        f"{analysis.processed} events in {compute:.2f} s; {counts}"
+        f"{analysis.processed} events{certified} in {compute:.2f} s; {counts}"
     )
     document = result_document(
         shard,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workload import WORKLOAD
+from workload.certified import Counted
 from workload.histogram import BINS
 from workload.manifest import Shard
 from workload.selection import CHANNELS
@@ -19,7 +20,7 @@ HISTOGRAMS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass
 
 
 class Analysis(NamedTuple):
-    """What the selection made of a shard: events read, and a histogram for each channel."""
+    """What the selection made of a shard: events read, and for each channel a histogram."""
 
     processed: int
     histograms: dict[str, NDArray[np.int64]]
@@ -28,6 +29,8 @@ class Analysis(NamedTuple):
     branches: tuple[str, ...] = ()
     """The optional branches that were used."""
     simulated: bool = False
+    certified: Counted | None = None
+    """Where only certified events count."""
 
 
 def nothing() -> Analysis:
@@ -66,6 +69,8 @@ def result_document(
         document["weights"] = analysis.weights
     if analysis.branches:
         document["branches"] = list(analysis.branches)
+    if analysis.certified is not None:
+        document["certified"] = analysis.certified.described()
     if analysis.simulated:
         document["simulated"] = True
     if test_mode:

@@ -22,7 +22,8 @@ class Settings:
     """What one pod is asked to do.
 
     `download_limit` is in bytes per second; `test_mode` downloads and discards. `stream` reads shards where
-    they lie instead of staging them in. `rules` are the selection's. `live_url` and `live_key` are a Redis
+    they lie instead of staging them in. `rules` are the selection's. `certified` is the file of the
+    sections that count. `live_url` and `live_key` are a Redis
     server and the hash in it that gets a copy of each result.
     """
 
@@ -36,6 +37,7 @@ class Settings:
     skip_existing: bool
     download_limit: float | None
     rules: str = RULES[0]
+    certified: Path | None = None
     live_url: str | None = None
     live_key: str = "data"
 
@@ -47,7 +49,8 @@ class Settings:
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the pod contract's variables.
 
-    SAMPLE and DATATYPE are for other images; this analysis treats data and simulation alike.
+    SAMPLE and DATATYPE are for other images; this analysis treats data and simulation alike, and data with a
+    CERTIFIED_JSON alone.
 
     :raises Misconfigured: naming the variable at fault.
     """
@@ -65,6 +68,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         skip_existing=_choice("SKIP_EXISTING", skip.lower() or "false", ("true", "false")) == "true",
         download_limit=_download_limit(environ),
         rules=_choice("SELECTION", environ.get("SELECTION") or RULES[0], RULES),
+        certified=Path(certified) if (certified := environ.get("CERTIFIED_JSON")) else None,
         live_url=environ.get("LIVE_URL") or None,
         live_key=environ.get("LIVE_KEY") or "data",  # its name in 2019
     )

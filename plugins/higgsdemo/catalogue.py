@@ -110,6 +110,8 @@ class _Heading(BaseModel):
     luminosity_pb: dict[int, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
     luminosity_uncertainty: dict[int, Annotated[float, Field(gt=0, lt=1)]] = {}
     """Relative standard deviation by year; none where a year is not named."""
+    certified: dict[int, str] = {}
+    """By year, where the certified luminosity sections of data are: a path below this folder, or a URL."""
     file_bytes: float | None = Field(None, gt=0, allow_inf_nan=False)
     streams: dict[str, dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]] = {}
 

@@ -13,6 +13,7 @@ HEPDATA = "hepdata.yaml"
 FILES = "files.jsonl"  # the files that a command has left, with size, checksum, dataset and shard
 FILE_URLS = "files.txt"  # their URLs alone
 SHARDS = "shards"  # the folder of the clusters' lists
+CERTIFIED = "certified"  # the folder of the certified luminosity sections by dataset
 
 
 def picture_key(own: bool, ending: str) -> str:
@@ -38,6 +39,11 @@ DOWNLOADS = {
 def shards_key(cluster: str) -> str:
     """Return the key of a cluster's list of shards."""
     return f"{SHARDS}/{cluster}.jsonl"
+
+
+def certified_key(dataset: str) -> str:
+    """Return the key of the certified luminosity sections of a dataset."""
+    return f"{CERTIFIED}/{dataset}.json"
 
 
 def progress_key(cluster: str) -> str:

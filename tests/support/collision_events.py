@@ -4,7 +4,8 @@ The events are CMS collisions of 2012 after the four-lepton preselection, one a 
 and their invariant mass `M`; they lie beside the checkout and are not part of it. A file's leptons come
 from the columns pt, eta, phi in single precision, as the format stores them (the constants 0.10566 and
 0.000511 GeV stand in its mass branch). Isolation and impact parameters are not in the lines: every lepton
-counts as perfectly isolated and prompt.
+counts as perfectly isolated and prompt. Nor are luminosity sections: a million
+event numbers of a run stand for one.
 """
 
 from pathlib import Path
@@ -56,6 +57,7 @@ def write_nanoaod(channel: str, directory: Path, files: int = 1) -> list[Path]:
 def _write(path: Path, events: Any) -> None:
     content = {
         "run": events["Run"].astype(np.int32),
+        "luminosityBlock": events["Event"].astype(np.uint32) // 1_000_000 + 1,
         "event": events["Event"].astype(np.uint64),
         **{name: _collection(events, name) for name in _PID},
     }

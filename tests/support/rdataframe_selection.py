@@ -2,7 +2,8 @@
 
 Written in C++ from the text of the rules, event by event and without any of the project's code. It runs as a
 program of its own, so that ROOT shares no process with the tests: it reads sets of files as JSON, {name:
-[files]}, and prints for each by rule set and channel the histogram of the four-lepton mass.
+{"files", "certified"}}, and prints for each by rule set and channel the histogram of the four-lepton mass, of
+all events or of those in the certified luminosity sections.
 """
 
 import json
@@ -57,11 +58,15 @@ def outreach(frame: Any) -> dict[str, Any]:
     }
 
 
-def histograms(files: list[str]) -> dict[str, Any]:
+def histograms(files: list[str], certified: dict[str, list[list[int]]] | None = None) -> dict[str, Any]:
     """By rule set and channel the counts in the bins, and the number of events."""
     import ROOT
 
     frame = ROOT.RDataFrame("Events", files)
+    if certified is not None:
+        ranges = [(run, *one) for run, of_run in certified.items() for one in of_run]
+        chosen = (f"run == {run} && luminosityBlock >= {a} && luminosityBlock <= {b}" for run, a, b in ranges)
+        frame = frame.Filter(" || ".join(map("({})".format, chosen)))
     count = frame.Count()
     axis = ("", "", 37, 70.0, 181.0)
     booked = {
@@ -80,7 +85,7 @@ def main() -> None:
     import ROOT
 
     ROOT.gInterpreter.Declare(Path(__file__).with_suffix(".cpp").read_text(encoding="utf-8"))
-    print(json.dumps({name: histograms(files) for name, files in json.load(sys.stdin).items()}))
+    print(json.dumps({name: histograms(**asked) for name, asked in json.load(sys.stdin).items()}))
 
 
 if __name__ == "__main__":

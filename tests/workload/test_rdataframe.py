@@ -18,11 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clustered_file import write_data
 from collision_events import DIRECTORY, mass_histogram, requires_collision_events, write_nanoaod
+from collision_events import read_events as read_collisions
 from generator.catalogue import demo_datasets
 from generator.events import simulate
 from generator.root_file import root_file
 from workload import outreach, selection
+from workload.certified import Certified
 from workload.events import Leptons, read_events
 from workload.histogram import histogram
 from workload.quartets import CHANNELS, Candidates
@@ -38,6 +41,7 @@ FILES = 10
 SEED = 2019
 GROUPS = ("data", "higgs", "zz", "dy", "ttbar")
 
+Sections = dict[int, list[list[int]]]
 Rules = Callable[[Leptons, Leptons], dict[str, Candidates]]
 RULES: dict[str, Rules] = {"level4": selection.select, "outreach": outreach.select}
 
@@ -56,9 +60,14 @@ def simulated(group: str, directory: Path) -> list[Path]:
     return paths
 
 
-def with_root(files: dict[str, list[Path]]) -> Any:
+def with_root(files: dict[str, list[Path]], certified: dict[str, Sections]) -> Any:
     program = Path(__file__).parents[1] / "support" / "rdataframe_selection.py"
-    asked = json.dumps({name: [str(path) for path in paths] for name, paths in files.items()})
+    asked = json.dumps(
+        {
+            name: {"files": [str(path) for path in paths], "certified": certified.get(name)}
+            for name, paths in files.items()
+        }
+    )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(program)],
         input=asked,
@@ -69,11 +78,11 @@ def with_root(files: dict[str, list[Path]]) -> Any:
     return json.loads(done.stdout)
 
 
-def with_ours(paths: list[Path]) -> Any:
+def with_ours(paths: list[Path], certified: Sections | None) -> Any:
     counts = {rules: {channel: np.zeros(37, np.int64) for channel in CHANNELS} for rules in RULES}
     events = 0
     for path in paths:
-        for some in read_events(path, path.name):
+        for some in read_events(path, path.name, None, Certified(certified) if certified else None):
             events += len(some.muons.counts)
             for rules, select in RULES.items():
                 for channel, candidates in select(some.muons, some.electrons).items():
@@ -97,9 +106,30 @@ def compared() -> Iterator[Compared]:
     """All sets in one process of ROOT, which compiles the rules once: most of the time is that."""
     with tempfile.TemporaryDirectory() as folder:
         files = {group: simulated(group, Path(folder)) for group in GROUPS}
+        files["certified"] = [Path(folder) / "certified.root"]
+        write_data(files["higgs"][0], files["certified"][0], runs=3, sections=20)
+        certified: dict[str, Sections] = {"certified": {1: [[2, 7], [8, 8], [19, 19]], 3: [[1, 4], [6, 20]]}}
         if DIRECTORY.is_dir():
             files |= {channel: write_nanoaod(channel, Path(folder)) for channel in CHANNELS}
-        yield Compared({name: with_ours(paths) for name, paths in files.items()}, with_root(files))
+            files["certified collisions"] = files["4mu"]
+            certified["certified collisions"] = in_half_of_the_sections("4mu")
+        ours = {name: with_ours(paths, certified.get(name)) for name, paths in files.items()}
+        yield Compared(ours, with_root(files, certified))
+
+
+def in_half_of_the_sections(channel: str) -> Sections:
+    """Every second of the luminosity sections that collision events are in."""
+    events = read_collisions(channel)
+    places = sorted(
+        {
+            (int(run), int(event) // 1_000_000 + 1)
+            for run, event in zip(events["Run"], events["Event"], strict=True)
+        }
+    )
+    sections: Sections = {}
+    for run, section in places[::2]:
+        sections.setdefault(run, []).append([section, section])
+    return sections
 
 
 @pytest.mark.timeout(1800)
@@ -113,6 +143,19 @@ def test_simulated_events_give_the_same_histograms(group: str, compared: Compare
         print(f"{group}, {EVENTS} events, {rules}: {selected} selected by both")
         least = {"data": 0, "higgs": EVENTS // 100, "zz": EVENTS // 100}.get(group, EVENTS // 10_000)
         assert all(n >= least for n in selected.values())
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [("certified", "higgs"), pytest.param("certified collisions", "4mu", marks=requires_collision_events)],
+)
+def test_certified_events_are_the_same(name: str, of: str, compared: Compared) -> None:
+    ours, whole = compared.ours[name], compared.ours[of]
+    assert ours == compared.root[name]
+    assert 0 < ours["events"] < whole["events"]
+    print(f"{name}: {ours['events']} of {whole['events']}")
+    assert sum(ours["level4"]["4mu"]) > 0
 
 
 @requires_collision_events

@@ -16,7 +16,7 @@ BESIDE = ("aod", COMMAND)
 """The workloads whose image works on local files, and our own beside it."""
 GIVEN = (
     *("INPUT_FILE", "INPUT_URL", "OUTPUT_DIR", "SHARD", "DATASET", "SAMPLE", "DATATYPE", "YEAR"),
-    *("LUMINOSITY", "FIRST_EVENT", "LAST_EVENT", "WORK_DIR"),
+    *("LUMINOSITY", "CERTIFIED_JSON", "FIRST_EVENT", "LAST_EVENT", "WORK_DIR"),
 )
 """The variables that a command is given."""
 

@@ -48,6 +48,7 @@ class DatasetRef(BaseModel):
     :param max_shards: take the first so many; None for all.
     :param files: the expected number; None where unknown.
     :param match: a glob for how the URLs of its files end.
+    :param certified: the file of the luminosity sections whose events count; None for all events.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +61,7 @@ class DatasetRef(BaseModel):
     max_shards: int | None = None
     files: int | None = None
     match: str = ROOT_FILES
+    certified: str | None = None
 
     @property
     def matching(self) -> str:
@@ -120,7 +122,8 @@ def resolve_dataset(
             f"lies in {store}://, but the input is {quote(storage)}: a cluster reads from one store"
         )
     limits = [limit for limit in (found.max_shards, max_shards) if limit is not None]
-    return found.model_copy(update={"max_shards": min(limits, default=None)})
+    certified = _certified(reference, found, catalogue)
+    return found.model_copy(update={"max_shards": min(limits, default=None), "certified": certified})
 
 
 def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
@@ -244,6 +247,16 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
         )
     found = _of_catalogue(catalogue.datasets[name], storage)
     return found.model_copy(update={"max_shards": 1}) if path.parts[0].startswith(MIN_DATASETS) else found
+
+
+def _certified(reference: str | DatasetEntry, found: DatasetRef, catalogue: Catalogue) -> str | None:
+    own = reference.certified if isinstance(reference, DatasetEntry) else None
+    if found.datatype == "data":
+        sample = catalogue.samples.get(found.sample)
+        return own or (catalogue.certified.get(sample.year) if sample else None)
+    if own:
+        raise DatasetError("has certified sections, but is simulation: only data have them")
+    return None
 
 
 def _known(catalogue: Catalogue, name: str | None, prefix: str) -> Dataset | None:

@@ -36,11 +36,17 @@ class DatasetEntry(Model):
     """The sample of the catalogue that it belongs to. Without one, and with a URL that is not a catalogue
     dataset's, it is processed and counted as "unassigned": neither normalised nor stacked in the plot.
     """
+    certified: fields.CertifiedFile | None = Field(
+        None, title="Certified sections", examples=["cms/Cert_2012.json", "https://server/Cert_2012.json"]
+    )
+    """Of data: the JSON file of the luminosity sections whose events count, as a path below
+    `include/datasets` or a URL; by default that of the catalogue for the sample's year, if it has one.
+    """
 
 
 WRITTEN_AS = (
     "a catalogue dataset's name, the path of an index file, a bucket URL prefix, or an object with url, "
-    "match, name and sample"
+    "match, name, sample and certified"
 )
 DatasetReference = Annotated[
     Annotated[fields.DatasetText, Tag("<text>")] | Annotated[DatasetEntry, Tag("<object>")],

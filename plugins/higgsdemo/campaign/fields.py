@@ -107,6 +107,14 @@ SourceUrl = Annotated[
         {"type": "string", "pattern": "^(s3|gs|https|root)://[a-z0-9]"},
     ),
 ]
+CertifiedFile = Annotated[
+    str,
+    Rule(
+        "a path below include/datasets, or a URL such as https://server/certified.json",
+        values.path_or_url,
+        {"type": "string", "pattern": r"^(https://[a-z0-9]|[A-Za-z0-9])"},
+    ),
+]
 _WORDS = {"type": "array", "minItems": 1, "items": {"type": "string"}}
 Command = Annotated[
     list[str] | str,

@@ -15,6 +15,7 @@ from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.problems import Path, Problem
 from higgsdemo.campaign.providers import default_subnet_range
 from higgsdemo.campaign.resolve import Store
+from higgsdemo.catalogue import load_catalogue
 from higgsdemo.wording import quote
 
 _PLACE = ("connection", "provider", "location", "image_pull_policy", "gke", "eks")  # of one connection
@@ -65,7 +66,8 @@ def _of_clusters(file: Campaign, asked: Campaign) -> Iterator[tuple[Path, Any, A
     """Compare each cluster with the most similar one of the file."""
     own_clusters = _clusters(file)
     flavors = {(own.provider, own.flavor) for own in own_clusters}
-    shared = [ref.url for ref in file.shared_datasets()]
+    shared = [url for ref in file.shared_datasets() for url in (ref.url, ref.certified) if url]
+    shared += load_catalogue(file.catalogue).certified.values()
     kinds = {
         (_outside(own), own.model_dump_json(include={*_PLACE, *_ACCESS, *_READING.values()})): own
         for own in own_clusters
@@ -133,8 +135,10 @@ def _unlike_store(store: Store, own: Store, allowed: AtTrigger) -> Iterator[Diff
 
 
 def _outside(cluster: Cluster) -> tuple[str, ...]:
-    """Return the URLs of datasets that are not below the cluster's input."""
-    return tuple(ref.url for ref in cluster.datasets if not inside([cluster.input], ref.url))
+    """Return the URLs of datasets that are not below the cluster's input, and of their certified sections."""
+    certified = {ref.certified for ref in cluster.datasets if ref.certified and "://" in ref.certified}
+    urls = *(ref.url for ref in cluster.datasets), *sorted(certified)
+    return tuple(url for url in urls if not inside([cluster.input], url))
 
 
 def _clusters(campaign: Campaign) -> list[Cluster]:

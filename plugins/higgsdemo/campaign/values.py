@@ -60,6 +60,17 @@ def source_url(value: Any) -> str:
     return f"https://{server}/{path}".rstrip("/")
 
 
+def path_or_url(value: Any) -> str:
+    """Check a path of safe characters without dots as parts, or the URL of a file on a web server."""
+    if not isinstance(value, str) or value.startswith("/"):
+        raise ValueError
+    if "://" not in value:
+        return _key(value)
+    if not value.startswith("https://") or not _key(value.partition("://")[2]).count("/"):
+        raise ValueError
+    return source_url(value)
+
+
 def http_url(value: Any) -> str:
     """Check the URL of a server; return it without a slash at the end."""
     if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s?#]+", value):

@@ -13,10 +13,12 @@ from higgsdemo.campaign import DatasetRef
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.kubernetes.containers import (
     INPUT_DIR,
+    MANIFEST,
     NOBODY,
     TMP,
     UNPRIVILEGED,
     Manifest,
+    certified,
     container,
     contract_container,
     variables,
@@ -69,7 +71,8 @@ def containers(
     sidecar["resources"] = {"requests": SIDECAR_ASKS, "limits": sidecar["resources"]["limits"]}
     sidecar["volumeMounts"] = [*sidecar["volumeMounts"], work]
     reading = {"name": "input", "mountPath": INPUT_DIR, "readOnly": True}
-    command = container(ANALYSIS, run.image, cluster, _variables(run, dataset), reading, work)
+    mounts: list[Manifest] = [reading, work, MANIFEST] if dataset.certified else [reading, work]
+    command = container(ANALYSIS, run.image, cluster, _variables(run, dataset), *mounts)
     command["command"] = ["/bin/sh", "-c", SCRIPT, "sh", *map(_literal, _words(run))]
     if runs_as_image(run):  # its authors may have it write where it likes
         command["securityContext"] = UNPRIVILEGED
@@ -93,7 +96,7 @@ def _words(run: Run) -> list[str]:
 def _variables(run: Run, dataset: DatasetRef) -> dict[str, str]:
     """Return what of a command's environment is the same for all shards of a dataset."""
     environment = {"WORK_DIR": WORK_DIR, "DATASET": dataset.name}
-    environment |= {"SAMPLE": dataset.sample, "DATATYPE": dataset.datatype}
+    environment |= {"SAMPLE": dataset.sample, "DATATYPE": dataset.datatype, **certified(dataset)}
     if sample := load_catalogue(run.catalogue).samples.get(dataset.sample):
         environment["YEAR"] = str(sample.year)
     return environment | {name: _literal(value) for name, value in run.env.items()}

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from higgsdemo.campaign import Cluster
+from higgsdemo.campaign import Cluster, DatasetRef
 
 Manifest = dict[str, Any]
 
 MANIFEST_FILE = "shards.jsonl"
 MANIFEST_DIR = "/manifest"
+CERTIFIED_FILE = "certified.json"  # beside the manifest, of datasets that count certified sections alone
 INPUT_DIR = "/input"
 USER = 65532  # the "nonroot" of distroless images; any other than 0 will do
 NOBODY = {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER}
@@ -16,6 +17,7 @@ UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["AL
 READ_ONLY = UNPRIVILEGED | {"readOnlyRootFilesystem": True}
 """The security context of a container that writes only to its volumes."""
 TMP = {"name": "tmp", "mountPath": "/tmp"}
+MANIFEST = {"name": "manifest", "mountPath": MANIFEST_DIR, "readOnly": True}
 
 
 def container(
@@ -38,11 +40,15 @@ def contract_container(
     name: str, image: str, cluster: Cluster, environment: Mapping[str, str], secret_name: str | None
 ) -> Manifest:
     """Return a container that keeps the pod contract."""
-    manifest = {"name": "manifest", "mountPath": MANIFEST_DIR, "readOnly": True}
     made = container(
-        name, image, cluster, environment, manifest, {"name": "input", "mountPath": INPUT_DIR}, TMP
+        name, image, cluster, environment, MANIFEST, {"name": "input", "mountPath": INPUT_DIR}, TMP
     )
     return made | ({"envFrom": [{"secretRef": {"name": secret_name}}]} if secret_name else {})
+
+
+def certified(dataset: DatasetRef) -> dict[str, str]:
+    """Return the variable that tells where the certified sections of a dataset are, if it has such."""
+    return {"CERTIFIED_JSON": f"{MANIFEST_DIR}/{CERTIFIED_FILE}"} if dataset.certified else {}
 
 
 def variables(environment: Mapping[str, str]) -> list[dict[str, str]]:

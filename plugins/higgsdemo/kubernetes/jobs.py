@@ -12,7 +12,7 @@ from typing import Any
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes import names
-from higgsdemo.kubernetes.containers import MANIFEST_FILE, READ_ONLY, Manifest
+from higgsdemo.kubernetes.containers import CERTIFIED_FILE, MANIFEST_FILE, READ_ONLY, Manifest
 from higgsdemo.kubernetes.pods import POD_ACCOUNT, failure_policy, pod_annotations, pod_security, pod_spec
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD
 from higgsdemo.kubernetes.workloads import NOOP, WORKLOADS
@@ -34,11 +34,13 @@ class Chunk:
 
     :param shards: in all of them.
     :param shards_per_pod: in each of them but the last.
+    :param certified: the certified sections of its dataset as JSON, if only they count.
     """
 
     lines: tuple[str, ...]
     shards: int
     shards_per_pod: int = 1
+    certified: str = ""
 
     @property
     def text(self) -> str:
@@ -51,35 +53,37 @@ class Chunk:
         return ([shard["name"] for shard in json.loads(line)["shards"]] for line in self.lines)
 
 
-def chunks(shards: Iterable[Shard], shards_per_pod: int) -> Iterator[Chunk]:
+def chunks(shards: Iterable[Shard], shards_per_pod: int, certified: str = "") -> Iterator[Chunk]:
     """Cut shards into completion indexes of ``shards_per_pod``, and these into manifests below 1 MiB.
+
+    :param certified: lies beside each manifest.
 
     An index whose line would be longer than a manifest takes fewer shards, and is the last of its Job.
     """
     lines: list[str] = []
     size = count = 0
-    for group in _groups(shards, shards_per_pod):
+    for group in _groups(shards, shards_per_pod, MANIFEST_BYTES - ENVELOPE - len(certified)):
         line = f'{{"shards": [{", ".join(group)}]}}'
-        if lines and size + len(line) + 1 > MANIFEST_BYTES:
-            yield Chunk(tuple(lines), count, shards_per_pod)
+        if lines and size + len(line) + 1 > MANIFEST_BYTES - len(certified):
+            yield Chunk(tuple(lines), count, shards_per_pod, certified)
             lines, size, count = [], 0, 0
         lines.append(line)
         size += len(line) + 1
         count += len(group)
         if len(group) < shards_per_pod:
-            yield Chunk(tuple(lines), count, shards_per_pod)
+            yield Chunk(tuple(lines), count, shards_per_pod, certified)
             lines, size, count = [], 0, 0
     if lines:
-        yield Chunk(tuple(lines), count, shards_per_pod)
+        yield Chunk(tuple(lines), count, shards_per_pod, certified)
 
 
-def _groups(shards: Iterable[Shard], most: int) -> Iterator[list[str]]:
-    """Yield the entries of each completion index: `most` shards, or as many as fit into a manifest."""
+def _groups(shards: Iterable[Shard], most: int, room: int) -> Iterator[list[str]]:
+    """Yield the entries of each completion index: `most` shards, or as many as fit into so many bytes."""
     group: list[str] = []
     size = 0
     for shard in shards:
         entry = json.dumps(_entry(shard))
-        if len(group) == most or (group and size + len(entry) > MANIFEST_BYTES - ENVELOPE):
+        if len(group) == most or (group and size + len(entry) > room):
             yield group
             group, size = [], 0
         group.append(entry)
@@ -103,6 +107,8 @@ def _entry(shard: Shard) -> Manifest:
 def config_map(assignment: ClusterRun, dataset: DatasetRef, chunk: Chunk) -> Manifest:
     """Return the ConfigMap with the manifest of one chunk of ``dataset``."""
     data, name = {MANIFEST_FILE: chunk.text}, dataset.name
+    if chunk.certified:
+        data[CERTIFIED_FILE] = chunk.certified
     return _object(assignment, "v1/ConfigMap", [name, data], name, data=data, immutable=True)
 
 

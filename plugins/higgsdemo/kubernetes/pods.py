@@ -16,6 +16,7 @@ from higgsdemo.kubernetes.containers import (
     NOBODY,
     USER,
     Manifest,
+    certified,
     contract_container,
 )
 from higgsdemo.kubernetes.workloads import BAD_INPUT, WORKLOADS
@@ -114,6 +115,7 @@ def _environment(assignment: ClusterRun, dataset: DatasetRef) -> dict[str, str]:
         "SKIP_EXISTING": "true",
         "HOME": "/tmp",
         **WORKLOADS[run.workload].environment,
+        **certified(dataset),
     }
     if run.read == "stream":
         environment["READ"] = run.read

@@ -33,7 +33,7 @@ from higgsdemo.operators.created import is_noted, note
 from higgsdemo.operators.credentials import pod_credentials
 from higgsdemo.operators.waiting import WaitingOperator
 from higgsdemo.run import ClusterRun, Run
-from higgsdemo.run_folder import failures_key, result_key
+from higgsdemo.run_folder import certified_key, failures_key, result_key
 from higgsdemo.tolerance import tell_excess
 from higgsdemo.wording import printable
 
@@ -104,8 +104,9 @@ class SubmitJobsOperator(ClusterOperator):
             worthless = corrupt.take_from(good, dataset.name)
             lost: list[Shard] = []
             # Shards that have lost their result are separate: they must not change the Jobs of the others.
-            to_do = chunks(_to_do(shards, listed, good, lost), per_pod)
-            for chunk in chain(to_do, chunks(lost, per_pod)):
+            certified = output.read(certified_key(dataset.name)).decode() if dataset.certified else ""
+            to_do = chunks(_to_do(shards, listed, good, lost), per_pod, certified)
+            for chunk in chain(to_do, chunks(lost, per_pod, certified)):
                 named = list(chunk.names)
                 lacking = {index for index, names in enumerate(named) if not good.keys() >= set(names)}
                 if gone := worthless.intersection(chain(*named)):

@@ -71,6 +71,7 @@ class PlanOperator(BaseOperator):
 
     def _plan(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
+        from higgsdemo.datasets.certified import keep_certified
         from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
         from higgsdemo.datasets.simulated import refuse_simulated
         from higgsdemo.prediction import account_table, predict
@@ -107,7 +108,8 @@ class PlanOperator(BaseOperator):
             placed = placed_datasets(clusters, shared)
             with fail_in_words():
                 refuse_overlaps(placed)
-                output = self._claim(run, dag_run.run_id, names)
+                output, begun = self._claim(run, dag_run.run_id, names)
+                keep_certified(output, (one.ref for one in placed), begun)
                 refuse_simulated(load_catalogue(run.catalogue), placed)
                 if shared:
                     run = run.model_copy(update={"listed": True})
@@ -136,11 +138,14 @@ class PlanOperator(BaseOperator):
             _, earlier = _folder(run)
         return conf | earlier.conf | chosen_work(self.campaign, conf) if earlier else conf
 
-    def _claim(self, run: Run, run_id: str, datasets: set[str]) -> ObjectStore:
-        """Return the run's folder, which must be new, or this DAG run's, or to be resumed as a whole."""
+    def _claim(self, run: Run, run_id: str, datasets: set[str]) -> tuple[ObjectStore, tuple[str, ...]]:
+        """Return the run's folder, which must be new, or this DAG run's, or to be resumed as a whole.
+
+        :returns: as well the datasets that it has begun with.
+        """
         output, earlier = _folder(run)
         if earlier is None:
-            return output
+            return output, ()
         by = earlier.airflow.dag_run if earlier.airflow else "that its campaign.json does not name"
         if not run.resume and by != run_id:
             raise TaskFailedForGood(
@@ -154,7 +159,7 @@ class PlanOperator(BaseOperator):
                 f"run {run.name} is of {', '.join(lost[:3])}{more} as well, which its summary and plot would "
                 "lose: resume it with all of its clusters; what is done is not run again"
             )
-        return output
+        return output, earlier.datasets
 
     def _split(
         self, run: Run, shared: Sequence[DatasetRef], clusters: Sequence[Cluster], output: ObjectStore

@@ -99,6 +99,7 @@ class SpectrumChart(BaseModel):
     coverage: float
     absent: list[Text]
     beyond: Text = ""
+    certified: Text = ""
 
 
 PROGRESS = TypeAdapter(dict[Text, JobsSeen])

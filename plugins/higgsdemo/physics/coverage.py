@@ -22,6 +22,8 @@ class Coverage:
     """Samples without a processed event: requested ones, and those that the stack lacks."""
     lacking: dict[str, dict[str, int]] = field(default_factory=dict)
     """By branch that the selection used in some files, and dataset: the shards whose files lack it."""
+    certified: str = ""
+    """Of data of which only certified events count, how many they are; empty without such data."""
 
     @property
     def coverage(self) -> float:
@@ -32,6 +34,17 @@ class Coverage:
 def computed_shards(sums: Mapping[str, DatasetSum], expected: Mapping[str, int]) -> int:
     """Return the computed shards, and those of the campaign, `expected` by dataset."""
     return sum(min(sums[name].computed, shards) for name, shards in expected.items() if name in sums)
+
+
+def certified_events(sums: Mapping[str, DatasetSum]) -> str:
+    """Say how many events of data were read, where only certified ones count, and how many these are."""
+    parts = sums.values()
+    return told_certified(sum(part.checked for part in parts), sum(part.certified for part in parts))
+
+
+def told_certified(checked: int, certified: int) -> str:
+    """Say the same in words; nothing where no events were to be certified."""
+    return f"{certified:,} of {checked:,} events of data are certified" if checked else ""
 
 
 def lacking_branches(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, dict[str, int]]:

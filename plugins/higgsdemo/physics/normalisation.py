@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.catalogue import Catalogue, Sample
-from higgsdemo.physics.coverage import Coverage, computed_shards, lacking_branches
+from higgsdemo.physics.coverage import Coverage, certified_events, computed_shards, lacking_branches
 from higgsdemo.physics.exposure import Exposure, exposures
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 from higgsdemo.results.sums import DatasetSum, SumsByDataset, WeightSum
@@ -134,6 +134,7 @@ def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, 
         weights=weights,
         absent=tuple(sorted((asked | stacked) - samples.keys())),
         lacking=lacking_branches(sums, catalogue),
+        certified=certified_events(sums),
         shards_computed=computed_shards(sums, expected),
         shards_expected=sum(expected.values()),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.physics.coverage import Coverage, computed_shards
+from higgsdemo.physics.coverage import Coverage, certified_events, computed_shards
 from higgsdemo.physics.normalisation import Yields
 from higgsdemo.results.sums import SumsByDataset
 
@@ -61,4 +61,5 @@ def add_up(
         },
         shards_computed=computed_shards(sums, expected),
         shards_expected=sum(expected.values()),
+        certified=certified_events(sums),
     )

@@ -49,6 +49,7 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
         "coverage": spectrum.coverage,
         "absent": list(spectrum.absent),
         "beyond": "; ".join(told_beyond(spectrum.exposures)),
+        "certified": spectrum.certified,
     }
 
 

@@ -29,6 +29,7 @@ def own_chart(spectra: OwnSpectra, catalogue: Catalogue) -> dict[str, Any]:
         "channels": {histogram.name: _channel(histogram, spectra) for histogram in spectra.histograms},
         "coverage": spectra.coverage,
         "absent": [],
+        "certified": spectra.certified,
     }
 
 

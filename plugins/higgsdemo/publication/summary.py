@@ -72,6 +72,10 @@ class Work(_Part):
     bytes: int
     stage_in_seconds: float
     compute_seconds: float
+    checked_events: int = 0
+    """Events of data of which only the certified ones count."""
+    certified_events: int = 0
+    """These."""
     test_mode_shards: int
     """Shards that were downloaded and discarded: done, but in no yield."""
 
@@ -307,6 +311,8 @@ def _work(sums: Iterable[DatasetSum]) -> Work:
     parts = list(sums)
     return Work(
         events=sum(part.processed for part in parts),
+        checked_events=sum(part.checked for part in parts),
+        certified_events=sum(part.certified for part in parts),
         bytes=sum(part.bytes for part in parts),
         stage_in_seconds=math.fsum(part.seconds["stage_in"] for part in parts),
         compute_seconds=math.fsum(part.seconds["compute"] for part in parts),

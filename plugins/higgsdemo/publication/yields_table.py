@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from higgsdemo.physics.coverage import told_certified
 from higgsdemo.physics.discovery import in_words
 from higgsdemo.physics.exposure import told_beyond
 from higgsdemo.physics.normalisation import WINDOW, Yield
@@ -62,6 +63,8 @@ def _remarks(summary: Summary) -> list[str]:
         remarks.append(f"{test} shard{'s' if test > 1 else ''} run in test mode: no events were read")
     if summary.absent_samples:
         remarks.append(f"No events of {', '.join(summary.absent_samples)}")
+    if told := told_certified(summary.work.checked_events, summary.work.certified_events):
+        remarks.append(told)
     for branch, shards in summary.lacking.items():
         number = sum(shards.values())
         lack = f"{number} shards of {{}} lack" if number > 1 else "1 shard of {} lacks"

@@ -15,12 +15,14 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PlainValidator,
     StrictBool,
     Tag,
     ValidationError,
 )
 
 from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.datasets.certified import Sections, parse_sections
 from higgsdemo.run_folder import locate
 from higgsdemo.wording import printable
 
@@ -130,6 +132,14 @@ OwnHistogram = Annotated[
 ]
 
 
+class CertifiedEvents(_Part):
+    """Of data of which only certified luminosity sections count: their events, and the sections of these."""
+
+    events: Count
+    sections: Annotated[Sections, PlainValidator(parse_sections)]
+    """Ranges of sections by run; in JSON `[[run, [[first, last], ...]], ...]`."""
+
+
 class _Document(_Part):
     """What every result may say of its shard; dataset and number of events are required.
 
@@ -139,6 +149,7 @@ class _Document(_Part):
     samplename: Name
     processed: Count
     lumi: Luminosity | None = None
+    certified: CertifiedEvents | None = None
     shard: Name | None = None
     url: str | None = None
     size: Size | None = None
@@ -224,6 +235,9 @@ def parse_result(
     if document.samplename != dataset or document.shard not in (None, shard):
         said = "/".join(filter(None, (document.samplename, document.shard)))
         raise _refusal(key, f"the document is of {said}")
+    if document.certified and document.certified.events > document.processed:
+        events = document.certified.events
+        raise _refusal(key, f"{events} certified events, of {document.processed} processed")
     if not document.test_mode:
         _check_entries(key, document, entries)
     return document

@@ -6,7 +6,7 @@ to a float once, at the end. The sums are saved for later tasks, such as the plo
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from pydantic import AfterValidator, GetPydanticSchema, TypeAdapter
 from pydantic_core import core_schema
 
 from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.datasets.certified import Ranges, united
 from higgsdemo.results.document import BINS, CHANNELS, Document, ResultDocument
 
 SumsByDataset = Mapping[str, "DatasetSum"]
@@ -75,6 +76,12 @@ class DatasetSum:
     """Shards with events."""
     branches: dict[str, Whole]
     """How many of them used each branch of full NanoAOD."""
+    checked: Whole = 0
+    """Events read by those that count only what is certified."""
+    certified: Whole = 0
+    """How many of these are certified."""
+    sections: dict[int, Ranges] = field(default_factory=dict)
+    """The luminosity sections that these are of, by run."""
 
 
 def saved_sums(histograms: Sequence[HistogramSpec] | None) -> TypeAdapter[dict[str, DatasetSum]]:
@@ -98,7 +105,9 @@ class Sum:
     """A running sum of results."""
 
     def __init__(self) -> None:
-        self._numbers = Counter(shards=0, computed=0, processed=0, bytes=0, with_events=0)
+        self._numbers = Counter(
+            shards=0, computed=0, processed=0, bytes=0, with_events=0, checked=0, certified=0
+        )
         self._counts: dict[str, NDArray[np.int64]] = {}
         self._weights: dict[str, _Exact] = {}
         self._squares: dict[str, _Exact] = {}
@@ -107,6 +116,7 @@ class Sum:
         self._stage_in = Fraction(0)
         self._compute = Fraction(0)
         self._branches = Counter[str]()
+        self._sections: dict[int, Ranges] = {}
 
     def add(self, document: Document) -> None:
         """Add one result."""
@@ -123,6 +133,10 @@ class Sum:
         if document.processed and isinstance(document, ResultDocument):
             self._numbers["with_events"] += 1
             self._branches.update(set(document.branches))
+        if document.certified:
+            self._numbers.update(checked=document.processed, certified=document.certified.events)
+            for run, ranges in document.certified.sections.items():
+                self._sections[run] = united([*self._sections.get(run, ()), *ranges])
         if document.lumi is not None and not document.test_mode:
             self._luminosity[document.lumi.stream] += Fraction(document.lumi.value)
 
@@ -139,6 +153,7 @@ class Sum:
             luminosity={stream: float(value) for stream, value in sorted(self._luminosity.items())},
             seconds={"stage_in": float(self._stage_in), "compute": float(self._compute)},
             branches=dict(sorted(self._branches.items())),
+            sections=dict(sorted(self._sections.items())),
         )
 
 

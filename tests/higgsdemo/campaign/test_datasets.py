@@ -110,6 +110,24 @@ def test_an_object_may_ask_for_other_files_which_the_catalogue_has_not_counted(t
     assert not resolve(DatasetEntry(url="s3://mine/x/a.csv", match="*"), tmp_path).is_file
 
 
+def test_data_of_a_year_have_the_certified_sections_of_the_catalogue_or_their_own(tmp_path: Path) -> None:
+    known = load_catalogue("cms-higgs").model_copy(update={"certified": {2012: "cms/2012.json"}})
+
+    def certified(name: str, **own: str) -> str | None:
+        return resolve_dataset(
+            DatasetEntry(name=name, **own), known, "s3://higgs-demo", None, tmp_path
+        ).certified
+
+    of_2011 = next(
+        name for name, one in known.datasets.items() if (one.sample.year, one.sample.group) == (2011, "data")
+    )
+    simulated = next(name for name, one in known.datasets.items() if one.sample.datatype == "mc")
+    assert [certified(name) for name in (NAME, of_2011, simulated)] == ["cms/2012.json", None, None]
+    assert certified(NAME, certified="mine.json") == certified(of_2011, certified="mine.json") == "mine.json"
+    with pytest.raises(DatasetError, match="has certified sections, but is simulation"):
+        certified(simulated, certified="mine.json")
+
+
 MISTAKE = "names an index file with a mistake: {path}, line"
 FORM = "must be <scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL"
 DOTS = "s3/higgs-demo/a/../B.root"

@@ -66,6 +66,7 @@ def test_the_list_of_the_original_loads_without_edits(written) -> None:
         "max_shards": None,
         "files": 1771,
         "match": "*.root",
+        "certified": None,
     }
 
 

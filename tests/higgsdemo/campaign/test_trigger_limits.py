@@ -121,11 +121,16 @@ def test_what_is_not_the_files_is_refused_by_name(conf: dict[str, Any], field: s
 
 EXISTING, GKE, EKS_ONE = FILE["mapping"]
 ELSEWHERE = {"url": "s3://my-data/a", "name": DATASETS[0]}
+CERTIFIED = {
+    "name": next(name for name in DATASETS if "Run20" in name),
+    "certified": "https://my-lists.org/c.json",
+}
 ALLOWED = [
     ({"images": ["registry.example.org/team/*"]}, {"image": "registry.example.org/team/mine:2"}),
     ({"connections": ["team"]}, {"storage": {"output_connection": "team", "output_pod_endpoint": None}}),
     ({"storage": ["s3://my-*"]}, {"storage": {"output": "s3://my-results/a"}}),
     ({"storage": ["s3://my-data"]}, {"mapping": [EXISTING | {"datasets": [ELSEWHERE]}]}),
+    ({"storage": ["https://my-lists.org"]}, {"mapping": [EXISTING | {"datasets": [CERTIFIED]}]}),
     ({"flavors": ["n1-*"]}, {"mapping": [GKE | {"flavor": "n1-highmem-16"}]}),
     ({"max_nodes": 12}, {"mapping": [EKS_ONE | {"nodes": 12}]}),
     ({"connections": ["kind"]}, {"mapping": [EXISTING | {"connection": "kind", "location": None}]}),

@@ -36,13 +36,18 @@ IMAGE = "lukasheinrich/cms-higgs-4l-full"
 SAMPLE = "cms_run2012c_doubleelectron_aod_22jan2013-v1"
 ENTRYPOINT = """#!/bin/sh
 # Stands for CMSSW's: "cmsRun <config>", then "python /dump_json_pyroot.py <root> <dataset> <json>".
+[ "$(cat "$CMS_JSON")" = '{"7": [[1, 2]]}' ] || exit 1
 [ "$1" = python ] || { cp "${CMS_INPUT_FILES#file://}" "$CMS_OUTPUT_FILE"; exit; }
 zeros="[$(seq -s, 0 36 | sed 's/[0-9][0-9]*/0/g')]"
 printf '{"samplename": "%s", "processed": 7, "mass4mu_8TeV_low": %s, "mass4e_8TeV_low": %s,' \
     "$4" "$zeros" "$zeros" > "$5"
 printf '"mass2mu2e_8TeV_low": %s, "lumi": %s}' "$zeros" "$CMS_LUMINOSITY_DATA" >> "$5"
 """
-ROWS = 'awk -F, \'$2 > 1 { print $1 }\' "$INPUT_FILE" > "$OUTPUT_DIR/rows.csv"; [ "$SHARD" != b ]'
+CERTIFIED = '{"7": [[1, 2]]}'
+ROWS = (
+    'cp "$CERTIFIED_JSON" "$OUTPUT_DIR"; '
+    'awk -F, \'$2 > 1 { print $1 }\' "$INPUT_FILE" > "$OUTPUT_DIR/rows.csv"; [ "$SHARD" != b ]'
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +77,8 @@ def carried_out(kube: Kube, bucket: Bucket, script: str, **run: Any) -> Any:
         "backoff_limit_per_index": 0,
     }
     assignment = planned(run=asked, cluster=cluster)
-    (chunk,) = jobs.chunks(shards, 3)
-    ref = dataset("D", sample=SAMPLE)
+    (chunk,) = jobs.chunks(shards, 3, CERTIFIED)
+    ref = dataset("D", sample=SAMPLE, certified="cms/Cert.json")
     config_map = jobs.config_map(assignment, ref, chunk)
     job = jobs.job(assignment, ref, chunk, config_map["metadata"]["name"], None, bucket.environ)
     (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -92,6 +97,7 @@ def test_rows_of_tables_are_chosen_by_awk(kube: Kube, bucket: Bucket) -> None:
     assert analysis.state.terminated.message == "b: the command ended with exit code 1\n1 of 3 shards failed"
     for name in "ac":
         assert bucket.read(f"files/D/{name}/rows.csv") == b"b\nc\n"
+        assert bucket.read(f"files/D/{name}/certified.json").decode() == CERTIFIED
     assert bucket.keys("results") == ["results/D/a.json", "results/D/c.json"]
 
 
@@ -122,11 +128,16 @@ def test_the_skim_leaves_files_logs_and_a_histogram(
     campaign = load_campaign(REPOSITORY / "include/config/skim.json")
     run = plan_run(campaign, RunOptions(), "skim", "one").model_dump()
     run |= {"output": f"s3://{bucket.name}/out", "output_connection": "with_keys"}
-    ref = dataset("D", url=f"s3://{bucket.name}/in/", datatype="mc")
+    ref = dataset("D", url=f"s3://{bucket.name}/in/", certified="cms/Cert.json")
+    bucket.write("out/certified/D.json", CERTIFIED.encode())
     cluster = THEIRS | {"connection": "there", "shards_per_pod": 2, "namespace": "default", "datasets": [ref]}
     assignment = planned(run, cluster | {"image_pull_policy": "Never", "resources": {"memory": "1Gi"}})
     make(ListShardsOperator, assignment).execute({})
     carry_out(WaitForJobsOperator, assignment, submitted=make(SubmitJobsOperator, assignment).execute({}))
+    maps = kube.core.list_namespaced_config_map(
+        "default", label_selector="higgsdemo/campaign=higgs-full"
+    ).items
+    assert {one.data.get("certified.json") for one in maps} == {CERTIFIED}
     context = {"dag_run": SimpleNamespace(start_date=None), "outlet_events": {}}
     for operator in (MergeResultsOperator, PlotOperator):
         operator(task_id="task", assignments=[assignment.model_dump(mode="json")]).execute(context)

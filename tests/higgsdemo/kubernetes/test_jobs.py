@@ -166,6 +166,15 @@ def test_a_dataset_too_large_for_one_config_map_becomes_several_jobs() -> None:
     assert [json.loads(line)["shards"][0]["name"] for line in lines] == [f"{i:04}" for i in range(20_000)]
 
 
+def test_certified_sections_lie_beside_each_manifest_in_its_room() -> None:
+    certified = "7" * 200_000
+    parts = list(jobs.chunks(shards(20_000), 1, certified))
+    maps = [jobs.config_map(planned(), dataset(), part)["data"] for part in parts]
+    assert all(sum(map(len, one.values())) <= jobs.MANIFEST_BYTES for one in maps)
+    assert {one["certified.json"] for one in maps} == {certified}
+    assert len(parts) > len(list(jobs.chunks(shards(20_000), 1)))
+
+
 def test_a_pod_of_more_shards_than_a_config_map_holds_takes_fewer() -> None:
     parts = list(jobs.chunks(shards(30_000), 20_000))
     assert all(len(part.text.encode()) <= jobs.MANIFEST_BYTES for part in parts)

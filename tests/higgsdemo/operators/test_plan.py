@@ -21,6 +21,7 @@ from higgsdemo.run import ClusterRun
 from planned_runs import ALONE
 from refusals import table
 from s3_server import Bucket
+from web_server import WebServer
 
 START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
 
@@ -214,6 +215,29 @@ def test_a_name_that_another_run_bears_is_refused(campaign: Campaign) -> None:
     with pytest.raises(TaskFailedForGood, match="run mine is there already, made by the DAG run manual__1"):
         plan(campaign, "manual__2", run_name="mine")
     assert plan(campaign, "manual__2", run_name="mine", resume=True)[0].run.resume
+
+
+def test_a_run_is_not_resumed_with_other_certified_sections(
+    document: dict[str, Any], bucket: Bucket, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(web_server.authority))
+    url = web_server.put("Cert.json", b'{"7": [[1, 2]]}')
+    name = "Simulated_Run2012B_DoubleMuParked"
+    data = [{"name": name, "certified": url}, "Simulated_TTbar_8TeV"]
+    campaign = parse_campaign(document | {"mapping": [{"datasets": data}]}, "demo")
+    (planned,) = plan(campaign, run_name="mine")
+    assert [ref.certified for ref in planned.cluster.datasets] == [url, None]
+    assert bucket.keys("demo/mine/certified") == [f"demo/mine/certified/{name}.json"]
+    assert plan(campaign, "manual__2", run_name="mine", resume=True)
+    web_server.put("Cert.json", b'{"7": [[1, 3]]}')
+    for run_id, resume in (("manual__2", False), ("manual__3", True)):
+        with pytest.raises(
+            TaskFailedForGood, match=f"dataset {name}: .* begun with other certified sections"
+        ):
+            plan(campaign, run_id, run_name="mine", resume=resume)
+    web_server.put("Cert.json", b"<html>Come again later</html>")
+    with pytest.raises(TaskFailedForGood, match=r"Cert\.json does not have the form of certified sections"):
+        plan(campaign, run_name="other")
 
 
 def test_a_run_is_resumed_as_a_whole_or_its_summary_would_lose_what_is_left_out(campaign: Campaign) -> None:

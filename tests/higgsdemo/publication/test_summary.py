@@ -21,7 +21,12 @@ KNOWN = catalogue(
 HIGGS = ["thrown-away", "x", "y", "z"]
 EXPECTED = {"kubecon-demo-0": {"MU": ["x", "y"], "OWN": ["x"]}, "kubecon-demo-1": {"H": HIGGS}}
 OBJECTS = [
-    recorded("MU", "x", 40, {"4mu": {7: 3, 18: 1}}, bytes=7, seconds={"stage_in": 1, "compute": 2}),
+    recorded(
+        *("MU", "x", 40, {"4mu": {7: 3, 18: 1}}),
+        bytes=7,
+        seconds={"stage_in": 1, "compute": 2},
+        certified={"events": 30, "sections": [[1, [[1, 2]]]]},
+    ),
     stored("H", "x", 100, {"4mu": {18: 4}, "4e": {18: 9}}, bytes=5, seconds={"stage_in": 3, "compute": 4}),
     stored("OWN", "x", 9, {"4e": {0: 2}}),
     stored("H", "thrown-away", 0, test_mode=True),
@@ -106,6 +111,7 @@ def test_the_table_of_a_partial_campaign_says_what_is_missing() -> None:
             "Simulated data, not CMS collisions",
             "4 of 7 shards done, 2 failed, 1 missing",
             "1 shard run in test mode: no events were read",
+            "30 of 40 events of data are certified",
             "Events             70 to 181 GeV  121 to 130 GeV",
             "Pseudo-data          4 +3.2 −1.9     1 +2.3 −0.8",
             "Expected           20.00 ± 10.00   20.00 ± 10.00",
@@ -166,6 +172,7 @@ def test_the_table_of_a_campaign_of_data_alone_says_what_the_expectation_lacks()
     found = summary([OBJECTS[0], stored("MU", "y", 1)], {"one": {"MU": ["x", "y"]}}, real)
     assert yields_table(found).splitlines() == [
         "No events of h",
+        "30 of 40 events of data are certified",
         "Events  70 to 181 GeV  121 to 130 GeV",
         "Data      4 +3.2 −1.9     1 +2.3 −0.8",
     ]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.datasets.expected import ExpectedShards
+from higgsdemo.physics.coverage import certified_events
 from higgsdemo.results.merge import Merge
 from higgsdemo.results.sums import saved_sums
 from higgsdemo.storage.object_store import StoredObject
@@ -89,6 +90,26 @@ def test_sums_of_an_own_analysis_are_read_again_with_its_histograms() -> None:
     merge = merged([(key, document.encode()) for key, document in stored], of_run)
     again = sums.validate_json(sums.dump_json(merge.datasets))["A"].weights
     assert (again.sums["pt"].tolist(), again.squares["pt"].tolist()) == ([4.2, 0.0], [4.02, 19.0])
+
+
+def test_certified_events_add_up_and_their_sections_are_united() -> None:
+    def certified(events: int, *sections: Any) -> dict[str, Any]:
+        return {"certified": {"events": events, "sections": sections}}
+
+    merge = merged(
+        [
+            stored("A", "x", 10, **certified(6, [7, [[1, 3], [9, 9]]], [8, [[5, 5]]])),
+            stored("A", "y", 20, **certified(0)),
+            stored("A", "z", 30, **certified(5, [7, [[3, 4], [10, 12]]])),
+            stored("B", "x", 40),
+        ]
+    )
+    a, b = merge.datasets.values()
+    assert (a.checked, a.certified, a.sections) == (60, 11, {7: ((1, 4), (9, 12)), 8: ((5, 5),)})
+    assert (b.checked, b.certified, b.sections) == (0, 0, {})
+    kind = saved_sums(None)
+    assert kind.validate_json(kind.dump_json(merge.datasets))["A"].sections == a.sections
+    assert certified_events(merge.datasets) == "11 of 60 events of data are certified"
 
 
 def test_the_sums_of_a_dataset() -> None:

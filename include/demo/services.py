@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from demo.ports import HOST
 from demo.settings import REPOSITORY, USER, Settings
 
+QUIET = "ignore:GitWildMatchPattern:DeprecationWarning,ignore:Could not import graphviz:UserWarning"
+"""Warnings of Airflow's own code, of which users see one in every log and one in every list of DAGs."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -73,7 +76,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         "HIGGS_RESULTS": str(settings.results),
-        "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",  # in every log, of Airflow's own
+        "PYTHONWARNINGS": QUIET,
         **{
             f"AIRFLOW__{section.upper()}__{option.upper()}": str(value)
             for section, values in options.items()

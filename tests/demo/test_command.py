@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.__main__ import main
+from demo.services import QUIET
 from demo.settings import REHEARSAL, REPOSITORY, Settings
 from demo.supervision import Supervision
 
@@ -38,6 +39,16 @@ def test_a_command_is_ready_without_having_imported_what_takes_seconds() -> None
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, env=os.environ | paths, capture_output=True, text=True, check=False)
     assert done.stderr == "set()\n"
+
+
+def test_airflow_is_quiet_about_a_graph_that_nobody_asks_for() -> None:
+    code = "import airflow.utils.dot_renderer as dots; assert dots.graphviz is None"
+    for quiet, told in (("", True), (QUIET, False)):
+        variables = os.environ | {"PYTHONWARNINGS": quiet}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
+        )
+        assert ("graphviz" in done.stdout + done.stderr) is told
 
 
 def test_down_and_status_say_that_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """`check`: what would become of a campaign's file, told without an Airflow that runs, and nothing started."""
 
 import json
+import os
 import sys
 from contextlib import redirect_stdout
 from functools import partial
@@ -22,6 +23,7 @@ def check(files: tuple[Path, ...], offline: bool, as_json: bool) -> int:
     Each file of FILES is read, its data are listed, and nothing is started. No Airflow needs to run:
     connections are variables as Airflow knows them, AIRFLOW_CONN_<ID>.
     """
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
     from higgsdemo.command_line.forecast import Forecast, forecast
 
     told: list[Forecast] = []

@@ -108,7 +108,7 @@ def _of_dataset(jobs: list[dict[str, Any]], waiting: str | None) -> dict[str, An
     progress = total_progress(map(job_progress, jobs))
     pods = sum(map(job_pods, jobs), Counter[str]())
     return {
-        "shards": {state: getattr(progress, state) for state in ("total", "done", "failed", "running")},
+        "shards": {key: getattr(progress, key) for key in ("total", "done", "failed", "surely", "running")},
         "pods": {phase: pods[phase] for phase in PODS},
         **({"waiting": waiting} if waiting and not progress.finished else {}),
     }

@@ -6,6 +6,7 @@ record is written before the request, so that a deletion knows of a cluster that
 
 import secrets
 import time
+from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import Variable
 
@@ -14,6 +15,7 @@ from higgsdemo.run import ClusterRun
 
 PREFIX = "higgsdemo-cluster."
 NAME = "higgsdemo_airflow"  # Variable: tells this Airflow's clusters from those of another in the same cloud
+KEPT_PREPARED = timedelta(days=1)  # for a run to submit to a cluster; a forgotten one costs money
 SETTLED_IN = 1.0  # s after which two first runs that have both chosen a name see the same one
 
 
@@ -27,8 +29,10 @@ def airflow_name() -> str:
 
 
 def note(assignment: ClusterRun) -> None:
-    """Record where a cluster is, and whose: names and settings, no credentials."""
-    bare = assignment.model_copy(update={"cluster": assignment.cluster.model_copy(update={"datasets": ()})})
+    """Record where a cluster is, whose, and since when: names and settings, no credentials."""
+    cluster = assignment.cluster.model_copy(update={"datasets": ()})
+    run = assignment.run.model_copy(update={"begun": datetime.now(UTC)})
+    bare = assignment.model_copy(update={"cluster": cluster, "run": run})
     about = f"{assignment.cluster.provider} cluster {assignment.cluster.name}, until it is deleted"
     Variable.set(_key(assignment), bare.model_dump_json(), description=about)
 
@@ -45,9 +49,15 @@ def is_noted(assignment: ClusterRun) -> bool:
 
 
 def is_prepared(assignment: ClusterRun) -> bool:
-    """Return whether the run that has worked with the cluster last leaves it for another one to submit to."""
+    """Return whether the run that has worked with the cluster last leaves it for another one to submit to.
+
+    After `KEPT_PREPARED` nobody is expected to.
+    """
     text = Variable.get(_key(assignment), default=None)
-    return bool(text) and "submit" not in ClusterRun.model_validate_json(text).run.stages
+    run = ClusterRun.model_validate_json(text).run if text else None
+    if run is None or "submit" in run.stages:
+        return False
+    return run.begun is None or datetime.now(UTC) - run.begun < KEPT_PREPARED
 
 
 def forget(assignment: ClusterRun) -> None:

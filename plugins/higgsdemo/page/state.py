@@ -7,6 +7,7 @@ from urllib.parse import quote
 from higgsdemo.kubernetes.progress import PODS
 from higgsdemo.page.airflow_run import AirflowRun, CampaignDag, RunState, TaskState
 from higgsdemo.page.pace import eta_of, pace, rate_of, slow_datasets
+from higgsdemo.page.run_documents import JobsSeen
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.reason import cause
 from higgsdemo.run import ClusterRun
@@ -121,9 +122,9 @@ def _cluster(
     for ref in cluster.datasets:
         lost = sum((f["cluster"], f["dataset"]) == (cluster.name, ref.name) for f in failures)
         total = listed.get(ref.name, 0) if listed is not None else None
-        of_job = jobs.get(ref.name, {}).get("shards", {})
+        of_jobs = jobs.get(ref.name, {}) if waiting else {}
         rate = rate_of(ref.name, done[cluster.name, ref.name], seen) if waiting and total else 0.0
-        counts = _counts(total, done[cluster.name, ref.name], of_job if waiting else {}, lost, rate)
+        counts = _counts(total, done[cluster.name, ref.name], of_jobs, lost, rate)
         datasets.append({"name": ref.name, "sample": ref.sample, "shards": counts})
     return {
         **cluster.model_dump(include={"name", "provider", "location", "nodes"}),
@@ -174,15 +175,21 @@ def _done(run: AirflowRun, seen: Snapshot) -> dict[tuple[str, str], int]:
     return done
 
 
-def _counts(total: int | None, found: int, job: Mapping[str, int], lost: int, rate: float) -> Counts:
+def _counts(total: int | None, found: int, jobs: JobsSeen, lost: int, rate: float) -> Counts:
     """Return shards by state; `total` is None before they are listed.
 
-    A result in the bucket is a shard done, whatever its Job says, which lags behind.
+    A result in the bucket is a shard done, whatever its Job says, which lags behind and counts whole pods.
+    Results beyond those of pods that are through are of pods that have failed or run.
     """
     done = found if total is None else min(found, total)
     rest = (total or done) - done
-    failed = min(max(lost, job.get("failed", 0)), rest)
-    running = min(job.get("running", 0), rest - failed)
+    said = jobs.get("shards", {})
+    beyond = max(done - said.get("done", 0), 0)
+    of_failed = said.get("failed", 0)
+    failed, beyond = _without_result(of_failed, beyond, said.get("surely", min(of_failed, 1)))
+    running, _ = _without_result(said.get("running", 0), beyond, jobs.get("pods", {}).get("running", 0))
+    failed = min(max(lost, failed), rest)
+    running = min(running, rest - failed)
     pending = rest - failed - running
     return {
         "total": total,
@@ -193,6 +200,12 @@ def _counts(total: int | None, found: int, job: Mapping[str, int], lost: int, ra
         "rate": rate,
         "eta": eta_of(running + pending, rate),
     }
+
+
+def _without_result(shards: int, results: int, least: int) -> tuple[int, int]:
+    """Return how many shards of pods lack a result, at least so many, and the results that others have."""
+    lacking = max(shards - results, min(least, shards))
+    return lacking, results - (shards - lacking)
 
 
 def _said(shards: Counts, watched: bool, over: bool) -> str:

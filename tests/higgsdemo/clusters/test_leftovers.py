@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,12 +148,16 @@ def test_what_only_a_conf_named_is_found_though_its_file_is_gone(server: Server)
     assert read_notes() == []
 
 
-def test_a_cluster_that_waits_for_its_submit_is_not_left_over(clusters: dict[str, Kube]) -> None:
+def test_a_cluster_that_waits_for_its_submit_is_left_over_after_a_day(
+    clusters: dict[str, Kube], monkeypatch: pytest.MonkeyPatch
+) -> None:
     leave(clusters["other-0"], "six", "other")
-    for stages, left in (
-        (("create", "prepare"), ["ours-0"]),
-        (("create", "submit"), ["other-0", "other-0", "ours-0"]),
+    for kept_for, stages, left in (
+        (timedelta(days=1), ("create", "prepare"), ["ours-0"]),
+        (timedelta(days=1), ("create", "submit"), ["other-0", "other-0", "ours-0"]),
+        (timedelta(), ("create", "prepare"), ["other-0", "other-0", "ours-0"]),
     ):
+        monkeypatch.setattr("higgsdemo.operators.created.KEPT_PREPARED", kept_for)
         note(planned({"campaign": "other", "stages": stages}, {"name": "other-0"}))
         assert sorted(one["cluster"] for one in found()) == left
 

@@ -78,11 +78,11 @@ def test_what_a_watcher_is_told_is_by_dataset_over_all_its_jobs() -> None:
     two = job(2, 1, active=0, succeeded=2, completedIndexes="0-1")
     assert progress_document([("A", one), ("A", two), ("B", two)]) == {
         "A": {
-            "shards": {"total": 6, "done": 3, "failed": 0, "running": 1},
+            "shards": {"total": 6, "done": 3, "failed": 0, "surely": 0, "running": 1},
             "pods": {"pending": 2, "running": 1, "succeeded": 3, "failed": 2},
         },
         "B": {
-            "shards": {"total": 2, "done": 2, "failed": 0, "running": 0},
+            "shards": {"total": 2, "done": 2, "failed": 0, "surely": 0, "running": 0},
             "pods": {"pending": 0, "running": 0, "succeeded": 2, "failed": 0},
         },
     }

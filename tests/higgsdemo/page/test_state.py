@@ -57,6 +57,25 @@ def test_results_in_the_bucket_and_jobs_in_the_cluster_make_the_counts() -> None
     assert [cluster["waiting"] for cluster in state["clusters"]] == [None, "no node has room"]
 
 
+@pytest.mark.parametrize(
+    ("found", "said", "counts"),
+    [
+        (10, {"running": 30}, {"running": 20, "failed": 0, "pending": 30}),
+        (29, {"failed": 30, "surely": 1}, {"running": 0, "failed": 1, "pending": 30}),
+        (35, {"failed": 30, "surely": 1, "running": 30}, {"running": 24, "failed": 1, "pending": 0}),
+        (29, {"done": 30, "running": 30}, {"running": 30, "failed": 0, "pending": 1}),
+        (59, {"running": 30}, {"running": 1, "failed": 0, "pending": 0}),
+    ],
+)
+def test_progress_is_told_by_shard_where_a_pod_has_thirty(
+    found: int, said: dict[str, int], counts: dict[str, int]
+) -> None:
+    jobs = {"kubecon-demo-1": {HIGGS: {"shards": said, "pods": {"running": "running" in said}}}}
+    seen = Snapshot(counted={HIGGS: found}, jobs=jobs)  # type: ignore[arg-type]
+    state = run_state(airflow_run(tasks=WAITING, listed=LISTED | {"kubecon-demo-1": {HIGGS: 60}}), seen, "")
+    assert shards(state)[1] == {"total": 60, "done": found} | counts
+
+
 def test_the_results_of_a_split_dataset_are_shared_out_as_its_jobs_say() -> None:
     run = airflow_run(tasks=WAITING | {"cluster.wait_for_jobs[0]": "deferred"})
     datasets = {"datasets": run.assignments[1].cluster.datasets}

@@ -49,7 +49,7 @@ async def test_the_last_look_is_left_under_the_datasets_full_name(
     await waited(monkeypatch, f"s3://{bucket.name}/one", RUNNING, ENDED)
     assert json.loads(bucket.read("one/progress/kubecon-demo-0.json")) == {
         LONG: {
-            "shards": {"total": 4, "done": 4, "failed": 0, "running": 0},
+            "shards": {"total": 4, "done": 4, "failed": 0, "surely": 0, "running": 0},
             "pods": {"pending": 0, "running": 0, "succeeded": 4, "failed": 0},
         }
     }

@@ -13,6 +13,7 @@ from typing import Any
 from workload.errors import BadInput, Misconfigured
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,227}")  # with .json or an ending a file name
+_CHECKSUM = re.compile("adler32:[0-9a-f]{8}")
 _ENDING = re.compile(r"(\.[A-Za-z0-9]{1,10})?\.(gz|bz2|xz|zst)$|\.[A-Za-z0-9]{1,16}$")
 
 
@@ -21,7 +22,8 @@ class Shard:
     """One object to analyse, or some of its events.
 
     `name` is also the result's name; `size` and `etag` tell which version of the object was listed (None
-    where the listing could not say); `lumi` is the integrated luminosity of a data shard (`{"stream",
+    where the listing could not say), `checksum` what an archive, which changes no file, says of its content
+    (`adler32:` and eight digits); `lumi` is the integrated luminosity of a data shard (`{"stream",
     "value"}`), absent in simulation. `entries` are the first event and the one after the last; None for all.
     """
 
@@ -31,6 +33,7 @@ class Shard:
     lumi: dict[str, Any] | None
     etag: str | None = None
     entries: tuple[int, int] | None = None
+    checksum: str | None = None
 
     @property
     def file_name(self) -> str:
@@ -86,7 +89,10 @@ def _shard(item: object, where: str) -> Shard:
         raise BadInput(f'{where} ({name}): lumi {lumi!r} is not {{"stream", "value"}} or null')
     if etag is not None and not isinstance(etag, str):
         raise BadInput(f"{where} ({name}): etag {etag!r} is not a text")
-    return Shard(name, url, size, lumi, etag, _entries(item.get("entries"), f"{where} ({name})"))
+    checksum = item.get("checksum")
+    if checksum is not None and not _CHECKSUM.fullmatch(str(checksum)):
+        raise BadInput(f"{where} ({name}): checksum {checksum!r} is not adler32: and eight digits")
+    return Shard(name, url, size, lumi, etag, _entries(item.get("entries"), f"{where} ({name})"), checksum)
 
 
 def _entries(value: object, where: str) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import BaseError, NotSupportedError
@@ -19,6 +19,9 @@ from workload.errors import BadInput, Misconfigured, TryAgain
 from workload.manifest import Shard
 from workload.storage import XROOTD, locate, reason
 from workload.throttle import CHUNK, Throttle
+
+if TYPE_CHECKING:
+    from obstore import GetResult
 
 XROOTD_NOT_FOUND = "[3011]"  # kXR_NotFound, for which its client has no exception
 XROOTD_PATIENCE = {
@@ -47,13 +50,14 @@ class Remote(ABC):
     """An object, all answers from one version of it; `received` counts its bytes that have come so far.
 
     Its methods raise `BadInput` when the object does not exist or is not the one that was listed, `TryAgain`
-    when storage or network fail.
+    when storage or network fail, or an archive, which never changes a file, sends something else.
     """
 
     def __init__(self, shard: Shard, throttle: Throttle | None) -> None:
         self.url = shard.url
         self.received = 0
         self._size, self._etag = shard.size, shard.etag
+        self._is_archived = shard.checksum is not None
         self._throttle = throttle
         self._counting = threading.Lock()
 
@@ -68,6 +72,8 @@ class Remote(ABC):
     def _check(self, size: int, etag: str | None) -> None:
         """Compare an answer with the version; raise `BadInput` when it is of another one."""
         if self._size is not None and size != self._size:
+            if self._is_archived:
+                raise TryAgain(f"{self.url}: {size} bytes have come, and its record says {self._size}")
             raise BadInput(self._changed(f"{self._size} bytes", f"{size} bytes"))
         if self._etag is not None and etag is not None and _bare(etag) != _bare(self._etag):
             raise BadInput(self._changed(f"ETag {_bare(self._etag)}", f"ETag {_bare(etag)}"))
@@ -121,15 +127,23 @@ class StoredObject(Remote):
         self._inside(start)
         with self._explain_errors():
             answer = obstore.get(self._store, self._key, options={"range": (start, stop)})
-            self._check(answer.meta["size"], answer.meta["e_tag"])
+            self._check_answer(answer)
             return self._count(bytes(answer.bytes()))
 
     def content(self) -> tuple[int, Iterator[bytes]]:
         """Implement `Remote.content`."""
         with self._explain_errors():
             answer = obstore.get(self._store, self._key)
-            self._check(answer.meta["size"], answer.meta["e_tag"])
+            self._check_answer(answer)
         return answer.meta["size"], self._count_chunks(answer.stream(min_chunk_size=CHUNK))
+
+    def _check_answer(self, answer: "GetResult") -> None:
+        """Check the version, and tell a web page, of an error or a login, from a file."""
+        kind = str(answer.attributes.get("Content-Type", ""))
+        if self.url.startswith("http") and "html" in kind and not self.url.endswith(("html", "htm")):
+            size = answer.meta["size"]
+            raise TryAgain(f"{self.url}: its server has sent a web page of {size} bytes in its place")
+        self._check(answer.meta["size"], answer.meta["e_tag"])
 
 
 class XrootdObject(Remote):

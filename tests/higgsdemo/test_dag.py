@@ -84,6 +84,7 @@ def test_every_shipped_campaign_is_a_dag(shipped: dict[str, Any]) -> None:
     assert (shipped["import_errors"], shipped["errors"]) == ({}, {})
     assert sorted(shipped["dags"]) == [
         "cms-open-data-2012",
+        "cms-record",
         "demo-k3s",
         "demo-local",
         "dimuon",

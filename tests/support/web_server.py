@@ -21,7 +21,8 @@ class WebServer(ThreadingHTTPServer):
     """Serves the bytes of `files` by their path.
 
     `sent` counts the bytes of bodies by path, `requests` has method, path and Range header of each request.
-    Of the paths in `whole` no ranges are served, those in `nameless` have no ETag.
+    Of the paths in `whole` no ranges are served, those in `nameless` have no ETag, and those in `odd` are
+    answered with that status and these headers.
     """
 
     daemon_threads = True
@@ -37,6 +38,7 @@ class WebServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.whole: set[str] = set()
         self.nameless: set[str] = set()
+        self.odd: dict[str, tuple[int, dict[str, str]]] = {}
         self.sent: dict[str, int] = {}
         self.requests: list[tuple[str, str, str | None]] = []
         self.counting = threading.Lock()
@@ -66,17 +68,18 @@ class _Handler(BaseHTTPRequestHandler):
             server.requests.append((self.command, path, self.headers["Range"]))
         content = server.files.get(path)
         if content is None:
-            self._head(404, 0)
+            self._head(*server.odd.get(path, (404, {})))
             return
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"] or "")
         if wanted is None or path in server.whole:
-            self._head(200, len(content), self._etag(path, content))
+            status, headers = server.odd.get(path, (200, {}))
+            self._head(status, self._etag(path, content) | headers, len(content))
             part = content
         else:
             start, stop = int(wanted[1]), min(int(wanted[2]) + 1, len(content))
             part = content[start:stop]
             span = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
-            self._head(206, len(part), self._etag(path, content) | span)
+            self._head(206, self._etag(path, content) | span, len(part))
         if self.command == "GET":
             with server.counting:
                 server.sent[path] = server.sent.get(path, 0) + len(part)
@@ -87,9 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
             return {}
         return {"ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
 
-    def _head(self, status: int, length: int, headers: dict[str, str] | None = None) -> None:
+    def _head(self, status: int, headers: dict[str, str], length: int = 0) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(length), **(headers or {})}.items():
+        for name, value in {"Content-Length": str(length), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
 
@@ -112,7 +115,8 @@ def one_web_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServ
 @pytest.fixture
 def web_server(one_web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> WebServer:
     """That server, empty and trusted by this process."""
-    for kept in (one_web_server.files, one_web_server.sent, one_web_server.whole, one_web_server.nameless):
+    one = one_web_server
+    for kept in (one.files, one.sent, one.whole, one.nameless, one.odd):
         kept.clear()
     one_web_server.requests.clear()
     monkeypatch.setenv("SSL_CERT_FILE", str(one_web_server.authority))

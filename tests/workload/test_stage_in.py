@@ -1,7 +1,10 @@
+import zlib
 from pathlib import Path
 
 import pytest
 
+from open_data import ERROR_PAGE
+from web_server import WebServer
 from workload.errors import BadInput, TryAgain
 from workload.manifest import Shard
 from workload.stage_in import stage_in
@@ -40,6 +43,52 @@ def test_an_object_of_another_size_than_listed_is_not_copied(source: Path, tmp_p
     ):
         stage_in(shard, target)
     assert not target.exists()
+
+
+CONTENT = bytes(range(256)) * 5000
+CHECKSUM = f"adler32:{zlib.adler32(CONTENT):08x}"
+
+
+@pytest.mark.parametrize("scheme", ["https", "root"])
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (CONTENT, None),
+        (CONTENT[:-1] + b"!", f"it has come damaged: adler32:.*, and its record says {CHECKSUM}"),
+        (CONTENT[:-1], "1279999 bytes have come, and its record says 1280000"),
+        (CONTENT + b"!", "1280001 bytes have come, and its record says 1280000"),
+    ],
+)
+def test_what_is_not_the_content_that_a_record_says_is_asked_for_again(
+    request: pytest.FixtureRequest, tmp_path: Path, scheme: str, sent: bytes, told: str | None
+) -> None:
+    if scheme == "https":
+        url = request.getfixturevalue("web_server").put("eos/a.root", sent)
+    else:
+        request.getfixturevalue("xrootd").pipe_file("/eos/a.root", sent)
+        url = "root://eos.example.org//eos/a.root"
+    shard = Shard("a", url, len(CONTENT), None, checksum=CHECKSUM)
+    if told is None:
+        assert stage_in(shard, tmp_path / "a.root") == len(CONTENT)
+        return
+    with pytest.raises(TryAgain, match=rf"a\.root: {told}"):
+        stage_in(shard, tmp_path / "a.root")
+
+
+@pytest.mark.parametrize("size", [None, 7, len(ERROR_PAGE)])
+def test_a_web_page_in_the_place_of_a_file_is_told_from_it(
+    web_server: WebServer, tmp_path: Path, size: int | None
+) -> None:
+    url = web_server.put("eos/a.root", ERROR_PAGE)
+    web_server.odd["eos/a.root"] = 200, {"Content-Type": "text/html; charset=utf-8"}
+    with pytest.raises(TryAgain, match=r"a\.root: its server has sent a web page of 3846 bytes in its place"):
+        stage_in(Shard("a", url, size, None), tmp_path / "a.root")
+
+
+def test_a_web_page_may_be_a_file(web_server: WebServer, tmp_path: Path) -> None:
+    url = web_server.put("eos/a.html", ERROR_PAGE)
+    web_server.odd["eos/a.html"] = 200, {"Content-Type": "text/html"}
+    assert stage_in(Shard("a", url, None, None), tmp_path / "a.html") == len(ERROR_PAGE)
 
 
 @pytest.mark.parametrize(

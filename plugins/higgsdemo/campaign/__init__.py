@@ -7,6 +7,7 @@ heavier.
 from higgsdemo.campaign.cluster import Cluster as Cluster
 from higgsdemo.campaign.datasets import DatasetRef as DatasetRef
 from higgsdemo.campaign.datasets import parse_index as parse_index
+from higgsdemo.campaign.datasets import plain_name as plain_name
 from higgsdemo.campaign.datasets import read_index as read_index
 from higgsdemo.campaign.load import config_files as config_files
 from higgsdemo.campaign.load import config_folder as config_folder
@@ -16,6 +17,7 @@ from higgsdemo.campaign.load import parse_campaign as parse_campaign
 from higgsdemo.campaign.load import placed_at as placed_at
 from higgsdemo.campaign.model import Campaign as Campaign
 from higgsdemo.campaign.overlap import Placed as Placed
+from higgsdemo.campaign.overlap import find_repeats as find_repeats
 from higgsdemo.campaign.overlap import overlaps as overlaps
 from higgsdemo.campaign.overlap import placed_datasets as placed_datasets
 from higgsdemo.campaign.params import chosen_work as chosen_work
@@ -23,3 +25,4 @@ from higgsdemo.campaign.params import param_schemas as param_schemas
 from higgsdemo.campaign.problems import CampaignError as CampaignError
 from higgsdemo.campaign.trigger_conf import RunOptions as RunOptions
 from higgsdemo.campaign.trigger_conf import apply_conf as apply_conf
+from higgsdemo.campaign.values import source_url as source_url

@@ -1,6 +1,6 @@
 """Resolve a dataset named in a campaign: where its files are and which sample they belong to.
 
-A dataset is written in one of five ways:
+A dataset is written in one of six ways:
 
 - a catalogue dataset's name: its files are listed below the cluster's input + its prefix;
 - the path of an index file, as in the original's lists. If `include/datasets/<path>` exists, its lines are
@@ -9,7 +9,9 @@ A dataset is written in one of five ways:
 - a bucket URL that ends in `_file_index.txt`: such a file in the bucket, read when a run lists its shards;
 - any other bucket URL, a prefix: the catalogue's dataset if its path is that one's prefix, in any bucket;
 - an object with `url`, and `name` and `sample` where they should not be guessed, and `match` where its files
-    are not ROOT's; without `url`, `name` is that of a catalogue dataset.
+    are not ROOT's; without `url`, `name` is that of a catalogue dataset;
+- an object with `record` or `doi`: a record of the CERN Open Data portal, whose files lie below the cluster's
+    input. `plan` looks it up, and completes the name, which is no valid one until then (`record:30511`).
 
 Files that belong to no sample are processed and counted, but neither normalised nor stacked (`UNASSIGNED`).
 """
@@ -19,6 +21,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote as quote_in_url
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,6 +30,7 @@ from higgsdemo.campaign.values import source_url
 from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Datatype, is_dataset_name
 from higgsdemo.wording import did_you_mean, quote
 
+PORTAL = "https://opendata.cern.ch"
 INDEX_SUFFIX = "_file_index.txt"
 MIN_DATASETS = "min_datasets"  # folders of this name's beginning stand for the first file of a dataset
 _ENDING = re.compile(r"(\.[A-Za-z0-9]+)+$")
@@ -42,8 +46,8 @@ class DatasetRef(BaseModel):
     """A dataset as a cluster runs it.
 
     :param url: the URL prefix of its files, or its one file, with a slash at the end.
-    :param index: the index file that names its files: a path below `include/datasets`, or a bucket URL; None
-        to list `url`.
+    :param index: what names its files: an index file, as a path below `include/datasets` or a bucket URL, or
+        a record, as its URL in the portal's API; None to list `url`.
     :param sample: a sample of the catalogue, or `UNASSIGNED`.
     :param max_shards: take the first so many; None for all.
     :param files: the expected number; None where unknown.
@@ -67,6 +71,11 @@ class DatasetRef(BaseModel):
     def matching(self) -> str:
         """A glob for the URLs of its files."""
         return f"*/{self.match}"
+
+    @property
+    def is_record(self) -> bool:
+        """Whether a record of the CERN Open Data portal names its files."""
+        return self.index is not None and "://" in self.index and not self.index.endswith(INDEX_SUFFIX)
 
     @property
     def ending(self) -> str:
@@ -96,15 +105,18 @@ def resolve_dataset(
     storage: str,
     max_shards: int | None = None,
     root: Path = DATASETS_DIR,
+    *,
+    portal: str = PORTAL,
 ) -> DatasetRef:
     """Return the dataset that `reference` stands for.
 
     :param storage: URL of the bucket (or prefix) that the catalogue's prefixes are below.
     :param root: the directory that index files are below.
+    :param portal: URL of the portal that has records.
     :raises DatasetError: when there is none, or its index file is wrong.
     """
     if isinstance(reference, DatasetEntry):
-        found = _of_entry(reference, catalogue, storage)
+        found = _of_entry(reference, catalogue, storage, portal)
     elif "://" in reference:
         found = _below_url(reference, None, catalogue)
     elif "/" in reference or reference.endswith(".txt"):
@@ -168,6 +180,11 @@ def parse_index(content: bytes, path: str) -> list[str]:
     return list(urls)
 
 
+def plain_name(text: str, otherwise: str) -> str:
+    """Return a text as a dataset's name, or `otherwise` where nothing of it can be in one."""
+    return re.sub("[^A-Za-z0-9._]+", "-", text).strip("-._")[:200].rstrip("-._") or otherwise
+
+
 def _of_catalogue(dataset: Dataset, storage: str) -> DatasetRef:
     return DatasetRef(
         name=dataset.name,
@@ -187,13 +204,23 @@ def _of_name(name: str, catalogue: Catalogue, storage: str) -> DatasetRef:
     return _of_catalogue(catalogue.datasets[name], storage)
 
 
-def _of_entry(entry: DatasetEntry, catalogue: Catalogue, storage: str) -> DatasetRef:
-    if entry.url is not None:
-        found = _below_url(entry.url, entry.name, catalogue)
-    elif entry.name is not None:
-        found = _of_name(entry.name, catalogue, storage)
-    else:
-        raise DatasetError('has neither "url" nor the "name" of a dataset of the catalogue')
+def _of_entry(entry: DatasetEntry, catalogue: Catalogue, storage: str, portal: str) -> DatasetRef:
+    match entry.url, entry.record, entry.doi, entry.name:
+        case str(url), None, None, name:
+            found = _below_url(url, name, catalogue)
+        case None, int(), None, _:
+            found = _of_record(f"record:{entry.record}", f"/{entry.record}", storage, portal)
+        case None, None, str(doi), _:
+            search = quote_in_url(f'"{doi}"')
+            found = _of_record(f"doi:{doi}", f"?page=1&size=1&q=doi:{search}", storage, portal)
+        case None, None, None, str(name):
+            found = _of_name(name, catalogue, storage)
+        case _:
+            raise DatasetError(
+                'must have one of "url", "record" and "doi", or the "name" of a dataset of the catalogue'
+            )
+    if entry.name is not None:
+        found = found.model_copy(update={"name": entry.name})
     if entry.match != found.match:  # the catalogue may have counted others
         found = found.model_copy(update={"match": entry.match, "files": None})
     if entry.sample is not None and entry.sample != found.sample:
@@ -205,6 +232,10 @@ def _of_entry(entry: DatasetEntry, catalogue: Catalogue, storage: str) -> Datase
             )
         found = found.model_copy(update={"sample": sample.name, "datatype": sample.datatype})
     return found
+
+
+def _of_record(name: str, path: str, storage: str, portal: str) -> DatasetRef:
+    return DatasetRef(name=name, url=f"{storage.removesuffix('/')}/", index=f"{portal}/api/records{path}")
 
 
 def _below_url(url: str, name: str | None, catalogue: Catalogue) -> DatasetRef:
@@ -278,7 +309,7 @@ def _name_of(url: str) -> str:
     """Name a dataset after the end of its URL: `s3://bucket/x/a/run2012c/mu` is `a-run2012c-mu`."""
     bucket = url.split("/")[2]
     shown = (_path(url).removesuffix(".root") or bucket).split("/")[-_SHOWN_URL_PARTS:]
-    return re.sub("[^A-Za-z0-9._]+", "-", "-".join(shown)).strip("-._")[:200].rstrip("-._") or bucket
+    return plain_name("-".join(shown), bucket)
 
 
 def _common_prefix(urls: Iterable[str]) -> str:

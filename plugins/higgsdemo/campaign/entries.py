@@ -27,11 +27,19 @@ class DatasetEntry(Model):
     """A dataset outside of the catalogue, or in another place, or of other files."""
 
     url: fields.SourceUrl | None = Field(None, title="URL", examples=["s3://bucket/run2012c/double-mu/"])
-    """The prefix of its files, or its one file. Without it, the catalogue's dataset of that name."""
+    """The prefix of its files, or its one file. Without it, and a record, the catalogue's dataset of that
+    name.
+    """
+    record: fields.Whole | None = Field(None, examples=[30511])
+    """Number of a record of the CERN Open Data portal. Its files are read from the input, such as
+    `https://opendata.cern.ch` or `root://eospublic.cern.ch`, and checked by its sizes and checksums.
+    """
+    doi: fields.Doi | None = Field(None, title="DOI", examples=["10.7483/OPENDATA.CMS.4TV2.5QG3"])
+    """DOI of such a record."""
     match: fields.Glob = Field(ROOT_FILES, examples=["*.csv", "muons/*.parquet"])
     """The files to take: a pattern of how their URLs end, in which `*` also stands for `/`."""
     name: fields.DatasetName | None = None
-    """Names its results; by default the end of the URL."""
+    """Names its results; by default the end of the URL, or the record's title."""
     sample: fields.DatasetName | None = None
     """The sample of the catalogue that it belongs to. Without one, and with a URL that is not a catalogue
     dataset's, it is processed and counted as "unassigned": neither normalised nor stacked in the plot.
@@ -45,8 +53,8 @@ class DatasetEntry(Model):
 
 
 WRITTEN_AS = (
-    "a catalogue dataset's name, the path of an index file, a bucket URL prefix, or an object with url, "
-    "match, name, sample and certified"
+    "a catalogue dataset's name, the path of an index file, a bucket URL prefix, or an object with url "
+    "(or record, or doi), match, name, sample and certified"
 )
 DatasetReference = Annotated[
     Annotated[fields.DatasetText, Tag("<text>")] | Annotated[DatasetEntry, Tag("<object>")],

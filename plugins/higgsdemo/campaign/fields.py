@@ -215,6 +215,9 @@ DatasetName = Annotated[
     str,
     text("letters, digits, dots, hyphens and underscores", "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 200),
 ]
+Doi = Annotated[
+    str, text("a DOI such as 10.7483/OPENDATA.CMS.4TV2.5QG3", r"10\.[0-9]{4,9}/[A-Za-z0-9._;()/:-]+", 200)
+]
 DatasetText = Annotated[
     str,
     Rule(

@@ -77,7 +77,7 @@ class Campaign(Settings):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was dropped from the campaign's file."""
+        """What was dropped from the campaign's file, and what its records are."""
         return self._remarks
 
     def remark(self, *remarks: str) -> None:
@@ -117,6 +117,7 @@ class Campaign(Settings):
             Store(self.storage.input, self.storage.connection, self.storage.pod_endpoint),
             catalogue,
             self.datasets,
+            self.storage.portal,
         )
         problems += self._split_problems()
         placed = placed_datasets(clusters, shared)

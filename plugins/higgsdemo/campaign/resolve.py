@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.datasets import DatasetError, DatasetRef, resolve_dataset
+from higgsdemo.campaign.datasets import PORTAL, DatasetError, DatasetRef, resolve_dataset
 from higgsdemo.campaign.entries import (
     WRITTEN_AS,
     ClusterDefaults,
@@ -75,23 +75,25 @@ def resolve_clusters(
     storage: Store,
     catalogue: Catalogue,
     split: Sequence[DatasetReference] | None = None,
+    portal: str = PORTAL,
 ) -> tuple[list[Cluster], tuple[DatasetRef, ...], list[Problem]]:
     """Resolve every entry of `mapping`.
 
     :param storage: where the datasets are, unless a cluster has its own input.
     :param split: the datasets that are split over all clusters, which then have none of their own.
+    :param portal: URL of the portal that has records.
     :returns: the clusters, the datasets to split over them, and the problems: without any, the others are
         valid.
     """
     clusters: list[Cluster] = []
     problems: list[Problem] = []
-    values = _with_input(_merge(defaults, ClusterEntry()), storage)
+    values = _with_input(_merge(defaults, ClusterEntry()), storage) | {"portal": portal}
     shared, wrong = _find(split or (), ("datasets",), catalogue, values)
     problems.extend(wrong)
     for position, entry in enumerate(mapping):
         path: Path = ("mapping", position)
         values = provider_options(_merge(defaults, entry), position)
-        values = _with_input(values, storage)
+        values = _with_input(values, storage) | {"portal": portal}
         values["cores"] = values.get("cores") or cores_of(
             values.get("provider", "local"), values.get("flavor")
         )
@@ -122,7 +124,10 @@ def _find(
     problems: list[Problem] = []
     for number, reference in enumerate(references):
         try:
-            datasets.append(resolve_dataset(reference, catalogue, values["input"], values.get("max_shards")))
+            found = resolve_dataset(
+                reference, catalogue, values["input"], values.get("max_shards"), portal=values["portal"]
+            )
+            datasets.append(found)
         except DatasetError as error:
             problems.append(Problem((*path, number), str(error)))
     return datasets, problems

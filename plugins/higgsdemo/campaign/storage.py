@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from higgsdemo.campaign.datasets import PORTAL
 from higgsdemo.campaign.fields import BucketUrl, Connection, Endpoint, FilePath, SourceUrl
 from higgsdemo.campaign.resolve import STORE_CONNECTIONS
 from higgsdemo.campaign.rule import Model
@@ -34,6 +35,9 @@ class Storage(Model):
     """A PEM file on Airflow's workers with certificate authorities that pods trust besides the public ones,
     for a site's own stores. Airflow itself trusts its SSL_CERT_FILE.
     """
+
+    portal: Endpoint = PORTAL
+    """The CERN Open Data portal, or a mirror of it, that describes records."""
 
     live: Connection | None = Field(None, title="Live copy", examples=["redis_default"])
     """Airflow connection of a Redis server that gets a copy of each result at once, in the hash `<dag

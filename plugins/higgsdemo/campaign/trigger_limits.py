@@ -50,8 +50,9 @@ def _of_run(file: Campaign, asked: Campaign) -> Iterator[tuple[Path, Any, Any]]:
         if image != own and not matches(allowed.images, image):
             yield (name,), image, own
     wanted, said = asked.storage, file.storage
-    if wanted.pod_ca != said.pod_ca:
-        yield ("storage", "pod_ca"), wanted.pod_ca, said.pod_ca
+    for name in ("pod_ca", "portal"):
+        if (value := getattr(wanted, name)) != (own := getattr(said, name)):
+            yield ("storage", name), value, own
     if wanted.live != said.live and wanted.live not in allowed.connections:
         yield ("storage", "live"), wanted.live, said.live
     output, own_output = (Store(one.output, one.writes_with, one.writes_at) for one in (wanted, said))

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from higgsdemo.campaign import Cluster, DatasetRef, RunOptions, load_campaign
 from higgsdemo.catalogue import load_catalogue
+from higgsdemo.datasets.records import look_up
 from higgsdemo.datasets.split import mean_bytes, pieces, placed_rows, with_parts
 from higgsdemo.notifications import callbacks
 from higgsdemo.operators.list_shards import list_and_check
@@ -56,6 +57,8 @@ def forecast(file: Path, offline: bool) -> Forecast:
     if offline:
         clusters = _share(shared, clusters) if shared else clusters
     else:
+        clusters, shared, told, _ = look_up(clusters, shared, strict=run.incomplete == "fail")
+        remarks += told
         clusters, size = _list(run, clusters, shared, lambda text, *values: remarks.append(text % values))
     return Forecast(
         file=str(file),

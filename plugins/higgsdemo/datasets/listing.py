@@ -15,6 +15,7 @@ from pathlib import Path
 from higgsdemo.campaign import DatasetRef, parse_index, read_index
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.file_luminosity import Luminosities
+from higgsdemo.datasets.records import record_files
 from higgsdemo.datasets.shards import (
     PART,
     Corrupt,
@@ -95,18 +96,28 @@ def list_datasets(
         return list(pool.map(listing, datasets))
 
 
-def index_urls(dataset: DatasetRef, store: Store) -> list[str]:
-    """Return the URLs of the files that the index file of a dataset names.
+def indexed(dataset: DatasetRef, store: Store) -> Iterator[File]:
+    """Yield the files that an index file, which has only names, or a record names.
 
     :raises ListingError: when it is wrong.
     """
     index = str(dataset.index)
+    if dataset.is_record:
+        yield from record_files(dataset)
+        return
     try:
-        if not index.startswith(dataset.url):
-            return read_index(index)
-        return parse_index(store.read(index.removeprefix(dataset.url)), index)
+        if index.startswith(dataset.url):
+            urls = parse_index(store.read(index.removeprefix(dataset.url)), index)
+        else:
+            urls = read_index(index)
     except ValueError as error:
         raise ListingError(f"dataset {dataset.name} {error}") from None
+    for url in urls:
+        if not url.startswith(dataset.url):
+            raise ListingError(
+                f"dataset {dataset.name}: {index} names {url}, which is not below {dataset.url}"
+            )
+        yield File(url.removeprefix(dataset.url))
 
 
 def open_stores(datasets: Sequence[DatasetRef], connection: str) -> dict[str, Store]:
@@ -225,26 +236,19 @@ def incomplete(listing: Listing, connection: str) -> str | None:
         where = f"at {dataset.url[:-1]}" if dataset.is_file else f"below {dataset.url}"
         return f"dataset {dataset.name}: no file that matches {dataset.match} {where}; {asked} right?"
     if dataset.files is not None and dataset.max_shards is None and found != dataset.files:
-        return (
-            f"dataset {dataset.name}: {found} files below {dataset.url}, the catalogue says {dataset.files}"
-        )
+        whose = "record" if dataset.is_record else "catalogue"
+        return f"dataset {dataset.name}: {found} files below {dataset.url}, the {whose} says {dataset.files}"
     return None
 
 
 def _files(dataset: DatasetRef, store: Store) -> Iterator[File]:
-    """Yield a dataset's files: from its index file, which has only names, or from the store."""
+    """Yield a dataset's files, as the store or its index says."""
     if dataset.is_file:
         stored = store.look_up(dataset.url[:-1].removeprefix(dataset.base))
         if stored is not None:
             yield File(stored.key, stored.size, stored.etag, stored.modified)
-        return
-    if dataset.index is None:
+    elif dataset.index is None:
         for stored in store.list():
             yield File(stored.key, stored.size, stored.etag, stored.modified)
-        return
-    for url in index_urls(dataset, store):
-        if not url.startswith(dataset.url):
-            raise ListingError(
-                f"dataset {dataset.name}: {dataset.index} names {url}, which is not below {dataset.url}"
-            )
-        yield File(url.removeprefix(dataset.url))
+    else:
+        yield from indexed(dataset, store)

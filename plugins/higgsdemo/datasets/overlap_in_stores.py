@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from higgsdemo.campaign import CampaignError, DatasetRef, Placed, overlaps
-from higgsdemo.datasets.listing import index_urls, open_stores
+from higgsdemo.datasets.listing import indexed, open_stores
 from higgsdemo.datasets.shards import ListingError
 from higgsdemo.storage.connections import OPEN, access, scheme_of
 
@@ -25,7 +25,8 @@ def refuse_overlaps(placed: Sequence[Placed]) -> None:
     several = any(len(known) > 1 for known in buckets.values())  # they may lead to one store, or to many
 
     def files(dataset: DatasetRef) -> list[str]:
-        return index_urls(dataset, open_stores([dataset], connections[dataset.name])[dataset.url])
+        store = open_stores([dataset], connections[dataset.name])[dataset.url]
+        return [f"{dataset.url}{file.key}" for file in indexed(dataset, store)]
 
     if len(placed) < 2 or not (remote or several):
         return

@@ -38,12 +38,13 @@ class ListingError(ExplainedError):
 
 
 class File(NamedTuple):
-    """A file by its key, with size in bytes, ETag and time of its last change where they are known."""
+    """A file by its key, with what is known of it: bytes, ETag, time of its last change, checksum."""
 
     key: str
     size: int | None = None
     etag: str | None = None
     modified: datetime | None = None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Shard:
     :param etag: tells, with the size, which version of the file was listed; None where the store has none.
     :param entries: the first event and the one after the last; None for all.
     :param events: of the whole file; None where it was not cut.
+    :param checksum: of the file, as ``adler32:`` and eight digits, where a record says it.
     :param lumi: integrated luminosity of a data shard: its ``stream`` and ``value`` in 1/ub.
     :param done: its result was there already when the run was planned to resume.
     """
@@ -67,6 +69,7 @@ class Shard:
     entries: tuple[int, int] | None = None
     events: int | None = None
     done: bool = False
+    checksum: str | None = None
     lumi: dict[str, Any] | None = None
 
     @property
@@ -97,7 +100,8 @@ def list_shards(
         elif reason := _unfit(file):
             pass_over(file.key, reason)
         else:
-            yield Shard(dataset.name, shard_name(file.key, dataset.ending), url, file.size, file.etag)
+            name = shard_name(file.key, dataset.ending)
+            yield Shard(dataset.name, name, url, file.size, file.etag, checksum=file.checksum)
 
 
 def cut(shard: Shard, ranges: Sequence[tuple[int, int]]) -> Iterator[Shard]:

@@ -98,6 +98,7 @@ def _entry(shard: Shard) -> Manifest:
         "url": shard.url,
         "size": shard.size,
         "etag": shard.etag,
+        "checksum": shard.checksum,
         "entries": shard.entries,
         "lumi": shard.lumi,
     }

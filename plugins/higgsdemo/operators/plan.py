@@ -73,6 +73,7 @@ class PlanOperator(BaseOperator):
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
         from higgsdemo.datasets.certified import keep_certified
         from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
+        from higgsdemo.datasets.records import look_up
         from higgsdemo.datasets.simulated import refuse_simulated
         from higgsdemo.prediction import account_table, predict
 
@@ -104,6 +105,13 @@ class PlanOperator(BaseOperator):
             refuse_unpublished_image(run, clusters)
         check_credentials(campaign, run, clusters)
         if "submit" in run.stages:
+            with fail_in_words():
+                clusters, shared, told, mean_bytes = look_up(
+                    clusters, shared, strict=run.incomplete == "fail"
+                )
+            campaign.remark(*told)
+            for one in told:
+                self.log.info("%s", one)
             names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
             placed = placed_datasets(clusters, shared)
             with fail_in_words():
@@ -115,7 +123,7 @@ class PlanOperator(BaseOperator):
                     run = run.model_copy(update={"listed": True})
                     clusters, mean_bytes = self._split(run, shared, clusters, output)
                 else:
-                    mean_bytes = load_catalogue(run.catalogue).file_bytes
+                    mean_bytes = mean_bytes or load_catalogue(run.catalogue).file_bytes
                 predicted = predict(run, clusters, mean_bytes, _done(run, clusters, output))
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
                 self._keep(run, campaign, dag_run.run_id, output, predicted, names, conf)

@@ -9,6 +9,7 @@ import pytest
 
 from higgsdemo.campaign import load_campaign
 from higgsdemo.command_line.__main__ import main
+from open_data import OpenData
 from stores import Kind
 
 CONFIG = Path(__file__).parents[3] / "include" / "config"
@@ -56,6 +57,24 @@ def test_data_are_listed_where_they_lie_and_shared_out_by_bytes(
     assert (told["predicted"]["shards"], told["predicted"]["bytes"]) == (6, 24)
     assert main(["check", str(tmp_path / "mine.json")]) == 0
     assert "mine.json: right, " in capsys.readouterr().out
+
+
+def test_a_record_is_looked_up_in_the_portal(
+    open_data: OpenData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads((CONFIG / "cms-record.json").read_text())
+    document["storage"] |= {"input": open_data.address, "portal": open_data.address}
+    (tmp_path / "mine.json").write_text(json.dumps(document))
+    files = [open_data.file(f"eos/{number}.root") for number in range(5)]
+    open_data.record(30511, files, title="/Mu/A")
+    (told,) = checked(capsys, str(tmp_path / "mine.json"))
+    assert told["clusters"] == {"record-0": {"Mu-A": 4}}
+    assert told["remarks"] == [
+        'dataset Mu-A (data) is record 30511, "/Mu/A": 5 of 5 files match *.root, 3e-08 GB'
+    ]
+    open_data.record(30511, [file | {"availability": "ondemand"} for file in files])
+    assert main(["check", str(tmp_path / "mine.json")]) == 2
+    assert "lie on tape: request them on" in capsys.readouterr().err
 
 
 def test_each_file_that_is_wrong_is_told_in_a_sentence(

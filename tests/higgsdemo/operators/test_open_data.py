@@ -1,4 +1,4 @@
-"""The campaign on public data, task by task, from a web server with files of that layout to the summary."""
+"""Campaigns on public data, task by task, from a web server with files of that layout to the summary."""
 
 import json
 from collections import defaultdict
@@ -13,12 +13,14 @@ from clouds.tasks import carry_out
 from clustered_file import write_clustered
 from generator import root_file
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
+from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
 from localkube_server import Kube
+from open_data import ERROR_PAGE, OpenData
 from planned_runs import ALONE
 from s3_server import Bucket
 from web_server import WebServer
@@ -57,15 +59,24 @@ def connected(kube: Kube, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection()))
 
 
-def planned(campaign: Campaign, server: WebServer, bucket: Bucket, name: str) -> ClusterRun:
+def planned(
+    campaign: Campaign, server: WebServer, bucket: Bucket, name: str, *, dag: str = DAG, **changes: Any
+) -> ClusterRun:
     """A run of the campaign as a file says it with this server, this bucket and one cluster."""
-    storage = {"input": server.address, "output": f"s3://{bucket.name}", "pod_ca": str(server.authority)}
-    cluster = {"provider": "existing", "connection": "theirs", "cores": 4, "image_pull_policy": "Never"}
+    storage = {
+        "input": server.address,
+        "portal": server.address,
+        "output": f"s3://{bucket.name}",
+        "output_connection": "higgs_s3",
+        "pod_ca": str(server.authority),
+    }
+    cluster = {"name": "theirs", "connection": "theirs", "cores": 4, "image_pull_policy": "Never"}
     document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    document |= {"storage": document["storage"] | storage, "mapping": [{"name": "theirs", **cluster}]}
-    plan = PlanOperator(task_id="plan", campaign=parse_campaign(document, DAG))
-    now, conf = datetime.now(UTC), {"run_name": name, "shard_events": SHARD_EVENTS}
-    dag_run = SimpleNamespace(dag_id=DAG, run_id="manual__1", run_after=now, start_date=now, conf=conf)
+    document |= {"storage": document["storage"] | storage} | changes
+    document["mapping"] = [document["mapping"][0] | {"provider": "existing"} | cluster]
+    plan = PlanOperator(task_id="plan", campaign=parse_campaign(document, dag))
+    now, conf = datetime.now(UTC), {"run_name": name}
+    dag_run = SimpleNamespace(dag_id=dag, run_id="manual__1", run_after=now, start_date=now, conf=conf)
     (one,) = plan.execute({"dag_run": dag_run, "ti": ALONE})  # type: ignore[typeddict-item]
     return ClusterRun.model_validate(one)
 
@@ -83,7 +94,7 @@ def read(bucket: Bucket, key: str) -> Any:
 def test_every_event_of_the_eight_files_is_counted_once(
     campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
 ) -> None:
-    assignment = planned(campaign, web_server, bucket, "streamed")
+    assignment = planned(campaign, web_server, bucket, "streamed", shard_events=SHARD_EVENTS)
     listed = carry_out(ListShardsOperator, assignment)["datasets"]
     assert {name: counts["shards"] for name, counts in listed.items()} == dict.fromkeys(archive, 3)
     looked_into = sum(web_server.sent.values())
@@ -114,7 +125,7 @@ def test_a_file_that_changes_after_it_was_listed_fails_its_shards_and_says_why(
     campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
 ) -> None:
     campaign = campaign.model_copy(update={"tolerance": 3, "datasets": ["ZZTo4e", "ZZTo4mu"]})
-    assignment = planned(campaign, web_server, bucket, "changed")
+    assignment = planned(campaign, web_server, bucket, "changed", shard_events=SHARD_EVENTS)
     path = next(path for path in web_server.files if path.endswith("/ZZTo4e.root"))
     web_server.files[path] = web_server.files[path][:-1] + b"!"
     submitted = carry_out(SubmitJobsOperator, assignment)
@@ -124,3 +135,88 @@ def test_a_file_that_changes_after_it_was_listed_fails_its_shards_and_says_why(
     assert {failure["dataset"] for failure in failures} == {"ZZTo4e"}
     assert all("has changed since it was listed (ETag" in failure["reason"] for failure in failures)
     assert all("exit code 65" in failure["reason"] for failure in failures)
+
+
+RECORD = "cms-record"
+FOLDER = "eos/opendata/cms/Run2016G/MuonEG/MINIAOD"
+TITLE = "/MuonEG/Run2016G-UL2016_MiniAODv2-v2/MINIAOD"
+
+
+@pytest.fixture
+def record(repository: Path, shard_file: Path, open_data: OpenData) -> Campaign:
+    """The campaign on a record; its third file comes damaged, and a page in the place of the fourth."""
+    content = shard_file.read_bytes().replace(root_file.TITLE.encode(), b"Events".ljust(len(root_file.TITLE)))
+    files = [open_data.file(f"{FOLDER}/{name}.root", content) for name in ("1", "2", "damaged", "page", "5")]
+    open_data.server.put(f"{FOLDER}/damaged.root", content[:-1] + b"!")
+    open_data.server.put(f"{FOLDER}/page.root", ERROR_PAGE)
+    open_data.server.odd[f"{FOLDER}/page.root"] = 200, {"Content-Type": "text/html"}
+    open_data.record(
+        30511, None, {"1_file_index.json": files[:3], "2_file_index.json": files[3:]}, title=TITLE
+    )
+    return load_campaign(repository / "include" / "config" / f"{RECORD}.json")
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_command_runs_over_the_files_of_a_record_that_are_what_it_says(
+    record: Campaign, web_server: WebServer, bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = record.mapping[0].model_dump(exclude_unset=True) | {"backoff_limit_per_index": 1}
+    assignment = planned(record, web_server, bucket, "files", dag=RECORD, mapping=[entry], tolerance=2)
+    name = "MuonEG-Run2016G-UL2016_MiniAODv2-v2-MINIAOD"
+    told = f'dataset {name} (data) is record 30511, "{TITLE}": 5 of 5 files match *.root'
+    assert told in capsys.readouterr().out
+    kept = read(bucket, f"{RECORD}/files/campaign.json")
+    assert kept["remarks"][0].startswith(told)
+    size = len(web_server.files[f"{FOLDER}/1.root"])
+    assert (kept["predicted"]["shards"], kept["predicted"]["bytes"]) == (4, 4 * size)
+
+    listed = carry_out(ListShardsOperator, assignment)["datasets"]
+    assert listed == {name: {"shards": 4, "bytes": 4 * size, "done": 0}}
+    submitted = carry_out(SubmitJobsOperator, assignment)
+    ended = carry_out(WaitForJobsOperator, assignment, submitted=submitted)
+    assert (ended["done"], ended["failed"]) == (2, 2)
+    failures = {one["shard"]: one["reason"] for one in read(bucket, f"{RECORD}/files/failures/theirs.json")}
+    assert failures.keys() == {"damaged", "page"}
+    assert "it has come damaged: adler32:" in failures["damaged"]
+    assert "its server has sent a web page of 3846 bytes in its place" in failures["page"]
+    merge(assignment)
+    summary = read(bucket, f"{RECORD}/files/summary.json")
+    assert summary["datasets"][name]["work"]["events"] == 2 * 500
+    urls = bucket.read(f"{RECORD}/files/files.txt").decode().splitlines()
+    assert [url.rpartition("/files/")[2] for url in urls] == [
+        f"{name}/{shard}/{file}" for shard in ("1", "2") for file in ("branches.txt", "command.log.gz")
+    ]
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize(
+    ("number", "error", "told"),
+    [
+        (7, TaskFailedForGood, '2.root" lie on tape: request them on '),
+        (8, TaskFailedForGood, "the portal answers 404 Not Found"),
+        (9, TaskFailed, "the portal answers 503 Service Unavailable"),
+    ],
+)
+def test_a_record_that_cannot_be_read_ends_the_run_before_a_cluster_is_made(
+    record: Campaign, open_data: OpenData, bucket: Bucket, number: int, error: type[Exception], told: str
+) -> None:
+    tape = open_data.file(f"{FOLDER}/2.root") | {"availability": "ondemand"}
+    open_data.record(7, [open_data.file(f"{FOLDER}/1.root"), tape])
+    open_data.server.put("api/records/9", b"")
+    open_data.server.odd["api/records/9"] = 503, {}
+    entry = record.mapping[0].model_dump(exclude_unset=True) | {"datasets": [{"record": number}]}
+    with pytest.raises(error) as refused:
+        planned(record, open_data.server, bucket, "refused", dag=RECORD, mapping=[entry])
+    assert told in str(refused.value)
+    assert bucket.keys() == []
+
+
+@pytest.mark.usefixtures("connected")
+def test_two_records_of_one_title_need_names(record: Campaign, open_data: OpenData, bucket: Bucket) -> None:
+    open_data.record(7, [open_data.file("eos/other/1.root")], title=TITLE)
+    entry = record.mapping[0].model_dump(exclude_unset=True)
+    both = entry | {"datasets": [{"record": 30511}, {"record": 7}]}
+    with pytest.raises(TaskFailedForGood, match=r"datasets\[1\] is the dataset .* need names of their own"):
+        planned(record, open_data.server, bucket, "two", dag=RECORD, mapping=[both])
+    named = entry | {"datasets": [{"record": 30511}, {"record": 7, "name": "other"}]}
+    assert planned(record, open_data.server, bucket, "two", dag=RECORD, mapping=[named])

@@ -18,12 +18,15 @@ WORKLOAD = {
     "Entrypoint": [sys.executable, "-m", "workload"],
     "Env": [f"PATH={os.environ['PATH']}", f"PYTHONPATH={SOURCE}", "PYTHONUNBUFFERED=1"],
 }
+PYTHON = "gitlab-registry.cern.ch/cms-cloud/python-vnc:python3.10.5"
+"""A public image with uproot, of which this machine's Python takes the place."""
+PATH = f"PATH={Path(sys.executable).parent}:{os.defpath}"
 
 
 def localkube_with_workload(folder: Path) -> Server:
-    """A localkube that runs, and has the image of our workload."""
+    """A localkube that runs, and has the image of our workload, and one with Python."""
     localkube = Server(folder / "localkube")
-    localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD}))
+    localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD, PYTHON: {"Env": [PATH]}}))
     localkube.start()
     return localkube
 

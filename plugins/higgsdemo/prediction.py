@@ -8,7 +8,6 @@ clusters.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, log10
-from types import MappingProxyType
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le
@@ -94,6 +93,7 @@ def predict(
     )
     if mean_bytes is None or not known.pods:
         return known
+    read = {cluster.name: n * mean_bytes for cluster, n in zip(clusters, shards, strict=True)}
     seconds, core_seconds = 0.0, 0.0
     for cluster, n, number in zip(clusters, shards, pods, strict=True):
         if number:
@@ -107,10 +107,7 @@ def predict(
             "seconds": round(seconds, 1),
             "core_hours": round(core_seconds / 3600, 3),
             "cost": cost(clusters, seconds),
-            "cost_of_bytes": _cost_of_bytes(
-                clusters,
-                {cluster.name: n * mean_bytes for cluster, n in zip(clusters, shards, strict=True)},
-            ),
+            "cost_of_bytes": _cost_of_bytes(clusters, read, {}),
         }
     )
 
@@ -136,17 +133,16 @@ def took(work: Work, clusters: Sequence[Cluster]) -> Account:
 
 
 def _cost_of_bytes(
-    clusters: Sequence[Cluster],
-    read: Mapping[Any, float],
-    written: Mapping[Any, float] = MappingProxyType({}),
+    clusters: Sequence[Cluster], read: Mapping[Any, float], written: Mapping[Any, float]
 ) -> float | None:
-    """Return what the bytes cost by the prices of their clusters; None where no cluster has one."""
-    priced = [c for c in clusters if c.price_per_gb_in is not None or c.price_per_gb_out is not None]
-    total = sum(
-        read.get(c.name, 0) * (c.price_per_gb_in or 0) + written.get(c.name, 0) * (c.price_per_gb_out or 0)
-        for c in priced
-    )
-    return round(total / 1e9, 2) if priced else None
+    """Return what the bytes cost, by cluster, at the prices that there are; None without any."""
+    costs = [
+        size.get(cluster.name, 0) * price / 1e9
+        for cluster in clusters
+        for size, price in ((read, cluster.price_per_gb_in), (written, cluster.price_per_gb_out))
+        if price is not None
+    ]
+    return round(sum(costs), 2) if costs else None
 
 
 def cost(clusters: Sequence[Cluster], seconds: float) -> float | None:

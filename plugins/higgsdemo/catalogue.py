@@ -112,6 +112,8 @@ class _Heading(BaseModel):
     """Relative standard deviation by year; none where a year is not named."""
     certified: dict[int, str] = {}
     """By year, where the certified luminosity sections of data are: a path below this folder, or a URL."""
+    luminosity_by_section: dict[int, str] = {}
+    """By year, the path below this folder of a table of the luminosity of each section."""
     file_bytes: float | None = Field(None, gt=0, allow_inf_nan=False)
     streams: dict[str, dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]] = {}
 

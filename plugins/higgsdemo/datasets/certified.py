@@ -11,9 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.catalogue import DATASETS_DIR
 from higgsdemo.run_folder import CERTIFIED, certified_key
+from higgsdemo.storage.documents import read_document
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.wording import ExplainedError, quote
 
@@ -89,6 +92,11 @@ def read_certified(source: str, root: Path = DATASETS_DIR) -> Sections:
             f'{{"<run>": [[<first section>, <last>], ...], ...}}: {error}'
         ) from None
     return sections
+
+
+def read_kept(output: ObjectStore, dataset: str) -> Sections:
+    """Return the sections that were kept of a dataset."""
+    return read_document(output, certified_key(dataset), TypeAdapter(dict[int, Ranges]))
 
 
 def dump(sections: Sections) -> bytes:

@@ -74,6 +74,7 @@ class PlanOperator(BaseOperator):
         from higgsdemo.datasets.certified import keep_certified
         from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
         from higgsdemo.datasets.records import look_up
+        from higgsdemo.datasets.section_luminosity import check_tables
         from higgsdemo.datasets.simulated import refuse_simulated
         from higgsdemo.prediction import account_table, predict
 
@@ -118,6 +119,7 @@ class PlanOperator(BaseOperator):
                 refuse_overlaps(placed)
                 output, begun = self._claim(run, dag_run.run_id, names)
                 keep_certified(output, (one.ref for one in placed), begun)
+                check_tables(load_catalogue(run.catalogue))
                 refuse_simulated(load_catalogue(run.catalogue), placed)
                 if shared:
                     run = run.model_copy(update={"listed": True})

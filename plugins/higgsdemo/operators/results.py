@@ -77,6 +77,7 @@ class MergeResultsOperator(ResultsOperator):
         """Return the summary's URL, its counts of shards, and where more of them failed than may."""
         from higgsdemo.datasets.expected import ExpectedShards
         from higgsdemo.datasets.run_catalogue import catalogue_of
+        from higgsdemo.datasets.section_luminosity import certified_luminosity
         from higgsdemo.physics.discovery import discovery_in
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
@@ -124,6 +125,9 @@ class MergeResultsOperator(ResultsOperator):
                 finished=datetime.now(UTC),
                 predicted=record.predicted,
                 took=took(merge.work, [assignment.cluster for assignment in assignments]),
+                certified_pb=certified_luminosity(
+                    store, (ref for one in assignments for ref in one.cluster.datasets), catalogue
+                ),
             )
             store.write(run_folder.SUMS, saved_sums(run.counted).dump_json(sums))
             store.write(run_folder.CORRUPT, json.dumps(list(merge.corrupt)).encode())

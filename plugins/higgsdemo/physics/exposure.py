@@ -2,8 +2,9 @@
 
 So the stack of a partial campaign still predicts the points drawn over it. Each year and channel counts
 separately, since muon and electron triggers are datasets of their own: the catalogue's luminosity of the
-year, times the part of its streams' luminosity which the computed data shards state. A campaign without data
-is scaled to the whole luminosity: it predicts all the data.
+year, times the part of its streams' luminosity which the computed data shards state. Where the catalogue has
+it by section, and all data say of which certified sections they are, it is the luminosity of these instead. A
+campaign without data is scaled to the whole luminosity: it predicts all the data.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from math import fsum
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.datasets.file_luminosity import ROUNDED, UB_A_PB
+from higgsdemo.datasets.section_luminosity import all_sections, recorded, table_of
 from higgsdemo.results.document import CHANNELS
 from higgsdemo.results.sums import DatasetSum
 
@@ -29,6 +31,10 @@ class Exposure:
     full_pb: float
     covered_pb: float
     beyond_pb: float = 0.0
+    by_section: bool = False
+    """Whether what is covered is the luminosity of the certified sections that the data are of."""
+    unknown_sections: int = 0
+    """How many of these have no luminosity in the catalogue's table."""
 
 
 def exposures(
@@ -48,6 +54,12 @@ def exposures(
         return fsum(stated) / (full_pb * UB_A_PB) if full_pb else 0.0
 
     def exposure(year: int, channel: str, full_pb: float) -> Exposure:
+        of_channel = (d.name for d in data if d.sample.year == year and channel in d.sample.channels)
+        read = [total for name in of_channel if (total := sums.get(name)) and total.processed]
+        table = table_of(catalogue, year)
+        if table and read and all(total.checked == total.processed for total in read):
+            covered_pb, unknown = recorded(table, all_sections(total.sections for total in read))
+            return Exposure(year, channel, full_pb, covered_pb, by_section=True, unknown_sections=unknown)
         part = fraction(year, channel)
         beyond = part - 1.0 if part > 1.0 + ROUNDED else 0.0
         return Exposure(year, channel, full_pb, full_pb * min(part, 1.0), full_pb * beyond)
@@ -66,3 +78,18 @@ def told_beyond(exposures: Iterable[Exposure]) -> list[str]:
         f"data of {one.full_pb + one.beyond_pb:.5g} /pb of {one.full_pb:.5g} ({year}, {one.channel})"
         for year, one in sorted(worst.items())
     ]
+
+
+def told_sections(exposures: Iterable[Exposure], certified_pb: Mapping[int, float]) -> list[str]:
+    """Say for each year with luminosity by section what of the certified one is covered, channel by channel.
+
+    :param certified_pb: of all certified sections, by year.
+    """
+    told = []
+    for year, whole in certified_pb.items():
+        of_year = [one for one in exposures if one.by_section and one.year == year]
+        covered = (f"{one.covered_pb:,.5g} ({one.channel})" for one in of_year)
+        told += [f"{year}: {', '.join(covered)} of {whole:,.5g} /pb in certified sections"] if of_year else []
+        if unknown := max((one.unknown_sections for one in of_year), default=0):
+            told.append(f"{year}: {unknown} certified sections of the data have no luminosity in the table")
+    return told

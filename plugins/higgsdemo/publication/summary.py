@@ -122,6 +122,8 @@ class Summary(_Part):
     """Edges of the highest bin of the Higgs group."""
     luminosity: tuple[Exposure, ...]
     """By year and channel, the whole luminosity and what the merged data cover."""
+    certified_pb: dict[int, float] = {}
+    """Luminosity of all certified sections, of years of which the catalogue has it by section."""
     stated_luminosity_pb: dict[str, float]
     """By stream, the sum that the data shards state themselves: a check on the above."""
     weights: dict[str, dict[str, float]]
@@ -178,6 +180,7 @@ def summarise(
     finished: AwareDatetime | None = None,
     predicted: Account | None = None,
     took: Account | None = None,
+    certified_pb: Mapping[int, float] = MappingProxyType({}),
 ) -> Summary:
     """Return the summary of a run.
 
@@ -187,6 +190,7 @@ def summarise(
     :param expected: names of each cluster's shards by dataset; shards that the spectrum expects beyond those
         were never listed, and are missing from the run as a whole.
     :param left_out: other shards that have results.
+    :param certified_pb: luminosity of all certified sections by year.
     """
     datasets = {
         dataset: {shard for names in expected.values() for shard in names.get(dataset, ())}
@@ -217,6 +221,7 @@ def summarise(
         discovery=discovery,
         higgs_peak_gev=spectrum.peak("higgs"),
         luminosity=spectrum.exposures,
+        certified_pb=dict(certified_pb),
         stated_luminosity_pb=_stated_luminosity(sums.values()),
         weights=spectrum.weights,
         absent_samples=list(spectrum.absent),

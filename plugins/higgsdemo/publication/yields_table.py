@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from higgsdemo.physics.coverage import told_certified
 from higgsdemo.physics.discovery import in_words
-from higgsdemo.physics.exposure import told_beyond
+from higgsdemo.physics.exposure import told_beyond, told_sections
 from higgsdemo.physics.normalisation import WINDOW, Yield
 from higgsdemo.publication.summary import Summary
 from higgsdemo.results.document import HIGH, LOW
@@ -65,6 +65,7 @@ def _remarks(summary: Summary) -> list[str]:
         remarks.append(f"No events of {', '.join(summary.absent_samples)}")
     if told := told_certified(summary.work.checked_events, summary.work.certified_events):
         remarks.append(told)
+    remarks += told_sections(summary.luminosity, summary.certified_pb)
     for branch, shards in summary.lacking.items():
         number = sum(shards.values())
         lack = f"{number} shards of {{}} lack" if number > 1 else "1 shard of {} lacks"

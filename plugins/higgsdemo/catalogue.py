@@ -1,12 +1,13 @@
 """The catalogue: what the datasets of a campaign are, where their files lie and how much their events weigh.
 
-A catalogue is a directory `include/datasets/<name>/` of three files that people can read and edit:
+A catalogue is a directory `include/datasets/<name>/` of files that people can read and edit:
 
 - `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year
   with its relative uncertainty, and by stream (trigger and year) that of each data sample, and the mean size
   of a file in bytes, which runs are predicted by;
 - `samples.csv`: one physics process or data-taking period a line, with what its normalisation needs;
-- `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample.
+- `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample;
+- `uncertainties.csv`, if there is one: what is not exactly known of the simulation, and whose number that is.
 
 Cross sections are in pb. Events of a simulated sample weigh luminosity x cross section x scale factor /
 processed events; events of a data sample weigh 1.
@@ -20,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -66,11 +67,11 @@ def _prefix(text: object) -> str:
     return str(text)
 
 
-def _channels(value: object) -> object:
-    channels = value.split("|") if isinstance(value, str) else value
-    if isinstance(channels, list) and len(set(channels)) < len(channels):
-        raise PydanticCustomError("channels", "it names a channel twice: its events would be counted twice")
-    return channels
+def _split(value: object) -> object:
+    names = value.split("|") if isinstance(value, str) else value
+    if isinstance(names, list) and len(set(names)) < len(names):
+        raise PydanticCustomError("names", "it names one twice: its events would be counted twice")
+    return names
 
 
 class Sample(BaseModel):
@@ -82,11 +83,34 @@ class Sample(BaseModel):
     group: Group
     datatype: Datatype
     year: int = Field(ge=2000, le=2100)
-    channels: Annotated[tuple[Channel, ...], BeforeValidator(_channels)]
+    channels: Annotated[tuple[Channel, ...], BeforeValidator(_split)]
     cross_section_pb: float | None = Field(gt=0, allow_inf_nan=False)
     scale_factor: float | None = Field(gt=0, allow_inf_nan=False)
     generated_events: int | None = Field(ge=1)
     files: int = Field(ge=1)
+
+
+class Uncertainty(BaseModel):
+    """One standard deviation of one cause: lines of the same name vary together.
+
+    `up` and `down` are factors, 1.02 or 0.98 for 2%, on the number of events (kind `events`) or on their mass
+    (kind `mass`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z]\w*$")
+    source: str = Field(min_length=1)
+    samples: Annotated[tuple[str, ...], BeforeValidator(_split)]
+    """Simulated groups, such as `zz`, or one year's, `zz_2012`."""
+    channels: Annotated[tuple[Channel, ...], BeforeValidator(_split)]
+    up: float = Field(gt=0, allow_inf_nan=False)
+    down: float = Field(gt=0, allow_inf_nan=False)
+    kind: Literal["events", "mass"]
+
+    def varies(self, group: str, year: int, channel: str) -> bool:
+        """Return whether it applies to a group's events of a year in a channel."""
+        return channel in self.channels and not {group, f"{group}_{year}"}.isdisjoint(self.samples)
 
 
 class Dataset(BaseModel):
@@ -124,6 +148,8 @@ class Catalogue(_Heading):
     name: str
     datasets: dict[str, Dataset]
     samples: dict[str, Sample]
+    uncertainties: tuple[Uncertainty, ...] = ()
+    """Those of `uncertainties.csv`; the luminosity's are above."""
 
     def including(self, datasets: Iterable[Dataset]) -> Self:
         """Return the catalogue that a campaign of `datasets` needs.
@@ -156,7 +182,7 @@ class _DatasetLine(BaseModel):
     year: int
 
 
-_Line = TypeVar("_Line", Sample, _DatasetLine)
+_Line = TypeVar("_Line", Sample, Uncertainty, _DatasetLine)
 
 
 def catalogue_names(root: Path = DATASETS_DIR) -> list[str]:
@@ -186,7 +212,13 @@ def _read(directory: Path, versions: tuple[tuple[int, int], ...]) -> Catalogue:
     datasets = _read_datasets(directory / "datasets.csv", samples)
     _check_streams(directory / "catalogue.json", heading.streams, samples)
     _compare_files(directory / "samples.csv", samples, datasets)
-    return Catalogue(name=directory.name, datasets=datasets, samples=samples, **heading.model_dump())
+    return Catalogue(
+        name=directory.name,
+        datasets=datasets,
+        samples=samples,
+        uncertainties=_read_uncertainties(directory / "uncertainties.csv", heading.luminosity_pb),
+        **heading.model_dump(),
+    )
 
 
 def _read_heading(path: Path) -> _Heading:
@@ -244,6 +276,32 @@ def _read_datasets(path: Path, samples: dict[str, Sample]) -> dict[str, Dataset]
         datasets[line.name] = Dataset(name=line.name, prefix=line.prefix, files=line.files, sample=sample)
         prefixes.add(line.prefix)
     return datasets
+
+
+def _read_uncertainties(path: Path, years: Iterable[int]) -> tuple[Uncertainty, ...]:
+    simulated = [(group, year) for group in get_args(Group) if group != "data" for year in years]
+    known = sorted({name for group, year in simulated for name in (group, f"{group}_{year}")})
+    found: list[Uncertainty] = []
+    for number, line in _lines(path, "name", Uncertainty) if path.exists() else ():
+        where = f"{path}, line {number}"
+        if line.name.startswith(("luminosity_", "statistics_", "signal_strength")):
+            raise CatalogueError(f"{where}, column name: the model has {quote(line.name)} already")
+        for name in line.samples:
+            if name not in known:
+                raise CatalogueError(
+                    f"{where}, column samples: there are no simulated events of {quote(name)}"
+                    f"{did_you_mean(name, known)} (there are {', '.join(known)})"
+                )
+        if any(
+            line.name == other.name and line.kind == other.kind and other.varies(*sample, channel)
+            for other in found
+            for sample in simulated
+            for channel in line.channels
+            if line.varies(*sample, channel)
+        ):
+            raise CatalogueError(f"{where}: an earlier line of {quote(line.name)} varies the same events")
+        found.append(line)
+    return tuple(found)
 
 
 def _check_streams(path: Path, streams: dict[str, dict[str, float]], samples: dict[str, Sample]) -> None:

@@ -32,8 +32,8 @@ def test_every_shard_is_done_and_the_higgs_peaks_at_125_gev(stack: Stack, demo_r
     summary = json.loads((demo_run.results / "summary.json").read_text())
     assert summary["shards"] == {"expected": 76, "done": 76, "failed": 0, "missing": 0}
     assert summary["higgs_peak_gev"] == [124.0, 127.0]
-    assert summary["discovery"]["observed_significance"] == pytest.approx(3.63, abs=0.05)
-    assert summary["discovery"]["expected_significance"] == pytest.approx(3.68, abs=0.05)
+    assert summary["discovery"]["observed_significance"] == pytest.approx(3.59, abs=0.05)
+    assert summary["discovery"]["expected_significance"] == pytest.approx(3.58, abs=0.05)
     assert len(list(stack.results(demo_run.name))) == 76
     assert summary == stack.summary(demo_run.name)
 

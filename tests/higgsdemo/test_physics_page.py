@@ -8,7 +8,7 @@ from pathlib import Path
 from counting_experiment import counting
 from higgsdemo.catalogue import Catalogue, Sample, load_catalogue
 from higgsdemo.physics.discovery import discover
-from higgsdemo.physics.normalisation import Spectrum, normalise
+from higgsdemo.physics.normalisation import UNSEEN, Spectrum, normalise
 from result_documents import merged, one_file_each, stored
 
 KNOWN = one_file_each(load_catalogue("cms-higgs"))
@@ -181,19 +181,39 @@ def test_the_fault_of_2019_is_as_large_as_the_page_says() -> None:
     assert f"{1 / ratios[1]:.0f} times too small" in PAGE
 
 
-def test_the_significance_of_the_published_counts_is_that_of_the_code() -> None:
-    background = PUBLISHED["zz"][1] + PUBLISHED["dy"][1]
-    found = discover(counting(PUBLISHED["higgs"][1], background, sum(DATA[17:20])))
+def row(background: float, error: float) -> list[str]:
+    """Of the published counts in the window, with the error of the background."""
+    found = discover(counting(PUBLISHED["higgs"][1], background, sum(DATA[17:20]), error / background))
     assert found.signal_strength_interval is not None
     low, high = found.signal_strength_interval
-    assert table("Significance of the published counts") == [
-        [
-            f"{background:.2f}",
-            f"{PUBLISHED['higgs'][1]:.2f}",
-            "12",
-            f"{found.observed_significance:.2f}",
-            f"{found.expected_significance:.2f}",
-            f"{found.signal_strength:.2f}",
-            f"{low:.2f} to {high:.2f}",
-        ]
+    return [
+        f"{background:.2f}",
+        f"{error:.2f}",
+        f"{PUBLISHED['higgs'][1]:.2f}",
+        "12",
+        f"{found.observed_significance:.2f}",
+        f"{found.expected_significance:.2f}",
+        f"{found.signal_strength:.2f}",
+        f"{low:.2f} to {high:.2f}",
     ]
+
+
+def test_the_significance_of_the_published_counts_is_that_of_the_code() -> None:
+    background = PUBLISHED["zz"][1] + PUBLISHED["dy"][1]
+    inside = {name: n for group in PUBLISHED if group != "higgs" for name, (_, n) in counts(group).items()}
+    weights = {name: weight(KNOWN.samples[name]) for name in inside}
+    seen = sum(n * weights[name] ** 2 for name, n in inside.items())
+    empty = sum((UNSEEN * weights[name]) ** 2 for name, n in inside.items() if not n)
+    errors = (0.0, seen**0.5, (seen + empty) ** 0.5)
+    assert table("Significance of the published counts") == [row(background, error) for error in errors]
+
+
+def test_each_uncertainty_of_the_page_is_that_of_the_catalogue() -> None:
+    """By cause: where it applies, and by how much at most."""
+    rows: dict[str, list[str]] = {}
+    for one in KNOWN.uncertainties:
+        most = f"{100 * max(abs(one.up - 1), abs(one.down - 1)):.3g}%"
+        groups = ", ".join(LABELS[name.partition("_")[0]] for name in one.samples)
+        where = " ".join(one.channels) if len(one.channels) < 3 else "all"
+        rows.setdefault(one.name, [f"`{one.name}`", groups, one.kind, ""])[3] += f", {where} {most}"
+    assert table("Uncertainties") == [[*first, sizes.removeprefix(", ")] for *first, sizes in rows.values()]

@@ -6,15 +6,12 @@ from typing import Any
 def counting(
     signal: float, background: float, observed: int, error: float = 0.0, bins: int = 1
 ) -> dict[str, Any]:
-    """Its pyhf workspace; `error` is the relative one of all that is expected in a bin."""
+    """Its pyhf workspace; `error` is the relative one of the background."""
     strength = {"name": "mu", "type": "normfactor", "data": None}
-
-    def statistics(deviation: float) -> list[dict[str, Any]]:
-        return [{"name": "statistics", "type": "staterror", "data": [deviation] * bins}] if error else []
-
+    statistics = {"name": "statistics", "type": "staterror", "data": [error * background] * bins}
     samples = [
-        {"name": "higgs", "data": [signal] * bins, "modifiers": [strength, *statistics(0.0)]},
-        {"name": "zz", "data": [background] * bins, "modifiers": statistics(error * (signal + background))},
+        {"name": "higgs", "data": [signal] * bins, "modifiers": [strength]},
+        {"name": "zz", "data": [background] * bins, "modifiers": [statistics] if error else []},
     ]
     parameters = [{"name": "mu", "bounds": [[0, max(20.0, 2 * (observed + 10) / signal)]]}]
     return {

@@ -21,6 +21,7 @@ FITTED = {
     "signal_strength": 0.953,
     "signal_strength_interval": [0.6, 1.384],
     "statement": None,
+    "uncertainties": ["trigger"],
 }
 """What summary.json says of the Higgs boson."""
 

@@ -10,16 +10,25 @@ numbers count only if none of the fits has seen a lower point.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 from typing import Any
 
+import numpy as np
+
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.uncertainties import Events
 from higgsdemo.physics.workspace import NoFitError, workspace
 
 _EXACT = 1e-4
 """Precision of -2 ln λ: at 3 standard deviations 1e-4 / (2 × 3) changes no digit that is shown."""
+
+_FACTORS = (1e-10, 10.0)
+"""Where pyhf keeps the statistical factors of bins."""
+
+_SCAN = 12
+"""Signal strengths of a scan, without the best and the ends of the interval."""
 
 _SCANNED = (0.0, *(4.0**-n for n in range(8)))
 """Signal strengths that are tried first, in units of the highest: the best may be far below it."""
@@ -42,6 +51,10 @@ class Discovery:
     signal_strength_interval: tuple[float, float] | None = None
     """68%; the signal strength is taken to be 0 or more."""
     statement: str | None = None
+    scan: tuple[tuple[float, float], ...] = ()
+    """Signal strengths, and how much more -2 ln L is there than at the best."""
+    uncertainties: tuple[str, ...] = ()
+    """Those of the catalogue; always there are those of the simulated events and of the luminosity."""
 
 
 def in_words(discovery: Discovery) -> list[str]:
@@ -54,6 +67,8 @@ def in_words(discovery: Discovery) -> list[str]:
     if discovery.signal_strength is not None and discovery.signal_strength_interval is not None:
         mu, (low, high) = discovery.signal_strength, discovery.signal_strength_interval
         lines.append(f"Signal strength: {mu:.2f} +{high - mu:.2f} −{mu - low:.2f}")
+    if lines and not discovery.uncertainties:
+        lines.append("Errors: statistical and luminosity only")
     if discovery.statement:
         unknown = "observed significance" if discovery.observed_significance is None else "signal strength"
         lines.append(f"No {unknown}: {discovery.statement}")
@@ -67,9 +82,11 @@ def discovery_in(spectrum: Spectrum, catalogue: Catalogue) -> tuple[Discovery, d
     except NoFitError as error:
         return Discovery(statement=str(error)), None
     try:
-        return discover(fitted, spectrum.observed), fitted
+        found = discover(fitted, spectrum.observed)
     except NoConvergenceError as error:
-        return Discovery(statement=str(error)), fitted
+        found = Discovery(statement=str(error))
+    names = dict.fromkeys(one.name for one in catalogue.uncertainties)
+    return replace(found, uncertainties=tuple(names)), fitted
 
 
 def discover(fitted: dict[str, Any], observed: bool = True) -> Discovery:
@@ -90,31 +107,48 @@ def discover(fitted: dict[str, Any], observed: bool = True) -> Discovery:
         return Discovery(expected_significance=expected, statement="no event of data was analysed")
     seen = Likelihood(model, described.data(model))
     significance, interval = seen.deviations(0.0), seen.interval()
-    seen.require_lowest()
     if interval is None:
+        seen.require_lowest()
         why = f"the data are compatible with all up to {seen.highest:.3g}"
         return Discovery(significance, expected, statement=why)
-    return Discovery(significance, expected, seen.strength, interval)
+    scan = seen.scan(interval)
+    seen.require_lowest()
+    return Discovery(significance, expected, seen.strength, interval, scan=scan)
 
 
 class Likelihood:
     """The likelihood of data in a model: its maximum, and how it falls with the signal strength.
 
+    Minuit does not vary the statistical factors of bins: for given other parameters the best are known. Where
+    s + g b events are expected, n seen, and the factor g is measured as a ± d, it is the solution of
+    n b / (s + g b) - b = (g - a) / d², a quadratic equation.
+
     :raises NoConvergenceError: when no minimum of -2 ln L is found.
     """
 
     def __init__(self, model: Any, data: Sequence[float]) -> None:
-        self._model, self._data = model, data
-        self._poi: int = model.config.poi_index
-        self.highest: float = model.config.suggested_bounds()[self._poi][1]
+        from pyhf.probability import Poisson
+
+        self._model, self._poisson = model, Poisson
+        self._seen, self._measured = np.split(np.asarray(data), [model.config.nmaindata])
+        self._parameters = np.array(model.config.suggested_init())
+        self._factors, self._bins, places, self._errors = _statistical_factors(model)
+        self._known = self._measured[places]
+        fixed = np.array(model.config.suggested_fixed())
+        self._varied = [n for n in range(len(fixed)) if not fixed[n] and n not in self._factors]
+        self._limits = [model.config.suggested_bounds()[n] for n in self._varied]
+        self._poi: int = self._varied.index(model.config.poi_index)
+        self.highest: float = self._limits[self._poi][1]
+        self._widths = [0.03] * len(self._varied)
+        self._widths[self._poi] = 0.1
         self._lowest = inf
         self._deviations: dict[float, float] = {}
-        nominal: list[float] = model.config.suggested_init()
+        nominal: list[float] = self._parameters[self._varied].tolist()
         self._starts = [nominal]
         scanned = sorted(self._minimum(self.highest * part) for part in _SCANNED)
         self._starts = [nominal, scanned[0][1]]
         self._least, best = min(self._minimum(), scanned[0])
-        self._starts = [nominal, best]
+        self._starts = [best]
         self.strength = best[self._poi]
 
     def deviations(self, strength: float) -> float:
@@ -132,6 +166,13 @@ class Likelihood:
         for end in (low, high):
             self.deviations(0.9 * self.strength + 0.1 * end)  # would be lower if the best strength were there
         return low, high
+
+    def scan(self, interval: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+        """Return strengths to about three standard deviations above the best, and -2 ln λ of each."""
+        low, high = interval
+        end = min(self.strength + 3 * (high - self.strength), self.highest)
+        strengths = {*np.linspace(0.0, end, _SCAN).tolist(), low, self.strength, high}
+        return tuple((strength, self.deviations(strength) ** 2) for strength in sorted(strengths))
 
     def require_lowest(self) -> None:
         """Raise NoConvergenceError if the fits have seen a point below what they took for the minimum."""
@@ -155,19 +196,57 @@ class Likelihood:
         found = []
         for start in self._starts:
             fit = Minuit(self._value, start)
-            fit.limits = self._model.config.suggested_bounds()
-            fit.fixed = self._model.config.suggested_fixed()
+            fit.limits, fit.errors = self._limits, self._widths
             fit.strategy, fit.tol = 0, 1e-3
             if strength is not None:
                 fit.values[self._poi], fit.fixed[self._poi] = strength, True
-            if fit.migrad().valid:
-                found.append((float(fit.fval), list(fit.values)))
+            if all(fit.fixed) or fit.migrad().valid:
+                found.append((self._value(fit.values), list(fit.values)))
         if not found:
             raise NoConvergenceError("the fit has not converged (no minimum of -2 ln L is found)")
         return min(found)
 
     def _value(self, parameters: Sequence[float]) -> float:
-        """Return -2 ln L, and remember the lowest value."""
-        value = -2.0 * float(self._model.logpdf(parameters, self._data)[0])
+        """Return -2 ln L with the best factors of the bins, and remember the lowest value."""
+        every, bins, model = self._parameters, self._bins, self._model
+        every[self._varied], every[self._factors] = parameters, 1.0
+        expected = model.main_model.expected_data(every)
+        every[self._factors] = 0.0
+        events = model.main_model.expected_data(every)[bins]
+        background = expected[bins] - events
+        square = (background * self._errors) ** 2
+        linear = square + events - self._known * background
+        constant = (events - self._seen[bins]) * background * self._errors**2 - self._known * events
+        root = np.abs(linear) + np.sqrt(linear**2 - 4 * background * constant)
+        best = np.where(linear > 0, -2 * constant / np.maximum(root, 1e-300), root / (2 * background))
+        every[self._factors] = np.clip(best, *_FACTORS)
+        expected[bins] = events + every[self._factors] * background
+        value = -2.0 * float(np.sum(self._poisson(expected).log_prob(self._seen)))
+        if self._measured.size:
+            value -= 2.0 * float(model.constraint_logpdf(self._measured, every))
         self._lowest = min(self._lowest, value)
         return value
+
+
+def _statistical_factors(model: Any) -> tuple[list[int], list[int], list[int], Events]:
+    """Return by factor of a bin its parameter, the bin, where in the data it is measured, and its error."""
+    config, place = model.config, 0
+    channels = {
+        modifier["name"]: channel["name"]
+        for channel in model.spec["channels"]
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+        if modifier["type"] == "staterror"
+    }
+    found = []
+    for name in config.auxdata_order:
+        factor = config.param_set(name)
+        if name in channels:
+            first, bin = config.par_slice(name).start, config.channel_slices[channels[name]].start
+            free = [n for n, fixed in enumerate(factor.suggested_fixed) if not fixed]
+            found += [(first + n, bin + n, place + n, factor.sigmas[n]) for n in free]
+        place += factor.n_parameters
+    parameters, bins, measured, errors = (
+        (list(column) for column in zip(*found, strict=True)) if found else ([],) * 4
+    )
+    return parameters, bins, measured, np.array(errors)

@@ -34,6 +34,9 @@ GROUPS = ("data", "higgs", "zz", "dy", "ttbar")
 WINDOW = (121.0, 130.0)
 """The signal window in GeV; its edges are bin edges."""
 
+UNSEEN = 1.841
+"""The upper end of the central 68% (Garwood) interval of no event: of so many 16% see none."""
+
 Histogram = hist.Hist[hist.storage.Weight]
 Groups = dict[str, dict[str, Histogram]]
 """Events by group and channel, with the sums of squared weights as variances.
@@ -72,6 +75,8 @@ class Spectrum(Coverage):
     """Unweighted events by channel of datasets that the catalogue does not know; in no group."""
     weights: dict[str, dict[str, float]]
     """The weight of an event by simulated sample and channel."""
+    unseen: dict[int, dict[str, dict[str, NDArray[np.float64]]]]
+    """By year, group and channel: in each bin, Σ (`UNSEEN` × weight)² of samples without an event there."""
 
     @property
     def observed(self) -> bool:
@@ -116,6 +121,7 @@ def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, 
         if catalogue.samples[name].datatype == "mc"
     }
     years = {year: _groups(year, samples, weights, catalogue) for year in sorted(catalogue.luminosity_pb)}
+    ones = {name: _weight_of_one(name, sums, catalogue) for name in weights}
     asked = {catalogue.datasets[name].sample.name for name in expected if name in catalogue.datasets}
     covering = {(one.year, one.channel) for one in covered if one.covered_pb}
     stacked = {
@@ -132,6 +138,7 @@ def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, 
         },
         exposures=covered,
         weights=weights,
+        unseen={year: _unseen(year, samples, weights, ones, catalogue) for year in years},
         absent=tuple(sorted((asked | stacked) - samples.keys())),
         lacking=lacking_branches(sums, catalogue),
         certified=certified_events(sums),
@@ -223,6 +230,35 @@ def _groups(
             part = _histogram(weight * total.sums[channel], weight**2 * total.squares[channel])
             parts.append({sample.group: {channel: part}})
     return added(parts)
+
+
+def _unseen(
+    year: int,
+    samples: Mapping[str, WeightSum],
+    weights: Mapping[str, Mapping[str, float]],
+    ones: Mapping[str, float],
+    catalogue: Catalogue,
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return the variance of a year's groups and channels in bins where samples have no event."""
+    found: dict[str, dict[str, NDArray[np.float64]]] = defaultdict(
+        lambda: defaultdict(lambda: np.zeros(BINS))
+    )
+    for name, one in ones.items():
+        sample = catalogue.samples[name]
+        for channel in sample.channels if sample.year == year else ():
+            bound = UNSEEN * one * weights[name][channel]
+            found[sample.group][channel] += np.where(samples[name].squares[channel], 0.0, bound**2)
+    return found
+
+
+def _weight_of_one(name: str, sums: SumsByDataset, catalogue: Catalogue) -> float:
+    """Return what the generator's weight of an event is: of the selected ones, of all if there is none."""
+    totals = [sums[n] for n, known in catalogue.datasets.items() if n in sums and known.sample.name == name]
+    counts = sum(int(of.sum()) for total in totals for of in total.counts.values())
+    squares = fsum(of.sum() for total in totals for of in total.weights.squares.values())
+    if counts:
+        return sqrt(squares / counts)
+    return fsum(total.weights.processed for total in totals) / sum(total.processed for total in totals)
 
 
 def added(parts: Iterable[Groups]) -> Groups:

@@ -4,10 +4,11 @@ It has a channel for each lepton channel. The expected events are those of the s
 fitted signal strength scales the Higgs boson's. (Channels by year would double the parameters and take three
 times as long to fit, for an expected significance 0.2% higher.) Uncertain are
 
-- the simulated events, of which there are finitely many: one factor per bin for all samples together
+- the simulated events, of which there are finitely many: one factor per bin for all backgrounds together
     (`staterror`; R. Barlow, C. Beeston, Comput. Phys. Commun. 77 (1993) 219, in the form of J. Conway,
-    arXiv:1103.0354);
-- the luminosity of each year (`normsys`), by the catalogue's `luminosity_uncertainty`.
+    arXiv:1103.0354), and one factor for the signal (`normsys`);
+- the luminosity of each year, and what the catalogue names in `uncertainties.csv`: numbers of events
+    (`normsys`) and masses (`histosys`).
 
 The fit uses the bins from 109 to 160 GeV, nearest to the 110 to 160 GeV of the discovery's own fit of this
 spectrum (CMS, Phys. Lett. B 716 (2012) 30).
@@ -19,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from higgsdemo.catalogue import Catalogue
+from higgsdemo.catalogue import Catalogue, Uncertainty
 from higgsdemo.physics.normalisation import GROUPS, Spectrum
-from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
+from higgsdemo.physics.uncertainties import EDGES, Events, statistical_variance, uncertainties, varied
+from higgsdemo.results.document import BINS, CHANNELS
 
 FIT_RANGE = (109.0, 160.0)
 """The fitted masses in GeV, at edges of bins."""
@@ -34,8 +36,7 @@ Covered = dict[str, list[int]]
 """By channel, the years whose data cover any luminosity."""
 
 _SIMULATED = tuple(group for group in GROUPS if group != "data")
-_EDGES = np.linspace(LOW, HIGH, BINS + 1)
-_FITTED = slice(*(int(np.searchsorted(_EDGES, edge)) for edge in FIT_RANGE))
+_FITTED = slice(*(int(np.searchsorted(EDGES, edge)) for edge in FIT_RANGE))
 
 
 class NoFitError(ValueError):
@@ -90,23 +91,36 @@ def _measurement(covered: Covered, spectrum: Spectrum) -> dict[str, Any]:
 def _samples(
     channel: str, years: list[int], spectrum: Spectrum, catalogue: Catalogue
 ) -> list[dict[str, Any]]:
-    """Return the groups that have events in a channel, by year, each with its uncertainties."""
+    """Return the simulated groups of a channel, by year, each with its uncertainties."""
     samples = []
     for year, group in product(years, _SIMULATED):
-        events = _events(spectrum, [year], channel, group)
-        if not events.any():
+        if channel not in spectrum.years[year].get(group, {}):
             continue
-        variances = np.asarray(spectrum.years[year][group][channel].variances())[_FITTED]
-        modifiers: list[dict[str, Any]] = [
-            {"name": f"statistics_{channel}", "type": "staterror", "data": np.sqrt(variances).tolist()}
-        ]
-        if uncertainty := catalogue.luminosity_uncertainty.get(year):
-            ends = {"hi": 1.0 + uncertainty, "lo": 1.0 - uncertainty}
-            modifiers.append({"name": f"luminosity_{year}", "type": "normsys", "data": ends})
+        events = np.asarray(spectrum.years[year][group][channel].values())
+        modifiers = [_statistics(year, group, channel, spectrum)]
+        modifiers += [_modifier(one, events) for one in uncertainties(catalogue, year, group, channel)]
         if group == SIGNAL:
             modifiers.append({"name": SIGNAL_STRENGTH, "type": "normfactor", "data": None})
-        samples.append({"name": f"{group}_{year}", "data": events.tolist(), "modifiers": modifiers})
+        samples.append({"name": f"{group}_{year}", "data": events[_FITTED].tolist(), "modifiers": modifiers})
     return samples
+
+
+def _statistics(year: int, group: str, channel: str, spectrum: Spectrum) -> dict[str, Any]:
+    """Return the modifier for the finite number of simulated events."""
+    if group == SIGNAL:
+        histogram = spectrum.years[year][group][channel]
+        events, variance = histogram.values()[_FITTED].sum(), histogram.variances()[_FITTED].sum()
+        factor = 1.0 + float(np.sqrt(variance) / events if events > 0 else 0.0)
+        return {"name": f"statistics_{SIGNAL}", "type": "normsys", "data": {"hi": factor, "lo": 1 / factor}}
+    error = np.sqrt(statistical_variance(spectrum, year, group, channel))[_FITTED]
+    return {"name": f"statistics_{channel}", "type": "staterror", "data": error.tolist()}
+
+
+def _modifier(one: Uncertainty, events: Events) -> dict[str, Any]:
+    if one.kind == "events":
+        return {"name": one.name, "type": "normsys", "data": {"hi": one.up, "lo": one.down}}
+    up, down = (ends[_FITTED].tolist() for ends in varied(one, events))
+    return {"name": one.name, "type": "histosys", "data": {"hi_data": up, "lo_data": down}}
 
 
 def _require_samples(covered: Covered, spectrum: Spectrum, catalogue: Catalogue) -> None:
@@ -127,7 +141,7 @@ def _require_background(covered: Covered, spectrum: Spectrum) -> None:
     for channel, years in covered.items():
         background = sum(_events(spectrum, years, channel, group) for group in _SIMULATED if group != SIGNAL)
         filled = _events(spectrum, years, channel, "data") + _events(spectrum, years, channel, SIGNAL)
-        low = _EDGES[:-1][_FITTED][(filled > 0) & (background <= 0)]
+        low = EDGES[:-1][_FITTED][(filled > 0) & (background <= 0)]
         bare += [f"{channel} at {edge:g} GeV" for edge in low]
     if bare:
         more = f" and {len(bare) - 3} more" if len(bare) > 3 else ""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.exposure import told_beyond
 from higgsdemo.physics.normalisation import WINDOW, Spectrum
+from higgsdemo.physics.uncertainties import deviation
 from higgsdemo.publication.plot import BACKGROUNDS, luminosity_text
 from higgsdemo.publication.rounding import round_all
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
@@ -37,7 +38,10 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
         "high": HIGH,
         "bins": BINS,
         "window": list(WINDOW),
-        "channels": {"all": _channel(spectrum, *CHANNELS), **{c: _channel(spectrum, c) for c in CHANNELS}},
+        "channels": {
+            "all": _channel(spectrum, catalogue, *CHANNELS),
+            **{channel: _channel(spectrum, catalogue, channel) for channel in CHANNELS},
+        },
         "yields": {
             group: {channel: asdict(value) for channel, value in by_channel.items()}
             for group, by_channel in spectrum.yields().items()
@@ -53,14 +57,12 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _channel(spectrum: Spectrum, *channels: str) -> dict[str, Any]:
+def _channel(spectrum: Spectrum, catalogue: Catalogue, *channels: str) -> dict[str, Any]:
     data = spectrum.combined("data", channels)
-    stack = {group: spectrum.combined(group, channels) for group in STACK}
-    variances = sum((np.asarray(histogram.variances()) for histogram in stack.values()), np.zeros(BINS))
     return {
         "data": with_intervals(data.values(), data.variances()),
-        "stack": {group: round_all(histogram.values()) for group, histogram in stack.items()},
-        "error": round_all(np.sqrt(variances)),
+        "stack": {group: round_all(spectrum.combined(group, channels).values()) for group in STACK},
+        "error": round_all(deviation(spectrum, catalogue, channels)),
     }
 
 

@@ -24,6 +24,7 @@ from higgsdemo.physics.coverage import Coverage
 from higgsdemo.physics.discovery import Discovery, in_words
 from higgsdemo.physics.exposure import Exposure, told_beyond
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.uncertainties import Events, deviation
 from higgsdemo.results.document import BINS, HIGH, LOW
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ BACKGROUNDS = {
 """Label and colour of the filled part of the stack, from the bottom up."""
 
 HIGGS_LABEL, HIGGS_COLOUR = r"$m_{H}$ = 125 GeV", "#e8112d"
-ERROR_LABEL = "Stat. uncertainty"
+ERROR_LABEL = "Uncertainty"
 NOTE_COLOUR = "#b4111f"
 
 _STYLE: dict[Any, Any] = {
@@ -66,7 +67,7 @@ def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None =
     with style():
         figure = Figure(figsize=(10, 10))
         axes = figure.add_axes((0.12, 0.105, 0.845, 0.835))
-        highest = _draw_stack(axes, spectrum)
+        highest = _draw_stack(axes, spectrum, deviation(spectrum, catalogue))
         if spectrum.observed:
             highest = max(highest, _draw_data(axes, spectrum, _data_label(catalogue)))
         axes.set_xlabel(r"$m_{4\ell}$ [GeV]")
@@ -117,7 +118,7 @@ def coverage_text(spectrum: Coverage) -> str | None:
     return "\n".join(lines) or None
 
 
-def _draw_stack(axes: Axes, spectrum: Spectrum) -> float:
+def _draw_stack(axes: Axes, spectrum: Spectrum, error: Events) -> float:
     """Draw the backgrounds filled, the Higgs boson on them as an open line; return the highest bin in events.
 
     Empty groups are not drawn: the legend names only what can be seen.
@@ -143,7 +144,6 @@ def _draw_stack(axes: Axes, spectrum: Spectrum) -> float:
             zorder=2,
         )
     total = np.sum([histogram.values() for histogram in stack.values()], axis=0)
-    error = np.sqrt(np.sum([histogram.variances() for histogram in stack.values()], axis=0))
     # Under the filled backgrounds: the line shows only where it rises above them.
     if "higgs" in stack:
         axes.stairs(total, edges, color=HIGGS_COLOUR, linewidth=2.5, label=HIGGS_LABEL, zorder=1)

@@ -135,8 +135,8 @@ def test_groups_are_shown_in_the_channels_of_which_events_were_processed(shown: 
         canvas, readout = page.locator("#canvas"), page.locator("#readout")
         legend = page.locator("#legend li:visible")
         legend.first.wait_for()
-        # of ZZ in 4e, and without luminosity in 4mu, nothing is drawn
-        assert legend.all_inner_texts() == ["Data"]
+        # of ZZ in 4e, and without luminosity in 4mu, there is nothing, but perhaps not nothing in 4e
+        assert legend.all_inner_texts() == ["Data", "Uncertainty"]
         rows = [row.split("\t")[0] for row in page.locator("#yields tbody tr").all_inner_texts()]
         assert rows == ["Data", "Expected", "ZZ"]
 

@@ -27,6 +27,11 @@ def spectrum_of(
     return normalise(merge.datasets, known, complete(known) if expected is None else expected)
 
 
+def unseen(spectrum: Spectrum, group: str, channel: str) -> dict[int, float]:
+    """By bin without an event, the events that may yet be expected there."""
+    return {bin: value**0.5 for bin, value in enumerate(spectrum.unseen[2012][group][channel]) if value}
+
+
 def covered(spectrum: Spectrum) -> dict[tuple[int, str], float]:
     return {(e.year, e.channel): e.covered_pb for e in spectrum.exposures}
 
@@ -39,6 +44,10 @@ def test_the_weight_is_luminosity_times_cross_section_times_scale_factor_over_pr
     assert found.weights == {"h": dict.fromkeys(ALL, 1.5)}  # 1000 / pb * 0.5 pb * 1.2 / 400
     assert found.groups["higgs"]["4mu"].values().tolist() == [float(n) for n in histogram({18: 6})]
     assert found.groups["higgs"]["4mu"].variances().tolist() == [float(n) for n in histogram({18: 9})]
+    assert unseen(found, "higgs", "4mu") == {
+        bin: pytest.approx(1.841 * 1.5) for bin in range(37) if bin != 18
+    }
+    assert unseen(found, "higgs", "4e") == dict.fromkeys(range(37), pytest.approx(1.841 * 1.5))
     assert found.yields()["higgs"]["all"] == Yield(6.0, 3.0, 6.0, 3.0)
     assert found.yields()["higgs"]["4e"] == Yield(0.0, 0.0, 0.0, 0.0)
 
@@ -165,6 +174,9 @@ def test_the_weights_of_a_generator_stand_for_its_events() -> None:
     assert found.weights == {"tt": dict.fromkeys(ALL, 2.0)}  # 1000 / pb * 0.1 pb / 50
     assert found.combined("ttbar").values()[18] == 8.0
     assert found.combined("ttbar").variances()[18] == 28.0
+    assert unseen(found, "ttbar", "4e")[0] == pytest.approx(1.841 * 2 * (7 / 4) ** 0.5)
+    none = spectrum_of(known, stored("TT", "x", 100, weights=weights | {"sums": sums, "squares": sums}))
+    assert unseen(none, "ttbar", "4e")[0] == pytest.approx(1.841 * 2 * 50 / 100)
 
 
 def test_years_are_kept_apart_and_add_up() -> None:

@@ -44,7 +44,7 @@ def test_a_channel_has_the_data_and_the_weighted_stack() -> None:
         "higgs": 2.0,  # 2 events of weight 1000/pb x 1 pb / 1000 processed
     }
     assert channel["stack"]["zz"][7] == 6.0
-    assert channel["error"][18] == pytest.approx(2**0.5, abs=1e-5)
+    assert channel["error"][18] == pytest.approx((2 + (2 * 1.841) ** 2) ** 0.5, rel=1e-4)  # no ZZ
 
 
 def test_all_is_the_sum_of_the_channels_that_each_sample_fills() -> None:

@@ -23,7 +23,8 @@ from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.publication.plot import HIGGS_LABEL, coverage_text, draw, luminosity_text, render
 from result_documents import NOTE, catalogue, histogram, merged, recorded, sample, stored
 
-FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384))
+FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384), uncertainties=("trigger",))
+NARROW = "Errors: statistical and luminosity only"
 DATA = {0: 1, 7: 16, 18: 7, 36: 3}
 
 
@@ -88,7 +89,7 @@ def test_the_legend_goes_from_the_data_down_the_stack() -> None:
         r"ZZ $\to$ 4$\ell$",
         r"Z/$\gamma^{*}$ + X",
         r"$t\bar{t}$",
-        "Stat. uncertainty",
+        "Uncertainty",
     ]
 
 
@@ -98,8 +99,8 @@ def test_the_legend_goes_from_the_data_down_the_stack() -> None:
         ("DATA", {7: 1}, ["Data"]),
         ("DATA", {}, []),
         ("ZZ", {}, []),
-        ("HIGGS", {18: 1}, [HIGGS_LABEL, "Stat. uncertainty"]),
-        ("ZZ", {7: 1}, [r"ZZ $\to$ 4$\ell$", "Stat. uncertainty"]),
+        ("HIGGS", {18: 1}, [HIGGS_LABEL, "Uncertainty"]),
+        ("ZZ", {7: 1}, [r"ZZ $\to$ 4$\ell$", "Uncertainty"]),
     ],
 )
 def test_what_is_not_drawn_is_not_in_the_legend(name: str, counts: dict[int, int], legend: list[str]) -> None:
@@ -198,12 +199,13 @@ def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
         (FOUND, ["Significance: 12.6σ observed, 13.7σ expected", "Signal strength: 0.95 +0.43 −0.35"]),
         (
             Discovery(expected_significance=13.7, statement="no event of data"),
-            ["Significance: 13.7σ expected", "No observed significance: no event of data"],
+            ["Significance: 13.7σ expected", NARROW, "No observed significance: no event of data"],
         ),
         (
             Discovery(0.0, 0.7, statement="the data are compatible with all up to 30"),
             [
                 "Significance: 0.0σ observed, 0.7σ expected",
+                NARROW,
                 "No signal strength: the data are compatible",
                 "with all up to 30",
             ],

@@ -65,7 +65,7 @@ def test_the_document_as_a_whole() -> None:
     found = summary(
         failures=FAILURES,
         left_out={"H": ["old", "of-a-part"]},
-        discovery=Discovery(3.5, 3.25, 1.125, (0.75, 1.5)),
+        discovery=Discovery(3.5, 3.25, 1.125, (0.75, 1.5), None, ((0.0, 12.25), (1.125, 0.0)), ("zz",)),
         started=datetime(2019, 5, 21, 9, 0, tzinfo=UTC),
         finished=datetime(2019, 5, 21, 9, 5, tzinfo=UTC),
     )
@@ -121,7 +121,7 @@ def test_the_table_of_a_partial_campaign_says_what_is_missing() -> None:
 
 
 def test_the_table_ends_with_the_significance() -> None:
-    found = summary(discovery=Discovery(3.63, 3.68, 0.953, (0.6, 1.384)))
+    found = summary(discovery=Discovery(3.63, 3.68, 0.953, (0.6, 1.384), uncertainties=("trigger",)))
     told = ["Significance: 3.6σ observed, 3.7σ expected", "Signal strength: 0.95 +0.43 −0.35"]
     assert yields_table(found).splitlines()[-2:] == told
 

@@ -6,7 +6,7 @@ import { count, events } from "./format.js";
 const CHANNELS = { all: "All", "4mu": "4μ", "4e": "4e", "2e2mu": "2e2μ" };
 const BACKGROUNDS = ["ttbar", "dy", "zz"]; // from the bottom of the stack up
 const SIMULATED = ["higgs", "zz", "dy", "ttbar"];
-const LABELS = { higgs: "mH = 125 GeV", zz: "ZZ → 4ℓ", dy: "Z/γ* + X", ttbar: "tt̄", error: "Stat. uncertainty" };
+const LABELS = { higgs: "mH = 125 GeV", zz: "ZZ → 4ℓ", dy: "Z/γ* + X", ttbar: "tt̄", error: "Uncertainty" };
 
 const FIRST = "first chart";
 

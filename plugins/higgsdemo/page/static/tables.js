@@ -60,7 +60,8 @@ function fillDiscovery(found) {
   find("discovery").replaceChildren(...figures.map(([name, value, text]) =>
     element("div", { class: value === strength && "wide" }, element("dt", {}, name), element("dd", {}, text(value)))));
   const unknown = found.observed_significance === null ? "observed significance" : "signal strength";
-  say(find("undecided"), found.statement ? `No ${unknown}: ${found.statement}` : "");
+  const narrow = figures.length && !found.uncertainties?.length && "Errors: statistical and luminosity only";
+  say(find("undecided"), [found.statement && `No ${unknown}: ${found.statement}`, narrow].filter(Boolean).join(". "));
 }
 
 /** What an own analysis has instead of yields. */

@@ -1,0 +1,63 @@
+"""What the expected events are known to: their statistics, the luminosity, and the catalogue's uncertainties.
+
+The statistical one is that of the simulated events. A bin in which a sample has no event is not known to be
+empty: it has the upper end of the 68% interval of no event as its standard deviation. Bins keep their width
+for that, and none are merged, since the width of a peak tells signal from background.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from higgsdemo.catalogue import Catalogue, Uncertainty
+from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
+
+EDGES = np.linspace(LOW, HIGH, BINS + 1)
+Events = NDArray[np.float64]
+"""In each of the bins."""
+
+
+def uncertainties(catalogue: Catalogue, year: int, group: str, channel: str) -> list[Uncertainty]:
+    """Return those of a simulated group's events of a year in a channel."""
+    found = [one for one in catalogue.uncertainties if one.varies(group, year, channel)]
+    if part := catalogue.luminosity_uncertainty.get(year):
+        luminosity = {"name": f"luminosity_{year}", "source": "catalogue.json", "kind": "events"}
+        applies = {"samples": (group,), "channels": CHANNELS, "up": 1.0 + part, "down": 1.0 - part}
+        found.append(Uncertainty.model_validate(luminosity | applies))
+    return found
+
+
+def varied(one: Uncertainty, events: Events) -> tuple[Events, Events]:
+    """Return events with the cause one standard deviation up, and down."""
+    if one.kind == "mass":
+        return moved(events, one.up), moved(events, one.down)
+    return one.up * events, one.down * events
+
+
+def moved(events: Events, factor: float) -> Events:
+    """Return events whose masses are `factor` times as high, spread evenly over each bin before."""
+    below = np.concatenate([[0.0], np.cumsum(events)])
+    return np.diff(np.interp(EDGES / factor, EDGES, below))
+
+
+def statistical_variance(spectrum: Spectrum, year: int, group: str, channel: str) -> Events:
+    """Return the variance of a simulated group's events of a year in a channel, empty bins included."""
+    seen = np.asarray(spectrum.years[year][group][channel].variances())
+    return seen + spectrum.unseen[year][group][channel]
+
+
+def deviation(spectrum: Spectrum, catalogue: Catalogue, channels: Iterable[str] = CHANNELS) -> Events:
+    """Return the standard deviation of all expected events in some channels, each cause apart."""
+    variance, causes = np.zeros(BINS), defaultdict[str, Events](lambda: np.zeros(BINS))
+    for year, groups in spectrum.years.items():
+        for group, by_channel in groups.items():
+            for channel in by_channel.keys() & set(channels) if group != "data" else ():
+                variance += statistical_variance(spectrum, year, group, channel)
+                events = np.asarray(by_channel[channel].values())
+                for one in uncertainties(catalogue, year, group, channel):
+                    up, down = varied(one, events)
+                    causes[one.name] += (up - down) / 2
+    return np.sqrt(variance + sum(cause**2 for cause in causes.values()))

@@ -7,12 +7,13 @@ lists wait on the worker's disk until they are joined in the order of the datase
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from higgsdemo.campaign import DatasetRef, parse_index, read_index
+from higgsdemo.campaign import DatasetRef, Placed, parse_index, read_index
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.file_luminosity import Luminosities
 from higgsdemo.datasets.records import record_files
@@ -29,7 +30,7 @@ from higgsdemo.datasets.shards import (
     shard_name,
 )
 from higgsdemo.run import Run
-from higgsdemo.storage.object_store import ObjectStore, StoredObject
+from higgsdemo.storage.object_store import ObjectStore, StorageError, StoredObject
 from higgsdemo.storage.xrootd import XrootdStore
 
 AT_ONCE = 8  # datasets
@@ -206,6 +207,24 @@ def first_file(dataset: DatasetRef, store: Store) -> StoredObject | None:
     shards = list_shards(dataset, _files(dataset, store), lambda key, why: None)
     first = next(shards, None)
     return _stored(first, dataset, store) if first else None
+
+
+def refuse_absent(placed: Sequence[Placed]) -> None:
+    """Refuse records whose files do not lie where they are to be read, going by the first.
+
+    A store that cannot tell is ignored: the pods report it.
+
+    :raises ListingError: naming the first such file.
+    """
+    for one in (one for one in placed if one.ref.is_record):
+        with suppress(StorageError):
+            store = open_stores([one.ref], one.store)[one.ref.url]
+            first = first_file(one.ref, store)
+            if first and store.look_up(first.key) is None:
+                raise ListingError(
+                    f"dataset {one.ref.name}: {one.ref.base}{first.key} is not there: the input must have "
+                    "the record's files under their paths at CERN, as https://opendata.cern.ch has, or a copy"
+                )
 
 
 def _ranges(store: Store, stored: StoredObject, about: int) -> list[tuple[int, int]]:

@@ -72,6 +72,7 @@ class PlanOperator(BaseOperator):
     def _plan(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
         from higgsdemo.datasets.certified import keep_certified
+        from higgsdemo.datasets.listing import refuse_absent
         from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
         from higgsdemo.datasets.records import look_up
         from higgsdemo.datasets.section_luminosity import check_tables
@@ -117,6 +118,7 @@ class PlanOperator(BaseOperator):
             placed = placed_datasets(clusters, shared)
             with fail_in_words():
                 refuse_overlaps(placed)
+                refuse_absent(placed)
                 output, begun = self._claim(run, dag_run.run_id, names)
                 keep_certified(output, (one.ref for one in placed), begun)
                 check_tables(load_catalogue(run.catalogue))

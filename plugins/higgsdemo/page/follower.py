@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 FIRST = 64  # results in the first picture, which does not wait until all are listed
 BATCH = 256  # results read between two looks at the clock
 FIRST_SECONDS = 0.2  # the wait of a request for the first picture
+REMARKS_SHOWN = 20  # one for each record, or what was dropped of a list of 2019
 PUBLISH_SECONDS = 0.5  # between two pictures of a long read
 PAUSE_SECONDS = 1.0  # between two passes, at least
 PAUSE_ENDED_SECONDS = 5.0  # the same once the run has ended
@@ -143,6 +144,7 @@ class Follower:
             self._documents.faults.append(
                 f"the run {later} has gone on with this folder: what it left is shown"
             )
+        seen = replace(seen, remarks=tuple(record.remarks[:REMARKS_SHOWN]) if record else ())
         if run.merged and (merged := self._merged(store, folder, seen)):
             yield merged
             return

@@ -33,6 +33,7 @@ class Snapshot:
     :param found: results in the bucket, those still to be read included.
     :param complete: whether everything there was has been read.
     :param account: what the run should take, and what it has taken so far: rows of a table.
+    :param remarks: what `plan` has found that a person should know.
     :param stragglers: the last shards without a result, once they are few: cluster, dataset and shard.
     :param error: what of the bucket cannot be read, and why.
     """
@@ -48,6 +49,7 @@ class Snapshot:
     found: int = 0
     complete: bool = False
     account: list[list[str]] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
     stragglers: tuple[dict[str, str], ...] = ()
     error: str | None = None
 

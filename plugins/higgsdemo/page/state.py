@@ -55,6 +55,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         "discovery": seen.summary.get("discovery") if seen.summary else None,
         "account": seen.account,
         "slow": slow_datasets(clusters),
+        "remarks": list(seen.remarks),
         "stragglers": list(seen.stragglers),
         "failures": {"count": len(failures), "shown": failures[:FAILURES_SHOWN]},
     }

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, TypeAdapter
 
 from higgsdemo.prediction import Account
+from higgsdemo.publication.summary import Text
 
 
 class MadeBy(BaseModel):
@@ -20,6 +21,7 @@ class RunRecord(BaseModel):
     :param datasets: names of all of the run's datasets.
     :param predicted: what the run should take.
     :param conf: what its trigger has chosen of the work; a run that resumes it goes on with that.
+    :param remarks: what `plan` has found that a person should know.
     """
 
     planned: AwareDatetime | None = None
@@ -27,6 +29,7 @@ class RunRecord(BaseModel):
     datasets: tuple[str, ...] = ()
     predicted: Account | None = None
     conf: dict[str, Any] = {}
+    remarks: list[Text] = []
 
 
 RUN_RECORD = TypeAdapter(RunRecord)

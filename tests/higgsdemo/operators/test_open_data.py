@@ -19,8 +19,8 @@ from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
-from localkube_server import Kube
-from open_data import ERROR_PAGE, OpenData
+from localkube_server import SHELL, Kube
+from open_data import ERROR_PAGE, OpenData, entry
 from planned_runs import ALONE
 from s3_server import Bucket
 from web_server import WebServer
@@ -160,8 +160,8 @@ def record(repository: Path, shard_file: Path, open_data: OpenData) -> Campaign:
 def test_a_command_runs_over_the_files_of_a_record_that_are_what_it_says(
     record: Campaign, web_server: WebServer, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    entry = record.mapping[0].model_dump(exclude_unset=True) | {"backoff_limit_per_index": 1}
-    assignment = planned(record, web_server, bucket, "files", dag=RECORD, mapping=[entry], tolerance=2)
+    cluster = record.mapping[0].model_dump(exclude_unset=True) | {"backoff_limit_per_index": 1}
+    assignment = planned(record, web_server, bucket, "files", dag=RECORD, mapping=[cluster], tolerance=2)
     name = "MuonEG-Run2016G-UL2016_MiniAODv2-v2-MINIAOD"
     told = f'dataset {name} (data) is record 30511, "{TITLE}": 5 of 5 files match *.root'
     assert told in capsys.readouterr().out
@@ -195,6 +195,7 @@ def test_a_command_runs_over_the_files_of_a_record_that_are_what_it_says(
         (7, TaskFailedForGood, '2.root" lie on tape: request them on '),
         (8, TaskFailedForGood, "the portal answers 404 Not Found"),
         (9, TaskFailed, "the portal answers 503 Service Unavailable"),
+        (10, TaskFailedForGood, f"/{FOLDER}/nowhere.root is not there: the input must have the record's"),
     ],
 )
 def test_a_record_that_cannot_be_read_ends_the_run_before_a_cluster_is_made(
@@ -203,10 +204,11 @@ def test_a_record_that_cannot_be_read_ends_the_run_before_a_cluster_is_made(
     tape = open_data.file(f"{FOLDER}/2.root") | {"availability": "ondemand"}
     open_data.record(7, [open_data.file(f"{FOLDER}/1.root"), tape])
     open_data.server.put("api/records/9", b"")
+    open_data.record(10, [entry(f"{FOLDER}/nowhere.root", 1, 1)])
     open_data.server.odd["api/records/9"] = 503, {}
-    entry = record.mapping[0].model_dump(exclude_unset=True) | {"datasets": [{"record": number}]}
+    cluster = record.mapping[0].model_dump(exclude_unset=True) | {"datasets": [{"record": number}]}
     with pytest.raises(error) as refused:
-        planned(record, open_data.server, bucket, "refused", dag=RECORD, mapping=[entry])
+        planned(record, open_data.server, bucket, "refused", dag=RECORD, mapping=[cluster])
     assert told in str(refused.value)
     assert bucket.keys() == []
 
@@ -214,9 +216,29 @@ def test_a_record_that_cannot_be_read_ends_the_run_before_a_cluster_is_made(
 @pytest.mark.usefixtures("connected")
 def test_two_records_of_one_title_need_names(record: Campaign, open_data: OpenData, bucket: Bucket) -> None:
     open_data.record(7, [open_data.file("eos/other/1.root")], title=TITLE)
-    entry = record.mapping[0].model_dump(exclude_unset=True)
-    both = entry | {"datasets": [{"record": 30511}, {"record": 7}]}
+    cluster = record.mapping[0].model_dump(exclude_unset=True)
+    both = cluster | {"datasets": [{"record": 30511}, {"record": 7}]}
     with pytest.raises(TaskFailedForGood, match=r"datasets\[1\] is the dataset .* need names of their own"):
         planned(record, open_data.server, bucket, "two", dag=RECORD, mapping=[both])
-    named = entry | {"datasets": [{"record": 30511}, {"record": 7, "name": "other"}]}
+    named = cluster | {"datasets": [{"record": 30511}, {"record": 7, "name": "other"}]}
     assert planned(record, open_data.server, bucket, "two", dag=RECORD, mapping=[named])
+
+
+@pytest.mark.usefixtures("connected")
+def test_awk_runs_over_csv_files_three_a_pod_and_sums_them_up(
+    record: Campaign, open_data: OpenData, bucket: Bucket
+) -> None:
+    tables = [open_data.file(f"eos/t/{n}.csv", f"a,{n}\nb,{10 * n}\n".encode()) for n in range(6)]
+    open_data.record(7, [*tables, open_data.file("eos/t/README.md")], title="Tables")
+    cluster = {"shards_per_pod": 3, "datasets": [{"record": 7, "match": "*.csv"}]}
+    command = """awk -F, '{n += $2} END {print FILENAME, n}' "$INPUT_FILE" >"$OUTPUT_DIR/sum.txt\""""
+    changes = {"image": SHELL, "command": command, "mapping": [cluster]}
+    assignment = planned(record, open_data.server, bucket, "tables", dag=RECORD, **changes)
+    carry_out(ListShardsOperator, assignment)
+    submitted = carry_out(SubmitJobsOperator, assignment)
+    assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 6
+    folder = f"{RECORD}/tables/files/Tables"
+    sums = [bucket.read(f"{folder}/{n}/sum.txt").decode().split() for n in range(6)]
+    assert [(name.rpartition("/")[2], int(total)) for name, total in sums] == [
+        (f"{n}.csv", 11 * n) for n in range(6)
+    ]

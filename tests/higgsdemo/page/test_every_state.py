@@ -59,6 +59,7 @@ def states() -> dict[str, dict[str, Any]]:
         read=8,
         found=8,
         account=account,
+        remarks=('dataset A (data) is record 7, "/Mu/A": 3 of 4 files match *.root, 12 GB',),
         stragglers=({"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "last.root"},),
     )
     whole = Snapshot(

@@ -159,10 +159,12 @@ def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
 def test_the_last_shards_are_named_and_what_was_predicted_and_taken_is_told(folder: Folder) -> None:
     folder.fill(19)
     folder.listed(*(f"{number:05}" for number in range(20)))
-    folder.put("campaign.json", {"predicted": {"shards": 20, "pods": 10}, "airflow": {"dag_run": "later"}})
+    record = {"predicted": {"shards": 20, "pods": 10}, "airflow": {"dag_run": "later"}, "remarks": ["a\n"]}
+    folder.put("campaign.json", record)
     seen = folder.seen(lambda seen: bool(seen.stragglers))
     assert seen.stragglers == ({"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "00019"},)
     assert seen.error == "the run later has gone on with this folder: what it left is shown"
+    assert seen.remarks == ("a\\u000a",)
     assert seen.account[:3] == [["", "predicted", "took"], ["Shards", "20", "19"], ["Pods", "10", ""]]
     folder.result("00019", 100)
     folder.seen(lambda seen: seen.read == 20 and not seen.stragglers)

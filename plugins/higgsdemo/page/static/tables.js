@@ -11,7 +11,7 @@ export function showTables(state, query) {
   else if (state.chart) once("yields", [state.chart.yields, state.chart.unassigned], () => fillYields(state.chart));
   once("discovery", state.discovery, () => fillDiscovery(state.discovery));
   once("account", [state.account, state.run.ended_all], () => fillAccount(state.account, state.run.ended_all));
-  once("remarks", [state.slow, state.stragglers], () => fillRemarks(state));
+  once("remarks", [state.remarks, state.slow, state.stragglers], () => fillRemarks(state));
   once("failures", state.failures, () => fillFailures(state.failures));
   say(find("output"), state.output ?? "");
   keep(
@@ -76,9 +76,10 @@ function fillAccount([head, ...rows], ended) {
   if (rows.length) fillTable(find("account"), "What the run should take, and what it took", heads, rows);
 }
 
-/** Which datasets are slow, and which shards are the last. */
-function fillRemarks({ slow, stragglers }) {
+/** What `plan` has found, which datasets are slow, and which shards are the last. */
+function fillRemarks({ remarks, slow, stragglers }) {
   const texts = [
+    ...remarks,
     ...slow.map((one) => `Slow: ${one.dataset} in ${one.cluster}, about ${Math.round(one.eta)} s to go`),
     ...stragglers.map((one) => `Still without a result: ${one.shard} of ${one.dataset} in ${one.cluster}`),
   ];

@@ -155,3 +155,8 @@ def test_the_skim_leaves_files_logs_and_a_histogram(
     documents = [json.loads(bucket.read(f"out/results/D/{name}.json")) for name in "abc"]
     assert [document["processed"] for document in documents] == [500, 500, 500]
     assert bucket.read("out/spectrum.png")
+    took = json.loads(bucket.read("out/summary.json"))["took"]
+    files = sum(file["size"] for document in documents for file in document["files"])
+    assert took["bytes"] == 3 * shard_file.stat().st_size
+    assert took["bytes_out"] > files
+    assert 0 < took["cores"]["median"] <= took["cores"]["most"]

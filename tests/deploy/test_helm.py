@@ -18,6 +18,13 @@ KEYS = {
     *("jwtSecretName", "logs", "postgresql", "redis", "scheduler", "securityContexts", "statsd", "triggerer"),
 }
 OF_COMPONENT = {"enabled", "replicas", "resources", "serviceAccount"}
+PAGES = tuple(
+    f"# {page}.html"
+    for page in (
+        *("parameters-ref", "production-guide", "manage-dag-files", "manage-logs"),
+        "adding-connections-and-variables",
+    )
+)
 COMPONENTS = ("apiServer", "scheduler", "triggerer", "dagProcessor")
 
 
@@ -32,6 +39,11 @@ def test_the_keys_are_those_of_the_chart(values: dict[str, Any]) -> None:
     for component in COMPONENTS:
         assert set(values[component]) <= OF_COMPONENT
         assert set(values[component]["resources"]) == {"requests", "limits"}
+
+
+def test_every_block_of_values_names_the_page_that_documents_it(repository: Path) -> None:
+    _head, *blocks = (repository / "deploy/helm/values.yaml").read_text().split("\n\n")
+    assert [block for block in blocks if not block.startswith(PAGES)] == []
 
 
 def test_the_version_is_that_of_the_lock(repository: Path, values: dict[str, Any]) -> None:

@@ -47,3 +47,13 @@ def test_each_file_of_a_command_is_there_once_after_a_kill_and_a_second_run(stac
             entries += int(uproot.open(BytesIO(content))["h_pt"].values().sum())
     numbers = json.loads(stack.output.read(f"{RUN}/spectrum.json"))
     assert sum(numbers["channels"]["pt"]["data"]["counts"]) == entries > 1000
+
+
+def test_a_campaign_that_five_answers_have_made_runs(stack: Stack) -> None:
+    stack.make("printf 'answered\\n\\n\\n\\n\\n' | python -m higgsdemo.command_line new")
+    eventually(lambda: stack.airflow.has_dag("answered"), "the DAG is parsed")
+    done = stack.higgsdemo("run", "-c", "answered", "--max-shards", "1", "--follow", "--json")
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)["run"]
+    assert "1 of 1 shards done" in done.stderr
+    assert f"Files: s3://higgs-results/answered/{run}/files.txt" in done.stderr

@@ -78,6 +78,9 @@ bench-%: develop
 soak: develop  ## kill parts at random during runs (MINUTES=10 SEED=1)
 	@PYTHONPATH=plugins:include:tests:tests/support python tests/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
+pictures: develop  ## take README's pictures anew, in a browser
+	@PYTHONPATH=plugins:include:tests:tests/support python tests/pictures.py
+
 damaged: develop  ## read 200 damaged files, plan 2,000 random campaigns
 	@DAMAGED_FILES=200 GENERATED=2000 python -m pytest tests/workload/test_damaged_files.py \
 	  tests/higgsdemo/operators/test_generated_runs.py
@@ -138,4 +141,4 @@ lock: develop  ## pin the dependencies
 	$(PIN) --prerelease allow --constraint requirements.lock tests/requirements-root.in -o tests/requirements-root.txt
 
 .PHONY: help demo demo-open-data rehearsal up down status watch env root test-physics check test unit test-cluster bench soak \
-  damaged lint clean setup develop audit docs lock
+  pictures damaged lint clean setup develop audit docs lock

@@ -39,6 +39,34 @@ def test_what_failed_is_told_with_a_link_to_its_log_and_what_to_do(shown: Shown,
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
+def test_a_full_screen_shows_the_plot_and_a_checklist_of_the_stages(shown: Shown) -> None:
+    tasks: dict[str, str | None] = {"plan": "success", "cleanup_jobs": None} | {
+        f"cluster.{name}[{position}]": state
+        for name, states in {
+            "create_cluster": ("success", "success"),
+            "prepull_image": ("skipped", "skipped"),
+            "submit_jobs": ("success", None),
+            "wait_for_jobs": ("deferred", None),
+        }.items()
+        for position, state in enumerate(states)
+    }
+    state = run_state(airflow_run(tasks=tasks), Snapshot(), "")
+    with shown(state, permissions=["clipboard-read", "clipboard-write"]) as page:
+        checklist = page.get_by_role("list", name="Checklist")
+        page.get_by_role("button", name="Full screen").click()
+        checklist.wait_for()
+        assert [item.get_attribute("aria-label") for item in checklist.locator("li").all()] == [
+            *("create: success", "prepare: skipped", "submit: running", "cleanup: to do"),
+        ]
+        assert page.locator("#plot").is_visible()
+        assert page.locator("#files").is_hidden()
+        page.evaluate("document.exitFullscreen()")
+        checklist.wait_for(state="hidden")
+        page.get_by_role("button", name="Copy link").click()
+        page.get_by_role("button", name="Link copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
 WITHOUT_DATA = dict.fromkeys(FITTED) | {"expected_significance": 3.68, "statement": "<b>no event</b> of data"}
 
 

@@ -59,4 +59,4 @@ def test_only_what_has_ended_is_run_again_and_what_lacks_a_result_resumed(
     seen = Snapshot(counted={first[1]: 4, second[1]: 4}, complete=True)
     with shown(run_state(run, seen, "")) as page:
         page.locator("#run").wait_for()
-        assert page.locator(".heading button:visible").all_inner_texts() == buttons
+        assert page.locator(".heading .actions button:visible").all_inner_texts() == buttons

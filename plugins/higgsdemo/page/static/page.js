@@ -6,6 +6,7 @@ import { age, duration, moment, words } from "./format.js";
 import { showPace } from "./pace.js";
 import { preparePlot, recolour, showPlot } from "./plot.js";
 import { showProgress } from "./progress.js";
+import { prepareStage, showStage } from "./stage.js";
 import { showTables } from "./tables.js";
 import { followTheme } from "./theme.js";
 import { prepareTrigger, showTrigger } from "./trigger.js";
@@ -86,10 +87,10 @@ function showRun(state, query) {
   say(find("name"), state.run.name ?? "–");
   find("run-link").href = state.run.url;
   find("alone").href = `?${query}`;
-  find("alone").hidden = window.parent === window;
   const [chosen] = find("runs").selectedOptions;
   if (chosen) say(chosen, `${state.run.run_id} (${state.run.state})`);
   showTrigger(state);
+  showStage(state);
   showProgress(state);
   showPace(state);
   const chart = Object.keys(state.chart?.channels ?? {}).length ? state.chart : null; // of a command, perhaps none
@@ -170,6 +171,7 @@ wireAirflowLink(find("run-link"));
 wireAirflowLink(find("alone"));
 preparePlot();
 prepareTrigger();
+prepareStage();
 followTheme(recolour);
 const [dag, run] = [asked.get("dag_id"), asked.get("run_id")];
 if (dag && run) again(() => lookAtRun(dag, run));

@@ -6,11 +6,13 @@ range: `{"190645": [[10, 110]], "190704": [[1, 3], [5, 9]]}`. An event's section
 """
 
 import json
+from bisect import bisect
 from collections.abc import Iterable
 from functools import cache
-from itertools import pairwise
+from itertools import compress, pairwise
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,38 +21,42 @@ from workload.errors import Misconfigured
 
 RUN, SECTION = "run", "luminosityBlock"
 
-Integers = NDArray[np.int64]
-Sections = NDArray[np.int64]
+Sections = frozenset[tuple[int, int]]
 """Pairs of run and section."""
 
 
 class Certified:
-    """The certified sections, by run."""
+    """The certified sections, by run.
+
+    :param ranges: first and last sections, both included, in order and without overlap.
+    """
 
     def __init__(self, ranges: dict[int, list[list[int]]]) -> None:
-        self._ranges = {run: np.array(of_run, np.int64) for run, of_run in ranges.items()}
+        self._ranges = ranges
 
-    def marks(self, runs: Integers, sections: Integers) -> NDArray[np.bool_]:
-        """Mark the events that are certified; a run's ranges are in order, and do not overlap."""
-        certified = np.zeros(len(runs), np.bool_)
-        for run in np.unique(runs).tolist():
-            if run in self._ranges:
-                first, last = self._ranges[run].T
-                of_run = runs == run
-                before = np.searchsorted(first, sections[of_run], side="right") - 1
-                certified[of_run] = (before >= 0) & (sections[of_run] <= last[before])
-        return certified
+    def among(self, runs: NDArray[Any], sections: NDArray[Any]) -> tuple[NDArray[np.bool_], Sections]:
+        """Mark the events that are certified, by their runs and sections; return as well those of these."""
+        numbers = runs.astype(np.uint64) << np.uint64(32) | sections.astype(np.uint64)
+        found, of_event = np.unique(numbers, return_inverse=True)
+        places = [divmod(number, 1 << 32) for number in found.tolist()]
+        certified = np.array([self._has(*place) for place in places], np.bool_)
+        return certified[of_event], frozenset(compress(places, certified))
+
+    def _has(self, run: int, section: int) -> bool:
+        ranges = self._ranges.get(run, [])
+        before = bisect(ranges, section, key=itemgetter(0))
+        return before > 0 and section <= ranges[before - 1][1]
 
 
 class Counted(NamedTuple):
     """What of a shard's data is certified: the number of events, and the sections that they are of."""
 
     events: int = 0
-    sections: frozenset[tuple[int, int]] = frozenset()
+    sections: Sections = frozenset()
 
     def plus(self, events: int, sections: Sections) -> "Counted":
         """Add some events."""
-        return Counted(self.events + events, self.sections | set(map(tuple, sections.tolist())))
+        return Counted(self.events + events, self.sections | sections)
 
     def described(self) -> dict[str, object]:
         """Return it as a result document has it: sections as `[run, [[first, last], ...]]`."""

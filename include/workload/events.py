@@ -86,7 +86,7 @@ class Events(NamedTuple):
     left_out: int = 0
     """How many more were read, which are not certified."""
     sections: Sections | None = None
-    """Each section of these events once, where only certified ones count."""
+    """Those of these events, where only certified ones count."""
 
 
 def branch_of(collection: str, field: str) -> str:
@@ -126,11 +126,8 @@ def read_events(
             for chunk in tree.iterate(wanted, step_size=CHUNK_EVENTS, entry_start=start, entry_stop=stop):
                 read, sections = len(chunk), None
                 if certified:
-                    pairs = np.stack(
-                        [chunk[RUN].to_numpy(), chunk[SECTION].to_numpy()], axis=1, dtype=np.int64
-                    )
-                    counts = certified.marks(*pairs.T)
-                    chunk, sections = chunk[counts], np.unique(pairs[counts], axis=0)
+                    counts, sections = certified.among(chunk[RUN].to_numpy(), chunk[SECTION].to_numpy())
+                    chunk = chunk[counts]
                 yield Events(
                     _leptons(chunk, "Muon"),
                     _leptons(chunk, "Electron"),

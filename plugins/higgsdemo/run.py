@@ -65,7 +65,7 @@ class Run(Settings):
         return f"{self.output}/{results_folder(dataset)}"
 
 
-FORMAT = 1  # of a ClusterRun; raised when code that does not know a new field would do something wrong
+FORMAT = 2  # of a ClusterRun; raised when code that does not know a new field would do something wrong
 
 
 class PlanError(ExplainedError, TypeError):

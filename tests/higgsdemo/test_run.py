@@ -42,7 +42,7 @@ def test_what_the_first_version_has_planned_is_read() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"format": 2}, "format is 2, and 1 the newest that is known here"),
+        ({"format": 3}, "format is 3, and 2 the newest that is known here"),
         ({"run": {}}, "run.image: Field required"),
     ],
 )

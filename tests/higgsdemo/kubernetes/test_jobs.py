@@ -98,6 +98,24 @@ def test_pods_of_the_same_image_are_told_what_else_to_do(run: dict[str, Any], to
     assert {one for one in environment(**run) - environment() if one[0] != "LIVE_KEY"} == {told}
 
 
+@pytest.mark.parametrize("run", [{}, COMMAND])
+def test_containers_are_told_where_certified_sections_are_if_their_data_have_such(
+    run: dict[str, Any],
+) -> None:
+    def told(**of: Any) -> list[tuple[str, bool]]:
+        job = jobs.job(planned(run=run), dataset(**of), next(jobs.chunks(shards(3), 1)), "m", None)
+        pod = job["spec"]["template"]["spec"]
+        return [
+            (variable["value"], "/manifest" in (mount["mountPath"] for mount in container["volumeMounts"]))
+            for container in (*pod.get("initContainers", ()), *pod["containers"])
+            for variable in container["env"]
+            if variable["name"] == "CERTIFIED_JSON"
+        ]
+
+    assert told() == []
+    assert told(certified="c.json") == [("/manifest/certified.json", True)] * (2 if run else 1)
+
+
 def test_each_entry_of_a_run_has_a_secret_of_its_own() -> None:
     one, two = (jobs.secret(planned(cluster={"name": name}), {}) for name in ("one", "two"))
     assert one["metadata"]["name"] != two["metadata"]["name"]

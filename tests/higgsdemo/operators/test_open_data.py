@@ -91,10 +91,17 @@ def read(bucket: Bucket, key: str) -> Any:
 
 
 @pytest.mark.usefixtures("connected")
-def test_every_event_of_the_eight_files_is_counted_once(
+def test_every_event_of_the_eight_files_is_counted_once_and_none_that_is_not_certified(
     campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
 ) -> None:
-    assignment = planned(campaign, web_server, bucket, "streamed", shard_events=SHARD_EVENTS)
+    certified, uncertified, *others = archive
+    lists = {certified: b'{"1": [[1, 7]]}', uncertified: b'{"1": [[2, 7]]}'}  # all events are in section 1
+    datasets: list[Any] = [
+        {"name": name, "certified": web_server.put(f"{name}.json", content)}
+        for name, content in lists.items()
+    ]
+    changes = {"shard_events": SHARD_EVENTS, "datasets": datasets + others}
+    assignment = planned(campaign, web_server, bucket, "streamed", **changes)
     listed = carry_out(ListShardsOperator, assignment)["datasets"]
     assert {name: counts["shards"] for name, counts in listed.items()} == dict.fromkeys(archive, 3)
     looked_into = sum(web_server.sent.values())
@@ -115,7 +122,13 @@ def test_every_event_of_the_eight_files_is_counted_once(
         whole = analyse(path, dataset)
         for channel, name in HISTOGRAMS.items():
             added = [sum(counts) for counts in zip(*(part[name] for part in parts), strict=True)]
-            assert added == whole.histograms[channel].tolist()
+            assert added == (whole.histograms[channel] * (dataset != uncertified)).tolist()
+    work = {name: summary["datasets"][name]["work"] for name in archive}
+    counts = [(one["events"], one["checked_events"], one["certified_events"]) for one in work.values()]
+    assert counts == [(EVENTS, EVENTS, EVENTS), (EVENTS, EVENTS, 0), *[(EVENTS, 0, 0)] * len(others)]
+    assert (
+        read(bucket, f"{folder}/spectrum.json")["certified"] == "3,000 of 6,000 events of data are certified"
+    )
     read_by_pods = sum(part["bytes"] for parts in results.values() for part in parts)
     assert read_by_pods == sum(web_server.sent.values()) - looked_into
 

@@ -108,9 +108,8 @@ def own_run() -> dict[str, Any]:
     masses = np.zeros((2, 60))
     masses[:, [10, 30, 31]] = 1, 60, 8
     counts = {"muons": {"dimuon_mass": masses, "fraction": np.array([[0.25, -0.5, 0.75], [0.1, 0.2, 0.3]])}}
-    chart = own_chart(
-        OwnSpectra((MASS, FRACTION), counts, shards_computed=3, shards_expected=4), catalogue(note=NOTE)
-    )
+    spectra = OwnSpectra((MASS, FRACTION), counts, shards_computed=3, shards_expected=4, certified="7 of 9")
+    chart = own_chart(spectra, catalogue(note=NOTE))
     seen = Snapshot(
         counted={"muons": 3}, chart=chart, files=("spectrum.json",), read=3, found=3, complete=True
     )
@@ -133,6 +132,7 @@ def test_each_histogram_is_drawn_read_out_and_listed(shown: Shown) -> None:
         assert [row.split("\t") for row in rows] == [["dimuon_mass", "69"], ["fraction", "0.5"]]
         assert page.locator("#legend li:visible").all_inner_texts() == ["Entries"]
         assert page.locator("#note").inner_text() == NOTE
+        assert page.locator("#coverage").inner_text() == "75.0% of the shards; 7 of 9"
 
         page.locator("input[value=fraction]").check(force=True)
         assert title.inner_text() == "fraction"

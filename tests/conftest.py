@@ -107,7 +107,7 @@ def _turn(item: pytest.Item) -> tuple[int, int]:
 
 
 def _airflow(nodeid: str) -> tuple[int | None, int]:
-    """The group of a test that needs an Airflow, and its place in it."""
+    """Return the group of a test that needs an Airflow, and its place in it."""
     for group, parts in enumerate(AIRFLOWS):
         for place, part in enumerate(parts):
             if part in nodeid:
@@ -143,7 +143,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """An empty, migrated Airflow metadata database (SQLite, in the tests' Airflow home)."""
+    """Make an empty, migrated Airflow metadata database (SQLite, in the tests' Airflow home)."""
     from airflow.utils.db import initdb
 
     initdb()

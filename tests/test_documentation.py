@@ -58,7 +58,7 @@ def complete(line: str) -> bool:
 
 
 def words_of(line: str) -> list[str]:
-    """The words of a command, without the variables before it and where its output goes."""
+    """Return the words of a command, without the variables before it and where its output goes."""
     words = shlex.split(line, comments=True)
     while words and re.fullmatch(r"[A-Z0-9_]+=.*", words[0]):
         del words[0]

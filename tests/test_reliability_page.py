@@ -23,7 +23,7 @@ def named() -> list[tuple[str, str]]:
 
 
 def there() -> dict[tuple[str, str], list[str]]:
-    """The source of each test, with its decorators and what its whole file is marked with."""
+    """Return the source of each test, with its decorators and what its whole file is marked with."""
     tests = defaultdict(list)
     for path in TESTS.rglob("test_*.py"):
         body = ast.parse(path.read_text()).body

@@ -10,7 +10,7 @@ PINNED = re.compile(r"(?P<name>[a-z0-9-]+)(\[[a-z0-9,-]+\])?==(?P<version>\S+)")
 
 
 def pins(lock: Path) -> dict[str, list[str]]:
-    """What a lock installs, with the hashes of its files. Raises ValueError for a line of another form."""
+    """Return what a lock installs, with the hashes of its files; raise ValueError for another line."""
     logical = re.sub(r"\\\n\s*", "", re.sub(r"#.*", "", lock.read_text()))
     found: dict[str, list[str]] = {}
     for line in filter(None, map(str.strip, logical.splitlines())):

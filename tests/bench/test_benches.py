@@ -24,7 +24,7 @@ TINY = {
 
 @pytest.fixture(autouse=True)
 def surroundings(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What `make bench` gives the command; it runs in this process, which has imported Airflow already."""
+    """Yield the command of `make bench`, run in this process, which has imported Airflow already."""
     monkeypatch.setenv("PYTHONPATH", f"{repository / 'plugins'}{os.pathsep}{repository / 'include'}")
     monkeypatch.syspath_prepend(repository)
     handler = signal.getsignal(signal.SIGTERM)

@@ -53,7 +53,7 @@ class CampaignRun:
 
     @classmethod
     def of(cls, space: Space, bucket: Bucket, run: Any = None, cluster: Any = None) -> CampaignRun:
-        """A run over four shards, reached by the Airflow connections `under_test` and `with_keys`."""
+        """Return a run over four shards, reached by the Airflow connections `under_test` and `with_keys`."""
         for shard in SHARDS:
             bucket.write(f"in/{shard}.root", b"events")
         run_fields = {
@@ -128,7 +128,7 @@ Campaign = Callable[..., CampaignRun]
 def campaign(
     space: Space, target: Target, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Campaign]:
-    """Makes runs of a campaign of this test's own, whose pods run a script; all of it is cleaned up."""
+    """Make runs of a campaign of this test's own, whose pods run a script; all of it is cleaned up."""
     for name, document in {
         "under_test": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(target.kubeconfig)}},
         "with_keys": bucket.connection(),

@@ -35,7 +35,7 @@ class Target(NamedTuple):
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """The cluster that the environment names; without one, a localkube with two nodes."""
+    """Yield the cluster that the environment names; without one, a localkube with two nodes."""
     given, image = os.environ.get(KUBECONFIG), os.environ.get(IMAGE)
     if bool(given) != bool(image):
         pytest.exit(
@@ -71,7 +71,7 @@ def kube(target: Target) -> Kube:
 
 @contextmanager
 def new_namespace(kube: Kube) -> Iterator[str]:
-    """A namespace, ready for pods; the server names it, so that two suites do not meet."""
+    """Yield a namespace, ready for pods; the server names it, so that two suites do not meet."""
     name: str = kube.core.create_namespace({"metadata": {"generateName": "higgs-suite-"}}).metadata.name
 
     def accounts() -> list[str]:
@@ -99,7 +99,7 @@ def kubectl(target: Target, namespace: str, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def space(kube: Kube, namespace: str, target: Target, request: pytest.FixtureRequest) -> Iterator[Space]:
-    """This test's part of the namespace; what is in it goes with the test."""
+    """Yield this test's part of the namespace; what is in it goes with the test."""
     own = Space.of(kube, namespace, target.image, request.node.name)
     yield own
     own.clear()

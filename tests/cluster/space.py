@@ -30,7 +30,7 @@ Manifest = dict[str, Any]
 
 
 def soon(look: Any, what: str = "") -> Any:
-    """What `look` returns as soon as it is true, with the patience that a genuine cluster needs."""
+    """Return what `look` returns as soon as it is true, with the patience that a genuine cluster needs."""
     return eventually(look, what, PATIENCE)
 
 
@@ -39,7 +39,7 @@ def python(script: str) -> list[str]:
 
 
 def exits(*codes: int) -> str:
-    """A script that ends with the exit code of its completion index."""
+    """Return a script that ends with the exit code of its completion index."""
     return f"import os, sys; sys.exit({list(codes)}[int(os.environ['JOB_COMPLETION_INDEX'])])"
 
 
@@ -54,7 +54,7 @@ class Space:
 
     @classmethod
     def of(cls, kube: Kube, namespace: str, image: str, node: str) -> Space:
-        """The space of a test; its name is short enough for what Jobs and DaemonSets add to it."""
+        """Return the space of a test; its name is short enough for what Jobs and DaemonSets add to it."""
         slug = re.sub(r"[^a-z0-9]+", "-", node.removeprefix("test_").lower())[:24].strip("-")
         return cls(kube, namespace, image, f"{slug}-{crc32(node.encode()):08x}")
 
@@ -79,31 +79,31 @@ class Space:
         return {"kind": "Secret", "metadata": self.metadata(suffix), "stringData": values}
 
     def pod(self, script: str, suffix: str = "", **spec: Any) -> Manifest:
-        """A pod that runs a script once; `container` changes its container, other fields its spec."""
+        """Return a pod that runs a script once; `container` changes its container, other fields its spec."""
         containers = [self.container(script, **spec.pop("container", {}))]
         once = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": containers}
         return {"kind": "Pod", "metadata": self.metadata(suffix), "spec": once | spec}
 
     def job(self, script: str, suffix: str = "", **spec: Any) -> Manifest:
-        """A plain Job of a script; `pod` changes the spec of its pods."""
+        """Return a plain Job of a script; `pod` changes the spec of its pods."""
         inside = self.pod(script, suffix, **spec.pop("pod", {}))
         template = {"metadata": {"labels": inside["metadata"]["labels"]}, "spec": inside["spec"]}
         return {"kind": "Job", "metadata": inside["metadata"], "spec": {"template": template, **spec}}
 
     def indexed_job(self, script: str, completions: int, suffix: str = "", **spec: Any) -> Manifest:
-        """An Indexed Job of a script; all indexes at once unless told otherwise."""
+        """Return an Indexed Job of a script; all indexes at once unless told otherwise."""
         size = {"completions": completions, "parallelism": completions, "completionMode": "Indexed"}
         return self.job(script, suffix, **size | spec)
 
     def daemon_set(self, script: str, suffix: str = "", **pod: Any) -> Manifest:
-        """A DaemonSet of a script; `pod` changes the spec of its pods."""
+        """Return a DaemonSet of a script; `pod` changes the spec of its pods."""
         inside = self.pod(script, suffix, **{"restartPolicy": "Always"} | pod)
         template = {"metadata": {"labels": inside["metadata"]["labels"]}, "spec": inside["spec"]}
         spec = {"selector": {"matchLabels": {LABEL: self.test}}, "template": template}
         return {"kind": "DaemonSet", "metadata": inside["metadata"], "spec": spec}
 
     def told_to_go(self) -> Manifest:
-        """What a container needs for pods that start after `go` to find the variable GO."""
+        """Return what a container needs for pods that start after `go` to find the variable GO."""
         key = {"name": self.metadata("go")["name"], "key": "go", "optional": True}
         return {"env": [{"name": "GO", "valueFrom": {"configMapKeyRef": key}}]}
 
@@ -123,7 +123,7 @@ class Space:
         return create(self.namespace, manifest)
 
     def refusal(self, manifest: Manifest) -> Manifest:
-        """The Status with which the API refuses an object."""
+        """Return the Status with which the API refuses an object."""
         answer = self.kube.http.post(self.path(manifest["kind"]), json=manifest)
         assert answer.is_error, "it was not refused"
         status: Manifest = answer.json()
@@ -136,7 +136,7 @@ class Space:
         return self.kube.core.read_namespaced_pod(self.metadata(suffix)["name"], self.namespace)
 
     def pods(self) -> list[Any]:
-        """The pods of this test that are not on their way out."""
+        """Return the pods of this test that are not on their way out."""
         found = self.kube.core.list_namespaced_pod(self.namespace, label_selector=self.selector).items
         return [pod for pod in found if pod.metadata.deletion_timestamp is None]
 
@@ -144,7 +144,7 @@ class Space:
         return sorted(pod.metadata.labels[INDEX] for pod in self.pods())
 
     def ready_pods(self, count: int, suffix: str = "") -> list[Any]:
-        """The pods of a Job, once so many of them are ready."""
+        """Return the pods of a Job, once so many of them are ready."""
         soon(lambda: self.job_now(suffix).status.ready == count, f"{count} pods are ready")
         return self.pods()
 
@@ -157,7 +157,7 @@ class Space:
         return soon(look, "the Job ends")
 
     def ended_pod(self, suffix: str = "", *phases: str) -> Any:
-        """A pod, once it has succeeded or failed, or its phase is one of these."""
+        """Return a pod, once it has succeeded or failed, or its phase is one of these."""
 
         def look() -> Any:
             found = self.pod_now(suffix)
@@ -183,7 +183,7 @@ class Space:
         return answer.text
 
     def events(self, kind: str, name: str) -> list[Any]:
-        """What has been told of an object, oldest first."""
+        """Return what has been told of an object, oldest first."""
         about = f"involvedObject.kind={kind},involvedObject.name={name}"
         found: list[Any] = self.kube.core.list_namespaced_event(self.namespace, field_selector=about).items
         return sorted(found, key=lambda one: int(one.metadata.resource_version))

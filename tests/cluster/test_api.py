@@ -278,7 +278,7 @@ def test_the_status_is_a_resource_of_its_own(space: Space) -> None:
 
 
 def in_form(space: Space, form: str) -> Any:
-    """The ConfigMaps of the test in another form of a list."""
+    """Return the ConfigMaps of the test in another form of a list."""
     headers = {"Accept": f"application/json;as={form};g=meta.k8s.io;v=v1"}
     selected = {"labelSelector": space.selector}
     return space.kube.http.get(space.path("ConfigMap"), params=selected, headers=headers).json()

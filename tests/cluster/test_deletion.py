@@ -14,7 +14,7 @@ from kube_client import Kube
 
 
 def all_pods(space: Space) -> list[Any]:
-    """The pods of the test, also those on their way out."""
+    """Return the pods of the test, also those on their way out."""
     listed = space.kube.core.list_namespaced_pod(space.namespace, label_selector=space.selector)
     return list(listed.items)
 

@@ -19,7 +19,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def manifest(space: Space, x: str = "1") -> str:
-    """A ConfigMap and a Job, as a list of both; `kubectl get -o yaml` writes such."""
+    """Return a ConfigMap and a Job, as a list of both; `kubectl get -o yaml` writes such."""
     greet = space.indexed_job("import os; print('hello', os.environ['JOB_COMPLETION_INDEX'])", 2)
     both = [space.config_map(data={"x": x}) | {"apiVersion": "v1"}, greet | {"apiVersion": "batch/v1"}]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": both})

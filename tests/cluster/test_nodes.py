@@ -17,7 +17,7 @@ HOSTNAME = "kubernetes.io/hostname"
 
 
 def schedulable(kube: Kube) -> list[Any]:
-    """The nodes that take pods without tolerations."""
+    """Return the nodes that take pods without tolerations."""
     nodes = kube.core.list_node().items
     return [
         node
@@ -37,7 +37,7 @@ def unschedulable(space: Space, suffix: str = "") -> str:
 
 @pytest.fixture
 def node(kube: Kube) -> Iterator[str]:
-    """A node that may be cordoned; it is uncordoned afterwards."""
+    """Yield a node that may be cordoned; it is uncordoned afterwards."""
     name = schedulable(kube)[0].metadata.name
     try:
         kube.core.patch_node(name, {"spec": {"unschedulable": True}}, dry_run="All")
@@ -126,7 +126,7 @@ def test_an_evicted_pod_is_marked_as_disrupted(space: Space) -> None:
 
 
 def daemons(space: Space, count: int) -> list[Any]:
-    """The pods of a DaemonSet, once so many are ready."""
+    """Return the pods of a DaemonSet, once so many are ready."""
 
     def look() -> bool:
         found = space.kube.apps.read_namespaced_daemon_set(space.test, space.namespace)

@@ -23,7 +23,7 @@ __all__ = ["campaign"]
 
 @pytest.fixture
 def space(kube: Kube, target: Target, request: pytest.FixtureRequest) -> Iterator[Space]:
-    """A namespace of the test's own, as a quota is of all that is in one."""
+    """Yield a namespace of the test's own, as a quota is of all that is in one."""
     with new_namespace(kube) as name:
         yield Space.of(kube, name, target.image, request.node.name)
 

@@ -23,7 +23,7 @@ AFTER_MAIN = "on_term(lambda: 7 if there('ended') else 8); make('up'); time.slee
 
 
 def with_sidecar(space: Space, sidecar: str, *then: Manifest) -> Manifest:
-    """What a pod needs for a sidecar, for the init containers `then` after it, and for a folder of all."""
+    """Return what a pod needs for a sidecar, the init containers `then` after it, and a folder of all."""
     beside = space.container(PRELUDE + sidecar, name="beside", restartPolicy="Always", volumeMounts=SHARED)
     more = {"container": {"volumeMounts": SHARED}, "terminationGracePeriodSeconds": 60}
     return {"initContainers": [beside, *then], "volumes": [{"name": "d", "emptyDir": {}}], **more}

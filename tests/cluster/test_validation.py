@@ -28,7 +28,7 @@ def test_an_unknown_field_is_dropped_and_told(space: Space) -> None:
 
 
 def patched_job(space: Space, spec: dict[str, Any]) -> httpx.Response:
-    """What the API answers to a change of the test's Job."""
+    """Return what the API answers to a change of the test's Job."""
     headers = {"Content-Type": "application/strategic-merge-patch+json"}
     return space.kube.http.patch(space.path("Job", space.test), headers=headers, json={"spec": spec})
 

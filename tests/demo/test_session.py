@@ -24,7 +24,7 @@ time.sleep(600)
 
 @pytest.fixture
 def family() -> Iterator[list[psutil.Process]]:
-    """A session leader, its child and its grandchild, each in a process group of its own."""
+    """Yield a session leader, its child and its grandchild, each in a process group of its own."""
     leader = subprocess.Popen(
         [sys.executable, "-c", FAMILY, "2"], stdout=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -19,7 +19,7 @@ from waiting import eventually
 
 @pytest.fixture
 def supervision(tmp_path: Path) -> Iterator[Supervision]:
-    """A supervisor that runs, without a service, on ports of its own."""
+    """Yield a supervisor that runs, without a service, on ports of its own."""
     write_private(tmp_path / "ports.json", _free_ports().model_dump_json())
     supervision = Supervision(Settings.load(tmp_path))
     supervision.start_supervisor()

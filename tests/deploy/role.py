@@ -25,7 +25,7 @@ class Right(NamedTuple):
 
 
 def right_for(method: str, path: str, query: Mapping[str, str]) -> Right | None:
-    """The right that a request needs; None for what everybody may read, the version and the discovery."""
+    """Return the right that a request needs; None for what all may read: the version and the discovery."""
     found = PATH.fullmatch(path)
     if found is None:
         return None
@@ -47,7 +47,7 @@ def rights(role: Mapping[str, Any]) -> set[Right]:
 
 
 def without(role: Mapping[str, Any], rules: Iterable[int]) -> dict[str, Any]:
-    """The Role without the rules at these positions."""
+    """Return the Role without the rules at these positions."""
     left = [rule for position, rule in enumerate(role["rules"]) if position not in set(rules)]
     return {**role, "rules": left}
 

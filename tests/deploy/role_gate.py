@@ -22,7 +22,7 @@ class RoleGate(Gate):
         self.needed: set[Right] = set()
 
     def kubeconfig(self, name: str) -> dict[str, Any]:
-        """A kubeconfig of the account, for a new cluster of one node."""
+        """Return a kubeconfig of the account, for a new cluster of one node."""
         server = "https://" + self.open(name, 1, lambda token: token == TOKEN)
         return {
             "apiVersion": "v1",

@@ -46,7 +46,7 @@ def role_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoleGate]:
 
 @pytest.fixture
 def account(role_gate: RoleGate, monkeypatch: pytest.MonkeyPatch) -> RoleGate:
-    """A new cluster with the account's namespace, and the connection `theirs` to it."""
+    """Return a new cluster with the account's namespace, and the connection `theirs` to it."""
     name = f"theirs-{len(role_gate.clusters)}"
     kubeconfig = role_gate.kubeconfig(name)
     document = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
@@ -88,7 +88,7 @@ def campaign(s3: Kind) -> None:
 
 
 def why_no_pod_runs(run: ClusterRun) -> str:
-    """What is found out where nothing has pods."""
+    """Return what is found out where nothing has pods."""
 
     async def look() -> str:
         waiting = Standstill(run.cluster.namespace, "of=nobody", 0.0)

@@ -32,7 +32,7 @@ AIRFLOW = {"api-server", "scheduler", "dag-processor", "triggerer", "airflow-ini
 
 @pytest.fixture(scope="module")
 def environment(repository: Path) -> dict[str, str]:
-    """The secrets that a new `.env` has."""
+    """Return the secrets that a new `.env` has."""
     made = subprocess.run(
         [sys.executable, str(repository / "deploy/make_env.py")], capture_output=True, text=True, check=True
     )
@@ -41,7 +41,7 @@ def environment(repository: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def compose(repository: Path, environment: dict[str, str]) -> dict[str, Any]:
-    """What `docker compose config` makes of the file."""
+    """Return what `docker compose config` makes of the file."""
     done = config(repository, environment)
     assert done.returncode == 0, done.stderr
     content: dict[str, Any] = json.loads(done.stdout)

@@ -40,7 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Stac
 
 
 def written(config: Path) -> Path:
-    """A folder of campaigns."""
+    """Return a folder of campaigns."""
     shutil.copytree(REPOSITORY / "include" / "config", config)
     document = json.loads((config / f"{DAG}.json").read_text())
     document["at_trigger"] |= {
@@ -63,7 +63,7 @@ def written(config: Path) -> Path:
 
 @pytest.fixture(scope="package")
 def demo_run(stack: Stack) -> DemoRun:
-    """The demo campaign, run to its end by the command behind `make demo`."""
+    """Return the demo campaign, run to its end by the command behind `make demo`."""
     output = stack.make("make demo")
     (name,) = re.findall(r"Campaign demo-local, run (\S+):", output)
     return DemoRun(output, name, stack.settings.results / "demo-local" / name)
@@ -71,6 +71,6 @@ def demo_run(stack: Stack) -> DemoRun:
 
 @pytest.fixture(scope="module")
 def browser(stack: Stack) -> Iterator[Browser]:
-    """A browser for that Airflow; not for longer than a file, since its event loop stands in others' way."""
+    """Yield a browser for that Airflow, for one file only: its event loop stands in others' way."""
     with browser_for(stack.settings) as browser:
         yield browser

@@ -19,7 +19,7 @@ CLUSTER = "released-0"
 
 @pytest.fixture(scope="module")
 def ask(stack: Stack) -> httpx.Client:
-    """A logged in client of Airflow's REST API."""
+    """Return a logged in client of Airflow's REST API."""
     return stack.client("/api/v2")
 
 
@@ -35,20 +35,20 @@ class Campaign:
         return run
 
     def finish(self, run: str) -> str:
-        """The state in which a run ends."""
+        """Return the state in which a run ends."""
         return self.stack.finish(run, self.dag)
 
     def task(self, run: str, task_id: str) -> str | None:
-        """The state of a task."""
+        """Return the state of a task."""
         found = self.stack.airflow.tasks(self.dag, run)
         return next((task.state for task in found if task.task_id == task_id), None)
 
     def question(self, run: str) -> str:
-        """The path of the question that a run may ask."""
+        """Return the path of the question that a run may ask."""
         return f"/dags/{self.dag}/dagRuns/{run}/taskInstances/choose_cleanup/-1/hitlDetails"
 
     def asked(self, run: str) -> dict[str, object]:
-        """The question that a run waits to be answered."""
+        """Return the question that a run waits to be answered."""
         there = eventually(
             lambda: found if (found := self.ask.get(self.question(run))).is_success else None,
             "somebody is asked",
@@ -88,7 +88,7 @@ class Campaign:
 
 
 def janitor(stack: Stack, ask: httpx.Client, run: str, remove: bool) -> list[str]:
-    """What the janitor finds to be left over, by kind and cluster."""
+    """Return what the janitor finds to be left over, by kind and cluster."""
     stack.airflow.trigger(JANITOR, run, {"remove": remove})
     assert stack.finish(run, JANITOR) == "success"
     path = f"/dags/{JANITOR}/dagRuns/{run}/taskInstances/look/xcomEntries/return_value"
@@ -98,7 +98,7 @@ def janitor(stack: Stack, ask: httpx.Client, run: str, remove: bool) -> list[str
 
 
 def held(campaign: Campaign, run: str) -> psutil.Process:
-    """The only pod of a run, which stands still, when its cluster is waited for."""
+    """Return the only pod of a run, which stands still, when its cluster is waited for."""
 
     def waited_for() -> psutil.Process | None:
         pods = campaign.stack.hold()

@@ -75,7 +75,7 @@ class Finished(NamedTuple):
 
 @pytest.fixture(scope="module")
 def clouds(stack: Stack, gate: Gate, gcs: Gcs) -> Iterator[Clouds]:
-    """The clouds, with connections to them in Airflow and a part of the demo's data in GCS."""
+    """Yield the clouds, with connections to them in Airflow and a part of the demo's data in GCS."""
     google = Google(gate, gate.state, gcs.tokens, polls=1)  # one account for clusters and buckets
     amazon = Amazon(gate, polls=1)
     document = json.loads(google.connection())
@@ -94,7 +94,7 @@ def clouds(stack: Stack, gate: Gate, gcs: Gcs) -> Iterator[Clouds]:
 
 @pytest.fixture(scope="module")
 def finished(stack: Stack, clouds: Clouds) -> Finished:
-    """The campaign, run to its end, its clusters looked at, and then removed by a run that only cleans up."""
+    """Return the campaign, run to its end, its clusters looked at, then removed by a run that cleans up."""
     run = stack.trigger("three-places", mapping=MAPPING, image=WORKLOAD_IMAGE, cleanup="none", max_shards=2)
     state = stack.finish(run)
     assert state == "success", {
@@ -192,7 +192,7 @@ def _secrets(stack: Stack, clouds: Clouds) -> dict[str, str]:
 
 
 def _everything(stack: Stack, finished: Finished) -> Iterator[tuple[str, str]]:
-    """What people and programs may read of a run: logs, Airflow's database, the bucket, the clusters."""
+    """Yield what people and programs may read of a run: logs, Airflow's database, bucket, clusters."""
     for folder in (stack.settings.airflow_home / "logs", stack.settings.logs):
         for path in folder.rglob("*"):
             if path.is_file():

@@ -59,7 +59,7 @@ class Deployed:
         self.stack = Stack(folder / ".run")
 
     def shell(self, script: str) -> str:
-        """What a shell in the checkout prints; it fails with the first command that does."""
+        """Return what a shell in the checkout prints; it fails with the first command that does."""
         variables = {**os.environ, "HIGGS_STATE": str(self.stack.settings.state), "HOME": str(self.home)}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
@@ -112,7 +112,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 
 def written(config: Path) -> Path:
-    """A folder of campaigns: the demo's, with a live copy and a mail at its end, and that of README."""
+    """Return a folder of campaigns: the demo's, with a live copy and a mail at its end, and README's."""
     config.mkdir()
     demo = json.loads((REPOSITORY / f"include/config/{DAG}.json").read_text())
     demo["storage"]["live"] = "copies"
@@ -204,7 +204,7 @@ def test_a_newcomer_runs_their_own_analysis_on_their_own_cluster(deployed: Deplo
 
 
 def own_cluster(deployed: Deployed) -> None:
-    """A cluster that is there already, and its kubeconfig where people have theirs."""
+    """Make a cluster that is there already, and its kubeconfig where people have theirs."""
     stack = deployed.stack
     kubeconfig = deployed.home / ".kube" / "config"
     kubeconfig.parent.mkdir(parents=True)

@@ -13,7 +13,7 @@ WAIT = "cluster.wait_for_jobs"
 
 
 def held(stack: Stack, run: str) -> list[psutil.Process]:
-    """The pods of a run in which the triggerer waits for the Jobs of every cluster; they stand still.
+    """Return the pods of a run in which the triggerer waits for the Jobs of every cluster; they stand still.
 
     A wait that is marked before the triggerer has begun it is stopped by another task.
     """
@@ -31,7 +31,7 @@ def held(stack: Stack, run: str) -> list[psutil.Process]:
 
 
 def waits(stack: Stack, run: str) -> dict[str, TaskInstance]:
-    """The tasks that wait for Jobs, by cluster."""
+    """Return the tasks that wait for Jobs, by cluster."""
     return {str(task.label): task for task in stack.airflow.tasks(DAG, run) if task.task_id == WAIT}
 
 

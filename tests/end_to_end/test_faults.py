@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def results(stack: Stack, run: str, wanted: int = 0) -> set[str]:
-    """The keys of the results so far; none while the store is away, or before there are so many."""
+    """Return the keys of the results so far; none while the store is away, or before there are so many."""
     with contextlib.suppress(BotoCoreError, ClientError):
         found = {key for key, _ in stack.output.objects(f"{DAG}/{run}/results/")}
         return found if len(found) >= wanted else set()

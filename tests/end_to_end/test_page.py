@@ -28,7 +28,7 @@ def screenshots(stack: Stack) -> Path:
 
 @pytest.fixture(scope="module")
 def ask(stack: Stack) -> httpx.Client:
-    """A logged in client of the page's own API."""
+    """Return a logged in client of the page's own API."""
     return stack.client("/higgs/api")
 
 

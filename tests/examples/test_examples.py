@@ -62,7 +62,7 @@ def test_the_campaign_runs_the_image_that_localkube_and_docker_make(repository: 
 
 
 def as_pod(repository: Path, bucket: Bucket, folder: Path, *keys: str) -> Ended:
-    """The documentation's own image as a pod on the objects of the bucket."""
+    """Return the documentation's own image as a pod on the objects of the bucket."""
     shards = [{"name": Path(key).stem, "url": f"s3://{bucket.name}/{key}"} for key in keys]
     (folder / "manifest.jsonl").write_text("{}\n" + json.dumps({"shards": shards}) + "\n")
     (program,) = below(repository / "docs/own-analysis.md", "An image that does it all itself", "python")

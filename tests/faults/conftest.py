@@ -45,13 +45,13 @@ def localkube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def pod(tmp_path: Path) -> Pod:
-    """A pod to be run."""
+    """Return a pod to be run."""
     return Pod(tmp_path / "pod")
 
 
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same tries with shorter pauses."""
+    """Shorten the pauses between tries."""
     quick = requests.RETRY.new(backoff_factor=0.01, backoff_jitter=0.01)
     assert isinstance(quick, Retry)
     monkeypatch.setattr(requests, "RETRY", quick)

@@ -38,7 +38,7 @@ def jobs_there(site: Site) -> list[str]:
 
 
 def wait(site: Site, jobs: dict[str, int]) -> Any:
-    """What the wait for the submitted Jobs, whose pods take a moment, tells in the end."""
+    """Return what the wait for the submitted Jobs, whose pods take a moment, tells in the end."""
     return first_event(JobsTrigger(site.run.model_dump(mode="json"), 0.05, None, sorted(jobs), {"A": 3}))
 
 

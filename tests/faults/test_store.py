@@ -38,7 +38,7 @@ class Faulty:
 
 @pytest.fixture(params=["s3", "gs"])
 def faulty(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faulty]:
-    """An empty bucket of S3, and of GCS."""
+    """Yield an empty bucket of S3, and of GCS."""
     if request.param == "s3":
         site: Site = request.getfixturevalue("site")
         yield Faulty(ObjectStore(f"s3://{site.bucket.name}", "store"), site.store)

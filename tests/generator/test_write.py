@@ -91,7 +91,7 @@ def test_an_interrupted_run_is_not_taken_for_a_complete_one(
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that two processes have filled."""
+    """Return a folder that two processes have filled."""
     folder = tmp_path_factory.mktemp("filled")
     write_demo(folder, workers=2, datasets=SMALL)
     return folder

@@ -27,7 +27,7 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def yields() -> dict[str, Floats]:
-    """The histogram of each simulated group, normalised to the luminosity of the data."""
+    """Return the histogram of each simulated group, normalised to the luminosity of the data."""
     with (DEMO / "samples.csv").open(newline="") as lines:
         samples = {row["sample"]: row for row in csv.DictReader(lines)}
     total: dict[str, Floats] = defaultdict(lambda: np.zeros(len(EDGES) - 1))

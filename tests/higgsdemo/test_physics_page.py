@@ -34,7 +34,7 @@ LABELS = {"data": "Data", "higgs": "Higgs boson", "zz": "ZZ", "dy": "Drell-Yan",
 
 
 def processed(sample: Sample) -> int:
-    """Generated events; of the HT slices of one process, in proportion to their files."""
+    """Return the generated events; of HT slices of one process, in proportion to their files."""
     whole = sum(other.files for other in KNOWN.samples.values() if same_process(sample, other))
     return round((sample.generated_events or 0) * sample.files / whole)
 
@@ -47,7 +47,7 @@ def same_process(one: Sample, other: Sample) -> bool:
 
 
 def spectrum(selected: dict[str, tuple[int, int]]) -> Spectrum:
-    """The spectrum of the full campaign with so many events of each simulated sample selected.
+    """Return the spectrum of the full campaign with so many events of each simulated sample selected.
 
     The second number of a sample are those of them in the window.
     """
@@ -74,7 +74,7 @@ def weight(sample: Sample) -> float:
 
 
 def table(title: str) -> list[list[str]]:
-    """The cells of the table below a heading, without its head."""
+    """Return the cells of the table below a heading, without its head."""
     section = PAGE.split(f"\n### {title}\n")[1].split("\n#")[0]
     rows = [re.split(r"\s*\|\s*", line.strip("| ")) for line in section.splitlines() if line.startswith("|")]
     return rows[2:]
@@ -99,7 +99,7 @@ def test_the_weights_are_those_of_the_code() -> None:
 
 
 def counts(group: str) -> dict[str, tuple[int, int]]:
-    """Selected events of each sample that give the published yields.
+    """Return the selected events of each sample that give the published yields.
 
     Higgs and ZZ: one selected fraction for all samples of the group. The others: see FEW.
     """

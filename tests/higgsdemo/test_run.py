@@ -22,7 +22,7 @@ def test_a_fraction_allows_what_it_says(tolerance: float, shards: int, allowed: 
 
 
 def of_newer_code(**changes: Any) -> dict[str, Any]:
-    """A planned run as JSON, with fields that are not known here wherever there may be some."""
+    """Return a planned run as JSON, with fields that are not known here wherever there may be some."""
     document = planned().model_dump(mode="json")
     parts = [document["run"], cluster := document["cluster"], cluster["resources"], *cluster["datasets"]]
     for part in parts:

@@ -19,7 +19,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A server for one test, which may kill and start it."""
+    """Yield a server for one test, which may kill and start it."""
     own = Server(tmp_path / "state")
     own.start()
     yield own
@@ -30,13 +30,13 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def kube(server: Server) -> Kube:
-    """A cluster of two nodes with room for eight pods of one CPU in all."""
+    """Return a cluster of two nodes with room for eight pods of one CPU in all."""
     return server.create_cluster("shared", nodes=2, cpu="4", memory="8Gi")
 
 
 @pytest.fixture
 def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace for one test; it is gone afterwards."""
+    """Yield a namespace for one test; it is gone afterwards."""
     name = "t-" + request.node.name.replace("_", "-").partition("[")[0][:50].rstrip("-").lower()
     kube.core.create_namespace({"metadata": {"name": name}})
     yield name

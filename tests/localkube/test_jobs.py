@@ -41,7 +41,7 @@ def pods(kube: Kube, namespace: str, job: str) -> list[Any]:
 
 
 def controlled(job: dict[str, Any]) -> tuple[Store, JobController, Key]:
-    """A store with a Job that has its first pods, and its controller."""
+    """Return a store with a Job that has its first pods, and its controller."""
     store = Store(lambda *_: None)
     controller = JobController(store, Events(store), backoff=0.1)
     key = store.create("jobs", Admission(RESOURCES["jobs"]).new(job, "n")).key("jobs")

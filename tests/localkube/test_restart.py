@@ -29,7 +29,7 @@ IGNORE_DISRUPTION = {"rules": [{"action": "Ignore", "onPodConditions": [{"type":
 
 
 def started(kube: Kube, mark: str) -> list[int]:
-    """The processes of a pod that leaves its session."""
+    """Return the processes of a pod that leaves its session."""
     env = [{"name": "MARK", "value": mark}]
     body = pod("p", "timeout 300 sleep 300 & sleep 300", container={"env": env})
     kube.core.create_namespaced_pod("default", body)

@@ -11,7 +11,7 @@ ROOM = {"resources": {"requests": {"cpu": "3"}}}
 
 @pytest.fixture(scope="module")
 def kube(server: Server) -> Kube:
-    """A cluster of its own: two nodes of four CPUs."""
+    """Return a cluster of its own: two nodes of four CPUs."""
     return server.create_cluster("scheduling", nodes=2, cpu="4", memory="8Gi", pods=5, labels={"disk": "ssd"})
 
 

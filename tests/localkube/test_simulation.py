@@ -47,7 +47,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def standing_in(tmp_path: Path) -> Iterator[Server]:
-    """A server with a process that stands in for the containers of simulated pods."""
+    """Yield a server with a process that stands in for the containers of simulated pods."""
     program = tmp_path / "stand_in.py"
     program.write_text(STAND_IN)
     running = Server(tmp_path / "state", LOCALKUBE_SIMULATION=f"{sys.executable} {program}")

@@ -33,13 +33,13 @@ START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def campaign(repository: Path) -> Campaign:
-    """The full campaign, as it is rehearsed."""
+    """Return the full campaign, as it is rehearsed."""
     return rehearse(load_campaign(repository / "include" / "config" / "higgs-full.json"))
 
 
 @pytest.fixture(scope="session")
 def services(campaign: Campaign, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """The S3 server and localkube as `make rehearsal` starts them."""
+    """Yield the S3 server and localkube as `make rehearsal` starts them."""
     state = tmp_path_factory.mktemp("rehearsal") / "state"
     stand_ins(state, campaign).save(state)
     settings = Settings.load(state).with_free_ports()
@@ -61,7 +61,7 @@ def services(campaign: Campaign, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def connected(services: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The services, and Airflow's connections to them."""
+    """Return the services, and Airflow's connections to them."""
     eventually(lambda: services.kubeconfig.exists(), "localkube is up")
     for name, value in services.connections().items():
         monkeypatch.setenv(name, value)
@@ -70,7 +70,7 @@ def connected(services: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def planned(campaign: Campaign, **conf: Any) -> list[ClusterRun]:
-    """What `plan` returns for a rehearsal."""
+    """Return what `plan` returns for a rehearsal."""
     dag_run = SimpleNamespace(dag_id="higgs-full", run_id="r", run_after=START, start_date=START, conf=conf)
     found = PlanOperator(task_id="plan", campaign=campaign).execute({"dag_run": dag_run, "ti": ALONE})  # type: ignore[typeddict-item]
     return [ClusterRun.model_validate(assignment) for assignment in found]

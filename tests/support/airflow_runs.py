@@ -18,7 +18,7 @@ def airflow_run(
     output: str = "s3://results/demo-local/one",
     **run: Any,
 ) -> AirflowRun:
-    """A run of two clusters with one dataset each.
+    """Return a run of two clusters with one dataset each.
 
     `tasks` are states by task id, `[0]` for a mapped one; `reasons` are why they have failed, by the same.
     """

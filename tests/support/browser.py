@@ -38,7 +38,7 @@ class Browser:
 
     @contextmanager
     def page(self, logged_in: bool = True, **options: Any) -> Iterator[Watched]:
-        """A new page of `options` (viewport, color_scheme)."""
+        """Yield a new page of `options` (viewport, color_scheme)."""
         if logged_in and self._login is None:
             self._login = self._log_in()
         context = self._chromium.new_context(
@@ -81,7 +81,7 @@ def _note(watched: Watched, message: Any) -> None:
 
 @contextmanager
 def browser_for(settings: Settings) -> Iterator[Browser]:
-    """A browser for the Airflow of those settings; skips the test where there is no Chromium."""
+    """Yield a browser for the Airflow of those settings; skips the test where there is no Chromium."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium: install Debian's package chromium")
     with playwright.sync_playwright() as started:

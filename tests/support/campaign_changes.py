@@ -10,7 +10,7 @@ Refusal = Callable[[Document], str]
 
 
 def with_changes(document: Document, changes: dict[str, Any]) -> Document:
-    """A copy with the values at some paths, such as ``mapping.0.nodes``, replaced, or removed by `...`."""
+    """Return a copy with the values at some paths, such as `mapping.0.nodes`, replaced (`...`: removed)."""
     changed = copy.deepcopy(document)
     for path, value in changes.items():
         *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]

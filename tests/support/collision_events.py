@@ -30,12 +30,12 @@ _MASS = {"Muon": 0.10566, "Electron": 0.000511}
 
 
 def read_events(channel: str) -> Any:
-    """The events of one channel as a structured array with the file's column names."""
+    """Return the events of one channel as a structured array with the file's column names."""
     return np.genfromtxt(DIRECTORY / f"{channel}_2012.csv", delimiter=",", names=True)
 
 
 def mass_histogram(channel: str) -> list[int]:
-    """The column `M` of a channel in 37 bins of 3 GeV from 70 to 181 GeV."""
+    """Return the column `M` of a channel in 37 bins of 3 GeV from 70 to 181 GeV."""
     counts = [0] * 37
     for mass in read_events(channel)["M"]:
         if 70 <= mass < 181:

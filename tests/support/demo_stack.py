@@ -73,7 +73,7 @@ class Stack:
         self.supervision.stop()
 
     def make(self, command: str, code: int = 0) -> str:
-        """What a command of the documentation, such as `make demo`, prints: it ends with that exit code."""
+        """Return what a command of the documentation, such as `make demo`, prints; it has that exit code."""
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=REPOSITORY,
@@ -86,7 +86,7 @@ class Stack:
         return done.stdout + done.stderr
 
     def higgsdemo(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """What the command prints, and its exit code."""
+        """Return what the command prints, and its exit code."""
         return subprocess.run(
             [sys.executable, "-m", "higgsdemo.command_line", *arguments],
             env=self.shell() | environment,
@@ -96,7 +96,7 @@ class Stack:
         )
 
     def shell(self) -> dict[str, str]:
-        """The environment of a shell that has these services, and the demo campaign where none is named."""
+        """Return the environment of a shell with these services, and the demo campaign by default."""
         paths = [str(REPOSITORY / "plugins"), str(REPOSITORY / "include")]
         return {
             **os.environ,
@@ -114,7 +114,7 @@ class Stack:
         return run
 
     def finish(self, run: str, dag: str = DAG) -> str:
-        """The state in which a run ends, which it may take any time for in which something of it changes."""
+        """Return the state in which a run ends, however long it takes while something of it changes."""
         seen: object = None
         changed = time.monotonic()
         while time.monotonic() < changed + PATIENCE:
@@ -151,7 +151,7 @@ class Stack:
         self.airflow._request("POST", "/api/v2/connections", body=body, allowed=(409,))  # asked once before
 
     def client(self, path: str) -> httpx.Client:
-        """A logged in client of what the API server has below a path."""
+        """Return a logged in client of what the API server has below a path."""
         url, login = self.settings.ui_url, {"username": USER, "password": self.settings.secrets.ui_password}
         client = httpx.Client(base_url=url, timeout=60, trust_env=False, transport=PatientTransport())
         token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
@@ -160,11 +160,11 @@ class Stack:
         return client
 
     def tasks(self, run: str) -> dict[str, str | None]:
-        """The states of a run's tasks, by name; of a mapped one as `submit_jobs kubecon-demo-0`."""
+        """Return the states of a run's tasks, by name; of a mapped one as `submit_jobs kubecon-demo-0`."""
         return {_name(task): task.state for task in self.airflow.tasks(DAG, run)}
 
     def clusters(self, run: str) -> list[str]:
-        """The clusters a run was mapped over."""
+        """Return the clusters a run was mapped over."""
         tasks = self.airflow.tasks(DAG, run)
         return sorted(str(task.label) for task in tasks if task.task_id == "cluster.create_cluster")
 
@@ -174,7 +174,7 @@ class Stack:
         return next(text for text in told if text.startswith(task.replace(" ", " of ")))
 
     def summary(self, run: str) -> dict[str, Any]:
-        """The summary of a run."""
+        """Return the summary of a run."""
         content: dict[str, Any] = json.loads(self.output.read(f"{DAG}/{run}/summary.json"))
         return content
 
@@ -184,7 +184,7 @@ class Stack:
             yield key.removeprefix(f"{DAG}/{run}/"), self.output.read(key)
 
     def service(self, name: str) -> psutil.Process:
-        """The process of a service that runs."""
+        """Return the process of a service that runs."""
 
         def running() -> int | None:
             return next((state.pid for state in self.supervision.states() if state.name == name), None)
@@ -192,7 +192,7 @@ class Stack:
         return psutil.Process(eventually(running, f"{name} runs"))
 
     def pods(self) -> list[psutil.Process]:
-        """The processes of the pods that compute."""
+        """Return the processes of the pods that compute."""
         below = self.service("localkube").children(recursive=True)
         return [process for process in below if "workload" in command_line(process)]
 
@@ -205,7 +205,7 @@ class Stack:
         return pods
 
     def localkube(self) -> httpx.Client:
-        """A client of localkube's admin API."""
+        """Return a client of localkube's admin API."""
         return httpx.Client(
             base_url=f"{self.settings.localkube_url}/localkube/",
             headers={"Authorization": f"Bearer {self.settings.localkube_token.read_text().strip()}"},
@@ -214,7 +214,7 @@ class Stack:
         )
 
     def running_pods(self, cluster: str) -> int:
-        """The number of a cluster's pods that run."""
+        """Return the number of a cluster's pods that run."""
         query = ("get", "pods", "-n", "higgs", "-o=name", "--field-selector=status.phase=Running")
         return len(self.kubectl("--context", cluster, *query, "-l", "higgsdemo/dataset").split())
 
@@ -224,11 +224,11 @@ class Stack:
         return {job["spec"]["suspend"] for job in found["items"] if not job_progress(job).finished}
 
     def contexts(self) -> list[str]:
-        """The clusters that run, by their contexts in the kubeconfig."""
+        """Return the clusters that run, by their contexts in the kubeconfig."""
         return self.kubectl("config", "get-contexts", "-o", "name").split()
 
     def kubectl(self, *arguments: str) -> str:
-        """What kubectl prints."""
+        """Return what kubectl prints."""
         done = subprocess.run(
             ["kubectl", "--kubeconfig", str(self.settings.kubeconfig), *arguments],
             env={
@@ -244,7 +244,7 @@ class Stack:
 
 
 def command_line(process: psutil.Process) -> list[str]:
-    """The words of a process's command; none when it has ended."""
+    """Return the words of a process's command; none when it has ended."""
     try:
         return process.cmdline()
     except psutil.Error:
@@ -264,7 +264,7 @@ def release(pods: Iterable[psutil.Process]) -> None:
 
 
 def eventually(look: Callable[[], Found | None], what: str, pause: float = 0.25) -> Found:
-    """What `look` returns as soon as it is true; looking takes CPU from what it looks for."""
+    """Return what `look` returns as soon as it is true; looking takes CPU from what it looks for."""
     return waiting.eventually(look, what, PATIENCE, pause)
 
 

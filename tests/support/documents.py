@@ -19,12 +19,12 @@ class Block(NamedTuple):
 
 
 def documents() -> list[Path]:
-    """The pages at the root, and everything in docs/."""
+    """Return the pages at the root, and everything in docs/."""
     return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(path: Path) -> list[Block]:
-    """The code blocks of a document, in their order."""
+    """Return the code blocks of a document, in their order."""
     text = path.read_text()
     headings = [(match.start(), match[1]) for match in re.finditer(r"^#+ (.*)$", text, re.MULTILINE)]
     return [
@@ -39,5 +39,5 @@ def blocks(path: Path) -> list[Block]:
 
 
 def below(path: Path, heading: str, language: str) -> list[str]:
-    """The blocks of one language below one heading."""
+    """Return the blocks of one language below one heading."""
     return [b.text for b in blocks(path) if (b.heading, b.language) == (heading, language)]

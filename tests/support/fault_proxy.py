@@ -39,7 +39,7 @@ class Fault:
 
 
 def refusal(status: int, **headers: str) -> Fault:
-    """An answer of that HTTP status; header names are written with ``_`` for ``-``."""
+    """Return an answer of that HTTP status; header names are written with ``_`` for ``-``."""
     return Fault("status", status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
@@ -168,14 +168,14 @@ class FaultProxy:
 
 @contextmanager
 def fault_proxy(target: str, tls: ssl.SSLContext | None = None) -> Iterator[FaultProxy]:
-    """A proxy before ``target``, ended in the end."""
+    """Yield a proxy before ``target``, ended in the end."""
     proxy = FaultProxy(target, tls)
     yield proxy
     proxy.stop()
 
 
 def kubeconfig_through(proxy: FaultProxy, kubeconfig: dict[str, Any]) -> dict[str, Any]:
-    """A kubeconfig that leads through the proxy to the cluster of another one."""
+    """Return a kubeconfig that leads through the proxy to the cluster of another one."""
     there = kubeconfig["clusters"][0]["cluster"]["server"]
     path = there.removeprefix(proxy.target)
     named = {"name": kubeconfig["clusters"][0]["name"]}

@@ -63,7 +63,7 @@ class Folder:
         return self.followers.look(self.run)
 
     def seen(self, enough: Callable[[Snapshot], object], run: AirflowRun | None = None) -> Snapshot:
-        """The first snapshot that is enough."""
+        """Return the first snapshot that is enough."""
         look = self.followers.look
         return eventually(lambda: seen if enough(seen := look(run or self.run)) else None, patience=120)
 

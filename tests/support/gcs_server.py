@@ -63,7 +63,7 @@ class Gcs:
         self._state.cleanup()
 
     def connection(self, **extra: Any) -> str:
-        """An Airflow connection to it, with the key of a service account."""
+        """Return an Airflow connection to it, with the key of a service account."""
         given = {"keyfile_dict": self.tokens.key_file(), "project": PROJECT, "gcs_api_endpoint": self.url}
         return json.dumps({"conn_type": "google_cloud_platform", "extra": given | extra})
 
@@ -188,7 +188,7 @@ def _error(status: int, code: str) -> Response:
 
 @pytest.fixture(scope="session")
 def gcs() -> Iterator[Gcs]:
-    """A GCS that lives as long as the test session."""
+    """Yield a GCS that lives as long as the test session."""
     tokens = Tokens()
     server = Gcs(tokens)
     yield server

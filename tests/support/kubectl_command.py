@@ -13,7 +13,7 @@ Kubectl = Callable[..., str]
 
 
 def kubectl_for(kubeconfig: Path, home: Path, *options: str, patience: float) -> Kubectl:
-    """A function that runs kubectl with a kubeconfig and returns what it prints; skips where there is none.
+    """Return a function that runs kubectl with a kubeconfig and returns what it prints; skip without one.
 
     :param home: where it keeps its caches.
     :param options: go before the arguments of every call.

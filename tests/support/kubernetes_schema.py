@@ -65,7 +65,7 @@ def client_model(name: str) -> type:
 
 
 def field_type(where: str, declared: str) -> tuple[str, list[str]]:
-    """The type of a field ("[]X" is a list of X, "{}X" a map to X) and the object types it refers to."""
+    """Return a field's type ("[]X": a list of X, "{}X": a map to X) and the object types it refers to."""
     owner, field = where.split(".")
     if where in OPAQUE or (owner == "Volume" and field not in VOLUMES):
         return "any", []
@@ -84,7 +84,7 @@ def field_type(where: str, declared: str) -> tuple[str, list[str]]:
 
 
 def required(model: type, attribute: str) -> bool:
-    """The client's models refuse None for what the API requires."""
+    """Return whether the API requires a field, for which the client's models then refuse None."""
     return f"Invalid value for `{attribute}`, must not be `None`" in inspect.getsource(model)
 
 

@@ -37,7 +37,7 @@ Event = tuple[list[Lepton], list[Lepton]]
 
 
 def collections(events: list[Event]) -> tuple[Leptons, Leptons]:
-    """The muons and the electrons of all events."""
+    """Return the muons and the electrons of all events."""
     return _collection([muons for muons, _ in events]), _collection([electrons for _, electrons in events])
 
 

@@ -22,7 +22,7 @@ IMAGES = {SHELL: {"Entrypoint": ["/bin/sh", "-c"], "Env": ["PATH=/usr/bin:/bin",
 
 
 def free_port() -> int:
-    """A port nobody uses; below those given to clients, lest a client that waits for the server gets it."""
+    """Return a port nobody uses, below those given to clients: no client that waits may get it."""
     for port in range(20_000 + os.getpid() * 50 % 10_000, 32_000):
         with socket.socket() as free:
             if free.connect_ex(("127.0.0.1", port)) != 0:
@@ -82,7 +82,7 @@ class Server:
 
 
 def processes(text: str) -> list[int]:
-    """The processes of this machine that have a text in their command line or environment."""
+    """Return the processes of this machine that have a text in their command line or environment."""
     found = psutil.process_iter(["cmdline", "environ"])
     said = {one.pid: [*(one.info["cmdline"] or ()), *(one.info["environ"] or {}).values()] for one in found}
     return [pid for pid, words in said.items() if text in " ".join(words)]
@@ -93,14 +93,14 @@ def container(script: str, **more: Any) -> dict[str, Any]:
 
 
 def pod(name: str, script: str, **spec: Any) -> dict[str, Any]:
-    """A pod that runs a shell script once."""
+    """Return a pod that runs a shell script once."""
     more = spec.pop("container", {})
     base = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1}
     return {"metadata": {"name": name}, "spec": {**base, "containers": [container(script, **more)], **spec}}
 
 
 def indexed_job(name: str, script: str, completions: int, **spec: Any) -> dict[str, Any]:
-    """An Indexed Job of a shell script; the pod's spec may be given as `pod`."""
+    """Return an Indexed Job of a shell script; the pod's spec may be given as `pod`."""
     inside = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container(script)]}
     return {
         "metadata": {"name": name},
@@ -115,7 +115,7 @@ def indexed_job(name: str, script: str, completions: int, **spec: Any) -> dict[s
 
 
 def job_ended(kube: Kube, namespace: str, name: str) -> Any:
-    """The Job once it has its last condition."""
+    """Return the Job once it has its last condition."""
 
     def look() -> Any:
         job = kube.batch.read_namespaced_job(name, namespace)
@@ -126,7 +126,7 @@ def job_ended(kube: Kube, namespace: str, name: str) -> Any:
 
 
 def pod_ended(kube: Kube, namespace: str, name: str, phases: str = "Succeeded Failed") -> Any:
-    """The pod once it has succeeded or failed."""
+    """Return the pod once it has succeeded or failed."""
 
     def look() -> Any:
         found = kube.core.read_namespaced_pod(name, namespace)
@@ -136,5 +136,5 @@ def pod_ended(kube: Kube, namespace: str, name: str, phases: str = "Succeeded Fa
 
 
 def pod_running(kube: Kube, namespace: str, name: str) -> Any:
-    """The pod once it runs."""
+    """Return the pod once it runs."""
     return pod_ended(kube, namespace, name, "Running")

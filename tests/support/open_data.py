@@ -72,11 +72,11 @@ class OpenData:
 
 
 def entry(path: str, size: int, checksum: int) -> dict[str, Any]:
-    """A file in a record."""
+    """Return a file in a record."""
     return {"uri": f"root://eospublic.cern.ch//{path}", "size": size, "checksum": f"adler32:{checksum:x}"}
 
 
 @pytest.fixture
 def open_data(web_server: WebServer) -> OpenData:
-    """A portal without a record."""
+    """Return a portal without a record."""
     return OpenData(web_server)

@@ -52,7 +52,7 @@ def shown() -> Iterator[Shown]:
 def _shown(
     chromium: Any, address: str, state: dict[str, Any], told: dict[str, Any] | None = None, **options: Any
 ) -> Iterator[Any]:
-    """The page, in a context of `options` (viewport, color_scheme); no script of it may have failed.
+    """Yield the page, in a context of `options` (viewport, color_scheme); no script of it may have failed.
 
     `told` are answers by path, besides those of the campaign and the run; a test may change it.
     """

@@ -82,5 +82,5 @@ class Pod:
 
 
 def shard(path: Path, name: str | None = None, **more: Any) -> dict[str, Any]:
-    """The manifest's entry for a local file."""
+    """Return the manifest's entry for a local file."""
     return {"name": name or path.stem, "url": path.as_uri(), "size": path.stat().st_size, **more}

@@ -18,7 +18,7 @@ FLAVOURS = {
 
 
 def level_4(frame: Any) -> dict[str, Any]:
-    """The level-4 masses of each channel."""
+    """Return the level-4 masses of each channel."""
     for name, (iso, min_pt, max_eta, mass) in FLAVOURS.items():
         fields = ("pt", "eta", "phi", "charge", iso, "dxy", "dz", "dxyErr", "dzErr")
         columns = ", ".join(f"{name}_{field}" for field in fields)
@@ -31,7 +31,7 @@ def level_4(frame: Any) -> dict[str, Any]:
 
 
 def outreach(frame: Any) -> dict[str, Any]:
-    """The outreach example's masses of each channel."""
+    """Return the outreach example's masses of each channel."""
 
     def clean(frame: Any, name: str) -> Any:
         iso, _, max_eta, _ = FLAVOURS[name]

@@ -46,14 +46,14 @@ class RedisServer:
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server of the test's own."""
+    """Yield a server of the test's own."""
     server = RedisServer(redis_command(), tmp_path)
     yield server
     server.stop()
 
 
 def redis_command() -> str:
-    """The path of redis-server; skips the test where there is none."""
+    """Return the path of redis-server; skips the test where there is none."""
     command = shutil.which("redis-server")
     if command is None:
         pytest.skip("redis-server is not installed")

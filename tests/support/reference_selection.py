@@ -35,7 +35,7 @@ def is_good(lepton: Lepton, flavour: str) -> bool:
 
 
 def select_event(event: Event) -> dict[str, float]:
-    """The four-lepton mass in each channel in which the event is selected."""
+    """Return the four-lepton mass in each channel in which the event is selected."""
     good = {
         flavour: sorted((x for x in leptons if is_good(x, flavour)), key=lambda x: -x.pt)
         for flavour, leptons in zip(("mu", "e"), event, strict=True)

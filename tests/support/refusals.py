@@ -22,7 +22,7 @@ LISTS = {"(the keys of a conf)": f"(the keys are {', '.join(CONF_KEYS)})"} | {
 
 
 def table(name: str) -> Any:
-    """A table as its file has it."""
+    """Return a table as its file has it."""
     return yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
 
 

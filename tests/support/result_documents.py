@@ -29,7 +29,7 @@ def histogram(bins: Mapping[int, int] | None = None) -> list[int]:
 def document(
     dataset: str, processed: int = 100, counts: Mapping[str, Mapping[int, int]] | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """A result document with no more than it must have, and `fields`."""
+    """Return a result document with no more than it must have, and `fields`."""
     histograms = {field: histogram((counts or {}).get(channel)) for channel, field in FIELDS.items()}
     return {"samplename": dataset, "processed": processed, **histograms, "lumi": None, **fields}
 
@@ -45,7 +45,7 @@ def merged(
     since: datetime | None = None,
     expected: ExpectedShards | None = None,
 ) -> Merge:
-    """The merge of the objects (key, content) of a bucket."""
+    """Return the merge of the objects (key, content) of a bucket."""
     merge = Merge(expected or ExpectedShards(), histograms, since)
     for key, raw in objects:
         merge.add(key, raw)
@@ -53,7 +53,7 @@ def merged(
 
 
 def recorded(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:
-    """The same of a file of data, which states its luminosity."""
+    """Return the same of a file of data, which states its luminosity."""
     return stored(dataset, shard, *args, lumi=A_FILE, **kwargs)
 
 
@@ -65,7 +65,7 @@ def sample(
     files: int = 2,
     **fields: Any,
 ) -> Sample:
-    """A sample of the small catalogue; cross section 1 pb and scale factor 1 when simulated."""
+    """Return a sample of the small catalogue; cross section 1 pb and scale factor 1 when simulated."""
     simulated = None if group == "data" else 1.0
     values = {"cross_section_pb": simulated, "scale_factor": simulated, "generated_events": None, **fields}
     return Sample.model_construct(
@@ -82,7 +82,7 @@ def sample(
 def catalogue(
     *samples: Sample, note: str | None = None, luminosity_pb: dict[int, float] | None = None
 ) -> Catalogue:
-    """A catalogue in which each sample has one dataset, of the sample's name in capitals."""
+    """Return a catalogue in which each sample has one dataset, of the sample's name in capitals."""
     datasets = [Dataset(name=s.name.upper(), prefix=s.name, files=s.files, sample=s) for s in samples]
     return Catalogue(
         name="small",
@@ -96,7 +96,7 @@ def catalogue(
 
 
 def one_file_each(known: Catalogue) -> Catalogue:
-    """The catalogue as if all files of each sample were one, of the first of its datasets."""
+    """Return the catalogue as if all files of each sample were one, of the first of its datasets."""
     firsts = {dataset.sample.name: dataset for dataset in reversed(known.datasets.values())}
     datasets = (dataset.model_copy(update={"files": 1}) for dataset in firsts.values())
     return known.model_copy(update={"datasets": {dataset.name: dataset for dataset in datasets}})

@@ -27,7 +27,7 @@ class Bucket:
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def read(self, key: str) -> bytes:
-        """The content of an object."""
+        """Return the content of an object."""
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
 
     def write(self, key: str, content: bytes) -> None:
@@ -35,7 +35,7 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=key, Body=content)
 
     def connection(self, endpoint: str | None = None) -> dict[str, Any]:
-        """An Airflow connection to its server, or to another endpoint with the same keys."""
+        """Return an Airflow connection to its server, or to another endpoint with the same keys."""
         extra = {"endpoint_url": endpoint or self.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
         keys = {"login": self.environ["AWS_ACCESS_KEY_ID"], "password": self.environ["AWS_SECRET_ACCESS_KEY"]}
         return {"conn_type": "aws", **keys, "extra": extra}
@@ -43,7 +43,7 @@ class Bucket:
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """The URL of an S3 server that lives as long as the test session."""
+    """Yield the URL of an S3 server that lives as long as the test session."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -53,7 +53,7 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3_endpoint: str, request: pytest.FixtureRequest) -> Bucket:
-    """A new bucket of that server, named for the test."""
+    """Return a new bucket of that server, named for the test."""
     environ = {
         "AWS_ACCESS_KEY_ID": "tests",
         "AWS_SECRET_ACCESS_KEY": "tests-secret",

@@ -38,7 +38,7 @@ class ScriptedApi:
         return json.dumps({"conn_type": "http", "host": host, "port": int(port), "password": "admin"})
 
     async def kubeconfig(self, request: web.Request) -> web.Response:
-        """The admin API of localkube: the cluster, with its kubeconfig."""
+        """Return the admin API of localkube: the cluster, with its kubeconfig."""
         self.tokens_given += 1
         named = {"name": "scripted"}
         return web.json_response(
@@ -54,7 +54,7 @@ class ScriptedApi:
         )
 
     async def list_pods(self, request: web.Request) -> web.Response:
-        """The pods of the phase that is asked for."""
+        """Return the pods of the phase that is asked for."""
         phase = request.query["fieldSelector"].removeprefix("status.phase=")
         items = [pod for pod in self.pods if pod["status"]["phase"] == phase]
         metadata = {"continue": "more"} if self.more_pods else {}
@@ -63,7 +63,7 @@ class ScriptedApi:
         )
 
     async def list_events(self, request: web.Request) -> web.Response:
-        """The events of the object that is asked for, or a refusal."""
+        """Return the events of the object that is asked for, or a refusal."""
         if isinstance(self.events, int):
             return web.json_response({"message": "told to refuse"}, status=self.events)
         uid = request.query["fieldSelector"].removeprefix("involvedObject.uid=")
@@ -71,7 +71,7 @@ class ScriptedApi:
         return web.json_response({"kind": "EventList", "apiVersion": "v1", "items": items})
 
     async def node(self, request: web.Request) -> web.Response:
-        """A node, or its removal."""
+        """Return a node, or its removal."""
         name = request.match_info["name"]
         if name not in self.nodes:
             return web.json_response({"message": "no such node"}, status=404)
@@ -87,7 +87,7 @@ class ScriptedApi:
         return web.json_response({})
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
-        """The next step of the script."""
+        """Return the next step of the script."""
         self.tokens_used.append(request.headers["Authorization"].removeprefix("Bearer "))
         step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(step, int):
@@ -107,7 +107,7 @@ class ScriptedApi:
 
 @asynccontextmanager
 async def scripted_api(*script: Step) -> AsyncIterator[ScriptedApi]:
-    """The API, listening on a free port of the loopback interface."""
+    """Yield the API, listening on a free port of the loopback interface."""
     api = ScriptedApi(script)
     app = web.Application()
     app.router.add_get("/localkube/clusters/{name}", api.kubeconfig)

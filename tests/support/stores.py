@@ -34,14 +34,14 @@ def connect(monkeypatch: pytest.MonkeyPatch, **connections: Any) -> None:
 
 @pytest.fixture(params=["s3", "gs"])
 def kind(request: pytest.FixtureRequest) -> Kind:
-    """A bucket of each kind in turn."""
+    """Return a bucket of each kind in turn."""
     found: Kind = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture
 def s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """A bucket of an S3 server."""
+    """Return a bucket of an S3 server."""
     with_keys = bucket.connection()
     extra = with_keys["extra"]
     anonymous = {"conn_type": "aws", "extra": extra | {"config_kwargs": {"signature_version": "unsigned"}}}
@@ -62,7 +62,7 @@ def s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Kind:
 
 @pytest.fixture
 def gs(gcs: Gcs, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """A bucket of a GCS."""
+    """Return a bucket of a GCS."""
     name = f"test-{abs(hash(request.node.nodeid)) % 10**12}-{os.getpid()}"
     gcs.make_bucket(name)
     anonymous = {"is_anonymous": True, "gcs_api_endpoint": gcs.url}

@@ -48,7 +48,7 @@ async def waited(
     shards: dict[str, int] | None = None,
     **run: Any,
 ) -> tuple[dict[str, Any], ScriptedApi]:
-    """The payload of the trigger's event, and the API it asked; `given` is what else that knows."""
+    """Return the payload of the trigger's event, and the API it asked; `given` is what else that knows."""
     async with scripted_api(*script) as api:
         vars(api).update(given or {})
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)

@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 def eventually(
     look: Callable[[], Found | None], what: str = "", patience: float = 240.0, pause: float = 0.05
 ) -> Found:
-    """What `look` returns as soon as it is true."""
+    """Return what `look` returns as soon as it is true."""
     deadline = time.monotonic() + patience
     while not (found := look()):
         if time.monotonic() > deadline:

@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def one_web_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
-    """A server for all tests."""
+    """Yield a server for all tests."""
     server = WebServer(tmp_path_factory.mktemp("web") / "tls")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -114,7 +114,7 @@ def one_web_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServ
 
 @pytest.fixture
 def web_server(one_web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> WebServer:
-    """That server, empty and trusted by this process."""
+    """Return that server, empty and trusted by this process."""
     one = one_web_server
     for kept in (one.files, one.sent, one.whole, one.nameless, one.odd):
         kept.clear()

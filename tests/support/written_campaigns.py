@@ -45,7 +45,7 @@ documents = st.recursive(
 
 @st.composite
 def damaged(draw: st.DrawFn, valid: Any) -> Any:
-    """A valid document of which one or two parts are replaced, removed or added to."""
+    """Return a valid document of which one or two parts are replaced, removed or added to."""
     document = copy.deepcopy(valid)
     for _ in range(draw(st.integers(1, 2))):
         part = document

@@ -40,7 +40,7 @@ class XrootdStandIn(MemoryFileSystem):
 
 @pytest.fixture
 def xrootd() -> Iterator[XrootdStandIn]:
-    """The stand-in, empty, as fsspec's file system for root:// URLs."""
+    """Yield the stand-in, empty, as fsspec's file system for root:// URLs."""
     fsspec.register_implementation("root", XrootdStandIn, clobber=True)
     files = XrootdStandIn()
     files.store.clear()

@@ -7,5 +7,5 @@ from pod_process import Pod
 
 @pytest.fixture
 def pod(tmp_path: Path) -> Pod:
-    """A pod that writes its results to a local directory."""
+    """Return a pod that writes its results to a local directory."""
     return Pod(tmp_path / "pod")

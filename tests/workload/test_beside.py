@@ -52,7 +52,7 @@ class Pair:
         } | self.asked
 
     def command(self, *words: str) -> "subprocess.Popen[str]":
-        """The container of the command."""
+        """Return the container of the command."""
         environment = {"PATH": os.environ["PATH"], "WORK_DIR": str(self.work), "DATASET": "Simulated_Test"}
         environment |= {"TERMINATION_MESSAGE_PATH": str(self.pod.directory / "termination")}
         return subprocess.Popen(
@@ -66,7 +66,7 @@ class Pair:
 
     @contextmanager
     def beside(self) -> Iterator["subprocess.Popen[str]"]:
-        """The sidecar; it is asked to end at the end, and does so."""
+        """Yield the sidecar; it is asked to end at the end, and does so."""
         self.pod.environ |= {"WORK_DIR": str(self.work), "PUBLISH": json.dumps(self.asked)}
         process = self.pod.start("beside")
         try:
@@ -83,7 +83,7 @@ class Pair:
             return self.pod.wait(self.command(*words))
 
     def published(self) -> list[str]:
-        """The names of the files in the run's folder."""
+        """Return the names of the files in the run's folder."""
         return sorted(str(path.relative_to(self.files)) for path in self.files.rglob("*") if path.is_file())
 
 

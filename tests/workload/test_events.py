@@ -20,7 +20,7 @@ COLUMNS = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
 
 
 def leptons(n: int, isolation: str) -> ak.Array:
-    """Lists of 0, 1, 2, 0, 1, 2, ... leptons whose values number them through."""
+    """Return lists of 0, 1, 2, 0, 1, 2, ... leptons whose values number them through."""
     counts = np.arange(n) % 3
     number = np.arange(counts.sum(), dtype=np.float32)
     columns: dict[str, Any] = {field: number for field in (*FIELDS[:8], isolation)}

@@ -12,7 +12,7 @@ LOCK = INCLUDE.parent / "requirements.lock"
 
 
 def pins(path: Path) -> set[str]:
-    """The `name==version` of a requirements file; a package may have several versions, by Python's."""
+    """Return the `name==version` of a requirements file; a package may have several versions, by Python's."""
     return set(re.findall(r"^[a-z0-9._-]+==[^\s;\\]+", path.read_text(), re.MULTILINE))
 
 

@@ -22,7 +22,7 @@ def shard(url: str, size: int | None = len(CONTENT), etag: str | None = None) ->
 
 @pytest.fixture(params=["https", "file", "root"])
 def url(request: pytest.FixtureRequest, web_server: WebServer, xrootd: XrootdStandIn, tmp_path: Path) -> str:
-    """The same object in stores of different kinds."""
+    """Return the same object in stores of different kinds."""
     if request.param == "https":
         return web_server.put("data/a.root", CONTENT)
     if request.param == "root":

@@ -218,7 +218,7 @@ random_events = st.lists(st.tuples(some_leptons, some_leptons), max_size=4)
 def found_in_each(
     events: list[Event], leptons: tuple[Leptons, Leptons] | None = None
 ) -> list[dict[str, float]]:
-    """What the vectorised selection finds, event by event."""
+    """Return what the vectorised selection finds, event by event."""
     found: list[dict[str, float]] = [{} for _ in events]
     for channel, (event, mass) in select(*(leptons or collections(events))).items():
         for i, m in zip(event, mass, strict=True):
@@ -272,7 +272,7 @@ def test_the_order_of_leptons_and_events_does_not_matter(events: list[Event], ra
 
 
 def told_more(rng: np.random.Generator, leptons: list[Lepton]) -> list[Lepton]:
-    """The same leptons, as exact as a file has them, with what full NanoAOD tells of them."""
+    """Return the same leptons, as exact as a file has them, with what full NanoAOD tells of them."""
     return [
         Lepton(*(float(np.float32(value)) for value in lepton))._replace(
             isGlobal=bool(rng.random() < 0.95),

@@ -24,7 +24,7 @@ VALID: dict[str, Any] = {
 
 @pytest.fixture
 def changed() -> Change:
-    """A function that gives a valid campaign with values at some paths replaced, or removed by `...`."""
+    """Return a function that makes a valid campaign with values at some paths replaced (`...`: removed)."""
     return partial(with_changes, VALID)
 
 

@@ -71,7 +71,7 @@ def test_the_list_of_the_original_loads_without_edits(written) -> None:
 
 
 def lists_of_2019() -> dict[str, list[dict[str, Any]]]:
-    """The original's two files by their rule: 35 paths of 31 datasets, and nine of these again, whole."""
+    """Return the original's two files by their rule: 35 paths of 31 datasets, and nine of these again."""
     names = list(load_catalogue("cms-higgs").datasets)
     higgs = [name for name in names if "SMHiggsToZZTo4L" in name]
     others = [name for name in names if name not in higgs]

@@ -64,7 +64,7 @@ def test_every_field_of_a_conf_is_tried_or_known_to_be_harmless() -> None:
 
 @st.composite
 def confs(draw: st.DrawFn) -> dict[str, Any]:
-    """The file's own storage and clusters, in any number and order, with some fields changed to evil."""
+    """Draw the file's own storage and clusters, in any number and order, with some fields made evil."""
     mapping = []
     for number in range(draw(st.integers(0, 4))):
         entry = dict(draw(st.sampled_from(FILE["mapping"]))) | {"datasets": [DATASETS[number]]}

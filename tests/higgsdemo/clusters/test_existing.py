@@ -17,7 +17,7 @@ from planned_runs import planned
 
 @pytest.fixture
 def kubeconfig(gate: Gate) -> dict[str, Any]:
-    """The kubeconfig of a cluster of one node, as its only and current context `theirs`."""
+    """Return the kubeconfig of a cluster of one node, as its only and current context `theirs`."""
     with gate._localkube.admin() as admin:
         made = admin.post("clusters", json={"name": "theirs", "nodes": 1}).json()
     kubeconfig: dict[str, Any] = made["kubeconfig"]

@@ -71,7 +71,7 @@ def leave(kube: Kube, name: str, campaign: str, **labels: str) -> None:
 
 
 def context(running: tuple[str, ...] = (), remove: bool = False) -> Any:
-    """The context of a task in an Airflow where these campaigns have a run that goes on."""
+    """Return the context of a task in an Airflow where these campaigns have a run that goes on."""
     ti = SimpleNamespace(
         get_task_states=ALONE.get_task_states, get_dr_count=lambda dag_id, states: int(dag_id in running)
     )

@@ -22,7 +22,7 @@ SUMMARY_FILE = "/higgs/api/file"
 
 
 def followed(*words: str, files: list[str] | None = None, **conf: Any) -> int:
-    """The exit code of a run that is followed to its end, which leaves these files."""
+    """Return the exit code of a run that is followed to its end, which leaves these files."""
     answers = {"/higgs/api/run": STATE | {"files": FILES if files is None else files}}
     with airflow_stand_in(**answers | {SUMMARY_FILE: two_shards_of_three()}) as (url, asked):
         code = main(["run", "-c", "mine", "--follow", "--airflow", url, "--user", "somebody", *words])

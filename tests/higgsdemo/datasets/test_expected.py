@@ -24,7 +24,7 @@ LISTS = {
 
 
 def expected(kind: Kind, *clusters: str) -> ExpectedShards:
-    """What is expected of both clusters when some lists have been written."""
+    """Return what is expected of both clusters when some lists have been written."""
     kind.put_all([(f"out/{shards_key(name)}", b"".join(map(dump, LISTS[name]))) for name in clusters])
     return ExpectedShards.of(ObjectStore(f"{kind.url}/out", "with_keys"), [ONE, TWO])
 

@@ -16,7 +16,7 @@ KEY = "eos/opendata/cms/Run2012C/DoubleElectron/AOD/22Jan2013-v1/20000/a.root"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The catalogues, with a place for luminosities of the CMS one."""
+    """Return the catalogues, with a place for luminosities of the CMS one."""
     shutil.copytree(DATASETS_DIR, tmp_path / "datasets")
     (tmp_path / "datasets" / "cms-higgs" / "lumi").mkdir()
     return tmp_path / "datasets"

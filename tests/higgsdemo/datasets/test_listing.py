@@ -23,7 +23,7 @@ STREAM = {"catalogue": "cms-open-data-2012", "read": "stream", "shard_events": 1
 
 @pytest.fixture(params=["https", "root", "s3"])
 def served(request: pytest.FixtureRequest, clustered_file: Path) -> str:
-    """The clustered file as the muons of 2012B, on a server of each kind: gives the URL above the prefix."""
+    """Put the clustered file, as the muons of 2012B, on a server of each kind; return the URL above it."""
     content, key = clustered_file.read_bytes(), f"{PREFIX}/{MUONS}.root"
     if request.param == "https":
         server: WebServer = request.getfixturevalue("web_server")
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_cut_is_left_to_its_pod(web_server: WebServer, tmp
 
 @pytest.fixture
 def index(web_server: WebServer, clustered_file: Path) -> str:
-    """The URL of an index file of two files, of which one is not there."""
+    """Return the URL of an index file of two files, of which one is not there."""
     urls = [web_server.put("data/a.root", clustered_file.read_bytes()), f"{web_server.address}/data/b.root"]
     return web_server.put("lists/mine_file_index.txt", "\n".join(urls).encode())
 

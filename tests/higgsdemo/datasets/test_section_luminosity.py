@@ -40,7 +40,7 @@ COUNTED = {"MU": 2, "E": 1}
 
 @pytest.fixture
 def known(tmp_path: Path) -> Catalogue:
-    """The small catalogue with this table."""
+    """Return the small catalogue with this table."""
     return with_table(tmp_path, *LINES)
 
 

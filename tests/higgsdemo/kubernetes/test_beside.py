@@ -61,7 +61,7 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
 
 
 def carried_out(kube: Kube, bucket: Bucket, script: str, **run: Any) -> Any:
-    """The Job of a run over three shards in one pod, at its end.
+    """Return the Job of a run over three shards in one pod, at its end.
 
     :param script: stands for the entry point of the image of 2019.
     """

@@ -8,7 +8,7 @@ from higgsdemo.kubernetes.failures import pod_reason
 
 
 def ended(code: int, reason: str = "Error", message: str | None = None, of: str = "") -> dict[str, Any]:
-    """The status of a pod whose container has ended so: the analysis, or one that stages in."""
+    """Return the status of a pod whose container has ended so: the analysis, or one that stages in."""
     terminated = {"exitCode": code, "reason": reason} | ({"message": message} if message else {})
     return {of or "containerStatuses": [{"name": "a", "state": {"terminated": terminated}}]}
 

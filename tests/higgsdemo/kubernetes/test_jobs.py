@@ -158,7 +158,7 @@ def test_shards_are_packed_in_order_and_the_last_index_takes_the_rest() -> None:
 
 
 def entries(*shards: Shard) -> list[dict[str, Any]]:
-    """What one pod is told of these shards."""
+    """Return what one pod is told of these shards."""
     (chunk,) = jobs.chunks(shards, len(shards))
     told: list[dict[str, Any]] = json.loads(chunk.text)["shards"]
     return told

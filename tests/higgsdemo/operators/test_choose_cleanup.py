@@ -15,7 +15,7 @@ from planned_runs import planned
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What people are asked: Airflow's database is left out."""
+    """Return what people are asked: Airflow's database is left out."""
     questions: list[dict[str, Any]] = []
     target = "airflow.providers.standard.operators.hitl.upsert_hitl_detail"
     monkeypatch.setattr(target, lambda **question: questions.append(question))
@@ -23,7 +23,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def choice(monkeypatch: pytest.MonkeyPatch, busy: str | None, **run: Any) -> ChooseCleanupOperator:
-    """The task of a run whose only cluster works (a text), does not (empty), or tells itself (None)."""
+    """Return the task of a run whose only cluster works (a text), does not (empty), or tells itself."""
     if busy is not None:
         monkeypatch.setattr(ChooseCleanupOperator, "_busy", lambda self, assignment: busy or None)
     monkeypatch.setattr(

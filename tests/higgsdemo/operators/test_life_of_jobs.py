@@ -28,7 +28,7 @@ from waiting import eventually
 
 
 def listed(s3: Kind, shards: Iterable[Shard], files: Iterable[str], **run: Any) -> ClusterRun:
-    """A run in test mode over these shards, one pod at a time; of them only ``files`` are there."""
+    """Return a run in test mode over these shards, one pod at a time; of them only ``files`` are there."""
     assignment = planned(
         run={"output": f"{s3.url}/out/one", "output_connection": "with_keys"} | run,
         cluster=THEIRS
@@ -125,7 +125,7 @@ def test_a_submission_that_is_told_to_end_stops_its_jobs_or_leaves_them_as_confi
 
 
 def endless_wait(s3: Kind, **run: Any) -> WaitForJobsOperator:
-    """A wait for a Job whose pods no node has room for."""
+    """Return a wait for a Job whose pods no node has room for."""
     assignment = listed(s3, [shard(s3, "D", "one")], [], **run)
     cluster = assignment.cluster.model_copy(update={"resources": Resources(cpu="64")})
     assignment = assignment.model_copy(update={"cluster": cluster})
@@ -173,7 +173,7 @@ def test_a_submission_that_was_marked_as_success_by_hand_is_told_of() -> None:
 
 
 def submitted(s3: Kind, name: str, **cluster: Any) -> ClusterRun:
-    """A run of one shard whose pods reach their buckets by a Secret of a run, or by an identity."""
+    """Return a run of one shard whose pods reach their buckets by a Secret of a run, or by an identity."""
     refs = [dataset("A", url=f"{s3.url}/A/")]
     output = {"name": name, "output": f"{s3.url}/out/{name}", "output_connection": "with_keys"}
     assignment = planned(run=output, cluster=THEIRS | {"datasets": refs} | cluster)

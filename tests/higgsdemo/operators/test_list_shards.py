@@ -26,14 +26,14 @@ CONFIG = Path(__file__).parents[3] / "include" / "config"
 
 
 def run(kind: Kind, *datasets: dict[str, Any], **run: Any) -> ClusterRun:
-    """A planned run over datasets in a bucket of that kind, with its output there too."""
+    """Return a planned run over datasets in a bucket of that kind, with its output there too."""
     refs = [dataset(**{"url": f"{kind.url}/{one['name']}/"} | one) for one in datasets]
     output = {"output": f"{kind.url}/out/run", "output_connection": "with_keys"}
     return planned(run=output | run, cluster={"input_connection": "with_keys", "datasets": refs})
 
 
 def listed(assignment: ClusterRun) -> tuple[dict[str, Any], list[Shard]]:
-    """What the task returns, and the shards it leaves."""
+    """Return what the task returns, and the shards it leaves."""
     returned = carry_out(ListShardsOperator, assignment)
     store = ObjectStore(assignment.run.output, "with_keys")
     return returned["datasets"], list(cluster_shards(store, assignment.cluster.name))
@@ -65,7 +65,7 @@ def test_27_000_objects_give_the_26_920_shards_of_the_full_campaign(
 
 
 def split(run: Run, datasets: tuple[DatasetRef, ...], clusters: list[Cluster]) -> list[Cluster]:
-    """The clusters with their parts of the datasets, as `plan` lists and splits them."""
+    """Return the clusters with their parts of the datasets, as `plan` lists and splits them."""
     operator = PlanOperator(task_id="plan", campaign=load_campaign(CONFIG / "higgs-full.json"))
     return operator._split(run, datasets, clusters, ObjectStore(run.output, "with_keys"))[0]
 

@@ -29,7 +29,7 @@ FOLDER = "out/run"
 
 
 def counts(name: str) -> dict[str, dict[int, int]]:
-    """Selected events of a dataset's one shard: a flat background, and a peak in signal and data."""
+    """Return the selected events of a dataset's one shard: flat background, a peak in signal and data."""
     sample = DEMO.datasets[name].sample
     peak = {"higgs": 200, "data": 1}.get(sample.group, 0)
     flat = {"zz": 20, "dy": 1}.get(sample.group, 0)
@@ -38,12 +38,12 @@ def counts(name: str) -> dict[str, dict[int, int]]:
 
 
 def lumi(name: str) -> dict[str, Any] | None:
-    """What a list of shards says of a dataset's first file."""
+    """Return what a list of shards says of a dataset's first file."""
     return Luminosities(DEMO).of(dataset(name), "x.root")
 
 
 def run_of(kind: Kind, *names: str) -> ClusterRun:
-    """A run over one shard of each dataset, with the results of all of them."""
+    """Return a run over one shard of each dataset, with the results of all of them."""
     refs = [dataset(name, url=f"s3://in/{name}/", sample=DEMO.datasets[name].sample.name) for name in names]
     run = {"catalogue": "demo", "output": f"{kind.url}/{FOLDER}", "output_connection": "with_keys"}
     objects = [stored(name, "x", 6000, counts(name), lumi=lumi(name)) for name in names]
@@ -117,7 +117,7 @@ def test_a_run_over_a_part_of_the_samples_says_why_it_has_no_significance(
 
 
 def own_run(assignment: ClusterRun) -> ClusterRun:
-    """The same run with an analysis of one's own."""
+    """Return the same run with an analysis of one's own."""
     histograms = ({"name": "mass", "bins": 3, "low": 60, "high": 120, "label": "Mass [GeV]"},)
     run = assignment.run.model_dump() | {"workload": "own", "histograms": histograms, "image": "mine:1"}
     return assignment.model_copy(update={"run": Run.model_validate(run)})

@@ -42,7 +42,7 @@ def campaign(repository: Path) -> Campaign:
 def archive(
     campaign: Campaign, web_server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Path]:
-    """The eight files of the campaign, simulated, on a web server under the paths they have at CERN."""
+    """Put the campaign's eight files, simulated, on a web server under the paths they have at CERN."""
     monkeypatch.setattr(root_file, "TITLE", "Events")  # as if they were CMS's own
     files = {}
     for dataset in campaign.shared_datasets():
@@ -62,7 +62,7 @@ def connected(kube: Kube, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> No
 def planned(
     campaign: Campaign, server: WebServer, bucket: Bucket, name: str, *, dag: str = DAG, **changes: Any
 ) -> ClusterRun:
-    """A run of the campaign as a file says it with this server, this bucket and one cluster."""
+    """Return a run of the campaign as a file says it with this server, this bucket and one cluster."""
     storage = {
         "input": server.address,
         "portal": server.address,
@@ -157,7 +157,7 @@ TITLE = "/MuonEG/Run2016G-UL2016_MiniAODv2-v2/MINIAOD"
 
 @pytest.fixture
 def record(repository: Path, shard_file: Path, open_data: OpenData) -> Campaign:
-    """The campaign on a record; its third file comes damaged, and a page in the place of the fourth."""
+    """Return the campaign on a record; its third file comes damaged, the fourth as a page."""
     content = shard_file.read_bytes().replace(root_file.TITLE.encode(), b"Events".ljust(len(root_file.TITLE)))
     files = [open_data.file(f"{FOLDER}/{name}.root", content) for name in ("1", "2", "damaged", "page", "5")]
     open_data.server.put(f"{FOLDER}/damaged.root", content[:-1] + b"!")

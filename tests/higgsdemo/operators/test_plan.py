@@ -36,7 +36,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def document(repository: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The demo campaign's file, with its output in a bucket that is there."""
+    """Return the demo campaign's file, with its output in a bucket that is there."""
     secret = {"password": "a-secret-of-the-tests"}
     monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection() | secret))
     document: dict[str, Any] = json.loads((repository / "include/config/demo-local.json").read_text())
@@ -165,7 +165,7 @@ def test_what_was_dropped_of_a_list_of_2019_is_told_and_kept(
 
 
 def with_lists(document: dict[str, Any], bucket: Bucket, *entries: dict[str, Any]) -> Campaign:
-    """The campaign with these clusters; two index files in the bucket have a file in common."""
+    """Return the campaign with these clusters; two index files in the bucket have a file in common."""
     for name, files in {"x": "12", "y": "23"}.items():
         lines = "\n".join(f"s3/{bucket.name}/a/{file}.root" for file in files)
         bucket.write(f"{name}_file_index.txt", lines.encode())

@@ -31,7 +31,7 @@ LOST = {"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "a_long_name_of_
 
 
 def spectrum() -> dict[str, Any]:
-    """The numbers of the plot of a small campaign with data and every group of simulated events."""
+    """Return the numbers of the plot of a small campaign with data and every group of simulated events."""
     known = catalogue(
         sample("mu", "data", files=1),
         *(sample(group, group, files=1) for group in ("zz", "dy", "ttbar", "higgs")),
@@ -48,7 +48,7 @@ def spectrum() -> dict[str, Any]:
 
 
 def states() -> dict[str, dict[str, Any]]:
-    """What the page is told of a run, from its start to each of its ends."""
+    """Return what the page is told of a run, from its start to each of its ends."""
     now, numbers = time.time(), spectrum()
     account = [["", "predicted", "took"], ["Core hours", "1.2", "1.4"], ["Cost", "0.30", "0.35"]]
     half = Snapshot(
@@ -94,7 +94,7 @@ def states() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of this test run's pictures."""
+    """Return the folder of this test run's pictures."""
     return tmp_path_factory.mktemp("pictures")
 
 

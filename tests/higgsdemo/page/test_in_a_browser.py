@@ -104,7 +104,7 @@ FRACTION = HistogramSpec(name="fraction", bins=3, low=0, high=0.3)
 
 
 def own_run() -> dict[str, Any]:
-    """What the page is told of a run of 69 entries in one histogram and weights of 0.5 in the other."""
+    """Return what the page is told of a run: 69 entries in one histogram, weights of 0.5 in the other."""
     masses = np.zeros((2, 60))
     masses[:, [10, 30, 31]] = 1, 60, 8
     counts = {"muons": {"dimuon_mass": masses, "fraction": np.array([[0.25, -0.5, 0.75], [0.1, 0.2, 0.3]])}}

@@ -38,7 +38,7 @@ JOBS = {
 
 
 def shards(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """The counts of each cluster, without the pace."""
+    """Return the counts of each cluster, without the pace."""
     return [
         {key: value for key, value in cluster["shards"].items() if key not in ("rate", "eta", "said")}
         for cluster in state["clusters"]

@@ -146,7 +146,7 @@ def known(**uncertainty: float) -> Catalogue:
 
 
 def spectrum(catalogue: Catalogue, **events: dict[str, dict[int, int]]) -> Spectrum:
-    """The spectrum of one shard of each dataset, of 1000 events of which some are selected: weight 1."""
+    """Return the spectrum of one shard of each dataset: of 1000 events, some are selected, of weight 1."""
     merge = merged(
         (recorded if name.startswith("D") else stored)(name, "x", 1000, counts)
         for name, counts in events.items()

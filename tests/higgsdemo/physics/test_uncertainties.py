@@ -17,7 +17,7 @@ def uncertainty(name: str, samples: tuple[str, ...], **fields: object) -> Uncert
 
 
 def error(*uncertainties: Uncertainty, known: Catalogue = KNOWN, channels: tuple[str, ...] = ALL) -> float:
-    """That of bin 18, which expects 40 events of Higgs and 90 of ZZ in 4mu, each of weight 10."""
+    """Return that of bin 18, which expects 40 events of Higgs and 90 of ZZ in 4mu, each of weight 10."""
     simulated = {"H": {18: 4}, "ZZ": {18: 9}}
     merge = merged(stored(name, "x", 100, {"4mu": bins}) for name, bins in simulated.items())
     known = known.model_copy(update={"uncertainties": uncertainties})

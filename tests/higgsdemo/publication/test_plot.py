@@ -39,7 +39,7 @@ def known(note: str | None = None) -> Catalogue:
 
 
 def spectrum(data_shards: str = "xy", missing: str = "") -> Spectrum:
-    """Data of 27 events in the first shard; each of the simulated groups fills two bins."""
+    """Return data of 27 events in the first shard; each of the simulated groups fills two bins."""
     events = [recorded("DATA", shard, 1000, {"4mu": DATA} if shard == "x" else {}) for shard in data_shards]
     simulated = {"HIGGS": {18: 4, 17: 1}, "ZZ": {7: 15, 36: 2}, "DY": {7: 2, 10: 1}, "TTBAR": {7: 1, 30: 1}}
     events += [

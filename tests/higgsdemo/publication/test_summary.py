@@ -41,7 +41,7 @@ FAILURES = [
 
 
 def rounded(value: Any) -> Any:
-    """A document with its numbers in three decimals."""
+    """Return a document with its numbers in three decimals."""
     if isinstance(value, dict):
         return {name: rounded(inner) for name, inner in value.items()}
     if isinstance(value, list):

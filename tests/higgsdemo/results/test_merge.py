@@ -19,7 +19,7 @@ from result_documents import histogram, merged, stored
 
 
 def weights(processed: float, bin: int, weight: float) -> dict[str, Any]:
-    """The weights of a document with one event in a bin of 2e2mu."""
+    """Return the weights of a document with one event in a bin of 2e2mu."""
     nothing = {channel: [0.0] * 37 for channel in ("4mu", "4e")}
     return {
         "processed": processed,

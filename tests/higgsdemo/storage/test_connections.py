@@ -186,7 +186,7 @@ def test_what_are_no_certificates_for_pods_is_refused(
 
 @pytest.fixture
 def worker_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that is somebody itself."""
+    """Give the worker an identity of its own."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-worker")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-worker")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token-of-the-worker")

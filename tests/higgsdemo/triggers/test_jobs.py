@@ -187,7 +187,7 @@ async def test_a_mark_stops_the_jobs_at_whatever_moment_it_comes(
 async def killed(
     monkeypatch: pytest.MonkeyPatch, *script: Step, **run: Any
 ) -> list[tuple[str, dict[str, Any]]]:
-    """What becomes of Jobs when Airflow kills their wait, and cancels that again with every heartbeat."""
+    """Return what becomes of Jobs whose wait Airflow kills, and cancels again with every heartbeat."""
     async with scripted_api(*script, RUNNING) as api:
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
         trigger = JobsTrigger(planned(run).model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})

@@ -16,7 +16,7 @@ NO_PODS = jobs(job(ended=False))
 
 
 def pod(waiting: dict[str, str] | None = None, unplaced: str | None = None) -> dict[str, Any]:
-    """A pending pod, whose container waits for this, or which no node takes."""
+    """Return a pending pod, whose container waits for this, or which no node takes."""
     status = {"name": "analysis", "image": "higgs:2", "imageID": "", "ready": False, "restartCount": 0}
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": unplaced}
     return {
@@ -154,7 +154,7 @@ def ending() -> dict[str, Any]:
 
 
 async def waiting_for(monkeypatch: pytest.MonkeyPatch, *, ours: bool = True, **given: Any) -> tuple[Any, Any]:
-    """What one look says that its dataset waits for, and the nodes that it has removed."""
+    """Return what one look says that its dataset waits for, and the nodes that it has removed."""
     async with scripted_api(STUCK) as api:
         monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
         vars(api).update(given)

@@ -33,7 +33,7 @@ class Amazon:
     """The server, what has been asked of it, and what it is to do wrong."""
 
     def __init__(self, gate: Gate, polls: int = 2, token_seconds: float = 900.0) -> None:
-        """`polls` is how often a thing is seen creating or deleting before it is there or gone."""
+        """Let a thing be seen creating or deleting `polls` times before it is there or gone."""
         self.gate = gate
         self.polls = polls
         self.token_seconds = token_seconds
@@ -64,13 +64,13 @@ class Amazon:
         self._thread.join()
 
     def connection(self) -> str:
-        """The Airflow connection to it."""
+        """Return the Airflow connection to it."""
         retries = {"retries": {"max_attempts": 0}}
         extra = {"endpoint_url": self.url, "region_name": REGION, "config_kwargs": retries}
         return json.dumps({"conn_type": "aws", "login": KEY, "password": SECRET, "extra": extra})
 
     def client(self, service: str) -> Any:
-        """A client of one of its services."""
+        """Return a client of one of its services."""
         keys = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
         return boto3.client(service, endpoint_url=self.url, region_name=REGION, **keys)
 
@@ -193,5 +193,5 @@ class Amazon:
 
 
 def paths(requests: Iterable[tuple[str, Any]]) -> list[str]:
-    """The paths alone."""
+    """Return the paths alone."""
     return [path for path, _ in requests]

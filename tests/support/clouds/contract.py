@@ -21,7 +21,7 @@ CLUSTER, NODES = f"/clusters/{NAME}", f"/clusters/{NAME}/node-groups/campaign"
 
 
 def run_on(fields: dict[str, Any], campaign: str, airflow: str | None) -> ClusterRun:
-    """A planned run that removes its clusters."""
+    """Return a planned run that removes its clusters."""
     return planned({"campaign": campaign, "cleanup": "clusters", "airflow": airflow}, fields)
 
 
@@ -42,12 +42,12 @@ def run_on_eks(
 
 
 def created(planned: ClusterRun) -> Any:
-    """What the task that creates the cluster returns in the end."""
+    """Return what the task that creates the cluster returns in the end."""
     return carry_out(CreateClusterOperator, planned)
 
 
 def deleted(planned: ClusterRun) -> Any:
-    """What the task that deletes the cluster returns in the end."""
+    """Return what the task that deletes the cluster returns in the end."""
     return carry_out(DeleteClusterOperator, planned)
 
 
@@ -65,16 +65,16 @@ class Cloud(Protocol):
     def gate(self) -> Gate: ...
     def run(self, campaign: str = ..., airflow: str | None = ..., **fields: Any) -> ClusterRun: ...
     def sent(self) -> list[Any]:
-        """The bodies of what was to be made."""
+        """Return the bodies of what was to be made."""
 
     def deletions(self) -> list[str]:
-        """The parts that were to be deleted, each once."""
+        """Return the parts that were to be deleted, each once."""
 
     def parts(self) -> list[str]:
-        """The parts of a cluster, in the order in which they are deleted."""
+        """Return the parts of a cluster, in the order in which they are deleted."""
 
     def clusters(self) -> list[str]:
-        """The clusters that are there."""
+        """Return the clusters that are there."""
 
     def fail(self, part: str, why: str) -> None:
         """Let this part fail that is made next."""

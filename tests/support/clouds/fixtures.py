@@ -24,7 +24,7 @@ PATH = f"PATH={Path(sys.executable).parent}:{os.defpath}"
 
 
 def localkube_with_workload(folder: Path) -> Server:
-    """A localkube that runs, and has the image of our workload, and one with Python."""
+    """Return a localkube that runs, and has the image of our workload, and one with Python."""
     localkube = Server(folder / "localkube")
     localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD, PYTHON: {"Env": [PATH]}}))
     localkube.start()
@@ -33,7 +33,7 @@ def localkube_with_workload(folder: Path) -> Server:
 
 @pytest.fixture(scope="session")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    """A gate before a localkube, for all tests."""
+    """Yield a gate before a localkube, for all tests."""
     folder = tmp_path_factory.mktemp("clouds")
     localkube = localkube_with_workload(folder)
     gate = Gate(localkube, folder / "gate")
@@ -46,7 +46,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
 
 @pytest.fixture
 def kube(gate: Gate, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kube:
-    """A cluster of one node that people have, for each test, and the Airflow connection `theirs` to it."""
+    """Make a cluster of one node that people have, and the Airflow connection `theirs` to it."""
     name = f"theirs-{crc32(request.node.nodeid.encode()):08x}"
     shape = {"name": name, "nodes": 1, "cpu": "4", "memory": "8Gi"}
     with gate._localkube.admin() as admin:

@@ -72,7 +72,7 @@ class Gate:
                 admin.delete(f"clusters/{name}")
 
     def objects(self, name: str, path: str) -> list[dict[str, Any]]:
-        """What lies in a cluster below a path of its API."""
+        """Return what lies in a cluster below a path of its API."""
         cluster = self.clusters[name]
         trust = ssl.create_default_context(cafile=self._localkube.state / "ca.crt")
         answer = httpx.get(

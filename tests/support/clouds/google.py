@@ -62,7 +62,7 @@ class Tokens:
         self._server.server_close()  # nobody waits for an answer
 
     def key_file(self) -> dict[str, str]:
-        """The service account's key as Google hands it out."""
+        """Return the service account's key as Google hands it out."""
         private = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -96,7 +96,7 @@ class Google:
     """The server, what has been asked of it, and what it is to do wrong."""
 
     def __init__(self, gate: Gate, state: Path, tokens: Tokens, polls: int = 2) -> None:
-        """`polls` is how often an operation is looked at before it is done."""
+        """Let an operation be looked at `polls` times before it is done."""
         self.gate = gate
         self.polls = polls
         self.tokens = tokens
@@ -125,7 +125,7 @@ class Google:
         self._server.stop(None).wait()
 
     def connection(self) -> str:
-        """The Airflow connection to it."""
+        """Return the Airflow connection to it."""
         extra = {
             "keyfile_dict": self.tokens.key_file(),
             "gke_api_endpoint": self.endpoint,

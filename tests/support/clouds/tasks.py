@@ -20,17 +20,17 @@ Make = Callable[[ClusterRun], Any]
 
 
 def make(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
-    """The operator's task for a planned run."""
+    """Return the operator's task for a planned run."""
     return operator(task_id="task", assignment=planned.model_dump(mode="json"), **arguments)
 
 
 def carry_out(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
-    """What the task returns in the end. Raises what it raises."""
+    """Return what the task returns in the end. Raises what it raises."""
     return to_its_end(lambda: make(operator, planned, **arguments), _context())
 
 
 def to_its_end(task: Callable[[], Any], context: Any) -> Any:
-    """What a task returns in the end, which is made anew each time it goes on. Raises what it raises."""
+    """Return what a task returns in the end, made anew each time it goes on. Raises what it raises."""
     try:
         return task().execute(context)
     except TaskDeferred as deferred:
@@ -44,12 +44,12 @@ def to_its_end(task: Callable[[], Any], context: Any) -> Any:
 
 
 def _context() -> Any:
-    """What a task is told of its run: that it has just begun."""
+    """Return what a task is told of its run: that it has just begun."""
     return {"dag_run": SimpleNamespace(start_date=datetime.now(UTC), conf={}, dag_id="campaign"), "ti": ALONE}
 
 
 def first_event(trigger: BaseTrigger) -> Any:
-    """The payload of a trigger's first event, after the trip through Airflow's database."""
+    """Return the payload of a trigger's first event, after the trip through Airflow's database."""
     _, arguments = trigger.serialize()
     again = type(trigger)(**arguments)
 

@@ -13,7 +13,7 @@ import pytest
 from documents import below
 from higgsdemo.campaign import load_campaign
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.results.document import parse_result
+from higgsdemo.results.parsing import parse_result
 from pod_process import Ended
 from s3_server import Bucket
 

@@ -21,10 +21,8 @@ import uproot
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.kubernetes.beside import SCRIPT
-from higgsdemo.results.document import parse_result
+from higgsdemo.results.parsing import parse_result
 from pod_process import Ended, Pod, shard
-from workload.last_words import useful_line
-from workload.used import read_used
 
 TRY_AGAIN, BAD_INPUT, MISCONFIGURED = 75, 65, 78
 LUMI = {"stream": "el_stream_2012", "value": 178306109.36}
@@ -128,20 +126,6 @@ def test_the_shell_tells_the_cpu_time_of_each_shard(pod: Pod, root_file: Path) -
     used = [json.loads((pod.output / f"{name}.json").read_bytes())["used"] for name in "ab"]
     assert used[0]["cpu_seconds"] > used[1]["cpu_seconds"] + 0.05
     assert [one.get("memory") for one in used] == [None, None]
-
-
-@pytest.mark.parametrize(
-    ("told", "found"),
-    [
-        ("0m1,00s 0m0,0s\n1m2,50s 0m0,50s\n4096\n", {"cpu_seconds": 63.0, "memory": 4096}),
-        ("0m0.000000s 0m0.000000s\n0m0.25s 0m0.00s\n50", {"cpu_seconds": 0.25, "memory": 100}),
-        ("0m0.00s 0m0.00s\n0m0.25s 0m0.00s\nmax\n", {"cpu_seconds": 0.25}),
-        (f"\n{'9' * 30}m0.1s\n{'9' * 30}\n", {}),
-        ("", {}),
-    ],
-)
-def test_of_what_a_shell_tells_only_numbers_are_believed(told: str, found: dict[str, float]) -> None:
-    assert read_used(told, 100) == found
 
 
 @pytest.mark.parametrize(
@@ -320,32 +304,6 @@ def test_what_is_wrong_with_the_sidecar_ends_the_pod(pod: Pod, root_file: Path) 
     both = pair(pod, shard(root_file), colour="red")
     ended = both.run(COPY)
     assert (ended.code, "colour" in ended.termination_message) == (MISCONFIGURED, True)
-
-
-FATAL = """\
------ Begin Fatal Exception 30-Nov-2026 -----------------------
-An exception of category 'FileReadError' occurred while
-   [0] Processing run: 194050
-   Additional Info:
-      [a] Fatal Root Error: file is truncated
-      [b] Another
------ End Fatal Exception -------------------------------------
-"""
-
-
-@pytest.mark.parametrize(
-    ("log", "line"),
-    [
-        (
-            FATAL,
-            "An exception of category 'FileReadError' occurred while Fatal Root Error: file is truncated",
-        ),
-        ("Traceback (most recent call last):\n  File\nOSError: [Errno 5] no\nbye", "OSError: [Errno 5] no"),
-        ("one\n two \n\n", "two"),
-    ],
-)
-def test_the_useful_line_is_told_of_what_a_command_has_printed(log: str, line: str) -> None:
-    assert useful_line(84, log) == f"the command ended with exit code 84: {line}"
 
 
 def test_another_word_is_refused(pod: Pod, root_file: Path) -> None:

@@ -225,8 +225,8 @@ def _merged(
 
     :param files: lists that take their files.
     """
-    from higgsdemo.results.document import MAX_BYTES
     from higgsdemo.results.merge import Merge
+    from higgsdemo.results.parsing import MAX_BYTES
 
     merge, left_out = Merge(expected, assignments[0].run.counted, since), dict[str, list[str]]()
 

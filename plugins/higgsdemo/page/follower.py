@@ -26,8 +26,8 @@ from higgsdemo.page.snapshot import Snapshot, of_merged, of_results, stragglers
 from higgsdemo.prediction import account_rows, took
 from higgsdemo.publication.record import RUN_RECORD
 from higgsdemo.publication.summary import FAILURES
-from higgsdemo.results.document import MAX_BYTES
 from higgsdemo.results.merge import Merge
+from higgsdemo.results.parsing import MAX_BYTES
 from higgsdemo.storage.object_store import DamagedError, ObjectStore, StorageError, StoredObject
 from higgsdemo.wording import printable
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.datasets.expected import ExpectedShards
-from higgsdemo.results.document import Document, ResultError, check_size, parse_result
+from higgsdemo.results.document import Document
+from higgsdemo.results.parsing import ResultError, check_size, parse_result
 from higgsdemo.results.sums import DatasetSum, Sum
 from higgsdemo.results.work import Work
 from higgsdemo.run_folder import locate

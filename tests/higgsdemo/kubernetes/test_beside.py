@@ -22,7 +22,7 @@ from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
-from higgsdemo.results.document import parse_result
+from higgsdemo.results.parsing import parse_result
 from localkube_server import Kube, Server, job_ended
 from planned_runs import THEIRS, dataset, planned
 from s3_server import Bucket, bucket, s3_endpoint

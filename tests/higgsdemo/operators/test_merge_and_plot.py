@@ -16,7 +16,7 @@ from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
 from higgsdemo.page.run_documents import RUN_CHART
-from higgsdemo.results.document import MAX_BYTES
+from higgsdemo.results.parsing import MAX_BYTES
 from higgsdemo.run import ClusterRun, Run
 from higgsdemo.run_folder import RECORD, shards_key
 from higgsdemo.storage.object_store import ObjectStore

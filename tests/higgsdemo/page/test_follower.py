@@ -12,7 +12,7 @@ from higgsdemo.page import follower
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
-from higgsdemo.results.document import MAX_BYTES
+from higgsdemo.results.parsing import MAX_BYTES
 from higgsdemo.storage.object_store import ObjectStore, StoredObject
 
 FAILURE = {"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "two", "reason": "exit code 1"}

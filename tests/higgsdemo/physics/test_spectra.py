@@ -12,8 +12,8 @@ from higgsdemo.publication.plot import render
 from higgsdemo.publication.spectra_plot import draw_own, own_chart
 from higgsdemo.publication.summary import summarise
 from higgsdemo.publication.yields_table import yields_table
-from higgsdemo.results.document import ResultError, parse_result
 from higgsdemo.results.merge import Merge
+from higgsdemo.results.parsing import ResultError, parse_result
 from result_documents import NOTE, catalogue, merged
 
 PAIRS = HistogramSpec(name="pairs", bins=3, low=60, high=120, label="Mass [GeV]")

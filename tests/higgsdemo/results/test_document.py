@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from higgsdemo.results.document import ResultDocument, ResultError, parse_result
+from higgsdemo.results.document import ResultDocument
+from higgsdemo.results.parsing import ResultError, parse_result
 from refusals import table
 from result_documents import document, histogram
 

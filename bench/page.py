@@ -25,8 +25,8 @@ from bench.report import Report, Say, number, ratio, table
 from bench.services import copy_of_project, services, until
 from bench.surroundings import REPOSITORY, free_port
 from demo.settings import USER, Settings
+from demo.store import Store, serve
 from higgsdemo.command_line.airflow_api import Airflow
-from rehearsal.store import Bucket, Store, serve
 
 DAG, CONNECTION = "demo-local", "many_results"
 SAMPLES = {"Many_Higgs": "simulated_smhiggstozzto4l_8tev", "Many_ZZ": "simulated_zzto4mu_8tev"}
@@ -96,14 +96,14 @@ def _full_store(runs: dict[str, int]) -> Iterator[dict[str, Any]]:
 
 
 def _serve(port: int, runs: dict[str, int]) -> None:
-    store, bucket = Store(), Bucket()
-    store.buckets["many"] = bucket
-    documents = {dataset: json.dumps(_result(dataset)).encode() for dataset in SAMPLES}
-    for run_id, size in runs.items():
-        for dataset in SAMPLES:
-            for shard in range(size // len(SAMPLES)):
-                bucket.write(f"in/{size}/{dataset}/{shard:05}.root", b"x")
-                bucket.write(f"out/{DAG}/{run_id}/results/{dataset}/{shard:05}.json", documents[dataset])
+    store = Store(":memory:")
+    for dataset in SAMPLES:
+        document = json.dumps(_result(dataset)).encode()
+        for run_id, size in runs.items():
+            shards = [f"{shard:05}" for shard in range(size // len(SAMPLES))]
+            results = f"out/{DAG}/{run_id}/results/{dataset}"
+            store.fill("many", [(f"in/{size}/{dataset}/{shard}.root", b"x") for shard in shards])
+            store.fill("many", [(f"{results}/{shard}.json", document) for shard in shards])
     asyncio.run(serve(store, HOST, port))
 
 

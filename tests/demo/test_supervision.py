@@ -36,7 +36,7 @@ def _free_ports() -> Ports:
 
 
 def answers(supervision: Supervision) -> bool:
-    return waiting.answers(f"{supervision.settings.s3_url}/moto-api/")
+    return waiting.answers(supervision.settings.s3_url)
 
 
 def pid_of(supervision: Supervision, name: str) -> int:

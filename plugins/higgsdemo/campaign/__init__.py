@@ -6,9 +6,9 @@ heavier.
 
 from higgsdemo.campaign.cluster import Cluster as Cluster
 from higgsdemo.campaign.datasets import DatasetRef as DatasetRef
-from higgsdemo.campaign.datasets import parse_index as parse_index
 from higgsdemo.campaign.datasets import plain_name as plain_name
-from higgsdemo.campaign.datasets import read_index as read_index
+from higgsdemo.campaign.index_files import parse_index as parse_index
+from higgsdemo.campaign.index_files import read_index as read_index
 from higgsdemo.campaign.load import config_files as config_files
 from higgsdemo.campaign.load import config_folder as config_folder
 from higgsdemo.campaign.load import dag_id_problem as dag_id_problem

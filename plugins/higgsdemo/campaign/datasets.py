@@ -18,7 +18,6 @@ Files that belong to no sample are processed and counted, but neither normalised
 
 import posixpath
 import re
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote as quote_in_url
@@ -26,20 +25,22 @@ from urllib.parse import quote as quote_in_url
 from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign.entries import ROOT_FILES, DatasetEntry
-from higgsdemo.campaign.values import source_url
+from higgsdemo.campaign.index_files import (
+    INDEX_SUFFIX,
+    DatasetError,
+    common_prefix,
+    path_of,
+    read_index,
+    store_of,
+)
 from higgsdemo.catalogue import DATASETS_DIR, UNASSIGNED, Catalogue, Dataset, Datatype, is_dataset_name
 from higgsdemo.wording import did_you_mean, quote
 
 PORTAL = "https://opendata.cern.ch"
-INDEX_SUFFIX = "_file_index.txt"
 MIN_DATASETS = "min_datasets"  # folders of this name's beginning stand for the first file of a dataset
 _ENDING = re.compile(r"(\.[A-Za-z0-9]+)+$")
 _LISTED = ("s3", "gs", "root")
 _SHOWN_URL_PARTS = 3
-
-
-class DatasetError(ValueError):
-    """A dataset or its index file is wrong; the text continues a sentence that names the dataset."""
 
 
 class DatasetRef(BaseModel):
@@ -138,48 +139,6 @@ def resolve_dataset(
     return found.model_copy(update={"max_shards": min(limits, default=None), "certified": certified})
 
 
-def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
-    """Return the URLs in the index file `root/index`, one per line as `s3/<bucket>/<key>`.
-
-    :raises DatasetError: naming file and line, for another path or a repeated one.
-    """
-    path = root / index
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"names an index file that cannot be read: {path}: {error}") from None
-    return parse_index(content, str(path))
-
-
-def parse_index(content: bytes, path: str) -> list[str]:
-    """Return the URLs in the index file `path` with this content; raise DatasetError as `read_index` does."""
-    try:
-        lines = content.decode("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"names an index file that cannot be read: {path}: {error}") from None
-    urls: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"names an index file with a mistake: {path}, line {number}"
-        url = re.sub("^(s3|gs)/(?!/)", r"\1://", line.strip())
-        try:
-            url = source_url(url)
-        except ValueError as error:
-            raise DatasetError(
-                f"{where}: {quote(line)} must be <scheme>/<bucket>/<key> with the scheme s3 or gs, or a URL"
-                + (f": {error}" if str(error) else "")
-            ) from None
-        if not _path(url):
-            raise DatasetError(f"{where}: {quote(line)} names a bucket and no key")
-        if url in urls:
-            raise DatasetError(f"{where}: the same file is already in line {urls[url]}")
-        urls[url] = number
-    if not urls:
-        raise DatasetError(f"names an index file without a line: {path}")
-    return list(urls)
-
-
 def plain_name(text: str, otherwise: str) -> str:
     """Return a text as a dataset's name, or `otherwise` where nothing of it can be in one."""
     return re.sub("[^A-Za-z0-9._]+", "-", text).strip("-._")[:200].rstrip("-._") or otherwise
@@ -241,12 +200,12 @@ def _of_record(name: str, path: str, storage: str, portal: str) -> DatasetRef:
 def _below_url(url: str, name: str | None, catalogue: Catalogue) -> DatasetRef:
     if not url.endswith(INDEX_SUFFIX):
         return _of_url(url, name, catalogue)
-    found = _of_url(_store(url), name or posixpath.basename(url).removesuffix(INDEX_SUFFIX), catalogue)
+    found = _of_url(store_of(url), name or posixpath.basename(url).removesuffix(INDEX_SUFFIX), catalogue)
     return found.model_copy(update={"index": url, "files": None})
 
 
 def _of_url(url: str, name: str | None, catalogue: Catalogue) -> DatasetRef:
-    known = _known(catalogue, name, _path(url))
+    known = _known(catalogue, name, path_of(url))
     name = name or (known.name if known else _name_of(url))
     found = DatasetRef(name=name, url=f"{url.removesuffix('/')}/")
     if not known:
@@ -266,8 +225,8 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
         raise DatasetError(f"is {quote(reference)}; an index file's name is <dataset>{INDEX_SUFFIX}")
     if (root / path).is_file():
         urls = read_index(reference, root)
-        url = _common_prefix(urls)
-        known = _known(catalogue, name, _path(url))
+        url = common_prefix(urls)
+        known = _known(catalogue, name, path_of(url))
         found = _of_catalogue(known, storage) if known else DatasetRef(name=name, url=url)
         return found.model_copy(update={"name": name, "url": url, "index": reference, "files": len(urls)})
     if name not in catalogue.datasets:
@@ -295,30 +254,8 @@ def _known(catalogue: Catalogue, name: str | None, prefix: str) -> Dataset | Non
     return catalogue.datasets.get(name or "") or next(by_prefix, None)
 
 
-def _store(url: str) -> str:
-    """Return the bucket or server of a URL, as a URL that `source_url` gives."""
-    return source_url("/".join(url.split("/")[:3]))
-
-
-def _path(url: str) -> str:
-    """Return the key, or the path on a server, without slashes at its ends."""
-    return url.partition("://")[2].partition("/")[2].strip("/")
-
-
 def _name_of(url: str) -> str:
     """Name a dataset after the end of its URL: `s3://bucket/x/a/run2012c/mu` is `a-run2012c-mu`."""
     bucket = url.split("/")[2]
-    shown = (_path(url).removesuffix(".root") or bucket).split("/")[-_SHOWN_URL_PARTS:]
+    shown = (path_of(url).removesuffix(".root") or bucket).split("/")[-_SHOWN_URL_PARTS:]
     return plain_name("-".join(shown), bucket)
-
-
-def _common_prefix(urls: Iterable[str]) -> str:
-    """Return the deepest prefix that all of `urls` are below; they must be in one bucket."""
-    stores = {_store(url) for url in urls}
-    if len(stores) > 1:
-        raise DatasetError(
-            f"names an index file whose files lie in several buckets: {', '.join(sorted(stores))}"
-        )
-    store = stores.pop().removesuffix("/")
-    path = posixpath.commonpath([posixpath.dirname(_path(url)) for url in urls])
-    return f"{source_url(f'{store}/{path}').removesuffix('/')}/"

@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from higgsdemo.campaign.datasets import INDEX_SUFFIX, MIN_DATASETS
+from higgsdemo.campaign.datasets import MIN_DATASETS
+from higgsdemo.campaign.index_files import INDEX_SUFFIX
 from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem, field
 
 Place = tuple[int, int]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.datasets import DatasetRef, read_index
+from higgsdemo.campaign.datasets import DatasetRef
+from higgsdemo.campaign.index_files import read_index
 from higgsdemo.campaign.problems import Path, Problem
 from higgsdemo.wording import quote
 

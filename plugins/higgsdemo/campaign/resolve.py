@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.datasets import PORTAL, DatasetError, DatasetRef, resolve_dataset
+from higgsdemo.campaign.datasets import PORTAL, DatasetRef, resolve_dataset
 from higgsdemo.campaign.entries import (
     WRITTEN_AS,
     ClusterDefaults,
@@ -18,6 +18,7 @@ from higgsdemo.campaign.entries import (
 )
 from higgsdemo.campaign.fields import Provider
 from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
+from higgsdemo.campaign.index_files import DatasetError
 from higgsdemo.campaign.overlap import find_repeats
 from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.providers import provider_options, unfit_options

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 from annotated_types import Ge, Le, MaxLen
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AliasPath, BaseModel, Field, TypeAdapter, ValidationError
 
 from higgsdemo.storage.connections import StorageError
 from higgsdemo.wording import quote
@@ -49,27 +49,19 @@ class _Index(BaseModel):
     availability: str | None = None
 
 
-class _Type(BaseModel):
-    secondary: list[str] | None = None
-
-
-class _Distribution(BaseModel):
-    number_files: int | None = None
-
-
-class _Metadata(BaseModel):
-    title: str = ""
-    doi: str | None = None
-    type: _Type = _Type()
-    distribution: _Distribution = _Distribution()
-    availability: str | None = None
-    files: list[RecordFile] | None = None
-    indexes: Annotated[list[_Index], MaxLen(10_000)] | None = Field(None, alias="_file_indices")
+def _said(*path: str, otherwise: Any = None) -> Any:
+    return Field(otherwise, validation_alias=AliasPath("metadata", *path))
 
 
 class _Answer(BaseModel):
     id: int
-    metadata: _Metadata
+    title: str = _said("title", otherwise=...)
+    doi: str | None = _said("doi")
+    kinds: list[str] | None = _said("type", "secondary")
+    number_files: int | None = _said("distribution", "number_files")
+    availability: str | None = _said("availability")
+    files: list[RecordFile] | None = _said("files")
+    indexes: Annotated[list[_Index], MaxLen(1000)] | None = _said("_file_indices")
 
 
 _FOUND = TypeAdapter[dict[str, Any]](dict[str, Any])
@@ -104,22 +96,21 @@ def read_record(url: str) -> Record:
     if search:
         url = f"{api}/{_search(url)}"
     answer = _parse(_ANSWER, _get(url), url)
-    metadata = answer.metadata
-    if search and f'"{metadata.doi}"'.casefold() not in unquote(search).casefold():
-        raise StorageError(f"{api} has no record of that DOI: it found {quote(metadata.doi)}")
+    if search and f'"{answer.doi}"'.casefold() not in unquote(search).casefold():
+        raise StorageError(f"{api} has no record of that DOI: it found {quote(answer.doi)}")
     portal = api.partition("/api/records")[0]
     page = f"{portal}/record/{answer.id}"
     files: dict[str, RecordFile] = {}
-    for file in _all_files(metadata, f"{page}/file_index"):
-        file.availability = file.availability or metadata.availability or "online"
+    for file in _all_files(answer, f"{page}/file_index"):
+        file.availability = file.availability or answer.availability or "online"
         files.setdefault(file.uri, file)
     return Record(
         answer.id,
         f"{portal}/api/records/{answer.id}",
         page,
-        metadata.title,
-        "simulated" in [kind.casefold() for kind in metadata.type.secondary or ()],
-        metadata.distribution.number_files,
+        answer.title,
+        "simulated" in [kind.casefold() for kind in answer.kinds or ()],
+        answer.number_files,
         files,
     )
 
@@ -132,10 +123,10 @@ def _search(url: str) -> int:
     raise StorageError(f"the portal has no record of the DOI: {url} finds none")
 
 
-def _all_files(metadata: _Metadata, lists: str) -> Iterator[RecordFile]:
+def _all_files(record: _Answer, lists: str) -> Iterator[RecordFile]:
     """Yield the files that a record names, and those of its indexes, which old records keep apart."""
-    indexes = {index.key: index for index in metadata.indexes or ()}
-    for file in metadata.files or ():
+    indexes = {index.key: index for index in record.indexes or ()}
+    for file in record.files or ():
         if INDEX.search(file.uri):
             key = file.uri.rpartition("/")[2]
             indexes.setdefault(key, _Index(key=key))

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from higgsdemo.campaign import DatasetRef, read_index
-from higgsdemo.campaign.datasets import DatasetError, resolve_dataset
+from higgsdemo.campaign.datasets import resolve_dataset
 from higgsdemo.campaign.entries import DatasetEntry
+from higgsdemo.campaign.index_files import DatasetError
 from higgsdemo.catalogue import load_catalogue
 
 CATALOGUE = load_catalogue("cms-higgs")

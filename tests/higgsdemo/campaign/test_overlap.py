@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from higgsdemo.campaign import CampaignError, DatasetRef, Placed, overlaps, parse_campaign
-from higgsdemo.campaign.datasets import read_index, resolve_dataset
+from higgsdemo.campaign.datasets import resolve_dataset
+from higgsdemo.campaign.index_files import read_index
 from higgsdemo.campaign.values import source_url
 
 FILES = {"x": ["s3://bkt/a/1.root", "s3://bkt/a/2.root"], "y": ["s3://bkt/a/2.root", "s3://bkt/a/3.root"]}

@@ -92,9 +92,9 @@ def _serve(content: bytes, status: int = 200, **headers: str) -> Callable[[OpenD
 
 ODD: dict[str, tuple[Callable[[OpenData], None], str, bool]] = {
     "an error page": (_serve(ERROR_PAGE), "is not the API of the CERN Open Data portal", False),
-    "another document": (_serve(b'{"id": 1}'), "metadata: Field required", False),
+    "another document": (_serve(b'{"id": 1}'), "metadata.title: Field required", False),
     "a negative size": (
-        _serve(b'{"id": 1, "metadata": {"files": [{"uri": "a", "size": -1}]}}'),
+        _serve(b'{"id": 1, "metadata": {"title": "A", "files": [{"uri": "a", "size": -1}]}}'),
         "metadata.files.0.size: Input should be greater than or equal to 0",
         False,
     ),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+WORKSPACE = "tests/higgsdemo/manifests/workspace.json"
 TINY = {
     "submit": ("--files", "20", "--clusters", "1", "--hold-back", "1"),
     "watch": ("--files", "80"),
@@ -19,6 +20,7 @@ TINY = {
     "beside": ("--shards", "2", "--seconds", "0.1"),
     "million": ("--times", "1"),
     "localkube": ("--pods", "20", "40"),
+    "closure": ("--workspace", WORKSPACE, "--strengths", "1", "2", "--experiments", "2"),
 }
 
 

@@ -22,6 +22,8 @@ class Coverage:
     """Samples without a processed event: requested ones, and those that the stack lacks."""
     lacking: dict[str, dict[str, int]] = field(default_factory=dict)
     """By branch that the selection used in some files, and dataset: the shards whose files lack it."""
+    weightless: tuple[str, ...] = ()
+    """Samples with processed events whose generator weights add up to nothing: they cannot be normalised."""
     certified: str = ""
     """Of data of which only certified events count, how many they are; empty without such data."""
 

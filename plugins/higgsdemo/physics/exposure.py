@@ -71,6 +71,16 @@ def exposures(
     )
 
 
+def told_uncovered(exposures: Iterable[Exposure]) -> list[str]:
+    """Say for each year how much luminosity its data lack, in the worst channel."""
+    least = {one.year: one for one in reversed(sorted(exposures, key=lambda one: one.covered_pb))}
+    return [
+        f"{one.covered_pb:.5g} of {one.full_pb:.5g} /pb ({year}, {one.channel})"
+        for year, one in sorted(least.items())
+        if one.covered_pb < one.full_pb * (1 - ROUNDED)
+    ]
+
+
 def told_beyond(exposures: Iterable[Exposure]) -> list[str]:
     """Say for each year what data state above the whole luminosity, in the worst channel."""
     worst = {one.year: one for one in sorted(exposures, key=lambda one: one.beyond_pb) if one.beyond_pb}

@@ -122,6 +122,11 @@ def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, 
     }
     years = {year: _groups(year, samples, weights, catalogue) for year in sorted(catalogue.luminosity_pb)}
     ones = {name: _weight_of_one(name, sums, catalogue) for name in weights}
+    processed = {
+        known.sample.name
+        for name, known in catalogue.datasets.items()
+        if name in sums and sums[name].processed
+    }
     asked = {catalogue.datasets[name].sample.name for name in expected if name in catalogue.datasets}
     covering = {(one.year, one.channel) for one in covered if one.covered_pb}
     stacked = {
@@ -140,6 +145,7 @@ def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, 
         weights=weights,
         unseen={year: _unseen(year, samples, weights, ones, catalogue) for year in years},
         absent=tuple(sorted((asked | stacked) - samples.keys())),
+        weightless=tuple(sorted(processed - samples.keys())),
         lacking=lacking_branches(sums, catalogue),
         certified=certified_events(sums),
         shards_computed=computed_shards(sums, expected),
@@ -148,7 +154,7 @@ def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, 
 
 
 def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str, WeightSum]:
-    """Add up the sums by sample, of samples with processed events."""
+    """Add up the sums by sample, of samples with processed events whose weights add up to something."""
     members: dict[str, list[WeightSum]] = defaultdict(list)
     for name, total in sums.items():
         if name in catalogue.datasets:
@@ -162,7 +168,7 @@ def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str
             },
         )
         for sample, totals in sorted(members.items())
-        if fsum(total.processed for total in totals)
+        if fsum(total.processed for total in totals) > 0
     }
 
 

@@ -22,7 +22,7 @@ from hist.intervals import poisson_interval
 
 from higgsdemo.physics.coverage import Coverage
 from higgsdemo.physics.discovery import Discovery, in_words
-from higgsdemo.physics.exposure import Exposure, told_beyond
+from higgsdemo.physics.exposure import Exposure, told_beyond, told_uncovered
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.uncertainties import Events, deviation
 from higgsdemo.results.document import BINS, HIGH, LOW
@@ -106,7 +106,7 @@ def luminosity_text(exposures: tuple[Exposure, ...]) -> str:
 
 
 def coverage_text(spectrum: Coverage) -> str | None:
-    """Return the part of the campaign in the plot, rounded down: `98.7% of the shards`; None for all."""
+    """Return what a plot lacks and what is wrong with it, such as `98.7% of the shards`; None for nothing."""
     lines = []
     if spectrum.coverage < 1:
         lines.append(f"{math.floor(1000 * spectrum.coverage) / 10:.1f}% of the shards")
@@ -114,7 +114,9 @@ def coverage_text(spectrum: Coverage) -> str | None:
         lines.append(f"{len(spectrum.absent)} sample{'s' if len(spectrum.absent) > 1 else ''} missing")
     if number := len(spectrum.lacking):
         lines.append(f"files differ in {number} branch{'es' if number > 1 else ''}")
-    lines += told_beyond(spectrum.exposures)
+    if spectrum.weightless:
+        lines.append(f"weights of {', '.join(spectrum.weightless)} add up to nothing")
+    lines += told_uncovered(spectrum.exposures) + told_beyond(spectrum.exposures)
     return "\n".join(lines) or None
 
 

@@ -133,7 +133,9 @@ def test_nothing_is_published_of_what_was_not_processed() -> None:
     merge = merged([recorded("E", "x", 100, {"4e": {18: 1}}), stored("ZZ", "x", 100)])
     partial = normalise(merge.datasets, known, {"MU": 1, "E": 1, "ZZ": 2, "H": 2})
     front, *tables = yaml.safe_load_all(submission(partial, known))
-    assert front == {"comment": "A small catalogue. 33.3% of the shards, 2 samples missing"}
+    assert front == {
+        "comment": "A small catalogue. 33.3% of the shards, 2 samples missing, 0 of 1000 /pb (2012, 4mu)"
+    }
     assert {table["name"][18:]: list(columns(tables, table["name"][18:])) for table in tables} == {
         "all, 2012": ["Data", "ZZ"],
         "4mu, 2012": ["ZZ"],
@@ -148,7 +150,10 @@ def test_nothing_is_published_of_what_was_not_processed() -> None:
 def test_of_nothing_there_is_no_table() -> None:
     nothing = normalise(merged([]).datasets, KNOWN, {"D11": 1})
     assert list(yaml.safe_load_all(submission(nothing, KNOWN))) == [
-        {"comment": f"A small catalogue. {NOTE}. 0.0% of the shards, 1 sample missing"}
+        {
+            "comment": f"A small catalogue. {NOTE}. 0.0% of the shards, 1 sample missing, "
+            "0 of 500 /pb (2011, 4mu), 0 of 1000 /pb (2012, 4mu)"
+        }
     ]
     assert uproot.open(io.BytesIO(root_file(nothing))).keys() == []
 

@@ -137,7 +137,7 @@ def test_data_are_points_with_garwood_intervals_and_empty_bins_are_left_out() ->
 def test_a_partial_campaign_shows_its_luminosity_and_coverage() -> None:
     partial = spectrum(data_shards="x", missing="TTBAR")
     shown = texts(draw(partial, known()))
-    assert "66.6% of the shards\n1 sample missing" in shown
+    assert "66.6% of the shards\n1 sample missing\n5790 of 11580 /pb (2012, 4mu)" in shown
     assert "5.8 fb$^{-1}$ (8 TeV)" in shown
 
 
@@ -149,6 +149,11 @@ def test_a_campaign_whose_data_exceed_the_luminosity_says_so() -> None:
 def test_files_that_differ_in_what_they_are_selected_by_are_told() -> None:
     differing = replace(spectrum(), lacking={"Muon_isGlobal": {"TTBAR": 1}})
     assert "files differ in 1 branch" in texts(draw(differing, known()))
+
+
+def test_a_sample_that_cannot_be_normalised_is_told() -> None:
+    told = "weights of ttbar add up to\nnothing"
+    assert told in texts(draw(replace(spectrum(), weightless=("ttbar",)), known()))
 
 
 def test_a_complete_campaign_says_nothing_of_coverage() -> None:
@@ -227,7 +232,7 @@ def test_the_significance_is_told_or_why_it_is_not_known(found: Discovery, told:
 def test_an_empty_campaign_is_drawn_empty() -> None:
     nothing = normalise(merged([]).datasets, known(NOTE), {"DATA": 2})
     figure = draw(nothing, known(NOTE))
-    assert "0.0% of the shards\n1 sample missing" in texts(figure)
+    assert "0.0% of the shards\n1 sample missing\n0 of 11580 /pb (2012, 4mu)" in texts(figure)
     assert axes_of(figure).get_ylim() == (0, 1)
     assert axes_of(figure).get_legend() is None
     assert set(render(figure)) == {"png", "svg"}

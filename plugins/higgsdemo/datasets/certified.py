@@ -6,19 +6,22 @@ such files have 10 to 100 kB and a ConfigMap 1 MiB, so no pod has to reach anoth
 the run was planned with.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.catalogue import DATASETS_DIR
 from higgsdemo.run_folder import CERTIFIED, certified_key
-from higgsdemo.storage.documents import read_document
-from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.wording import ExplainedError, quote
+
+if TYPE_CHECKING:  # it imports Airflow, which takes seconds, and who reads a result needs none
+    from higgsdemo.storage.object_store import ObjectStore
 
 LARGEST = 256 << 10  # bytes as kept: the rest of a ConfigMap is the manifest's
 LARGEST_READ = 4 << 20  # bytes of a file, with all its spaces
@@ -72,6 +75,8 @@ def read_certified(source: str, root: Path = DATASETS_DIR) -> Sections:
     :raises StorageError: when it cannot be read.
     """
     if "://" in source:
+        from higgsdemo.storage.object_store import ObjectStore
+
         folder, _, name = source.rpartition("/")
         content = ObjectStore(folder, "").read(name, LARGEST_READ)
     else:
@@ -96,6 +101,8 @@ def read_certified(source: str, root: Path = DATASETS_DIR) -> Sections:
 
 def read_kept(output: ObjectStore, dataset: str) -> Sections:
     """Return the sections that were kept of a dataset."""
+    from higgsdemo.storage.documents import read_document
+
     return read_document(output, certified_key(dataset), TypeAdapter(dict[int, Ranges]))
 
 

@@ -5,6 +5,8 @@ names the columns, such as `#run:fill,ls,time,beamstatus,E(GeV),delivered(/ub),r
 run is `190645:2486` with its fill, a section `10:10`. Other lines that begin with # are remarks.
 """
 
+from __future__ import annotations
+
 import csv
 import re
 from bisect import bisect
@@ -13,12 +15,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from math import fsum, inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.catalogue import DATASETS_DIR, Catalogue, CatalogueError
 from higgsdemo.datasets.certified import Sections, read_kept, united
-from higgsdemo.storage.object_store import ObjectStore
+
+if TYPE_CHECKING:  # it imports Airflow
+    from higgsdemo.storage.object_store import ObjectStore
 
 Table = dict[int, dict[int, float]]
 """Recorded luminosity in 1/pb by run and section."""

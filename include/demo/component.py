@@ -36,7 +36,7 @@ NEEDED = {
         "higgsdemo.kubernetes.jobs",
         "higgsdemo.kubernetes.api",
         "higgsdemo.publication.histograms",
-        "higgsdemo.publication.summary",
+        "higgsdemo.publication.summarise",
         "higgsdemo.triggers.cluster",
         "higgsdemo.triggers.jobs",
         "higgsdemo.triggers.prepull",

@@ -85,7 +85,7 @@ class MergeResultsOperator(ResultsOperator):
         from higgsdemo.publication.chart import chart
         from higgsdemo.publication.record import RUN_RECORD, RunRecord
         from higgsdemo.publication.spectra_plot import own_chart
-        from higgsdemo.publication.summary import summarise
+        from higgsdemo.publication.summarise import summarise
         from higgsdemo.publication.yields_table import yields_table
         from higgsdemo.results.files import FileLists
         from higgsdemo.results.sums import saved_sums

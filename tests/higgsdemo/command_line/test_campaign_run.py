@@ -15,7 +15,7 @@ from higgsdemo.command_line.__main__ import main
 from higgsdemo.command_line.airflow_api import Airflow
 from higgsdemo.command_line.campaign_run import CampaignRun, CampaignRunError
 from higgsdemo.physics.normalisation import normalise
-from higgsdemo.publication.summary import summarise
+from higgsdemo.publication.summarise import summarise
 from result_documents import catalogue, merged, sample, stored
 
 SUMMARY_FILE = "/higgs/api/file"

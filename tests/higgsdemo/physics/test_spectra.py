@@ -10,7 +10,7 @@ from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.physics.spectra import OwnSpectra, add_up
 from higgsdemo.publication.plot import render
 from higgsdemo.publication.spectra_plot import draw_own, own_chart
-from higgsdemo.publication.summary import summarise
+from higgsdemo.publication.summarise import summarise
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.merge import Merge
 from higgsdemo.results.parsing import ResultError, parse_result

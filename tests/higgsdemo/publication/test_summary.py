@@ -10,7 +10,8 @@ import pytest
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.normalisation import normalise
-from higgsdemo.publication.summary import FAILURES_LISTED, MISSING_LISTED, FailedShard, Summary, summarise
+from higgsdemo.publication.summarise import FAILURES_LISTED, MISSING_LISTED, summarise
+from higgsdemo.publication.summary import FailedShard, Summary
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.merge import Names
 from result_documents import NOTE, catalogue, merged, recorded, sample, stored

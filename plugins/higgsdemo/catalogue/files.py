@@ -1,17 +1,4 @@
-"""The catalogue: what the datasets of a campaign are, where their files lie and how much their events weigh.
-
-A catalogue is a directory `include/datasets/<name>/` of files that people can read and edit:
-
-- `catalogue.json`: title, note (shown wherever results are; null for real data), luminosity in 1/pb by year
-  with its relative uncertainty, and by stream (trigger and year) that of each data sample, and the mean size
-  of a file in bytes, which runs are predicted by;
-- `samples.csv`: one physics process or data-taking period a line, with what its normalisation needs;
-- `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample;
-- `uncertainties.csv`, if there is one: what is not exactly known of the simulation, and whose number that is.
-
-Cross sections are in pb. Events of a simulated sample weigh luminosity x cross section x scale factor /
-processed events; events of a data sample weigh 1.
-"""
+"""Read a catalogue's files, and refuse what is wrong in them by file, line and column."""
 
 import csv
 import json
@@ -21,24 +8,27 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from higgsdemo.catalogue.model import (
+    UNASSIGNED,
+    Catalogue,
+    Dataset,
+    Datatype,
+    Group,
+    Heading,
+    Name,
+    Sample,
+    Uncertainty,
+)
 from higgsdemo.wording import ExplainedError, did_you_mean, quote
 
 DATASETS = "HIGGS_DATASETS"  # an Airflow that has plugins in a place of their own names the folder so
-DATASETS_DIR = Path(os.environ.get(DATASETS) or Path(__file__).resolve().parents[2] / "include" / "datasets")
+DATASETS_DIR = Path(os.environ.get(DATASETS) or Path(__file__).resolve().parents[3] / "include" / "datasets")
 
-Group = Literal["data", "higgs", "zz", "dy", "ttbar"]
-Datatype = Literal["data", "mc"]
-Channel = Literal["4mu", "4e", "2e2mu"]
-
-UNASSIGNED = "unassigned"
-"""The sample of datasets that no catalogue has: processed and counted, but neither normalised nor stacked."""
-
-_NAME = re.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
 _PREFIX = re.compile("[A-Za-z0-9._=+,:~-]+(/[A-Za-z0-9._=+,:~-]+)*")
 
 
@@ -46,17 +36,6 @@ class CatalogueError(ExplainedError, ValueError):
     """A catalogue is missing or wrong; the message names file, line and column."""
 
     final = True
-
-
-def is_dataset_name(name: str) -> bool:
-    """Return whether `name` may name a dataset: it becomes part of keys in the bucket and of object names."""
-    return _NAME.fullmatch(name) is not None
-
-
-def _name(text: object) -> str:
-    if not is_dataset_name(str(text)):
-        raise PydanticCustomError("name", "it must be letters, digits, dots, hyphens and underscores")
-    return str(text)
 
 
 def _prefix(text: object) -> str:
@@ -67,113 +46,12 @@ def _prefix(text: object) -> str:
     return str(text)
 
 
-def _split(value: object) -> object:
-    names = value.split("|") if isinstance(value, str) else value
-    if isinstance(names, list) and len(set(names)) < len(names):
-        raise PydanticCustomError("names", "it names one twice: its events would be counted twice")
-    return names
-
-
-class Sample(BaseModel):
-    """One physics process, or one stream of one data-taking period: what is normalised as a whole."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, BeforeValidator(_name)]
-    group: Group
-    datatype: Datatype
-    year: int = Field(ge=2000, le=2100)
-    channels: Annotated[tuple[Channel, ...], BeforeValidator(_split)]
-    cross_section_pb: float | None = Field(gt=0, allow_inf_nan=False)
-    scale_factor: float | None = Field(gt=0, allow_inf_nan=False)
-    generated_events: int | None = Field(ge=1)
-    files: int = Field(ge=1)
-
-
-class Uncertainty(BaseModel):
-    """One standard deviation of one cause: lines of the same name vary together.
-
-    `up` and `down` are factors, 1.02 or 0.98 for 2%, on the number of events (kind `events`) or on their mass
-    (kind `mass`).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[A-Za-z]\w*$")
-    source: str = Field(min_length=1)
-    samples: Annotated[tuple[str, ...], BeforeValidator(_split)]
-    """Simulated groups, such as `zz`, or one year's, `zz_2012`."""
-    channels: Annotated[tuple[Channel, ...], BeforeValidator(_split)]
-    up: float = Field(gt=0, allow_inf_nan=False)
-    down: float = Field(gt=0, allow_inf_nan=False)
-    kind: Literal["events", "mass"]
-
-    def varies(self, group: str, year: int, channel: str) -> bool:
-        """Return whether it applies to a group's events of a year in a channel."""
-        return channel in self.channels and not {group, f"{group}_{year}"}.isdisjoint(self.samples)
-
-
-class Dataset(BaseModel):
-    """The files below one key prefix of a bucket; `prefix` has no slash at either end."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    prefix: str
-    files: int
-    sample: Sample
-
-
-class _Heading(BaseModel):
-    """The content of `catalogue.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: str = Field(min_length=1)
-    note: str | None = None
-    luminosity_pb: dict[int, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
-    luminosity_uncertainty: dict[int, Annotated[float, Field(gt=0, lt=1)]] = {}
-    """Relative standard deviation by year; none where a year is not named."""
-    certified: dict[int, str] = {}
-    """By year, where the certified luminosity sections of data are: a path below this folder, or a URL."""
-    luminosity_by_section: dict[int, str] = {}
-    """By year, the path below this folder of a table of the luminosity of each section."""
-    file_bytes: float | None = Field(None, gt=0, allow_inf_nan=False)
-    streams: dict[str, dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]] = {}
-
-
-class Catalogue(_Heading):
-    """All datasets and samples of one catalogue, by name."""
-
-    name: str
-    datasets: dict[str, Dataset]
-    samples: dict[str, Sample]
-    uncertainties: tuple[Uncertainty, ...] = ()
-    """Those of `uncertainties.csv`; the luminosity's are above."""
-
-    def including(self, datasets: Iterable[Dataset]) -> Self:
-        """Return the catalogue that a campaign of `datasets` needs.
-
-        The campaign's own datasets are added; they replace those of the same sample that the campaign does
-        not run.
-        """
-        run = {dataset.name: dataset for dataset in datasets}
-        own = {name: dataset for name, dataset in run.items() if name not in self.datasets}
-        replaced = {dataset.sample.name for dataset in own.values()}
-        kept = {
-            name: known
-            for name, known in self.datasets.items()
-            if name in run or known.sample.name not in replaced
-        }
-        return self.model_copy(update={"datasets": kept | own})
-
-
 class _DatasetLine(BaseModel):
     """One line of `datasets.csv`; group, datatype and year repeat the sample's, for the reader."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, BeforeValidator(_name)]
+    name: Name
     prefix: Annotated[str, BeforeValidator(_prefix)]
     files: int = Field(ge=1)
     sample: str
@@ -221,9 +99,9 @@ def _read(directory: Path, versions: tuple[tuple[int, int], ...]) -> Catalogue:
     )
 
 
-def _read_heading(path: Path) -> _Heading:
+def _read_heading(path: Path) -> Heading:
     try:
-        return _Heading.model_validate(json.loads(_text(path)))
+        return Heading.model_validate(json.loads(_text(path)))
     except json.JSONDecodeError as error:
         raise CatalogueError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
     except ValidationError as error:

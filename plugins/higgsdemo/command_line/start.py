@@ -107,11 +107,11 @@ def start(airflow: Airflow, dag_id: str, conf: dict[str, Any], follow: bool, as_
         raise AirflowError(f"{dag_id} is paused: switch it on in Airflow, or `airflow dags unpause {dag_id}`")
     started = CampaignRun(airflow, dag_id, conf)
     started.start()
+    if as_json:  # also of a run that fails while it is followed
+        print(json.dumps({"campaign": dag_id, "run": started.run_id, "url": started.url}), flush=True)
     view = view_for(Console(highlight=False, stderr=as_json))
     with view:
         view.say(f"Campaign {dag_id}, run {started.run_id}: {started.url}")
         if follow:
             started.follow(view)
             view.print("", started.report())
-    if as_json:
-        print(json.dumps({"campaign": dag_id, "run": started.run_id, "url": started.url}))

@@ -46,6 +46,16 @@ def test_of_a_run_that_submits_nothing_its_stages_are_told(capsys: pytest.Captur
     assert told in capsys.readouterr().out
 
 
+def test_a_run_that_fails_is_told_with_its_reasons_and_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = STATE | {"run": STATE["run"] | {"state": "failed"}, "causes": [{"text": "plan: a typo"}]}
+    with airflow_stand_in(**{"/higgs/api/run": failed}) as (url, asked):
+        words = ("run", "-c", "mine", "--follow", "--json", "--airflow", url, "--user", "somebody")
+        assert main([*words]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["run"] == asked.triggered[0]["dag_run_id"]
+    assert "\nplan: a typo\n" in told.err
+
+
 def test_a_run_within_its_tolerance_shows_its_yields(capsys: pytest.CaptureFixture[str]) -> None:
     assert followed(files=["summary.json"]) == 1
     assert "no plot and no list of files in s3://results/mine/one" in capsys.readouterr().err

@@ -134,9 +134,7 @@ def test_the_skim_leaves_files_logs_and_a_histogram(
     assignment = planned(run, cluster | {"image_pull_policy": "Never", "resources": {"memory": "1Gi"}})
     make(ListShardsOperator, assignment).execute({})
     carry_out(WaitForJobsOperator, assignment, submitted=make(SubmitJobsOperator, assignment).execute({}))
-    maps = kube.core.list_namespaced_config_map(
-        "default", label_selector="higgsdemo/campaign=higgs-full"
-    ).items
+    maps = kube.core.list_namespaced_config_map("default", label_selector="higgsdemo/campaign=skim").items
     assert {one.data.get("certified.json") for one in maps} == {CERTIFIED}
     context = {"dag_run": SimpleNamespace(start_date=None), "outlet_events": {}}
     for operator in (MergeResultsOperator, PlotOperator):

@@ -152,11 +152,14 @@ def test_a_run_is_shown_beside_another_of_its_campaign(shown: Shown) -> None:
     ]
 
 
-def test_what_a_run_takes_is_told_so_far_until_it_has_ended(shown: Shown) -> None:
+def test_what_a_run_takes_is_told_so_far_until_it_has_ended_beside_what_plan_has_found(shown: Shown) -> None:
     with shown(states()["going on"]) as page:
         page.locator("#account-box summary").click()
         heads = page.locator("#account thead th").all_inner_texts()
+        remarks = page.locator("#remarks li").all_inner_texts()
     assert heads == ["", "predicted", "so far"]
+    assert remarks[0].startswith('dataset A (data) is record 7, "/Mu/A": 3 of 4 files')
+    assert remarks[-1] == f"Still without a result: last.root of {HIGGS} in kubecon-demo-1"
 
 
 def test_the_keyboard_alone_reaches_all_there_is_to_press(shown: Shown) -> None:

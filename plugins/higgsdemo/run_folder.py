@@ -10,6 +10,7 @@ CHART = "spectrum.json"  # the numbers of the plot
 HISTOGRAMS = "histograms.root"
 WORKSPACE = "workspace.json"
 HEPDATA = "hepdata.yaml"
+DATACARD, SHAPES = "datacard.txt", "datacard.root"
 FILES = "files.jsonl"  # the files that a command has left, with size, checksum, dataset and shard
 FILE_URLS = "files.txt"  # their URLs alone
 SHARDS = "shards"  # the folder of the clusters' lists
@@ -28,6 +29,8 @@ DOWNLOADS = {
     **dict.fromkeys((RECORD, SUMMARY, CHART, WORKSPACE), "application/json"),
     HISTOGRAMS: "application/octet-stream",
     HEPDATA: "application/yaml",
+    DATACARD: "text/plain",
+    SHAPES: "application/octet-stream",
     FILES: "application/jsonl",
     FILE_URLS: "text/plain",
     **{picture_key(own, "png"): "image/png" for own in (False, True)},

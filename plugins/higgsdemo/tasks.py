@@ -89,8 +89,8 @@ MERGE = Task(
     "merge_results",
     "Counts the result of every shard once, weights simulated events to the luminosity, fits the Higgs "
     "boson's signal, and writes `summary.json`, the numbers of the plot, and the same in the field's "
-    "formats: `histograms.root`, `workspace.json` (pyhf), `hepdata.yaml`. It runs even if clusters "
-    "have failed.",
+    "formats: `histograms.root`, `workspace.json` (pyhf), `datacard.txt` (Combine), `hepdata.yaml`. It runs "
+    "even if clusters have failed.",
 )
 PLOT = Task(
     "plot",

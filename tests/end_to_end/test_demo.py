@@ -41,7 +41,12 @@ def test_every_shard_is_done_and_the_higgs_peaks_at_125_gev(stack: Stack, demo_r
 def test_plot_and_numbers_are_left_in_the_bucket_and_in_a_folder(stack: Stack, demo_run: "DemoRun") -> None:
     starts = {
         **{"higgs.png": b"\x89PNG\r\n", "higgs.svg": b"<?xml "},
-        **{"histograms.root": b"root", "workspace.json": b"{", "hepdata.yaml": b"---\n"},
+        **{
+            "histograms.root": b"root",
+            "workspace.json": b"{",
+            "datacard.txt": b"imax 3\n",
+            "hepdata.yaml": b"---\n",
+        },
     }
     for name, start in starts.items():
         content = (demo_run.results / name).read_bytes()

@@ -259,6 +259,7 @@ def _excess(run: Run, expected: ExpectedShards, merge: Merge) -> list[str]:
 
 def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any] | None) -> dict[str, bytes]:
     """Return the spectrum in the field's formats, by file name."""
+    from higgsdemo.publication.datacard import datacard
     from higgsdemo.publication.hepdata import submission
     from higgsdemo.publication.histograms import root_file
 
@@ -268,4 +269,5 @@ def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any]
     }
     if workspace is not None:
         exports[run_folder.WORKSPACE] = json.dumps(workspace, indent=1).encode()
+        exports[run_folder.DATACARD], exports[run_folder.SHAPES] = datacard(workspace)
     return exports

@@ -75,6 +75,8 @@ class Spectrum(Coverage):
     """Unweighted events by channel of datasets that the catalogue does not know; in no group."""
     weights: dict[str, dict[str, float]]
     """The weight of an event by simulated sample and channel."""
+    entries: Counter[tuple[int, str, str]]
+    """Unweighted events by year, group and channel."""
     unseen: dict[int, dict[str, dict[str, NDArray[np.float64]]]]
     """By year, group and channel: in each bin, Σ (`UNSEEN` × weight)² of samples without an event there."""
 
@@ -143,6 +145,7 @@ def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, 
         },
         exposures=covered,
         weights=weights,
+        entries=_entries(sums, catalogue),
         unseen={year: _unseen(year, samples, weights, ones, catalogue) for year in years},
         absent=tuple(sorted((asked | stacked) - samples.keys())),
         weightless=tuple(sorted(processed - samples.keys())),
@@ -236,6 +239,15 @@ def _groups(
             part = _histogram(weight * total.sums[channel], weight**2 * total.squares[channel])
             parts.append({sample.group: {channel: part}})
     return added(parts)
+
+
+def _entries(sums: SumsByDataset, catalogue: Catalogue) -> Counter[tuple[int, str, str]]:
+    entries = Counter[tuple[int, str, str]]()
+    for name, known in catalogue.datasets.items():
+        for channel in known.sample.channels if name in sums else ():
+            place = known.sample.year, known.sample.group, channel
+            entries[place] += int(sums[name].counts[channel].sum())
+    return entries
 
 
 def _unseen(

@@ -56,6 +56,8 @@ def test_the_root_file_has_what_was_processed_by_year_and_channel_with_its_varia
         assert file[path].values().tolist() == histogram.values().tolist()
         assert file[path].variances().tolist() == histogram.variances().tolist()
         assert file[path].axis().edges().tolist() == np.arange(70, 182, 3).tolist()
+    entries = {path: file[path].member("fEntries") for path in ("2011/4mu/zz", "all/all/zz", "all/all/data")}
+    assert entries == {"2011/4mu/zz": 2.0, "all/all/zz": 6.0, "all/all/data": 11.0}
     assert file["2011/4mu/zz"].values()[7] == 10.0  # 2 of 100 events, 500 / pb, 1 pb
     assert file["all/all/data"].values()[18] == 7.0
 

@@ -26,6 +26,7 @@ class AirflowStandIn(BaseHTTPRequestHandler):
 
     answers: dict[str, Any]
     triggered: list[dict[str, Any]]
+    token: bytes | None = None
 
     def do_GET(self) -> None:
         self._answer(self.answers.get(urlsplit(self.path).path, 404))
@@ -34,7 +35,7 @@ class AirflowStandIn(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/auth/token":
             right = body == {"username": "somebody", "password": "secret"}
-            self._answer({"access_token": "token"} if right else 401)
+            self._answer((self.token or {"access_token": "token"}) if right else 401)
         elif self.headers["Authorization"] != "Bearer token":
             self._answer(401)
         else:
@@ -49,6 +50,7 @@ class AirflowStandIn(BaseHTTPRequestHandler):
             else json.dumps({"detail": "no"} if status != 200 else content).encode()
         )
         self.send_response(status)
+        self.send_header("Content-Type", "text/html" if isinstance(content, bytes) else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -59,10 +59,7 @@ class Airflow:
 
     def health(self) -> dict[str, str | None]:
         """Return the state of each component, "healthy" or not."""
-        return {
-            name: component["status"]
-            for name, component in self._request("GET", "/api/v2/monitor/health").json().items()
-        }
+        return {name: component["status"] for name, component in self._get("/api/v2/monitor/health").items()}
 
     def has_dag(self, dag_id: str) -> bool:
         """Return whether the DAG has been parsed."""
@@ -76,7 +73,7 @@ class Airflow:
     def import_errors(self, since: datetime) -> dict[str, str]:
         """Return the error of each DAG file that Airflow has failed to load since a time."""
         query = {"order_by": "-timestamp", "limit": _PAGE}
-        found = self._request("GET", "/api/v2/importErrors", query=query).json()["import_errors"]
+        found = self._get("/api/v2/importErrors", query=query)["import_errors"]
         return {
             error["filename"]: error["stack_trace"]
             for error in found
@@ -91,7 +88,7 @@ class Airflow:
     def active_runs(self, before: datetime) -> list[tuple[str, str]]:
         """Return DAG and run id of each run, of any DAG, from before that time that has not ended."""
         query = {"state": ["queued", "running"], "run_after_lt": before.isoformat(), "limit": _PAGE}
-        found = self._request("GET", "/api/v2/dags/~/dagRuns", query=query).json()["dag_runs"]
+        found = self._get("/api/v2/dags/~/dagRuns", query=query)["dag_runs"]
         return [(run["dag_id"], run["dag_run_id"]) for run in found]
 
     def fail(self, dag_id: str, run_id: str) -> None:
@@ -100,7 +97,7 @@ class Airflow:
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
-        state: str = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"]
+        state: str = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
         return state
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
@@ -108,7 +105,7 @@ class Airflow:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         found: list[TaskInstance] = []
         while True:
-            page = self._request("GET", path, query={"limit": _PAGE, "offset": len(found)}).json()
+            page = self._get(path, query={"limit": _PAGE, "offset": len(found)})
             found += [TaskInstance.model_validate(item) for item in page["task_instances"]]
             if len(found) >= page["total_entries"] or not page["task_instances"]:
                 return found
@@ -116,35 +113,42 @@ class Airflow:
     def events(self, dag_id: str, run_id: str, event: str) -> int:
         """How often a run's log has an event: running, deferred, success."""
         query = {"dag_id": dag_id, "run_id": run_id, "event": event, "limit": 1}
-        entries: int = self._request("GET", "/api/v2/eventLogs", query=query).json()["total_entries"]
+        entries: int = self._get("/api/v2/eventLogs", query=query)["total_entries"]
         return entries
 
     def conf(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return what a run was triggered with."""
         found: dict[str, Any] | None
-        found = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["conf"]
+        found = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["conf"]
         return found or {}
 
     def campaigns(self) -> list[dict[str, Any]]:
         """Return all campaigns with their latest runs, newest first."""
-        found: list[dict[str, Any]] = self._request("GET", "/higgs/api/campaigns").json()
+        found: list[dict[str, Any]] = self._get("/higgs/api/campaigns")
         return found
 
     def campaign(self, dag_id: str) -> dict[str, Any]:
         """Return a campaign and its latest runs, newest first, as its page shows them."""
-        found: dict[str, Any] = self._request("GET", "/higgs/api/campaign", query={"dag_id": dag_id}).json()
+        found: dict[str, Any] = self._get("/higgs/api/campaign", query={"dag_id": dag_id})
         return found
 
     def campaign_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return the state of a run as its page shows it."""
         query = {"dag_id": dag_id, "run_id": run_id}
-        found: dict[str, Any] = self._request("GET", "/higgs/api/run", query=query).json()
+        found: dict[str, Any] = self._get("/higgs/api/run", query=query)
         return found
 
     def file(self, dag_id: str, run_id: str, name: str) -> bytes:
         """Return one of the files that a run has left."""
         query = {"dag_id": dag_id, "run_id": run_id, "name": name}
         return self._request("GET", "/higgs/api/file", query=query).content
+
+    def _get(self, path: str, query: dict[str, Any] | None = None) -> Any:
+        answer = self._request("GET", path, query)
+        try:
+            return answer.json()
+        except ValueError:
+            raise AirflowError(f"{self.url} answers {path} with something else than JSON") from None
 
     def _request(
         self,
@@ -172,11 +176,13 @@ class Airflow:
     def _log_in(self) -> None:
         credentials = {"username": self._user, "password": self._password}
         answer = self._client.post("/auth/token", json=credentials)
-        if answer.status_code == 404:
-            raise AirflowError(f"there is no Airflow 3 at {self.url}")
-        if answer.is_client_error:
+        if answer.status_code in (401, 403, 422):
             raise AirflowError(
                 f"Airflow at {self.url} does not know the user {self._user}: {_reason(answer)}"
+            )
+        if answer.is_client_error or "json" not in answer.headers.get("Content-Type", ""):
+            raise AirflowError(
+                f"there is no Airflow 3 at {self.url}: /auth/token answers {answer.status_code}"
             )
         answer.raise_for_status()
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

@@ -14,6 +14,7 @@ from higgsdemo.command_line.ending import FAILED
 from higgsdemo.command_line.options import as_json, campaign, of_campaign, refuse_keys, run, with_airflow
 from higgsdemo.command_line.view import WIDE, ClusterView, State, failed_shards, render, view_for, why
 from higgsdemo.command_line.watched import Watched, show_live
+from higgsdemo.wording import printable
 
 
 @click.command()
@@ -34,9 +35,14 @@ def runs(airflow: Airflow, campaign: str | None, as_json: bool) -> None:
             began, ended = each["started"], each["ended"] or time.time()
             when = datetime.fromtimestamp(began).astimezone() if began else None
             took = f"{ended - began:.0f}" if began else ""
-            table.add_row(
-                one["dag_id"], each["run_id"], each["state"], f"{when:%Y-%m-%d %H:%M}" if when else "", took
+            cells = (
+                one["dag_id"],
+                each["run_id"],
+                each["state"],
+                f"{when:%Y-%m-%d %H:%M}" if when else "",
+                took,
             )
+            table.add_row(*map(printable, cells))
     Console(highlight=False, markup=False).print(table)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from higgsdemo.campaign.document import read_document
+from higgsdemo.campaign.load import dag_id_problem
 from higgsdemo.campaign.original import OriginalList
 from higgsdemo.campaign.resolve import MERGED
 from higgsdemo.campaign.trigger_conf import CAMPAIGN_KEYS, check_conf
@@ -160,8 +161,10 @@ def parse_conf(text: str) -> dict[str, Any]:
 
 
 def _dag_id(campaign: str | None, mapping: Path | None) -> str:
-    if campaign or mapping:
-        return campaign or str(mapping and mapping.stem)
+    if name := campaign or (mapping and mapping.stem):
+        if problem := dag_id_problem(name):
+            raise click.UsageError(f"the campaign {problem}")
+        return name
     raise click.UsageError("which campaign? Name it with --campaign, or a file with --dataset-mapping")
 
 

@@ -91,6 +91,7 @@ def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowSta
     [
         ("run", 2, "which campaign? Name it with --campaign"),
         ("run -c mime", 2, 'no campaign "mime"; did you mean "mine"? (the campaigns are mine, theirs;'),
+        ("run -c mine/dagRuns", 2, 'the campaign is "mine/dagRuns"; it becomes the DAG'),
         ("run -c mine --set maping=1", 2, 'has no key "maping"; did you mean "mapping"?'),
         ("run -c mine --set maping", 2, "it must be KEY=VALUE"),
         ("run -c mine --conf {", 2, "the conf is not JSON"),
@@ -129,6 +130,17 @@ def test_a_campaign_that_is_paused_or_not_read_is_not_run(
     assert main(["run", "-c", "new"]) == 1
     assert "config/new.json does not load:\na typo" in capsys.readouterr().err
     assert airflow.triggered == []
+
+
+def test_what_is_no_airflow_is_told_from_one(
+    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.answers["/higgs/api/campaigns"] = b"<html>a proxy's login</html>"
+    assert main(["runs"]) == 2
+    assert "answers /higgs/api/campaigns with something else than JSON" in capsys.readouterr().err
+    airflow.token = b"<html>"
+    assert main(["runs"]) == 2
+    assert "there is no Airflow 3 at http://127.0.0.1:" in capsys.readouterr().err
 
 
 def test_a_token_needs_no_login(airflow: type[AirflowStandIn], monkeypatch: pytest.MonkeyPatch) -> None:

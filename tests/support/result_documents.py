@@ -8,6 +8,7 @@ from typing import Any
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample
 from higgsdemo.datasets.expected import ExpectedShards
+from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.results.merge import Merge
 from higgsdemo.run_folder import result_key
 
@@ -100,3 +101,15 @@ def one_file_each(known: Catalogue) -> Catalogue:
     firsts = {dataset.sample.name: dataset for dataset in reversed(known.datasets.values())}
     datasets = (dataset.model_copy(update={"files": 1}) for dataset in firsts.values())
     return known.model_copy(update={"datasets": {dataset.name: dataset for dataset in datasets}})
+
+
+def complete(known: Catalogue) -> dict[str, int]:
+    return {name: dataset.files for name, dataset in known.datasets.items()}
+
+
+def spectrum_of(
+    known: Catalogue, *objects: tuple[str, bytes], expected: dict[str, int] | None = None
+) -> Spectrum:
+    merge = merged(objects)
+    assert merge.corrupt == {}
+    return normalise(merge.datasets, known, complete(known) if expected is None else expected)

@@ -1,135 +1,17 @@
-"""The fit's numbers, against closed forms worked out without pyhf, and against toys.
-
-In a model of one bin with s signal and b background events, n observed:
-
-- b known: q0 = 2 (n ln(n / b) - n + b), the significance of a counting experiment (Cowan, Cranmer, Gross,
-  Vitells, Eur. Phys. J. C 71 (2011) 1554, eq. 52; its Asimov value is eq. 97);
-- with a relative error d of b: the factor of the background γ, Gaussian about 1, is profiled. With a signal
-  of s events n b / (s + γ b) - b - (γ - 1) / d² = 0, which falls with γ (pyhf keeps γ below 10);
-  at the best strength, (n - b) / s, γ = 1.
-"""
+"""The fit of a spectrum: against closed forms where it is a counting experiment, and what is told without."""
 
 import json
-from math import erfc, exp, factorial, log, sqrt
 from pathlib import Path
 
-import numpy as np
 import pyhf
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from iminuit import Minuit
-from scipy.optimize import brentq
 
-from counting_experiment import counting
+from counting_experiment import closed_form
 from higgsdemo.catalogue import Catalogue, Uncertainty
-from higgsdemo.physics.discovery import Discovery, NoConvergenceError, discover, discovery_in
+from higgsdemo.physics.discovery import Discovery, discovery_in
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.physics.workspace import workspace
 from result_documents import ALL, catalogue, merged, recorded, sample, stored
-
-SIGNAL, BACKGROUND, OBSERVED = 8.20, 4.65, 12
-"""Higgs, and ZZ with Drell-Yan, in the published yields of 121 to 130 GeV, and the data's events there."""
-
-
-def fall(n: float, s: float, b: float, d: float = 0.0) -> float:
-    """-2 ln λ of n observed events over s + b expected, where b has the relative error d."""
-    gamma = 1.0
-    if d:
-        gamma = brentq(lambda g: n * b / (s + g * b) - b - (g - 1) / d**2, 1e-10, 1e4, xtol=1e-12)
-        gamma = min(gamma, 10.0)
-    mean = s + gamma * b
-    pulled = (gamma - 1) ** 2 / d**2 if d else 0.0
-    return 2 * (mean - n + (n * log(n / mean) if n else 0.0)) + pulled
-
-
-def closed_form(n: float, b: float, d: float = 0.0) -> float:
-    """√q0 of n observed events over a background b with the relative error d."""
-    return sqrt(fall(n, 0.0, b, d)) if n > b else 0.0
-
-
-@pytest.mark.parametrize("n", [3, 5, 8, 12, 30])
-def test_the_significance_of_a_counting_experiment_is_the_closed_form(n: int) -> None:
-    found = discover(counting(SIGNAL, BACKGROUND, n))
-    assert found.observed_significance == pytest.approx(closed_form(n, BACKGROUND), abs=2e-3)
-    assert found.expected_significance == pytest.approx(
-        closed_form(SIGNAL + BACKGROUND, BACKGROUND), abs=1e-4
-    )
-    assert found.signal_strength == pytest.approx(max(n - BACKGROUND, 0.0) / SIGNAL, abs=2e-3)
-
-
-def test_the_published_counts_are_an_excess_of_2_8_standard_deviations() -> None:
-    """In the window alone, of which 3.1 are expected: √(2 (12 ln(12 / 4.65) - 7.35)) = 2.84."""
-    found = discover(counting(SIGNAL, BACKGROUND, OBSERVED))
-    assert found.observed_significance == pytest.approx(2.84, abs=0.01)
-    assert found.expected_significance == pytest.approx(3.12, abs=0.01)
-    assert found.signal_strength == pytest.approx(0.896, abs=0.001)
-
-
-@settings(deadline=None, max_examples=30)
-@example(signal=900.0, background=1.0, observed=5, error=0.033, bins=1)
-@example(signal=0.02, background=0.5, observed=40, error=0.4, bins=1)
-@given(
-    signal=st.floats(0.02, 2000.0),
-    background=st.floats(0.05, 300.0),
-    observed=st.integers(0, 400),
-    error=st.sampled_from([0.0, 0.01, 0.1, 0.3]),
-    bins=st.sampled_from([1, 3]),
-)
-def test_every_number_of_a_counting_experiment_is_the_closed_form(
-    signal: float, background: float, observed: int, error: float, bins: int
-) -> None:
-    """In bins that are alike -2 ln λ adds up; its fall by 1 ends the interval."""
-    found = discover(counting(signal, background, observed, error, bins))
-    assert found.observed_significance == pytest.approx(
-        sqrt(bins) * closed_form(observed, background, error), rel=1e-3, abs=0.01
-    )
-    assert found.expected_significance == pytest.approx(
-        sqrt(bins) * closed_form(signal + background, background, error), rel=1e-3, abs=0.01
-    )
-    excess = max(observed - background, 0.0) / signal
-    least = fall(observed, excess * signal, background, error)
-    if found.signal_strength_interval is None:
-        highest = max(20.0, 2 * (observed + 10) / signal)
-        assert found.statement == f"the data are compatible with all up to {highest:.3g}"
-        assert bins * (fall(observed, highest * signal, background, error) - least) < 1.01
-        return
-    assert found.signal_strength is not None
-    low, high = found.signal_strength_interval
-    assert low <= excess <= high
-    assert found.signal_strength == pytest.approx(excess, abs=0.01 * (high - low))
-    for end in (low, high) if low else (high,):
-        lower = fall(observed, end * signal, background, error) - least
-        assert bins * lower == pytest.approx(1.0, abs=0.01)
-    if not low:
-        assert bins * (fall(observed, 0.0, background, error) - least) < 1.01
-
-
-def test_fewer_events_than_background_are_no_signal_at_all() -> None:
-    found = discover(counting(SIGNAL, BACKGROUND, 2))
-    assert (found.observed_significance, found.signal_strength) == pytest.approx((0.0, 0.0), abs=1e-3)
-    assert found.signal_strength_interval is not None
-    assert found.signal_strength_interval[0] == 0.0
-
-
-def test_toys_are_as_rare_as_the_significance_says() -> None:
-    """100,000 counts of the background alone: as often as their fits say, they exceed the observed count.
-
-    Counts are whole numbers, so the asymptotic p-value lies between those of at least and more than n.
-    """
-    counts = np.random.default_rng(125).poisson(BACKGROUND, 100_000)
-    values, times = np.unique(counts, return_counts=True)
-    fitted = {int(n): discover(counting(SIGNAL, BACKGROUND, int(n))).observed_significance for n in values}
-    q0 = np.repeat([fitted[int(n)] or 0.0 for n in values], times)
-    for n in (8, 10, OBSERVED):
-        seen = fitted[n]
-        assert seen is not None
-        at_least, more = float(np.mean(q0 > seen - 1e-3)), float(np.mean(q0 > seen + 1e-3))
-        asymptotic = erfc(seen / sqrt(2)) / 2
-        spread = 4 * sqrt(asymptotic / len(q0))
-        assert more - spread < asymptotic < at_least + spread
-        tail = 1 - sum(exp(-BACKGROUND) * BACKGROUND**k / factorial(k) for k in range(n))
-        assert at_least == pytest.approx(tail, abs=4 * sqrt(tail / len(q0)))
 
 
 def uncertain(name: str, samples: tuple[str, ...], *channels: str, **fields: object) -> Uncertainty:
@@ -223,23 +105,6 @@ def test_a_fit_that_cannot_converge_is_told_and_not_fatal() -> None:
     assert (found.observed_significance, found.expected_significance, found.signal_strength) == (None,) * 3
     assert found.statement is not None
     assert found.statement.startswith("the fit has not converged (")
-
-
-@pytest.mark.parametrize("reach", [0.1, 0.9])
-def test_a_minimizer_that_stops_short_of_the_minimum_is_found_out(
-    reach: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It never goes further than to a part of the best signal strength, and says that this is the minimum."""
-    migrad = Minuit.migrad
-
-    def stop_short(fit: Minuit) -> Minuit:
-        if not fit.fixed[0]:
-            fit.limits[0] = (0.0, reach * (OBSERVED - BACKGROUND) / SIGNAL)
-        return migrad(fit)
-
-    monkeypatch.setattr(Minuit, "migrad", stop_short)
-    with pytest.raises(NoConvergenceError, match=r"the fit has not converged .* above its lowest point"):
-        discover(counting(SIGNAL, BACKGROUND, OBSERVED))
 
 
 FULL = {"4mu": {18: 9}}

@@ -2,7 +2,6 @@
 
 import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,54 +11,13 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from campaign_changes import with_changes
 from generator import root_file
-from higgsdemo.campaign import Campaign, load_campaign, param_schemas, parse_campaign
+from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
-from higgsdemo.run import ClusterRun
-from planned_runs import ALONE
-from refusals import table
+from planning import CONNECTIONS, START, plan
 from s3_server import Bucket
-from web_server import WebServer
-
-START = datetime(2019, 5, 21, 9, 0, tzinfo=UTC)
-
-CONNECTIONS = table("connections")
-
-
-@pytest.fixture(autouse=True)
-def connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, document in CONNECTIONS["connections"].items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
-
-
-@pytest.fixture
-def document(repository: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return the demo campaign's file, with its output in a bucket that is there."""
-    secret = {"password": "a-secret-of-the-tests"}
-    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection() | secret))
-    document: dict[str, Any] = json.loads((repository / "include/config/demo-local.json").read_text())
-    document["storage"]["output"] = f"s3://{bucket.name}"
-    document["at_trigger"] |= {
-        "connections": ["google_cloud_default", "kubernetes_default"],
-        "images": ["registry.example.org/*"],
-        "flavors": ["n1-*"],
-        "max_nodes": 10,
-    }
-    return document
-
-
-@pytest.fixture
-def campaign(document: dict[str, Any]) -> Campaign:
-    return parse_campaign(document, "demo")
-
-
-def plan(campaign: Campaign, run_id: str = "manual__1", **conf: Any) -> list[ClusterRun]:
-    dag_run = SimpleNamespace(dag_id="demo", run_id=run_id, run_after=START, conf=conf)
-    planned = PlanOperator(task_id="plan", campaign=campaign).execute({"dag_run": dag_run, "ti": ALONE})  # type: ignore[typeddict-item]
-    assert json.loads(json.dumps(planned)) == planned
-    return [ClusterRun.model_validate(assignment) for assignment in planned]
 
 
 def test_each_cluster_of_the_file_gets_its_part(campaign: Campaign) -> None:
@@ -143,13 +101,6 @@ def test_the_file_may_let_the_worker_be_itself_but_no_pod(
     assert plan(campaign, stages=["create"])
 
 
-def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) -> None:
-    first, again, other = (plan(campaign, run_id)[0].run.name for run_id in ("a__1", "a__1", "a__2"))
-    assert first == again
-    assert first != other
-    assert first.startswith("20190521t090000-")
-
-
 def test_what_was_dropped_of_a_list_of_2019_is_told_and_kept(
     campaign: Campaign, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,83 +160,6 @@ def test_a_run_that_submits_nothing_leaves_nothing_in_the_bucket(campaign: Campa
     assert bucket.keys() == []
 
 
-def test_a_name_that_another_run_bears_is_refused(campaign: Campaign) -> None:
-    plan(campaign, "manual__1", run_name="mine")
-    plan(campaign, "manual__1", run_name="mine")
-    with pytest.raises(TaskFailedForGood, match="run mine is there already, made by the DAG run manual__1"):
-        plan(campaign, "manual__2", run_name="mine")
-    assert plan(campaign, "manual__2", run_name="mine", resume=True)[0].run.resume
-
-
-def test_a_run_is_not_resumed_with_other_certified_sections(
-    document: dict[str, Any], bucket: Bucket, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(web_server.authority))
-    url = web_server.put("Cert.json", b'{"7": [[1, 2]]}')
-    name = "Simulated_Run2012B_DoubleMuParked"
-    data = [{"name": name, "certified": url}, "Simulated_TTbar_8TeV"]
-    campaign = parse_campaign(document | {"mapping": [{"datasets": data}]}, "demo")
-    (planned,) = plan(campaign, run_name="mine")
-    assert [ref.certified for ref in planned.cluster.datasets] == [url, None]
-    assert bucket.keys("demo/mine/certified") == [f"demo/mine/certified/{name}.json"]
-    assert plan(campaign, "manual__2", run_name="mine", resume=True)
-    web_server.put("Cert.json", b'{"7": [[1, 3]]}')
-    for run_id, resume in (("manual__2", False), ("manual__3", True)):
-        with pytest.raises(
-            TaskFailedForGood, match=f"dataset {name}: .* begun with other certified sections"
-        ):
-            plan(campaign, run_id, run_name="mine", resume=resume)
-    web_server.put("Cert.json", b"<html>Come again later</html>")
-    with pytest.raises(TaskFailedForGood, match=r"Cert\.json does not have the form of certified sections"):
-        plan(campaign, run_name="other")
-
-
-def test_a_run_is_resumed_as_a_whole_or_its_summary_would_lose_what_is_left_out(campaign: Campaign) -> None:
-    plan(campaign, "manual__1", run_name="mine", clusters=["kubecon-demo-0"])
-    plan(campaign, "manual__2", run_name="mine", resume=True)  # with more than it had
-    with pytest.raises(TaskFailedForGood, match="and 6 more as well, which its summary and plot would lose"):
-        plan(campaign, "manual__3", run_name="mine", resume=True, clusters=["kubecon-demo-0"])
-    assert plan(campaign, "manual__4", run_name="mine", resume=True)
-    growing = campaign.model_copy(update={"growing": True})
-    assert plan(growing, "manual__5", run_name="mine", resume=True, clusters=["kubecon-demo-0"])
-
-
-@pytest.mark.parametrize("by_form", [False, True])
-def test_a_run_is_resumed_with_the_mapping_it_was_triggered_with(campaign: Campaign, by_form: bool) -> None:
-    form = {name: schema["default"] for name, schema in param_schemas(campaign).items()} if by_form else {}
-    mapping = [{"name": "other", "datasets": ["Simulated_TTbar_8TeV"]}]
-    first = plan(campaign, "manual__1", **form | {"run_name": "mine", "mapping": mapping, "max_shards": 2})
-    for run_id in ("manual__2", "manual__3"):
-        again = plan(campaign, run_id, **form | {"run_name": "mine", "resume": True})
-        assert [one.cluster for one in again] == [one.cluster for one in first]
-    fewer = plan(campaign, "manual__4", **form | {"run_name": "mine", "resume": True, "max_shards": 1})
-    assert [one.cluster.name for one in fewer] == ["other"]
-    assert fewer[0].cluster.datasets != first[0].cluster.datasets
-
-
-def test_every_run_of_a_campaign_over_growing_datasets_goes_on_with_the_same_folder(
-    campaign: Campaign,
-) -> None:
-    growing = campaign.model_copy(update={"growing": True})
-    first, second = (plan(growing, f"scheduled__{day}")[0].run for day in (1, 2))
-    assert first == second
-    assert (first.name, first.resume) == ("growing", True)
-    anew = plan(growing, "manual__1", run_name="anew")[0].run
-    assert (anew.name, anew.resume) == ("anew", False)
-
-
-def test_what_a_resumed_run_finds_done_is_not_predicted_again(campaign: Campaign, bucket: Bucket) -> None:
-    def predicted() -> int:
-        record = bucket.read("demo/mine/campaign.json")
-        return int(json.loads(record)["predicted"]["shards"])
-
-    plan(campaign, run_name="mine")
-    before, name = predicted(), next(iter(load_catalogue("demo").datasets))
-    bucket.write(f"demo/mine/results/{name}/0000.json", b"{}")
-    plan(campaign, "manual__2", run_name="mine", resume=True)
-    assert predicted() == before - 1
-
-
 @pytest.mark.parametrize(
     ("states", "waits"),
     [
@@ -330,6 +204,7 @@ def test_a_bucket_that_is_not_there_is_named(campaign: Campaign) -> None:
         plan(campaign, storage={"output": "s3://no-such-bucket"})
 
 
+@pytest.mark.usefixtures("connections")
 def test_a_plan_does_not_grow_with_the_shards(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIGGS_IMAGE", "registry.example.org/nanoaod:1")
     full = load_campaign(repository / "include/config/higgs-full.json")

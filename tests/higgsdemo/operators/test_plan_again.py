@@ -1,0 +1,97 @@
+"""`plan` names each run apart, and lets a run that is resumed go on as it was begun."""
+
+import json
+from typing import Any
+
+import pytest
+
+from higgsdemo.campaign import Campaign, param_schemas, parse_campaign
+from higgsdemo.catalogue import load_catalogue
+from higgsdemo.operators.base import TaskFailedForGood
+from planning import plan
+from s3_server import Bucket
+from web_server import WebServer
+
+
+def test_runs_are_named_apart_and_each_the_same_way_again(campaign: Campaign) -> None:
+    first, again, other = (plan(campaign, run_id)[0].run.name for run_id in ("a__1", "a__1", "a__2"))
+    assert first == again
+    assert first != other
+    assert first.startswith("20190521t090000-")
+
+
+def test_a_name_that_another_run_bears_is_refused(campaign: Campaign) -> None:
+    plan(campaign, "manual__1", run_name="mine")
+    plan(campaign, "manual__1", run_name="mine")
+    with pytest.raises(TaskFailedForGood, match="run mine is there already, made by the DAG run manual__1"):
+        plan(campaign, "manual__2", run_name="mine")
+    assert plan(campaign, "manual__2", run_name="mine", resume=True)[0].run.resume
+
+
+def test_a_run_is_not_resumed_with_other_certified_sections(
+    document: dict[str, Any], bucket: Bucket, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(web_server.authority))
+    url = web_server.put("Cert.json", b'{"7": [[1, 2]]}')
+    name = "Simulated_Run2012B_DoubleMuParked"
+    data = [{"name": name, "certified": url}, "Simulated_TTbar_8TeV"]
+    campaign = parse_campaign(document | {"mapping": [{"datasets": data}]}, "demo")
+    (planned,) = plan(campaign, run_name="mine")
+    assert [ref.certified for ref in planned.cluster.datasets] == [url, None]
+    assert bucket.keys("demo/mine/certified") == [f"demo/mine/certified/{name}.json"]
+    assert plan(campaign, "manual__2", run_name="mine", resume=True)
+    web_server.put("Cert.json", b'{"7": [[1, 3]]}')
+    for run_id, resume in (("manual__2", False), ("manual__3", True)):
+        with pytest.raises(
+            TaskFailedForGood, match=f"dataset {name}: .* begun with other certified sections"
+        ):
+            plan(campaign, run_id, run_name="mine", resume=resume)
+    web_server.put("Cert.json", b"<html>Come again later</html>")
+    with pytest.raises(TaskFailedForGood, match=r"Cert\.json does not have the form of certified sections"):
+        plan(campaign, run_name="other")
+
+
+def test_a_run_is_resumed_as_a_whole_or_its_summary_would_lose_what_is_left_out(campaign: Campaign) -> None:
+    plan(campaign, "manual__1", run_name="mine", clusters=["kubecon-demo-0"])
+    plan(campaign, "manual__2", run_name="mine", resume=True)  # with more than it had
+    with pytest.raises(TaskFailedForGood, match="and 6 more as well, which its summary and plot would lose"):
+        plan(campaign, "manual__3", run_name="mine", resume=True, clusters=["kubecon-demo-0"])
+    assert plan(campaign, "manual__4", run_name="mine", resume=True)
+    growing = campaign.model_copy(update={"growing": True})
+    assert plan(growing, "manual__5", run_name="mine", resume=True, clusters=["kubecon-demo-0"])
+
+
+@pytest.mark.parametrize("by_form", [False, True])
+def test_a_run_is_resumed_with_the_mapping_it_was_triggered_with(campaign: Campaign, by_form: bool) -> None:
+    form = {name: schema["default"] for name, schema in param_schemas(campaign).items()} if by_form else {}
+    mapping = [{"name": "other", "datasets": ["Simulated_TTbar_8TeV"]}]
+    first = plan(campaign, "manual__1", **form | {"run_name": "mine", "mapping": mapping, "max_shards": 2})
+    for run_id in ("manual__2", "manual__3"):
+        again = plan(campaign, run_id, **form | {"run_name": "mine", "resume": True})
+        assert [one.cluster for one in again] == [one.cluster for one in first]
+    fewer = plan(campaign, "manual__4", **form | {"run_name": "mine", "resume": True, "max_shards": 1})
+    assert [one.cluster.name for one in fewer] == ["other"]
+    assert fewer[0].cluster.datasets != first[0].cluster.datasets
+
+
+def test_every_run_of_a_campaign_over_growing_datasets_goes_on_with_the_same_folder(
+    campaign: Campaign,
+) -> None:
+    growing = campaign.model_copy(update={"growing": True})
+    first, second = (plan(growing, f"scheduled__{day}")[0].run for day in (1, 2))
+    assert first == second
+    assert (first.name, first.resume) == ("growing", True)
+    anew = plan(growing, "manual__1", run_name="anew")[0].run
+    assert (anew.name, anew.resume) == ("anew", False)
+
+
+def test_what_a_resumed_run_finds_done_is_not_predicted_again(campaign: Campaign, bucket: Bucket) -> None:
+    def predicted() -> int:
+        record = bucket.read("demo/mine/campaign.json")
+        return int(json.loads(record)["predicted"]["shards"])
+
+    plan(campaign, run_name="mine")
+    before, name = predicted(), next(iter(load_catalogue("demo").datasets))
+    bucket.write(f"demo/mine/results/{name}/0000.json", b"{}")
+    plan(campaign, "manual__2", run_name="mine", resume=True)
+    assert predicted() == before - 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustered_file import EVENTS, write_data
@@ -64,7 +64,7 @@ def analysed(path: Path, certified: Ranges | None, entries: tuple[int, int] | No
     )
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10)
 @given(certified=CERTIFIED, cuts=st.sets(st.integers(1, EVENTS - 1), max_size=3))
 def test_ranges_of_events_add_up_to_what_is_certified_event_by_event(
     certified: Ranges, cuts: set[int], data_file: Path, places: list[tuple[int, int]]

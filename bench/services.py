@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def copy_of_project(folder: Path, dag: str, campaign: dict[str, Any]) -> Path:
 
 
 @contextmanager
-def services(copy: Path, settings: Settings, connections: dict[str, dict[str, Any]]) -> Iterator[Airflow]:
+def services(
+    copy: Path, settings: Settings, connections: dict[str, dict[str, Any]]
+) -> Iterator["PatientAirflow"]:
     """Run Airflow, an S3 server and localkube of a copy of the project, with more connections."""
     environment = os.environ | {"PYTHONPATH": f"{copy / 'plugins'}{os.pathsep}{copy / 'include'}"}
     for name, document in connections.items():
@@ -55,6 +58,12 @@ def services(copy: Path, settings: Settings, connections: dict[str, dict[str, An
 class PatientAirflow(Airflow):
     """A session that asks again when Airflow is too busy to answer."""
 
+    def seconds(self, dag_id: str, run_id: str) -> float:
+        """Return what Airflow says that a run took, since somebody triggered it."""
+        run = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()
+        begun, ended = (datetime.fromisoformat(run[when]) for when in ("queued_at", "end_date"))
+        return (ended - begun).total_seconds()
+
     def _request(self, method: str, path: str, *arguments: Any, **options: Any) -> httpx.Response:
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -66,10 +75,10 @@ class PatientAirflow(Airflow):
             time.sleep(0.1)
 
 
-def until(done: Callable[[], object], what: str) -> None:
-    """Wait until something is so; raise BenchError after `PATIENCE`."""
+def until(done: Callable[[], object], what: str, pause: float = 0.1) -> None:
+    """Wait until something is so, looking after each pause; raise BenchError after `PATIENCE` seconds."""
     deadline = time.monotonic() + PATIENCE
     while not done():
         if time.monotonic() > deadline:
             raise BenchError(f"not within {PATIENCE:g} s: {what}")
-        time.sleep(0.1)
+        time.sleep(pause)

@@ -26,7 +26,10 @@ pytest_plugins = (
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOWS = (
     # The last one kills the Airflow of all of them.
-    ("end_to_end/test_demo", "end_to_end/test_page", "end_to_end/test_watch", "end_to_end/test_faults"),
+    (
+        *("end_to_end/test_demo", "end_to_end/test_page", "end_to_end/test_watch"),
+        *("end_to_end/test_ended_by_hand", "end_to_end/test_faults"),
+    ),
     # Those that start an Airflow of their own are around those that share one, which then stops.
     ("end_to_end/test_deployment", "end_to_end/test_rehearsal", "end_to_end/", "[overhead]", "[page]"),
 )

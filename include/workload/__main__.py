@@ -12,6 +12,7 @@ termination message; with several shards, each failed one has a line before it t
 """
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -57,8 +58,10 @@ def _carry_out(words: list[str], settings: Settings) -> None:
     match words:
         case []:
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # starting threads costs more than the sums
+            gc.disable()  # imports leave no garbage, and looking for it is a quarter of them
             from workload.pod import run  # numpy and uproot only once there is something to do
 
+            gc.enable()
             run(settings, report)
         case ["beside"]:
             beside.serve(settings, os.environ, report)

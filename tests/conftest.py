@@ -47,6 +47,14 @@ OF_SERVERS = (
     "faults",
     "localkube",
     "rehearsal",
+    # ROOT, Chromium at every width, runs of Airflow, a suite of its own: a third of the time without servers.
+    *(
+        "test_rdataframe.py",
+        "test_every_state.py",
+        "test_reason.py",
+        "test_tries.py",
+        "test_cluster_suite.py",
+    ),
 )
 SERVERS = {"gate", "gcs", "kube", "one_web_server", "pod", "redis_server", "s3_endpoint", "server", "xrootd"}
 HEAVY = (  # minutes each
@@ -94,7 +102,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts servers, and begin with what takes longest: taken up last it would end last."""
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder in OF_SERVERS or SERVERS & {*getattr(item, "fixturenames", ())}:
+        if {folder, item.path.name} & {*OF_SERVERS} or SERVERS & {*getattr(item, "fixturenames", ())}:
             item.add_marker("services")
         if _airflow(item.nodeid)[0] is not None:
             item.add_marker("end_to_end")

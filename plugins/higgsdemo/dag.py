@@ -1,8 +1,8 @@
 """From a campaign to its DAG: which task follows which, and nothing of what they do.
 
     plan -> cluster [mapped: one instance per cluster]
-              create_cluster -> prepull_image -> list_dataset_shards -> submit_jobs -> wait_for_jobs
-         -> merge_results -> plot -> choose_cleanup -> keep | cleanup_jobs -> delete_clusters
+              create_cluster -> prepull_image, list_dataset_shards -> submit_jobs -> wait_for_jobs
+         -> merge_results -> plot, choose_cleanup -> keep | cleanup_jobs -> delete_clusters
          -> campaign_status
 
 The group is mapped over what ``plan`` returns, so a mapping given at the trigger may have any number of
@@ -95,9 +95,10 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     )
     for last in (cleanup, delete, status):
         last.as_teardown(on_failure_fail_dagrun=last is status)
-    done >> merge >> plot >> choose >> [keep, cleanup, delete]  # the choice skips the others
+    done >> merge >> [plot, choose]  # clusters, which cost money, need not wait for the plot
+    choose >> [keep, cleanup, delete]  # the choice skips the others
     cleanup >> delete
-    [keep, delete] >> status
+    [plot, keep, delete] >> status
 
 
 def _leave_out_arrows_of_data(dag: DAG) -> None:
@@ -125,6 +126,6 @@ def _cluster_group() -> Any:
         wait = WaitForJobsOperator(
             **tasks.WAIT.arguments, assignment=assignment, submitted=submit.output, **go_on
         )
-        create >> prepull >> shards >> submit >> wait
+        create >> [prepull, shards] >> submit >> wait
 
     return cluster

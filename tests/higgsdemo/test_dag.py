@@ -99,7 +99,7 @@ def test_the_graph_that_airflow_draws_is_the_order_of_work() -> None:
     """Data of `plan` reach every task; arrows from it to each would hide what the picture in README shows."""
     dag = DagSerialization.from_dict(DagSerialization.to_dict(build("drawn", parse_campaign(VALID, "drawn"))))
     drawn = [(edge["source_id"], edge["target_id"]) for edge in dag_edges(dag)]
-    assert len(drawn) == 16
+    assert len(drawn) == 18
     assert [after for before, after in drawn if before == "plan"] == ["cluster.upstream_join_id"]
 
 

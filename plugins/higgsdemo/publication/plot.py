@@ -58,19 +58,26 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None = None) -> Figure:
-    """Draw the plot of all channels together, 10 by 10 inches, without rendering it.
+    """Draw the plot of all channels together, 10 by 12 inches, without rendering it.
+
+    Below it are the pulls: what is seen beyond what is expected, in standard deviations of both.
 
     It does not use pyplot, which would keep the figure and ask for a display.
     """
     from matplotlib.figure import Figure
 
     with style():
-        figure = Figure(figsize=(10, 10))
-        axes = figure.add_axes((0.12, 0.105, 0.845, 0.835))
-        highest = _draw_stack(axes, spectrum, deviation(spectrum, catalogue))
+        figure = Figure(figsize=(10, 12))
+        axes = figure.add_axes((0.12, 0.2425, 0.845, 0.696))
+        panel = figure.add_axes((0.12, 0.0875, 0.845, 0.14), sharex=axes)
+        error = deviation(spectrum, catalogue)
+        highest = _draw_stack(axes, spectrum, error)
         if spectrum.observed:
             highest = max(highest, _draw_data(axes, spectrum, _data_label(catalogue)))
-        axes.set_xlabel(r"$m_{4\ell}$ [GeV]")
+            _draw_pulls(panel, spectrum, error)
+        axes.tick_params(labelbottom=False)
+        axes.set_xlabel("")
+        panel.set(ylim=(-3.5, 3.5), yticks=(-2, 0, 2), ylabel="Pull", xlabel=r"$m_{4\ell}$ [GeV]")
         axes.set_ylabel(f"Events / {(HIGH - LOW) / BINS:g} GeV")
         _write_legend(axes, catalogue)
         free = min(_write_headline(axes, spectrum, catalogue, discovery), 0.645)
@@ -155,7 +162,7 @@ def _draw_stack(axes: Axes, spectrum: Spectrum, error: Events) -> float:
 
 
 def _draw_data(axes: Axes, spectrum: Spectrum, label: str) -> float:
-    """Draw points with Poisson (Garwood) intervals of 68%, none for empty bins; return the highest end."""
+    """Draw points with Poisson (Garwood) intervals of 68%, of empty bins the bar; return the highest end."""
     histogram = spectrum.combined("data")
     counts = np.asarray(histogram.values())
     low, high = poisson_interval(counts)
@@ -173,7 +180,18 @@ def _draw_data(axes: Axes, spectrum: Spectrum, label: str) -> float:
         label=label,
         zorder=5,
     )
+    axes.vlines(histogram.axes[0].centers[~filled], 0, high[~filled], color="black", linewidth=1.5, zorder=5)
     return float(np.max(high[filled]))
+
+
+def _draw_pulls(panel: Axes, spectrum: Spectrum, error: Events) -> None:
+    """Draw (seen - expected) / √(expected + error²), where anything is expected."""
+    groups = (spectrum.combined(group).values() for group in (*BACKGROUNDS, "higgs"))
+    expected, seen = np.sum(list(groups), axis=0), spectrum.combined("data")
+    spread = np.sqrt(np.maximum(expected, 0) + error**2)
+    pulls = np.divide(seen.values() - expected, spread, out=np.zeros(BINS), where=spread > 0)
+    panel.stairs(pulls, seen.axes[0].edges, fill=True, color="#8c8c94")
+    panel.axhline(0, color="black", linewidth=1)
 
 
 def _data_label(catalogue: Catalogue) -> str:

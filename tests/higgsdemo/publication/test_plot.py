@@ -55,7 +55,7 @@ def texts(figure: Figure) -> list[str]:
 
 
 def axes_of(figure: Figure) -> Axes:
-    (axes,) = figure.axes
+    axes, _ = figure.axes
     return axes
 
 
@@ -123,15 +123,26 @@ def test_the_stack_adds_up_to_the_expected_events() -> None:
     assert drawn.edges.tolist() == list(range(70, 182, 3))
 
 
-def test_data_are_points_with_garwood_intervals_and_empty_bins_are_left_out() -> None:
+def test_data_are_points_with_garwood_intervals_and_empty_bins_have_a_bar() -> None:
     """Central 68.27% intervals: 1 event 0.173 to 3.300, 3 events 1.367 to 5.918 (PDG, Statistics)."""
-    (points,) = [c for c in axes_of(draw(spectrum(), known())).containers if isinstance(c, ErrorbarContainer)]
+    axes = axes_of(draw(spectrum(), known()))
+    (points,) = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
     x, y = points.lines[0].get_data()
     assert list(zip(x, y, strict=True)) == [(71.5, 1), (92.5, 16), (125.5, 7), (179.5, 3)]
     segments = points.lines[2][0].get_segments()
     ends = [(segment[0][1], segment[1][1]) for segment in segments]
     assert ends[0] == pytest.approx((0.173, 3.300), abs=5e-4)
     assert ends[3] == pytest.approx((1.367, 5.918), abs=5e-4)
+    (bars,) = [lines for lines in axes.collections if len(lines.get_paths()) == 33]
+    assert bars.get_paths()[0].vertices[:, 1].tolist() == [0.0, pytest.approx(1.841, abs=5e-4)]
+
+
+def test_pulls_are_in_standard_deviations_of_what_is_expected() -> None:
+    """Of 7 events in bin 18, where 4 of weight 1 are expected of the Higgs boson, and others are not seen."""
+    whole = draw(spectrum(), known())
+    (pulls,) = [patch for patch in whole.axes[1].patches if isinstance(patch, StepPatch)]
+    unseen = 1.841**2 * (4 + 4 + 3)  # in 4mu and 4e of all four groups, in 2e2mu of the backgrounds
+    assert pulls.get_data().values[18] == pytest.approx((7 - 4) / (4 + 4 + unseen) ** 0.5, rel=1e-3)
 
 
 def test_a_partial_campaign_shows_its_luminosity_and_coverage() -> None:
@@ -241,7 +252,7 @@ def test_an_empty_campaign_is_drawn_empty() -> None:
 def test_the_files_are_a_png_and_an_svg_without_dates() -> None:
     files = render(draw(spectrum(), known()))
     assert files["png"][:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", files["png"][16:24]) == (1200, 1200)
+    assert struct.unpack(">II", files["png"][16:24]) == (1200, 1440)
     assert ElementTree.fromstring(files["svg"]).tag == "{http://www.w3.org/2000/svg}svg"
     assert b"dc:date" not in files["svg"]
     assert b"Matplotlib" not in files["png"] + files["svg"]

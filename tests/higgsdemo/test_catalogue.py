@@ -1,6 +1,7 @@
 """The catalogue of datasets and samples, and the errors of one that is wrong."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -85,6 +86,15 @@ def test_data_fill_the_channels_of_their_trigger_and_have_no_cross_section(cms: 
 @pytest.mark.parametrize("name", catalogue_names())
 def test_every_shipped_catalogue_is_sound(name: str) -> None:
     assert load_catalogue(name).name == name
+
+
+def test_the_catalogue_of_the_readme_is_sound(tmp_path: Path) -> None:
+    text = (DATASETS_DIR / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(?:json|csv)\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "mine").mkdir()
+    for name, block in zip(("catalogue.json", "samples.csv", "datasets.csv"), blocks, strict=True):
+        (tmp_path / "mine" / name).write_text(block)
+    assert sum(one.files for one in load_catalogue("mine", tmp_path).datasets.values()) == 14
 
 
 def test_the_demo_says_that_it_is_simulated() -> None:

@@ -148,7 +148,7 @@ def test_an_interrupted_demo_leaves_nothing_running_and_may_be_started_again(tmp
     state = tmp_path / ".run"
     for how in (signal.SIGINT, signal.SIGTERM):
         demo = subprocess.Popen(
-            [sys.executable, "-m", "demo", "--state", str(state), "run"],
+            [sys.executable, "-m", "demo", "--state", str(state), "run", "--campaign", "demo-local"],
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": "plugins:include"},
             stdout=subprocess.PIPE,

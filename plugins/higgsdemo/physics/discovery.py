@@ -9,12 +9,13 @@ A minimizer can stop far from the minimum and report success. So Minuit starts f
 numbers count only if none of the fits has seen a lower point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf, sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.normalisation import Spectrum
@@ -133,6 +134,7 @@ class Likelihood:
         self._seen, self._measured = np.split(np.asarray(data), [model.config.nmaindata])
         self._parameters = np.array(model.config.suggested_init())
         self._factors, self._bins, places, self._errors = _statistical_factors(model)
+        self._scaled = _scaled(model)
         self._known = self._measured[places]
         fixed = np.array(model.config.suggested_fixed())
         self._varied = [n for n in range(len(fixed)) if not fixed[n] and n not in self._factors]
@@ -210,10 +212,10 @@ class Likelihood:
         """Return -2 ln L with the best factors of the bins, and remember the lowest value."""
         every, bins, model = self._parameters, self._bins, self._model
         every[self._varied], every[self._factors] = parameters, 1.0
-        expected = model.main_model.expected_data(every)
-        every[self._factors] = 0.0
-        events = model.main_model.expected_data(every)[bins]
-        background = expected[bins] - events
+        by_sample = model.main_model.expected_data(every, return_by_sample=True)
+        expected = by_sample.sum(axis=0)
+        background = by_sample.sum(axis=0, where=self._scaled)[bins]
+        events = expected[bins] - background
         square = (background * self._errors) ** 2
         linear = square + events - self._known * background
         constant = (events - self._seen[bins]) * background * self._errors**2 - self._known * events
@@ -223,21 +225,33 @@ class Likelihood:
         expected[bins] = events + every[self._factors] * background
         value = -2.0 * float(np.sum(self._poisson(expected).log_prob(self._seen)))
         if self._measured.size:
-            value -= 2.0 * float(model.constraint_logpdf(self._measured, every))
+            value -= 2.0 * float(model.constraint_model.logpdf(self._measured, every))
         self._lowest = min(self._lowest, value)
         return value
+
+
+def _statistical(model: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield name, channel and sample of each use of a statistical factor."""
+    for channel in model.spec["channels"]:
+        for sample in channel["samples"]:
+            for modifier in sample["modifiers"]:
+                if modifier["type"] == "staterror":
+                    yield modifier["name"], channel["name"], sample["name"]
+
+
+def _scaled(model: Any) -> NDArray[np.bool_]:
+    """Return by sample and bin whether a statistical factor scales the events."""
+    config = model.config
+    scaled = np.zeros((len(config.samples), config.nmaindata), dtype=bool)
+    for _, channel, sample in _statistical(model):
+        scaled[config.samples.index(sample), config.channel_slices[channel]] = True
+    return scaled
 
 
 def _statistical_factors(model: Any) -> tuple[list[int], list[int], list[int], Events]:
     """Return by factor of a bin its parameter, the bin, where in the data it is measured, and its error."""
     config, place = model.config, 0
-    channels = {
-        modifier["name"]: channel["name"]
-        for channel in model.spec["channels"]
-        for sample in channel["samples"]
-        for modifier in sample["modifiers"]
-        if modifier["type"] == "staterror"
-    }
+    channels = {name: channel for name, channel, _ in _statistical(model)}
     found = []
     for name in config.auxdata_order:
         factor = config.param_set(name)

@@ -32,7 +32,7 @@ class Forecast(BaseModel):
     remarks: list[str]
 
     def __str__(self) -> str:
-        lines = [f"right, {len(self.clusters)} clusters"]
+        lines = [f"valid, {len(self.clusters)} clusters"]
         for name, datasets in self.clusters.items():
             shards = sum(number or 0 for number in datasets.values())
             known = f"{shards} shards" if None not in datasets.values() else "of unknown size"

@@ -56,7 +56,7 @@ def test_data_are_listed_where_they_lie_and_shared_out_by_bytes(
     assert told["clusters"] == ({"one": {"A": 4}, "two": {"A": 2}} if split else {"one": {"A": 6}})
     assert (told["predicted"]["shards"], told["predicted"]["bytes"]) == (6, 24)
     assert main(["check", str(tmp_path / "mine.json")]) == 0
-    assert "mine.json: right, " in capsys.readouterr().out
+    assert "mine.json: valid, " in capsys.readouterr().out
 
 
 def test_a_record_is_looked_up_in_the_portal(

@@ -135,7 +135,7 @@ def resolve_dataset(
             f"lies in {store}://, but the input is {quote(storage)}: a cluster reads from one store"
         )
     limits = [limit for limit in (found.max_shards, max_shards) if limit is not None]
-    certified = _certified(reference, found, catalogue)
+    certified = _certified(reference, found, catalogue, root)
     return found.model_copy(update={"max_shards": min(limits, default=None), "certified": certified})
 
 
@@ -239,14 +239,18 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
     return found.model_copy(update={"max_shards": 1}) if path.parts[0].startswith(MIN_DATASETS) else found
 
 
-def _certified(reference: str | DatasetEntry, found: DatasetRef, catalogue: Catalogue) -> str | None:
+def _certified(
+    reference: str | DatasetEntry, found: DatasetRef, catalogue: Catalogue, root: Path
+) -> str | None:
     own = reference.certified if isinstance(reference, DatasetEntry) else None
-    if found.datatype == "data":
-        sample = catalogue.samples.get(found.sample)
-        return own or (catalogue.certified.get(sample.year) if sample else None)
-    if own:
+    if own and found.datatype != "data":
         raise DatasetError("has certified sections, but is simulation: only data have them")
-    return None
+    if own and "://" not in own and not (root / own).is_file():
+        raise DatasetError(f"has certified sections in {quote(own)}, which is no file below include/datasets")
+    if own or found.datatype != "data":
+        return own
+    sample = catalogue.samples.get(found.sample)
+    return catalogue.certified.get(sample.year) if sample else None
 
 
 def _known(catalogue: Catalogue, name: str | None, prefix: str) -> Dataset | None:

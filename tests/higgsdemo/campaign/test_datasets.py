@@ -124,6 +124,7 @@ def test_data_of_a_year_have_the_certified_sections_of_the_catalogue_or_their_ow
     )
     simulated = next(name for name, one in known.datasets.items() if one.sample.datatype == "mc")
     assert [certified(name) for name in (NAME, of_2011, simulated)] == ["cms/2012.json", None, None]
+    (tmp_path / "mine.json").touch()
     assert certified(NAME, certified="mine.json") == certified(of_2011, certified="mine.json") == "mine.json"
     with pytest.raises(DatasetError, match="has certified sections, but is simulation"):
         certified(simulated, certified="mine.json")

@@ -167,8 +167,10 @@ class Store:
 
     def _next(self, bucket: str, prefix: str, last: str) -> tuple[str, str, str, int] | None:
         """Return the first object below a prefix after a key: its key, ETag, time and size."""
-        query = f"SELECT key, etag, modified, {SIZE} FROM objects WHERE bucket = ? AND key >= ? AND key > ?"
-        found = self._kept.execute(f"{query} ORDER BY key LIMIT 1", (bucket, prefix, last)).fetchone()
+        first = "key >= ?" if prefix > last else "key > ?"  # of two conditions the index would use only one
+        query = f"SELECT key, etag, modified, {SIZE} FROM objects WHERE bucket = ? AND {first}"
+        start = (bucket, max(prefix, last))
+        found = self._kept.execute(f"{query} ORDER BY key LIMIT 1", start).fetchone()
         return found if found and found[0].startswith(prefix) else None
 
 

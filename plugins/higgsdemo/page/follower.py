@@ -66,6 +66,7 @@ class Follower:
         self._documents = Documents()
         self._lost: list[str] = []
         self._snapshot = Snapshot()
+        self._read_ended = False
         self._told = threading.Event()
         self._store: ObjectStore | None = None
         self._opened = 0.0
@@ -84,6 +85,8 @@ class Follower:
                 )
                 self._thread.start()
         self._told.wait(FIRST_SECONDS)
+        if run.ended and not self._read_ended:  # it may have left more since
+            return replace(self._snapshot, complete=False)
         return self._snapshot
 
     def _follow(self) -> None:
@@ -103,6 +106,7 @@ class Follower:
                 self._tell(snapshot)
                 if not self._wanted():
                     return
+            self._read_ended = run.ended
         except (StorageError, CatalogueError) as error:
             self._store = None
             self._tell(replace(self._snapshot, error=str(error)))

@@ -156,6 +156,15 @@ def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
     assert reads == ["summary.json", "spectrum.json"]
 
 
+def test_a_run_that_has_ended_is_complete_with_what_it_left_last(folder: Folder) -> None:
+    folder.put("spectrum.json", CHART)
+    folder.put("summary.json", {"datasets": {}, "failures": []})
+    drawing, ended = (airflow_run(**MERGED | {"state": s}, output=folder.url) for s in ("running", "success"))
+    assert folder.seen(lambda seen: seen.complete, drawing).files == ("spectrum.json", "summary.json")
+    folder.put("higgs.png", b"")
+    assert folder.seen(lambda seen: seen.complete, ended).files[0] == "higgs.png"
+
+
 def test_the_last_shards_are_named_and_what_was_predicted_and_taken_is_told(folder: Folder) -> None:
     folder.fill(19)
     folder.listed(*(f"{number:05}" for number in range(20)))

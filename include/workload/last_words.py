@@ -1,6 +1,6 @@
 """Why a program has failed, in one line: the useful one of what it has printed, which is rarely the last.
 
-The sidecar needs it for commands and Airflow for images that do it all themselves, so it needs nothing else.
+Airflow has the same rule for images that do it all themselves (`higgsdemo.kubernetes.last_words`).
 """
 
 import re

@@ -2,6 +2,7 @@
 
 import pytest
 
+from higgsdemo.kubernetes.last_words import line_of
 from workload.last_words import useful_line
 from workload.used import read_used
 
@@ -29,6 +30,7 @@ An exception of category 'FileReadError' occurred while
 )
 def test_the_useful_line_is_told_of_what_a_command_has_printed(log: str, line: str) -> None:
     assert useful_line(84, log) == f"the command ended with exit code 84: {line}"
+    assert line_of(log) == line
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from higgsdemo.kubernetes import names
 from higgsdemo.kubernetes.beside import ANALYSIS
 from higgsdemo.kubernetes.containers import MANIFEST_FILE
+from higgsdemo.kubernetes.last_words import line_of
 from higgsdemo.kubernetes.progress import indexes
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import printable
-from workload.last_words import line_of
 
 if TYPE_CHECKING:
     from higgsdemo.datasets.shards import Shard

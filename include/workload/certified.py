@@ -58,7 +58,7 @@ class Counted(NamedTuple):
         """Add some events."""
         return Counted(self.events + events, self.sections | sections)
 
-    def described(self) -> dict[str, object]:
+    def describe(self) -> dict[str, object]:
         """Return it as a result document has it: sections as `[run, [[first, last], ...]]`."""
         by_run: dict[int, list[int]] = {}
         for run, section in sorted(self.sections):

@@ -70,7 +70,7 @@ def result_document(
     if analysis.branches:
         document["branches"] = list(analysis.branches)
     if analysis.certified is not None:
-        document["certified"] = analysis.certified.described()
+        document["certified"] = analysis.certified.describe()
     if analysis.simulated:
         document["simulated"] = True
     if test_mode:

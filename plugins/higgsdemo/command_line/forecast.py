@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from higgsdemo.campaign import Cluster, DatasetRef, RunOptions, load_campaign
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.records import look_up
-from higgsdemo.datasets.split import mean_bytes, pieces, placed_rows, with_parts
+from higgsdemo.datasets.split import mean_bytes, pieces, place_rows, with_parts
 from higgsdemo.notifications import callbacks
 from higgsdemo.operators.list_shards import list_and_check
 from higgsdemo.operators.plan import plan_run
@@ -76,7 +76,7 @@ def _list(
         folder = Path(temporary)
         if shared:
             listings = list_and_check(run, shared, clusters[0].input_connection, folder, warn)
-            homes = [(position, dataset) for position, (dataset, _) in placed_rows(listings, clusters)]
+            homes = [(position, dataset) for position, (dataset, _) in place_rows(listings, clusters)]
             return _placed(shared, clusters, homes), mean_bytes(listings)
         listings, homes = [], []
         for position, cluster in enumerate(clusters):

@@ -139,7 +139,7 @@ class PlainView(View):
                 self.say(f"{task}: {now}")
             self._seen[task] = now if now in _ENDS else None
         (then, told), shards, ended = self._told, state["total"]["said"], state["run"]["ended_all"]
-        texts = why(state) + (used(state) if ended else [])
+        texts = why(state) + (tell_used(state) if ended else [])
         for text in texts:
             if text not in self._texts:
                 self.say(text)
@@ -199,7 +199,7 @@ def why(state: State) -> list[str]:
     return [cause["text"] for cause in state["causes"]] + ([state["advice"]] if state["advice"] else [])
 
 
-def used(state: State) -> list[str]:
+def tell_used(state: State) -> list[str]:
     """Return what pods have asked for, what their shards used, and what is enough."""
     return [
         f"{name}: {cells[-1]}" for name, *cells in state["account"] if name.startswith(("Memory", "Cores"))
@@ -265,7 +265,7 @@ def _remarks(state: State) -> list[Text]:
     for cluster in state["clusters"]:
         if cluster["waiting"]:
             remarks.append(f"{cluster['name']} waits: {cluster['waiting']}")
-    remarks += used(state)
+    remarks += tell_used(state)
     for one in state["slow"]:
         remarks.append(f"slow: {one['dataset']} in {one['cluster']}, about {one['eta']:.0f} s to go")
     for one in state["stragglers"][:5]:

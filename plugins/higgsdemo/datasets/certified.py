@@ -137,7 +137,7 @@ def parse_sections(pairs: Any) -> dict[int, Ranges]:
     return sections
 
 
-def united(ranges: Iterable[tuple[int, int]]) -> Ranges:
+def unite(ranges: Iterable[tuple[int, int]]) -> Ranges:
     """Return the sections of all ranges, as few ranges in order."""
     found: list[tuple[int, int]] = []
     for first, last in sorted(ranges):

@@ -97,7 +97,7 @@ def list_datasets(
         return list(pool.map(listing, datasets))
 
 
-def indexed(dataset: DatasetRef, store: Store) -> Iterator[File]:
+def read_indexed(dataset: DatasetRef, store: Store) -> Iterator[File]:
     """Yield the files that an index file, which has only names, or a record names.
 
     :raises ListingError: when it is wrong.
@@ -270,4 +270,4 @@ def _files(dataset: DatasetRef, store: Store) -> Iterator[File]:
         for stored in store.list():
             yield File(stored.key, stored.size, stored.etag, stored.modified)
     else:
-        yield from indexed(dataset, store)
+        yield from read_indexed(dataset, store)

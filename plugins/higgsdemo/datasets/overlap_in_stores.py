@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from higgsdemo.campaign import CampaignError, DatasetRef, Placed, overlaps
-from higgsdemo.datasets.listing import indexed, open_stores
+from higgsdemo.datasets.listing import open_stores, read_indexed
 from higgsdemo.datasets.shards import ListingError
 from higgsdemo.storage.connections import OPEN, access, scheme_of
 
@@ -26,7 +26,7 @@ def refuse_overlaps(placed: Sequence[Placed]) -> None:
 
     def files(dataset: DatasetRef) -> list[str]:
         store = open_stores([dataset], connections[dataset.name])[dataset.url]
-        return [f"{dataset.url}{file.key}" for file in indexed(dataset, store)]
+        return [f"{dataset.url}{file.key}" for file in read_indexed(dataset, store)]
 
     if len(placed) < 2 or not (remote or several):
         return

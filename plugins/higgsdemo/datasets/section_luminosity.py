@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.catalogue import DATASETS_DIR, Catalogue, CatalogueError
-from higgsdemo.datasets.certified import Sections, read_kept, united
+from higgsdemo.datasets.certified import Sections, read_kept, unite
 
 if TYPE_CHECKING:  # it imports Airflow
     from higgsdemo.storage.object_store import ObjectStore
@@ -48,7 +48,7 @@ def check_tables(catalogue: Catalogue) -> None:
         table_of(catalogue, year)
 
 
-def recorded(table: Table, sections: Sections) -> tuple[float, int]:
+def sum_recorded(table: Table, sections: Sections) -> tuple[float, int]:
     """Return the luminosity of sections in 1/pb, and how many of them the table does not have."""
     found: list[float] = []
     unknown = 0
@@ -70,7 +70,7 @@ def all_sections(parts: Iterable[Sections]) -> Sections:
     for sections in parts:
         for run, ranges in sections.items():
             by_run[run] += ranges
-    return {run: united(ranges) for run, ranges in by_run.items()}
+    return {run: unite(ranges) for run, ranges in by_run.items()}
 
 
 def certified_luminosity(
@@ -86,7 +86,7 @@ def certified_luminosity(
         if ref.certified and year in catalogue.luminosity_by_section:
             by_year[year][ref.name] = read_kept(output, ref.name)
     return {
-        year: recorded(table_of(catalogue, year) or {}, all_sections(by_name.values()))[0]
+        year: sum_recorded(table_of(catalogue, year) or {}, all_sections(by_name.values()))[0]
         for year, by_name in sorted(by_year.items())
     }
 

@@ -50,7 +50,7 @@ def share_out(
     counts: list[Counter[str]] = [Counter() for _ in clusters]
     part = folder / "part.jsonl"
     waiting = list(range(len(clusters)))
-    for position, of_cluster in groupby(placed_rows(listings, clusters), key=lambda placed: placed[0]):
+    for position, of_cluster in groupby(place_rows(listings, clusters), key=lambda placed: placed[0]):
         with part.open("wb") as file:
             for _, (dataset, line) in of_cluster:
                 counts[position][dataset] += 1
@@ -62,7 +62,7 @@ def share_out(
     return with_parts([listing.dataset for listing in listings], clusters, counts)
 
 
-def placed_rows(
+def place_rows(
     listings: Sequence[Listing], clusters: Sequence[Cluster]
 ) -> Iterator[tuple[int, tuple[str, bytes]]]:
     """Yield for each shard the position of its cluster, with the shard's dataset and line."""

@@ -18,7 +18,7 @@ from higgsdemo.kubernetes.containers import (
     TMP,
     UNPRIVILEGED,
     Manifest,
-    certified,
+    certified_variable,
     container,
     contract_container,
     variables,
@@ -96,7 +96,7 @@ def _words(run: Run) -> list[str]:
 def _variables(run: Run, dataset: DatasetRef) -> dict[str, str]:
     """Return what of a command's environment is the same for all shards of a dataset."""
     environment = {"WORK_DIR": WORK_DIR, "DATASET": dataset.name}
-    environment |= {"SAMPLE": dataset.sample, "DATATYPE": dataset.datatype, **certified(dataset)}
+    environment |= {"SAMPLE": dataset.sample, "DATATYPE": dataset.datatype, **certified_variable(dataset)}
     if sample := load_catalogue(run.catalogue).samples.get(dataset.sample):
         environment["YEAR"] = str(sample.year)
     return environment | {name: _literal(value) for name, value in run.env.items()}

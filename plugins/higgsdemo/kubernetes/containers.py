@@ -46,7 +46,7 @@ def contract_container(
     return made | ({"envFrom": [{"secretRef": {"name": secret_name}}]} if secret_name else {})
 
 
-def certified(dataset: DatasetRef) -> dict[str, str]:
+def certified_variable(dataset: DatasetRef) -> dict[str, str]:
     """Return the variable that tells where the certified sections of a dataset are, if it has such."""
     return {"CERTIFIED_JSON": f"{MANIFEST_DIR}/{CERTIFIED_FILE}"} if dataset.certified else {}
 

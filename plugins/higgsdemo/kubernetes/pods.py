@@ -16,7 +16,7 @@ from higgsdemo.kubernetes.containers import (
     NOBODY,
     USER,
     Manifest,
-    certified,
+    certified_variable,
     contract_container,
 )
 from higgsdemo.kubernetes.workloads import BAD_INPUT, WORKLOADS
@@ -115,7 +115,7 @@ def _environment(assignment: ClusterRun, dataset: DatasetRef) -> dict[str, str]:
         "SKIP_EXISTING": "true",
         "HOME": "/tmp",
         **WORKLOADS[run.workload].environment,
-        **certified(dataset),
+        **certified_variable(dataset),
     }
     if run.read == "stream":
         environment["READ"] = run.read

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, model_validator
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from higgsdemo.physics.discovery import Discovery
-from higgsdemo.physics.normalisation import Yield
+from higgsdemo.physics.yields import Yield
 from higgsdemo.prediction import Account
 from higgsdemo.publication.summary import FailedShard, Text
 from higgsdemo.storage.documents import read_document

@@ -41,10 +41,10 @@ def computed_shards(sums: Mapping[str, DatasetSum], expected: Mapping[str, int])
 def certified_events(sums: Mapping[str, DatasetSum]) -> str:
     """Say how many events of data were read, where only certified ones count, and how many these are."""
     parts = sums.values()
-    return told_certified(sum(part.checked for part in parts), sum(part.certified for part in parts))
+    return tell_certified(sum(part.checked for part in parts), sum(part.certified for part in parts))
 
 
-def told_certified(checked: int, certified: int) -> str:
+def tell_certified(checked: int, certified: int) -> str:
     """Say the same in words; nothing where no events were to be certified."""
     return f"{certified:,} of {checked:,} events of data are certified" if checked else ""
 

@@ -13,7 +13,7 @@ from math import fsum
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.datasets.file_luminosity import ROUNDED, UB_A_PB
-from higgsdemo.datasets.section_luminosity import all_sections, recorded, table_of
+from higgsdemo.datasets.section_luminosity import all_sections, sum_recorded, table_of
 from higgsdemo.results.document import CHANNELS
 from higgsdemo.results.sums import DatasetSum
 
@@ -58,7 +58,7 @@ def exposures(
         read = [total for name in of_channel if (total := sums.get(name)) and total.processed]
         table = table_of(catalogue, year)
         if table and read and all(total.checked == total.processed for total in read):
-            covered_pb, unknown = recorded(table, all_sections(total.sections for total in read))
+            covered_pb, unknown = sum_recorded(table, all_sections(total.sections for total in read))
             return Exposure(year, channel, full_pb, covered_pb, by_section=True, unknown_sections=unknown)
         part = fraction(year, channel)
         beyond = part - 1.0 if part > 1.0 + ROUNDED else 0.0
@@ -71,7 +71,7 @@ def exposures(
     )
 
 
-def told_uncovered(exposures: Iterable[Exposure]) -> list[str]:
+def tell_uncovered(exposures: Iterable[Exposure]) -> list[str]:
     """Say for each year how much luminosity its data lack, in the worst channel."""
     least = {one.year: one for one in reversed(sorted(exposures, key=lambda one: one.covered_pb))}
     return [
@@ -81,7 +81,7 @@ def told_uncovered(exposures: Iterable[Exposure]) -> list[str]:
     ]
 
 
-def told_beyond(exposures: Iterable[Exposure]) -> list[str]:
+def tell_beyond(exposures: Iterable[Exposure]) -> list[str]:
     """Say for each year what data state above the whole luminosity, in the worst channel."""
     worst = {one.year: one for one in sorted(exposures, key=lambda one: one.beyond_pb) if one.beyond_pb}
     return [
@@ -90,7 +90,7 @@ def told_beyond(exposures: Iterable[Exposure]) -> list[str]:
     ]
 
 
-def told_sections(exposures: Iterable[Exposure], certified_pb: Mapping[int, float]) -> list[str]:
+def tell_sections(exposures: Iterable[Exposure], certified_pb: Mapping[int, float]) -> list[str]:
     """Say for each year with luminosity by section what of the certified one is covered, channel by channel.
 
     :param certified_pb: of all certified sections, by year.

@@ -15,54 +15,30 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from math import fsum, hypot, sqrt
-from typing import Any
+from math import fsum, sqrt
 
-import hist
 import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.catalogue import Catalogue, Sample
 from higgsdemo.physics.coverage import Coverage, certified_events, computed_shards, lacking_branches
 from higgsdemo.physics.exposure import Exposure, exposures
-from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
+from higgsdemo.physics.yields import (
+    Groups,
+    Histogram,
+    Yields,
+    add_groups,
+    add_histograms,
+    make_histogram,
+    yields_of,
+)
+from higgsdemo.results.document import BINS, CHANNELS
 from higgsdemo.results.sums import DatasetSum, SumsByDataset, WeightSum
-
-GROUPS = ("data", "higgs", "zz", "dy", "ttbar")
-WINDOW = (121.0, 130.0)
-"""The signal window in GeV; its edges are bin edges."""
 
 UNSEEN = 1.841
 """The upper end of the central 68% (Garwood) interval of no event: of so many 16% see none."""
-
-Histogram = hist.Hist[hist.storage.Weight]
-Groups = dict[str, dict[str, Histogram]]
-"""Events by group and channel, with the sums of squared weights as variances.
-
-Without a processed event there is no histogram: not to look is not to find nothing.
-"""
-
-
-@dataclass(frozen=True)
-class Yield:
-    """Events, with their statistical standard deviation, in 70 to 181 GeV and in the signal window."""
-
-    total: float
-    total_error: float
-    window: float
-    window_error: float
-
-    @classmethod
-    def sum(cls, parts: Iterable[Yield]) -> Yield:
-        """Add independent yields: errors add in quadrature."""
-        total, total_error, window, window_error = zip(*map(astuple, parts), strict=True)
-        return cls(fsum(total), hypot(*total_error), fsum(window), hypot(*window_error))
-
-
-Yields = dict[str, dict[str, Yield]]
-"""Yields by group and channel, of what was processed; channel `all` is their sum."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +64,20 @@ class Spectrum(Coverage):
     @cached_property
     def groups(self) -> Groups:
         """Events of all years."""
-        return added(self.years.values())
+        return add_groups(self.years.values())
 
     def combined(self, group: str, channels: Iterable[str] = CHANNELS) -> Histogram:
         """Return the group's spectrum over some or all channels; empty where no event was processed."""
         of_group = self.groups.get(group, {})
-        return _sum(of_group[channel] for channel in channels if channel in of_group)
+        return add_histograms(of_group[channel] for channel in channels if channel in of_group)
 
     def yields(self) -> Yields:
         """Return the yields of all years."""
-        return _yields(self.groups)
+        return yields_of(self.groups)
 
     def yields_by_year(self) -> dict[int, Yields]:
         """Return the yields of each year."""
-        return {year: _yields(groups) for year, groups in self.years.items()}
+        return {year: yields_of(groups) for year, groups in self.years.items()}
 
     def peak(self, group: str) -> tuple[float, float] | None:
         """Return the edges in GeV of the group's highest bin; None for an empty group."""
@@ -139,7 +115,7 @@ def normalise(sums: SumsByDataset, catalogue: Catalogue, expected: Mapping[str, 
     return Spectrum(
         years=years,
         unassigned={
-            name: {channel: _histogram(counts, counts) for channel, counts in total.counts.items()}
+            name: {channel: make_histogram(counts, counts) for channel, counts in total.counts.items()}
             for name, total in sums.items()
             if name not in catalogue.datasets
         },
@@ -236,9 +212,9 @@ def _groups(
         sample = catalogue.samples[name]
         for channel in sample.channels if sample.year == year else ():
             weight = weights[name][channel] if sample.datatype == "mc" else 1.0
-            part = _histogram(weight * total.sums[channel], weight**2 * total.squares[channel])
+            part = make_histogram(weight * total.sums[channel], weight**2 * total.squares[channel])
             parts.append({sample.group: {channel: part}})
-    return added(parts)
+    return add_groups(parts)
 
 
 def _entries(sums: SumsByDataset, catalogue: Catalogue) -> Counter[tuple[int, str, str]]:
@@ -277,45 +253,3 @@ def _weight_of_one(name: str, sums: SumsByDataset, catalogue: Catalogue) -> floa
     if counts:
         return sqrt(squares / counts)
     return fsum(total.weights.processed for total in totals) / sum(total.processed for total in totals)
-
-
-def added(parts: Iterable[Groups]) -> Groups:
-    """Add up events by group and channel, in the order of both."""
-    found: dict[str, dict[str, list[Histogram]]] = defaultdict(lambda: defaultdict(list))
-    for groups in parts:
-        for group, channels in groups.items():
-            for channel, histogram in channels.items():
-                found[group][channel].append(histogram)
-    return {
-        group: {channel: _sum(found[group][channel]) for channel in CHANNELS if channel in found[group]}
-        for group in GROUPS
-        if group in found
-    }
-
-
-def _sum(histograms: Iterable[Histogram]) -> Histogram:
-    return sum(histograms, _histogram(np.zeros(BINS), np.zeros(BINS)))
-
-
-def _histogram(values: NDArray[Any], variances: NDArray[Any]) -> Histogram:
-    edges = np.linspace(LOW, HIGH, BINS + 1)  # exact, unlike those of a regular axis
-    axis = hist.axis.Variable(edges, name="mass", label="Four-lepton mass [GeV]")
-    return hist.Hist(axis, storage=hist.storage.Weight(), data=np.stack([values, variances], axis=-1))
-
-
-def _yields(groups: Groups) -> Yields:
-    return {
-        group: {channel: _yield(h) for channel, h in {**channels, "all": _sum(channels.values())}.items()}
-        for group, channels in groups.items()
-    }
-
-
-def _yield(histogram: Histogram) -> Yield:
-    low, high = (histogram.axes[0].index(edge) for edge in WINDOW)
-    values, variances = np.asarray(histogram.values()), np.asarray(histogram.variances())
-    return Yield(
-        total=fsum(values),
-        total_error=sqrt(fsum(variances)),
-        window=fsum(values[low:high]),
-        window_error=sqrt(fsum(variances[low:high])),
-    )

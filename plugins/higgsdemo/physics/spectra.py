@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.physics.coverage import Coverage, certified_events, computed_shards
-from higgsdemo.physics.normalisation import Yields
+from higgsdemo.physics.yields import Yields
 from higgsdemo.results.sums import SumsByDataset
 
 

@@ -30,14 +30,14 @@ def uncertainties(catalogue: Catalogue, year: int, group: str, channel: str) -> 
     return found
 
 
-def varied(one: Uncertainty, events: Events) -> tuple[Events, Events]:
+def vary(one: Uncertainty, events: Events) -> tuple[Events, Events]:
     """Return events with the cause one standard deviation up, and down."""
     if one.kind == "mass":
-        return moved(events, one.up), moved(events, one.down)
+        return move(events, one.up), move(events, one.down)
     return one.up * events, one.down * events
 
 
-def moved(events: Events, factor: float) -> Events:
+def move(events: Events, factor: float) -> Events:
     """Return events whose masses are `factor` times as high, spread evenly over each bin before."""
     below = np.concatenate([[0.0], np.cumsum(events)])
     return np.diff(np.interp(EDGES / factor, EDGES, below))
@@ -58,6 +58,6 @@ def deviation(spectrum: Spectrum, catalogue: Catalogue, channels: Iterable[str] 
                 variance += statistical_variance(spectrum, year, group, channel)
                 events = np.asarray(by_channel[channel].values())
                 for one in uncertainties(catalogue, year, group, channel):
-                    up, down = varied(one, events)
+                    up, down = vary(one, events)
                     causes[one.name] += (up - down) / 2
     return np.sqrt(variance + sum(cause**2 for cause in causes.values()))

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from higgsdemo.catalogue import Catalogue, Uncertainty
-from higgsdemo.physics.normalisation import GROUPS, Spectrum
-from higgsdemo.physics.uncertainties import EDGES, Events, statistical_variance, uncertainties, varied
+from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.uncertainties import EDGES, Events, statistical_variance, uncertainties, vary
+from higgsdemo.physics.yields import GROUPS
 from higgsdemo.results.document import BINS, CHANNELS
 
 FIT_RANGE = (109.0, 160.0)
@@ -119,7 +120,7 @@ def _statistics(year: int, group: str, channel: str, spectrum: Spectrum) -> dict
 def _modifier(one: Uncertainty, events: Events) -> dict[str, Any]:
     if one.kind == "events":
         return {"name": one.name, "type": "normsys", "data": {"hi": one.up, "lo": one.down}}
-    up, down = (ends[_FITTED].tolist() for ends in varied(one, events))
+    up, down = (ends[_FITTED].tolist() for ends in vary(one, events))
     return {"name": one.name, "type": "histosys", "data": {"hi_data": up, "lo_data": down}}
 
 

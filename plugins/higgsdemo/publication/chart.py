@@ -12,9 +12,10 @@ from hist.intervals import poisson_interval
 from numpy.typing import NDArray
 
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.physics.exposure import told_beyond
-from higgsdemo.physics.normalisation import WINDOW, Spectrum
+from higgsdemo.physics.exposure import tell_beyond
+from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.uncertainties import deviation
+from higgsdemo.physics.yields import WINDOW
 from higgsdemo.publication.plot import BACKGROUNDS, luminosity_text
 from higgsdemo.publication.rounding import round_all
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
@@ -52,7 +53,7 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
         },
         "coverage": spectrum.coverage,
         "absent": list(spectrum.absent),
-        "beyond": "; ".join(told_beyond(spectrum.exposures)),
+        "beyond": "; ".join(tell_beyond(spectrum.exposures)),
         "certified": spectrum.certified,
     }
 

@@ -15,7 +15,8 @@ from hist.intervals import poisson_interval
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.exposure import Exposure
-from higgsdemo.physics.normalisation import Histogram, Spectrum
+from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.yields import Histogram
 from higgsdemo.publication.plot import ENERGY_TEV, coverage_text
 from higgsdemo.publication.rounding import round_number
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW

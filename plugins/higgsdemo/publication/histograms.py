@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import uproot
 
-from higgsdemo.physics.normalisation import Groups, Histogram, Spectrum
+from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.yields import Groups, Histogram
 
 ALL = "all"
 

@@ -22,7 +22,7 @@ from hist.intervals import poisson_interval
 
 from higgsdemo.physics.coverage import Coverage
 from higgsdemo.physics.discovery import Discovery, in_words
-from higgsdemo.physics.exposure import Exposure, told_beyond, told_uncovered
+from higgsdemo.physics.exposure import Exposure, tell_beyond, tell_uncovered
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.uncertainties import Events, deviation
 from higgsdemo.results.document import BINS, HIGH, LOW
@@ -123,7 +123,7 @@ def coverage_text(spectrum: Coverage) -> str | None:
         lines.append(f"files differ in {number} branch{'es' if number > 1 else ''}")
     if spectrum.weightless:
         lines.append(f"weights of {', '.join(spectrum.weightless)} add up to nothing")
-    lines += told_uncovered(spectrum.exposures) + told_beyond(spectrum.exposures)
+    lines += tell_uncovered(spectrum.exposures) + tell_beyond(spectrum.exposures)
     return "\n".join(lines) or None
 
 

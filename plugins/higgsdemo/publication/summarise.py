@@ -12,8 +12,9 @@ from pydantic import AwareDatetime
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery
-from higgsdemo.physics.normalisation import Spectrum, Yield
+from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.spectra import OwnSpectra
+from higgsdemo.physics.yields import Yield
 from higgsdemo.prediction import Account
 from higgsdemo.publication.summary import (
     DataIntervals,

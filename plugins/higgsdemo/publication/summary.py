@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeA
 
 from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.exposure import Exposure
-from higgsdemo.physics.normalisation import Yields
+from higgsdemo.physics.yields import Yields
 from higgsdemo.prediction import Account
 from higgsdemo.wording import printable
 

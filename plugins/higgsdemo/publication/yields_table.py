@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 
-from higgsdemo.physics.coverage import told_certified
+from higgsdemo.physics.coverage import tell_certified
 from higgsdemo.physics.discovery import in_words
-from higgsdemo.physics.exposure import told_beyond, told_sections
-from higgsdemo.physics.normalisation import WINDOW, Yield
+from higgsdemo.physics.exposure import tell_beyond, tell_sections
+from higgsdemo.physics.yields import WINDOW, Yield
 from higgsdemo.publication.summary import Summary
 from higgsdemo.results.document import HIGH, LOW
 
@@ -63,15 +63,15 @@ def _remarks(summary: Summary) -> list[str]:
         remarks.append(f"{test} shard{'s' if test > 1 else ''} run in test mode: no events were read")
     if summary.absent_samples:
         remarks.append(f"No events of {', '.join(summary.absent_samples)}")
-    if told := told_certified(summary.work.checked_events, summary.work.certified_events):
+    if told := tell_certified(summary.work.checked_events, summary.work.certified_events):
         remarks.append(told)
-    remarks += told_sections(summary.luminosity, summary.certified_pb)
+    remarks += tell_sections(summary.luminosity, summary.certified_pb)
     for branch, shards in summary.lacking.items():
         number = sum(shards.values())
         lack = f"{number} shards of {{}} lack" if number > 1 else "1 shard of {} lacks"
         names = ", ".join(list(shards)[:3]) + (f" and {len(shards) - 3} more" if len(shards) > 3 else "")
         remarks.append(f"{lack.format(names)} {branch}, which the selection uses in others")
-    return remarks + [line[0].upper() + line[1:] for line in told_beyond(summary.luminosity)]
+    return remarks + [line[0].upper() + line[1:] for line in tell_beyond(summary.luminosity)]
 
 
 def _format(events: float, interval: tuple[float, float]) -> str:

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, GetPydanticSchema, TypeAdapter
 from pydantic_core import core_schema
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.datasets.certified import Ranges, united
+from higgsdemo.datasets.certified import Ranges, unite
 from higgsdemo.results.document import BINS, CHANNELS, Document, ResultDocument
 
 SumsByDataset = Mapping[str, "DatasetSum"]
@@ -136,7 +136,7 @@ class Sum:
         if document.certified:
             self._numbers.update(checked=document.processed, certified=document.certified.events)
             for run, ranges in document.certified.sections.items():
-                self._sections[run] = united([*self._sections.get(run, ()), *ranges])
+                self._sections[run] = unite([*self._sections.get(run, ()), *ranges])
         if document.lumi is not None and not document.test_mode:
             self._luminosity[document.lumi.stream] += Fraction(document.lumi.value)
 

@@ -17,7 +17,7 @@ from higgsdemo.datasets.certified import (
     keep_certified,
     parse_sections,
     read_certified,
-    united,
+    unite,
 )
 from higgsdemo.storage.object_store import ObjectStore, StorageError
 from planned_runs import dataset
@@ -26,7 +26,7 @@ from stores import Kind
 from web_server import WebServer
 
 SECTIONS = st.dictionaries(
-    st.integers(1, 9), st.sets(st.integers(1, 40), min_size=1).map(lambda s: united((n, n) for n in s))
+    st.integers(1, 9), st.sets(st.integers(1, 40), min_size=1).map(lambda s: unite((n, n) for n in s))
 )
 
 
@@ -40,7 +40,7 @@ def test_a_file_is_read_as_it_was_written(sections: dict[int, tuple[tuple[int, i
 def test_ranges_are_united_to_the_fewest_of_the_same_sections(ranges: list[tuple[int, int]]) -> None:
     sections = sorted({section for first, last in ranges for section in range(first, last + 1)})
     runs = [[n for _, n in group] for _, group in groupby(enumerate(sections), lambda one: one[1] - one[0])]
-    assert united(ranges) == tuple((run[0], run[-1]) for run in runs)
+    assert unite(ranges) == tuple((run[0], run[-1]) for run in runs)
 
 
 @pytest.mark.parametrize(("content", "told"), [*table("certified"), ("[" * 10**5, "maximum recursion depth")])

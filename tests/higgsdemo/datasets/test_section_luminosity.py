@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from higgsdemo.catalogue import Catalogue, CatalogueError
-from higgsdemo.datasets.certified import Sections, dump, united
-from higgsdemo.datasets.section_luminosity import all_sections, certified_luminosity, recorded, table_of
-from higgsdemo.physics.exposure import Exposure, exposures, told_sections
+from higgsdemo.datasets.certified import Sections, dump, unite
+from higgsdemo.datasets.section_luminosity import all_sections, certified_luminosity, sum_recorded, table_of
+from higgsdemo.physics.exposure import Exposure, exposures, tell_sections
 from higgsdemo.storage.object_store import ObjectStore
 from planned_runs import dataset
 from result_documents import catalogue, merged, sample
@@ -68,7 +68,7 @@ def test_sections_that_several_files_cover_count_once(known: Catalogue) -> None:
         Exposure(2012, "4e", 1000, 3, by_section=True),
         Exposure(2012, "2e2mu", 1000, muons, by_section=True, unknown_sections=4),
     )
-    assert told_sections(exposures(merge.datasets, known, COUNTED), {2012: 34.0}) == [
+    assert tell_sections(exposures(merge.datasets, known, COUNTED), {2012: 34.0}) == [
         "2012: 16 (4mu), 3 (4e), 16 (2e2mu) of 34 /pb in certified sections",
         "2012: 4 certified sections of the data have no luminosity in the table",
     ]
@@ -83,11 +83,11 @@ def test_data_that_do_not_tell_their_sections_have_the_luminosity_that_they_stat
     y = of_data("MU", "y", 0 if others else 9, **others)
     found, *_ = exposures(merged([x, y]).datasets, known, COUNTED)
     assert (found.by_section, found.covered_pb) == ((True, 2.0) if others else (False, 1000.0))
-    assert told_sections([found], {}) == []
+    assert tell_sections([found], {}) == []
 
 
 SECTIONS = st.dictionaries(
-    st.integers(1, 3), st.sets(st.integers(1, 6), min_size=1).map(lambda s: united((n, n) for n in s))
+    st.integers(1, 3), st.sets(st.integers(1, 6), min_size=1).map(lambda s: unite((n, n) for n in s))
 )
 
 
@@ -102,7 +102,7 @@ def test_the_luminosity_is_the_sum_over_each_section_of_any_part(
     table = table_of(known, 2012) or {}
     in_table = {(run, n) for run, n in places if run < 3 and n in (1, 2, 3, 5)}
     wanted = sum(run + n for run, n in in_table), len(places - in_table)
-    assert recorded(table, all_sections(parts)) == pytest.approx(wanted)
+    assert sum_recorded(table, all_sections(parts)) == pytest.approx(wanted)
 
 
 def test_what_is_certified_is_the_union_over_the_datasets_of_a_run(known: Catalogue, s3: Kind) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from higgsdemo.physics.exposure import told_beyond
+from higgsdemo.physics.exposure import tell_beyond
 from higgsdemo.physics.normalisation import Spectrum
 from result_documents import ALL, catalogue, histogram, recorded, sample, spectrum_of, stored
 
@@ -70,7 +70,7 @@ def test_luminosity_above_all_that_there_is_is_told_and_not_scaled_to() -> None:
         "4e": (1000.0, 0.0),
         "2e2mu": (0.0, 0.0),
     }
-    assert told_beyond(found.exposures) == ["data of 1500 /pb of 1000 (2012, 4mu)"]
+    assert tell_beyond(found.exposures) == ["data of 1500 /pb of 1000 (2012, 4mu)"]
 
 
 @pytest.mark.parametrize("expected", [{"B": 2, "C": 2}, {"B": 12, "C": 12}, {"B": 100}])

@@ -3,7 +3,8 @@
 import pytest
 
 from higgsdemo.catalogue import load_catalogue
-from higgsdemo.physics.normalisation import Spectrum, Yield
+from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.yields import Yield
 from result_documents import (
     ALL,
     catalogue,

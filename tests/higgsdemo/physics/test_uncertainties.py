@@ -5,7 +5,7 @@ import pytest
 
 from higgsdemo.catalogue import Catalogue, Uncertainty
 from higgsdemo.physics.normalisation import normalise
-from higgsdemo.physics.uncertainties import deviation, moved
+from higgsdemo.physics.uncertainties import deviation, move
 from result_documents import ALL, catalogue, merged, sample, stored
 
 KNOWN = catalogue(sample("h", "higgs", files=1), sample("zz", "zz", files=1, channels=("4mu", "4e")))
@@ -53,7 +53,7 @@ def test_masses_move_events_to_the_next_bin() -> None:
     """Of 124 to 127 GeV, at 0.3% more, 124.372 to 127.381: 0.381 / 3.009 of the events leave."""
     events = np.zeros(37)
     events[18] = 6.0
-    up, down = moved(events, 1.003), moved(events, 0.997)
+    up, down = move(events, 1.003), move(events, 0.997)
     assert {bin: up[bin] for bin in np.nonzero(up)[0]} == pytest.approx(
         {18: 6 - 0.7597, 19: 0.7597}, abs=1e-4
     )

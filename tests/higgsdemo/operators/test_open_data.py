@@ -13,6 +13,7 @@ from clouds.tasks import carry_out
 from clustered_file import write_clustered
 from generator import root_file
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
+from higgsdemo.catalogue import files as catalogue_files
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
@@ -90,7 +91,16 @@ def read(bucket: Bucket, key: str) -> Any:
     return json.loads(bucket.read(key))
 
 
-@pytest.mark.usefixtures("connected")
+@pytest.fixture
+def by_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the catalogues a table of 2012 that has three of the sections that are certified below."""
+    table = tmp_path / "2012lumibyls.csv"
+    table.write_text("#run:fill,ls,recorded(/pb)\n1:1,1:1,40\n1:1,2:2,50\n1:1,7:7,60\n1:1,8:8,70\n")
+    read, update = catalogue_files._read, {"luminosity_by_section": {2012: str(table)}}
+    monkeypatch.setattr(catalogue_files, "_read", lambda *of: read(*of).model_copy(update=update))
+
+
+@pytest.mark.usefixtures("connected", "by_section")
 def test_every_event_of_the_eight_files_is_counted_once_and_none_that_is_not_certified(
     campaign: Campaign, archive: dict[str, Path], web_server: WebServer, bucket: Bucket
 ) -> None:
@@ -112,7 +122,9 @@ def test_every_event_of_the_eight_files_is_counted_once_and_none_that_is_not_cer
     folder = f"{DAG}/streamed"
     summary = read(bucket, f"{folder}/summary.json")
     assert (summary["shards"]["expected"], summary["shards"]["done"]) == (24, 24)
-    assert all(one["covered_pb"] == pytest.approx(one["full_pb"]) for one in summary["luminosity"])
+    covered = {one["channel"]: (one["covered_pb"], one["by_section"]) for one in summary["luminosity"]}
+    assert covered == {"4mu": (40, True), "2e2mu": (40, True), "4e": (pytest.approx(11580), False)}
+    assert summary["certified_pb"] == {"2012": 40 + 50 + 60}
     results: dict[str, list[Any]] = defaultdict(list)
     for key in bucket.keys(f"{folder}/results/"):
         results[key.split("/")[3]].append(read(bucket, key))

@@ -50,10 +50,7 @@ class Bucket:
         return self._s3.get_object(Bucket=self.name, Key=key)["Body"].read()
 
     def upload(self, folder: Path) -> int:
-        """Copy the ROOT files of a folder, under their paths in it, unless they exist in the same size.
-
-        :returns: the number of files in the folder.
-        """
+        """Copy a folder's ROOT files, unless they exist in the same size; return the number of its files."""
         there = dict(self.objects())
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.root"))}
         new = {key: path for key, path in files.items() if there.get(key) != path.stat().st_size}

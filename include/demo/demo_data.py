@@ -24,10 +24,7 @@ class DataError(CommandError):
 
 
 def generate(folder: Path, environment: dict[str, str]) -> Path:
-    """Generate missing ROOT files of the demo, laid out as in the bucket, and return their folder.
-
-    :raises DataError: with the end of the generator's output.
-    """
+    """Generate missing ROOT files, laid out as in the bucket; raise DataError with the end of the output."""
     folder.mkdir(exist_ok=True)
     generated = subprocess.run(
         [sys.executable, "-m", "generator", "--output", str(folder)],

@@ -21,10 +21,7 @@ MARKER = "demo/generator.json"
 
 
 def write_demo(folder: Path, workers: int = 1, datasets: Iterable[Dataset] = demo_datasets()) -> int:
-    """Write datasets of the demo in `workers` processes; return the number of files that were missing.
-
-    :raises OSError: when the folder cannot be read or written.
-    """
+    """Write datasets in `workers` processes; return the number of files that were missing; raise OSError."""
     marker, made_by = json.dumps({"version": VERSION, "note": TITLE}), folder / MARKER
     missing = [(dataset, file) for dataset in datasets for file in range(dataset.files)]
     if made_by.exists() and made_by.read_text() == marker:

@@ -32,10 +32,7 @@ _SHORTEST = 200
 
 
 def main() -> int:
-    """Run this process's index.
-
-    :returns: the exit code.
-    """
+    """Run this process's index, and return the exit code."""
     is_sidecar = sys.argv[1:] == ["beside"]
     _exit_promptly_on(signal.SIGTERM, silently=is_sidecar)
     code = 0

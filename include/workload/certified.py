@@ -26,10 +26,7 @@ Sections = frozenset[tuple[int, int]]
 
 
 class Certified:
-    """The certified sections, by run.
-
-    :param ranges: first and last sections, both included, in order and without overlap.
-    """
+    """The certified sections by run, as ranges: first and last, included, in order and without overlap."""
 
     def __init__(self, ranges: dict[int, list[list[int]]]) -> None:
         self._ranges = ranges

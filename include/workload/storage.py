@@ -41,10 +41,7 @@ _CLIENT: "ClientConfig" = {
 
 
 def split(url: str, schemes: tuple[str, ...] = SCHEMES) -> tuple[str, str, str]:
-    """Split a URL into scheme, bucket or host (empty for `file`), and key.
-
-    :raises ValueError: for a scheme that is not allowed, and for a key that no store can have.
-    """
+    """Split a URL into scheme, bucket or host (empty for `file`), and key; raise ValueError."""
     scheme, separator, rest = url.partition("://")
     root, _, key = rest.partition("/")
     if scheme not in schemes or not separator:
@@ -79,10 +76,7 @@ def _store(scheme: str, root: str, role: Role) -> ObjectStore:
 
 
 def put(url: str, content: bytes) -> None:
-    """Write an object with a single PUT, so that a reader sees all of it or nothing.
-
-    :raises TryAgain: when the store refuses or cannot be reached.
-    """
+    """Write an object with a single PUT, so that a reader sees all or nothing; raise `TryAgain`."""
     try:
         store, key = locate(url)
         obstore.put(store, key, content, use_multipart=False)
@@ -91,11 +85,7 @@ def put(url: str, content: bytes) -> None:
 
 
 def upload(url: str, file: BinaryIO, size: int) -> None:
-    """Write a file of this size, from its beginning and in parts; a reader sees all of it or nothing.
-
-    :raises BadInput: when its name cannot be that of an object.
-    :raises TryAgain: when the store refuses or cannot be reached.
-    """
+    """Write a file of this size in parts; a reader sees all or nothing; raise `TryAgain` or `BadInput`."""
     try:
         store, key = locate(url)
         file.seek(0)

@@ -6,10 +6,8 @@ from workload.errors import TryAgain
 
 
 def read_th1(file: BinaryIO, asked: dict[str, Any], key: str) -> list[int] | dict[str, list[float]]:
-    """Return a TH1 as a result document has it: counts, or weights with their squares.
+    """Return a TH1, `key` of the file, as a result document has it: counts, or weights with their squares.
 
-    :param asked: what the campaign says of it: `from`, `bins`, `low` and `high`.
-    :param key: its name in the file.
     :raises TryAgain: when it is not there, is another one than the campaign says, or cannot be added up.
     """
     import numpy as np

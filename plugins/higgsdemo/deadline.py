@@ -12,10 +12,7 @@ from higgsdemo.run import Run
 
 
 def end(run: Run, started: datetime | None) -> float | None:
-    """Return the end of a run in seconds since 1970; None without a limit.
-
-    :param started: when the DAG run began, or began again after it was cleared.
-    """
+    """Return the end of a run that began at `started`, in seconds since 1970; None for no limit."""
     if run.max_hours is None or started is None:
         return None
     return max(started, run.begun or started).timestamp() + run.max_hours * 3600

@@ -17,10 +17,7 @@ class NotifierError(ValueError):
 
 
 class Notify:
-    """A DAG's callback: create a notifier and let it report the run's end.
-
-    :param where: the field of the campaign that names it.
-    """
+    """A DAG's callback: create the notifier that a campaign's field names, and let it report the end."""
 
     def __init__(self, where: str, notifier: Notifier) -> None:
         self.where = where
@@ -31,10 +28,7 @@ class Notify:
         self.make()(context)
 
     def make(self) -> BaseNotifier:
-        """Return the notifier.
-
-        :raises NotifierError: when there is no such class, it is not a notifier, or it takes other arguments.
-        """
+        """Return the notifier; raise NotifierError for another class, or other arguments."""
         from airflow.sdk import BaseNotifier
 
         path = self.notifier.notifier

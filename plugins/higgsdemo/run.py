@@ -92,10 +92,7 @@ class ClusterRun(BaseModel):
 
     @classmethod
     def read(cls, document: Any) -> Self:
-        """Return what any version of the project has planned, ignoring unknown fields.
-
-        :raises PlanError: when this version cannot go on with it.
-        """
+        """Return what any version of the project has planned, ignoring unknown fields; raise PlanError."""
         try:
             if (found := dict(document).get("format", FORMAT)) > FORMAT:
                 raise ValueError(f"format is {found}, and {FORMAT} the newest that is known here")

@@ -18,10 +18,7 @@ CERTIFIED = "certified"  # the folder of the certified luminosity sections by da
 
 
 def picture_key(own: bool, ending: str) -> str:
-    """Return the key of the plot.
-
-    :param own: of histograms that the campaign describes.
-    """
+    """Return the key of the plot, which differs for histograms that the campaign describes."""
     return f"{'spectrum' if own else 'higgs'}.{ending}"
 
 

@@ -1,4 +1,4 @@
-"""The tasks of a campaign's DAG, in their order: ids and stages; what they do, for people, is in `tasks.md`."""
+"""The tasks of a campaign's DAG, in their order: ids and stages; `tasks.md` says what each of them does."""
 
 import re
 from dataclasses import dataclass

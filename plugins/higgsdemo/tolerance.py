@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 
 def tell_excess(run: Run, failed: Mapping[str, int], shards: Mapping[str, int]) -> str | None:
-    """Say in which way more shards have failed than may; None when no more have.
-
-    :param failed: failed shards by dataset.
-    :param shards: all shards by dataset.
-    """
+    """Say in which way more shards have failed than may, by dataset or in all; None when no more have."""
     for dataset, count in failed.items():
         if count > (most := allowed(run.dataset_tolerance, shards[dataset])):
             return f"{count} of {shards[dataset]} shards of {dataset} have no result, {most} may fail"

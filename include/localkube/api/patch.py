@@ -52,12 +52,7 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def strategic(target: Any, patch: Any) -> Any:
-    """Merge as Kubernetes does: by RFC 7386, but lists with a merge key by element.
-
-    It knows the directives that kubectl writes.
-
-    :raises ApiError: 400 for other directives.
-    """
+    """Merge as Kubernetes does: by RFC 7386, but some lists by element; refuse directives kubectl lacks."""
     if not isinstance(patch, dict):
         return patch
     kept = patch.get("$retainKeys")

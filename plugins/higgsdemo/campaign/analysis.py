@@ -41,10 +41,7 @@ class HistogramSpec(Model):
 
 
 def unfit_histograms(histograms: Sequence[HistogramSpec], *, in_files: bool) -> Iterator[Problem]:
-    """Return the problems of a campaign's histograms: no range, or a repeated name.
-
-    :param in_files: they may be in files, which our own image then reads.
-    """
+    """Return the problems of histograms: no range, a repeated name, a file where nobody reads any."""
     names: set[str] = set()
     for number, histogram in enumerate(histograms):
         path = ("histograms", number)

@@ -109,12 +109,10 @@ def resolve_dataset(
     *,
     portal: str = PORTAL,
 ) -> DatasetRef:
-    """Return the dataset that `reference` stands for.
+    """Return the dataset that `reference` stands for; raise DatasetError when there is none.
 
     :param storage: URL of the bucket (or prefix) that the catalogue's prefixes are below.
     :param root: the directory that index files are below.
-    :param portal: URL of the portal that has records.
-    :raises DatasetError: when there is none, or its index file is wrong.
     """
     if isinstance(reference, DatasetEntry):
         found = _of_entry(reference, catalogue, storage, portal)

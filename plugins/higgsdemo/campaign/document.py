@@ -28,10 +28,7 @@ class _Object(dict[str, Any]):
 
 
 def read_document(path: FilePath) -> Any:
-    """Read the JSON file `path`.
-
-    :raises CampaignError: with line and column, when it cannot be read or parsed.
-    """
+    """Read the JSON file `path`; raise CampaignError with line and column when it cannot be parsed."""
     try:
         content = path.read_bytes()
         if len(content) <= LARGEST_FILE:

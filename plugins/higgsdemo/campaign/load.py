@@ -23,18 +23,12 @@ JANITOR = "higgs_janitor"  # the DAG that is not a campaign
 
 
 def config_folder(dags: Path) -> Path:
-    """Return the folder of campaigns: `include/config` beside the folder of DAGs, or `HIGGS_CONFIG`.
-
-    The latter may be a ConfigMap, or a team's own repository.
-    """
+    """Return the folder of campaigns: `include/config` beside the DAGs, or what `HIGGS_CONFIG` names."""
     return Path(os.environ.get(CONFIG) or dags.parent / "include" / "config")
 
 
 def config_files(directory: Path) -> list[Path]:
-    """Return the campaign files of `directory`: every `.json` that is neither hidden nor a JSON Schema.
-
-    :raises CampaignError: when the directory cannot be listed.
-    """
+    """Return every `.json` of a directory that is neither hidden nor a JSON Schema; raise CampaignError."""
     try:
         files = sorted(path for path in directory.iterdir() if path.suffix == ".json")
     except OSError as error:
@@ -56,10 +50,7 @@ def dag_id_problem(stem: str) -> str | None:
 
 
 def load_campaign(path: Path) -> Campaign:
-    """Load the campaign of a file; the file's stem is the DAG's id.
-
-    :raises CampaignError: with one message that names the file and everything wrong in it.
-    """
+    """Load the campaign of a file; raise CampaignError with everything that is wrong in it."""
     if text := dag_id_problem(path.stem):
         raise CampaignError(str(path), [Problem((), text)], root="the file's name without .json")
     return parse_campaign(read_document(path), source=str(path))
@@ -71,10 +62,9 @@ def placed_at(path: Path) -> datetime:
 
 
 def parse_campaign(document: Any, source: str) -> Campaign:
-    """Make a campaign of a JSON document in either form.
+    """Make a campaign of a JSON document in either form; raise CampaignError with everything wrong in it.
 
     :param source: what errors name: the file, or "trigger conf".
-    :raises CampaignError: with everything wrong in the document.
     """
     problems = list(document_problems(document))
     original = OriginalList(document) if isinstance(document, list) else None

@@ -85,9 +85,7 @@ class Campaign(Settings):
         self._remarks += remarks
 
     def clusters(self) -> list[Cluster]:
-        """Return the clusters with defaults filled in and datasets resolved.
-
-        Where the campaign splits its datasets the clusters have none yet: see `shared_datasets`.
+        """Return the clusters, resolved; without datasets where these are shared out (`shared_datasets`).
 
         :raises CampaignError: when that is impossible; never for a campaign that was just loaded.
         """

@@ -51,10 +51,7 @@ def find_repeats(clusters: Sequence[Cluster], shared: Sequence[DatasetRef]) -> l
 
 
 def overlaps(placed: Sequence[Placed], files: Callable[[DatasetRef], Iterable[str]]) -> Iterator[Problem]:
-    """Return the problems of datasets that share files: one for two datasets, naming the first file.
-
-    :param files: the URLs in a dataset's index file.
-    """
+    """Return the problems of datasets that share files: one for two datasets, naming the first file."""
     folders = {(one.store, one.ref.url): one for one in placed if one.ref.index is None}
     named: dict[tuple[str, str], Placed] = {}
     for one in placed:

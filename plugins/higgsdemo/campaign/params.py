@@ -54,10 +54,7 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
 
 
 def chosen_work(campaign: Campaign, conf: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a conf chooses of the work that a resumed run goes on with.
-
-    Values of the campaign's file are left out: the trigger form repeats them all.
-    """
+    """Return what a conf chooses, other than the file, of the work that a resumed run goes on with."""
     schemas = param_schemas(campaign)
     return {key: conf[key] for key in _WORK if conf.get(key) not in (None, schemas[key]["default"])}
 

@@ -37,12 +37,7 @@ class Problem:
 
 
 class CampaignError(ValueError):
-    """A campaign cannot run as written; the message lists every problem.
-
-    :param source: the file's path, or "trigger conf".
-    :param problems: at least one.
-    :param root: what to call the document itself.
-    """
+    """A campaign cannot run as written; the message names its source and `root`, and lists every problem."""
 
     def __init__(self, source: str, problems: Iterable[Problem], root: str = "the campaign") -> None:
         self.source = source

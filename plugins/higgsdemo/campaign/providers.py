@@ -128,10 +128,7 @@ def provider_options(values: dict[str, Any], position: int) -> dict[str, Any]:
 
 
 def unfit_options(values: dict[str, Any], own: set[str], path: Path) -> Iterator[Problem]:
-    """Return the problems of a cluster's options.
-
-    :param own: which of `gke` and `eks` the entry itself gives.
-    """
+    """Return the problems of a cluster's options, of which the entry itself has its `own`."""
     provider: Provider = values["provider"]
     for other in sorted(own - {provider}):
         yield Problem((*path, other), f"has no effect: the cluster's provider is {quote(provider)}")

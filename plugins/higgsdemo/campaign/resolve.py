@@ -78,13 +78,10 @@ def resolve_clusters(
     split: Sequence[DatasetReference] | None = None,
     portal: str = PORTAL,
 ) -> tuple[list[Cluster], tuple[DatasetRef, ...], list[Problem]]:
-    """Resolve every entry of `mapping`.
+    """Return the clusters of `mapping`, the datasets to split over them, and all that is wrong.
 
     :param storage: where the datasets are, unless a cluster has its own input.
     :param split: the datasets that are split over all clusters, which then have none of their own.
-    :param portal: URL of the portal that has records.
-    :returns: the clusters, the datasets to split over them, and the problems: without any, the others are
-        valid.
     """
     clusters: list[Cluster] = []
     problems: list[Problem] = []

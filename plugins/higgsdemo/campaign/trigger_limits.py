@@ -28,10 +28,7 @@ Difference = tuple[str, Any, Any]  # the name of a field, the conf's value, the 
 
 
 def find_strangers(file: Campaign, asked: Campaign) -> list[Problem]:
-    """Return what a campaign has that its file neither has nor allows triggers.
-
-    :param asked: the campaign of `file` as a trigger's conf has changed it.
-    """
+    """Return what a campaign, as a conf has changed it, has that its file neither has nor allows triggers."""
     allowed = file.at_trigger
     found = [*_of_run(file, asked), *_of_clusters(file, asked), *_of_nodes(file, asked)]
     rule = f"what a trigger may change is in the file's at_trigger: {allowed}"

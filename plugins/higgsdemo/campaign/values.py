@@ -15,10 +15,7 @@ from higgsdemo.wording import did_you_mean, quote
 
 
 def bucket_url(value: Any) -> str:
-    """Check the URL of a bucket, or of a prefix in one; return it without a slash at the end.
-
-    :raises ValueError: saying what is wrong, without repeating credentials.
-    """
+    """Check the URL of a bucket, or of a prefix in one; return it without a slash at the end."""
     match = re.fullmatch(r"(s3|gs)://([^/]*)(/.*)?", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError
@@ -40,11 +37,7 @@ def _key(path: str) -> str:
 
 
 def source_url(value: Any) -> str:
-    """Check the URL of a place to read data from: a bucket, a web server or an XRootD server.
-
-    :returns: it without a slash at the end; for an XRootD server with the two slashes before its path.
-    :raises ValueError: as `bucket_url` does.
-    """
+    """Check the URL of a bucket, a web server or an XRootD server, which has two slashes before its path."""
     match = re.fullmatch(r"(https|root)://([^/]*)(/.*)?", value) if isinstance(value, str) else None
     if match is None:
         return bucket_url(value)
@@ -106,10 +99,7 @@ _FACTORS = {
 
 
 def quantity(text: str) -> Decimal:
-    """Return the value of a Kubernetes quantity, in cores or bytes: `"900m"` is 0.9, `"1Ki"` is 1024.
-
-    :raises ValueError: for another text, including the exponent form (`1e3`), which nobody writes.
-    """
+    """Return a Kubernetes quantity in cores or bytes: `"900m"` is 0.9; raise ValueError, also for `1e3`."""
     match = re.fullmatch(rf"({_NUMBER})([numkMGTPE]|[KMGTPE]i)?", text, re.ASCII)
     if match is None:
         raise ValueError(f"{quote(text)} is not a Kubernetes quantity")

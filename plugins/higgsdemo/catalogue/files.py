@@ -69,10 +69,7 @@ def catalogue_names(root: Path = DATASETS_DIR) -> list[str]:
 
 
 def load_catalogue(name: str, root: Path = DATASETS_DIR) -> Catalogue:
-    """Read the catalogue `root/name/`.
-
-    :raises CatalogueError: when there is none of that name, or at the first mistake in its files.
-    """
+    """Read the catalogue `root/name/`; raise CatalogueError for none, or at the first mistake in it."""
     names = catalogue_names(root)
     if name not in names:
         raise CatalogueError(

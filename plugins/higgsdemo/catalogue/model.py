@@ -116,11 +116,7 @@ class Catalogue(Heading):
     """Those of `uncertainties.csv`; the luminosity's are above."""
 
     def including(self, datasets: Iterable[Dataset]) -> Self:
-        """Return the catalogue that a campaign of `datasets` needs.
-
-        The campaign's own datasets are added; they replace those of the same sample that the campaign does
-        not run.
-        """
+        """Return the catalogue with a campaign's own datasets for those of their samples that do not run."""
         run = {dataset.name: dataset for dataset in datasets}
         own = {name: dataset for name, dataset in run.items() if name not in self.datasets}
         replaced = {dataset.sample.name for dataset in own.values()}

@@ -138,10 +138,7 @@ class KubeconfigProvider(Provider):
 
     @abstractmethod
     def access(self) -> tuple[dict[str, Any], Callable[[Any], None] | None]:
-        """Return a kubeconfig, and what renews a client's token where tokens expire.
-
-        :raises ClusterError: when there is no such cluster, or not yet.
-        """
+        """Return a kubeconfig, and what renews a client's token where tokens expire; raise ClusterError."""
 
     def connect(self) -> ApiClient:
         """Return a client that renews its token, where tokens expire."""

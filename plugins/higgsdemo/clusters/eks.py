@@ -234,10 +234,7 @@ class EksProvider(TokenProvider):
                 raise
 
     def _call(self, what: str, operation: str, *, absent_ok: bool = False, **request: Any) -> Any:
-        """Call the EKS API.
-
-        :returns: its answer; None when there is no such thing and ``absent_ok`` allows it.
-        """
+        """Return the answer of the EKS API; None when there is no such thing and ``absent_ok`` allows it."""
         with self._explain_errors(what):
             try:
                 return getattr(self.hook.conn, operation)(**request)

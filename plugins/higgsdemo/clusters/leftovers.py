@@ -42,10 +42,9 @@ class Leftover(BaseModel):
 
 
 def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
-    """Return everything with our labels in the places that campaigns use.
+    """Return everything with our labels in the places that campaigns use; warn of those that do not answer.
 
     :param assignments: every cluster of every campaign, as if it were to be run.
-    :param warn: a logger's method, for places that do not answer.
     """
     known = list(assignments)
     campaigns = {assignment.run.campaign: assignment for assignment in known}
@@ -62,10 +61,7 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
 
 
 def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
-    """Return the runs that work on the assignment's cluster, but for a run of its campaign, or all of them.
-
-    :raises ClusterError: or KubeError, when the cluster does not tell.
-    """
+    """Return the runs that work on the cluster, but for a run of its campaign, or all; raise KubeError."""
     mine = (label_value(assignment.run.campaign), run and label_value(run))
     return [
         f"the run {run_mark} of {campaign}"
@@ -75,10 +71,7 @@ def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
 
 
 def remove_objects(leftover: Leftover) -> bool:
-    """Remove the objects of a run; return whether the cluster was there to do it.
-
-    :raises ClusterError: or KubeError, when they cannot be removed.
-    """
+    """Remove the objects of a run; return whether the cluster was there to do it; raise KubeError."""
     if leftover.at is None or not provider_of(leftover.at).state().runs:
         return False
     connect(leftover.at).remove(selector(leftover.at.run.campaign, leftover.run))

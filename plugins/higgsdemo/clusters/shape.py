@@ -16,19 +16,12 @@ AIRFLOW = "airflow"
 
 
 def campaign_marks(campaign: str, airflow: str | None) -> dict[str, str]:
-    """Return the labels or tags of a campaign's clusters.
-
-    :param campaign: the campaign as a value of such a label.
-    """
+    """Return the labels or tags of the clusters of a campaign, whose name fits into such a label."""
     return {PART_OF: PROJECT, CAMPAIGN: campaign} | ({AIRFLOW: airflow} if airflow else {})
 
 
 def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) -> None:
-    """Refuse a cluster that this campaign has not made.
-
-    :param marks: its labels or tags.
-    :param ours: those that this campaign gives its clusters.
-    """
+    """Refuse a cluster whose labels or tags do not say that this campaign has made it."""
     if marks.get(PART_OF) != PROJECT:
         raise ClusterError(
             f"cluster {cluster} is there already, and was not made by a campaign: give this one another "
@@ -43,10 +36,7 @@ def check_ours(cluster: str, marks: Mapping[str, str], ours: Mapping[str, str]) 
 
 
 def is_ours(marks: Mapping[str, str], ours: Mapping[str, str]) -> bool:
-    """Return whether this campaign has made the cluster with these labels or tags.
-
-    Clusters of earlier versions do not name their Airflow.
-    """
+    """Return whether this campaign has made a cluster; those of old versions do not name their Airflow."""
     there = {AIRFLOW: ours.get(AIRFLOW), **marks}
     return all(there.get(name) == value for name, value in ours.items())
 

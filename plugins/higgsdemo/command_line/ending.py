@@ -20,10 +20,7 @@ class CommandError(Exception):
 
 
 def carry_out(command: Callable[[], int | None]) -> int:
-    """Carry out a command and return its exit code, by default 0; report errors in a sentence.
-
-    A terminal that closes interrupts it like Ctrl-C, so that it stops what it has started.
-    """
+    """Carry out a command and return its exit code; a terminal that closes interrupts it like Ctrl-C."""
     for sort in _ENDINGS:
         if signal.getsignal(sort) != signal.SIG_IGN:  # as `nohup` sets it
             signal.signal(sort, _interrupt)

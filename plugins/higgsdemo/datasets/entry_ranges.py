@@ -21,11 +21,7 @@ Range = tuple[int, int]
 
 
 def entry_boundaries(file: IO[bytes] | PartsReader) -> list[int] | None:
-    """Return the entries at which clusters begin, and the number of entries as the last.
-
-    :returns: None for a file without such a tree: the pod that gets it whole reports what is wrong.
-    :raises StorageError: as reading ``file`` does.
-    """
+    """Return the entries at which clusters begin, and their number as the last; None without such a tree."""
 
     def boundaries(opened: Any) -> list[int]:
         tree = opened[TREE]
@@ -35,10 +31,7 @@ def entry_boundaries(file: IO[bytes] | PartsReader) -> list[int] | None:
 
 
 def look_into(file: IO[bytes] | PartsReader, ask: Callable[[Any], Found]) -> Found | None:
-    """Return what a ROOT file says; None for a damaged one, or one without that.
-
-    :raises StorageError: as reading ``file`` does.
-    """
+    """Return what a ROOT file says; None for a damaged one, or one without that; raise StorageError."""
     try:
         with uproot.open(file) as opened:
             return ask(opened)

@@ -37,10 +37,7 @@ class ExpectedShards:
         return expected
 
     def read(self, output: ObjectStore, cluster: str) -> None:
-        """Read the list of a cluster, the whole of it or nothing.
-
-        :raises StorageError: when it cannot be read, or is none.
-        """
+        """Read the list of a cluster, the whole of it or nothing; raise StorageError."""
         listed: dict[str, Shards] = {}
         for dataset, name, entries in read_lines(output, shards_key(cluster), _place):
             listed.setdefault(dataset, {})[name] = entries

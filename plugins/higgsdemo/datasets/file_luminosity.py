@@ -23,10 +23,7 @@ ROUNDED = 1e-3  # of a stream: catalogues give it with four or five digits
 
 
 class Luminosities:
-    """The luminosities of a catalogue's data files.
-
-    :raises CatalogueError: when a file of luminosities is invalid.
-    """
+    """The luminosities of a catalogue's data files; raises CatalogueError when a list of them is wrong."""
 
     def __init__(self, catalogue: Catalogue, root: Path = DATASETS_DIR) -> None:
         self._catalogue = catalogue
@@ -38,12 +35,10 @@ class Luminosities:
                     raise CatalogueError(f"{path}: the luminosity of {key} is {value}, and {other} elsewhere")
 
     def of(self, dataset: DatasetRef, file: str, share: float = 1.0) -> dict[str, Any] | None:
-        """Return stream and value (1/ub) of a file of ``dataset``, named by its key below the dataset's.
+        """Return stream and value (1/ub) of a file of ``dataset``, by its key below it; None for no data.
 
         :param share: the part of the file's events in question. Luminosity is taken to be spread evenly over
             them, so that all parts add up to the file's.
-        :returns: None for what is not data of the catalogue.
-        :raises CatalogueError: when listed files alone have more luminosity than their whole sample.
         """
         known = self._catalogue.datasets.get(dataset.name)
         sample = known.sample if known else self._catalogue.samples.get(dataset.sample)
@@ -56,10 +51,7 @@ class Luminosities:
         return None
 
     def _share_of_remainder(self, sample: Sample, whole: float, prefix: str) -> float:
-        """Return the luminosity (1/ub) of each file of a sample that is not listed.
-
-        Listed are those below ``prefix`` and the sample's prefixes in the catalogue.
-        """
+        """Return the luminosity (1/ub) of each file of a sample that no list has."""
         known = {one.prefix for one in self._catalogue.datasets.values() if one.sample.name == sample.name}
         folders = tuple(f"{one.strip('/')}/" for one in known | {prefix})
         listed = [value for key, value in self._by_key.items() if f"{key}/".startswith(folders)]

@@ -73,13 +73,9 @@ class Listing:
 def list_datasets(
     run: Run, datasets: Sequence[DatasetRef], connection: str, output: ObjectStore | None, folder: Path
 ) -> list[Listing]:
-    """List any number of datasets.
+    """List any number of datasets, into files of `folder`; raise ListingError or StorageError.
 
-    :param connection: the Airflow connection that reads them.
     :param output: the run's folder, which a resumed run needs: what is done already.
-    :param folder: takes the lists.
-    :raises ListingError: when an index file is wrong.
-    :raises StorageError: when a bucket cannot be listed.
     """
     luminosities = Luminosities(load_catalogue(run.catalogue))
     stores = open_stores(datasets, connection)
@@ -98,10 +94,7 @@ def list_datasets(
 
 
 def read_indexed(dataset: DatasetRef, store: Store) -> Iterator[File]:
-    """Yield the files that an index file, which has only names, or a record names.
-
-    :raises ListingError: when it is wrong.
-    """
+    """Yield the files that an index file, which has only names, or a record names; raise ListingError."""
     index = str(dataset.index)
     if dataset.is_record:
         yield from record_files(dataset)
@@ -210,12 +203,7 @@ def first_file(dataset: DatasetRef, store: Store) -> StoredObject | None:
 
 
 def refuse_absent(placed: Sequence[Placed]) -> None:
-    """Refuse records whose files do not lie where they are to be read, going by the first.
-
-    A store that cannot tell is ignored: the pods report it.
-
-    :raises ListingError: naming the first such file.
-    """
+    """Raise ListingError for a record whose first file is not where it is read, if the store can tell."""
     for one in (one for one in placed if one.ref.is_record):
         with suppress(StorageError):
             store = open_stores([one.ref], one.store)[one.ref.url]

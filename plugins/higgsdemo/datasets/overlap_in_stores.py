@@ -11,12 +11,7 @@ from higgsdemo.storage.connections import OPEN, access, scheme_of
 
 
 def refuse_overlaps(placed: Sequence[Placed]) -> None:
-    """Refuse datasets that share files, where the campaign alone could not tell.
-
-    :param placed: datasets; the Airflow connections that read them stand for their stores.
-    :raises ListingError: when they do, or an index file is wrong.
-    :raises StorageError: when one cannot be read.
-    """
+    """Raise ListingError for datasets that share files, where the campaign alone could not tell."""
     connections = {one.ref.name: one.store for one in placed}
     buckets: dict[str, set[str]] = defaultdict(set)
     for one in placed:

@@ -23,11 +23,7 @@ NAMED = 3  # files in a message
 
 
 class Planned(NamedTuple):
-    """The datasets of a campaign, with those that are records as these describe them.
-
-    :param told: what was found, for people.
-    :param mean_bytes: of the files of records that a run takes; None where none is of known size.
-    """
+    """The datasets of a campaign, records completed; what people are told; mean bytes of records' files."""
 
     clusters: list[Cluster]
     shared: tuple[DatasetRef, ...]
@@ -46,7 +42,6 @@ def look_up(clusters: Sequence[Cluster], shared: Sequence[DatasetRef], *, strict
 
     :param strict: refuse a record that names another number of files than it says.
     :raises ListingError: when a record is not fit to be processed, or two have one name.
-    :raises StorageError: when the portal does not answer.
     """
     every = dict.fromkeys([*shared, *(ref for cluster in clusters for ref in cluster.datasets)])
     records = [ref for ref in every if ref.is_record]
@@ -66,10 +61,7 @@ def look_up(clusters: Sequence[Cluster], shared: Sequence[DatasetRef], *, strict
 
 
 def record_files(dataset: DatasetRef) -> Iterator[File]:
-    """Yield the files of a dataset that `look_up` has completed.
-
-    :raises ListingError: when its record is another one now.
-    """
+    """Yield the files of a dataset that `look_up` has completed; raise ListingError if its record changed."""
     folder, files = _matching(dataset, read_record(str(dataset.index)))
     if not dataset.url.endswith(f"/{folder}"):
         raise ListingError(f"dataset {dataset.name}: its record has changed since the run was planned")

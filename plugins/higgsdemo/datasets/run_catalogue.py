@@ -10,11 +10,7 @@ SIMULATED = "Simulated events, not CMS collisions"
 
 
 def catalogue_of(assignments: Sequence[ClusterRun], simulated: bool) -> Catalogue:
-    """Return the run's catalogue, with the datasets that the campaign itself assigns to its samples.
-
-    :param simulated: results were drawn in a rehearsal, or are of files that the demo's generator has made,
-        which is then said wherever they are shown.
-    """
+    """Return the run's catalogue, with the campaign's own datasets, and a note if results are `simulated`."""
     catalogue = load_catalogue(assignments[0].run.catalogue)
     if simulated and catalogue.note is None:
         catalogue = catalogue.model_copy(update={"note": SIMULATED})

@@ -76,10 +76,7 @@ def all_sections(parts: Iterable[Sections]) -> Sections:
 def certified_luminosity(
     output: ObjectStore, refs: Iterable[DatasetRef], catalogue: Catalogue
 ) -> dict[int, float]:
-    """Return the luminosity in 1/pb of all sections that a run's datasets count, of years that have a table.
-
-    :param output: the run's folder.
-    """
+    """Return the luminosity in 1/pb of all sections that a run's datasets count, by year that has a table."""
     by_year: dict[int, dict[str, Sections]] = defaultdict(dict)
     for ref in refs:
         year = catalogue.samples[ref.sample].year if ref.sample in catalogue.samples else 0

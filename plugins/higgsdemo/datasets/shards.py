@@ -88,11 +88,7 @@ class Shard:
 def list_shards(
     dataset: DatasetRef, files: Iterable[File], pass_over: Callable[[str, str], None]
 ) -> Iterator[Shard]:
-    """Turn the files of a dataset into shards, in their order.
-
-    :param files: by their keys relative to the dataset's ``base``.
-    :param pass_over: takes the key of each file that is not a shard, and the reason.
-    """
+    """Turn files, by keys relative to the dataset's ``base``, into shards; say why others are none."""
     for file in files:
         url = f"{dataset.base}{file.key}"
         if not fnmatchcase(url, dataset.matching):

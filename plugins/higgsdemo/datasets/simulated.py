@@ -20,11 +20,9 @@ from higgsdemo.wording import printable
 
 
 def refuse_simulated(catalogue: Catalogue, placed: Sequence[Placed]) -> None:
-    """Refuse datasets of data whose first file is marked as simulated, unless the catalogue says so too.
+    """Raise ListingError for data whose first file is marked as simulated, unless the catalogue says so too.
 
     What cannot be listed or read is ignored: the task that lists it, or its pod, reports it.
-
-    :raises ListingError: naming each such dataset and its file.
     """
     if "simulated" in (catalogue.note or "").lower():
         return

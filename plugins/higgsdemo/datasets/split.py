@@ -23,10 +23,6 @@ def pieces(sizes: Iterable[float], total: float, capacities: Sequence[float]) ->
 
     Cluster i owns the part of the bytes that corresponds to its part of all capacity; a shard goes to the
     cluster that has its middle byte, so no cluster is off its share by more than one shard.
-
-    :param sizes: bytes of each shard.
-    :param total: their sum.
-    :param capacities: of the clusters, in any unit.
     """
     scale = total / sum(capacities)
     ends = [end * scale for end in accumulate(capacities)]
@@ -42,11 +38,7 @@ def pieces(sizes: Iterable[float], total: float, capacities: Sequence[float]) ->
 def share_out(
     listings: Sequence[Listing], clusters: Sequence[Cluster], output: ObjectStore, folder: Path
 ) -> list[Cluster]:
-    """Write the list of each cluster's shards to the run's folder.
-
-    :param folder: takes a cluster's list until it is written.
-    :returns: the clusters with the datasets, or parts of them, that they got.
-    """
+    """Write the list of each cluster's shards; return the clusters with the datasets, or parts, they got."""
     counts: list[Counter[str]] = [Counter() for _ in clusters]
     part = folder / "part.jsonl"
     waiting = list(range(len(clusters)))

@@ -50,10 +50,7 @@ class KubeCluster:
             self._core.create_namespace(body)
 
     def apply(self, manifest: Manifest) -> Applied:
-        """Create an object; adopt an existing one if it is ours and the same.
-
-        :raises KubeError: when another object has that name, or the cluster refuses.
-        """
+        """Create an object; adopt an existing one that is ours and the same; raise KubeError for another."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         if uid := self._create(manifest, ignore=TAKEN):
             return Applied(uid)
@@ -68,8 +65,6 @@ class KubeCluster:
         """Create a Secret, or replace the credentials in an existing one of ours.
 
         One patch tests the owner and replaces all keys, so nobody needs the right to read Secrets.
-
-        :raises KubeError: when another owner's Secret has that name, or the cluster refuses.
         """
         if self._create(manifest, ignore=TAKEN):
             return
@@ -89,13 +84,10 @@ class KubeCluster:
         self._create(manifest)
 
     def submit(self, job: Manifest, manifest: Manifest, lacking: Collection[int]) -> bool:
-        """Apply a Job and its pods' ConfigMap, which is deleted with it.
+        """Apply a Job and its pods' ConfigMap, which is deleted with it; return whether the Job was created.
 
         The Job comes first, for its uid makes it the owner; pods wait for a missing ConfigMap. A Job that is
-        through with an index in ``lacking`` is made anew; its pods skip what has a result.
-
-        :param lacking: completion indexes of shards that have no result.
-        :returns: whether the Job was created.
+        through with an index in ``lacking``, of shards without a result, is made anew.
         """
         there, name = self.apply(job), job["metadata"]["name"]
         if there.found and _is_spent(there.found, lacking):

@@ -58,11 +58,7 @@ class ClusterOperator(BaseOperator):
         self.assignment = assignment
 
     def begin(self, context: Context) -> ClusterRun:
-        """Return the assignment.
-
-        :raises AirflowSkipException: when the run leaves this task's stage out, or the cluster has no shards.
-        :raises TaskFailedForGood: when the run has no time left.
-        """
+        """Return the assignment; skip for a stage left out or no shards, fail when there is no time left."""
         assignment = read_assignment(self.assignment)
         if self.stage not in assignment.run.stages:
             raise AirflowSkipException(f"this run has no stage {self.stage!r}")
@@ -74,10 +70,7 @@ class ClusterOperator(BaseOperator):
 
 
 def read_assignment(document: Any) -> ClusterRun:
-    """Return a cluster's part of the run, as ``plan`` has returned it.
-
-    :raises TaskFailedForGood: when another version of the project has, and this one cannot go on with it.
-    """
+    """Return a cluster's part of the run; raise TaskFailedForGood if this version cannot read it."""
     with fail_in_words():
         return ClusterRun.read(document)
 
@@ -89,10 +82,7 @@ def end_of(assignment: ClusterRun, context: Context) -> float | None:
 
 
 def in_time(assignment: ClusterRun, context: Context) -> None:
-    """Continue unless the run has no time left.
-
-    :raises TaskFailedForGood: when it has none.
-    """
+    """Raise TaskFailedForGood when the run has no time left."""
     if deadline.is_over(end_of(assignment, context)):
         raise TaskFailedForGood(f"cluster {assignment.cluster.name}: {deadline.too_late(assignment.run)}")
 
@@ -123,11 +113,7 @@ def output_store(assignment: ClusterRun) -> ObjectStore:
 
 
 def check(event: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a trigger's payload.
-
-    :raises TaskFailed: when the trigger had to give up.
-    :raises TaskFailedForGood: when it had to, and would have to again.
-    """
+    """Return a trigger's payload; raise TaskFailed, or TaskFailedForGood, when it had to give up."""
     payload = event or {"error": "the trigger ended without an event"}
     if payload.get("final"):
         raise TaskFailedForGood(payload["error"])

@@ -26,8 +26,6 @@ class ChooseCleanupOperator(HITLBranchOperator):
     """Follow ``keep`` or ``cleanup_jobs``, as the campaign says; ask before deleting clusters that work.
 
     A cluster that does not answer may have some. Scheduled runs do not ask: nobody may be there.
-
-    :param assignments: what ``plan`` returned.
     """
 
     template_fields = (*HITLBranchOperator.template_fields, "assignments")
@@ -84,9 +82,6 @@ class CampaignStatusOperator(BaseOperator):
 
     Jobs that nobody has waited for to their end are stopped: Airflow never starts the trigger of a task that
     is marked in the second before, so that nothing else knows.
-
-    :param merged: what ``merge_results`` has returned, if it has run.
-    :param assignments: what ``plan`` returned.
     """
 
     template_fields = ("merged", "assignments")

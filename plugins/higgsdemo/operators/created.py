@@ -49,10 +49,7 @@ def is_noted(assignment: ClusterRun) -> bool:
 
 
 def is_prepared(assignment: ClusterRun) -> bool:
-    """Return whether the run that has worked with the cluster last leaves it for another one to submit to.
-
-    After `KEPT_PREPARED` nobody is expected to.
-    """
+    """Return whether its last run leaves the cluster to another one, expected for `KEPT_PREPARED`."""
     text = Variable.get(_key(assignment), default=None)
     run = ClusterRun.model_validate_json(text).run if text else None
     if run is None or "submit" in run.stages:

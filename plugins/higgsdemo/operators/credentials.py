@@ -13,10 +13,7 @@ NOBODY = (
 
 
 def check_credentials(campaign: Campaign, run: Run, clusters: Sequence[Cluster]) -> None:
-    """Check that every connection exists, has the type that its use needs, and an identity of its own.
-
-    :raises TaskFailedForGood: for the first that does not, or that has no keys for pods.
-    """
+    """Raise TaskFailedForGood unless each connection exists, has the type it needs, and an identity."""
     from higgsdemo.storage.connections import StorageError
     from higgsdemo.storage.named_connection import KUBERNETES, UnfitConnection, find_connection, is_somebody
 
@@ -39,10 +36,7 @@ def check_credentials(campaign: Campaign, run: Run, clusters: Sequence[Cluster])
 
 
 def pod_credentials(run: Run, cluster: Cluster) -> dict[str, str]:
-    """Return the variables with which the pods of a cluster reach what they read and write.
-
-    :raises StorageError: when a connection has none that pods may get.
-    """
+    """Return the variables with which pods reach what they read and write; raise StorageError without any."""
     from higgsdemo.storage.connections import PodStore, ca_environment, pod_environment
     from higgsdemo.storage.live import live_environment
 

@@ -23,10 +23,7 @@ ACTIVE = ["queued", "running"]
 
 
 class FindLeftoversOperator(BaseOperator):
-    """List clusters and objects with our labels that belong to no active run.
-
-    :param campaigns: all campaigns by DAG id: where to look, and which things are ours.
-    """
+    """List clusters and objects with our labels that belong to no active run of the campaigns, by DAG id."""
 
     def __init__(self, *, campaigns: dict[str, Campaign], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -60,10 +57,7 @@ class FindLeftoversOperator(BaseOperator):
 
 
 class RemoveLeftoverOperator(DeleteClusterOperator):
-    """Remove a leftover, if the run was triggered to: a cluster step by step, as campaigns do.
-
-    :param leftover: an element of what ``look`` returned.
-    """
+    """Remove a leftover that ``look`` returned, if the run was triggered to: a cluster as campaigns do."""
 
     template_fields = ("leftover",)
 

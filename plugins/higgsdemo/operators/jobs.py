@@ -137,10 +137,7 @@ class SubmitJobsOperator(ClusterOperator):
             raise
 
     def _give_access(self, assignment: ClusterRun, cluster: KubeCluster) -> tuple[str | None, dict[str, str]]:
-        """Let the pods reach their buckets: by a Secret, or by an identity of the cloud without any secret.
-
-        :returns: the Secret's name, and the variables that are not secret.
-        """
+        """Let pods reach their buckets: by a Secret, whose name is returned, or by variables alone."""
         from higgsdemo.kubernetes import jobs
         from higgsdemo.storage.connections import holds_secrets
 
@@ -158,10 +155,7 @@ class SubmitJobsOperator(ClusterOperator):
 
 
 class WaitForJobsOperator(WaitingOperator):
-    """Wait, without a worker, until the cluster's Jobs have ended; judge them by the campaign's tolerance.
-
-    :param submitted: what ``submit_jobs`` returned.
-    """
+    """Wait, without a worker, for the Jobs of ``submit_jobs``; judge them by the campaign's tolerance."""
 
     operator_extra_links = (PageLink(),)
     template_fields = (*WaitingOperator.template_fields, "submitted")
@@ -213,10 +207,7 @@ class WaitForJobsOperator(WaitingOperator):
         return {"cluster_name": name, "shards": total, "done": total - len(missing), "failed": len(missing)}
 
     def _note_failures(self, assignment: ClusterRun) -> tuple[dict[str, int], list[Shard]]:
-        """Write why shards have no result to the run's folder.
-
-        :returns: the number of all shards by dataset, and those that have none.
-        """
+        """Note why shards have no result; return the number of all shards by dataset, and those without."""
         from higgsdemo.kubernetes.failures import failed_shards
 
         with fail_in_words():
@@ -269,10 +260,7 @@ def _by_dataset(assignment: ClusterRun, output: ObjectStore) -> Iterator[tuple[D
 def _to_do(
     shards: Iterable[Shard], listed: Counter[str], good: Container[str], lost: list[Shard]
 ) -> Iterator[Shard]:
-    """Yield the shards that had no result when they were listed, and count all of them by dataset.
-
-    :param lost: takes those that had a result then and have none now.
-    """
+    """Count all shards and yield those to do; `lost` takes those that have lost their result since."""
     for shard in shards:
         listed[shard.dataset] += 1
         if not shard.done:

@@ -40,8 +40,5 @@ def kept() -> list[tuple[str, str]]:
 
 
 def kept_campaign(key: str) -> Campaign:
-    """Return a campaign that is kept, without its schedule.
-
-    :raises CampaignError: when another version of the project has kept it, and this one cannot read it.
-    """
+    """Return a kept campaign, without its schedule; raise CampaignError if this version cannot read it."""
     return parse_campaign(json.loads(Variable.get(key)) | {"schedule": None}, key)

@@ -71,8 +71,6 @@ def list_and_check(
 
     Results that are corrupt or older than their files are removed: pods would take them for done.
 
-    :param folder: takes the lists.
-    :param warn: a logger's method.
     :raises ListingError: when datasets share files, or one is incomplete and the campaign says to fail.
     """
     from higgsdemo.datasets.listing import incomplete, list_datasets

@@ -44,10 +44,7 @@ ASKED_EVERY = timedelta(seconds=20)
 
 
 class PlanOperator(BaseOperator):
-    """Return one ClusterRun for each cluster, and write the resolved campaign to the run's ``campaign.json``.
-
-    :param campaign: the campaign as in its file.
-    """
+    """Return one ClusterRun for each cluster, and write the resolved campaign to the run's folder."""
 
     operator_extra_links = (PageLink(),)
 
@@ -151,10 +148,7 @@ class PlanOperator(BaseOperator):
         return conf | earlier.conf | chosen_work(self.campaign, conf) if earlier else conf
 
     def _claim(self, run: Run, run_id: str, datasets: set[str]) -> tuple[ObjectStore, tuple[str, ...]]:
-        """Return the run's folder, which must be new, or this DAG run's, or to be resumed as a whole.
-
-        :returns: as well the datasets that it has begun with.
-        """
+        """Return the run's folder, new, this DAG run's or to be resumed, and the datasets it began with."""
         output, earlier = _folder(run)
         if earlier is None:
             return output, ()
@@ -250,12 +244,7 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
 
 
 def refuse_unpublished_image(run: Run, clusters: Sequence[Cluster]) -> None:
-    """Refuse our own image where nodes would pull it: no registry has it.
-
-    An image of that name in a public registry would be somebody else's, and get the keys of the stores.
-
-    :raises TaskFailedForGood: when a cluster may pull it.
-    """
+    """Refuse our own image where nodes would pull it: a registry has none, or a stranger's of that name."""
     field = "stage_in_image" if WORKLOADS[run.workload].with_sidecar else "image"
     pulling = [cluster.name for cluster in clusters if cluster.image_pull_policy != "Never"]
     if pulling and is_ours(getattr(run, field)):

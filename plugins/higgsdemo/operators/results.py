@@ -36,10 +36,7 @@ LOCAL_COPY = "HIGGS_RESULTS"  # environment variable: a folder that takes a copy
 
 
 class ResultsOperator(BaseOperator):
-    """A task that works on the results of all clusters, including failed ones.
-
-    :param assignments: what ``plan`` returned.
-    """
+    """A task that works on the results of all clusters, including failed ones: on what ``plan`` returned."""
 
     template_fields = ("assignments",)
     ui_color = "#fbd6db"
@@ -49,10 +46,7 @@ class ResultsOperator(BaseOperator):
         self.assignments = assignments
 
     def begin(self) -> list[ClusterRun]:
-        """Return the assignments.
-
-        :raises AirflowSkipException: when there is nothing to merge: no plan, or no stage ``submit``.
-        """
+        """Return the assignments; skip when there is nothing to merge: no plan, or no stage ``submit``."""
         assignments = list(map(read_assignment, self.assignments or []))
         if not assignments or "submit" not in assignments[0].run.stages:
             raise AirflowSkipException("this run has submitted nothing")
@@ -221,10 +215,7 @@ def _merged(
     since: datetime | None,
     files: FileLists,
 ) -> tuple[Merge, dict[str, list[str]]]:
-    """Read the results of the expected shards; return as well, by dataset, of which others there are some.
-
-    :param files: lists that take their files.
-    """
+    """Read the results of expected shards into a merge and `files`; return as well, by dataset, others."""
     from higgsdemo.results.merge import Merge
     from higgsdemo.results.parsing import MAX_BYTES
 

@@ -72,10 +72,7 @@ class Follower:
         self._opened = 0.0
 
     def look(self, run: AirflowRun) -> Snapshot:
-        """Return what has been read so far, and go on reading in the background.
-
-        Before the first picture, it waits `FIRST_SECONDS` for it.
-        """
+        """Return what has been read, and go on in a thread; wait `FIRST_SECONDS` for a first picture."""
         with self._lock:
             self._run = run
             self._asked = time.monotonic()
@@ -197,10 +194,7 @@ class Follower:
         ]
 
     def _read_lists(self, run: AirflowRun, store: ObjectStore) -> bool:
-        """Read the clusters' new lists of shards; begin anew where one has been rewritten.
-
-        :returns: whether all existing lists have been read.
-        """
+        """Read the clusters' new lists, or all anew where one was rewritten; return whether all are read."""
         stored = {found.key: found for found in store.list(run_folder.SHARDS)}
         lists = {
             name: stored[run_folder.shards_key(name)]

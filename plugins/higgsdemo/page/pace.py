@@ -19,10 +19,7 @@ SLOW_SHOWN = 3
 
 
 def rate_of(dataset: str, done: int, seen: Snapshot) -> float:
-    """Return shards a second, over the last half minute; over the whole time where it saw none.
-
-    :param done: results of the dataset that are the cluster's.
-    """
+    """Return a cluster's shards a second, in the last half minute, or over the whole time if it saw none."""
     finished = seen.finished.get(dataset)
     if finished is None or len(finished) < 2:
         return 0.0

@@ -73,10 +73,7 @@ def of_merged(summary: RunSummary, numbers: SpectrumChart, seen: Snapshot) -> Sn
 
 
 def of_results(merge: Merge, run: AirflowRun, noted: Iterable[dict[str, Any]], seen: Snapshot) -> Snapshot:
-    """Return the picture of the results read so far.
-
-    :param noted: the failures that others have noted; a shard with a result has not failed.
-    """
+    """Return the picture of the results read so far; a shard with a result has not failed, though noted."""
     failures = (one for one in noted if not merge.counted(result_key(one["dataset"], one["shard"])))
     return replace(
         seen,

@@ -15,11 +15,7 @@ Found = tuple[str, int, str | None, datetime | None]
 
 
 def list_any(url: str, connection: str, after: str) -> Iterator[Found]:
-    """Yield what lies below the URL of a bucket, or of a prefix in one, in the order of the keys.
-
-    :param after: the key after which to begin.
-    :raises StorageError: when the store refuses.
-    """
+    """Yield what lies below a URL after the key `after`, in the order of the keys; raise StorageError."""
     from botocore.exceptions import ClientError
     from google.api_core.exceptions import GoogleAPIError
 

@@ -79,10 +79,7 @@ class PodStore:
 
 
 def scheme_of(url: str) -> str:
-    """Return ``s3`` or ``gs``, or ``https`` or ``root`` for public servers.
-
-    :raises StorageError: when the URL has another scheme.
-    """
+    """Return ``s3`` or ``gs``, or ``https`` or ``root`` for public servers; raise StorageError for others."""
     scheme = urlsplit(url).scheme
     if scheme not in ("s3", "gs", *OPEN):
         raise StorageError(f"{url} is not a bucket URL: s3://bucket[/prefix] or gs://bucket[/prefix]")
@@ -113,10 +110,7 @@ def pod_environment(source: PodStore, target: PodStore) -> dict[str, str]:
 
 
 def ca_environment(path: str | None) -> dict[str, str]:
-    """Return the variable with the certificates of a PEM file, which pods trust besides those of their image.
-
-    :raises StorageError: when it cannot be read, or is too large for pods.
-    """
+    """Return the variable with the certificates of a PEM file, which pods trust too; raise StorageError."""
     if path is None:
         return {}
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -161,10 +155,7 @@ def _variables(store: PodStore) -> dict[str, str]:
 
 
 def _s3_variables(store: PodStore, keyless: bool) -> dict[str, str]:
-    """Return the variables of Amazon's client; no key where the pods have an identity without one.
-
-    :raises StorageError: when the connection has no key that could be handed to pods.
-    """
+    """Return the variables of Amazon's client; no key where the pods have an identity without one."""
     if not keyless and not is_somebody(find_connection(store.connection, AWS)):
         raise _no_key(store)
     settings, _ = _s3_settings(store.connection, keyless)
@@ -226,10 +217,7 @@ def _gcs_access(connection: str) -> Access:
 
 
 def _gcs_variables(store: PodStore, keyless: bool) -> dict[str, str]:
-    """Return the variables of Google's client; no key where the pods have an identity without one.
-
-    :raises StorageError: when the connection has no key that could be handed to pods.
-    """
+    """Return the variables of Google's client; no key where the pods have an identity without one."""
     extra = _google_hook(store.connection).extras
     endpoint = store.endpoint or extra.get(GCS_ENDPOINT)
     variables = {"GOOGLE_BASE_URL": endpoint} if endpoint else {}

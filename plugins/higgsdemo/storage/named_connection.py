@@ -28,10 +28,7 @@ class UnfitConnection(AirflowException):
 
 
 def find_connection(name: str, kind: str) -> Any:
-    """Return the connection of a name.
-
-    :raises UnfitConnection: when there is none, or it is of another type than ``kind``, or malformed.
-    """
+    """Return the connection of a name; raise UnfitConnection for none, another type or a malformed one."""
     try:
         found = BaseHook.get_connection(name)
     except AirflowNotFoundException:

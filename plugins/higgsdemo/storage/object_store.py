@@ -85,10 +85,7 @@ class ObjectStore:
     """The objects below one ``s3://``, ``gs://`` or ``https://`` URL; keys are relative to that URL."""
 
     def __init__(self, url: str, connection: str, reached: Access | None = None) -> None:
-        """Open it.
-
-        :param reached: how the connection reaches it, where that is known already.
-        """
+        """Open it, by `reached` where it is known how the connection does that."""
         self.url = url.rstrip("/")
         self.connection = connection
         with self._explain_errors("open"):
@@ -129,10 +126,7 @@ class ObjectStore:
             return tuple(map(_stored, found["objects"]))
 
     def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
-        """Return one object; raise StorageError when there is none, or it has more than ``limit`` bytes.
-
-        The store sends the size before the content, of which then nothing is read.
-        """
+        """Return one object, unless the store's answer says that it has more than ``limit`` bytes."""
         with self._explain_errors("read", key):
             found = obstore.get(self._backend, key)
             if (size := found.meta["size"]) <= limit:
@@ -161,11 +155,7 @@ class ObjectStore:
         yield PartsReader(opened, explain_errors)
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """Yield the lines of one object, without their ends; raise StorageError as `read` does.
-
-        It is copied to this machine first: a store does not wait for a reader that takes minutes between
-        lines.
-        """
+        """Yield the lines of one object, copied here first: a store does not wait for a slow reader."""
         with TemporaryFile() as copy:
             with self._explain_errors("read", key):
                 for chunk in obstore.get(self._backend, key).stream(min_chunk_size=CHUNK):

@@ -70,12 +70,9 @@ _ANSWER, _FILES = TypeAdapter(_Answer), TypeAdapter(list[RecordFile])
 
 @dataclass(frozen=True)
 class Record:
-    """A record of the portal.
+    """A record of the portal: addresses in the API and for people, and files by URI.
 
-    :param url: of its description in the API.
-    :param page: of its page for people.
     :param number: of its files as it says; None where it does not.
-    :param files: by URI, each once.
     """
 
     id: int
@@ -88,10 +85,7 @@ class Record:
 
 
 def read_record(url: str) -> Record:
-    """Return the record that an address in the API leads to: its own, or a search for its DOI.
-
-    :raises StorageError: when the portal does not answer so, or has no such record.
-    """
+    """Return the record at an address in the API, its own or a search for its DOI; raise StorageError."""
     api, _, search = url.partition("?")
     if search:
         url = f"{api}/{_search(url)}"

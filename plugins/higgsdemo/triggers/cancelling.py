@@ -14,10 +14,7 @@ ENDED = {"success", "failed", "skipped", "upstream_failed", "removed", "absent"}
 
 
 async def has_ended(task_instance: Any) -> bool:
-    """Return whether a trigger's task has ended for good.
-
-    :param task_instance: the trigger's; None outside of Airflow, where nothing goes on.
-    """
+    """Return whether a trigger's task has ended for good; outside of Airflow there is none."""
     return task_instance is None or await asyncio.to_thread(_state, task_instance) in ENDED
 
 

@@ -113,10 +113,7 @@ class DeletionTrigger(ClusterTrigger):
             await asyncio.sleep(pause * random.uniform(0.5, 1.0) if failures else pause)
 
     def _step(self, since: float) -> dict[str, Any] | None:
-        """Delete what can be deleted now; return the event's payload when there is no more to do.
-
-        :param since: seconds since the first step.
-        """
+        """Delete what can be deleted now, seconds after the first step; return the payload at the end."""
         name = self.provider.cluster.name
         found = self.provider.state()
         self._tell(found)

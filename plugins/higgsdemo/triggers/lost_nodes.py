@@ -23,10 +23,7 @@ LOOKED_AT = 500  # pods
 
 
 class LostNodes:
-    """What one wait has seen of pods that do not end.
-
-    :param ours: whether a campaign made the cluster, so that its nodes may be removed.
-    """
+    """What one wait has seen of pods that do not end; nodes are removed where a campaign made the cluster."""
 
     def __init__(self, namespace: str, selector: str, *, ours: bool) -> None:
         self.namespace, self.selector, self.ours = namespace, selector, ours
@@ -41,8 +38,6 @@ class LostNodes:
 
         A removed node may still run unseen: a result is one PUT under the shard's name, so its replacement
         changes nothing.
-
-        :param terminating: pods that are ending, by the status of the Jobs.
         """
         from kubernetes_asyncio.client import CoreV1Api
 

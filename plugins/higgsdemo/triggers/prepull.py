@@ -16,10 +16,7 @@ STALLED = 0.25  # hours without another ready node; then the run goes on, since 
 
 
 class PrepullTrigger(PollingTrigger):
-    """Poll the prepull DaemonSet until it is ready on every node, or no further node becomes ready.
-
-    :param daemon_set: its name.
-    """
+    """Poll the prepull DaemonSet until it is ready on every node, or no further node becomes ready."""
 
     kept = (*PollingTrigger.kept, "daemon_set")
 

@@ -49,10 +49,7 @@ class Obstacle(NamedTuple):
 
 
 class Standstill:
-    """What one wait has seen while no pod ran.
-
-    :param hours: without a running pod until it is given up.
-    """
+    """What one wait has seen while no pod ran, until it is given up after so many hours."""
 
     def __init__(self, namespace: str, selector: str, hours: float) -> None:
         self.namespace, self.selector, self.hours = namespace, selector, hours
@@ -81,11 +78,7 @@ class Standstill:
     async def look(
         self, api: ApiClient, makers: Sequence[str], known: Obstacle | None = None
     ) -> Obstacle | None:
-        """Find the obstacle; return it once it has lasted too long.
-
-        :param makers: uids of the objects that should create the pods.
-        :param known: the obstacle that the caller knows already.
-        """
+        """Find the obstacle, if unknown, by the uids of what makes pods; return it once it lasts too long."""
         if self._since is None:
             self.begin(0.0)
         found = known or await self._obstacle(api, makers)

@@ -1,13 +1,13 @@
 """What the API server fills in when a client leaves it out."""
 
 import base64
+import json
 import secrets
+from pathlib import Path
 from typing import Any
 
 from localkube.objects.object import Json, Obj
 
-_ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-_DAEMON_COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
 _MANY = 2**31 - 1
 
 
@@ -17,48 +17,24 @@ def _pull_policy(container: Json) -> str:
     return "Always" if tagless or image.endswith(":latest") else "IfNotPresent"
 
 
-# Defaults by type and field. A function gets the object so far and returns None for no default. A mapping
-# that the client sends gets the keys that it lacks.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "PodSpec": {
-        "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": 30,
-        "dnsPolicy": "ClusterFirst",
-        "securityContext": {},
-        "schedulerName": "default-scheduler",
-        "enableServiceLinks": True,
-        "serviceAccountName": lambda spec: spec.get("serviceAccount"),
-    },
-    "Container": {
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-        "resources": {},
-        "imagePullPolicy": _pull_policy,
-    },
+_COMPUTED: dict[str, dict[str, Any]] = {
+    "PodSpec": {"serviceAccountName": lambda spec: spec.get("serviceAccount")},
+    "Container": {"imagePullPolicy": _pull_policy},
     "ResourceRequirements": {"requests": lambda resources: resources.get("limits") or None},
     "Volume": {"emptyDir": lambda volume: {} if len(volume) == 1 else None},
-    "ObjectFieldSelector": {"apiVersion": "v1"},
-    "ConfigMapVolumeSource": {"defaultMode": 0o644},
-    "SecretVolumeSource": {"defaultMode": 0o644},
     "JobSpec": {
-        "completionMode": "NonIndexed",
-        "suspend": False,
         "completions": lambda spec: None if "parallelism" in spec else 1,
-        "parallelism": 1,
         "backoffLimit": lambda spec: _MANY if "backoffLimitPerIndex" in spec else 6,
         "podReplacementPolicy": lambda spec: (
             "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed"
         ),
     },
-    "PodFailurePolicyOnPodConditionsPattern": {"status": "True"},
-    "DaemonSet": {"status": dict.fromkeys(_DAEMON_COUNTS, 0)},
-    "DaemonSetSpec": {"revisionHistoryLimit": 10, "updateStrategy": _ROLLING},
-    "DaemonSetUpdateStrategy": _ROLLING,
-    "Job": {"status": {}},
-    "ResourceQuota": {"spec": {}, "status": {}},
-    "Node": {"spec": {}},
-    "Secret": {"type": "Opaque"},
 }
+_FIXED: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_suffix(".json").read_bytes())
+
+# Defaults by type and field. A function gets the object as it was sent, and returns None for no default. A
+# mapping that the client sends gets the keys that it lacks.
+DEFAULTS = {kind: _COMPUTED.get(kind, {}) | _FIXED.get(kind, {}) for kind in _COMPUTED.keys() | _FIXED}
 _OUTAGE = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
 _TOLERATIONS = [_OUTAGE | {"key": f"node.kubernetes.io/{key}"} for key in ("not-ready", "unreachable")]
 LONGEST_PREFIX = 58  # of a generated name; what is longer is cut

@@ -6,6 +6,7 @@ A rule belongs to a field of a type and gets a value whose own fields are valid 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from localkube.objects.errors import ApiError
@@ -194,7 +195,11 @@ def _daemon_set(spec: Json) -> Iterator[Problem]:
 _COUNTS = ("parallelism", "completions", "backoffLimit", "backoffLimitPerIndex", "ttlSecondsAfterFinished")
 _not_negative = _must(lambda value: quantity(value) >= 0, "must be greater than or equal to 0")
 _label = _must(_LABEL.fullmatch, _LABEL_RULE)
+_FIXED = json.loads(Path(__file__).with_suffix(".json").read_bytes())  # choices, and what is absent here
+
 RULES: dict[str, Rule] = {
+    **{field: _one_of(*allowed) for field, allowed in _FIXED["choices"].items()},
+    **{field: _not_here(what) for field, what in _FIXED["absent"].items()},
     "ObjectMeta.labels": _labels,
     "ObjectMeta.annotations": _label_names,
     "ObjectMeta.finalizers": _label_names,
@@ -205,53 +210,23 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("ConfigMap.data", "ConfigMap.binaryData"), _data_keys),
     **dict.fromkeys(("Secret.data", "Secret.stringData"), _data_keys),
     **dict.fromkeys(("Pod.spec", "PodTemplateSpec.spec"), _pod),
-    "Taint.effect": _one_of("NoSchedule", "PreferNoSchedule"),  # nothing here evicts pods (NoExecute)
     "PodSpec.containers": lambda value: [] if value else [required("")],
-    "PodSpec.ephemeralContainers": _not_here("ephemeral containers"),
-    "ResourceQuotaSpec.scopes": _not_here("scopes of quotas"),
-    "ResourceQuotaSpec.scopeSelector": _not_here("scopes of quotas"),
-    "PodSpec.schedulingGates": _not_here("scheduling gates"),
-    "PodSpec.restartPolicy": _one_of("Always", "OnFailure", "Never"),
-    "PodSpec.schedulerName": _one_of("default-scheduler"),
-    "PodSpec.runtimeClassName": _not_here("runtime classes"),
-    "PodSpec.resources": _not_here("resources of whole pods"),
     "PodSpec.nodeSelector": _labels,
     "PodSpec.hostname": _label,
-    "PodSpec.activeDeadlineSeconds": _not_here("deadlines of pods"),
     "Container.name": _label,
     "Container.env": _variables,
-    "Container.imagePullPolicy": _one_of("Always", "IfNotPresent", "Never"),
-    "Container.volumeDevices": _not_here("block devices"),
     "ContainerPort.containerPort": _must(lambda port: 0 < port < 65536, "must be between 1 and 65535"),
-    "Container.lifecycle": _not_here("lifecycle hooks"),
-    "Container.restartPolicy": _one_of("Always"),
-    "Container.restartPolicyRules": _not_here("rules for the restart of containers"),
-    "Container.terminationMessagePolicy": _one_of("File", "FallbackToLogsOnError"),
     "EnvVar.name": _must(lambda name: name and "=" not in name, "must be a name without '='"),
     "ObjectFieldSelector.fieldPath": lambda path: [] if KEYED.fullmatch(path) else _one_of(*FIELDS)(path),
-    "EnvVarSource.resourceFieldRef": _not_here("resources in the environment"),
-    **dict.fromkeys(("VolumeMount.subPath", "VolumeMount.subPathExpr"), _not_here("mounts of a part")),
-    **{f"{kind}VolumeSource.items": _not_here("choice of keys") for kind in ("ConfigMap", "Secret")},
     "Volume.name": _label,
     "Volume:any": _not_here(f"volumes but {', '.join(VOLUMES)}"),  # fields of that type: all other kinds
     "EmptyDirVolumeSource.sizeLimit": _not_negative,
     **dict.fromkeys(("ResourceRequirements.limits", "ResourceRequirements.requests"), _amounts),
-    "Affinity.nodeAffinity": _not_here("node affinity"),
-    "LabelSelector.matchExpressions": _not_here("expressions in selectors"),
     "DaemonSet.spec": _daemon_set,
     "DaemonSetSpec.updateStrategy": lambda value: _one_of("RollingUpdate")(value["type"]),
     "RollingUpdateDaemonSet.maxUnavailable": _must(lambda most: type(most) is int, "must be a number"),
     "Job.spec": _job,
     **{f"JobSpec.{field}": _not_negative for field in _COUNTS},
-    "JobSpec.completionMode": _one_of("Indexed", "NonIndexed"),
-    "JobSpec.podReplacementPolicy": _one_of("Failed", "TerminatingOrFailed"),
-    "JobSpec.activeDeadlineSeconds": _not_here("deadlines of Jobs"),
-    "JobSpec.maxFailedIndexes": _not_here("limits of failed indexes"),
-    "JobSpec.successPolicy": _not_here("success policies"),
-    "JobSpec.managedBy": _not_here("Jobs managed by other controllers"),
-    "JobSpec.manualSelector": _not_here("hand-made selectors"),
-    "PodFailurePolicyRule.action": _one_of("Count", "FailIndex", "Ignore"),
-    "PodFailurePolicyOnExitCodesRequirement.operator": _one_of("In", "NotIn"),
     "PodFailurePolicyOnExitCodesRequirement.values": _must(
         lambda codes: codes and codes == sorted(set(codes)),
         "at least one value is required, ordered and unique",

@@ -164,6 +164,11 @@ def text(must_be: str, pattern: str, longest: int) -> Rule:
     return Rule(must_be, check, {"type": "string", "pattern": f"^{pattern}$", "maxLength": longest})
 
 
+def checked(must_be: str, check: Callable[[Any], Any], pattern: str) -> Rule:
+    """Return the rule for a text that `check` judges; its JSON Schema has only a pattern."""
+    return Rule(must_be, check, {"type": "string", "pattern": pattern})
+
+
 def choice(literal: Any) -> Rule:
     """Return the rule for a `Literal` of texts."""
     options = get_args(literal)

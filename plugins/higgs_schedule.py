@@ -33,7 +33,6 @@ class NextSlotTimetable(CronTriggerTimetable):
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> NextSlotTimetable:
-        """Recreate it from what ``serialize`` has returned."""
         return cls(data["cron"], datetime.fromisoformat(data["since"]))
 
     def next_dagrun_info(

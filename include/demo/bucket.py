@@ -32,7 +32,6 @@ class Bucket:
         )
 
     def create(self) -> None:
-        """Make the bucket unless it exists."""
         try:
             self._s3.create_bucket(Bucket=self.name)
         except ClientError as error:

@@ -58,7 +58,6 @@ class Store:
             self._kept.executemany("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", rows)
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answer one request."""
         bucket, _, key = request.path.lstrip("/").partition("/")
         buckets = [name for (name,) in self._kept.execute("SELECT bucket FROM buckets ORDER BY bucket")]
         if not bucket:

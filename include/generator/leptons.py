@@ -28,7 +28,6 @@ class Leptons(NamedTuple):
     prompt: NDArray[np.bool_]
 
     def where(self, mask: NDArray[np.bool_]) -> "Leptons":
-        """Return the rows for which `mask` is true."""
         return Leptons._make(column[mask] for column in self)
 
 

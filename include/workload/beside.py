@@ -133,7 +133,6 @@ class Turn:
         return variables | {"FIRST_EVENT": str(shard.entries[0]), "LAST_EVENT": str(shard.entries[1] - 1)}
 
     def wait(self) -> None:
-        """Wait until the command has ended."""
         while not self._ended.exists():
             time.sleep(_POLL)
         self.seconds = time.monotonic() - self._begun

@@ -38,7 +38,6 @@ class ByteRanges(Source):  # type: ignore[misc]  # uproot has no types
         self._closed = False
 
     def chunk(self, start: int, stop: int) -> Chunk:
-        """Return one range of bytes."""
         return Chunk(self, start, stop, TrivialFuture(self._remote.read(start, stop)))
 
     def chunks(self, ranges: list[tuple[int, int]], notifications: "queue.Queue[Chunk]") -> list[Chunk]:
@@ -53,7 +52,6 @@ class ByteRanges(Source):  # type: ignore[misc]  # uproot has no types
 
     @property
     def closed(self) -> bool:
-        """Whether the file has been closed."""
         return self._closed
 
     def __enter__(self) -> "ByteRanges":

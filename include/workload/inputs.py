@@ -105,7 +105,6 @@ class Staged:
             yield from _events(self.path, self.shard, self._settings)
 
     def close(self) -> None:
-        """Remove the file."""
         if not self._discard:
             self.path.unlink(missing_ok=True)
 
@@ -126,7 +125,6 @@ class Streamed:
 
     @property
     def received(self) -> int:
-        """Bytes received so far."""
         return self._remote.received if self._remote is not None else 0
 
     def _read(self) -> Iterator["Events"]:

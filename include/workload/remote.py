@@ -123,7 +123,6 @@ class StoredObject(Remote):
         self._store, self._key = locate(shard.url, "INPUT")
 
     def read(self, start: int, stop: int) -> bytes:
-        """Implement `Remote.read`."""
         self._inside(start)
         with self._explain_errors():
             answer = obstore.get(self._store, self._key, options={"range": (start, stop)})
@@ -131,7 +130,6 @@ class StoredObject(Remote):
             return self._count(bytes(answer.bytes()))
 
     def content(self) -> tuple[int, Iterator[bytes]]:
-        """Implement `Remote.content`."""
         with self._explain_errors():
             answer = obstore.get(self._store, self._key)
             self._check_answer(answer)
@@ -155,14 +153,12 @@ class XrootdObject(Remote):
         self._checked = False
 
     def read(self, start: int, stop: int) -> bytes:
-        """Implement `Remote.read`."""
         with self._explain_errors():
             self._look_once()
             self._inside(start)
             return self._count(bytes(self._files.cat_file(self._path, start=start, end=stop)))
 
     def content(self) -> tuple[int, Iterator[bytes]]:
-        """Implement `Remote.content`."""
         with self._explain_errors():
             size = self._look_once()
         starts = range(0, size, CHUNK)

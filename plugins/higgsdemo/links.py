@@ -18,7 +18,6 @@ class PageLink(BaseOperatorLink):
     name = "Campaign page"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return its URL."""
         return _page("", dag_id=ti_key.dag_id, run_id=ti_key.run_id)
 
 
@@ -28,7 +27,6 @@ class PlotLink(BaseOperatorLink):
     name = "Plot"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return its URL."""
         assignment = _assignment_of(operator)
         name = picture_key(assignment is not None and assignment.run.counted is not None, "png")
         return _page("api/file", dag_id=ti_key.dag_id, run_id=ti_key.run_id, name=name)

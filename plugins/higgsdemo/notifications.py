@@ -24,7 +24,6 @@ class Notify:
         self.notifier = notifier
 
     def __call__(self, context: Context) -> None:
-        """Notify."""
         self.make()(context)
 
     def make(self) -> BaseNotifier:

@@ -19,7 +19,6 @@ class ErrorsOfItsOwn(RetryPolicy):
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Return whether to try again."""
         if context is None:
             return RetryDecision.default()
         cleared_after = max_tries - cast("int", context["task"].retries)  # 0, or the last try before that

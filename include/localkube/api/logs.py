@@ -65,7 +65,6 @@ def _status(pod: Obj, container: str) -> Json:
 
 
 def _over(cluster: Cluster, pod: Obj, container: str, run: int) -> bool:
-    """Return whether this run of the container has ended."""
     current = cluster.store.current("pods", pod)
     status = _status(current or pod, container)
     ended = "terminated" in status["state"] or status.get("restartCount", 0) > run

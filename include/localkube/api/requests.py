@@ -55,11 +55,9 @@ class View:
         self._include = request.query.get("includeObject", "Metadata")
 
     def one(self, obj: Obj) -> Json:
-        """Return a single object."""
         return self._table([obj], {"resourceVersion": str(obj.revision)}) if self._as_table else obj
 
     def many(self, objects: list[Obj], meta: Json) -> Json:
-        """Return a list with its metadata."""
         if self._as_table:
             return self._table(objects, meta)
         named = {"kind": f"{self._resource.kind}List", "apiVersion": self._resource.api_version}

@@ -54,7 +54,6 @@ class Controller(ABC):
         self._wake.set()
 
     def tell(self, about: Obj, reason: str, message: str, warning: bool = False) -> None:
-        """Record an event."""
         self._events.record(about, reason, message, self.component, warning)
 
     def report(self, resource: str, obj: Obj, status: Json) -> Obj:

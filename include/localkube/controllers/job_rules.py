@@ -43,7 +43,6 @@ class Tally:
         return cls(status.get("succeeded", 0), status.get("failed", 0), completed, failed)
 
     def succeed(self, job: Obj, index: int) -> None:
-        """Count a pod that succeeded."""
         self.succeeded += index not in self.completed
         if indexed(job):
             self.completed.add(index)
@@ -167,7 +166,6 @@ class Progress:
         return [*self.ended.values(), *self.active.values()]
 
     def take(self, pod: Obj, gone: bool = False) -> None:
-        """Update the state of a pod."""
         name, finished, deleting = pod.name, pod.finished, pod.deleting
         for group in (self.active, self.ended, self.indexes):
             group.pop(name, None)
@@ -213,7 +211,6 @@ class Progress:
 
 
 def _again(job: Obj, failed: Obj, backoff: float) -> float:
-    """Return when the index of a failed pod may be retried."""
     ends = (lookup(one, "state.terminated.finishedAt") for one in failed.container_statuses)
     told = failed["metadata"].get("deletionTimestamp") or failed["metadata"]["creationTimestamp"]
     ended, tries = max(filter(None, ends), default=told), sum(attempts(job, failed).values())
@@ -221,5 +218,4 @@ def _again(job: Obj, failed: Obj, backoff: float) -> float:
 
 
 def _delay(backoff: float, failures: int) -> float:
-    """Return the delay before the next try after so many failures."""
     return min(backoff * 2.0 ** min(failures - 1, 30), _LONGEST_BACKOFF)

@@ -186,7 +186,6 @@ class JobController(Controller):
             self.store.update("pods", current.without_finalizer(rules.FINALIZER))
 
     def _report(self, job: Obj, progress: Progress, tally: Tally) -> None:
-        """Write the status, if anything in it changed."""
         status = {**job["status"], **tally.document(), "active": len(progress.active)}
         if job["spec"].get("backoffLimitPerIndex") is None:
             del status["failedIndexes"]

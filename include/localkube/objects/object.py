@@ -81,7 +81,6 @@ class Obj(Json):
 
     @property
     def deleting(self) -> bool:
-        """Whether its deletion was requested."""
         return "deletionTimestamp" in self["metadata"]
 
     @property
@@ -96,7 +95,6 @@ class Obj(Json):
         return [one for kind in kinds for one in self.at(f"status.{kind}") or ()]
 
     def key(self, resource: str) -> Key:
-        """Return its key in the store."""
         return resource, self.namespace, self.name
 
     def at(self, path: str) -> Any:
@@ -122,7 +120,6 @@ class Obj(Json):
         return self.replaced(**{part: merged})
 
     def without_finalizer(self, finalizer: str) -> "Obj":
-        """Return the object without one of its finalizers."""
         return self.with_metadata(finalizers=[one for one in self.finalizers if one != finalizer] or None)
 
     def condition(self, kind: str) -> Json:
@@ -130,7 +127,6 @@ class Obj(Json):
         return next((one for one in self.at("status.conditions") or () if one["type"] == kind), {})
 
     def is_true(self, kind: str) -> bool:
-        """Return whether the condition of that type is True."""
         return self.condition(kind).get("status") == "True"
 
     def with_condition(self, kind: str, status: bool, reason: str = "", message: str = "") -> "Obj":

@@ -54,7 +54,6 @@ def field_selector(text: str, allowed: Iterable[str]) -> Match | None:
 
 
 def _field(obj: Obj, path: str) -> Labels:
-    """Return the field as text."""
     value = obj.at(path)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return {path: "" if value is None else text}

@@ -36,7 +36,6 @@ class HistogramSpec(Model):
 
     @property
     def axis(self) -> str:
-        """The axis title."""
         return self.label or self.name
 
 

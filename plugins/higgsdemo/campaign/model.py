@@ -81,7 +81,6 @@ class Campaign(Settings):
         return self._remarks
 
     def remark(self, *remarks: str) -> None:
-        """Add remarks."""
         self._remarks += remarks
 
     def clusters(self) -> list[Cluster]:

@@ -32,7 +32,6 @@ class Problem:
 
     @property
     def said(self) -> str:
-        """The text with the name of the other field."""
         return self.text.replace("{other}", field(self.other)) if self.other else self.text
 
 

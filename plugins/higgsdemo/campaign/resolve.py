@@ -117,7 +117,6 @@ def resolve_clusters(
 def _find(
     references: Sequence[DatasetReference], path: Path, catalogue: Catalogue, values: dict[str, Any]
 ) -> tuple[list[DatasetRef], list[Problem]]:
-    """Return the datasets of a cluster with these values."""
     datasets: list[DatasetRef] = []
     problems: list[Problem] = []
     for number, reference in enumerate(references):

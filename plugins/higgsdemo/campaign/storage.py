@@ -46,7 +46,6 @@ class Storage(Model):
 
     @property
     def writes_with(self) -> str:
-        """Airflow connection that writes the output."""
         same_store = self.output.partition("://")[0] == self.input.partition("://")[0]
         usual = self.connection if same_store else _store_connection(self.output)
         return self.output_connection or usual

@@ -141,7 +141,6 @@ class KubeconfigProvider(Provider):
         """Return a kubeconfig, and what renews a client's token where tokens expire; raise ClusterError."""
 
     def connect(self) -> ApiClient:
-        """Return a client that renews its token, where tokens expire."""
         from kubernetes.config import new_client_from_config_dict
 
         kubeconfig, renew = self.access()

@@ -53,12 +53,10 @@ class EksProvider(TokenProvider):
 
     @cached_property
     def options(self) -> EksOptions:
-        """The cluster's EKS options."""
         return self.cluster.eks or EksOptions()
 
     @cached_property
     def marks(self) -> dict[str, str]:
-        """The tags that mark the cluster."""
         return campaign_marks(self.campaign, self.airflow)
 
     @cached_property
@@ -69,7 +67,6 @@ class EksProvider(TokenProvider):
         return EksHook(aws_conn_id=self.cluster.connection, region_name=self.cluster.location)
 
     def cluster_request(self) -> dict[str, Any]:
-        """Return the request that makes the control plane."""
         options = self.options
         network: dict[str, Any] = {"subnetIds": options.subnets}
         if options.security_groups:
@@ -83,7 +80,6 @@ class EksProvider(TokenProvider):
         return request | ({"version": options.version} if options.version else {})
 
     def nodegroup_request(self) -> dict[str, Any]:
-        """Return the request that makes the node group."""
         cluster, options = self.cluster, self.options
         fewest = cluster.nodes if options.min_nodes is None else options.min_nodes
         return {
@@ -135,7 +131,6 @@ class EksProvider(TokenProvider):
         return State(phase, detail)
 
     def marks_there(self) -> dict[str, str]:
-        """Return the tags of the control plane."""
         return dict((self._cluster() or {}).get("tags") or {})
 
     def delete(self) -> bool:
@@ -164,7 +159,6 @@ class EksProvider(TokenProvider):
         return made_by_campaigns((one["name"], one.get("tags") or {}, region) for one in there)
 
     def endpoint(self) -> Endpoint | None:
-        """Return the API of the control plane."""
         there = self._cluster()
         if there is None or not there.get("endpoint"):
             return None

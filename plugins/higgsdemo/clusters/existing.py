@@ -39,14 +39,12 @@ class ExistingProvider(Provider):
         return State(Phase.RUNNING)
 
     def connect(self) -> ApiClient:
-        """Return the client of the Airflow connection."""
         with self._explain_errors():
             self._find()
             return KubernetesHook(**self._access()).get_conn()
 
     @asynccontextmanager
     async def connect_async(self) -> AsyncIterator[AsyncApiClient]:
-        """Return the asynchronous client of the Airflow connection."""
         from asgiref.sync import sync_to_async
 
         hook = AsyncKubernetesHook(**self._access())

@@ -52,12 +52,10 @@ class GkeProvider(TokenProvider):
 
     @cached_property
     def marks(self) -> dict[str, str]:
-        """The labels that mark the cluster."""
         return campaign_marks(label_value(self.campaign), self.airflow)
 
     @cached_property
     def hook(self) -> GKEHook:
-        """The hook of the Airflow connection."""
         find_connection(self.cluster.connection, GOOGLE)
         return GKEHook(gcp_conn_id=self.cluster.connection, location=self.cluster.location)
 
@@ -89,7 +87,6 @@ class GkeProvider(TokenProvider):
         return f"projects/{self.project}/locations/{self.cluster.location}"
 
     def request(self) -> gke.Cluster:
-        """Return the request for the cluster."""
         return cluster_request(self.cluster, self.project, self.marks)
 
     def create(self) -> None:
@@ -120,7 +117,6 @@ class GkeProvider(TokenProvider):
         return State(phase, _detail(there, operation))
 
     def marks_there(self) -> dict[str, str]:
-        """Return the labels of the cluster."""
         there = self._cluster()
         return dict(there.resource_labels) if there else {}
 
@@ -149,14 +145,12 @@ class GkeProvider(TokenProvider):
         return made_by_campaigns((one.name, one.resource_labels, one.location) for one in listed.clusters)
 
     def endpoint(self) -> Endpoint | None:
-        """Return the API of the control plane."""
         there = self._cluster()
         if there is None or not there.endpoint:
             return None
         return Endpoint(f"https://{there.endpoint}", there.master_auth.cluster_ca_certificate)
 
     def token(self) -> Token:
-        """Return a new access token of the connection's credentials."""
         with self._explain_errors("get a token"):
             credentials: Any = self.hook.get_credentials()
             credentials.refresh(Request())

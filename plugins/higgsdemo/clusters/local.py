@@ -49,16 +49,13 @@ class LocalProvider(KubeconfigProvider):
         self._call("POST", "", json=shape)
 
     def state(self) -> State:
-        """Return the cluster's phase."""
         found = self._there()
         return State(Phase(found["phase"].lower()) if found else Phase.ABSENT)
 
     def marks_there(self) -> dict[str, str]:
-        """Return the labels of the cluster."""
         return dict((self._there() or {}).get("labels") or {})
 
     def delete(self) -> bool:
-        """Delete the cluster with everything in it."""
         there = self._there()
         if there is None or not is_ours(there["labels"], self.marks):
             return False
@@ -70,7 +67,6 @@ class LocalProvider(KubeconfigProvider):
         return campaign_marks(label_value(self.campaign), self.airflow)
 
     def found(self) -> list[OurCluster]:
-        """List the server's clusters."""
         there = self._call("GET", "") or {"items": []}
         return made_by_campaigns((one["name"], one["labels"], None) for one in there["items"])
 

@@ -54,7 +54,6 @@ class Airflow:
             self._client.headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
-        """Close the connection."""
         self._client.close()
 
     def health(self) -> dict[str, str | None]:
@@ -101,7 +100,6 @@ class Airflow:
         return state
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """Return all task instances of a run."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         found: list[TaskInstance] = []
         while True:
@@ -117,7 +115,6 @@ class Airflow:
         return entries
 
     def conf(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """Return what a run was triggered with."""
         found: dict[str, Any] | None
         found = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["conf"]
         return found or {}
@@ -139,7 +136,6 @@ class Airflow:
         return found
 
     def file(self, dag_id: str, run_id: str, name: str) -> bytes:
-        """Return one of the files that a run has left."""
         query = {"dag_id": dag_id, "run_id": run_id, "name": name}
         return self._request("GET", "/higgs/api/file", query=query).content
 

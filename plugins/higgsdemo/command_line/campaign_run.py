@@ -47,7 +47,6 @@ class CampaignRun:
         self._state: State = {}
 
     def start(self) -> None:
-        """Trigger the DAG."""
         self._airflow.trigger(self.dag_id, self.run_id, self.conf)
 
     def follow(self, view: View) -> State:

@@ -97,7 +97,6 @@ class LiveView(View):
         self._live.stop()
 
     def say(self, text: str) -> None:
-        """Print a line above the table."""
         self._console.print(_plain(text))
 
     def print(self, *content: RenderableType) -> None:
@@ -106,7 +105,6 @@ class LiveView(View):
         super().print(*content)
 
     def show(self, state: State) -> None:
-        """Update the table with the run as it is now."""
         self._state = state
 
     def _render(self) -> RenderableType:
@@ -158,7 +156,6 @@ class ClusterView(PlainView):
         self._last: list[str] = []
 
     def show(self, state: State) -> None:
-        """Print both lines where one has changed."""
         clusters = {line["name"]: line for line in state["clusters"]}
         if not clusters:  # not planned yet
             return

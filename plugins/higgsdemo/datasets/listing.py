@@ -66,7 +66,6 @@ class Listing:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counts by name."""
         return {"shards": self.shards, "bytes": self.bytes, "done": self.done}
 
 

@@ -74,7 +74,6 @@ class Shard:
 
     @property
     def share(self) -> float:
-        """The part of the file's events."""
         if self.entries is None or not self.events:
             return 1.0
         return (self.entries[1] - self.entries[0]) / self.events

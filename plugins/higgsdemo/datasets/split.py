@@ -80,7 +80,6 @@ def _part(dataset: DatasetRef, shards: int) -> DatasetRef:
 
 
 def _rows(listings: Sequence[Listing]) -> Iterator[tuple[str, bytes]]:
-    """Yield dataset and line of each shard."""
     for listing in listings:
         with listing.lines.open("rb") as lines:
             for line in lines:

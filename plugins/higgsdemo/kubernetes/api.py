@@ -100,7 +100,6 @@ class KubeCluster:
         return not there.found
 
     def config_map(self, name: str) -> Manifest:
-        """Return a ConfigMap."""
         with explain_errors(self.name, f"read ConfigMap {name}"):
             return self._plain(self._core.read_namespaced_config_map(name, self.namespace))
 
@@ -115,7 +114,6 @@ class KubeCluster:
         return running
 
     def jobs(self, selector: str) -> list[Manifest]:
-        """Return the Jobs that a label selector finds."""
         with explain_errors(self.name, "list Jobs"):
             found = self._batch.list_namespaced_job(self.namespace, label_selector=selector)
             return list(self._plain(found)["items"])

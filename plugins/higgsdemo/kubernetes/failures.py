@@ -45,7 +45,6 @@ class Attempt(NamedTuple):
 
     @property
     def ended(self) -> bool:
-        """Whether one of its pods has ended."""
         return self.pod is not None or self.known != UNTRIED
 
 

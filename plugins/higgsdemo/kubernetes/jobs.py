@@ -44,7 +44,6 @@ class Chunk:
 
     @property
     def text(self) -> str:
-        """The manifest file."""
         return "".join(f"{line}\n" for line in self.lines)
 
     @property

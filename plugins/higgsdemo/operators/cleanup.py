@@ -73,7 +73,6 @@ class KeepOperator(BaseOperator):
     """Leave Jobs and clusters as they are."""
 
     def execute(self, context: Context) -> None:
-        """Say how to remove them later."""
         self.log.info("Jobs and clusters stay; a run with the stage 'cleanup' removes them")
 
 

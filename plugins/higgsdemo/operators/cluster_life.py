@@ -56,7 +56,6 @@ class DeleteClusterOperator(WaitingOperator):
     stage = tasks.DELETE.stage
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Defer until the provider has deleted the cluster."""
         from higgsdemo.triggers.cluster import DELETED_IN, DeletionTrigger
 
         assignment = self.begin(context)

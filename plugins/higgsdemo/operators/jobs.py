@@ -166,7 +166,6 @@ class WaitForJobsOperator(WaitingOperator):
         self.submitted = submitted
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Defer until the Jobs have ended."""
         from higgsdemo.triggers.jobs import JobsTrigger
 
         assignment = self.begin(context)

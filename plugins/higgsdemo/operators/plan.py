@@ -62,7 +62,6 @@ class PlanOperator(BaseOperator):
         return self._plan(context)
 
     def execute_later(self, context: Context, event: Any = None) -> list[dict[str, Any]]:
-        """Check again."""
         self.begun = datetime.now(UTC)
         return self.execute(context)
 

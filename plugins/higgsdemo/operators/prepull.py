@@ -30,7 +30,6 @@ class PrepullImageOperator(WaitingOperator):
         return self.wait(PrepullTrigger(self.assignment, poll_seconds, deadline, name), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on once the image is on every node."""
         nodes = check(event)["nodes"]
         assignment = read_assignment(self.assignment)
         self.log.info("%s is on %d nodes of %s", assignment.run.image, nodes, assignment.cluster.name)

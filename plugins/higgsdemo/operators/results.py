@@ -166,7 +166,6 @@ class PlotOperator(ResultsOperator):
     operator_extra_links = (PageLink(), PlotLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return the URLs of the pictures."""
         from higgsdemo.datasets.expected import ExpectedShards
         from higgsdemo.datasets.run_catalogue import SIMULATED, catalogue_of
         from higgsdemo.physics.normalisation import normalise

@@ -116,7 +116,6 @@ class Follower:
             )
 
     def _forget(self) -> None:
-        """Begin anew, with nothing read."""
         self._store = None
         self._documents = Documents()
         self._merge, self._lists = Merge(ExpectedShards(), *self._counting), {}

@@ -101,7 +101,6 @@ def stragglers(merge: Merge, run: AirflowRun) -> tuple[dict[str, str], ...]:
 
 
 def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
-    """Return the plot of what has been read so far."""
     catalogue = catalogue_of(run.assignments, merge.simulated)
     expected = merge.expected.counts(run.assignments)
     if (histograms := run.assignments[0].run.counted) is not None:

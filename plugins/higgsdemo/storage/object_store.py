@@ -198,7 +198,6 @@ class ObjectStore:
                 yield from first()
 
     def exists(self, key: str) -> bool:
-        """Return whether there is an object of that key."""
         return self.look_up(key) is not None
 
     def write(self, key: str, content: bytes) -> str:
@@ -214,7 +213,6 @@ class ObjectStore:
         return f"{self.url}/{key}"
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Delete any number of objects."""
         with self._explain_errors("delete objects in"):
             obstore.delete(self._backend, keys)
 

@@ -53,13 +53,11 @@ class XrootdStore:
             raise StorageError(f"cannot look up {self.url}/{key}: {error}", final=False) from error
 
     def read(self, key: str) -> bytes:
-        """Return one file."""
         with self._explain_errors("read", key):
             return bytes(self._files.cat_file(f"{self._path}/{key}", start=None, end=None))
 
     @contextmanager
     def open(self, stored: StoredObject) -> Iterator[PartsReader]:
-        """Open a file to read parts of it."""
         explain_errors = partial(self._explain_errors, "read", stored.key)
         with explain_errors():
             opened = self._files.open(f"{self._path}/{stored.key}", cache_type="none")

@@ -28,6 +28,5 @@ class ClusterRunTrigger(BaseTrigger):
         self.provider = provider_of(self.assignment)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         return path, {"assignment": self._document} | {name: getattr(self, name) for name in self.kept}

@@ -88,7 +88,6 @@ class DeletionTrigger(ClusterTrigger):
         self.of_run, self.noted, self.begun = run, noted, begun
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the trigger's class and arguments."""
         path, arguments = super().serialize()
         return path, arguments | {"run": self.of_run}  # which is what its polling is called, too
 

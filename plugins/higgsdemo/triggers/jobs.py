@@ -75,11 +75,9 @@ class JobsTrigger(PollingTrigger):
         return payload
 
     def after_poll(self, *, last: bool) -> None:
-        """Write the progress to the run's folder."""
         self._writer.give(self._seen, last=last)
 
     async def after_event(self) -> None:
-        """Wait until the last progress is written."""
         await self._writer.end()
 
     async def _outcome(

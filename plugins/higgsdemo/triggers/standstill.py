@@ -72,7 +72,6 @@ class Standstill:
 
     @property
     def seconds(self) -> float:
-        """Seconds without a running pod."""
         return 0.0 if self._since is None else time.monotonic() - self._since
 
     async def look(

@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError
 
 from demo.settings import REGION, Settings
 
-_UPLOADS = 4
-"""Files sent at the same time; the server is one process, so more gain nothing."""
+_UPLOADS = 4  # files sent at the same time; the server is one process, so more gain nothing
 
 
 class Bucket:

@@ -23,8 +23,7 @@ from higgsdemo.wording import did_you_mean, quote
 
 REGION = "us-east-1"
 REPOSITORY = Path(__file__).resolve().parents[2]
-REHEARSAL = Path("rehearsal", "state")
-"""The state of a rehearsal's services, below that of the others."""
+REHEARSAL = Path("rehearsal", "state")  # the state of a rehearsal's services, below that of the others
 
 USER = "admin"
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-DEMO = Path(__file__).resolve().parents[1] / "datasets" / "demo"
-"""The catalogue's directory."""
+DEMO = Path(__file__).resolve().parents[1] / "datasets" / "demo"  # the catalogue's directory
 
 DATA_EVENTS_PER_FILE = 6000
 

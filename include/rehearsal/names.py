@@ -6,8 +6,7 @@ from hashlib import sha256
 
 from higgsdemo.catalogue import Catalogue
 
-MEAN_SIZE = 2_600_000_000
-"""Bytes: 70 TB in 26,920 files."""
+MEAN_SIZE = 2_600_000_000  # bytes: 70 TB in 26,920 files
 
 
 def file_name(prefix: str, number: int) -> str:

@@ -6,5 +6,4 @@ and the embedded cluster runs it as a plain process. `workload.__main__` spells 
 
 from typing import Final
 
-WORKLOAD: Final = "nanoaod/1"
-"""Name and version of the analysis, which each result document carries."""
+WORKLOAD: Final = "nanoaod/1"  # name and version of the analysis, which each result document carries

@@ -25,10 +25,8 @@ from workload.errors import Misconfigured, WorkloadError
 from workload.settings import Settings, read_settings
 from workload.trust import trusting
 
-_MESSAGE_LIMIT = 4096
-"""Bytes of a termination message that Kubernetes keeps."""
-_SHORTEST = 200
-"""Bytes of a line that are kept when it is cut; below that, fewer lines are kept instead."""
+_MESSAGE_LIMIT = 4096  # bytes of a termination message that Kubernetes keeps
+_SHORTEST = 200  # bytes of a line that are kept when it is cut; below that, fewer lines are kept instead
 
 
 def main() -> int:

@@ -21,8 +21,7 @@ from workload.errors import Misconfigured
 
 RUN, SECTION = "run", "luminosityBlock"
 
-Sections = frozenset[tuple[int, int]]
-"""Pairs of run and section."""
+Sections = frozenset[tuple[int, int]]  # pairs of run and section
 
 
 class Certified:

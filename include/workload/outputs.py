@@ -25,8 +25,7 @@ from workload.settings import required
 from workload.storage import upload
 from workload.th1 import read_th1
 
-LARGEST_RESULT = 1 << 20
-"""Bytes of a result document, in which each file takes some 150."""
+LARGEST_RESULT = 1 << 20  # bytes of a result document, in which each file takes some 150
 OWN_DOCUMENT, LOG = "result.json", "command.log.gz"
 
 

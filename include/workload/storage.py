@@ -24,8 +24,7 @@ WRITABLE_SCHEMES = ("s3", "gs", "file")
 SCHEMES = (*WRITABLE_SCHEMES, "https", "http")
 XROOTD = "root"  # `workload.remote` reads it
 
-Role = Literal["INPUT", "OUTPUT"]
-"""What a store is to a pod: where its shards lie, or where its results go."""
+Role = Literal["INPUT", "OUTPUT"]  # what a store is to a pod: where its shards lie, or where its results go
 
 _UNREADABLE = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # the library cannot ask for such a key
 _PART, _MOST_PARTS = 8 << 20, 9_000  # bytes; a store takes 10,000 parts at most

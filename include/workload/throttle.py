@@ -4,8 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-CHUNK = 1 << 20
-"""Bytes read at a time at least, and so the smallest burst."""
+CHUNK = 1 << 20  # bytes read at a time at least, and so the smallest burst
 
 
 class Throttle:

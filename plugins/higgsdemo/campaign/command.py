@@ -10,10 +10,8 @@ from typing import Any
 from higgsdemo.campaign.rule import is_credential
 
 COMMAND = "command"
-COUNTED = ("own", COMMAND)
-"""The workloads whose histograms the campaign describes."""
-BESIDE = ("aod", COMMAND)
-"""The workloads whose image works on local files, and our own beside it."""
+COUNTED = ("own", COMMAND)  # the workloads whose histograms the campaign describes
+BESIDE = ("aod", COMMAND)  # the workloads whose image works on local files, and our own beside it
 GIVEN = (
     *("INPUT_FILE", "INPUT_URL", "OUTPUT_DIR", "SHARD", "DATASET", "SAMPLE", "DATATYPE", "YEAR"),
     *("LUMINOSITY", "CERTIFIED_JSON", "FIRST_EVENT", "LAST_EVENT", "WORK_DIR"),

@@ -17,8 +17,7 @@ from higgsdemo.campaign.datasets import MIN_DATASETS
 from higgsdemo.campaign.index_files import INDEX_SUFFIX
 from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem, field
 
-Place = tuple[int, int]
-"""The positions of an entry, and of a dataset in it."""
+Place = tuple[int, int]  # the positions of an entry, and of a dataset in it
 
 
 class OriginalList:

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from higgsdemo.wording import quote
 
 MOST_LINES = 20
-HERE_OR_IN_DEFAULTS = ", here or in defaults"
-"""Where a field that an entry of the mapping lacks may be set."""
+HERE_OR_IN_DEFAULTS = ", here or in defaults"  # where a field that an entry of the mapping lacks may be set
 
 Path = tuple[str | int, ...]
 _PLAIN_NAME = re.compile(r"[A-Za-z$][A-Za-z0-9_-]*", re.ASCII)

@@ -9,11 +9,9 @@ from higgsdemo.command_line.view import State, View
 Check = Callable[[], None]
 
 _LOOK_SECONDS = 1.0
-_UNREADABLE_SECONDS = 30.0
-"""Seconds after which a finished run whose folder cannot be read is given up."""
+_UNREADABLE_SECONDS = 30.0  # seconds after which a finished run whose folder cannot be read is given up
 
-_AWAY_SECONDS = 120.0
-"""Seconds that Airflow may not answer; a killed one is back in about 10."""
+_AWAY_SECONDS = 120.0  # seconds that Airflow may not answer; a killed one is back in about 10
 
 
 class Watched:

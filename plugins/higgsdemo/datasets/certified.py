@@ -27,10 +27,8 @@ LARGEST = 256 << 10  # bytes as kept: the rest of a ConfigMap is the manifest's
 LARGEST_READ = 4 << 20  # bytes of a file, with all its spaces
 LAST = (1 << 32) - 1  # of runs and sections: they are unsigned, with 32 bits
 
-Ranges = tuple[tuple[int, int], ...]
-"""First and last sections, both included, in order and without overlap."""
-Sections = Mapping[int, Ranges]
-"""Luminosity sections by run."""
+Ranges = tuple[tuple[int, int], ...]  # first and last sections, both included, in order and without overlap
+Sections = Mapping[int, Ranges]  # luminosity sections by run
 
 
 class CertifiedError(ExplainedError, ValueError):

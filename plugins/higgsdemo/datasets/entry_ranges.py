@@ -16,8 +16,7 @@ from higgsdemo.storage.object_store import PartsReader, StorageError
 
 TREE = "Events"
 Found = TypeVar("Found")
-Range = tuple[int, int]
-"""The first entry and the one after the last."""
+Range = tuple[int, int]  # the first entry and the one after the last
 
 
 def entry_boundaries(file: IO[bytes] | PartsReader) -> list[int] | None:

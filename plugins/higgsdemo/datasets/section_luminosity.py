@@ -24,8 +24,7 @@ from higgsdemo.datasets.certified import Sections, read_kept, unite
 if TYPE_CHECKING:  # it imports Airflow
     from higgsdemo.storage.object_store import ObjectStore
 
-Table = dict[int, dict[int, float]]
-"""Recorded luminosity in 1/pb by run and section."""
+Table = dict[int, dict[int, float]]  # recorded luminosity in 1/pb by run and section
 
 IN_PB = {"/ub": 1e-6, "/nb": 1e-3, "/pb": 1.0, "/fb": 1e3}
 

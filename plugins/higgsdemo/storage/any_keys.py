@@ -10,8 +10,7 @@ from typing import Any
 
 from higgsdemo.storage.connections import GCS_ENDPOINT, StorageError, scheme_of
 
-Found = tuple[str, int, str | None, datetime | None]
-"""Key, size in bytes, ETag, and when it was last written."""
+Found = tuple[str, int, str | None, datetime | None]  # key, size in bytes, ETag, and when it was last written
 
 
 def list_any(url: str, connection: str, after: str) -> Iterator[Found]:

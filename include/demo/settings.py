@@ -12,7 +12,7 @@ import sys
 import tempfile
 from hashlib import sha256
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -77,10 +77,29 @@ class StandIns(BaseModel):
         write_private(state / "stand-ins.json", self.model_dump_json(indent=2))
 
 
+class Below:
+    """The path of something below the state folder."""
+
+    def __init__(self, *parts: str) -> None:
+        self._parts = parts
+
+    def __get__(self, settings: "Settings", kind: type) -> Path:
+        return settings.state.joinpath(*self._parts)
+
+
 class Settings(BaseModel):
     """Paths, ports and secrets of one state folder."""
 
     model_config = ConfigDict(frozen=True)
+
+    logs: ClassVar[Below] = Below("logs")  # one for each service
+    airflow_home: ClassVar[Below] = Below("airflow")  # Airflow's database and task logs
+    database_mark: ClassVar[Below] = Below("airflow", "migrated-for")  # the version of the database
+    images: ClassVar[Below] = Below("images.json")  # what localkube runs for each image name
+    localkube_state: ClassVar[Below] = Below("localkube")
+    kubeconfig: ClassVar[Below] = Below("localkube", "kubeconfig")  # one context for each running cluster
+    localkube_ca: ClassVar[Below] = Below("localkube", "ca.crt")
+    localkube_token: ClassVar[Below] = Below("localkube", "admin.token")  # made at its first start
 
     state: Path
     ports: Ports
@@ -146,55 +165,15 @@ class Settings(BaseModel):
         return f"https://{HOST}:{self.ports.localkube}"
 
     @property
-    def localkube_state(self) -> Path:
-        """localkube's own folder."""
-        return self.state / "localkube"
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The file with one context for each running cluster, kept by localkube."""
-        return self.localkube_state / "kubeconfig"
-
-    @property
-    def localkube_ca(self) -> Path:
-        """The certificate authority that signed localkube's certificate."""
-        return self.localkube_state / "ca.crt"
-
-    @property
-    def localkube_token(self) -> Path:
-        """The admin token, which localkube makes when it first starts."""
-        return self.localkube_state / "admin.token"
-
-    @property
-    def images(self) -> Path:
-        """What localkube runs for each image name."""
-        return self.state / "images.json"
-
-    @property
-    def logs(self) -> Path:
-        """One log for each service."""
-        return self.state / "logs"
-
-    @property
     def results(self) -> Path:
         """The folder where runs leave a copy of their summary and plot, beside the state folder."""
         return self.state.parent / "results"
-
-    @property
-    def airflow_home(self) -> Path:
-        """Airflow's database and task logs."""
-        return self.state / "airflow"
 
     @property
     def database(self) -> str:
         """The URL of Airflow's database, as chosen when the services last started."""
         here = f"sqlite:///{self.airflow_home / 'airflow.db'}?timeout=60"  # s: others may write meanwhile
         return self._chosen(DATABASE) or here
-
-    @property
-    def database_mark(self) -> Path:
-        """The file with the version of the database, written once it has been made or upgraded."""
-        return self.airflow_home / "migrated-for"
 
     @property
     def database_version(self) -> str:

@@ -1,13 +1,14 @@
 """What a run should take, predicted before it starts, and what it took: pods, bytes, time, core-hours, money.
 
-It is a rough account from a few rates, which tells minutes from hours and euros from thousands; a large
-difference between the two is worth a look. The nodes' time is that of the pods, without that of creating
-clusters.
+It is an account from a few rates, those of the campaign's last whole run if there is one (`rates.py`); a
+large difference between the two is worth a look. The nodes' time is that of the pods, without that of
+creating clusters.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, log10
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le
@@ -16,13 +17,11 @@ from pydantic import BaseModel, ConfigDict
 from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.values import quantity
 from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
-from higgsdemo.kubernetes.workloads import WORKLOADS
+from higgsdemo.rates import Rates, built_in
 from higgsdemo.results.used import MEBIBYTE, Measure, Used
 from higgsdemo.results.work import Work
 from higgsdemo.run import Run
-
-STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
-
+from higgsdemo.wording import align
 
 Amount = Annotated[int, Ge(0), Le(1 << 60)]
 
@@ -68,16 +67,13 @@ def predict(
     clusters: Sequence[Cluster],
     mean_bytes: float | None,
     done: Mapping[str, int] | None = None,
+    rates: Rates | None = None,
 ) -> Account:
     """Return what a run should take.
 
-    A pod of k shards takes t = start + k * bytes * (1 / stage-in rate + 1 / analysis rate) seconds. The last
-    pod of a cluster is created after pods / 10 s and runs for t; where pods must wait for each other, the
-    cluster takes pods / slots turns of t. The longer of the two is its time, and the slowest cluster's the
-    run's.
-
     :param mean_bytes: of a shard.
     :param done: shards by dataset that have their result, on whichever cluster.
+    :param rates: None for the built-in ones.
     """
     to_do = _to_do(clusters, done or {})
     if to_do is None:
@@ -93,28 +89,62 @@ def predict(
     )
     if mean_bytes is None or not known.pods:
         return known
+    rates = rates or built_in(run)
     read = {cluster.name: n * mean_bytes for cluster, n in zip(clusters, shards, strict=True)}
-    seconds, core_seconds = 0.0, 0.0
-    for cluster, n, number in zip(clusters, shards, pods, strict=True):
-        if number:
-            one = _pod_seconds(run, n / number * mean_bytes)
-            turns = number / cluster.slots if cluster.slots else 0.0
-            seconds = max(seconds, number / PODS_A_SECOND + one, ceil(turns) * one)
-            core_seconds += number * one * float(quantity(cluster.resources.cpu))
+    times = _times(run, clusters, to_do, mean_bytes, rates)
+    own = {one.name: rates.pace * time for one, (time, _) in zip(clusters, times, strict=True)}
+    seconds = max(own.values())
+    core_seconds = sum(
+        held * float(quantity(one.resources.cpu)) for one, (_, held) in zip(clusters, times, strict=True)
+    )
     return known.model_copy(
         update={
             "bytes": round((known.shards or 0) * mean_bytes),
             "seconds": round(seconds, 1),
             "core_hours": round(core_seconds / 3600, 3),
-            "cost": cost(clusters, seconds),
+            "cost": cost(clusters, seconds, own if run.cleanup == "clusters" else {}),
             "cost_of_bytes": _cost_of_bytes(clusters, read, {}),
         }
     )
 
 
-def took(work: Work, clusters: Sequence[Cluster]) -> Account:
+def measure(
+    run: Run, clusters: Sequence[Cluster], shards: Sequence[Sequence[int]], work: Work
+) -> Rates | None:
+    """Return the rates that a run has shown; None where it is not a whole one that has read and computed.
+
+    :param shards: of each dataset on each cluster.
+    """
+    whole = work.shards == sum(map(sum, shards)) > 0
+    if not (whole and work.seconds and work.stage_in and work.compute and (read := work.read.total())):
+        return None
+    rates = Rates(workload=run.workload, stage_in=read / work.stage_in, analysis=read / work.compute)
+    alone = max(time for time, _ in _times(run, clusters, shards, read / work.shards, rates))
+    return rates.model_copy(update={"pace": work.seconds / alone})
+
+
+def _times(
+    run: Run, clusters: Sequence[Cluster], shards: Sequence[Sequence[int]], mean_bytes: float, rates: Rates
+) -> list[tuple[float, float]]:
+    """Return how long each cluster and all of its pods together take, in seconds, by the rates alone.
+
+    A pod of k shards takes t = start + k * bytes * (1 / stage-in rate + 1 / analysis rate) seconds. The last
+    pod of a cluster is created after pods / 10 s and runs for t; where pods must wait for each other, the
+    cluster takes pods / slots turns of t. The longer of the two is its time.
+    """
+    times = []
+    for cluster, numbers in zip(clusters, shards, strict=True):
+        pods = _pods(cluster, numbers)
+        one = rates.seconds(run, sum(numbers) / pods * mean_bytes) if pods else 0.0
+        turns = ceil(pods / cluster.slots) if cluster.slots else 0
+        times.append((max(pods / PODS_A_SECOND + one, turns * one), pods * one))
+    return times
+
+
+def took(run: Run, work: Work, clusters: Sequence[Cluster]) -> Account:
     """Return what a run took, according to its results."""
     seconds = work.seconds
+    own = {name: end - work.first for name, end in work.ends.items()} if run.cleanup == "clusters" else {}
     cpu, memory = (
         max((float(quantity(getattr(cluster.resources, kind))) for cluster in clusters), default=0.0)
         for kind in ("cpu", "memory")
@@ -125,7 +155,7 @@ def took(work: Work, clusters: Sequence[Cluster]) -> Account:
         bytes_out=work.written.total(),
         seconds=round(seconds, 1) if seconds is not None else None,
         core_hours=round(work.held * cpu / 3600, 3),
-        cost=cost(clusters, seconds) if seconds is not None else None,
+        cost=cost(clusters, seconds, own) if seconds is not None else None,
         cost_of_bytes=_cost_of_bytes(clusters, work.read, work.written),
         memory=Used.of_memory(work.memory, memory),
         cores=Used.of_cores(work.cores, cpu),
@@ -145,13 +175,18 @@ def _cost_of_bytes(
     return round(sum(costs), 2) if costs else None
 
 
-def cost(clusters: Sequence[Cluster], seconds: float) -> float | None:
-    """Return what the nodes cost in that time; None where a price is unknown."""
+def cost(
+    clusters: Sequence[Cluster], seconds: float, own: Mapping[Any, float] = MappingProxyType({})
+) -> float | None:
+    """Return what the nodes cost in that time; None where a price is unknown.
+
+    :param own: other times, of clusters by name: those that are deleted once their share is done.
+    """
     prices = [cluster.price_per_node_hour for cluster in clusters]
     if not prices or any(price is None for price in prices):
         return None
-    hourly = sum((c.price_per_node_hour or 0.0) * c.all_nodes for c in clusters)
-    return round(hourly * seconds / 3600, 2)
+    total = sum((c.price_per_node_hour or 0.0) * c.all_nodes * own.get(c.name, seconds) for c in clusters)
+    return round(total / 3600, 2)
 
 
 def account_rows(predicted: Account | None, actual: Account | None) -> list[list[str]]:
@@ -159,18 +194,22 @@ def account_rows(predicted: Account | None, actual: Account | None) -> list[list
     sides = {"predicted": _cells(predicted), "took": _cells(actual)}
     shown = {title: cells for title, cells in sides.items() if cells}
     names = [name for name in _NAMES if any(name in cells for cells in shown.values())]
-    return [["", *shown], *([name, *(cells.get(name, "") for cells in shown.values())] for name in names)]
+    rows = [[name, *(cells.get(name, "") for cells in shown.values())] for name in names]
+    if (error := relative_error(predicted, actual)) is not None:
+        rows.insert(names.index("Seconds") + 1, ["Off by", "", f"{error:+.0%}"])
+    return [["", *shown], *rows]
+
+
+def relative_error(predicted: Account | None, actual: Account | None) -> float | None:
+    """Return by what part a run took longer than predicted, negative if shorter; None where unknown."""
+    if not (predicted and actual and predicted.seconds and actual.seconds is not None):
+        return None
+    return round(actual.seconds / predicted.seconds - 1, 3)
 
 
 def account_table(predicted: Account | None, actual: Account | None) -> str:
     """Return both as plain text."""
-    rows = account_rows(predicted, actual)
-    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = (
-        "  ".join([f"{row[0]:<{left}}", *map(str.rjust, row[1:], right)]).rstrip()  # numbers to the right
-        for row in rows
-    )
-    return "\n".join(lines)
+    return align(account_rows(predicted, actual))
 
 
 _IN_MIB = "{:.0f}Mi", MEBIBYTE
@@ -226,10 +265,3 @@ def _pods(cluster: Cluster, shards: Sequence[int]) -> int:
     """Return the pods of a cluster's Jobs: each is of one dataset, whose last pod may not be full."""
     each = shards_per_pod(cluster, sum(shards))
     return sum(ceil(number / each) for number in shards)
-
-
-def _pod_seconds(run: Run, size: float) -> float:
-    """Return the seconds that a pod takes for so many bytes."""
-    workload = WORKLOADS[run.workload]
-    rate = run.download_limit_kbps * 1000 if run.download_limit_kbps else STAGE_IN
-    return workload.start_seconds + size / rate + size / workload.bytes_a_second

@@ -6,7 +6,7 @@ A message says what was given, what is allowed and, where a word looks misspelt,
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 LONGEST_QUOTE = 200
@@ -64,3 +64,10 @@ def did_you_mean(word: Any, options: Iterable[str]) -> str:
     folded = {option.casefold(): option for option in options}
     close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.7)
     return f"; did you mean {quote(folded[close[0]])}?" if close else ""
+
+
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as plain text: the first column to the left, numbers and the others to the right."""
+    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = ("  ".join([f"{row[0]:<{left}}", *map(str.rjust, row[1:], right)]).rstrip() for row in rows)
+    return "\n".join(lines)

@@ -11,9 +11,11 @@ from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.packing import shards_per_pod
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes.jobs import chunks
-from higgsdemo.prediction import Account, account_table, cost, predict, took
+from higgsdemo.prediction import Account, account_table, cost, measure, predict, relative_error, took
+from higgsdemo.rates import built_in, keep_rates, recorded_rates
 from planned_runs import dataset, planned
 from result_documents import merged, stored
+from stores import Kind
 
 DEMO = Path(__file__).parents[2] / "include/config/demo-local.json"
 FULL = {"flavor": "n1-highmem-16", "cores": 16, "nodes": 22, "price_per_node_hour": 0.95}
@@ -84,7 +86,7 @@ def test_what_a_run_took_is_told_by_its_results() -> None:
         stored("A", "x", 1, bytes=700, seconds=first, finished="2026-01-02T03:10:00Z"),
         stored("A", "y", 1, bytes=300, seconds=second, finished="2026-01-02T04:00:00Z"),
     ]
-    assert took(merged(objects).work, clusters(1, 2)) == Account(
+    assert took(planned().run, merged(objects).work, clusters(1, 2)) == Account(
         shards=2,
         bytes=1000,
         bytes_out=sum(len(raw) for _, raw in objects),
@@ -93,7 +95,9 @@ def test_what_a_run_took_is_told_by_its_results() -> None:
         cost=22 * 0.95,
     )
     (_, raw) = plain = stored("A", "x", 1)
-    assert took(merged([plain]).work, []) == Account(shards=1, bytes=0, bytes_out=len(raw), core_hours=0.0)
+    assert took(planned().run, merged([plain]).work, []) == Account(
+        shards=1, bytes=0, bytes_out=len(raw), core_hours=0.0
+    )
 
 
 def test_what_shards_have_used_says_what_to_ask_for() -> None:
@@ -104,7 +108,7 @@ def test_what_shards_have_used_says_what_to_ask_for() -> None:
         stored("A", f"{n}", 1, used=one, seconds={"stage_in": 50, "compute": 10})
         for n, one in enumerate(used)
     ]
-    known = took(merged(shards).work, clusters(1, 2))
+    known = took(planned().run, merged(shards).work, clusters(1, 2))
     assert known.memory is not None
     assert known.cores is not None
     right = pytest.approx([200 << 20, 400 << 20, 500 << 20], rel=0.045)
@@ -118,7 +122,7 @@ def test_what_shards_have_used_says_what_to_ask_for() -> None:
 
 def test_no_more_memory_is_enough_than_all_shards_were_done_with() -> None:
     most = stored("A", "x", 1, used={"memory": 6 << 30})
-    known = took(merged([most, stored("A", "y", 1)]).work, clusters(1, 2))
+    known = took(planned().run, merged([most, stored("A", "y", 1)]).work, clusters(1, 2))
     assert known.memory is not None
     assert (known.memory.median, known.memory.enough, known.cores) == (6 << 30, 6 << 30, None)
 
@@ -130,10 +134,27 @@ def test_bytes_cost_what_their_clusters_pay() -> None:
     file = {"name": "skim.root", "size": 10 * 10**9, "sha256": "0" * 64}
     results = [stored("A", shard, 1, bytes=50 * 10**9, files=[file]) for shard in "xy"]
     both = clusters(1, 1, **there) + clusters(1, 1, name="free")
-    known = took(merged(results, [], expected=expected).work, both)
+    known = took(planned().run, merged(results, [], expected=expected).work, both)
     assert known.cost_of_bytes == 5.0 + 2.0
     assert predict(planned().run, both, 50e9).cost_of_bytes == 5.0
     assert predict(planned().run, clusters(1, 1), 50e9).cost_of_bytes is None
+
+
+def test_a_cluster_that_is_deleted_once_its_share_is_done_costs_no_more() -> None:
+    """100 pods after each other on one, 300 on the other, each of 4 s: 400 and 1,200 s."""
+    both = clusters(1, 100, name="short", nodes=1, cores=1) + clusters(1, 300, name="long", nodes=1, cores=1)
+    expected = ExpectedShards()
+    expected.clusters = {"short": {"A": {"x": None}}, "long": {"A": {"y": None}}}
+    ends = {"x": "00:20:00", "y": "01:00:00"}
+    results = [
+        stored("A", shard, 1, seconds={"stage_in": 0, "compute": 600}, finished=f"2026-01-02T{end}Z")
+        for shard, end in ends.items()
+    ]
+    work = merged(results, expected=expected).work
+    for cleanup, should, did in (("jobs", 2400, 50 * 120), ("clusters", 1600, (10 + 50) * 60)):
+        run = planned(run={"cleanup": cleanup}).run
+        assert predict(run, both, 1.0).cost == round(0.95 * should / 3600, 2)
+        assert took(run, work, both).cost == round(0.95 * did / 3600, 2)
 
 
 def test_what_a_resumed_run_finds_done_is_not_predicted() -> None:
@@ -156,7 +177,7 @@ def test_what_earlier_runs_took_is_not_counted() -> None:
     ]
     merge = merged(objects, since=datetime(2026, 2, 1, tzinfo=UTC))
     assert merge.datasets["A"].shards == 2
-    assert took(merge.work, clusters(1, 2)) == Account(
+    assert took(planned().run, merge.work, clusters(1, 2)) == Account(
         shards=1,
         bytes=700,
         bytes_out=len(objects[1][1]),
@@ -166,16 +187,49 @@ def test_what_earlier_runs_took_is_not_counted() -> None:
     )
 
 
+def test_a_campaign_s_next_run_is_predicted_from_its_last_whole_one(s3: Kind) -> None:
+    run = planned(run={"output": f"{s3.url}/out/first", "output_connection": "with_keys"}).run
+    few, more = clusters(1, 12, nodes=1, cores=2), clusters(1, 24, nodes=1, cores=2)  # two pods at once
+    seconds, ends = (
+        {"stage_in": 20, "compute": 100},
+        [f"2026-01-02T03:{n // 2 * 2 + 2:02}:00Z" for n in range(12)],
+    )
+    shards = [
+        stored("A", f"{end}{n}", 1, bytes=10**9, seconds=seconds, finished=end) for n, end in enumerate(ends)
+    ]
+    work = merged(shards).work
+    assert (
+        measure(run, few, [[13]], work)
+        is measure(run, few, [[1]], merged([stored("A", "x", 1)]).work)
+        is None
+    )
+    rates = measure(run, few, [[12]], work)
+    assert rates is not None
+    keep_rates(run, rates)
+    assert work.seconds == 720
+    found = predict(run, few, 1e9, rates=recorded_rates(run))
+    assert (found.seconds, relative_error(found, took(run, work, few))) == (720.0, 0.0)
+    assert predict(run, more, 1e9, rates=recorded_rates(run)).seconds == 2 * 720.0
+    slower = run.model_copy(update={"download_limit_kbps": 10_000})  # 100 s for 1 GB, instead of 20
+    assert recorded_rates(slower).seconds(slower, 1e9) == pytest.approx(4 + 100 + 100)
+    other = run.model_copy(update={"workload": "own"})
+    s3.put_all([("out/rates.json", recorded_rates(run).model_dump_json().encode())])
+    assert recorded_rates(other) == built_in(other)
+    for damaged in (b"", b"{}", b'{"workload": "nanoaod", "stage_in": 0, "analysis": 1}'):
+        s3.put_all([("out/rates.json", damaged)])
+        assert recorded_rates(run) == built_in(run)
+
+
 def test_both_stand_side_by_side() -> None:
     predicted = Account(shards=26_920, pods=26_920, bytes=70 * 10**12, seconds=300.0, cost=12.5)
-    assert account_table(
-        predicted, Account(shards=26_919, bytes=69 * 10**12, seconds=320.0)
-    ).splitlines() == [
+    actual = Account(shards=26_919, bytes=69 * 10**12, seconds=320.0)
+    assert account_table(predicted, actual).splitlines() == [
         "           predicted      took",
         "Shards         26920     26919",
         "Pods           26920",
         "Bytes          70 TB     69 TB",
         "Seconds          300       320",
+        "Off by                     +7%",
         "Bandwidth   233 GB/s  216 GB/s",
         "Cost           12.50",
     ]

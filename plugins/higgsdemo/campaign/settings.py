@@ -54,7 +54,7 @@ class Settings(Model):
     be written. By default as a user without rights.
     """
     cleanup: fields.CleanupChoice = "none"
-    """What is removed at the end: `none`, the `jobs`, or the `clusters`."""
+    """What is removed at the end: `none`, the `jobs`, or the `clusters`, each once its share is done."""
     approve_delete: bool = Field(True, title="Approval of deletion")
     """Whether a run triggered by hand asks in the web interface before it deletes clusters in which shards
     still run; after an hour without an answer they are deleted.

@@ -5,7 +5,7 @@ import sys
 import click
 
 from higgsdemo.command_line import look, start
-from higgsdemo.command_line.check import check
+from higgsdemo.command_line.check import check, plan
 from higgsdemo.command_line.ending import carry_out
 from higgsdemo.command_line.new import new
 
@@ -19,7 +19,17 @@ def higgsdemo() -> None:
     """Run campaigns through any Airflow that has them, and look at their runs."""
 
 
-for command in (start.run_all, look.watch, look.runs, look.tell_why, start.resume, check, new, *start.STAGES):
+for command in (
+    start.run_all,
+    look.watch,
+    look.runs,
+    look.tell_why,
+    start.resume,
+    check,
+    plan,
+    new,
+    *start.STAGES,
+):
     higgsdemo.add_command(command)
 
 

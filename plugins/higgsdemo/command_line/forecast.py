@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -15,7 +17,9 @@ from higgsdemo.notifications import callbacks
 from higgsdemo.operators.list_shards import list_and_check
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.prediction import Account, account_table, predict
+from higgsdemo.rates import Rates, built_in, recorded_rates
 from higgsdemo.run import Run
+from higgsdemo.storage.object_store import StorageError
 from higgsdemo.wording import printable
 
 
@@ -41,7 +45,21 @@ class Forecast(BaseModel):
         return "\n  ".join([*lines, *account_table(self.predicted, None).splitlines()[1:]])
 
 
-def forecast(file: Path, offline: bool) -> Forecast:
+class Known(NamedTuple):
+    """What is known of a campaign before it runs.
+
+    :param clusters: with the datasets that each gets.
+    :param size: the mean size of a shard in bytes; None where unknown.
+    """
+
+    run: Run
+    clusters: list[Cluster]
+    size: float | None
+    rates: Rates
+    remarks: list[str]
+
+
+def look_ahead(file: Path, offline: bool) -> Known:
     """Read a campaign's file, and list its data unless it is left out; raise what says why it cannot run."""
     campaign = load_campaign(file)
     for event in ("on_success", "on_failure"):
@@ -49,17 +67,25 @@ def forecast(file: Path, offline: bool) -> Forecast:
             notify.make()
     run = plan_run(campaign, RunOptions(), file.stem, "check")
     clusters, shared, remarks = campaign.clusters(), campaign.shared_datasets(), list(campaign.remarks)
-    size = load_catalogue(run.catalogue).file_bytes
+    size, rates = load_catalogue(run.catalogue).file_bytes, built_in(run)
     if offline:
         clusters = _share(shared, clusters) if shared else clusters
     else:
         clusters, shared, told, _ = look_up(clusters, shared, strict=run.incomplete == "fail")
         remarks += told
         clusters, size = _list(run, clusters, shared, lambda text, *values: remarks.append(text % values))
+        with suppress(StorageError):  # the bucket for results may not be there yet
+            rates = recorded_rates(run)
+    return Known(run, clusters, size, rates, remarks)
+
+
+def forecast(file: Path, offline: bool) -> Forecast:
+    """Return what a run of a campaign's file would do. Raises what `look_ahead` raises."""
+    run, clusters, size, rates, remarks = look_ahead(file, offline)
     return Forecast(
         file=str(file),
         clusters={c.name: {ref.name: ref.planned_shards or None for ref in c.datasets} for c in clusters},
-        predicted=predict(run, clusters, size),
+        predicted=predict(run, clusters, size, rates=rates),
         remarks=remarks,
     )
 

@@ -1,6 +1,7 @@
 """``create_cluster`` and ``delete_clusters``: a cluster's life, without holding a worker."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow.sdk import Context
@@ -8,11 +9,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import tasks
 from higgsdemo.clusters import Phase, provider_of
+from higgsdemo.clusters.leftovers import others_at_work
 from higgsdemo.links import ClusterLink
 from higgsdemo.operators.base import TaskFailed, check, end_of, fail_in_words, other_run, read_assignment
 from higgsdemo.operators.created import forget, is_noted, note
 from higgsdemo.operators.waiting import WaitingOperator
 from higgsdemo.run import ClusterRun
+from higgsdemo.wording import ExplainedError
 
 
 class CreateClusterOperator(WaitingOperator):
@@ -50,6 +53,25 @@ class CreateClusterOperator(WaitingOperator):
         return {"cluster_name": cluster.name, "provider": cluster.provider}
 
 
+def begin_deletion(assignment: ClusterRun, warn: Callable[..., None]) -> bool:
+    """Begin to delete a cluster whose share is done, where the run deletes its clusters and no other uses it.
+
+    Its nodes cost money while the other clusters work.
+
+    :param warn: a logger's method; what cannot be deleted now is left to ``delete_clusters``.
+    :returns: whether ``delete_clusters`` finds its deletion begun.
+    """
+    run = assignment.run
+    if run.cleanup != "clusters" or tasks.DELETE.stage not in run.stages:
+        return False
+    try:
+        provider = provider_of(assignment)
+        return bool(provider.marks) and not others_at_work(assignment, run.name) and provider.delete()
+    except ExplainedError as error:
+        warn("%s; delete_clusters asks again", error)
+        return False
+
+
 class DeleteClusterOperator(WaitingOperator):
     """Delete the cluster, if this campaign made it and nobody else works on it, and wait until it is gone."""
 
@@ -66,8 +88,11 @@ class DeleteClusterOperator(WaitingOperator):
             raise self._none_of_ours(assignment)
         # If no other run goes on, the campaign's Jobs in the cluster are leftovers, and end with it.
         run = assignment.run.name if other_run(context) else None
+        waited = context["ti"].xcom_pull(task_ids=tasks.WAIT.task_id, map_indexes=context["ti"].map_index)
+        begun = bool((waited or {}).get("deleting"))
+        end = time.time() + DELETED_IN
         trigger = DeletionTrigger(
-            self.assignment, provider.poll_seconds, time.time() + DELETED_IN, run, is_noted(assignment)
+            self.assignment, provider.poll_seconds, end, run, is_noted(assignment), begun
         )
         return self.wait(trigger, context)
 

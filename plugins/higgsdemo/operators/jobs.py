@@ -29,6 +29,7 @@ from higgsdemo.operators.base import (
     output_store,
     read_assignment,
 )
+from higgsdemo.operators.cluster_life import begin_deletion
 from higgsdemo.operators.created import is_noted, note
 from higgsdemo.operators.credentials import pod_credentials
 from higgsdemo.operators.waiting import WaitingOperator
@@ -188,12 +189,11 @@ class WaitForJobsOperator(WaitingOperator):
         return self.wait(trigger, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Judge the Jobs once they have ended, or were stopped."""
+        """Judge the Jobs once they have ended, were stopped, or are gone with their cluster."""
         assignment = read_assignment(self.assignment)
         event = event or {}
-        if event.get("final"):
-            self._note_failures(assignment)
-        check(event)
+        if not event.get("final") or self._note_failures(assignment)[1]:
+            check(event)
         return self._judge(assignment)
 
     def _judge(self, assignment: ClusterRun) -> dict[str, Any]:
@@ -202,8 +202,10 @@ class WaitForJobsOperator(WaitingOperator):
         total = sum(totals.values())
         if excess := tell_excess(run, Counter(shard.dataset for shard in missing), totals):
             raise TaskFailedForGood(f"cluster {name}: {excess}; see {failures_key(name)} in {run.output}")
-        self.log.info("cluster %s: %d of %d shards done", name, total - len(missing), total)
-        return {"cluster_name": name, "shards": total, "done": total - len(missing), "failed": len(missing)}
+        done = total - len(missing)
+        self.log.info("cluster %s: %d of %d shards done", name, done, total)
+        counts = {"cluster_name": name, "shards": total, "done": done, "failed": len(missing)}
+        return counts | {"deleting": begin_deletion(assignment, self.log.warning)}
 
     def _note_failures(self, assignment: ClusterRun) -> tuple[dict[str, int], list[Shard]]:
         """Note why shards have no result; return the number of all shards by dataset, and those without."""

@@ -74,6 +74,7 @@ class PlanOperator(BaseOperator):
         from higgsdemo.datasets.section_luminosity import check_tables
         from higgsdemo.datasets.simulated import refuse_simulated
         from higgsdemo.prediction import account_table, predict
+        from higgsdemo.rates import recorded_rates
 
         dag_run = context["dag_run"]
         try:
@@ -124,7 +125,8 @@ class PlanOperator(BaseOperator):
                     clusters, mean_bytes = self._split(run, shared, clusters, output)
                 else:
                     mean_bytes = mean_bytes or load_catalogue(run.catalogue).file_bytes
-                predicted = predict(run, clusters, mean_bytes, _done(run, clusters, output))
+                done = _done(run, clusters, output)
+                predicted = predict(run, clusters, mean_bytes, done, recorded_rates(run))
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
                 self._keep(run, campaign, dag_run.run_id, output, predicted, names, conf)
         for cluster in clusters:

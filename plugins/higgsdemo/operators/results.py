@@ -75,12 +75,13 @@ class MergeResultsOperator(ResultsOperator):
         from higgsdemo.physics.discovery import discovery_in
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
-        from higgsdemo.prediction import account_table, took
+        from higgsdemo.prediction import account_table, measure, took
         from higgsdemo.publication.chart import chart
         from higgsdemo.publication.record import RUN_RECORD, RunRecord
         from higgsdemo.publication.spectra_plot import own_chart
         from higgsdemo.publication.summarise import summarise
         from higgsdemo.publication.yields_table import yields_table
+        from higgsdemo.rates import keep_rates
         from higgsdemo.results.files import FileLists
         from higgsdemo.results.sums import saved_sums
 
@@ -91,6 +92,10 @@ class MergeResultsOperator(ResultsOperator):
             expected = ExpectedShards.of(store, assignments)
             record = self._believed(store, run_folder.RECORD, RUN_RECORD) or RunRecord()
             merge, left_out = _merged(store, expected, assignments, record.planned, files)
+            clusters = [assignment.cluster for assignment in assignments]
+            listed = [[len(of) for of in expected.clusters.get(one.name, {}).values()] for one in clusters]
+            if rates := measure(run, clusters, listed, merge.work):
+                keep_rates(run, rates)
             counts = expected.counts(assignments)
             sums, catalogue = merge.datasets, catalogue_of(assignments, merge.simulated)
             spectrum: Spectrum | OwnSpectra
@@ -118,7 +123,7 @@ class MergeResultsOperator(ResultsOperator):
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
                 predicted=record.predicted,
-                took=took(merge.work, [assignment.cluster for assignment in assignments]),
+                took=took(run, merge.work, clusters),
                 certified_pb=certified_luminosity(
                     store, (ref for one in assignments for ref in one.cluster.datasets), catalogue
                 ),

@@ -167,8 +167,9 @@ class Follower:
             if time.monotonic() - told > PUBLISH_SECONDS:
                 yield self._now(run, seen, noted, found)
                 told = time.monotonic()
-        if self._merge.work.shards:
-            so_far = took(self._merge.work, [assignment.cluster for assignment in run.assignments])
+        if run.assignments and self._merge.work.shards:
+            planned, work = run.assignments[0].run, self._merge.work
+            so_far = took(planned, work, [assignment.cluster for assignment in run.assignments])
             seen = replace(seen, account=account_rows(predicted, so_far))
         now = self._now(run, seen, noted, found)
         yield replace(now, stragglers=stragglers(self._merge, run), complete=listed and not self._lost)

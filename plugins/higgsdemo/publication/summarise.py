@@ -15,7 +15,7 @@ from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.physics.yields import Yield
-from higgsdemo.prediction import Account
+from higgsdemo.prediction import Account, relative_error
 from higgsdemo.publication.summary import (
     DataIntervals,
     DatasetSummary,
@@ -116,6 +116,7 @@ def summarise(
         corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
         predicted=predicted,
         took=took,
+        prediction_error=relative_error(predicted, took),
     )
 
 

@@ -131,6 +131,8 @@ class Summary(_Part):
     """What the run was predicted to take."""
     took: Account | None = None
     """What it took, according to its results."""
+    prediction_error: float | None = None
+    """By what part it took longer than predicted; negative if shorter."""
 
     def to_json(self) -> bytes:
         """Return the file's content."""

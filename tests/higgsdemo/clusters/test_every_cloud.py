@@ -14,15 +14,22 @@ from airflow.sdk.exceptions import AirflowSkipException
 from kubernetes.client import BatchV1Api, CoreV1Api
 
 from clouds.contract import NAME, Cloud, created, deleted
-from clouds.tasks import first_event
+from clouds.tasks import carry_out, first_event
 from clouds.waits import wait_for_a_job
 from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.clusters.tokens import HEADROOM
+from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.kubernetes.names import labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.cluster_life import begin_deletion
 from higgsdemo.operators.created import note, read_notes
+from higgsdemo.operators.jobs import WaitForJobsOperator
+from higgsdemo.run import ClusterRun
+from higgsdemo.run_folder import result_key, shards_key
 from higgsdemo.triggers.cluster import DeletionTrigger
 from localkube_server import indexed_job
+from planned_runs import dataset
+from stores import Kind
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 PODS = "pods@cms-open-data.iam.gserviceaccount.com"
@@ -217,10 +224,38 @@ def test_a_cluster_stays_while_another_run_has_jobs_there(
     job["spec"]["parallelism"] = 0  # it neither runs nor ends
     BatchV1Api(api).create_namespaced_job("higgs", job)
     if stays:
+        assert not begin_deletion(cloud.run(), print)
         with pytest.raises(AirflowSkipException, match=f"cluster {NAME} stays: the run .* of other uses it"):
             deleted(cloud.run())
         BatchV1Api(api).patch_namespaced_job("at-work", "higgs", {"spec": {"suspend": True}})
     assert deleted(cloud.run()) == {"cluster_name": NAME}
+
+
+def test_a_cluster_is_deleted_once_its_share_is_done_while_another_works(cloud: Cloud, s3: Kind) -> None:
+    def share(name: str, **run: Any) -> ClusterRun:
+        bucket = {"output": f"{s3.url}/out/one", "output_connection": "with_keys"}
+        planned = cloud.run(name=name)
+        return planned.model_copy(update={"run": planned.run.model_copy(update=bucket | run)})
+
+    def waited_for(planned: ClusterRun, *jobs: str) -> Any:
+        submitted = {"jobs": dict.fromkeys(jobs, 1), "shards": {}}
+        return carry_out(WaitForJobsOperator, planned, submitted=submitted)
+
+    short, long = share(NAME), share("kubecon-demo-1")
+    done, shard = dataset().name, dump(Shard(dataset().name, "x", "s3://in/x.root", 1))
+    s3.put_all([(f"out/one/{shards_key(one.cluster.name)}", shard) for one in (short, long)])
+    s3.put_all([(f"out/one/{result_key(done, 'x')}", b"{}")])
+    for one in (short, long):
+        created(one)
+    for kept in ({"cleanup": "jobs"}, {"stages": ("submit",)}):
+        assert not waited_for(share(NAME, **kept))["deleting"]
+    told = waited_for(short)
+    assert (told["deleting"], cloud.deletions()) == (True, cloud.parts()[:1])
+    assert provider_of(long).state().runs
+    assert deleted(short, told) == {"cluster_name": NAME}
+    assert (cloud.clusters(), cloud.deletions()) == (["kubecon-demo-1"], cloud.parts())
+    again = waited_for(short, "that-was-done")  # by a worker that had not heard of it
+    assert (again["done"], again["deleting"]) == (1, False)
 
 
 def test_a_token_is_renewed_before_it_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from higgsdemo.campaign import load_campaign
 from higgsdemo.command_line.__main__ import main
+from higgsdemo.command_line.forecast import look_ahead
+from higgsdemo.prediction import predict
 from open_data import OpenData
 from stores import Kind
 
@@ -139,3 +141,56 @@ def test_an_answer_that_makes_no_campaign_writes_none(
     assert main(["new", "--folder", str(tmp_path), option, value]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+PRICES = """provider,flavor,price_per_node_hour
+gke,n1-highmem-16,0.95
+eks,m5.4xlarge,0.77
+eks,m5.large,0.2
+"""
+
+
+def test_the_cheapest_clusters_that_meet_a_deadline_are_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices, file = tmp_path / "prices.csv", CONFIG / "higgs-full.json"
+    prices.write_text(PRICES)
+    words = ["plan", str(file), "--offline", "--prices", str(prices), "--deadline"]
+    assert main([*words, "20m", "--json"]) == 0
+    best, *_ = found = json.loads(capsys.readouterr().out)
+    assert all(one["seconds"] <= 1200 for one in found)
+    assert best["price"] == min(one["price"] for one in found)
+    assert {one["flavor"] for one in found} == {"n1-highmem-16", "m5.4xlarge", "m5.large"}
+    known = look_ahead(file, offline=True)
+    row = next(one for one in found if (one["provider"], one["clusters"]) == ("gke", 10))
+    for nodes in range(1, 100):  # no other number of nodes is in time, and cheaper
+        shape = {"nodes": nodes, "price_per_node_hour": 0.95}
+        whole = predict(known.run, [one.model_copy(update=shape) for one in known.clusters], known.size)
+        assert (whole.seconds or 0) > 1200 or (whole.cost or 0) > row["price"] * 0.98
+    assert main([*words, "1h30m"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.startswith("best ") for line in lines].index(True) == 1
+    assert main([*words, "1m"]) == 1
+    assert "no choice has done it in 1m" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("prices", "deadline", "told"),
+    [
+        (None, "2h", "no flavor has a price: set price_per_node_hour, or give --prices"),
+        (PRICES, "soon", '--deadline "soon": it must be hours and minutes, such as 90m, 2h or 1h30m'),
+        (PRICES + "gke,mine,1\n", "2h", 'line 5: "gke,mine,1" is no offer: the columns are provider'),
+        (PRICES + "gke,n1-highmem-16,-1\n", "2h", "line 5: "),
+        ("flavor;price\n1;2\n", "2h", "line 2: "),
+        ("", "2h", "no flavor has a price"),
+    ],
+)
+def test_what_no_clusters_can_be_chosen_by_is_told(
+    prices: str | None, deadline: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["plan", str(CONFIG / "higgs-full.json"), "--offline", "--deadline", deadline]
+    if prices is not None:
+        (tmp_path / "prices.csv").write_text(prices)
+        words += ["--prices", str(tmp_path / "prices.csv")]
+    assert main(words) == 2
+    assert told in capsys.readouterr().err

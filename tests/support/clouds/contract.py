@@ -46,9 +46,12 @@ def created(planned: ClusterRun) -> Any:
     return carry_out(CreateClusterOperator, planned)
 
 
-def deleted(planned: ClusterRun) -> Any:
-    """Return what the task that deletes the cluster returns in the end."""
-    return carry_out(DeleteClusterOperator, planned)
+def deleted(planned: ClusterRun, waited: dict[str, Any] | None = None) -> Any:
+    """Return what the task that deletes the cluster returns in the end.
+
+    :param waited: what the wait for the cluster's Jobs has returned.
+    """
+    return carry_out(DeleteClusterOperator, planned, waited)
 
 
 class Cloud(Protocol):

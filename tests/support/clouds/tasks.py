@@ -24,9 +24,12 @@ def make(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
     return operator(task_id="task", assignment=planned.model_dump(mode="json"), **arguments)
 
 
-def carry_out(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
-    """Return what the task returns in the end. Raises what it raises."""
-    return to_its_end(lambda: make(operator, planned, **arguments), _context())
+def carry_out(operator: type, planned: ClusterRun, waited: Any = None, **arguments: Any) -> Any:
+    """Return what the task returns in the end. Raises what it raises.
+
+    :param waited: what the cluster's task before has returned.
+    """
+    return to_its_end(lambda: make(operator, planned, **arguments), _context(waited))
 
 
 def to_its_end(task: Callable[[], Any], context: Any) -> Any:
@@ -43,9 +46,10 @@ def to_its_end(task: Callable[[], Any], context: Any) -> Any:
             waiting = deferred
 
 
-def _context() -> Any:
+def _context(waited: Any) -> Any:
     """Return what a task is told of its run: that it has just begun."""
-    return {"dag_run": SimpleNamespace(start_date=datetime.now(UTC), conf={}, dag_id="campaign"), "ti": ALONE}
+    ti = SimpleNamespace(**vars(ALONE), map_index=0, xcom_pull=lambda **_: waited)
+    return {"dag_run": SimpleNamespace(start_date=datetime.now(UTC), conf={}, dag_id="campaign"), "ti": ti}
 
 
 def first_event(trigger: BaseTrigger) -> Any:

@@ -7,7 +7,7 @@ creating clusters.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil, log10
+from math import log10
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.values import quantity
-from higgsdemo.datasets.packing import PODS_A_SECOND, shards_per_pod
-from higgsdemo.rates import Rates, built_in
+from higgsdemo.datasets.packing import PODS_A_SECOND, cluster_seconds, count_pods
+from higgsdemo.rates import Rates, built_in, pack
 from higgsdemo.results.used import MEBIBYTE, Measure, Used
 from higgsdemo.results.work import Work
 from higgsdemo.run import Run
@@ -79,7 +79,10 @@ def predict(
     if to_do is None:
         return Account()
     shards = [sum(numbers) for numbers in to_do]
-    pods = [_pods(cluster, numbers) for cluster, numbers in zip(clusters, to_do, strict=True)]
+    pods = [
+        count_pods(numbers, pack(run, cluster, numbers, mean_bytes))
+        for cluster, numbers in zip(clusters, to_do, strict=True)
+    ]
     slots = [cluster.slots for cluster in clusters]
     known = Account(
         shards=sum(shards),
@@ -126,18 +129,12 @@ def measure(
 def _times(
     run: Run, clusters: Sequence[Cluster], shards: Sequence[Sequence[int]], mean_bytes: float, rates: Rates
 ) -> list[tuple[float, float]]:
-    """Return how long each cluster and all of its pods together take, in seconds, by the rates alone.
-
-    A pod of k shards takes t = start + k * bytes * (1 / stage-in rate + 1 / analysis rate) seconds. The last
-    pod of a cluster is created after pods / 10 s and runs for t; where pods must wait for each other, the
-    cluster takes pods / slots turns of t. The longer of the two is its time.
-    """
+    """Return how long each cluster and all of its pods together take, in seconds, by the rates alone."""
     times = []
     for cluster, numbers in zip(clusters, shards, strict=True):
-        pods = _pods(cluster, numbers)
-        one = rates.seconds(run, sum(numbers) / pods * mean_bytes) if pods else 0.0
-        turns = ceil(pods / cluster.slots) if cluster.slots else 0
-        times.append((max(pods / PODS_A_SECOND + one, turns * one), pods * one))
+        pods = count_pods(numbers, pack(run, cluster, numbers, mean_bytes))
+        one = rates.seconds(run, sum(numbers) / pods, mean_bytes) if pods else 0.0
+        times.append((cluster_seconds(pods, cluster.slots, one), pods * one))
     return times
 
 
@@ -259,9 +256,3 @@ def _to_do(clusters: Sequence[Cluster], done: Mapping[str, int]) -> list[list[in
         [round(ref.planned_shards * left.get(ref.name, 0.0)) for ref in cluster.datasets]
         for cluster in clusters
     ]
-
-
-def _pods(cluster: Cluster, shards: Sequence[int]) -> int:
-    """Return the pods of a cluster's Jobs: each is of one dataset, whose last pod may not be full."""
-    each = shards_per_pod(cluster, sum(shards))
-    return sum(ceil(number / each) for number in shards)

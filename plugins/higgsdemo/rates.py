@@ -1,16 +1,20 @@
 """How fast a campaign's pods are: as its last whole run has shown, or else a rough value for its workload."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from annotated_types import Gt, Le
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from higgsdemo.campaign import Cluster
+from higgsdemo.datasets.packing import shards_per_pod
 from higgsdemo.kubernetes.workloads import WORKLOADS
 from higgsdemo.run import Run
 from higgsdemo.storage.documents import read_document
 from higgsdemo.storage.object_store import DamagedError, ObjectStore
 
 STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
+UNKNOWN_SIZE = 1e9  # B of a file: in doubt few shards a pod, since idle cores cost more than pods
 _KEY = "rates.json"  # beside the folders of the campaign's runs
 
 Rate = Annotated[float, Gt(0), Le(1e15)]
@@ -32,11 +36,12 @@ class Rates(BaseModel):
     analysis: Rate
     pace: Rate = 1.0
 
-    def seconds(self, run: Run, size: float) -> float:
-        """Return the seconds that a pod takes for so many bytes, by the rates alone."""
+    def seconds(self, run: Run, shards: float, size: float) -> float:
+        """Return the seconds that a pod takes for so many shards of that many bytes, by the rates alone."""
         limit = run.download_limit_kbps * 1000 if run.download_limit_kbps else self.stage_in
-        start = WORKLOADS[run.workload].start_seconds
-        return start + size / min(self.stage_in, limit) + size / self.analysis
+        work = WORKLOADS[run.workload]
+        each = work.shard_seconds + size / min(self.stage_in, limit) + size / self.analysis
+        return work.start_seconds + shards * each
 
 
 def built_in(run: Run) -> Rates:
@@ -44,6 +49,19 @@ def built_in(run: Run) -> Rates:
     limit = run.download_limit_kbps * 1000 if run.download_limit_kbps else STAGE_IN
     analysis = WORKLOADS[run.workload].bytes_a_second
     return Rates(workload=run.workload, stage_in=limit, analysis=analysis)
+
+
+def pack(run: Run, cluster: Cluster, shards: Sequence[int], mean_bytes: float | None) -> int:
+    """Return the number of shards per pod.
+
+    It follows from the built-in rates, so that a task that is repeated makes the same Jobs.
+
+    :param shards: of each dataset on the cluster.
+    :param mean_bytes: of a shard; None where unknown.
+    """
+    rates, size = built_in(run), UNKNOWN_SIZE if mean_bytes is None else mean_bytes
+    start = rates.seconds(run, 0, 0)
+    return shards_per_pod(cluster, shards, start, rates.seconds(run, 1, size) - start)
 
 
 def keep_rates(run: Run, rates: Rates) -> None:

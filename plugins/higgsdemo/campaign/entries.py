@@ -98,8 +98,8 @@ class ClusterDefaults(Model):
     price_per_gb_out: fields.Price | None = Field(None, title="Price of output", examples=[0.02])
     """The same of each GB that they write."""
     shards_per_pod: fields.WholeOrAuto | None = Field(None, title="Shards a pod", examples=["auto"])
-    """Shards per pod; 1 by default, more for small files, or `auto`: as many as it takes to have all pods
-    within a minute, while every core has work.
+    """Shards per pod; 1 by default, more for small files, or `auto`: the fewest with which the cluster is
+    predicted to take no more than 5% above the shortest time.
     """
     max_shards: fields.Whole | None = Field(None, title="Shards a dataset")
     """Take only the first so many shards of each dataset; all by default."""

@@ -7,7 +7,8 @@ gives the same names and content: submitting again finds what exists.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.shards import Shard
@@ -52,6 +53,13 @@ class Chunk:
         return ([shard["name"] for shard in json.loads(line)["shards"]] for line in self.lines)
 
 
+class _Entry(NamedTuple):
+    """A shard as its pod is told of it, and its bytes; 0 where unknown."""
+
+    text: str
+    size: int
+
+
 def chunks(shards: Iterable[Shard], shards_per_pod: int, certified: str = "") -> Iterator[Chunk]:
     """Cut shards into completion indexes of ``shards_per_pod``, and these into manifests below 1 MiB.
 
@@ -59,36 +67,55 @@ def chunks(shards: Iterable[Shard], shards_per_pod: int, certified: str = "") ->
 
     An index whose line would be longer than a manifest takes fewer shards, and is the last of its Job.
     """
-    lines: list[str] = []
-    size = count = 0
-    for group in _groups(shards, shards_per_pod, MANIFEST_BYTES - ENVELOPE - len(certified)):
-        line = f'{{"shards": [{", ".join(group)}]}}'
-        if lines and size + len(line) + 1 > MANIFEST_BYTES - len(certified):
-            yield Chunk(tuple(lines), count, shards_per_pod, certified)
-            lines, size, count = [], 0, 0
-        lines.append(line)
-        size += len(line) + 1
-        count += len(group)
+    groups: list[list[_Entry]] = []
+    size, room = 0, MANIFEST_BYTES - len(certified)
+
+    def chunk() -> Chunk:
+        lines = (f'{{"shards": [{", ".join(one.text for one in dealt)}]}}' for dealt in _deal(groups))
+        return Chunk(tuple(lines), sum(map(len, groups)), shards_per_pod, certified)
+
+    for group in _groups(shards, shards_per_pod, room - ENVELOPE):
+        length = ENVELOPE + sum(len(one.text) for one in group) + len(", ") * (len(group) - 1)
+        if groups and size + length > room:
+            yield chunk()
+            groups, size = [], 0
+        groups.append(group)
+        size += length
         if len(group) < shards_per_pod:
-            yield Chunk(tuple(lines), count, shards_per_pod, certified)
-            lines, size, count = [], 0, 0
-    if lines:
-        yield Chunk(tuple(lines), count, shards_per_pod, certified)
+            yield chunk()
+            groups, size = [], 0
+    if groups:
+        yield chunk()
 
 
-def _groups(shards: Iterable[Shard], most: int, room: int) -> Iterator[list[str]]:
+def _groups(shards: Iterable[Shard], most: int, room: int) -> Iterator[list[_Entry]]:
     """Yield the entries of each completion index: `most` shards, or as many as fit into so many bytes."""
-    group: list[str] = []
+    group: list[_Entry] = []
     size = 0
     for shard in shards:
-        entry = json.dumps(_entry(shard))
-        if len(group) == most or (group and size + len(entry) > room):
+        entry = _Entry(json.dumps(_entry(shard)), shard.bytes or 0)
+        if len(group) == most or (group and size + len(entry.text) > room):
             yield group
             group, size = [], 0
         group.append(entry)
-        size += len(entry) + len(", ")
+        size += len(entry.text) + len(", ")
     if group:
         yield group
+
+
+def _deal(groups: list[list[_Entry]]) -> list[list[_Entry]]:
+    """Share out the shards of a Job anew over its completion indexes, to each as many as before.
+
+    The largest go first, to the first indexes, which Kubernetes starts first; and the next ones to those with
+    the smallest so far. So no pod begins late with a shard that takes long, and pods take equally long.
+    """
+    largest = iter(sorted(chain(*groups), key=lambda one: -one.size))
+    dealt: list[list[_Entry]] = [[] for _ in groups]
+    for row in range(len(groups[0])):
+        takers = [hand for hand, group in zip(dealt, groups, strict=True) if row < len(group)]
+        for hand in reversed(takers) if row % 2 else takers:
+            hand.append(next(largest))
+    return dealt
 
 
 def _entry(shard: Shard) -> Manifest:

@@ -116,12 +116,18 @@ class SubmitJobsOperator(ClusterOperator):
                     yield Part(dataset, chunk, lacking)
 
     def _shards_per_pod(self, assignment: ClusterRun, output: ObjectStore) -> int:
-        from higgsdemo.datasets.packing import shards_per_pod
+        from higgsdemo.rates import pack
 
+        counts, sized, size = Counter[str](), 0, 0
         chosen = assignment.cluster.shards_per_pod == "auto"  # only then their number matters
-        listed = _by_dataset(assignment, output) if chosen else ()
-        to_do = sum(not shard.done for _, shards in listed for shard in shards)
-        return shards_per_pod(assignment.cluster, to_do)
+        for dataset, shards in _by_dataset(assignment, output) if chosen else ():
+            for shard in shards:
+                if not shard.done:
+                    counts[dataset.name] += 1
+                    sized, size = sized + (shard.bytes is not None), size + (shard.bytes or 0)
+        return pack(
+            assignment.run, assignment.cluster, list(counts.values()), size / sized if sized else None
+        )
 
     def on_kill(self) -> None:
         """Note that the task is to end: it then stops its Jobs before it makes more."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from higgsdemo.campaign import Cluster
 from higgsdemo.datasets.listing import list_datasets
-from higgsdemo.datasets.packing import shards_per_pod
+from higgsdemo.datasets.packing import cluster_seconds, count_pods, shards_per_pod
 from higgsdemo.datasets.shards import cluster_shards
 from higgsdemo.datasets.split import pieces, share_out
 from higgsdemo.storage.object_store import ObjectStore
@@ -76,23 +76,32 @@ def test_more_clusters_than_shards_leave_some_without(s3: Kind, tmp_path: Path) 
     assert sorted(map(len, found.values())) == [0, 0, 0, 1, 1]
 
 
-FULL = {"shards_per_pod": "auto", "cores": 16, "nodes": 66, "flavor": "n1-highmem-16", "provider": "gke"}
+FULL = {"shards_per_pod": "auto", "cores": 16, "nodes": 22, "flavor": "n1-highmem-16", "provider": "gke"}
 
 
 @pytest.mark.parametrize(
-    ("shards", "cluster", "expected"),
+    ("shards", "each", "cluster", "expected"),
     [
-        (25, {}, 1),
-        (600, {}, 1),
-        (2_692, {}, 2),
-        (100_000, {}, 89),
-        (100_000, {"cores": None}, 167),
-        (2_692, {"nodes": 1}, 5),
-        (2_692, {"shards_per_pod": 7}, 7),
-        (0, {}, 1),
+        ([2_692], 140.0, {}, 1),  # large files, 374 slots
+        ([100], 0.2, {}, 5),  # 20 pods of 5 s each: a tenth of a second for each, and 4 s to start
+        ([2_692], 0.2, {"cores": None}, 27),
+        ([2_692], 140.0, {"shards_per_pod": 7}, 7),
+        ([], 0.2, {}, 1),
     ],
 )
-def test_pods_are_there_within_a_minute_and_every_slot_has_work(
-    shards: int, cluster: dict[str, object], expected: int
+def test_small_files_share_a_pod_and_large_ones_do_not(
+    shards: list[int], each: float, cluster: dict[str, object], expected: int
 ) -> None:
-    assert shards_per_pod(planned(cluster=FULL | cluster).cluster, shards) == expected
+    assert shards_per_pod(planned(cluster=FULL | cluster).cluster, shards, 4.0, each) == expected
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=6), st.floats(0, 500), st.integers(1, 40))
+def test_no_other_number_of_shards_a_pod_is_faster_by_a_tenth(
+    shards: list[int], each: float, nodes: int
+) -> None:
+    cluster = planned(cluster=FULL | {"nodes": nodes, "cores": 2}).cluster
+    times = [
+        cluster_seconds(count_pods(shards, k), cluster.slots, 4.0 + k * each)
+        for k in range(1, sum(shards) + 1)
+    ]
+    assert times[shards_per_pod(cluster, shards, 4.0, each) - 1] <= 1.1 * min(times)

@@ -4,7 +4,8 @@ import json
 import re
 import subprocess
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,21 @@ def test_any_names_make_valid_and_distinct_labels() -> None:
     assert all(re.fullmatch("[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", value) for value in values)
 
 
-def test_shards_are_packed_in_order_and_the_last_index_takes_the_rest() -> None:
-    assert list(jobs.chunks([], 2)) == []
-    (chunk,) = jobs.chunks(shards(5), 2)
-    packed = [[shard["name"] for shard in json.loads(line)["shards"]] for line in chunk.lines]
-    assert packed == [["0000", "0001"], ["0002", "0003"], ["0004"]]
-    assert chunk.shards == 5
+def packed(sizes: Iterable[int | None], each: int) -> list[list[str]]:
+    """Return the shards of these sizes of each completion index, named by their place."""
+    listed = [replace(shard, size=size) for shard, size in zip(shards(20), sizes, strict=False)]
+    return [names for chunk in jobs.chunks(listed, each) for names in chunk.names]
+
+
+def test_the_longest_shards_go_first_and_pods_get_equally_much() -> None:
+    assert packed([], 2) == []
+    assert packed([1, 5, None, 3, 4], 1) == [["0001"], ["0004"], ["0003"], ["0000"], ["0002"]]
+    assert packed([9, 1, 8, 2, 7], 2) == [["0000", "0001"], ["0002", "0003"], ["0004"]]
+    sizes = [2**n % 1000 for n in range(20)]
+    found = [sum(sizes[int(name)] for name in names) for names in packed(sizes, 5)]
+    in_order = [sum(sizes[n : n + 5]) for n in range(0, 20, 5)]
+    assert max(found) - min(found) < (max(in_order) - min(in_order)) / 3
+    assert sorted(name for names in packed(sizes, 3) for name in names) == [f"{n:04}" for n in range(20)]
 
 
 def entries(*shards: Shard) -> list[dict[str, Any]]:
@@ -200,7 +210,7 @@ def test_a_pod_of_more_shards_than_a_config_map_holds_takes_fewer() -> None:
     assert sum(part.shards for part in parts) == 30_000
     lines = [line for part in parts for line in part.lines]
     names = [shard["name"] for line in lines for shard in json.loads(line)["shards"]]
-    assert names == [f"{i:04}" for i in range(30_000)]
+    assert sorted(names, key=int) == [f"{i:04}" for i in range(30_000)]
 
 
 def test_listing_and_packing_take_the_same_memory_for_five_times_the_shards(

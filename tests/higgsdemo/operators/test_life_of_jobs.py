@@ -69,6 +69,7 @@ def test_the_tolerance_is_of_all_shards_of_the_cluster_not_of_those_of_a_job(s3:
         "shards": 23,
         "done": 22,
         "failed": 1,
+        "deleting": False,
     }
 
 

@@ -9,7 +9,7 @@ PODS_A_SECOND = 10.0
 """Pods that one control plane makes and places: 10 to 20 a second at its default settings."""
 
 NEAR = 1.05  # times the shortest time: fewer shards a pod lose less with a pod, and even out better
-_STEP = 1.05  # between numbers that are tried
+_STEP = 1.02  # between numbers that are tried
 _TURNS = 20  # of pods in their slots, of which each number is tried
 
 
@@ -30,7 +30,7 @@ def shards_per_pod(cluster: Cluster, shards: Sequence[int], start: float, each: 
     even = {ceil(total / (turn * slots)) for turn in range(1, _TURNS)} if slots else set()
     tried = [1]
     while tried[-1] < total:
-        tried.append(ceil(tried[-1] * _STEP))
+        tried.append(min(ceil(tried[-1] * _STEP), total))
     times = {
         k: cluster_seconds(count_pods(shards, k), slots, start + min(k, total) * each)
         for k in sorted({*tried, *even})

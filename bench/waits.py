@@ -17,7 +17,7 @@ from bench import full_campaign
 from bench.measure import BenchError, load, measure
 from bench.report import Report, Say, megabytes, number, table
 from bench.surroundings import localkube, reached, s3
-from higgsdemo.kubernetes.names import DATASET, labels
+from higgsdemo.kubernetes.names import labels
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD
 from higgsdemo.run import ClusterRun
 
@@ -76,7 +76,7 @@ def _submit(api: httpx.Client, waits: list[ClusterRun]) -> None:
         container = {"name": "main", "image": "none:1"}
         named = {
             "name": wait.run.name,
-            "labels": labels(wait.run) | {DATASET: wait.cluster.datasets[0].name},
+            "labels": labels(wait.run, wait.cluster.datasets[0].name),
             "annotations": marks,
         }
         pod = {"spec": {"restartPolicy": "Never", "containers": [container]}}

@@ -9,7 +9,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import tasks
 from higgsdemo.clusters import Phase, provider_of
-from higgsdemo.clusters.leftovers import others_at_work
 from higgsdemo.links import ClusterLink
 from higgsdemo.operators.base import TaskFailed, check, end_of, fail_in_words, other_run, read_assignment
 from higgsdemo.operators.created import forget, is_noted, note
@@ -61,6 +60,8 @@ def begin_deletion(assignment: ClusterRun, warn: Callable[..., None]) -> bool:
     :param warn: a logger's method; what cannot be deleted now is left to ``delete_clusters``.
     :returns: whether ``delete_clusters`` finds its deletion begun.
     """
+    from higgsdemo.clusters.leftovers import others_at_work
+
     run = assignment.run
     if run.cleanup != "clusters" or tasks.DELETE.stage not in run.stages:
         return False

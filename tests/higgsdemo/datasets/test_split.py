@@ -84,7 +84,7 @@ FULL = {"shards_per_pod": "auto", "cores": 16, "nodes": 22, "flavor": "n1-highme
     [
         ([2_692], 140.0, {}, 1),  # large files, 374 slots
         ([100], 0.2, {}, 5),  # 20 pods of 5 s each: a tenth of a second for each, and 4 s to start
-        ([2_692], 0.2, {"cores": None}, 27),
+        ([2_692], 0.2, {"cores": None}, 26),
         ([2_692], 140.0, {"shards_per_pod": 7}, 7),
         ([], 0.2, {}, 1),
     ],

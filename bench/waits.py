@@ -114,8 +114,8 @@ def _wait(waits: list[ClusterRun], seconds: float) -> Callable[[], tuple[int, fl
         cpu, began = time.process_time(), loop.time()
         await asyncio.sleep(seconds)
         cpu, steady = time.process_time() - cpu, loop.time() - began
-        for task in (beat, *running):
-            task.cancel()
+        for ended in (beat, *running):
+            ended.cancel()
         await asyncio.gather(beat, *running, return_exceptions=True)
         return polls - before, steady, cpu, late[0], at_start
 

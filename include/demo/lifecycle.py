@@ -71,7 +71,6 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
         token = settings.localkube_token
         wait_until(supervision, lambda: None if token.exists() else "localkube has made no token")
         supervision.start(service.name for service in AIRFLOW)
-        supervision.migrate_database()
         wait_until(supervision, lambda: _foundations_missing(settings))
         make_buckets(settings, campaign)
         if folder:

@@ -86,11 +86,11 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def _component(name: str, *arguments: str) -> Service:
-    def command(settings: Settings) -> list[str]:
-        database = str(settings.database_mark), settings.database_version
-        return [sys.executable, "-m", "demo.component", name, *database, *arguments]
-
-    return Service(name, command, lambda settings: airflow_environment(settings) | settings.connections())
+    return Service(
+        name,
+        lambda settings: ["airflow", name, *arguments],
+        lambda settings: airflow_environment(settings) | settings.connections(),
+    )
 
 
 def _s3_command(settings: Settings) -> list[str]:

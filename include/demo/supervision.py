@@ -74,12 +74,12 @@ class Supervision:
         self.settings.choose()
         self.settings = self.settings.with_free_ports()
         self._write_configuration()
-        command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon"]
+        command = [sys.executable, "-m", "demo.forking", str(self.settings.state), "--nodaemon"]
         with (self.settings.logs / "supervisord.out").open("wb") as output:
             supervisor = subprocess.Popen(
                 [*command, "--configuration", str(self.config_file)],
                 cwd=self.settings.state,
-                env=self.settings.environment(),
+                env=self.settings.environment() | airflow_environment(self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -161,28 +161,6 @@ class Supervision:
         """Keep others from starting or stopping the same services while this context lasts."""
         return locked(self.settings.state / "start.lock", wait)
 
-    def migrate_database(self) -> None:
-        """Make or upgrade Airflow's database, unless these very dependencies already did.
-
-        :raises ServiceError: with the end of the output.
-        """
-        done, version = self.settings.database_mark, self.settings.database_version
-        if done.exists() and done.read_text() == version:
-            return
-        migrated = subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            cwd=self.settings.state,
-            env=self.settings.environment() | airflow_environment(self.settings),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        write_private(self.settings.logs / "migrate.log", migrated.stdout + migrated.stderr)
-        if migrated.returncode:
-            raise ServiceError(f"Airflow's database cannot be made:\n{self.log_tail('migrate.log')}")
-        write_private(done, version)
-
     def write_images(self) -> None:
         """Write what localkube can run; it reads the file again whenever it changes."""
         write_private(self.settings.images, json.dumps(workload_images(), indent=2))
@@ -206,9 +184,8 @@ class Supervision:
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         }
         for name in SERVICES:
-            command = [sys.executable, "-m", "demo.launch", name, str(settings.state)]
             config[f"program:{name}"] = {
-                "command": _literal(shlex.join(command)),
+                "command": _literal(shlex.quote(sys.executable)),  # demo.forking knows the real one
                 "directory": _literal(settings.state),
                 "autostart": "false",
                 "autorestart": "true",

@@ -54,6 +54,7 @@ class Shard:
 def read_shards(manifest: Path, index: int) -> list[Shard]:
     """Read the shards of one completion index.
 
+    :raises Misconfigured: when the file cannot be read.
     :raises BadInput: when its line is missing or breaks the contract, which the next attempt cannot change.
     """
     try:

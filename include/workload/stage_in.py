@@ -11,7 +11,11 @@ from workload.throttle import Throttle
 
 
 def stage_in(shard: Shard, target: Path, throttle: Throttle | None = None) -> int:
-    """Download a shard to `target`, which may be `/dev/null`; return its bytes; raise as its reader does."""
+    """Download a shard to `target`, which may be `/dev/null`; return the number of bytes.
+
+    :raises BadInput: when the object does not exist or is not the one that was listed.
+    :raises TryAgain: when storage, network or disk fail, or the content is not that of the checksum.
+    """
     remote = open_remote(shard, throttle)
     size, chunks = remote.content()
     adler = 1  # of no bytes

@@ -40,7 +40,10 @@ _CLIENT: "ClientConfig" = {
 
 
 def split(url: str, schemes: tuple[str, ...] = SCHEMES) -> tuple[str, str, str]:
-    """Split a URL into scheme, bucket or host (empty for `file`), and key; raise ValueError."""
+    """Split a URL into scheme, bucket or host (empty for `file`), and key.
+
+    :raises ValueError: for a scheme that is not allowed, and for a key that no store can have.
+    """
     scheme, separator, rest = url.partition("://")
     root, _, key = rest.partition("/")
     if scheme not in schemes or not separator:
@@ -75,7 +78,10 @@ def _store(scheme: str, root: str, role: Role) -> ObjectStore:
 
 
 def put(url: str, content: bytes) -> None:
-    """Write an object with a single PUT, so that a reader sees all or nothing; raise `TryAgain`."""
+    """Write an object with a single PUT, so that a reader sees all of it or nothing.
+
+    :raises TryAgain: when the store refuses or cannot be reached.
+    """
     try:
         store, key = locate(url)
         obstore.put(store, key, content, use_multipart=False)
@@ -84,7 +90,11 @@ def put(url: str, content: bytes) -> None:
 
 
 def upload(url: str, file: BinaryIO, size: int) -> None:
-    """Write a file of this size in parts; a reader sees all or nothing; raise `TryAgain` or `BadInput`."""
+    """Write a file of this size, from its beginning and in parts; a reader sees all of it or nothing.
+
+    :raises BadInput: when its name cannot be that of an object.
+    :raises TryAgain: when the store refuses or cannot be reached.
+    """
     try:
         store, key = locate(url)
         file.seek(0)

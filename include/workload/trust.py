@@ -17,7 +17,10 @@ VARIABLE = "CA_CERTIFICATES"
 
 @contextmanager
 def trusting(environ: MutableMapping[str, str]) -> Iterator[None]:
-    """Trust the PEM certificates of CA_CERTIFICATES, if any, besides the system's; raise `Misconfigured`."""
+    """Trust the PEM certificates of CA_CERTIFICATES, if there are any, besides those of the system.
+
+    :raises Misconfigured: when the variable holds no certificates.
+    """
     own = environ.get(VARIABLE, "")
     if not own:
         yield

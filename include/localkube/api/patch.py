@@ -52,7 +52,10 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def strategic(target: Any, patch: Any) -> Any:
-    """Merge as Kubernetes does: by RFC 7386, but some lists by element; refuse directives kubectl lacks."""
+    """Merge as Kubernetes does: by RFC 7386, but lists with a merge key by element.
+
+    :raises ApiError: 400 for directives that kubectl does not write.
+    """
     if not isinstance(patch, dict):
         return patch
     kept = patch.get("$retainKeys")

@@ -63,7 +63,10 @@ class Controller(ABC):
         return changed if current is None else self.store.update(resource, changed)
 
     def create_pod(self, owner: Obj, prefix: str, spec: Json, **metadata: Any) -> Obj:
-        """Create a pod of an owner's template from an admitted spec; raise ApiError 403 for a full quota."""
+        """Create a pod of an owner's template, from an admitted spec and additional metadata.
+
+        :raises ApiError: 403 when the pod refers to something missing, or a quota has no room for it.
+        """
         given = owner["spec"]["template"].get("metadata") or {}
         for key in ("labels", "annotations"):
             if merged := {**(given.get(key) or {}), **metadata.pop(key, {})}:

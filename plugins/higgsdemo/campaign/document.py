@@ -28,7 +28,7 @@ class _Object(dict[str, Any]):
 
 
 def read_document(path: FilePath) -> Any:
-    """Read the JSON file `path`; raise CampaignError with line and column when it cannot be parsed."""
+    """Read the JSON file `path`; raise CampaignError, with line and column, when it is no JSON."""
     try:
         content = path.read_bytes()
         if len(content) <= LARGEST_FILE:

@@ -17,7 +17,10 @@ class DatasetError(ValueError):
 
 
 def read_index(index: str, root: Path = DATASETS_DIR) -> list[str]:
-    """Return the URLs in `root/index`, one per line as `s3/<bucket>/<key>`; raise DatasetError."""
+    """Return the URLs in the index file `root/index`, one per line as `s3/<bucket>/<key>`.
+
+    :raises DatasetError: naming file and line, for another path or a repeated one.
+    """
     path = root / index
     try:
         content = path.read_bytes()

@@ -78,10 +78,12 @@ def resolve_clusters(
     split: Sequence[DatasetReference] | None = None,
     portal: str = PORTAL,
 ) -> tuple[list[Cluster], tuple[DatasetRef, ...], list[Problem]]:
-    """Return the clusters of `mapping`, the datasets to split over them, and all that is wrong.
+    """Resolve every entry of `mapping`.
 
     :param storage: where the datasets are, unless a cluster has its own input.
     :param split: the datasets that are split over all clusters, which then have none of their own.
+    :returns: the clusters, the datasets to split over them, and the problems: without any, the others are
+        valid.
     """
     clusters: list[Cluster] = []
     problems: list[Problem] = []

@@ -61,7 +61,10 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
 
 
 def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
-    """Return the runs that work on the cluster, but for a run of its campaign, or all; raise KubeError."""
+    """Return the runs that work on the cluster, but for a run of its campaign, or all of them.
+
+    :raises ClusterError: or KubeError, when the cluster does not tell.
+    """
     mine = (label_value(assignment.run.campaign), run and label_value(run))
     return [
         f"the run {run_mark} of {campaign}"
@@ -71,7 +74,10 @@ def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
 
 
 def remove_objects(leftover: Leftover) -> bool:
-    """Remove the objects of a run; return whether the cluster was there to do it; raise KubeError."""
+    """Remove the objects of a run; return whether the cluster was there to do it.
+
+    :raises ClusterError: or KubeError, when they cannot be removed.
+    """
     if leftover.at is None or not provider_of(leftover.at).state().runs:
         return False
     connect(leftover.at).remove(selector(leftover.at.run.campaign, leftover.run))

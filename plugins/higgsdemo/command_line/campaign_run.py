@@ -71,6 +71,7 @@ class CampaignRun:
         """Return yields, what the run took and where the plot is; without submit, what the run did.
 
         :param folder: that has a copy of the runs' files; by default that of the bucket is named.
+        :raises CampaignRunError: as `summary` does.
         """
         if not self.submits:
             stages = ", ".join(self.conf["stages"])

@@ -60,7 +60,11 @@ class Known(NamedTuple):
 
 
 def look_ahead(file: Path, offline: bool) -> Known:
-    """Read a campaign's file, and list its data unless it is left out; raise what says why it cannot run."""
+    """Read a campaign's file, and list its data unless that is left out.
+
+    :raises CampaignError, NotifierError, ListingError: when it could not run.
+    :raises StorageError: when its data cannot be listed.
+    """
     campaign = load_campaign(file)
     for event in ("on_success", "on_failure"):
         for notify in callbacks(campaign.notifications, event):

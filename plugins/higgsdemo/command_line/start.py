@@ -90,7 +90,11 @@ STAGES = (
 
 
 def start(airflow: Airflow, dag_id: str, conf: dict[str, Any], follow: bool, as_json: bool) -> None:
-    """Start a run of a campaign, and say where it is; raise AirflowError or CampaignRunError."""
+    """Start a run of a campaign that Airflow has, and say where it is.
+
+    :raises AirflowError: when Airflow does not have it, or does not run it.
+    :raises CampaignRunError: when its file does not load, or a run that is followed fails.
+    """
     paused = airflow.is_paused(dag_id)
     if paused is None:
         refuse_unread(airflow, dag_id, _START)

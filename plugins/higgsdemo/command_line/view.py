@@ -148,7 +148,10 @@ class PlainView(View):
 
 
 class ClusterView(PlainView):
-    """The pods and Jobs of one cluster, as the tool of 2019 told them, which had a Job for each shard."""
+    """The pods and Jobs of one cluster, as the tool of 2019 told them, which had a Job for each shard.
+
+    :raises ValueError: when the run has no such cluster.
+    """
 
     def __init__(self, console: Console, cluster: str) -> None:
         super().__init__(console)

@@ -38,7 +38,11 @@ class Watched:
             time.sleep(0.2)
 
     def follow(self, check: Check = lambda: None) -> Iterator[State]:
-        """Yield the run until it has ended and is read, or cannot be; call `check` while Airflow is away."""
+        """Yield the run again and again until it has ended and is read completely, or cannot be.
+
+        :param check: called while Airflow is away.
+        :raises AirflowAwayError: when it is away for too long.
+        """
         answered = readable = time.monotonic()
         while True:
             try:

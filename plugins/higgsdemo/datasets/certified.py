@@ -44,6 +44,7 @@ def keep_certified(
 
     :param begun: names of the datasets that the run has begun with, whose sections must be the same.
     :raises CertifiedError: when they are not, or a file is none of certified sections.
+    :raises StorageError: when a file cannot be read.
     """
     by_name = {ref.name: ref.certified for ref in refs}
     files = {source: dump(read_certified(source, root)) for source in set(by_name.values()) if source}
@@ -65,7 +66,11 @@ def keep_certified(
 
 
 def read_certified(source: str, root: Path = DATASETS_DIR) -> Sections:
-    """Return the sections in a file, a path below `root` or a URL; raise CertifiedError for what is wrong."""
+    """Return the sections in a file: a path below `root`, or a URL.
+
+    :raises CertifiedError: naming the first fault.
+    :raises StorageError: when it cannot be read.
+    """
     if "://" in source:
         from higgsdemo.storage.object_store import ObjectStore
 

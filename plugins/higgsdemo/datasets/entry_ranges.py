@@ -20,7 +20,11 @@ Range = tuple[int, int]  # the first entry and the one after the last
 
 
 def entry_boundaries(file: IO[bytes] | PartsReader) -> list[int] | None:
-    """Return the entries at which clusters begin, and their number as the last; None without such a tree."""
+    """Return the entries at which clusters begin, and the number of entries as the last.
+
+    :returns: None for a file without such a tree: the pod that gets it whole reports what is wrong.
+    :raises StorageError: as reading ``file`` does.
+    """
 
     def boundaries(opened: Any) -> list[int]:
         tree = opened[TREE]

@@ -37,7 +37,7 @@ class ExpectedShards:
         return expected
 
     def read(self, output: ObjectStore, cluster: str) -> None:
-        """Read the list of a cluster, the whole of it or nothing; raise StorageError."""
+        """Read the list of a cluster, the whole of it or nothing; raise StorageError if it is none."""
         listed: dict[str, Shards] = {}
         for dataset, name, entries in read_lines(output, shards_key(cluster), _place):
             listed.setdefault(dataset, {})[name] = entries

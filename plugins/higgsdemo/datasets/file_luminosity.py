@@ -39,6 +39,7 @@ class Luminosities:
 
         :param share: the part of the file's events in question. Luminosity is taken to be spread evenly over
             them, so that all parts add up to the file's.
+        :raises CatalogueError: when listed files alone have more luminosity than their whole sample.
         """
         known = self._catalogue.datasets.get(dataset.name)
         sample = known.sample if known else self._catalogue.samples.get(dataset.sample)

@@ -72,9 +72,13 @@ class Listing:
 def list_datasets(
     run: Run, datasets: Sequence[DatasetRef], connection: str, output: ObjectStore | None, folder: Path
 ) -> list[Listing]:
-    """List any number of datasets, into files of `folder`; raise ListingError or StorageError.
+    """List any number of datasets.
 
+    :param connection: the Airflow connection that reads them.
     :param output: the run's folder, which a resumed run needs: what is done already.
+    :param folder: takes the lists.
+    :raises ListingError: when an index file is wrong.
+    :raises StorageError: when a bucket cannot be listed.
     """
     luminosities = Luminosities(load_catalogue(run.catalogue))
     stores = open_stores(datasets, connection)

@@ -11,7 +11,11 @@ from higgsdemo.storage.connections import OPEN, access, scheme_of
 
 
 def refuse_overlaps(placed: Sequence[Placed]) -> None:
-    """Raise ListingError for datasets that share files, where the campaign alone could not tell."""
+    """Refuse datasets that share files, where the campaign alone could not tell.
+
+    :raises ListingError: when they do, or an index file is wrong.
+    :raises StorageError: when one cannot be read.
+    """
     connections = {one.ref.name: one.store for one in placed}
     buckets: dict[str, set[str]] = defaultdict(set)
     for one in placed:

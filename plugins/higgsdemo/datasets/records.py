@@ -23,7 +23,11 @@ NAMED = 3  # files in a message
 
 
 class Planned(NamedTuple):
-    """The datasets of a campaign, records completed; what people are told; mean bytes of records' files."""
+    """The datasets of a campaign, with those that are records as these describe them.
+
+    :param told: what was found, for people.
+    :param mean_bytes: of the files of records that a run takes; None where none is of known size.
+    """
 
     clusters: list[Cluster]
     shared: tuple[DatasetRef, ...]
@@ -42,6 +46,7 @@ def look_up(clusters: Sequence[Cluster], shared: Sequence[DatasetRef], *, strict
 
     :param strict: refuse a record that names another number of files than it says.
     :raises ListingError: when a record is not fit to be processed, or two have one name.
+    :raises StorageError: when the portal does not answer.
     """
     every = dict.fromkeys([*shared, *(ref for cluster in clusters for ref in cluster.datasets)])
     records = [ref for ref in every if ref.is_record]

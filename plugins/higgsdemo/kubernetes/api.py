@@ -50,7 +50,10 @@ class KubeCluster:
             self._core.create_namespace(body)
 
     def apply(self, manifest: Manifest) -> Applied:
-        """Create an object; adopt an existing one that is ours and the same; raise KubeError for another."""
+        """Create an object; adopt an existing one if it is ours and the same.
+
+        :raises KubeError: when another object has that name, or the cluster refuses.
+        """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         if uid := self._create(manifest, ignore=TAKEN):
             return Applied(uid)
@@ -65,6 +68,8 @@ class KubeCluster:
         """Create a Secret, or replace the credentials in an existing one of ours.
 
         One patch tests the owner and replaces all keys, so nobody needs the right to read Secrets.
+
+        :raises KubeError: when another owner's Secret has that name, or the cluster refuses.
         """
         if self._create(manifest, ignore=TAKEN):
             return

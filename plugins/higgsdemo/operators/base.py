@@ -58,7 +58,11 @@ class ClusterOperator(BaseOperator):
         self.assignment = assignment
 
     def begin(self, context: Context) -> ClusterRun:
-        """Return the assignment; skip for a stage left out or no shards, fail when there is no time left."""
+        """Return the assignment.
+
+        :raises AirflowSkipException: when the run leaves this task's stage out, or the cluster has no shards.
+        :raises TaskFailedForGood: when the run has no time left.
+        """
         assignment = read_assignment(self.assignment)
         if self.stage not in assignment.run.stages:
             raise AirflowSkipException(f"this run has no stage {self.stage!r}")
@@ -113,7 +117,11 @@ def output_store(assignment: ClusterRun) -> ObjectStore:
 
 
 def check(event: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a trigger's payload; raise TaskFailed, or TaskFailedForGood, when it had to give up."""
+    """Return a trigger's payload.
+
+    :raises TaskFailed: when the trigger had to give up.
+    :raises TaskFailedForGood: when it had to, and would have to again.
+    """
     payload = event or {"error": "the trigger ended without an event"}
     if payload.get("final"):
         raise TaskFailedForGood(payload["error"])

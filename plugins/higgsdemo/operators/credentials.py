@@ -13,7 +13,10 @@ NOBODY = (
 
 
 def check_credentials(campaign: Campaign, run: Run, clusters: Sequence[Cluster]) -> None:
-    """Raise TaskFailedForGood unless each connection exists, has the type it needs, and an identity."""
+    """Check that every connection exists, has the type that its use needs, and an identity of its own.
+
+    :raises TaskFailedForGood: for the first that does not, or that has no keys for pods.
+    """
     from higgsdemo.storage.connections import StorageError
     from higgsdemo.storage.named_connection import KUBERNETES, UnfitConnection, find_connection, is_somebody
 
@@ -36,7 +39,10 @@ def check_credentials(campaign: Campaign, run: Run, clusters: Sequence[Cluster])
 
 
 def pod_credentials(run: Run, cluster: Cluster) -> dict[str, str]:
-    """Return the variables with which pods reach what they read and write; raise StorageError without any."""
+    """Return the variables with which the pods of a cluster reach what they read and write.
+
+    :raises StorageError: when a connection has none that pods may get.
+    """
     from higgsdemo.storage.connections import PodStore, ca_environment, pod_environment
     from higgsdemo.storage.live import live_environment
 

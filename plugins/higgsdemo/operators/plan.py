@@ -245,7 +245,12 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
 
 
 def refuse_unpublished_image(run: Run, clusters: Sequence[Cluster]) -> None:
-    """Refuse our own image where nodes would pull it: a registry has none, or a stranger's of that name."""
+    """Refuse our own image where nodes would pull it: no registry has it.
+
+    An image of that name in a public registry would be somebody else's, and get the keys of the stores.
+
+    :raises TaskFailedForGood: when a cluster may pull it.
+    """
     field = "stage_in_image" if WORKLOADS[run.workload].with_sidecar else "image"
     pulling = [cluster.name for cluster in clusters if cluster.image_pull_policy != "Never"]
     if pulling and is_ours(getattr(run, field)):

@@ -46,7 +46,10 @@ class ResultsOperator(BaseOperator):
         self.assignments = assignments
 
     def begin(self) -> list[ClusterRun]:
-        """Return the assignments; skip when there is nothing to merge: no plan, or no stage ``submit``."""
+        """Return the assignments.
+
+        :raises AirflowSkipException: when there is nothing to merge: no plan, or no stage ``submit``.
+        """
         assignments = list(map(read_assignment, self.assignments or []))
         if not assignments or "submit" not in assignments[0].run.stages:
             raise AirflowSkipException("this run has submitted nothing")

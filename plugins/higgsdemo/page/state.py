@@ -210,7 +210,11 @@ def _without_result(shards: int, results: int, least: int) -> tuple[int, int]:
 
 
 def _said(shards: Counts, watched: bool, over: bool) -> str:
-    """Return the counts in one line; what runs is known once pods were `watched`, and nothing when `over`."""
+    """Return the counts in one line.
+
+    :param watched: whether pods have been seen: before, nobody knows what runs.
+    :param over: whether nothing more will run.
+    """
     done, running, failed, pending = (shards[key] for key in ("done", "running", "failed", "pending"))
     known = done + running + failed + pending
     if shards["total"] is None and not known:

@@ -110,7 +110,10 @@ def pod_environment(source: PodStore, target: PodStore) -> dict[str, str]:
 
 
 def ca_environment(path: str | None) -> dict[str, str]:
-    """Return the variable with the certificates of a PEM file, which pods trust too; raise StorageError."""
+    """Return the variable with the certificates of a PEM file, which pods trust besides those of their image.
+
+    :raises StorageError: when it cannot be read, or is too large for pods.
+    """
     if path is None:
         return {}
     from cryptography.hazmat.primitives.serialization import Encoding

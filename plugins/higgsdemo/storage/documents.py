@@ -19,7 +19,11 @@ Content = TypeVar("Content")
 def read_document(
     store: ObjectStore, key: str, kind: TypeAdapter[Content], limit: int = LARGEST_READ
 ) -> Content:
-    """Return the document in the object ``key``; raise DamagedError for another kind: NaN is not JSON."""
+    """Return the document in the object ``key``.
+
+    :raises DamagedError: when it is not of that kind; NaN and infinity are not JSON.
+    :raises StorageError: when it cannot be read, or has more than ``limit`` bytes.
+    """
     try:
         content = json.loads(store.read(key, limit), parse_float=_finite, parse_constant=_no_number)
         return kind.validate_python(content)
@@ -33,7 +37,11 @@ def read_document(
 
 
 def read_lines(store: ObjectStore, key: str, parse: Callable[[bytes], Content]) -> Iterator[Content]:
-    """Yield what ``parse`` makes of the lines of the object ``key``; raise DamagedError when it cannot."""
+    """Yield what ``parse`` makes of the lines of the object ``key``.
+
+    :raises DamagedError: when it cannot parse one.
+    :raises StorageError: when it cannot be read.
+    """
     for number, line in enumerate(store.lines(key), 1):
         try:
             parsed = parse(line)

@@ -13,9 +13,11 @@ LIVE_PORT = 6379
 
 
 def live_environment(run: Run) -> dict[str, str]:
-    """Return the variables that name server and hash; none for a run without a copy.
+    """Return the variables of the pod contract that name server and hash; none for a run without a copy.
 
     LIVE_URL may hold a password, so they belong in the run's Secret.
+
+    :raises StorageError: when the connection is not a Redis connection.
     """
     if run.live is None:
         return {}

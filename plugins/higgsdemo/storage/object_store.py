@@ -126,7 +126,10 @@ class ObjectStore:
             return tuple(map(_stored, found["objects"]))
 
     def read(self, key: str, limit: int = LARGEST_READ) -> bytes:
-        """Return one object, unless the store's answer says that it has more than ``limit`` bytes."""
+        """Return one object; raise StorageError when there is none, or it has more than ``limit`` bytes.
+
+        The store sends the size before the content, of which then nothing is read.
+        """
         with self._explain_errors("read", key):
             found = obstore.get(self._backend, key)
             if (size := found.meta["size"]) <= limit:
@@ -155,7 +158,10 @@ class ObjectStore:
         yield PartsReader(opened, explain_errors)
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """Yield the lines of one object, copied here first: a store does not wait for a slow reader."""
+        """Yield the lines of one object, without their ends; raise StorageError as `read` does.
+
+        It is copied to this machine first: a store does not wait for a slow reader.
+        """
         with TemporaryFile() as copy:
             with self._explain_errors("read", key):
                 for chunk in obstore.get(self._backend, key).stream(min_chunk_size=CHUNK):

@@ -85,7 +85,10 @@ class Record:
 
 
 def read_record(url: str) -> Record:
-    """Return the record at an address in the API, its own or a search for its DOI; raise StorageError."""
+    """Return the record that an address in the API leads to: its own, or a search for its DOI.
+
+    :raises StorageError: when the portal does not answer so, or has no such record.
+    """
     api, _, search = url.partition("?")
     if search:
         url = f"{api}/{_search(url)}"

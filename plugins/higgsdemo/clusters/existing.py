@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
     from kubernetes_asyncio.client import ApiClient as AsyncApiClient
 
-DEFAULT_CONNECTION = "kubernetes_default"
-
 
 class ExistingProvider(Provider):
     """A cluster that existed before the campaign and stays after it."""
@@ -65,17 +63,14 @@ class ExistingProvider(Provider):
             yield
         except (AirflowException, ConfigException, AsyncConfigException, OSError) as error:
             raise ClusterError(
-                f"cluster {self.cluster.name}: the Airflow connection {self._access()['conn_id']!r} cannot "
+                f"cluster {self.cluster.name}: the Airflow connection {self.cluster.connection!r} cannot "
                 f"be used: {error}"
             ) from error
 
     def _find(self) -> None:
         """Check that the connection leads somewhere: otherwise it would lead to the worker's own cluster."""
-        if not is_somebody(find_connection(self._access()["conn_id"], KUBERNETES)):
+        if not is_somebody(find_connection(self.cluster.connection, KUBERNETES)):
             raise UnfitConnection("it has neither kube_config, kube_config_path nor in_cluster")
 
     def _access(self) -> dict[str, Any]:
-        return {
-            "conn_id": self.cluster.connection or DEFAULT_CONNECTION,
-            "cluster_context": self.cluster.location,
-        }
+        return {"conn_id": self.cluster.connection, "cluster_context": self.cluster.location}

@@ -22,7 +22,6 @@ from higgsdemo.clusters.shape import campaign_marks, check_ours, is_ours, made_b
 from higgsdemo.kubernetes.names import label_value
 from higgsdemo.storage.named_connection import LOCALKUBE, UnfitConnection, find_connection
 
-DEFAULT_CONNECTION = "localkube_default"
 TIMEOUT = 30.0  # s
 
 
@@ -42,7 +41,7 @@ class LocalProvider(KubeconfigProvider):
             "labels": self.marks,
         }
         # A server that only rehearses says so in its connection, so campaigns need not know.
-        if simulate := find_connection(self._connection, LOCALKUBE).extra_dejson.get("simulate"):
+        if simulate := find_connection(self.cluster.connection, LOCALKUBE).extra_dejson.get("simulate"):
             shape["simulate"] = simulate
         if there := self._there():
             check_ours(cluster.name, there["labels"], self.marks)
@@ -80,16 +79,12 @@ class LocalProvider(KubeconfigProvider):
     def _there(self) -> dict[str, Any] | None:
         return self._call("GET", f"/{self.cluster.name}", absent_ok=True)
 
-    @property
-    def _connection(self) -> str:
-        return self.cluster.connection or DEFAULT_CONNECTION
-
     def _call(
         self, method: str, path: str, *, json: Any = None, absent_ok: bool = False
     ) -> dict[str, Any] | None:
-        named = f"the Airflow connection {self._connection!r}"
+        named = f"the Airflow connection {self.cluster.connection!r}"
         try:
-            connection = find_connection(self._connection, LOCALKUBE)
+            connection = find_connection(self.cluster.connection, LOCALKUBE)
         except UnfitConnection as error:
             raise ClusterError(f"cluster {self.cluster.name}: {named} cannot be used: {error}") from None
         authority = connection.extra_dejson.get("ca")

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
 
 from higgsdemo.kubernetes import names
-from higgsdemo.kubernetes.progress import indexes
+from higgsdemo.kubernetes.progress import indexes, job_ends
 from higgsdemo.kubernetes.requests import KubeError, explain_errors, make_patient
 from higgsdemo.wording import printable_lines
 
@@ -128,27 +128,20 @@ class KubeCluster:
 
         Secrets are not listed: whoever may list them may read them.
         """
-        lists: dict[str, Callable[..., Any]] = {
-            "Jobs": self._batch.list_namespaced_job,
-            "DaemonSets": self._apps.list_namespaced_daemon_set,
-        }
-        found = Counter[tuple[str, str]]()
-        for kind, listed in lists.items():
-            with explain_errors(self.name, f"list {kind}"):
-                objects = listed(self.namespace, label_selector=f"{names.PART_OF}={names.PROJECT}").items
-            marks = [thing.metadata.labels for thing in objects]
-            found.update((one[names.CAMPAIGN], one[names.RUN]) for one in marks if names.RUN in one)
-        return found
+        return Counter(owner for owner, _ in self._owned())
 
     def at_work(self) -> set[tuple[str, str]]:
-        """Return whose Jobs run and whose images are pulled, by the labels of campaign and run."""
-        ours = f"{names.PART_OF}={names.PROJECT}"
+        """Return whose Jobs run and whose images are pulled, by the label values of campaign and run."""
+        return {owner for owner, works in self._owned() if works}
+
+    def _owned(self) -> list[tuple[tuple[str, str], bool]]:
+        """Return the owner of each DaemonSet and Job of ours, and whether it has work left."""
+        ours, since = f"{names.PART_OF}={names.PROJECT}", datetime.now(UTC) - PULLED_IN
         with explain_errors(self.name, "list DaemonSets"):
             pulling = self._apps.list_namespaced_daemon_set(self.namespace, label_selector=ours).items
-        since = datetime.now(UTC) - PULLED_IN
-        marks = [one.metadata.labels for one in pulling if one.metadata.creation_timestamp > since]
-        marks += [one["metadata"]["labels"] for one in self.jobs(ours) if _is_at_work(one)]
-        return {(one[names.CAMPAIGN], one[names.RUN]) for one in marks if names.RUN in one}
+        found = [(one.metadata.labels, one.metadata.creation_timestamp > since) for one in pulling]
+        found += [(one["metadata"]["labels"], _is_at_work(one)) for one in self.jobs(ours)]
+        return [((of[names.CAMPAIGN], of[names.RUN]), works) for of, works in found if names.RUN in of]
 
     def failed_pods(self, selector: str) -> Iterator[Manifest]:
         """Yield the failed pods that a label selector finds, page by page."""
@@ -259,21 +252,15 @@ class KubeCluster:
         return plain
 
 
-def _ends(job: Manifest) -> set[str]:
-    """Return how a Job has ended, Complete or Failed; nothing while it runs."""
-    conditions = (job.get("status") or {}).get("conditions") or []
-    return {one["type"] for one in conditions if one["status"] == "True"} & {"Complete", "Failed"}
-
-
 def _is_at_work(job: Manifest) -> bool:
     """Whether a Job goes on to start pods."""
-    return not (job["spec"].get("suspend") or _ends(job))
+    return not (job["spec"].get("suspend") or job_ends(job))
 
 
 def _is_spent(job: Manifest, lacking: Collection[int]) -> bool:
     """Return whether a Job is through with an index in ``lacking``: deleted, ended, or stopped by us."""
     metadata, status = job["metadata"], job.get("status") or {}
-    if metadata.get("deletionTimestamp") or _ends(job):
+    if metadata.get("deletionTimestamp") or job_ends(job):
         return True
     through = chain(*(indexes(status.get(field)) for field in ("completedIndexes", "failedIndexes")))
     return names.STOPPED in (metadata.get("annotations") or {}) and any(index in lacking for index in through)

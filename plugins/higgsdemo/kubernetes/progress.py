@@ -60,9 +60,13 @@ def job_progress(job: dict[str, Any]) -> ShardProgress:
     done = shards(status.get("completedIndexes"))
     failed = min(shards(status.get("failedIndexes")), total - done)
     running = min(int(status.get("ready") or 0) * per_pod, total - done - failed)
-    conditions = status.get("conditions") or []
-    ended = {c["type"] for c in conditions if c["status"] == "True"} & {"Complete", "Failed"}
-    return ShardProgress(total, done, failed, running, finished=bool(ended), surely=failed_indexes(job))
+    return ShardProgress(total, done, failed, running, bool(job_ends(job)), surely=failed_indexes(job))
+
+
+def job_ends(job: dict[str, Any]) -> set[str]:
+    """Return how a Job has ended, Complete or Failed; nothing while it runs."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return {one["type"] for one in conditions if one["status"] == "True"} & {"Complete", "Failed"}
 
 
 def failed_indexes(job: dict[str, Any]) -> int:

@@ -18,18 +18,6 @@ from higgsdemo.wording import ExplainedError
 
 GCS_ENDPOINT = "gcs_api_endpoint"  # extra of a Google connection: the URL of a store that is not Google's
 USER_PROJECT = "x-goog-user-project"
-S3_VARIABLES = {
-    "access_key_id": "AWS_ACCESS_KEY_ID",
-    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
-    "session_token": "AWS_SESSION_TOKEN",
-    "region": "AWS_REGION",
-    "endpoint": "AWS_ENDPOINT_URL",
-    "skip_signature": "AWS_SKIP_SIGNATURE",
-    "request_payer": "AWS_REQUEST_PAYER",
-    "server_side_encryption": "AWS_SERVER_SIDE_ENCRYPTION",
-    "sse_kms_key_id": "AWS_SSE_KMS_KEY_ID",
-    "sse_bucket_key_enabled": "AWS_SSE_BUCKET_KEY_ENABLED",
-}
 FROM_SERVICE_CONFIG = ("request_payer", "server_side_encryption", "sse_kms_key_id", "sse_bucket_key_enabled")
 KEYS = ("access_key_id", "secret_access_key", "session_token")
 OPEN = ("https", "root")  # their servers need no connection
@@ -164,8 +152,8 @@ def _s3_variables(store: PodStore, keyless: bool) -> dict[str, str]:
     settings, _ = _s3_settings(store.connection, keyless)
     if store.endpoint:
         settings["endpoint"] = store.endpoint
-    texts = {name: str(value).lower() if value is True else str(value) for name, value in settings.items()}
-    return {S3_VARIABLES[name]: text for name, text in texts.items()}
+    texts = {name: "true" if value is True else str(value) for name, value in settings.items()}
+    return {f"AWS_{'ENDPOINT_URL' if name == 'endpoint' else name.upper()}": texts[name] for name in texts}
 
 
 def _s3_access(connection: str) -> Access:

@@ -16,7 +16,6 @@ from localkube.controllers.quota_status import QuotaController
 from localkube.controllers.scheduler import Scheduler
 from localkube.node.kubelet import Kubelet, node_object, set_ready
 from localkube.node.runtime import Machine
-from localkube.node.simulation import Simulation
 from localkube.objects.database import Database
 from localkube.objects.errors import ApiError, not_found
 from localkube.objects.object import Json, Obj
@@ -32,8 +31,8 @@ class Cluster:
         self, machine: Machine, database: Database, spec: ClusterSpec, token: str, revision: int = 0
     ) -> None:
         self.spec, self.token, self.phase, self.closing = spec, token, "Provisioning", False
-        simulation = Simulation(spec.simulate.seconds, spec.name) if spec.simulate else None
-        self.machine, self._database = machine.of(spec.name, simulation), database
+        pod_seconds = spec.simulate.seconds if spec.simulate else None
+        self.machine, self._database = machine.of(spec.name, pod_seconds), database
         self.pages: dict[object, tuple[list[Obj], int]] = {}  # lists in progress, and their versions
         self._tasks: list[asyncio.Task[None]] = []
         self.store = Store(partial(database.write, spec.name), revision)

@@ -91,7 +91,7 @@ class Kubelet(Controller):
 
     def _resume(self, pod: Obj) -> None:
         """After a restart: start what never began, restart what restarts anyway, report the rest as lost."""
-        if self._machine.simulation is None and not pod.finished:
+        if self._machine.pod_seconds is None and not pod.finished:
             Runtime(self._machine, self.store, pod).clear()
             if began(pod) and pod["spec"]["restartPolicy"] != "Always":
                 self.store.update("pods", lost(pod))
@@ -117,8 +117,8 @@ class Kubelet(Controller):
             self._run(pod)
 
     def _run(self, pod: Obj) -> None:
-        machine, simulation = self._machine, self._machine.simulation
-        worker = SimulatedPod(self, machine, pod, simulation) if simulation else PodWorker(self, machine, pod)
+        kind = PodWorker if self._machine.pod_seconds is None else SimulatedPod
+        worker = kind(self, self._machine, pod)
         self._workers[pod.uid] = worker
         task = self._tasks[pod.uid] = asyncio.get_running_loop().create_task(worker.run())
         task.add_done_callback(lambda task: self._done(worker, task))
@@ -148,6 +148,6 @@ class Kubelet(Controller):
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _remove_directory(self, pod: Obj) -> None:
-        if self._machine.simulation is None:
+        if self._machine.pod_seconds is None:
             directory = self._machine.pod_directory(pod)
             asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, directory, True)

@@ -13,7 +13,7 @@ from localkube.controllers.controller import Controller
 from localkube.node.pod_status import ContainerStatus, End, pod_status
 from localkube.node.process import Process
 from localkube.node.runtime import Machine, Runtime
-from localkube.node.simulation import Simulation
+from localkube.node.simulation import exit_code
 from localkube.node.volumes import NotReady
 from localkube.objects.object import Obj, at, now
 
@@ -188,10 +188,6 @@ class PodWorker:
 class SimulatedPod(PodWorker):
     """A pod that only seems to run; one that restarts always runs until it is stopped."""
 
-    def __init__(self, kubelet: Controller, machine: Machine, pod: Obj, simulation: Simulation) -> None:
-        super().__init__(kubelet, machine, pod)
-        self._simulation = simulation
-
     async def run(self) -> None:
         began = now()
         beside = [*self._main, *(one for one in self._init if one.sidecar)]
@@ -201,8 +197,8 @@ class SimulatedPod(PodWorker):
             one.running("simulated://")
         self._publish()
         forever = self.pod["spec"]["restartPolicy"] == "Always"
-        await self._pause(None if forever else self._simulation.seconds)
-        code = 143 if self._stop.is_set() else await self._simulation.exit_code(self.pod)
+        await self._pause(None if forever else self._machine.pod_seconds)
+        code = 143 if self._stop.is_set() else await exit_code(self._machine.directory.name, self.pod)
         for one in beside:
             one.terminated(code, "Error" if code else "Completed", "", began)
         self._publish("Failed" if code else "Succeeded")

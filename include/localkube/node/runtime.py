@@ -13,7 +13,6 @@ from localkube.node.environment import Mounts, expand, variables_of
 from localkube.node.images import Images
 from localkube.node.pod_status import ContainerStatus
 from localkube.node.process import Process, Reaper
-from localkube.node.simulation import Simulation
 from localkube.node.volumes import mount, mounts_of
 from localkube.objects.object import Obj
 from localkube.objects.store import Store
@@ -32,11 +31,11 @@ class Machine:
     port: int
     authority: str
     backoff: float
-    simulation: Simulation | None = None
+    pod_seconds: float | None = None  # for which the pods of simulated nodes run
 
-    def of(self, cluster: str, simulation: Simulation | None) -> Self:
+    def of(self, cluster: str, pod_seconds: float | None) -> Self:
         """Return the part of one cluster."""
-        return replace(self, directory=self.directory / cluster, simulation=simulation)
+        return replace(self, directory=self.directory / cluster, pod_seconds=pod_seconds)
 
     def pod_directory(self, pod: Obj) -> Path:
         """Return the directory of a pod's logs, and of its volumes while it runs."""

@@ -12,7 +12,6 @@ import logging
 import os
 import shlex
 from asyncio.subprocess import PIPE, Process
-from dataclasses import dataclass
 from functools import cache
 
 from localkube.objects.object import Obj
@@ -83,14 +82,7 @@ def stand_in() -> StandIn | None:
     return StandIn(command) if command else None
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """How long the pods of a cluster run."""
-
-    seconds: float
-    cluster: str
-
-    async def exit_code(self, pod: Obj) -> int:
-        """Return the exit code of a pod that has run its time."""
-        standing_in = stand_in()
-        return await standing_in.exit_code(self.cluster, pod) if standing_in else 0
+async def exit_code(cluster: str, pod: Obj) -> int:
+    """Return the exit code of a pod that has run its time."""
+    standing_in = stand_in()
+    return await standing_in.exit_code(cluster, pod) if standing_in else 0

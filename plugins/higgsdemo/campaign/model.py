@@ -20,7 +20,7 @@ from higgsdemo.campaign.entries import WRITTEN_AS, ClusterDefaults, ClusterEntry
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.campaign.overlap import Placed, placed_datasets
 from higgsdemo.campaign.problems import CampaignError, Problem
-from higgsdemo.campaign.resolve import Store, resolve_clusters
+from higgsdemo.campaign.resolve import resolve_clusters
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
@@ -108,13 +108,7 @@ class Campaign(Settings):
         except CatalogueError as error:
             raise CampaignError("campaign", [Problem(("catalogue",), f"cannot be used: {error}")]) from None
         clusters, shared, problems = resolve_clusters(
-            self.mapping,
-            self.defaults,
-            self.namespace,
-            Store(self.storage.input, self.storage.connection, self.storage.pod_endpoint),
-            catalogue,
-            self.datasets,
-            self.storage.portal,
+            self.mapping, self.defaults, self.namespace, self.storage, catalogue, self.datasets
         )
         problems += self._split_problems()
         placed = placed_datasets(clusters, shared)

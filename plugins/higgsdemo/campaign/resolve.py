@@ -5,10 +5,10 @@ from `Cluster` itself.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.datasets import PORTAL, DatasetRef, resolve_dataset
+from higgsdemo.campaign.datasets import DatasetRef, resolve_dataset
 from higgsdemo.campaign.entries import (
     WRITTEN_AS,
     ClusterDefaults,
@@ -22,6 +22,7 @@ from higgsdemo.campaign.index_files import DatasetError
 from higgsdemo.campaign.overlap import find_repeats
 from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.providers import provider_options, unfit_options
+from higgsdemo.campaign.storage import STORE_CONNECTIONS, Storage
 from higgsdemo.campaign.values import quantity
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.wording import quote
@@ -37,8 +38,6 @@ PROVIDER_DEFAULTS: dict[Provider, dict[str, Any]] = {
     "gke": {"connection": "google_cloud_default", "location": "europe-west4"},
     "eks": {"connection": "aws_default"},
 }
-STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default", "https": "", "root": ""}
-"""The usual connections for reading data; web and XRootD servers are public."""
 
 _OF_ONE_PROVIDER = (
     "connection",
@@ -56,14 +55,6 @@ MERGED = ("resources", "gke", "eks")  # field by field; any other value of the e
 _OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters when the datasets are split
 
 
-class Store(NamedTuple):
-    """Where shards are read or results are written, its Airflow connection, and its endpoint in pods."""
-
-    url: str
-    connection: str
-    endpoint: str | None = None
-
-
 def cluster_name(entry: ClusterEntry, position: int) -> str:
     """Return a cluster's name; by default it follows from its position, as in the original."""
     return entry.name or f"kubecon-demo-{position}"
@@ -73,10 +64,9 @@ def resolve_clusters(
     mapping: Sequence[ClusterEntry],
     defaults: ClusterDefaults,
     namespace: str,
-    storage: Store,
+    storage: Storage,
     catalogue: Catalogue,
-    split: Sequence[DatasetReference] | None = None,
-    portal: str = PORTAL,
+    split: Sequence[DatasetReference] | None,
 ) -> tuple[list[Cluster], tuple[DatasetRef, ...], list[Problem]]:
     """Resolve every entry of `mapping`.
 
@@ -87,13 +77,12 @@ def resolve_clusters(
     """
     clusters: list[Cluster] = []
     problems: list[Problem] = []
-    values = _with_input(_merge(defaults, ClusterEntry()), storage) | {"portal": portal}
+    values = _with_input(_merge(defaults, ClusterEntry()), storage)
     shared, wrong = _find(split or (), ("datasets",), catalogue, values)
     problems.extend(wrong)
     for position, entry in enumerate(mapping):
         path: Path = ("mapping", position)
-        values = provider_options(_merge(defaults, entry), position)
-        values = _with_input(values, storage) | {"portal": portal}
+        values = _with_input(provider_options(_merge(defaults, entry), position), storage)
         values["cores"] = values.get("cores") or cores_of(
             values.get("provider", "local"), values.get("flavor")
         )
@@ -156,14 +145,15 @@ def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> 
         )
 
 
-def _with_input(values: dict[str, Any], storage: Store) -> dict[str, Any]:
+def _with_input(values: dict[str, Any], storage: Storage) -> dict[str, Any]:
     """Add where a cluster's datasets are; an input in another kind of store gets that one's connection."""
-    url = values.get("input", storage.url)
+    url = values.get("input", storage.input)
     scheme = url.partition("://")[0]
-    usual = storage.connection if storage.url.startswith(f"{scheme}://") else STORE_CONNECTIONS[scheme]
+    usual = storage.connection if storage.input.startswith(f"{scheme}://") else STORE_CONNECTIONS[scheme]
     connection = values.get("input_connection", usual) if STORE_CONNECTIONS[scheme] else ""
-    endpoint = storage.endpoint if connection == storage.connection else None
-    return values | {"input": url, "input_connection": connection, "pod_endpoint": endpoint}
+    endpoint = storage.pod_endpoint if connection == storage.connection else None
+    found = {"input": url, "input_connection": connection, "pod_endpoint": endpoint}
+    return values | found | {"portal": storage.portal}
 
 
 def _merge(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:

@@ -1,11 +1,23 @@
 """Where a campaign's shards and results are, and which Airflow connections lead there."""
 
+from typing import NamedTuple
+
 from pydantic import Field
 
 from higgsdemo.campaign.datasets import PORTAL
 from higgsdemo.campaign.fields import BucketUrl, Connection, Endpoint, FilePath, SourceUrl
-from higgsdemo.campaign.resolve import STORE_CONNECTIONS
 from higgsdemo.campaign.rule import Model
+
+STORE_CONNECTIONS = {"s3": "aws_default", "gs": "google_cloud_default", "https": "", "root": ""}
+"""The usual connections for reading data; web and XRootD servers are public."""
+
+
+class Store(NamedTuple):
+    """Where shards are read or results are written, its Airflow connection, and its endpoint in pods."""
+
+    url: str
+    connection: str
+    endpoint: str | None = None
 
 
 def _store_connection(url: object) -> str:

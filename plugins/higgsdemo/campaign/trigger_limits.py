@@ -14,7 +14,7 @@ from higgsdemo.campaign.cluster import Cluster
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.problems import Path, Problem
 from higgsdemo.campaign.providers import default_subnet_range
-from higgsdemo.campaign.resolve import Store
+from higgsdemo.campaign.storage import Store
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.wording import quote
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from math import inf
 from typing import Any
 
 from airflow.triggers.base import TriggerEvent
@@ -25,37 +26,50 @@ APPEARS_IN = 120.0  # s until a requested cluster is visible; requests end after
 class ClusterTrigger(ClusterRunTrigger):
     """Poll a cluster's provider while it is busy with the cluster."""
 
+    patience = PATIENCE
+    at_once = False  # the task has just looked
     _told: State | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until there is something to do; an ``error`` in the event says why there never will be."""
+        """Take one step after another; an ``error`` in the event says why another would be in vain."""
         clock = asyncio.get_running_loop().time
-        start = last_answer = clock()
+        start, last_answer, failures = clock(), clock(), 0
+        # A thread for each: clouds answer in their own time, and a campaign may have many clusters.
+        step = sync_to_async(self._step, thread_sensitive=False)
+        pause = 0.0 if self.at_once else self.poll_seconds
         while True:
-            await asyncio.sleep(self.poll_seconds)
-            if is_over(self.deadline):
-                late = f"cluster {self.provider.cluster.name}: {too_late(self.assignment.run)}"
-                yield TriggerEvent({"error": late, "final": True})
-                return
+            await asyncio.sleep(pause)
             try:
-                # A thread for each: clouds answer in their own time, and a campaign may have many clusters.
-                state = await sync_to_async(self.provider.state, thread_sensitive=False)()
+                payload = await step(clock() - start)
+                last_answer, failures = clock(), 0
             except ClusterError as error:
-                if error.final or clock() - last_answer > PATIENCE:
-                    yield TriggerEvent({"error": str(error), "final": error.final})
-                    return
-                self.log.warning("%s; asking again", error)
-                continue
-            last_answer = clock()
-            self._tell(state)
-            if state.phase not in BUSY:
-                failed = {"error": f"cluster {self.provider.cluster.name} has failed: {state.detail}"}
-                yield TriggerEvent(failed if state.phase == Phase.FAILED else {"phase": state.phase.value})
+                final = error.final or is_over(self.deadline)
+                hopeless = final or clock() - last_answer > self.patience
+                payload = {"error": str(error), "final": final} if hopeless else None
+                failures += 1
+                self.log.warning("%s%s", error, "" if hopeless else "; asking again")
+            if payload is not None:
+                yield TriggerEvent(payload)
                 return
-            if last_answer - start > LONGEST:
-                late = f"is still {state.phase} after {LONGEST / 60:.0f} minutes: {state.detail}"
-                yield TriggerEvent({"error": f"cluster {self.provider.cluster.name} {late}"})
-                return
+            pause = self.poll_seconds
+            if failures:
+                pause = min(pause * 2**failures, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+
+    def _step(self, since: float) -> dict[str, Any] | None:
+        """Look at the cluster, seconds after the first step; return the payload at the end."""
+        name = self.provider.cluster.name
+        if is_over(self.deadline):
+            return {"error": f"cluster {name}: {too_late(self.assignment.run)}", "final": True}
+        state = self.provider.state()
+        self._tell(state)
+        if state.phase == Phase.FAILED:
+            return {"error": f"cluster {name} has failed: {state.detail}"}
+        if state.phase not in BUSY:
+            return {"phase": state.phase.value}
+        if since > LONGEST:
+            late = f"is still {state.phase} after {LONGEST / 60:.0f} minutes: {state.detail}"
+            return {"error": f"cluster {name} {late}"}
+        return None
 
     def _tell(self, state: State) -> None:
         if state != self._told:
@@ -74,6 +88,8 @@ class DeletionTrigger(ClusterTrigger):
     """
 
     kept = (*ClusterTrigger.kept, "noted", "begun")
+    patience = inf  # what stays costs money, so that only the deadline ends the attempts
+    at_once = True
 
     def __init__(
         self,
@@ -91,28 +107,8 @@ class DeletionTrigger(ClusterTrigger):
         path, arguments = super().serialize()
         return path, arguments | {"run": self.of_run}  # which is what its polling is called, too
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Take the steps; the event says whether it was ``deleted``, or who else ``uses`` it."""
-        clock = asyncio.get_running_loop().time
-        start, failures = clock(), 0
-        step = sync_to_async(self._step, thread_sensitive=False)
-        while True:
-            try:
-                if (payload := await step(clock() - start)) is not None:
-                    yield TriggerEvent(payload)
-                    return
-                failures = 0
-            except ClusterError as error:
-                if error.final or is_over(self.deadline):
-                    yield TriggerEvent({"error": str(error), "final": True})
-                    return
-                failures += 1
-                self.log.warning("%s; asking again", error)
-            pause = min(self.poll_seconds * 2**failures, LONGEST_PAUSE) if failures else self.poll_seconds
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0) if failures else pause)
-
     def _step(self, since: float) -> dict[str, Any] | None:
-        """Delete what can be deleted now, seconds after the first step; return the payload at the end."""
+        """Delete what can be deleted now; the payload says whether all is ``deleted``, or who ``uses`` it."""
         name = self.provider.cluster.name
         found = self.provider.state()
         self._tell(found)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from math import fsum, inf
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.catalogue import DATASETS_DIR, Catalogue, CatalogueError
@@ -90,14 +90,14 @@ def certified_luminosity(
 @lru_cache(maxsize=4)
 def _read(path: Path, modified: int, size: int) -> Table:
     table: Table = defaultdict(dict)
-    columns: _Columns | None = None
+    names: list[str] = []
     with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.reader(file), start=1):
             if not row or row[0].startswith("#"):
-                columns = columns or _columns(row)
+                names = names or _names(row)
                 continue
             try:
-                run, section, value = _numbers(row, columns)
+                run, section, value = _numbers(row, names)
                 if section in table[run]:
                     raise ValueError(f"section {section} of run {run} is there twice")
             except ValueError as error:
@@ -108,33 +108,20 @@ def _read(path: Path, modified: int, size: int) -> Table:
     return dict(table)
 
 
-class _Columns(NamedTuple):
-    """The positions of three columns in so many, and the unit of the last in 1/pb."""
-
-    number: int
-    run: int
-    section: int
-    recorded: int
-    unit: float
+def _names(row: list[str]) -> list[str]:
+    """Return the names of the columns, of what was recorded the unit; none for another remark."""
+    names = [re.sub(r"^recorded\((.*)\)$", r"\1", name.strip().lower().lstrip("#")) for name in row]
+    return names if {"run:fill", "ls"} <= {*names} and IN_PB.keys() & names else []
 
 
-def _columns(row: list[str]) -> _Columns | None:
-    """Return the columns that a line names; None for another remark."""
-    names = [name.strip().lower().lstrip("#") for name in row]
-    for position, name in enumerate(names):
-        unit = re.fullmatch(r"recorded\((/[unpf]b)\)", name)
-        if unit and {"run:fill", "ls"} <= {*names}:
-            return _Columns(len(names), names.index("run:fill"), names.index("ls"), position, IN_PB[unit[1]])
-    return None
-
-
-def _numbers(row: list[str], columns: _Columns | None) -> tuple[int, int, float]:
-    if columns is None:
+def _numbers(row: list[str], names: list[str]) -> tuple[int, int, float]:
+    if not names:
         raise ValueError("no line before it names the columns: #run:fill,ls,...,recorded(/ub)")
-    if len(row) != columns.number:
-        raise ValueError(f"it has {len(row)} columns, not {columns.number}")
-    run, section = (int(row[position].partition(":")[0]) for position in (columns.run, columns.section))
-    value = float(row[columns.recorded])
+    if len(row) != len(names):
+        raise ValueError(f"it has {len(row)} columns, not {len(names)}")
+    cells = dict(zip(names, row, strict=True))
+    run, section = (int(cells[name].partition(":")[0]) for name in ("run:fill", "ls"))
+    value, scale = next((float(cells[unit]), scale) for unit, scale in IN_PB.items() if unit in cells)
     if run < 1 or section < 1 or not 0 <= value < inf:
         raise ValueError("run, section and luminosity must be positive numbers")
-    return run, section, value * columns.unit
+    return run, section, value * scale

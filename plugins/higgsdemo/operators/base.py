@@ -81,7 +81,8 @@ def read_assignment(document: Any) -> ClusterRun:
 
 def end_of(assignment: ClusterRun, context: Context) -> float | None:
     """Return the run's deadline in seconds since 1970."""
-    return deadline.end(assignment.run, context["dag_run"].start_date)
+    run = assignment.run
+    return None if run.max_hours is None else deadline.end(run, context["dag_run"].start_date)
 
 
 def in_time(assignment: ClusterRun, context: Context) -> None:

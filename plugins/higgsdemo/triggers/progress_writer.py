@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -26,45 +26,37 @@ class ProgressWriter:
     def __init__(self, assignment: ClusterRun, log: Logger) -> None:
         self.assignment, self.log = assignment, log
         self._thread = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
         self._began = -LEFT_EVERY
         self._given: Any = None
         self._failed = False
 
     def give(self, document: dict[str, Any], *, last: bool) -> None:
         """Begin to write a document, unless it is written already, or it is too soon for more."""
-        busy, now = self._is_busy(), time.monotonic()
-        if document == self._given or (not last and (busy or now - self._began < LEFT_EVERY)):
+        busy = self._writing is not None and not self._writing.done()
+        soon = time.monotonic() - self._began < LEFT_EVERY
+        if document == self._given or (not last and (busy or soon)):
             return
-        self._began, self._given = now, document
-        content = json.dumps(document).encode()
-        self._writing = self._thread.submit(copy_context().run, self._write, content)
+        self._began, self._given = time.monotonic(), document
+        writing = self._thread.submit(copy_context().run, self._write, json.dumps(document).encode())
+        self._writing = asyncio.ensure_future(self._watch(asyncio.wrap_future(writing)))
 
     async def end(self) -> None:
         """Wait for the present write, but not for long."""
         if self._writing is not None:
-            written = asyncio.wrap_future(self._writing)
-            await asyncio.wait({written}, timeout=LEFT_IN)
-            if written.done():
-                written.exception()  # it is reported below
-            self._is_busy()
+            await asyncio.wait({self._writing}, timeout=LEFT_IN)
 
-    def _is_busy(self) -> bool:
-        """Return whether the latest write goes on; report one that has failed, once, to be repeated."""
-        if self._writing is None:
-            return False
-        if not self._writing.done():
-            if time.monotonic() - self._began >= LEFT_IN:
-                self._tell(f"no answer from {self.assignment.run.output} in {LEFT_IN:.0f} s")
-            return True
-        error = self._writing.exception()
-        if error is None:
-            self._failed = False
-        else:
+    async def _watch(self, writing: asyncio.Future[None]) -> None:
+        """Report a write that takes too long, or has failed, which is then repeated."""
+        await asyncio.wait({writing}, timeout=LEFT_IN)
+        if not writing.done():
+            self._tell(f"no answer from {self.assignment.run.output} in {LEFT_IN:.0f} s")
+            await asyncio.wait({writing})
+        if error := writing.exception():
             self._tell(str(error) or type(error).__name__)
             self._given, self._began = None, -LEFT_EVERY
-        self._writing = None
-        return False
+        else:
+            self._failed = False
 
     def _tell(self, why: str) -> None:
         if not self._failed:

@@ -73,7 +73,10 @@ def leave(kube: Kube, name: str, campaign: str, **labels: str) -> None:
 def context(running: tuple[str, ...] = (), remove: bool = False) -> Any:
     """Return the context of a task in an Airflow where these campaigns have a run that goes on."""
     ti = SimpleNamespace(
-        get_task_states=ALONE.get_task_states, get_dr_count=lambda dag_id, states: int(dag_id in running)
+        get_task_states=ALONE.get_task_states,
+        get_dr_count=lambda dag_id, states: int(dag_id in running),
+        map_index=0,
+        xcom_pull=lambda **_: None,
     )
     return {"ti": ti, "params": {"remove": remove}, "dag_run": SimpleNamespace(conf={}, dag_id="janitor")}
 

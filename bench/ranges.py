@@ -78,10 +78,10 @@ def _write(path: Path, events: int) -> None:
 def _needed(path: Path) -> int:
     import uproot
 
-    from workload.events import FIELDS, branch_of
+    from workload.rules import RULES
 
     with uproot.open(path) as file:
-        names = (branch_of(kind, field) for kind in ("Muon", "Electron") for field in FIELDS)
+        names = RULES["level4"].branches(optional=False)
         return sum(int(file["Events"][name].compressed_bytes) for name in names)
 
 

@@ -16,8 +16,7 @@ from generator.detector import Reconstructed, reconstruct
 from generator.kinematics import Floats
 from generator.leptons import ELECTRON, MUON, Integers
 from generator.processes import FLAVOURS, dileptons, four_leptons
-from workload import events
-from workload.events import FIELDS
+from workload.events import Leptons
 from workload.histogram import EDGES
 from workload.selection import CHANNELS, Candidates, select
 
@@ -78,12 +77,16 @@ def pseudodata(rng: np.random.Generator, dataset: Dataset, wanted: list[Assigned
 def selected(leptons: Reconstructed, n: int) -> dict[str, Candidates]:
     """Return what the workload selects of `n` events as it will read them, in single precision."""
     collections = []
-    for flavour in (MUON, ELECTRON):
+    for flavour, isolation in ((MUON, "pfRelIso04_all"), (ELECTRON, "pfRelIso03_all")):
         chosen = leptons.flavour == flavour
         counts = np.bincount(leptons.event[chosen], minlength=n)
-        columns = (getattr(leptons, field)[chosen].astype(np.float32) for field in FIELDS)
-        collections.append(events.Leptons(counts, *(column.astype(np.float64) for column in columns)))
-    return select(*collections)
+        columns = {
+            isolation if field == "iso" else field: column[chosen].astype(np.float32).astype(np.float64)
+            for field, column in leptons._asdict().items()
+        }
+        collections.append(Leptons(counts, columns))
+    muons, electrons = collections
+    return select(muons, electrons)
 
 
 def _try(rng: np.random.Generator, wanted: list[Assigned]) -> tuple[Integers, Reconstructed]:

@@ -42,8 +42,13 @@ def write_file(folder: Path, place: tuple[Dataset, int]) -> None:
     path = folder / file_key(dataset, file)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
-    draft.write_bytes(root_file(leptons, n, run=dataset.year, first_event=file * n + 1))
+    draft.write_bytes(root_file(leptons, n, run=_run(dataset), first_event=file * n + 1))
     draft.replace(path)
+
+
+def _run(dataset: Dataset) -> int:
+    """Return the number of its run, such as 201203: no two datasets share one, and so no event."""
+    return 100 * dataset.year + [one.name for one in demo_datasets()].index(dataset.name)
 
 
 def file_key(dataset: Dataset, file: int) -> str:

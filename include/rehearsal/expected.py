@@ -47,9 +47,12 @@ class Expected:
         return self._of_simulation(known.sample, shard)
 
     def _of_data(self, dataset: str, number: int) -> Analysis:
-        analysis = nothing()._replace(processed=EVENTS_A_DATA_FILE)
+        analysis = nothing()._replace(processed=EVENTS_A_DATA_FILE, candidates=[])
         if event := self._events.get((dataset, number)):
             analysis.histograms[event.channel][event.bin] += 1
+            run, first = list(self._catalogue.datasets).index(dataset) + 1, number * EVENTS_A_DATA_FILE
+            mass = float(EDGES[event.bin : event.bin + 2].mean())
+            return analysis._replace(candidates=[(event.channel, run, 1, first, mass)])
         return analysis
 
     def _of_simulation(self, sample: Sample, shard: str) -> Analysis:

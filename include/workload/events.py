@@ -1,12 +1,13 @@
-"""Read the leptons of reduced NanoAOD files, some thousand events at a time.
+"""Read the leptons of NanoAOD files, some thousand events at a time.
 
 Reduced NanoAOD (CERN Open Data record 12360) is a TTree `Events` with a flat list of muons and one of
-electrons per event. Full NanoAOD has more of what level 4 looks at: `OPTIONAL` branches are read where they
-exist. Everything that can be wrong with a file surfaces here as `BadInput`, so that the selection can rely on
-its arrays.
+electrons per event; full NanoAOD has more of both. Which branches are needed, and which are used where a file
+has them, the rules say (`workload.rules`). Everything that can be wrong with a file surfaces here as
+`BadInput`, so that the selection can rely on its arrays.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from workload.byte_ranges import ByteRanges
 from workload.certified import RUN, SECTION, Certified, Sections
 from workload.errors import BadInput, WorkloadError
 from workload.remote import Remote
+from workload.rules import RULES, Rules
 
 TREE = "Events"
 CHUNK_EVENTS = 100_000
@@ -31,45 +33,42 @@ SIMULATED = "Simulated events, not CMS collisions"
 """The tree's title in files of the demo's generator."""
 
 WEIGHT = "genWeight"
-OPTIONAL = (
-    "Muon_isGlobal",
-    "Muon_isPFcand",
-    "Electron_lostHits",
-    "Electron_deltaEtaSC",
-    WEIGHT,
-)
-"""Branches of full NanoAOD: flags, missing inner hits, eta from track to supercluster, the event's weight."""
+"""The branch of the generator's weights, in full NanoAOD."""
+NUMBERS = (RUN, SECTION, "event")
+"""The branches that name an event."""
 
 LARGEST_WEIGHT = 1e9
 """Of an event: a million of these add up to the 10^15 that a result may hold."""
 
-_ISOLATION = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
 
-
-class Leptons(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Leptons:
     """The muons or the electrons of consecutive events, one after another.
 
-    `counts` has the number of leptons of each event, every other column a value for each lepton: pt in GeV,
-    phi in rad, dxy and dz (impact parameters to the primary vertex) and their errors in cm, iso relative to
-    pt, charge -1 or 1. Where the file has them, `identified` marks global particle-flow muons, and electrons
-    with at most one missing inner hit, and `eta_sc` is eta of the electron's supercluster.
+    `counts` has the number of leptons of each event, each column a value for each lepton.
     """
 
     counts: Integers
-    pt: Floats
-    eta: Floats
-    phi: Floats
-    charge: Floats
-    dxy: Floats
-    dz: Floats
-    dxyErr: Floats
-    dzErr: Floats
-    iso: Floats
-    identified: NDArray[np.bool_] | None = None
-    eta_sc: Floats | None = None
+    columns: dict[str, Floats]
+
+    def __getitem__(self, branch: str) -> Floats:
+        return self.columns[branch]
 
 
-FIELDS = Leptons._fields[1:10]
+class Wanted(NamedTuple):
+    """What is read of a file besides the leptons that the rules ask for.
+
+    `certified` are the sections whose events count, all events for None; `triggers` the branches of trigger
+    bits, of which an event needs one, if any are named; `numbers` asks for the names of events.
+    """
+
+    rules: Rules = next(iter(RULES.values()))
+    certified: Certified | None = None
+    triggers: tuple[str, ...] = ()
+    numbers: bool = False
+
+
+LEVEL_4 = Wanted()
 
 
 class Events(NamedTuple):
@@ -79,8 +78,12 @@ class Events(NamedTuple):
     electrons: Leptons
     weights: Floats | None = None
     """The generator's, of each event."""
-    optional: tuple[str, ...] = ()
-    """The branches of `OPTIONAL` that the file has."""
+    triggered: NDArray[np.bool_] | None = None
+    """Whether each event has one of the wanted trigger bits; None where none are named."""
+    numbers: Integers | None = None
+    """Run, section and number of each event (n, 3), where they are wanted and the file has them."""
+    branches: tuple[str, ...] = ()
+    """Those of trigger bits, and those that not every file has, that are used."""
     simulated: bool = False
     """Whether the file says that the demo's generator made it."""
     left_out: int = 0
@@ -89,41 +92,30 @@ class Events(NamedTuple):
     """Those of these events, where only certified ones count."""
 
 
-def branch_of(collection: str, field: str) -> str:
-    """Return the branch that holds a field of `Muon` or `Electron`; their isolation cones differ."""
-    return f"{collection}_{_ISOLATION[collection] if field == 'iso' else field}"
-
-
 def read_events(
-    source: Path | Remote,
-    name: str,
-    entries: tuple[int, int] | None = None,
-    certified: Certified | None = None,
+    source: Path | Remote, name: str, entries: tuple[int, int] | None = None, wanted: Wanted = LEVEL_4
 ) -> Iterator[Events]:
     """Read a file, or an object where it lies, chunk by chunk.
 
     :param name: what messages call it.
     :param entries: the first entry and the one after the last; all for None.
-    :param certified: the sections whose events count; all events for None.
     :raises BadInput: when it is no ROOT file, is damaged, lacks the tree, a branch or entries, or a weight is
         not a number; and what `Remote.read` raises.
     """
+    certified = wanted.certified
     try:
         with _opened(source) as file:
             tree = _tree(file, name)
             start, stop = entries or (0, tree.num_entries)
             if stop > tree.num_entries:
                 raise BadInput(f"{name}: no entries {start} to {stop}: its tree has {tree.num_entries}")
-            wanted = [branch_of(collection, field) for collection in _ISOLATION for field in FIELDS]
-            wanted += [RUN, SECTION] if certified else []
-            missing = sorted(set(wanted) - set(tree.keys()))
-            if missing:
-                of_sections = f": {RUN} and {SECTION} tell which events are certified" if certified else ""
-                raise BadInput(f"{name}: tree {TREE} lacks {', '.join(missing)}{of_sections}")
             present = set(tree.keys())
-            optional = tuple(branch for branch in OPTIONAL if branch in present)
-            wanted += optional
-            for chunk in tree.iterate(wanted, step_size=CHUNK_EVENTS, entry_start=start, entry_stop=stop):
+            needed = _needed(present, wanted, name)
+            more = (*wanted.rules.branches(optional=True), WEIGHT)
+            used = tuple(branch for branch in more if branch in present and branch not in needed)
+            named = wanted.numbers and present.issuperset(NUMBERS)
+            asked = {*needed, *used, *(NUMBERS if named else ())}
+            for chunk in tree.iterate(asked, step_size=CHUNK_EVENTS, entry_start=start, entry_stop=stop):
                 read, sections = len(chunk), None
                 if certified:
                     counts, sections = certified.among(chunk[RUN].to_numpy(), chunk[SECTION].to_numpy())
@@ -131,8 +123,10 @@ def read_events(
                 yield Events(
                     _leptons(chunk, "Muon"),
                     _leptons(chunk, "Electron"),
-                    _weights(chunk, name) if WEIGHT in optional else None,
-                    optional,
+                    _weights(chunk, name) if WEIGHT in used else None,
+                    _any_of(chunk, wanted.triggers),
+                    _numbers(chunk) if named else None,
+                    (*used, *wanted.triggers),
                     tree.title == SIMULATED,
                     read - len(chunk),
                     sections,
@@ -141,6 +135,19 @@ def read_events(
         raise
     except Exception as error:  # a damaged file may raise any exception while it is decoded
         raise BadInput(f"{name}: not a readable ROOT file ({_first_line(error)})") from error
+
+
+def _needed(present: set[str], wanted: Wanted, name: str) -> list[str]:
+    """Return the branches without which a file cannot be used; raise `BadInput` for one that lacks any."""
+    needed = [*wanted.rules.branches(optional=False), *wanted.triggers]
+    needed += [RUN, SECTION] if wanted.certified else []
+    missing = sorted(set(needed) - present)
+    if missing:
+        why = f": {RUN} and {SECTION} tell which events are certified" if wanted.certified else ""
+        if not set(missing).isdisjoint(wanted.triggers):
+            why = ": the campaign's triggers are branches of every file"
+        raise BadInput(f"{name}: tree {TREE} lacks {', '.join(missing)}{why}")
+    return needed
 
 
 def _opened(source: Path | Remote) -> Any:
@@ -169,30 +176,32 @@ def _weights(chunk: Any, name: str) -> Floats:
     return weights
 
 
+def _numbers(chunk: Any) -> Integers:
+    return np.stack([chunk[branch].to_numpy().astype(np.int64) for branch in NUMBERS], axis=1)
+
+
+def _any_of(chunk: Any, triggers: tuple[str, ...]) -> NDArray[np.bool_] | None:
+    if not triggers:
+        return None
+    fired: NDArray[np.bool_] = np.any([chunk[branch].to_numpy() > 0 for branch in triggers], axis=0)
+    return fired
+
+
 def _leptons(chunk: Any, collection: str) -> Leptons:
-    counts: Integers | None = None
     columns: dict[str, Floats] = {}
-    flags = [branch for branch in OPTIONAL if branch.startswith(collection) and branch in chunk.fields]
-    for branch in (*(branch_of(collection, field) for field in FIELDS), *flags):
+    branches = [branch for branch in chunk.fields if branch.startswith(f"{collection}_")]
+    first = f"{collection}_pt"
+    counts: Integers = np.zeros(0, np.int64)
+    for branch in sorted(branches, key=lambda branch: branch != first):
         values = chunk[branch]
         if values.ndim != 2:
             raise BadInput(f"branch {branch} is not a list of numbers per event")
         lengths = ak.num(values).to_numpy()
-        if counts is not None and not np.array_equal(lengths, counts):
-            raise BadInput(f"branch {branch} has not as many values as {branch_of(collection, FIELDS[0])}")
+        if branch != first and not np.array_equal(lengths, counts):
+            raise BadInput(f"branch {branch} has not as many values as {first}")
         counts = lengths
-        columns[branch] = ak.flatten(values).to_numpy().astype(np.float64)
-    needed = [columns[branch_of(collection, field)] for field in FIELDS]
-    identified = np.ones(len(needed[0]), np.bool_)
-    found = Leptons._make([counts, *needed, identified, None])
-    for branch in flags:
-        if branch == "Electron_deltaEtaSC":
-            found = found._replace(eta_sc=found.eta + columns[branch])
-        elif branch == "Electron_lostHits":
-            identified &= columns[branch] <= 1
-        else:
-            identified &= columns[branch] > 0
-    return found
+        columns[branch.removeprefix(f"{collection}_")] = ak.flatten(values).to_numpy().astype(np.float64)
+    return Leptons(counts, columns)
 
 
 def _first_line(error: Exception) -> str:

@@ -146,10 +146,12 @@ class Streamed:
 
 def _events(source: Path | Remote, shard: Shard, settings: Settings) -> Iterator["Events"]:
     from workload.certified import read_certified  # not in a sidecar, whose memory adds to the command's
-    from workload.events import read_events
+    from workload.events import Wanted, read_events
+    from workload.rules import RULES
 
     certified = read_certified(settings.certified) if settings.certified else None
-    return read_events(source, shard.url, shard.entries, certified)
+    wanted = Wanted(RULES[settings.rules], certified, settings.triggers, numbers=settings.data)
+    return read_events(source, shard.url, shard.entries, wanted)
 
 
 def _room_for_two(shards: list[Shard], settings: Settings) -> bool:

@@ -24,21 +24,22 @@ from workload.quartets import (
     pair_up,
     take,
 )
+from workload.rules import KINEMATICS, RULES, Cut, passing
 
 Z_MASS = 91.2
 MIN_DELTA_R = 0.02
 
 
 class _Flavour(NamedTuple):
-    """Thresholds in GeV for the leptons of one flavour."""
+    """Mass and least pT, in GeV, of the leptons of one flavour, and what they must pass besides."""
 
     mass: float
     min_pt: float
-    max_eta: float
+    cuts: tuple[Cut, ...]
 
 
-_MUON = _Flavour(MUON_MASS, 5.0, 2.4)
-_ELECTRON = _Flavour(ELECTRON_MASS, 7.0, 2.5)
+_MUON = _Flavour(MUON_MASS, 5.0, RULES["outreach"].muon)
+_ELECTRON = _Flavour(ELECTRON_MASS, 7.0, RULES["outreach"].electron)
 
 
 def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
@@ -51,7 +52,7 @@ def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
 
 
 def _four(leptons: Leptons, flavour: _Flavour) -> Candidates:
-    good = _is_good(leptons, flavour) & (leptons.pt > flavour.min_pt)
+    good = passing(leptons.columns, flavour.cuts) & (leptons["pt"] > flavour.min_pt)
     kept = (leptons.counts == 4) & _all(leptons, good) & (_charge(leptons) == 0)
     quartets = _first(leptons, np.flatnonzero(kept), 4, flavour)
     return _candidates(quartets, SAME_FLAVOUR, opposite_only=True)
@@ -60,7 +61,7 @@ def _four(leptons: Leptons, flavour: _Flavour) -> Candidates:
 def _two_of_each(muons: Leptons, electrons: Leptons) -> Candidates:
     kept = (muons.counts >= 2) & (electrons.counts >= 2) & (_has_leading(muons) | _has_leading(electrons))
     for leptons, flavour in ((muons, _MUON), (electrons, _ELECTRON)):
-        kept &= _all(leptons, _is_good(leptons, flavour)) & (_charge(leptons) == 0)
+        kept &= _all(leptons, passing(leptons.columns, flavour.cuts)) & (_charge(leptons) == 0)
     events = np.flatnonzero(kept)
     quartets = _first(muons, events, 2, _MUON).beside(_first(electrons, events, 2, _ELECTRON))
     return _candidates(quartets, TWO_FLAVOURS, opposite_only=False)
@@ -73,22 +74,6 @@ def _candidates(leptons: Quartets, pairs: tuple[tuple[int, int], ...], opposite_
         apart = _are_apart(leptons, pairing.za) & _are_apart(leptons, pairing.zb)
     passed = apart & in_windows(pairing)
     return Candidates(leptons.event[passed], mass[passed])
-
-
-def _is_good(leptons: Leptons, flavour: _Flavour) -> NDArray[np.bool_]:
-    """Mark the leptons that are central, isolated and from the primary vertex; those with NaN are not."""
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        impact = np.sqrt(leptons.dxy**2 + leptons.dz**2)
-        significance = impact / np.sqrt(leptons.dxyErr**2 + leptons.dzErr**2)
-    good: NDArray[np.bool_] = (
-        (np.abs(leptons.eta) < flavour.max_eta)
-        & (np.abs(leptons.iso) < 0.4)
-        & (significance < 4.0)
-        & (np.abs(leptons.dxy) < 0.5)
-        & (np.abs(leptons.dz) < 1.0)
-        & np.isfinite([leptons.pt, leptons.phi]).all(axis=0)
-    )
-    return good
 
 
 def _all(leptons: Leptons, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -105,20 +90,19 @@ def _number(leptons: Leptons, which: NDArray[np.bool_]) -> Integers:
 
 def _charge(leptons: Leptons) -> Integers:
     """Add up the charges of all leptons of each event."""
-    return _number(leptons, leptons.charge > 0) - _number(leptons, leptons.charge < 0)
+    return _number(leptons, leptons["charge"] > 0) - _number(leptons, leptons["charge"] < 0)
 
 
 def _has_leading(leptons: Leptons) -> NDArray[np.bool_]:
     """Mark the events with a lepton above 20 GeV and another above 10 GeV."""
-    leading: NDArray[np.bool_] = _number(leptons, leptons.pt > 20.0) >= 1
-    return leading & (_number(leptons, leptons.pt > 10.0) >= 2)
+    leading: NDArray[np.bool_] = _number(leptons, leptons["pt"] > 20.0) >= 1
+    return leading & (_number(leptons, leptons["pt"] > 10.0) >= 2)
 
 
 def _first(leptons: Leptons, events: Integers, count: int, flavour: _Flavour) -> Quartets:
     """Return the first leptons of the given events, in the file's order."""
     chosen = (np.cumsum(leptons.counts) - leptons.counts)[events][:, None] + np.arange(count)
-    columns = (leptons.pt, leptons.eta, leptons.phi, leptons.charge)
-    return Quartets.of(flavour.mass, events, *(column[chosen] for column in columns))
+    return Quartets.of(flavour.mass, events, *(leptons[branch][chosen] for branch in KINEMATICS))
 
 
 def _are_apart(leptons: Quartets, pair: Integers) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ that fails does not stop the others: they are published before the pod fails.
 import json
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,25 @@ from numpy.typing import NDArray
 
 from workload.certified import Counted
 from workload.errors import BadInput, TryAgain, all_in_one
-from workload.events import WEIGHT, Events, Leptons, read_events
-from workload.histogram import histogram, weighted
+from workload.events import Events, Leptons, read_events
+from workload.histogram import histogram, inside, weighted
 from workload.inputs import Input, inputs, unfinished
 from workload.live import LiveCopy
 from workload.manifest import read_shards
 from workload.outreach import select as outreach
 from workload.quartets import Candidates
-from workload.result import Analysis, nothing, result_document
+from workload.result import MOST_CANDIDATES, Analysis, Candidate, nothing, result_document
+from workload.rules import RULES
 from workload.selection import select as level4
-from workload.settings import RULES, Settings
+from workload.settings import Settings
 from workload.storage import put
 from workload.used import peak_memory
 
 Report = Callable[[str], None]
 Select = Callable[[Leptons, Leptons], dict[str, Candidates]]
-SELECTIONS: dict[str, Select] = dict(zip(RULES, (level4, outreach), strict=True))
+SELECTIONS: dict[str, Select] = {
+    name: outreach if name == "outreach" else partial(level4, rules=rules) for name, rules in RULES.items()
+}
 
 
 def run(settings: Settings, report: Report) -> None:
@@ -75,17 +79,34 @@ def count(events: Iterable[Events], select: Select) -> Analysis:
         if some.sections is not None:
             certified = (analysis.certified or Counted()).plus(counted, some.sections)
             analysis = analysis._replace(certified=certified)
-        analysis = analysis._replace(
-            processed=analysis.processed + counted + some.left_out,
-            branches=tuple(branch for branch in some.optional if select is not outreach or branch == WEIGHT),
-            simulated=some.simulated,
-        )
         found = select(some.muons, some.electrons)
+        if some.triggered is not None:
+            found = {channel: one.where(some.triggered[one.event]) for channel, one in found.items()}
         for channel, candidates in found.items():
             analysis.histograms[channel][:] += histogram(candidates.mass)
+        analysis = analysis._replace(
+            processed=analysis.processed + counted + some.left_out,
+            branches=some.branches,
+            simulated=some.simulated,
+            candidates=_named(analysis.candidates, some.numbers, found),
+        )
         if some.weights is not None:
             analysis = analysis._replace(weights=_weights(analysis.weights, some.weights, found))
     return analysis
+
+
+def _named(
+    before: list[Candidate] | None, numbers: NDArray[np.int64] | None, found: dict[str, Candidates]
+) -> list[Candidate] | None:
+    """Add the candidates in the histograms, up to one too many; None where events have no numbers."""
+    if numbers is None:
+        return None
+    more = [
+        (channel, *numbers[event].tolist(), float(mass))
+        for channel, candidates in found.items()
+        for event, mass in zip(*candidates.where(inside(candidates.mass)), strict=True)
+    ]
+    return [*(before or ()), *more][: MOST_CANDIDATES + 1]
 
 
 def _weights(
@@ -132,6 +153,7 @@ def _process(given: Input, settings: Settings, report: Report) -> bytes:
         stage_in=given.seconds,
         compute=compute,
         test_mode=settings.test_mode,
+        rules=settings.rules,
         used={"memory": peak_memory(), "cpu_seconds": round(time.process_time() - cpu, 3)},
     )
     return json.dumps(document).encode()

@@ -24,6 +24,10 @@ class Candidates(NamedTuple):
     event: Integers
     mass: Floats
 
+    def where(self, mask: NDArray[np.bool_]) -> Self:
+        """Return some of them."""
+        return type(self)(self.event[mask], self.mass[mask])
+
 
 class Quartets(NamedTuple):
     """Two or four leptons an event: `event` (n,), the rest (n, 4), momenta (n, 4, [px, py, pz, E]) in GeV."""

@@ -19,6 +19,13 @@ HISTOGRAMS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass
 """For each channel, the name of its histogram in the document."""
 
 
+MOST_CANDIDATES = 2000
+"""That a document names, in some 120 kB: one that has more names none."""
+
+Candidate = tuple[str, int, int, int, float]
+"""Channel, run, luminosity section, number of the event, and mass in GeV."""
+
+
 class Analysis(NamedTuple):
     """What the selection made of a shard: events read, and for each channel a histogram."""
 
@@ -27,10 +34,12 @@ class Analysis(NamedTuple):
     weights: dict[str, Any] | None = None
     """Where events have generator weights: their sum, and by channel and bin `sums` and `squares`."""
     branches: tuple[str, ...] = ()
-    """The optional branches that were used."""
+    """The branches that not every file has, and trigger bits, that were used."""
     simulated: bool = False
     certified: Counted | None = None
     """Where only certified events count."""
+    candidates: list[Candidate] | None = None
+    """The selected events in the histograms, of data that number their events."""
 
 
 def nothing() -> Analysis:
@@ -47,6 +56,7 @@ def result_document(
     stage_in: float,
     compute: float,
     test_mode: bool,
+    rules: str | None = None,
     used: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the document of one shard; `received` is in bytes, `stage_in` and `compute` in seconds."""
@@ -65,6 +75,10 @@ def result_document(
     }
     if shard.entries is not None:
         document["entries"] = list(shard.entries)
+    if rules is not None:
+        document["selection"] = rules
+    if analysis.candidates is not None and len(analysis.candidates) <= MOST_CANDIDATES:
+        document["candidates"] = analysis.candidates
     if analysis.weights is not None:
         document["weights"] = analysis.weights
     if analysis.branches:

@@ -1,18 +1,12 @@
 """Select four-lepton events as the CMS example HiggsExample20112012 does at its level 4.
 
-The rules are those of the 2011-2012 open-data example that repeats the Higgs discovery, applied to what
-NanoAOD holds. The reduced format has no particle-flow and global-muon flags, no missing inner hits and no
-supercluster position. It writes an isolation of -999 for a lepton that is not particle-flow and an impact
-parameter of -999 for a muon that is not global, so requiring valid values stands for those flags; the cut
-on missing hits is left out, and |eta| of the electron stands for that of its supercluster. Files that have
-these branches, such as full NanoAOD, are selected by them (`workload.events.OPTIONAL`).
-Lepton masses are constants as in the example, not the format's mass branch.
+Which leptons are good is a table of `workload.rules`, one for each kind of files; what is made of them is the
+same for all. Lepton masses are constants as in the example, not the format's mass branch.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workload.events import Floats, Integers, Leptons
 from workload.quartets import (
@@ -27,6 +21,7 @@ from workload.quartets import (
     pair_up,
     take,
 )
+from workload.rules import KINEMATICS, RULES, Cut, Rules, passing
 
 __all__ = ["CHANNELS", "Candidates", "select"]
 
@@ -44,14 +39,14 @@ class _Good(NamedTuple):
     charge: Floats
 
 
-def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
+def select(muons: Leptons, electrons: Leptons, rules: Rules = RULES["level4"]) -> dict[str, Candidates]:
     """Select four-lepton candidates with m4l > 70 GeV for each channel, at most one per event and channel.
 
     4mu and 4e take the four good leptons of highest pT, 2e2mu the two of each flavour. An event may be a
     candidate of several channels.
     """
-    good_muons = _good(muons, min_pt=5.0, max_eta=2.4)
-    good_electrons = _good(electrons, min_pt=7.0, max_eta=2.5)
+    good_muons = _good(muons, rules.muon)
+    good_electrons = _good(electrons, rules.electron)
     both = np.flatnonzero((good_muons.counts >= 2) & (good_electrons.counts >= 2))
     two_of_each = _leading(good_muons, both, 2, MUON_MASS).beside(
         _leading(good_electrons, both, 2, ELECTRON_MASS)
@@ -63,13 +58,12 @@ def select(muons: Leptons, electrons: Leptons) -> dict[str, Candidates]:
     }
 
 
-def _good(leptons: Leptons, min_pt: float, max_eta: float) -> _Good:
+def _good(leptons: Leptons, cuts: tuple[Cut, ...]) -> _Good:
     event = np.repeat(np.arange(len(leptons.counts)), leptons.counts)
-    chosen = np.flatnonzero(_is_good(leptons, min_pt, max_eta))
-    chosen = chosen[_by_falling_pt(event[chosen], leptons.pt[chosen])]
+    chosen = np.flatnonzero(passing(leptons.columns, cuts))
+    chosen = chosen[_by_falling_pt(event[chosen], leptons["pt"][chosen])]
     counts = np.bincount(event[chosen], minlength=len(leptons.counts))
-    columns = (column[chosen] for column in (leptons.pt, leptons.eta, leptons.phi, leptons.charge))
-    return _Good(counts, np.cumsum(counts) - counts, *columns)
+    return _Good(counts, np.cumsum(counts) - counts, *(leptons[branch][chosen] for branch in KINEMATICS))
 
 
 def _by_falling_pt(event: Integers, pt: Floats) -> Integers:
@@ -84,24 +78,6 @@ def _by_falling_pt(event: Integers, pt: Floats) -> Integers:
         chosen = np.flatnonzero(np.isin(event, mixed))
         order[chosen] = chosen[np.lexsort((-pt[chosen], event[chosen]))]
     return order
-
-
-def _is_good(leptons: Leptons, min_pt: float, max_eta: float) -> NDArray[np.bool_]:
-    """Mark leptons that are well measured, isolated and from the primary vertex; NaN and infinity are not."""
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        impact = np.sqrt(leptons.dxy**2 + leptons.dz**2)
-        significance = impact / np.sqrt(leptons.dxyErr**2 + leptons.dzErr**2)  # SIP3D of the example
-    good: NDArray[np.bool_] = (
-        (leptons.pt > min_pt)
-        & (np.abs(leptons.eta if leptons.eta_sc is None else leptons.eta_sc) < max_eta)
-        & (leptons.iso >= 0.0)
-        & (leptons.iso < 0.4)
-        & (significance < 4.0)
-        & (np.abs(leptons.dxy) < 0.5)
-        & (np.abs(leptons.dz) < 1.0)
-        & np.isfinite([leptons.pt, leptons.phi, leptons.dxyErr, leptons.dzErr]).all(axis=0)
-    )
-    return good if leptons.identified is None else good & leptons.identified
 
 
 def _leading_four(leptons: _Good, mass: float) -> Quartets:

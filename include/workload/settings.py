@@ -7,8 +7,8 @@ from pathlib import Path
 from workload.errors import Misconfigured
 from workload.storage import WRITABLE_SCHEMES, split
 
-RULES = ("level4", "outreach")
-"""The rule sets of the selection: `workload.selection`, and `workload.outreach`."""
+RULES = ("level4", "outreach", "nanoaod-v9")
+"""The rule sets of the selection (`workload.rules`, which needs numpy)."""
 
 TEST_MODE_DPATH = "/dev/null"
 """The `dpath` that means: download, discard, compute nothing."""
@@ -23,8 +23,9 @@ class Settings:
 
     `download_limit` is in bytes per second; `test_mode` downloads and discards. `stream` reads shards where
     they lie instead of staging them in. `rules` are the selection's. `certified` is the file of the
-    sections that count. `live_url` and `live_key` are a Redis
-    server and the hash in it that gets a copy of each result.
+    sections that count; events need one of `triggers`, if there are any. Of `data`, results name the
+    candidates. `live_url` and `live_key` are a Redis server and the hash in it that gets a copy of each
+    result.
     """
 
     manifest: Path
@@ -38,6 +39,8 @@ class Settings:
     download_limit: float | None
     rules: str = RULES[0]
     certified: Path | None = None
+    triggers: tuple[str, ...] = ()
+    data: bool = False
     live_url: str | None = None
     live_key: str = "data"
 
@@ -49,8 +52,7 @@ class Settings:
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the pod contract's variables.
 
-    SAMPLE and DATATYPE are for other images; this analysis treats data and simulation alike, and data with a
-    CERTIFIED_JSON alone.
+    SAMPLE is for other images; this analysis selects data and simulation alike.
 
     :raises Misconfigured: naming the variable at fault.
     """
@@ -69,6 +71,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         download_limit=_download_limit(environ),
         rules=_choice("SELECTION", environ.get("SELECTION") or RULES[0], RULES),
         certified=Path(certified) if (certified := environ.get("CERTIFIED_JSON")) else None,
+        triggers=tuple(environ.get("TRIGGERS", "").split()),
+        data=environ.get("DATATYPE") == "data",
         live_url=environ.get("LIVE_URL") or None,
         live_key=environ.get("LIVE_KEY") or "data",  # its name in 2019
     )
@@ -100,7 +104,7 @@ def _completion_index(environ: Mapping[str, str]) -> int:
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise Misconfigured(f"{name} is {value!r}; allowed are {' and '.join(allowed)}")
+        raise Misconfigured(f"{name} is {value!r}; allowed are {', '.join(allowed[:-1])} and {allowed[-1]}")
     return value
 
 

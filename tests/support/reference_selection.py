@@ -5,6 +5,7 @@ workload's code.
 """
 
 import math
+from collections.abc import Callable
 from itertools import combinations
 
 import vector
@@ -34,7 +35,18 @@ def is_good(lepton: Lepton, flavour: str) -> bool:
     )
 
 
-def select_event(event: Event) -> dict[str, float]:
+def is_good_in_v9(lepton: Lepton, flavour: str) -> bool:
+    """Whether it is good by the rules for NanoAOD v9."""
+    if not all(math.isfinite(value) for value in lepton) or not lepton.identified:
+        return False
+    if lepton.sip3d >= 4 or abs(lepton.dxy) >= 0.5 or abs(lepton.dz) >= 1:
+        return False
+    if flavour == "mu":
+        return lepton.pt > 5 and abs(lepton.eta) < 2.4 and lepton.iso < 0.35
+    return lepton.pt > 7 and abs(lepton.eta + lepton.deltaEtaSC) < 2.5 and lepton.lostHits < 2
+
+
+def select_event(event: Event, is_good: Callable[[Lepton, str], bool] = is_good) -> dict[str, float]:
     """Return the four-lepton mass in each channel in which the event is selected."""
     good = {
         flavour: sorted((x for x in leptons if is_good(x, flavour)), key=lambda x: -x.pt)

@@ -15,7 +15,7 @@ from clustered_file import EVENTS, write_data
 from pod_process import Pod, shard
 from workload.certified import Certified, read_certified
 from workload.errors import Misconfigured
-from workload.events import read_events
+from workload.events import Wanted, read_events
 from workload.pod import count
 from workload.result import HISTOGRAMS, Analysis
 from workload.selection import select
@@ -59,9 +59,8 @@ def certified_places(places: list[tuple[int, int]], ranges: Ranges) -> list[tupl
 
 
 def analysed(path: Path, certified: Ranges | None, entries: tuple[int, int] | None = None) -> Analysis:
-    return count(
-        read_events(path, "data", entries, None if certified is None else Certified(certified)), select
-    )
+    wanted = Wanted(certified=None if certified is None else Certified(certified))
+    return count(read_events(path, "data", entries, wanted), select)
 
 
 @settings(max_examples=10)

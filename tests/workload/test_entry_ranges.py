@@ -17,11 +17,12 @@ from pod_process import Pod
 from s3_server import Bucket
 from web_server import WebServer
 from workload.errors import BadInput, TryAgain
-from workload.events import CHUNK_EVENTS, FIELDS, Events, branch_of, read_events
+from workload.events import CHUNK_EVENTS, Events, read_events
 from workload.manifest import Shard
 from workload.pod import count as count_by
 from workload.remote import open_remote
 from workload.result import HISTOGRAMS, Analysis
+from workload.rules import RULES
 from workload.selection import select
 
 MUCH = 1.2
@@ -55,7 +56,7 @@ def added(parts: Iterable[Analysis]) -> tuple[int, dict[str, list[int]]]:
 def needed_bytes(path: Path) -> int:
     with uproot.open(path) as file:
         tree = file["Events"]
-        names = [branch_of(kind, field) for kind in ("Muon", "Electron") for field in FIELDS]
+        names = RULES["level4"].branches(optional=False)
         return sum(int(tree[name].compressed_bytes) for name in names)
 
 

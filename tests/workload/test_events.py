@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import uproot
 
-from lepton_events import write_full
+from lepton_events import FIELDS, Lepton, write_full
 from workload import events
 from workload.errors import BadInput
-from workload.events import FIELDS, branch_of, read_events
+from workload.events import Wanted, read_events
 from workload.pod import count
 from workload.quartets import Candidates
+from workload.rules import RULES
 
+NEEDED = RULES["level4"].branches(optional=False)
 COLUMNS = {"Muon": "pfRelIso04_all", "Electron": "pfRelIso03_all"}
 
 
@@ -59,8 +61,8 @@ def test_reads_every_event_once_in_order_and_in_double_precision(
         counts = np.concatenate([chunk[i].counts for chunk in chunks])
         assert counts.tolist() == ak.num(expected).tolist()
         for field in FIELDS:
-            whole = np.concatenate([getattr(chunk[i], field) for chunk in chunks])
-            branch = branch_of(collection, field).removeprefix(f"{collection}_")
+            branch = field.replace("iso", COLUMNS[collection])
+            whole = np.concatenate([chunk[i][branch] for chunk in chunks])
             assert whole.tolist() == ak.flatten(expected[branch]).tolist()
             assert whole.dtype == np.float64
 
@@ -99,7 +101,7 @@ def test_events_that_are_no_tree_are_refused(path: Path) -> None:
 
 def test_a_branch_of_single_values_is_refused(path: Path) -> None:
     with uproot.recreate(path) as file:
-        branches = {branch_of(c, field): np.zeros(5, np.float32) for c in COLUMNS for field in FIELDS}
+        branches = {name: np.zeros(5, np.float32) for name in NEEDED}
         file.mktree("Events", {name: column.dtype for name, column in branches.items()})
         file["Events"].extend(branches)
     with pytest.raises(BadInput, match=r"branch Muon_pt is not a list of numbers per event"):
@@ -107,11 +109,7 @@ def test_a_branch_of_single_values_is_refused(path: Path) -> None:
 
 
 def test_branches_that_disagree_on_the_number_of_leptons_are_refused(path: Path) -> None:
-    content = {
-        branch_of(c, field): ak.Array([[1.0], [1.0, 2.0] if field != "phi" else [1.0]])
-        for c in COLUMNS
-        for field in FIELDS
-    }
+    content = {name: ak.Array([[1.0], [1.0, 2.0] if not name.endswith("_phi") else [1.0]]) for name in NEEDED}
     with uproot.recreate(path) as file:
         file.mktree(
             "Events", {name: "var * float32" for name in content}, counter_name=lambda name: f"n_{name}"
@@ -147,36 +145,49 @@ def test_a_file_with_a_damaged_middle_is_refused(path: Path) -> None:
         read(path)
 
 
-def test_branches_of_full_nanoaod_are_used_and_named(path: Path) -> None:
-    content: dict[str, Any] = {kind: leptons(6, isolation) for kind, isolation in COLUMNS.items()}
-    flat = np.arange(6)  # leptons, in the events 1, 2, 2, 4, 5, 5
-    extra = {
-        "Muon": {"isGlobal": flat != 1, "isPFcand": flat != 2},
-        "Electron": {"lostHits": flat.astype(np.uint8), "deltaEtaSC": np.full(6, 0.5, np.float32)},
-    }
-    counts = ak.num(content["Muon"]["pt"])
-    for kind, columns in extra.items():
-        for name, values in columns.items():
-            content[kind] = ak.with_field(content[kind], ak.unflatten(values, counts), name)
-    content["genWeight"] = np.arange(6, dtype=np.float32) - 1
-    with uproot.recreate(path) as file:
-        file.mktree("Events", {name: ak.Array(values).type.content for name, values in content.items()})
-        file["Events"].extend(content)
-    (some,) = read(path)
-    assert some.optional == events.OPTIONAL
-    assert some.muons.identified is not None
-    assert some.muons.identified.tolist() == [1, 0, 0, 1, 1, 1]
-    assert some.electrons.identified is not None
-    assert some.electrons.identified.tolist() == [1, 1, 0, 0, 0, 0]
-    assert some.electrons.eta_sc is not None
-    assert (some.electrons.eta_sc - some.electrons.eta).tolist() == [0.5] * 6
-    found = {"4mu": Candidates(np.array([0, 3]), np.array([125.0, 125.5])), "4e": NONE, "2e2mu": NONE}
+LEPTON = Lepton(50.0, 0.5, 0.5, 1)
+USED = {
+    "level4": ("Muon_isGlobal", "Muon_isPFcand", "Electron_deltaEtaSC", "Electron_lostHits", "genWeight"),
+    "outreach": ("genWeight",),
+    "nanoaod-v9": ("genWeight",),
+}
+
+
+@pytest.mark.parametrize("rules", USED)
+def test_branches_that_not_every_file_has_are_used_and_named(path: Path, rules: str) -> None:
+    write_full(path, [([LEPTON], [LEPTON])] * 6, np.arange(6) - 1, {"HLT_A": [1, 0] * 3, "HLT_B": [0] * 6})
+    wanted = Wanted(RULES[rules], triggers=("HLT_B", "HLT_A"))
+    (some,) = read_events(path, "full", wanted=wanted)
+    assert some.branches == (*USED[rules], "HLT_B", "HLT_A")
+    assert some.triggered is not None
+    assert some.triggered.tolist() == [True, False] * 3
+    found = {"4mu": Candidates(np.array([0, 1, 2, 4]), np.full(4, 125.0)), "4e": NONE, "2e2mu": NONE}
     analysis = count([some, some], lambda muons, electrons: found)
     assert analysis.weights is not None
-    assert analysis.weights["processed"] == 2 * (-1 + 0 + 1 + 2 + 3 + 4)
-    assert analysis.weights["sums"]["4mu"][18] == 2 * (-1 + 2)
-    assert analysis.weights["squares"]["4mu"][18] == 2 * (1 + 4)
-    assert analysis.branches == events.OPTIONAL
+    assert (analysis.processed, analysis.weights["processed"]) == (12, 2 * (-1 + 0 + 1 + 2 + 3 + 4))
+    assert analysis.histograms["4mu"][18] == 2 * 3
+    assert analysis.weights["sums"]["4mu"][18] == 2 * (-1 + 1 + 3)
+    assert analysis.weights["squares"]["4mu"][18] == 2 * (1 + 1 + 9)
+    assert analysis.branches == some.branches
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        (Wanted(triggers=("HLT_A",)), "HLT_A: the campaign's triggers are"),
+        (
+            Wanted(RULES["nanoaod-v9"]),
+            "Electron_deltaEtaSC, Electron_lostHits, Electron_mva",
+        ),
+    ],
+)
+def test_a_file_without_a_branch_that_the_campaign_needs_is_refused(
+    path: Path, wanted: Wanted, reason: str
+) -> None:
+    write(path, 10)
+    with pytest.raises(BadInput) as error:
+        list(read_events(path, "reduced", wanted=wanted))
+    assert str(error.value).startswith(f"reduced: tree Events lacks {reason}")
 
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf, -np.inf, 2e9])

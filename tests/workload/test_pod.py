@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lepton_events import write_full
+from lepton_events import pair, write_full
 from pod_process import Pod, shard
 from s3_server import Bucket
 from waiting import eventually
@@ -30,15 +30,16 @@ def broken_file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("weight", "lumi", "code"),
-    [(1.0, None, 0), (1.0, {"stream": "mu", "value": 1.5}, 65), (np.nan, None, 65)],
+    [(-0.5, None, 0), (1.0, {"stream": "mu", "value": 1.5}, 65), (np.nan, None, 65)],
 )
 def test_weights_that_say_nothing_or_are_in_data_fail_the_shard_and_say_why(
     pod: Pod, tmp_path: Path, weight: float, lumi: dict[str, Any] | None, code: int
 ) -> None:
     path = tmp_path / "full.root"
-    write_full(path, [([], [])] * 3, [weight] * 3)
+    event = ([*pair(91.2, 45.6), *pair(30.0, 15.0, np.pi / 2)], [])  # of 121.2 GeV
+    write_full(path, [event] * 4, [weight, 2.0, 3.0, weight], {"HLT_A": [1, 1, 0, 1], "HLT_B": [0] * 4})
     pod.give(shard(path, lumi=lumi))
-    pod.environ["SELECTION"] = "outreach"
+    pod.environ |= {"SELECTION": "nanoaod-v9", "TRIGGERS": "HLT_A HLT_B"}
     ended = pod.run()
     assert ended.code == code
     if code:
@@ -46,7 +47,35 @@ def test_weights_that_say_nothing_or_are_in_data_fail_the_shard_and_say_why(
         assert pod.results() == []
     else:
         document = pod.result("full")
-        assert (document["branches"], document["weights"]["processed"]) == (["genWeight"], 3.0)
+        weights = document["weights"]
+        assert (document["processed"], weights["processed"]) == (4, -0.5 + 2 + 3 - 0.5)
+        assert document["mass4mu_8TeV_low"][17] == 3
+        assert (weights["sums"]["4mu"][17], weights["squares"]["4mu"][17]) == (
+            -0.5 + 2 - 0.5,
+            0.25 + 4 + 0.25,
+        )
+        assert (document["selection"], document["branches"]) == (
+            "nanoaod-v9",
+            ["genWeight", "HLT_A", "HLT_B"],
+        )
+        assert "candidates" not in document  # of simulation
+
+
+def test_data_with_too_many_candidates_or_without_numbers_name_none(
+    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = ([*pair(91.2, 45.6), *pair(30.0, 15.0, np.pi / 2)], [])
+    write_full(tmp_path / "nameless.root", [event], None)
+    names = {name: np.arange(2001) for name in ("run", "luminosityBlock", "event")}
+    write_full(tmp_path / "many.root", [event] * 2001, None, names)
+    write_full(tmp_path / "most.root", [event] * 2000, None, {name: n[:2000] for name, n in names.items()})
+    pod.give(*(shard(path) for path in sorted(tmp_path.glob("*.root"))))
+    pod.environ["DATATYPE"] = "data"
+    assert pod.run().code == 0
+    assert ["candidates" in pod.result(name) for name in ("nameless", "many")] == [False, False]
+    candidates = pod.result("most")["candidates"]
+    assert candidates[1999][:4] == ["4mu", 1999, 1999, 1999]
+    assert len(candidates) == 2000
 
 
 def test_a_shard_becomes_one_result_document(pod: Pod, shard_file: Path) -> None:
@@ -76,6 +105,7 @@ def test_a_shard_becomes_one_result_document(pod: Pod, shard_file: Path) -> None
         **{HISTOGRAMS[channel]: counts.tolist() for channel, counts in histograms.items()},
         "lumi": lumi,
         "workload": "nanoaod/1",
+        "selection": "level4",
         "bytes": entry["size"],
         "simulated": True,
     }

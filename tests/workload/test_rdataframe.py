@@ -26,7 +26,7 @@ from generator.events import simulate
 from generator.root_file import root_file
 from workload import outreach, selection
 from workload.certified import Certified
-from workload.events import Leptons, read_events
+from workload.events import Leptons, Wanted, read_events
 from workload.histogram import histogram
 from workload.quartets import CHANNELS, Candidates
 
@@ -82,7 +82,8 @@ def with_ours(paths: list[Path], certified: Sections | None) -> Any:
     counts = {rules: {channel: np.zeros(37, np.int64) for channel in CHANNELS} for rules in RULES}
     events = 0
     for path in paths:
-        for some in read_events(path, path.name, None, Certified(certified) if certified else None):
+        wanted = Wanted(certified=Certified(certified) if certified else None)
+        for some in read_events(path, path.name, wanted=wanted):
             events += len(some.muons.counts)
             for rules, select in RULES.items():
                 for channel, candidates in select(some.muons, some.electrons).items():

@@ -1,5 +1,6 @@
 """Every cut of the level-4 selection, probed on both sides of its threshold."""
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -8,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_events import TOLD_MORE, Event, Lepton, collections, pair, write_full
-from reference_selection import select_event
-from workload.events import FIELDS, Leptons, read_events
+from lepton_events import FIELDS, TOLD_MORE, Event, Lepton, collections, pair, write_full
+from reference_selection import is_good, is_good_in_v9, select_event
+from workload.events import Leptons, Wanted, read_events
+from workload.rules import RULES
 from workload.selection import CHANNELS, select
 
-ALL_TOLD_MORE = [name for names in TOLD_MORE.values() for name in names]
+ALL_TOLD_MORE = [*TOLD_MORE, "sip3d", "identified"]
 
 
 def above(value: float) -> float:
@@ -209,6 +211,8 @@ leptons = st.builds(
     iso=st.sampled_from([0.0, 0.1, 0.2, 0.39, 0.41]),
     dxy=st.sampled_from([0.0, 0.01, -0.03]),
     dz=st.sampled_from([0.0, 0.01, -0.05]),
+    dxyErr=st.sampled_from([0.0, 0.01, 2.0]),  # the squares of tiny numbers are 0
+    dzErr=st.sampled_from([0.0, 0.01, 2.0]),
     **{name: st.just(Lepton._field_defaults[name]) for name in ALL_TOLD_MORE},
 )
 some_leptons = st.lists(leptons, max_size=6, unique_by=lambda lepton: lepton.pt)
@@ -216,11 +220,11 @@ random_events = st.lists(st.tuples(some_leptons, some_leptons), max_size=4)
 
 
 def found_in_each(
-    events: list[Event], leptons: tuple[Leptons, Leptons] | None = None
+    events: list[Event], leptons: tuple[Leptons, Leptons] | None = None, rules: str = "level4"
 ) -> list[dict[str, float]]:
     """Return what the vectorised selection finds, event by event."""
     found: list[dict[str, float]] = [{} for _ in events]
-    for channel, (event, mass) in select(*(leptons or collections(events))).items():
+    for channel, (event, mass) in select(*(leptons or collections(events)), RULES[rules]).items():
         for i, m in zip(event, mass, strict=True):
             found[i][channel] = float(m)
     return found
@@ -279,24 +283,37 @@ def told_more(rng: np.random.Generator, leptons: list[Lepton]) -> list[Lepton]:
             isPFcand=bool(rng.random() < 0.95),
             lostHits=int(rng.choice([0, 1, 2], p=[0.8, 0.15, 0.05])),
             deltaEtaSC=float(np.float32(rng.normal(0, 0.3))),
+            sip3d=float(np.float32(rng.exponential(1.5))),
+            identified=bool(rng.random() < 0.95),
         )
         for lepton in leptons
     ]
 
 
-@pytest.mark.parametrize("field", ALL_TOLD_MORE)
-def test_agrees_with_the_rules_in_plain_python_on_files_that_tell_more(field: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rules", "is_good", "field"),
+    [
+        *(("level4", is_good, field) for field in TOLD_MORE),
+        *(("nanoaod-v9", is_good_in_v9, field) for field in ("sip3d", "identified", *TOLD_MORE[2:])),
+    ],
+)
+def test_agrees_with_the_rules_in_plain_python_on_files_that_tell_more(
+    rules: str, is_good: Callable[[Lepton, str], bool], field: str, tmp_path: Path
+) -> None:
     """One field at a time says something: each of them rejects events that the others would keep."""
     rng = np.random.default_rng(11)
-    silent = {name: Lepton._field_defaults[name] for name in ALL_TOLD_MORE if name != field}
-    events = [
-        tuple([lepton._replace(**silent) for lepton in told_more(rng, leptons)] for leptons in event)
-        for event in four_lepton_events(rng, 1000)
-    ]
+
+    def silent(event: Event, but: str = "") -> Event:
+        values = {name: Lepton._field_defaults[name] for name in ALL_TOLD_MORE if name != but}
+        muons, electrons = ([lepton._replace(**values) for lepton in leptons] for leptons in event)
+        return muons, electrons
+
+    told = [(told_more(rng, m), told_more(rng, e)) for m, e in four_lepton_events(rng, 1000)]
+    events = [silent(event, but=field) for event in told]
     write_full(tmp_path / "full.root", events, [1.0] * len(events))
-    (read,) = read_events(tmp_path / "full.root", "full.root")
-    expected = [select_event(event) for event in events]
-    assert found_in_each(events, (read.muons, read.electrons)) == [
+    (read,) = read_events(tmp_path / "full.root", "full.root", wanted=Wanted(RULES[rules]))
+    expected = [select_event(event, is_good) for event in events]
+    assert found_in_each(events, (read.muons, read.electrons), rules) == [
         pytest.approx(masses, rel=1e-6) for masses in expected
     ]
-    assert found_in_each(events) != [pytest.approx(masses, rel=1e-6) for masses in expected]
+    assert expected != [select_event(silent(event), is_good) for event in told]

@@ -39,6 +39,8 @@ def test_reads_what_the_contract_requires(environ: dict[str, str], tmp_path: Pat
         ("DPATH", "test_mode", {"/dev/null": True, "/dev/shm": False, "/mnt/disks/ssd0": False, "": False}),
         ("SKIP_EXISTING", "skip_existing", {"True": True}),
         ("DOWNLOAD_LIMIT_KBPS", "download_limit", {"50000": 50e6}),
+        ("TRIGGERS", "triggers", {"HLT_A HLT_B": ("HLT_A", "HLT_B"), "": ()}),
+        ("DATATYPE", "data", {"data": True, "mc": False}),
     ],
 )
 def test_reads_what_the_contract_allows(
@@ -62,7 +64,7 @@ def test_reads_what_the_contract_allows(
         ("DOWNLOAD_LIMIT_KBPS", "fast", "DOWNLOAD_LIMIT_KBPS is 'fast', not a whole number of kB/s from 1"),
         ("DOWNLOAD_LIMIT_KBPS", "0", "DOWNLOAD_LIMIT_KBPS is '0', not a whole number of kB/s from 1"),
         ("READ", "lazily", "READ is 'lazily'; allowed are stage-in and stream"),
-        ("SELECTION", "level5", "SELECTION is 'level5'; allowed are level4 and outreach"),
+        ("SELECTION", "level5", "SELECTION is 'level5'; allowed are level4, outreach and nanoaod-v9"),
         ("SKIP_EXISTING", "maybe", "SKIP_EXISTING is 'maybe'; allowed are true and false"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from higgsdemo.tasks import Stage
 from higgsdemo.wording import one_of
 
 Provider = Literal["local", "existing", "gke", "eks"]
-WorkloadName = Literal["nanoaod", "nanoaod-outreach", "aod", "own", "command"]
+WorkloadName = Literal["nanoaod", "nanoaod-outreach", "nanoaod-v9", "aod", "own", "command"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
 Read = Literal["stage-in", "stream"]
@@ -112,6 +112,7 @@ Variables = Annotated[
     ),
 ]
 Glob = Annotated[str, TEXTS["Glob"]]
+Trigger = Annotated[str, TEXTS["Trigger"]]
 ExitCode = Annotated[int, number("an exit code, from 1 to 255", whole=True, minimum=1, maximum=255)]
 Gigabytes = Annotated[
     int | float, number("a number of GB, more than 0 and at most 5000", exclusiveMinimum=0, maximum=5000)

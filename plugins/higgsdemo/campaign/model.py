@@ -129,6 +129,9 @@ class Campaign(Settings):
         if self.workload not in COUNTED and self.histograms:
             text = f'belong to the workloads "own" and "command"; this one is "{self.workload}"'
             yield Problem(("histograms",), text)
+        if self.triggers and self.workload in (*COUNTED, *BESIDE):
+            text = f'belong to the workloads "nanoaod"; this one is "{self.workload}"'
+            yield Problem(("triggers",), text)
         yield from unfit_histograms(self.histograms, in_files=self.workload == COMMAND)
         if self.workload != "own":
             return

@@ -15,14 +15,18 @@ class Settings(Model):
     """Directory of `include/datasets` that describes the datasets."""
     workload: fields.Workload = "nanoaod"
     """What the pods run: `nanoaod` (ours, reduced NanoAOD files; `nanoaod-outreach` with the selection of the
-    outreach example of these files), `aod` (CMSSW, AOD files), a `command` that any image runs on local
-    files (docs/any-image.md), or an analysis of your `own`, which reads and writes the stores itself and
-    needs `image` and `histograms`.
+    outreach example of these files, `nanoaod-v9` with that of full NanoAOD of 2016), `aod` (CMSSW, AOD
+    files), a `command` that any image runs on local files (docs/any-image.md), or an analysis of your `own`,
+    which reads and writes the stores itself and needs `image` and `histograms`.
     """
     histograms: list[HistogramSpec] = Field(
         [], examples=[[{"name": "mass", "bins": 60, "low": 60, "high": 120, "label": "Dimuon mass [GeV]"}]]
     )
     """With the workloads `own` and `command`: the histograms in the result documents."""
+    triggers: list[fields.Trigger] = Field([], max_length=32, examples=[["HLT_IsoMu24", "HLT_IsoTkMu24"]])
+    """With the workloads `nanoaod`: branches of trigger bits, of which an event needs at least one. Each file
+    must have them all. By default no bit is asked for.
+    """
     image: fields.Image | None = Field(None, examples=["higgsdemo/nanoaod:1"])
     """The image of the pods; the workload's by default. No registry has ours: name an image that you have
     pushed, unless the nodes have it (`image_pull_policy`).

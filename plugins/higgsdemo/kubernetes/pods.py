@@ -117,6 +117,8 @@ def _environment(assignment: ClusterRun, dataset: DatasetRef) -> dict[str, str]:
         **WORKLOADS[run.workload].environment,
         **certified_variable(dataset),
     }
+    if run.triggers:
+        environment["TRIGGERS"] = " ".join(run.triggers)
     if run.read == "stream":
         environment["READ"] = run.read
     if run.download_limit_kbps:

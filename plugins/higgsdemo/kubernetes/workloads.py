@@ -54,6 +54,7 @@ class Workload:
 WORKLOADS = {
     "nanoaod": Workload("nanoaod"),
     "nanoaod-outreach": Workload("nanoaod-outreach", environment={"SELECTION": "outreach"}),
+    "nanoaod-v9": Workload("nanoaod-v9", environment={"SELECTION": "nanoaod-v9"}),
     "own": Workload("own"),  # a campaign names its image
     "command": Workload("command", outputs=("*",)),  # a campaign names image and command
     # 25,000 files of 2.6 GB in five minutes on 20,000 cores, of which 52 s went into each file's stage-in.

@@ -88,6 +88,8 @@ def test_the_manifest_is_the_reviewed_one(name: str) -> None:
     ("run", "told"),
     [
         ({"workload": "nanoaod-outreach"}, ("SELECTION", "outreach")),
+        ({"workload": "nanoaod-v9"}, ("SELECTION", "nanoaod-v9")),
+        ({"triggers": ["HLT_A", "HLT_B"]}, ("TRIGGERS", "HLT_A HLT_B")),
         ({"read": "stream"}, ("READ", "stream")),
     ],
 )

@@ -10,6 +10,7 @@ CHART = "spectrum.json"  # the numbers of the plot
 HISTOGRAMS = "histograms.root"
 WORKSPACE = "workspace.json"
 HEPDATA = "hepdata.yaml"
+CANDIDATES = "candidates.csv"  # the events of data, by run, section and number
 DATACARD, SHAPES = "datacard.txt", "datacard.root"
 FILES = "files.jsonl"  # the files that a command has left, with size, checksum, dataset and shard
 FILE_URLS = "files.txt"  # their URLs alone
@@ -26,6 +27,7 @@ DOWNLOADS = {
     **dict.fromkeys((RECORD, SUMMARY, CHART, WORKSPACE), "application/json"),
     HISTOGRAMS: "application/octet-stream",
     HEPDATA: "application/yaml",
+    CANDIDATES: "text/csv",
     DATACARD: "text/plain",
     SHAPES: "application/octet-stream",
     FILES: "application/jsonl",

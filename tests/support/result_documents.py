@@ -1,6 +1,7 @@
 """Result documents and a small catalogue, for the tests of what is made from them."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample
 from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.physics.normalisation import Spectrum, normalise
+from higgsdemo.results.document import bin_of
 from higgsdemo.results.merge import Merge
 from higgsdemo.run_folder import result_key
 
@@ -56,6 +58,13 @@ def merged(
 def recorded(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:
     """Return the same of a file of data, which states its luminosity."""
     return stored(dataset, shard, *args, lumi=A_FILE, **kwargs)
+
+
+def named(dataset: str, shard: str, events: Sequence[Any] | None) -> tuple[str, bytes]:
+    """Return the same whose selected events are these candidates; None for a result that names none."""
+    counts = {channel: Counter(bin_of(e[-1]) for e in events or () if e[0] == channel) for channel in ALL}
+    fields = {} if events is None else {"candidates": events}
+    return recorded(dataset, shard, 10_000, counts, **fields)
 
 
 def sample(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator, Context
@@ -102,13 +103,14 @@ class MergeResultsOperator(ResultsOperator):
             counts = expected.counts(assignments)
             sums, catalogue = merge.datasets, catalogue_of(assignments, merge.simulated)
             spectrum: Spectrum | OwnSpectra
-            discovery, exports = None, {}
+            discovery, candidates, exports = None, None, {}
             if run.counted is not None:
                 spectrum = add_up(sums, run.counted, counts)
                 numbers = own_chart(spectrum, catalogue)
             else:
+                sums, candidates = merge.candidates.once(sums, catalogue), merge.candidates.table(catalogue)
                 spectrum = normalise(sums, catalogue, counts)
-                numbers = chart(spectrum, catalogue)
+                numbers = chart(spectrum, catalogue, candidates)
                 discovery, workspace = discovery_in(spectrum, catalogue)
                 exports = _exports(spectrum, catalogue, workspace)
             summary = summarise(
@@ -123,6 +125,7 @@ class MergeResultsOperator(ResultsOperator):
                 left_out=left_out,
                 failures=self._failures(store, assignments),
                 discovery=discovery,
+                candidates=candidates,
                 started=context["dag_run"].start_date,
                 finished=datetime.now(UTC),
                 predicted=record.predicted,
@@ -136,6 +139,10 @@ class MergeResultsOperator(ResultsOperator):
             store.write(run_folder.CHART, json.dumps(numbers).encode())
             for name, content in exports.items():
                 self.keep(store, assignments[0], name, content)
+            if candidates and candidates.events:
+                with TemporaryDirectory() as folder:
+                    path = merge.candidates.write(Path(folder, run_folder.CANDIDATES), catalogue)
+                    self.keep(store, assignments[0], run_folder.CANDIDATES, path)
             if run.workload == COMMAND:
                 self.log.info("%d files with %d bytes", files.count, files.bytes)
                 for name, path in files.written().items():

@@ -15,6 +15,7 @@ from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.yields import Yield
 from higgsdemo.prediction import Account
 from higgsdemo.publication.summary import FailedShard, Text
+from higgsdemo.results.candidates import CandidateTable
 from higgsdemo.storage.documents import read_document
 from higgsdemo.storage.object_store import DamagedError, ObjectStore, StorageError, StoredObject
 
@@ -100,6 +101,8 @@ class SpectrumChart(BaseModel):
     absent: list[Text]
     beyond: Text = ""
     certified: Text = ""
+    differing: Text = ""
+    candidates: CandidateTable | None = None
 
 
 PROGRESS = TypeAdapter(dict[Text, JobsSeen])

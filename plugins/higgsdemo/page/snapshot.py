@@ -105,7 +105,8 @@ def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
     expected = merge.expected.counts(run.assignments)
     if (histograms := run.assignments[0].run.counted) is not None:
         return own_chart(add_up(merge.datasets, histograms, expected), catalogue)
-    return chart(normalise(merge.datasets, catalogue, expected), catalogue)
+    sums = merge.candidates.once(merge.datasets, catalogue)
+    return chart(normalise(sums, catalogue, expected), catalogue, merge.candidates.table(catalogue))
 
 
 def _corrupt(merge: Merge) -> list[dict[str, Any]]:

@@ -32,6 +32,12 @@ class Coverage:
         """Return the computed part of the expected shards, 0 to 1."""
         return self.shards_computed / self.shards_expected if self.shards_expected else 0.0
 
+    @property
+    def differing(self) -> str:
+        """Say in how many branches the files differ that the selection uses; nothing where in none."""
+        number = len(self.lacking)
+        return f"files differ in {number} branch{'es' if number > 1 else ''}" if number else ""
+
 
 def computed_shards(sums: Mapping[str, DatasetSum], expected: Mapping[str, int]) -> int:
     """Return the computed shards, and those of the campaign, `expected` by dataset."""

@@ -18,13 +18,16 @@ from higgsdemo.physics.uncertainties import deviation
 from higgsdemo.physics.yields import WINDOW
 from higgsdemo.publication.plot import BACKGROUNDS, luminosity_text
 from higgsdemo.publication.rounding import round_all
+from higgsdemo.results.candidates import CandidateTable
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 
 STACK = (*BACKGROUNDS, "higgs")
 """The simulated groups from the bottom of the stack up."""
 
 
-def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
+def chart(
+    spectrum: Spectrum, catalogue: Catalogue, candidates: CandidateTable | None = None
+) -> dict[str, Any]:
     """Return the plot as JSON values: the data with 68% intervals, and the stack, by channel and for `all`.
 
     Events are weighted to the covered luminosity; `error` is the standard deviation of the stack's height.
@@ -55,6 +58,8 @@ def chart(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
         "absent": list(spectrum.absent),
         "beyond": "; ".join(tell_beyond(spectrum.exposures)),
         "certified": spectrum.certified,
+        "differing": spectrum.differing,
+        "candidates": asdict(candidates) if candidates else None,
     }
 
 

@@ -119,8 +119,8 @@ def coverage_text(spectrum: Coverage) -> str | None:
         lines.append(f"{math.floor(1000 * spectrum.coverage) / 10:.1f}% of the shards")
     if spectrum.absent:
         lines.append(f"{len(spectrum.absent)} sample{'s' if len(spectrum.absent) > 1 else ''} missing")
-    if number := len(spectrum.lacking):
-        lines.append(f"files differ in {number} branch{'es' if number > 1 else ''}")
+    if spectrum.differing:
+        lines.append(spectrum.differing)
     if spectrum.weightless:
         lines.append(f"weights of {', '.join(spectrum.weightless)} add up to nothing")
     lines += tell_uncovered(spectrum.exposures) + tell_beyond(spectrum.exposures)

@@ -24,6 +24,7 @@ from higgsdemo.publication.summary import (
     Summary,
     Work,
 )
+from higgsdemo.results.candidates import CandidateTable
 from higgsdemo.results.sums import DatasetSum
 from higgsdemo.run_folder import locate
 
@@ -47,6 +48,7 @@ def summarise(
     left_out: "Names" = MappingProxyType({}),
     failures: Iterable[FailedShard | Mapping[str, Any]] = (),
     discovery: Discovery | None = None,
+    candidates: CandidateTable | None = None,
     started: AwareDatetime | None = None,
     finished: AwareDatetime | None = None,
     predicted: Account | None = None,
@@ -90,6 +92,7 @@ def summarise(
         yields_by_year=spectrum.yields_by_year(),
         data_intervals={channel: _intervals(found) for channel, found in yields.get("data", {}).items()},
         discovery=discovery,
+        candidates=candidates,
         higgs_peak_gev=spectrum.peak("higgs"),
         luminosity=spectrum.exposures,
         certified_pb=dict(certified_pb),

@@ -12,6 +12,7 @@ from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.yields import Yields
 from higgsdemo.prediction import Account
+from higgsdemo.results.candidates import CandidateTable
 from higgsdemo.wording import printable
 
 Text = Annotated[str, AfterValidator(printable)]
@@ -99,6 +100,8 @@ class Summary(_Part):
     """By channel, where data were processed."""
     discovery: Discovery | None
     """None for an analysis of one's own."""
+    candidates: CandidateTable | None = None
+    """What the results name of the data's events; all are in candidates.csv."""
     higgs_peak_gev: tuple[float, float] | None
     """Edges of the highest bin of the Higgs group."""
     luminosity: tuple[Exposure, ...]

@@ -65,6 +65,7 @@ def _remarks(summary: Summary) -> list[str]:
         remarks.append(f"No events of {', '.join(summary.absent_samples)}")
     if told := tell_certified(summary.work.checked_events, summary.work.certified_events):
         remarks.append(told)
+    remarks += summary.candidates.told if summary.candidates else []
     remarks += tell_sections(summary.luminosity, summary.certified_pb)
     for branch, shards in summary.lacking.items():
         number = sum(shards.values())

@@ -49,7 +49,19 @@ ByChannel = Annotated[
 """A histogram for each channel."""
 
 Name = Annotated[str, Field(min_length=1, max_length=1024)]
-Branch = Annotated[str, Field(min_length=1, max_length=64)]
+Branch = Annotated[str, Field(min_length=1, max_length=128)]
+Number = Annotated[int, Field(strict=True, ge=-(1 << 63), lt=1 << 63)]
+Candidate = tuple[
+    Literal["4mu", "4e", "2e2mu"], Number, Number, Number, Annotated[float, Field(ge=LOW, lt=HIGH)]
+]
+"""Channel, run, luminosity section, number of the event, and mass in GeV."""
+MOST_CANDIDATES = 2000
+"""That a document names, in some 120 kB."""
+
+
+def bin_of(mass: float) -> int:
+    """Return the bin of a mass in the histogram's range."""
+    return int((mass - LOW) // ((HIGH - LOW) / BINS))
 
 
 class _Part(BaseModel):
@@ -152,14 +164,18 @@ class ResultDocument(_Document):
     """One shard's result: the unweighted events selected by channel and bin.
 
     These fields, and those before `shard`, are those of the 2019 tool, and enough; our own workload writes
-    the others too. Without `weights` every event weighs 1; `branches` are those of full NanoAOD used.
+    the others too. Without `weights` every event weighs 1; `selection` is the rule set, and `branches` are
+    those used that not every file has. `candidates` are the events in the histograms, of data: older results
+    and other images have none, and a result with more than `MOST_CANDIDATES`.
     """
 
     mass4mu_8TeV_low: Histogram
     mass4e_8TeV_low: Histogram
     mass2mu2e_8TeV_low: Histogram
     weights: EventWeights | None = None
-    branches: Annotated[tuple[Branch, ...], Len(0, 16)] = ()
+    selection: Name | None = None
+    branches: Annotated[tuple[Branch, ...], Len(0, 64)] = ()
+    candidates: Annotated[tuple[Candidate, ...], Len(0, MOST_CANDIDATES)] | None = None
 
     @property
     def counts(self) -> dict[str, tuple[int, ...]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.datasets.expected import ExpectedShards
+from higgsdemo.results.candidates import Candidates
 from higgsdemo.results.document import Document
 from higgsdemo.results.parsing import ResultError, check_size, parse_result
 from higgsdemo.results.sums import DatasetSum, Sum
@@ -48,6 +49,7 @@ class Merge:
         self._corrupt: dict[str, tuple[StoredObject, str]] = {}
         self.shards: dict[str, set[str]] = {}
         """Names of the counted shards, by dataset."""
+        self.candidates = Candidates()
         self.work = Work()
         self.simulated = False
         """Whether any results were drawn in a rehearsal."""
@@ -83,6 +85,7 @@ class Merge:
         dataset, shard = locate(key)
         self.shards.setdefault(dataset, set()).add(shard)
         self._sums[dataset].add(document)
+        self.candidates.add(dataset, document)
         self._finished[dataset].append((document.finished or datetime.now(UTC)).timestamp())
         self.simulated |= document.simulated
         if not (self._since and document.finished and document.finished < self._since):

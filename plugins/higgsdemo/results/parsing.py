@@ -4,13 +4,22 @@ Results are in a bucket that others can write to, and come from any image that k
 refused is named in one line.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.results.document import BINS, CHANNELS, Document, Filled, OwnDocument, ResultDocument
+from higgsdemo.results.document import (
+    BINS,
+    CHANNELS,
+    Document,
+    Filled,
+    OwnDocument,
+    ResultDocument,
+    bin_of,
+)
 from higgsdemo.run_folder import locate
 from higgsdemo.wording import printable
 
@@ -68,6 +77,11 @@ def _four_leptons(key: str, raw: bytes) -> ResultDocument:
     for channel, counts in document.counts.items():
         if (selected := sum(counts)) > document.processed:
             raise _refusal(key, f"{selected} events selected in {channel}, of {document.processed} processed")
+    if document.candidates is not None:
+        named = Counter((channel, bin_of(mass)) for channel, *_, mass in document.candidates)
+        counted = {(c, bin): n for c, counts in document.counts.items() for bin, n in enumerate(counts) if n}
+        if named != counted or document.weights:
+            raise _refusal(key, "candidates are not the events of its histograms")
     return document
 
 
@@ -142,6 +156,10 @@ def _complaint(kind: str, context: dict[str, Any], value: object) -> str:
             return f"is {value}, above {context['le']}"
         case "too_short" | "too_long" if context["field_type"] == "Dictionary":
             return "does not have the channels " + ", ".join(CHANNELS)
+        case "too_long" if context["max_length"] != BINS:
+            return f"has {context['actual_length']} entries, more than {context['max_length']}"
+        case "less_than":
+            return f"is {value}, not below {context['lt']}"
         case "too_short" | "too_long":
             return f"has {context['actual_length']} bins, not {BINS}"
         case "finite_number":

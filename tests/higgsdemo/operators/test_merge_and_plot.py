@@ -111,6 +111,29 @@ def test_a_run_leaves_the_plot_and_its_numbers_in_the_formats_of_the_field(s3: K
     assert "luminosity_2011" in model.config.par_names
 
 
+def test_an_event_that_two_files_of_data_have_is_counted_and_listed_once(s3: Kind) -> None:
+    streams = "Simulated_Run2012B_DoubleMuParked", "Simulated_Run2012C_DoubleMuParked"
+    assignment = run_of(s3, *streams)
+    shared, other = ("2e2mu", 2012, 7, 42, 125.25), ("4mu", 2012, 7, 41, 91.0)
+    for name, events in zip(streams, ([shared], [other, shared]), strict=True):
+        key, raw = result_documents.named(name, "x", events)
+        s3.put_all([(f"{FOLDER}/{key}", raw)])
+    carried_out(assignment)
+    assert believed(assignment)
+    summary = read(assignment, "summary.json")
+    assert summary["yields"]["data"]["all"]["total"] == 2
+    assert {name: summary["candidates"][name] for name in ("events", "repeated", "unnamed")} == {
+        **{"events": 2, "repeated": 1, "unnamed": 0}
+    }
+    assert ObjectStore(assignment.run.output, "with_keys").read("candidates.csv").decode().splitlines() == [
+        "run,section,event,channel,mass,dataset",
+        f"2012,7,41,4mu,91.0,{streams[1]}",
+        f"2012,7,42,2e2mu,125.25,{streams[0]}",
+    ]
+    drawn = read(assignment, "spectrum.json")["channels"]["all"]["data"]["counts"]
+    assert (drawn[7], drawn[18], sum(drawn)) == (1, 1, 2)
+
+
 @pytest.mark.parametrize("groups", [("data", "higgs"), ("higgs", "zz"), ("zz",)])
 def test_a_run_over_a_part_of_the_samples_says_why_it_has_no_significance(
     s3: Kind, groups: tuple[str, ...]

@@ -44,7 +44,10 @@ def spectrum() -> dict[str, Any]:
         stored("HIGGS", "x", 9000, {"4mu": {n: 9 * events for n, events in peak.items()}}),
     ]
     expected = dict.fromkeys(("MU", "ZZ", "DY", "TTBAR", "HIGGS"), 1)
-    return chart(normalise(merged(results).datasets, known, expected), known)
+    merge = merged(results)
+    numbers = chart(normalise(merge.datasets, known, expected), known, merge.candidates.table(known))
+    numbers["candidates"]["shown"] = [(194108, 564, 571897782 + n, "2e2mu", 125.2, "MU") for n in range(30)]
+    return numbers
 
 
 def states() -> dict[str, dict[str, Any]]:

@@ -13,8 +13,9 @@ from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.publication.chart import chart
 from higgsdemo.publication.spectra_plot import own_chart
+from higgsdemo.results.candidates import SHOWN
 from page_alone import FITTED, Shown
-from result_documents import NOTE, catalogue, merged, recorded, sample, stored
+from result_documents import NOTE, catalogue, merged, named, recorded, sample, stored
 
 FULL = "submit_jobs of kubecon-demo-1: no node has room <b>here</b>"
 
@@ -153,7 +154,9 @@ EXPECTED = {"MU": 1, "E": 1, "ZZ": 1, "H": 1}
 
 
 def run_with(*results: tuple[str, bytes]) -> dict[str, Any]:
-    numbers = chart(normalise(merged(results).datasets, KNOWN, EXPECTED), KNOWN)
+    merge = merged(results)
+    sums = merge.candidates.once(merge.datasets, KNOWN)
+    numbers = chart(normalise(sums, KNOWN, EXPECTED), KNOWN, merge.candidates.table(KNOWN))
     return run_state(airflow_run(), Snapshot(chart=numbers, complete=True), "")
 
 
@@ -184,6 +187,27 @@ def test_groups_are_shown_in_the_channels_of_which_events_were_processed(shown: 
         canvas.focus()
         page.keyboard.press("ArrowRight")
         assert readout.inner_text() == "124 to 127 GeV: nothing analysed yet"
+
+
+def test_candidates_are_a_table_under_the_plot_with_what_is_to_be_said_of_them(shown: Shown) -> None:
+    events = [("4mu", 190000 + n, n, 10**10 + n, 100.0) for n in range(SHOWN + 1)]
+    results = [named("MU", "x", events), named("MU", "y", events[:1]), recorded("E", "x", 9, {"4e": {18: 3}})]
+    with shown(run_with(*results)) as page:
+        rows = page.get_by_role("region", name="201 candidates by number").locator("tbody tr")
+        rows.first.wait_for()
+        assert rows.first.inner_text().split("\t") == ["190000:0:10000000000", "4μ", "100.0"]
+        assert rows.count() == SHOWN
+        assert page.locator("#candidates-told").inner_text() == (
+            "1 event of data found in a second dataset or file: counted once. 3 events of data not named by "
+            "their results: one that two datasets share counts twice. The first 200; all of them are in "
+            "candidates.csv"
+        )
+
+
+def test_files_that_differ_are_told(shown: Shown) -> None:
+    results = [recorded("MU", "x", 9, branches=["Muon_isGlobal"]), recorded("E", "x", 9)]
+    with shown(run_with(*results)) as page:
+        page.get_by_text("files differ in 1 branch").wait_for()
 
 
 def test_before_any_result_nothing_is_called_none(shown: Shown) -> None:

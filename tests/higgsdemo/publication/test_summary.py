@@ -59,7 +59,8 @@ def summary(
     merge, asked = merged(OBJECTS if objects is None else objects), expected or EXPECTED
     counts = {dataset: len(set(shards)) for names in asked.values() for dataset, shards in names.items()}
     spectrum = normalise(merge.datasets, known, counts)
-    return summarise("higgs", "run-1", known, merge, spectrum, asked, **kwargs)
+    candidates = merge.candidates.table(known)
+    return summarise("higgs", "run-1", known, merge, spectrum, asked, candidates=candidates, **kwargs)
 
 
 def test_the_document_as_a_whole() -> None:
@@ -113,6 +114,7 @@ def test_the_table_of_a_partial_campaign_says_what_is_missing() -> None:
             "4 of 7 shards done, 2 failed, 1 missing",
             "1 shard run in test mode: no events were read",
             "30 of 40 events of data are certified",
+            "4 events of data not named by their results: one that two datasets share counts twice",
             "Events             70 to 181 GeV  121 to 130 GeV",
             "Pseudo-data          4 +3.2 −1.9     1 +2.3 −0.8",
             "Expected           20.00 ± 10.00   20.00 ± 10.00",

@@ -56,7 +56,7 @@ export function showPlot(numbers) {
   const missing = numbers.coverage < 1 ? `${(Math.floor(numbers.coverage * 1000) / 10).toFixed(1)}% of the shards` : "";
   const names = numbers.absent.length > 3 ? `${numbers.absent.length} samples` : numbers.absent.join(", ");
   const absent = names ? `no events of ${names}` : "";
-  say(find("coverage"), [missing, absent, numbers.beyond, numbers.certified].filter(Boolean).join("; "));
+  say(find("coverage"), [missing, absent, numbers.differing, numbers.beyond, numbers.certified].filter(Boolean).join("; "));
   draw();
 }
 

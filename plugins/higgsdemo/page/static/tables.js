@@ -9,6 +9,7 @@ const shown = {}; // what each table was last filled with
 export function showTables(state, query) {
   if (state.chart && !state.chart.yields) once("entries", state.chart.channels, () => fillEntries(state.chart.channels));
   else if (state.chart) once("yields", [state.chart.yields, state.chart.unassigned], () => fillYields(state.chart));
+  if (state.chart) once("candidates", state.chart.candidates ?? null, () => fillCandidates(state.chart));
   once("discovery", state.discovery, () => fillDiscovery(state.discovery));
   once("account", [state.account, state.run.ended_all], () => fillAccount(state.account, state.run.ended_all));
   once("remarks", [state.remarks, state.slow, state.stragglers], () => fillRemarks(state));
@@ -62,6 +63,18 @@ function fillDiscovery(found) {
   const unknown = found.observed_significance === null ? "observed significance" : "signal strength";
   const narrow = figures.length && !found.uncertainties?.length && "Errors: statistical and luminosity only";
   say(find("undecided"), [found.statement && `No ${unknown}: ${found.statement}`, narrow].filter(Boolean).join(". "));
+}
+
+/** The events of data, by the numbers that tell them apart. */
+function fillCandidates({ candidates, note }) {
+  find("candidates-box").hidden = !candidates?.events && !candidates?.told.length;
+  if (!candidates) return;
+  const { events: all, told, shown: first } = candidates;
+  say(find("candidates-title"), `${count(all)} ${note ? "events of pseudo-data" : "candidates"} by number`);
+  const more = all > first.length && `The first ${first.length}; all of them are in candidates.csv`;
+  say(find("candidates-told"), [...told, more].filter(Boolean).join(". "));
+  fillTable(find("candidates"), "Candidates with the mass of their four leptons", ["Run:section:event", "Channel", "Mass [GeV]"],
+    first.map(([run, section, event, channel, mass]) => [`${run}:${section}:${event}`, channel.replace("mu", "μ"), mass.toFixed(1)]));
 }
 
 /** What an own analysis has instead of yields. */

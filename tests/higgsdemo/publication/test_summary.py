@@ -176,6 +176,7 @@ def test_the_table_of_a_campaign_of_data_alone_says_what_the_expectation_lacks()
     assert yields_table(found).splitlines() == [
         "No events of h",
         "30 of 40 events of data are certified",
+        "4 events of data not named by their results: one that two datasets share counts twice",
         "Events  70 to 181 GeV  121 to 130 GeV",
         "Data      4 +3.2 −1.9     1 +2.3 −0.8",
     ]

@@ -15,7 +15,18 @@ from bench.surroundings import own_airflow
 
 BENCHES = (
     *("submit", "watch", "list", "overhead", "page"),
-    *("parse", "analysis", "ranges", "beside", "million", "localkube", "closure", "packing", "waits"),
+    *(
+        "parse",
+        "analysis",
+        "ranges",
+        "beside",
+        "million",
+        "localkube",
+        "closure",
+        "packing",
+        "waits",
+        "merge",
+    ),
 )
 
 

@@ -98,7 +98,14 @@ def _wait(waits: list[ClusterRun], seconds: float) -> Callable[[], tuple[int, fl
             super().after_poll(last=last)
 
     triggers = [
-        Counted(wait.model_dump(mode="json"), POLL_SECONDS, None, [wait.run.name], {"D": 1}) for wait in waits
+        Counted(
+            wait.model_dump(mode="json"),
+            POLL_SECONDS,
+            None,
+            [wait.run.name],
+            {wait.cluster.datasets[0].name: 1},
+        )
+        for wait in waits
     ]
 
     async def all_of_them() -> tuple[int, float, float, float, float]:

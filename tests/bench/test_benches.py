@@ -20,6 +20,8 @@ TINY = {
     "beside": ("--shards", "2", "--seconds", "0.1"),
     "million": ("--times", "1"),
     "localkube": ("--pods", "20", "40"),
+    "merge": ("--files", "100", "200"),
+    "waits": ("--campaigns", "1", "2", "--seconds", "21"),
     "packing": ("--files", "100"),
     "closure": ("--workspace", WORKSPACE, "--strengths", "1", "2", "--experiments", "2"),
 }

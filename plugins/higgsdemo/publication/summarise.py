@@ -65,18 +65,16 @@ def summarise(
     :param left_out: other shards that have results.
     :param certified_pb: luminosity of all certified sections by year.
     """
-    datasets = {
-        dataset: {shard for names in expected.values() for shard in names.get(dataset, ())}
-        for dataset in sorted({dataset for names in expected.values() for dataset in names})
-    }
     failed = _failures(merge, expected, failures)
     lost = {(failure.dataset, failure.shard) for failure in failed}
     sums = merge.datasets
     yields = spectrum.yields()
-    missing = {
-        dataset: [shard for shard in shards if (dataset, shard) not in lost]
-        for dataset, shards in merge.missing(datasets).items()
-    }
+    counts, missing = dict[str, ShardCounts](), dict[str, list[str]]()
+    for dataset in sorted({dataset for names in expected.values() for dataset in names}):
+        names = {dataset: set().union(*(of.get(dataset, ()) for of in expected.values()))}  # of one at a time
+        counts[dataset] = _count(names, merge, lost)
+        left = merge.missing(names).get(dataset, ())
+        missing[dataset] = [shard for shard in left if (dataset, shard) not in lost][:MISSING_LISTED]
     return Summary(
         campaign=campaign,
         run=run,
@@ -85,7 +83,7 @@ def summarise(
         note=catalogue.note,
         started=started,
         finished=finished,
-        shards=_whole(_count(datasets, merge, lost), spectrum),
+        shards=_whole(counts.values(), spectrum),
         coverage=spectrum.coverage,
         work=_work(sums.values()),
         yields=yields,
@@ -107,13 +105,11 @@ def summarise(
         },
         clusters={cluster: _count(names, merge, lost) for cluster, names in expected.items()},
         datasets={
-            dataset: _dataset_summary(
-                dataset, catalogue, _count({dataset: shards}, merge, lost), sums.get(dataset)
-            )
-            for dataset, shards in datasets.items()
+            dataset: _dataset_summary(dataset, catalogue, of_dataset, sums.get(dataset))
+            for dataset, of_dataset in counts.items()
         },
         failures=failed[:FAILURES_LISTED],
-        missing={dataset: shards[:MISSING_LISTED] for dataset, shards in missing.items() if shards},
+        missing={dataset: shards for dataset, shards in missing.items() if shards},
         left_out=sum(map(len, left_out.values())),
         unexpected={dataset: sorted(shards)[:MISSING_LISTED] for dataset, shards in left_out.items()},
         corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
@@ -139,16 +135,12 @@ def _failures(
     merge: "Merge", expected: Mapping[str, "Names"], failures: Iterable[FailedShard | Mapping[str, Any]]
 ) -> list[FailedShard]:
     """Return the failures of shards without a result, each once, by cluster, dataset and shard."""
-    homes = {
-        (dataset, shard): cluster
-        for cluster, names in expected.items()
-        for dataset, shards in names.items()
-        for shard in shards
-    }
     corrupt = (
-        FailedShard(cluster=homes[place], dataset=place[0], shard=place[1], reason=reason)
+        FailedShard(cluster=cluster, dataset=dataset, shard=shard, reason=reason)
         for key, reason in merge.corrupt.items()
-        if (place := locate(key)) in homes
+        for dataset, shard in [locate(key)]
+        for cluster, names in expected.items()
+        if shard in names.get(dataset, ())
     )
     done = merge.shards
     found: dict[tuple[str, str], FailedShard] = {}
@@ -167,12 +159,14 @@ def _count(expected: "Names", merge: "Merge", lost: set[tuple[str, str]]) -> Sha
     )
 
 
-def _whole(listed: ShardCounts, spectrum: Spectrum | OwnSpectra) -> ShardCounts:
+def _whole(listed: Iterable[ShardCounts], spectrum: Spectrum | OwnSpectra) -> ShardCounts:
     """Count the run's shards: the listed ones, and those of datasets that were never listed."""
-    unlisted = max(spectrum.shards_expected - listed.expected, 0)
-    return listed.model_copy(
-        update={"expected": listed.expected + unlisted, "missing": listed.missing + unlisted}
+    parts = list(listed)
+    expected, done, failed, missing = (
+        sum(getattr(part, name) for part in parts) for name in ("expected", "done", "failed", "missing")
     )
+    unlisted = max(spectrum.shards_expected - expected, 0)
+    return ShardCounts(expected=expected + unlisted, done=done, failed=failed, missing=missing + unlisted)
 
 
 def _dataset_summary(

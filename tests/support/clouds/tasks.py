@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
 from higgsdemo.run import ClusterRun
+from loop_watch import loop_watched
 from planned_runs import ALONE
 
 Make = Callable[[ClusterRun], Any]
@@ -62,4 +63,5 @@ def first_event(trigger: BaseTrigger) -> Any:
             :1
         ]  # the triggerer, too, lets it run to its end
 
-    return next(iter(asyncio.run(first())), None)
+    with loop_watched():
+        return next(iter(asyncio.run(first())), None)

@@ -33,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the bench."""
     parser.add_argument("--campaigns", type=int, nargs="+", default=[1, 5, 50], help="that run at once")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for which they wait")
+    parser.add_argument("--pause", type=float, default=POLL_SECONDS, help="seconds between two polls")
 
 
 def run(options: argparse.Namespace, say: Say) -> Report:
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
                 full_campaign.connect(wait, kubeconfig)
                 with reached(kubeconfig) as api:
                     _submit(api, [one for one in waits if one.cluster.name == wait.cluster.name])
-            measured = measure(_wait, [(waits, options.seconds)])
+            measured = measure(_wait, [(waits, options.seconds, options.pause)])
         ((polls, steady, cpu, late, at_start),) = measured.results
         if polls < 2 * len(waits):
             raise BenchError(f"only {polls} polls of {len(waits)} waits were answered")
@@ -84,7 +85,9 @@ def _submit(api: httpx.Client, waits: list[ClusterRun]) -> None:
         api.post(JOBS, json={"metadata": named, "spec": spec}).raise_for_status()
 
 
-def _wait(waits: list[ClusterRun], seconds: float) -> Callable[[], tuple[int, float, float, float, float]]:
+def _wait(
+    waits: list[ClusterRun], seconds: float, pause: float
+) -> Callable[[], tuple[int, float, float, float, float]]:
     from higgsdemo.triggers.jobs import JobsTrigger
 
     load("kubernetes_asyncio.client", "airflow.providers.amazon.aws.hooks.base_aws", "greenback")

@@ -21,7 +21,7 @@ TINY = {
     "million": ("--times", "1"),
     "localkube": ("--pods", "20", "40"),
     "merge": ("--files", "100", "200"),
-    "waits": ("--campaigns", "1", "2", "--seconds", "21"),
+    "waits": ("--campaigns", "1", "2", "--seconds", "2", "--pause", "0.2"),
     "packing": ("--files", "100"),
     "closure": ("--workspace", WORKSPACE, "--strengths", "1", "2", "--experiments", "2"),
 }

@@ -79,10 +79,7 @@ def predict(
     if to_do is None:
         return Account()
     shards = [sum(numbers) for numbers in to_do]
-    pods = [
-        count_pods(numbers, pack(run, cluster, numbers, mean_bytes))
-        for cluster, numbers in zip(clusters, to_do, strict=True)
-    ]
+    pods = _pods(run, clusters, to_do, mean_bytes)
     slots = [cluster.slots for cluster in clusters]
     known = Account(
         shards=sum(shards),
@@ -94,7 +91,7 @@ def predict(
         return known
     rates = rates or built_in(run)
     read = {cluster.name: n * mean_bytes for cluster, n in zip(clusters, shards, strict=True)}
-    times = _times(run, clusters, to_do, mean_bytes, rates)
+    times = _times(run, clusters, shards, pods, mean_bytes, rates)
     own = {one.name: rates.pace * time for one, (time, _) in zip(clusters, times, strict=True)}
     seconds = max(own.values())
     core_seconds = sum(
@@ -122,19 +119,35 @@ def measure(
     if not (whole and work.seconds and work.stage_in and work.compute and (read := work.read.total())):
         return None
     rates = Rates(workload=run.workload, stage_in=read / work.stage_in, analysis=read / work.compute)
-    alone = max(time for time, _ in _times(run, clusters, shards, read / work.shards, rates))
+    mean = read / work.shards
+    times = _times(run, clusters, list(map(sum, shards)), _pods(run, clusters, shards, mean), mean, rates)
+    alone = max(time for time, _ in times)
     return rates.model_copy(update={"pace": work.seconds / alone})
 
 
+def _pods(
+    run: Run, clusters: Sequence[Cluster], shards: Sequence[Sequence[int]], mean_bytes: float | None
+) -> list[int]:
+    """Return the pods of each cluster."""
+    return [
+        count_pods(numbers, pack(run, cluster, numbers, mean_bytes))
+        for cluster, numbers in zip(clusters, shards, strict=True)
+    ]
+
+
 def _times(
-    run: Run, clusters: Sequence[Cluster], shards: Sequence[Sequence[int]], mean_bytes: float, rates: Rates
+    run: Run,
+    clusters: Sequence[Cluster],
+    shards: Sequence[int],
+    pods: Sequence[int],
+    mean_bytes: float,
+    rates: Rates,
 ) -> list[tuple[float, float]]:
     """Return how long each cluster and all of its pods together take, in seconds, by the rates alone."""
     times = []
-    for cluster, numbers in zip(clusters, shards, strict=True):
-        pods = count_pods(numbers, pack(run, cluster, numbers, mean_bytes))
-        one = rates.seconds(run, sum(numbers) / pods, mean_bytes) if pods else 0.0
-        times.append((cluster_seconds(pods, cluster.slots, one), pods * one))
+    for cluster, number, made in zip(clusters, shards, pods, strict=True):
+        one = rates.seconds(run, number / made, mean_bytes) if made else 0.0
+        times.append((cluster_seconds(made, cluster.slots, one), made * one))
     return times
 
 

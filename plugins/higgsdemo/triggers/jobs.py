@@ -17,7 +17,7 @@ from higgsdemo.kubernetes.progress import (
 )
 from higgsdemo.tolerance import tell_excess
 from higgsdemo.triggers.lost_nodes import LostNodes
-from higgsdemo.triggers.polling import PollingTrigger, passing_over
+from higgsdemo.triggers.polling import PollingTrigger, passing_over, read_items
 from higgsdemo.triggers.progress_writer import ProgressWriter
 from higgsdemo.triggers.standstill import Hope, Obstacle, Standstill
 
@@ -155,11 +155,12 @@ class JobsTrigger(PollingTrigger):
         from kubernetes_asyncio.client import BatchV1Api
 
         run = self.assignment.run
-        found = await BatchV1Api(api).list_namespaced_job(
-            self.assignment.cluster.namespace, label_selector=selector(run.campaign, run.name)
+        listing = BatchV1Api(api).list_namespaced_job(
+            self.assignment.cluster.namespace,
+            label_selector=selector(run.campaign, run.name),
+            _preload_content=False,
         )
-        plain = api.sanitize_for_serialization(found)["items"]
-        return [job for job in plain if job["metadata"]["name"] in self.jobs]
+        return [job for job in await read_items(listing) if job["metadata"]["name"] in self.jobs]
 
     def _excess(self, jobs: list[dict[str, Any]]) -> str | None:
         failed = Counter[str]()

@@ -8,9 +8,10 @@ permanent ones end the wait.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,25 @@ class PollingTrigger(ClusterRunTrigger):
         if isinstance(error, TimeoutError) and not str(error):
             cause = f"no answer in {ANSWER_IN:.0f} s"
         return f"cluster {self.assignment.cluster.name}: {cause}"
+
+
+async def read_items(listing: Awaitable[Any]) -> list[dict[str, Any]]:
+    """Return the objects in a list as they are in its JSON: the client's models cost thirty times as much.
+
+    :param listing: a request of the client, without the content.
+    """
+    from kubernetes_asyncio.client.exceptions import ApiException
+    from kubernetes_asyncio.client.rest import RESTResponse
+
+    answer = await listing
+    body = await answer.read()
+    if not 200 <= answer.status <= 299:
+        raise ApiException(http_resp=RESTResponse(answer, body.decode(errors="replace")))
+    try:
+        items: list[dict[str, Any]] = json.loads(body)["items"] or []
+    except (ValueError, LookupError, TypeError):
+        raise ApiException(status=502, reason="the answer is no list of objects") from None
+    return items
 
 
 def _asked_for(error: Exception) -> float:

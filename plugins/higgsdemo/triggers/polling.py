@@ -172,7 +172,8 @@ async def read_items(listing: Awaitable[Any]) -> list[dict[str, Any]]:
     answer = await listing
     body = await answer.read()
     if not 200 <= answer.status <= 299:
-        raise ApiException(http_resp=RESTResponse(answer, body.decode(errors="replace")))
+        told = RESTResponse(answer, body.decode(errors="replace"))
+        raise ApiException(http_resp=told)  # type: ignore[arg-type]  # as the client itself does
     try:
         items: list[dict[str, Any]] = json.loads(body)["items"] or []
     except (ValueError, LookupError, TypeError):

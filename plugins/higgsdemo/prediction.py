@@ -23,6 +23,8 @@ from higgsdemo.results.work import Work
 from higgsdemo.run import Run
 from higgsdemo.wording import align
 
+BELIEVED = 20.0  # times what rates tell: more has been an interruption, such as a night until somebody looked
+
 Amount = Annotated[int, Ge(0), Le(1 << 60)]
 
 
@@ -111,7 +113,7 @@ def predict(
 def measure(
     run: Run, clusters: Sequence[Cluster], shards: Sequence[Sequence[int]], work: Work
 ) -> Rates | None:
-    """Return the rates that a run has shown; None where it is not a whole one that has read and computed.
+    """Return the rates that a run has shown; None if it is not a whole one, or was interrupted.
 
     :param shards: of each dataset on each cluster.
     """
@@ -121,8 +123,8 @@ def measure(
     rates = Rates(workload=run.workload, stage_in=read / work.stage_in, analysis=read / work.compute)
     mean = read / work.shards
     times = _times(run, clusters, list(map(sum, shards)), _pods(run, clusters, shards, mean), mean, rates)
-    alone = max(time for time, _ in times)
-    return rates.model_copy(update={"pace": work.seconds / alone})
+    pace = work.seconds / max(time for time, _ in times)
+    return rates.model_copy(update={"pace": pace}) if 1 / BELIEVED < pace < BELIEVED else None
 
 
 def _pods(

@@ -202,6 +202,8 @@ def test_a_campaign_s_next_run_is_predicted_from_its_last_whole_one(s3: Kind) ->
         is measure(run, few, [[1]], merged([stored("A", "x", 1)]).work)
         is None
     )
+    late = stored("A", "late", 1, bytes=10**9, seconds=seconds, finished="2026-01-03T03:00:00Z")
+    assert measure(run, few, [[13]], merged([*shards, late]).work) is None
     rates = measure(run, few, [[12]], work)
     assert rates is not None
     keep_rates(run, rates)

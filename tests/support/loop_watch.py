@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -9,8 +10,12 @@ from typing import Any
 
 PLUGINS = "/plugins/higgsdemo/"
 BLOCKING = {
-    *("time.sleep", "subprocess.Popen", "os.system"),
-    *("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"),
+    "time.sleep",
+    "subprocess.Popen",
+    "os.system",
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
 }
 _watched: dict[int, list[str]] = {}
 
@@ -18,10 +23,17 @@ _watched: dict[int, list[str]] = {}
 @contextmanager
 def loop_watched() -> Iterator[None]:
     """Refuse what our code does in this thread that waits for something else than the event loop."""
-    told = _watched.setdefault(threading.get_ident(), [])
+    told, sleep = _watched.setdefault(threading.get_ident(), []), time.sleep
+
+    def noted(seconds: float) -> None:  # Python tells of it from 3.13 on
+        _note("time.sleep", (seconds,))
+        sleep(seconds)
+
+    time.sleep = noted
     try:
         yield
     finally:
+        time.sleep = sleep
         _watched.pop(threading.get_ident())
     assert told == []
 

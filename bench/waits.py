@@ -25,6 +25,7 @@ CLUSTERS = 20
 POLL_SECONDS = 10.0
 SECONDS = 40.0
 BEAT = 0.01  # s
+PATIENCE = 120.0  # s
 SHAPE = {"nodes": 1, "cpu": "1000", "memory": "1Ti", "pods": 1000, "simulate": {"seconds": 1e6}}
 JOBS = "apis/batch/v1/namespaces/higgs/jobs"
 
@@ -121,7 +122,10 @@ def _wait(
                     raise BenchError(f"a wait has ended: {task.result()}")
         at_start, late[0], before = late[0], 0.0, polls
         cpu, began = time.process_time(), loop.time()
-        await asyncio.sleep(seconds)
+        while loop.time() - began < seconds or polls - before < len(triggers):
+            if loop.time() - began > seconds + PATIENCE:
+                raise BenchError(f"{len(triggers)} waits are not through their polls in {PATIENCE:.0f} s")
+            await asyncio.sleep(0.1)
         cpu, steady = time.process_time() - cpu, loop.time() - began
         for ended in (beat, *running):
             ended.cancel()

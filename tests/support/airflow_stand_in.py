@@ -22,10 +22,14 @@ STATE["reading"] = STATE["reading"] | {"complete": True}
 
 
 class AirflowStandIn(BaseHTTPRequestHandler):
-    """Answers by path; a number is a status. What runs were triggered with is in `triggered`."""
+    """Answers by path; a number is a status. What runs were triggered with is in `triggered`.
+
+    `lost` are statuses that the next triggers get for an answer.
+    """
 
     answers: dict[str, Any]
     triggered: list[dict[str, Any]]
+    lost: list[int]
     token: bytes | None = None
 
     def do_GET(self) -> None:
@@ -40,7 +44,7 @@ class AirflowStandIn(BaseHTTPRequestHandler):
             self._answer(401)
         else:
             self.triggered.append(body)
-            self._answer({})
+            self._answer(self.lost.pop() if self.lost else {})
 
     def _answer(self, content: Any) -> None:
         status = content if isinstance(content, int) else 200
@@ -70,7 +74,7 @@ def airflow_stand_in(**answers: Any) -> Iterator[tuple[str, type[AirflowStandIn]
         "/higgs/api/campaign": CAMPAIGNS[0],
         "/higgs/api/run": STATE,
     }
-    kind = type("Asked", (AirflowStandIn,), {"answers": known | answers, "triggered": []})
+    kind = type("Asked", (AirflowStandIn,), {"answers": known | answers, "triggered": [], "lost": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -32,20 +32,25 @@ def read_document(path: FilePath) -> Any:
     try:
         content = path.read_bytes()
         if len(content) <= LARGEST_FILE:
-            text = content.decode("utf-8-sig")
-            return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+            return parse_json(content.decode("utf-8-sig"))
         problem = f"is larger than {LARGEST_FILE} bytes"
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
-    except json.JSONDecodeError as error:
-        problem = f"is not JSON: {_syntax_problem(error)}"
     except RecursionError:
         problem = f"is nested deeper than {DEEPEST} levels"
     except ValueError as error:
         problem = f"is not JSON: {error}"
     raise CampaignError(str(path), [Problem((), problem)], root="the file")
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON; raise ValueError, with line and column, when it is none."""
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(_syntax_problem(error)) from None
 
 
 def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
@@ -80,6 +85,8 @@ def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
 
 def _syntax_problem(error: json.JSONDecodeError) -> str:
     """Say where a text is not JSON and why; Python itself names a trailing comma only from 3.13 on."""
+    if not error.doc.strip():
+        return "it is empty"
     comma = error.doc.rfind(",", 0, error.pos + 1)
     behind, before_error = error.doc[comma + 1 :].lstrip(), error.doc[comma + 1 : error.pos].strip()
     if comma >= 0 and not before_error and behind[:1] in ("}", "]"):

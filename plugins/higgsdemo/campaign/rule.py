@@ -126,14 +126,15 @@ class Model(BaseModel):
             return handler(data)
         fields = {info.alias or name: info for name, info in cls.model_fields.items()}
         said = {}
-        if unknown := [str(key) for key in data if key not in fields]:
+        if unknown := {str(key): did_you_mean(key, fields) for key in data if key not in fields}:
             said["unknown_field"] = " and ".join(
                 f"has no field {quote(key)}"
                 + (": credentials belong in an Airflow connection" if is_credential(key) else "")
-                + did_you_mean(key, fields)
-                for key in unknown
+                + meant
+                for key, meant in unknown.items()
             )
-            said["unknown_field"] += f" (the fields are {', '.join(fields)})"
+            if not all(unknown.values()):
+                said["unknown_field"] += f" (the fields are {', '.join(fields)})"
         if missing := [key for key, info in fields.items() if info.is_required() and key not in data]:
             said["missing_field"] = " and ".join(
                 f"needs the field {quote(key)} ({_in_brackets(fields[key].description)})" for key in missing

@@ -97,9 +97,9 @@ def check_conf(conf: Mapping[str, Any]) -> None:
 
 
 def _unknown(conf: Mapping[str, Any]) -> list[Problem]:
-    known = f"(the keys are {', '.join(CONF_KEYS)})"
+    known = f" (the keys are {', '.join(CONF_KEYS)})"
     return [
-        Problem((), f"has no key {quote(key)}{did_you_mean(key, CONF_KEYS)} {known}")
+        Problem((), f"has no key {quote(key)}{did_you_mean(key, CONF_KEYS) or known}")
         for key in conf
         if key not in CONF_KEYS
     ]

@@ -38,6 +38,15 @@ class TaskInstance(BaseModel):
     label: str | None = Field(default=None, validation_alias="rendered_map_index")
 
 
+class _Answer(dict[str, Any]):
+    """A JSON object of an answer, which lacks what only a later version of the plugin tells."""
+
+    def __missing__(self, key: str) -> Any:
+        raise AirflowError(
+            f"Airflow's answer has no {key}: its plugin is of another version than this command"
+        )
+
+
 class Airflow:
     """A session with one Airflow, as one user; raises AirflowAwayError when it does not answer.
 
@@ -142,7 +151,7 @@ class Airflow:
     def _get(self, path: str, query: dict[str, Any] | None = None) -> Any:
         answer = self._request("GET", path, query)
         try:
-            return answer.json()
+            return answer.json(object_hook=_Answer)
         except ValueError:
             raise AirflowError(f"{self.url} answers {path} with something else than JSON") from None
 
@@ -161,7 +170,10 @@ class Airflow:
             if answer.status_code == 401 and self._user:
                 self._log_in()
                 answer = self._client.request(method, path, params=query, json=body)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            example = "http://127.0.0.1:8080"
+            raise AirflowError(f"{self.url} is no address of an Airflow, such as {example}") from None
+        except httpx.HTTPError as error:
             raise AirflowAwayError(f"Airflow at {self.url} does not answer: {error}") from error
         if answer.is_server_error:
             raise AirflowAwayError(f"Airflow at {self.url} answers {answer.status_code} to {method} {path}")
@@ -189,4 +201,5 @@ def _reason(answer: httpx.Response) -> str:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = answer.text
-    return f"{answer.status_code} {detail}"
+    why, _, _ = str(detail).partition("\n\nFailed validating")  # a screen of JSON Schema follows
+    return f"{answer.status_code} {why}"

@@ -1,12 +1,13 @@
 """One run of a campaign: start it, show it to the end, and report its result."""
 
+import time
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import PurePath
 from secrets import token_hex
 from typing import Any
 
-from higgsdemo.command_line.airflow_api import Airflow
+from higgsdemo.command_line.airflow_api import Airflow, AirflowAwayError
 from higgsdemo.command_line.ending import CommandError
 from higgsdemo.command_line.view import State, View, why
 from higgsdemo.command_line.watched import Check, Watched
@@ -21,6 +22,10 @@ _SHOWN = (picture_key(False, "png"), picture_key(True, "png"), FILE_URLS)
 
 DAG_FILE = "higgs.py"
 """The file of `dags/` that makes a DAG of each campaign."""
+
+
+_LOST_SECONDS = 90.0
+"""Seconds for which a busy Airflow may not answer: its SQLite waits up to 60 for a lock."""
 
 
 class CampaignRunError(CommandError):
@@ -47,7 +52,15 @@ class CampaignRun:
         self._state: State = {}
 
     def start(self) -> None:
-        self._airflow.trigger(self.dag_id, self.run_id, self.conf)
+        """Trigger the DAG; again if the answer was lost, which may have started the run."""
+        began = time.monotonic()
+        while True:
+            try:
+                return self._airflow.trigger(self.dag_id, self.run_id, self.conf)
+            except AirflowAwayError:
+                if time.monotonic() - began > _LOST_SECONDS:
+                    raise
+            time.sleep(1)
 
     def follow(self, view: View) -> State:
         """Show the run until it ends, and return its last state; raise CampaignRunError when it fails."""
@@ -88,4 +101,5 @@ def refuse_unread(airflow: Airflow, dag_id: str, since: datetime) -> None:
     """Raise CampaignRunError when the file of a campaign, or of all, has failed to load since a time."""
     for file, error in airflow.import_errors(since).items():
         if PurePath(file).name in (f"{dag_id}.json", DAG_FILE):
-            raise CampaignRunError(f"{file} does not load:\n{error.strip()}")
+            said = error.strip().removeprefix("airflow.exceptions.SerializationError: ")
+            raise CampaignRunError(f"{file} does not load:\n{said}")

@@ -13,7 +13,7 @@ import click
 
 from higgsdemo.command_line.ending import FAILED, carry_out
 from higgsdemo.command_line.options import as_json
-from higgsdemo.wording import align, quote
+from higgsdemo.wording import ExplainedError, align, quote
 
 offline = click.option(
     "--offline", is_flag=True, help="List no data: the catalogue says how many files there are."
@@ -37,7 +37,10 @@ def check(files: tuple[Path, ...], offline: bool, as_json: bool) -> int:
 
     def foresee(file: Path) -> None:
         with redirect_stdout(sys.stderr):  # where the hooks of Airflow's providers shall log
-            told.append(forecast(file, offline))
+            try:
+                told.append(forecast(file, offline))
+            except ExplainedError as error:  # of data; those of the file itself name it
+                raise ExplainedError(f"{file}: {error}", final=error.final) from None
         if not as_json:
             print(f"{file}: {told[-1]}")
 

@@ -36,11 +36,11 @@ class Forecast(BaseModel):
     remarks: list[str]
 
     def __str__(self) -> str:
-        lines = [f"valid, {len(self.clusters)} clusters"]
+        lines = [f"valid, {_count(len(self.clusters), 'cluster')}"]
         for name, datasets in self.clusters.items():
             shards = sum(number or 0 for number in datasets.values())
-            known = f"{shards} shards" if None not in datasets.values() else "of unknown size"
-            lines.append(f"{name}: {len(datasets)} datasets, {known}")
+            known = _count(shards, "shard") if None not in datasets.values() else "of unknown size"
+            lines.append(f"{name}: {_count(len(datasets), 'dataset')}, {known}")
         lines += map(printable, self.remarks)
         return "\n  ".join([*lines, *account_table(self.predicted, None).splitlines()[1:]])
 
@@ -92,6 +92,10 @@ def forecast(file: Path, offline: bool) -> Forecast:
         predicted=predict(run, clusters, size, rates=rates),
         remarks=remarks,
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _list(

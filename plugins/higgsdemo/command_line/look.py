@@ -31,6 +31,8 @@ def runs(airflow: Airflow, campaign: str | None, as_json: bool) -> None:
     for column in ("campaign", "run", "state", "started", "seconds"):
         table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
     for one in found:
+        if not one["runs"]:
+            table.add_row(printable(one["dag_id"]), "", "has not run yet")
         for each in one["runs"]:
             began, ended = each["started"], each["ended"] or time.time()
             when = datetime.fromtimestamp(began).astimezone() if began else None
@@ -56,22 +58,21 @@ def runs(airflow: Airflow, campaign: str | None, as_json: bool) -> None:
 @as_json
 def watch(
     airflow: Airflow, dag_id: str, run: str | None, cluster: str | None, once: bool, as_json: bool
-) -> int | None:
+) -> int:
     """Show a run by cluster until it ends.
 
     RUN is by default the latest.
     """
     watched, console = Watched(airflow, dag_id, run), Console(highlight=False)
     view = ClusterView(console, cluster) if cluster else view_for(console)
+    state = watched.look_whole() if once or as_json else show_live(watched, view)
     if as_json:
-        _print_json(watched.look_whole())
+        _print_json(state)
     elif once and cluster:
-        view.show(watched.look_whole())
+        view.show(state)
     elif once:
-        console.print(render(watched.look_whole(), console.width >= WIDE))
-    else:
-        return _code(show_live(watched, view))
-    return None
+        console.print(render(state, console.width >= WIDE))
+    return _code(state)
 
 
 @click.command("why")

@@ -1,13 +1,17 @@
 """`new`: ask five questions, and write a campaign that runs."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from higgsdemo.campaign import config_folder, dag_id_problem, parse_campaign
+from higgsdemo.campaign.fields import BucketUrl, DatasetText
+from higgsdemo.campaign.problems import problems_of
 from higgsdemo.run import dns_label
 from higgsdemo.wording import quote
 
@@ -15,12 +19,57 @@ LOCAL = "local"
 REPOSITORY = Path(__file__).parents[3]
 
 
+class Answer(click.ParamType[str]):
+    """A text that `problem` finds nothing wrong with; a prompt asks for another one."""
+
+    name = "text"
+
+    def __init__(self, problem: Callable[[str], str | None]) -> None:
+        self._problem = problem
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text itself."""
+        if problem := self._problem(value):
+            self.fail(f"it {problem}", param, ctx)
+        return value
+
+
+def _name_problem(name: str) -> str | None:
+    file = _file(name, click.get_current_context().params.get("folder"))
+    return dag_id_problem(name) or (
+        f"is the name of {file}, which is there already" if file.exists() else None
+    )
+
+
+def _data_problem(data: str) -> str | None:
+    return next(filter(None, (_problem(DatasetText, one) for one in _parts(data))), None)
+
+
+def _words_problem(words: str) -> str | None:
+    if words.strip().partition(" ")[2]:
+        return None
+    return f"is {quote(words)}, without a command: name the image, then what runs in it for each file"
+
+
+def _problem(kind: Any, text: str) -> str | None:
+    try:
+        TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        return problems_of(error)[0].text
+    return None
+
+
 @click.command()
 @click.option(
-    "--name", prompt="Name of the campaign", default="mine", help="Its file's name, and its DAG's id."
+    "--name",
+    type=Answer(_name_problem),
+    prompt="Name of the campaign",
+    default="mine",
+    help="Its file's name, and its DAG's id.",
 )
 @click.option(
     "--data",
+    type=Answer(_data_problem),
     prompt="Its data: a folder or file as URL, or a dataset's name; several with commas",
     default="Simulated_Run2012B_DoubleMuParked",
     help="URLs, or datasets of the catalogue.",
@@ -28,12 +77,17 @@ REPOSITORY = Path(__file__).parents[3]
 @click.option(
     "--run",
     "words",
+    type=Answer(_words_problem),
     prompt="Image and command, as after `docker run`",
     default='higgsdemo/skim:1 python skim.py "$INPUT_FILE" "$OUTPUT_DIR"',
     help="An image, and its command on $INPUT_FILE and $OUTPUT_DIR.",
 )
 @click.option(
-    "--output", prompt="Where results go", default="s3://higgs-results", help="A bucket, s3:// or gs://."
+    "--output",
+    type=Answer(lambda output: _problem(BucketUrl, output)),
+    prompt="Where results go",
+    default="s3://higgs-results",
+    help="A bucket, s3:// or gs://.",
 )
 @click.option(
     "--cluster",
@@ -44,6 +98,7 @@ REPOSITORY = Path(__file__).parents[3]
 @click.option("--sidecar", help="Our image in your registry; needed on a cluster of yours.")
 @click.option(
     "--folder",
+    is_eager=True,  # the name must be new there
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where the file goes; by default where Airflow looks for it.",
 )
@@ -51,14 +106,10 @@ def new(
     name: str, data: str, words: str, output: str, cluster: str, sidecar: str | None, folder: Path | None
 ) -> None:
     """Ask five questions, and write a campaign that runs."""
-    if problem := dag_id_problem(name):
-        raise ValueError(f"the name {problem}")
-    file = (folder or config_folder(REPOSITORY / "dags")) / f"{name}.json"
-    if not words.strip().partition(" ")[2]:
-        raise ValueError(f"{quote(words)} has no command: name the image, then what runs in it for each file")
+    file = _file(name, folder)
     if cluster != LOCAL and not sidecar:
         sidecar = click.prompt("Our image in your registry (docker build --push include/workload)")
-    document = _campaign(name, [one.strip() for one in data.split(",")], words, output, cluster, sidecar)
+    document = _campaign(name, _parts(data), words, output, cluster, sidecar)
     parse_campaign(document, str(file))
     try:
         with file.open("x") as opened:
@@ -66,6 +117,14 @@ def new(
     except OSError as error:
         raise ValueError(f"{file} cannot be written: {error.strerror}") from None
     print(f"Written: {file}. Next: higgsdemo check {file}; higgsdemo run --campaign {name} --follow")
+
+
+def _file(name: str, folder: Path | None) -> Path:
+    return (folder or config_folder(REPOSITORY / "dags")) / f"{name}.json"
+
+
+def _parts(data: str) -> list[str]:
+    return [one.strip() for one in data.split(",")]
 
 
 def _campaign(

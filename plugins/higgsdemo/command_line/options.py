@@ -1,6 +1,5 @@
 """The options that several commands share: of which Airflow, of which campaign, and what a run changes."""
 
-import json
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from higgsdemo.campaign.document import read_document
+from higgsdemo.campaign.document import parse_json, read_document
 from higgsdemo.campaign.load import dag_id_problem
 from higgsdemo.campaign.original import OriginalList
 from higgsdemo.campaign.resolve import MERGED
@@ -152,7 +151,7 @@ def refuse_keys(command: Command) -> Command:
 def parse_conf(text: str) -> dict[str, Any]:
     """Return a trigger's conf from JSON text; raise ValueError when it is not a JSON object."""
     try:
-        conf = json.loads(text)
+        conf = parse_json(text)
     except ValueError as error:
         raise ValueError(f"the conf is not JSON: {error}") from None
     if not isinstance(conf, dict):
@@ -200,6 +199,8 @@ def _change(conf: dict[str, Any], change: str) -> None:
         if not isinstance(conf, dict):
             raise click.UsageError(f"--set {quote(change)}: {name} has no fields")
     try:
-        conf[key] = json.loads(text)
-    except ValueError:
+        conf[key] = parse_json(text)
+    except ValueError as error:
+        if text.startswith(("[", "{")):
+            raise click.UsageError(f"--set {path} is not JSON: {error}") from None
         conf[key] = text

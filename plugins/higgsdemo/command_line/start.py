@@ -113,5 +113,9 @@ def start(airflow: Airflow, dag_id: str, conf: dict[str, Any], follow: bool, as_
     with view:
         view.say(f"Campaign {dag_id}, run {started.run_id}: {started.url}")
         if follow:
-            started.follow(view)
+            try:
+                started.follow(view)
+            except KeyboardInterrupt:
+                view.print(f"The run goes on: higgsdemo watch {started.run_id} --campaign {dag_id}")
+                raise
             view.print("", started.report())

@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -137,7 +138,7 @@ class PlainView(View):
                 self.say(f"{task}: {now}")
             self._seen[task] = now if now in _ENDS else None
         (then, told), shards, ended = self._told, state["total"]["said"], state["run"]["ended_all"]
-        texts = why(state) + (tell_used(state) if ended else [])
+        texts = why(state) + tell_used(state)
         for text in texts:
             if text not in self._texts:
                 self.say(text)
@@ -160,16 +161,16 @@ class ClusterView(PlainView):
 
     def show(self, state: State) -> None:
         clusters = {line["name"]: line for line in state["clusters"]}
-        if not clusters:  # not planned yet
-            return
-        if self._cluster not in clusters:
+        if clusters and self._cluster not in clusters:
             raise ValueError(f"the run has no cluster {quote(self._cluster)}; it has {one_of(clusters)}")
-        pods, jobs = clusters[self._cluster]["pods"], clusters[self._cluster]["shards"]
-        counts = {"pods": pods, "jobs": jobs | {"succeeded": jobs["done"]}}
-        lines = [
-            f"{what}: " + ", ".join(f"{phase.capitalize()} {of[phase]}" for phase in _PODS)
-            for what, of in counts.items()
-        ]
+        lines = why(state) if state["run"]["ended_all"] else []
+        if clusters:  # planned
+            pods, jobs = clusters[self._cluster]["pods"], clusters[self._cluster]["shards"]
+            counts = {"pods": pods, "jobs": jobs | {"succeeded": jobs["done"]}}
+            lines[:0] = [
+                f"{what}: " + ", ".join(f"{phase.capitalize()} {of[phase]}" for phase in _PODS)
+                for what, of in counts.items()
+            ]
         if lines != self._last:
             self._last = lines
             self.print(*lines)
@@ -183,12 +184,12 @@ def render(state: State, wide: bool) -> RenderableType:
         (run["state"], _STYLES.get(run["state"], "")),
         "" if run["started"] is None else f", {(run['ended'] or time.time()) - run['started']:.0f} s",
     )
-    marks: list[Text | str] = []
+    marks = []
     for stage in _stages(state):
         mark, style = _mark(stage["state"])
-        marks += [Text(f"{mark} {stage['name']}", style=style), "  "]
+        marks.append(Text(f"{mark} {stage['name']}", style=style))
     bad = [_plain(text, "red") for text in (*why(state), *failed_shards(state)[:_FAILURES])]
-    return Group(heading, _table(state, wide), Text.assemble(" ", *marks), *bad, *_remarks(state))
+    return Group(heading, _table(state, wide), Columns(marks, padding=(0, 2)), *bad, *_remarks(state))
 
 
 def why(state: State) -> list[str]:
@@ -197,10 +198,16 @@ def why(state: State) -> list[str]:
 
 
 def tell_used(state: State) -> list[str]:
-    """Return what pods have asked for, what their shards used, and what is enough."""
-    return [
-        f"{name}: {cells[-1]}" for name, *cells in state["account"] if name.startswith(("Memory", "Cores"))
-    ]
+    """Return what pods of a run that has ended asked for, what their shards used, and what is enough."""
+    return (
+        []
+        if not state["run"]["ended_all"]
+        else [
+            f"{name}: {cells[-1]}"
+            for name, *cells in state["account"]
+            if name.startswith(("Memory", "Cores"))
+        ]
+    )
 
 
 def failed_shards(state: State) -> list[str]:
@@ -233,7 +240,7 @@ def _titles(group: str, parts: dict[str, str]) -> list[str]:
 def _row(name: str, marks: Text, pods: dict[str, int], shards: State, wide: bool) -> list[RenderableType]:
     whole = shards["total"]
     bars = [ProgressBar(total=max(whole or 0, 1), completed=shards["done"], width=16)] if wide else []
-    done = f"{shards['done']}/{whole}" if whole is not None else ""
+    done = f"{shards['done']}/{whole}" if whole is not None else str(shards["done"] or "")
     rate = f"{shards['rate']:.1f}/s" if shards["rate"] else ""
     to_go = f"{shards['eta']:.0f} s" if shards["eta"] is not None else ""
     counts = [str(shards[part]) for part in list(_SHARDS)[1:]]

@@ -25,6 +25,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
     dag_url = f"{base}/dags/{quote(run.dag_id, safe='')}"
     url = f"{dag_url}/runs/{quote(run.run.run_id, safe='')}"
     failures, done = list(seen.failures), _done(run, seen)
+    lost = {(one["dataset"], one["shard"]) for one in failures}
     clusters = [
         _cluster(position, assignment, run, seen, done, failures, url)
         for position, assignment in enumerate(run.assignments)
@@ -56,7 +57,7 @@ def run_state(run: AirflowRun, seen: Snapshot, base: str) -> dict[str, Any]:
         "account": seen.account,
         "slow": slow_datasets(clusters),
         "remarks": list(seen.remarks),
-        "stragglers": list(seen.stragglers),
+        "stragglers": [one for one in seen.stragglers if (one["dataset"], one["shard"]) not in lost],
         "failures": {"count": len(failures), "shown": failures[:FAILURES_SHOWN]},
     }
 
@@ -88,7 +89,8 @@ def _advice(run: AirflowRun, failed: list[TaskState]) -> str | None:
         return "Mend it, and trigger the campaign again."
     of_clusters = any(task.task_id == step.task_id for task in failed for step in STEPS)
     first = f"{CREATE.task_id} of the cluster" if of_clusters else "what has failed"
-    return f"Mend it, then clear {first}, with what follows: what is done stays done."
+    resume = "resume this run, or " if run.ended else ""
+    return f"Mend it, then {resume}clear {first}, with what follows: what is done stays done."
 
 
 def campaign_list(campaigns: Iterable[CampaignDag]) -> list[dict[str, Any]]:

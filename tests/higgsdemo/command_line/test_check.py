@@ -95,13 +95,16 @@ def test_each_file_that_is_wrong_is_told_in_a_sentence(
     assert (told.out, "Traceback" in told.err) == ("", False)
 
 
-def test_five_answers_make_a_campaign_and_none_is_overwritten(
+def test_five_answers_make_a_campaign_and_a_wrong_one_is_asked_for_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for code in (0, 2):
-        monkeypatch.setattr("sys.stdin", io.StringIO("\n" * 5))
-        assert main(["new", "--folder", str(tmp_path)]) == code
-    assert "mine.json cannot be written: File exists" in capsys.readouterr().err
+    for answers in ("\n" * 5, "mine\na b\nother\ns3://B\n\nimage\n\nresults\n\n\n"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answers))
+        assert main(["new", "--folder", str(tmp_path)]) == 0
+    asked = capsys.readouterr().out
+    for wrong in ("mine.json, which is there already", '"a b"', '"s3://B"', '"image"', '"results"'):
+        assert wrong in asked
+    assert {file.stem for file in tmp_path.iterdir()} == {"mine", "other"}
     (told,) = checked(capsys, "--offline", str(tmp_path / "mine.json"))
     assert told["clusters"] == {"on-mine": {"Simulated_Run2012B_DoubleMuParked": 6}}
 
@@ -122,10 +125,10 @@ def test_a_cluster_of_ones_own_needs_our_image_from_a_registry(
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--name", "a b", 'the name is "a b"; it becomes the DAG'),
+        ("--name", "a b", 'it is "a b"; it becomes the DAG'),
         ("--data", "Simulated_Nothing", "Simulated_Nothing"),
-        ("--run", "mine:1", '"mine:1" has no command'),
-        ("--output", "results", 'storage.output is "results"'),
+        ("--run", "mine:1", 'it is "mine:1", without a command'),
+        ("--output", "results", "it must be a bucket's URL"),
         ("--folder", "/no/such/folder", "does not exist"),
     ],
 )

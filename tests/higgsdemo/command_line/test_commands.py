@@ -94,7 +94,16 @@ def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowSta
         ("run -c mine/dagRuns", 2, 'the campaign is "mine/dagRuns"; it becomes the DAG'),
         ("run -c mine --set maping=1", 2, 'has no key "maping"; did you mean "mapping"?'),
         ("run -c mine --set maping", 2, "it must be KEY=VALUE"),
-        ("run -c mine --conf {", 2, "the conf is not JSON"),
+        (
+            'run -c mine --conf {"max_shards":1,}',
+            2,
+            "the conf is not JSON: line 1, column 16: a comma too many",
+        ),
+        (
+            "run -c mine --set mapping=[1,]",
+            2,
+            "--set mapping is not JSON: line 1, column 3: a comma too many",
+        ),
         ("run -c mine --max-shards -3", 2, "max_shards is -3"),
         ("submit --dataset-mapping no-such-file", 2, "does not exist"),
         ("submit -c mine --access-key 1", 2, "--access-key is not taken: every process"),
@@ -106,7 +115,7 @@ def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowSta
         ),
         ("runs --user nobody", 2, "does not know the user nobody"),
         ("runs --airflow http://127.0.0.1:1", 3, "http://127.0.0.1:1 does not answer"),
-        ("runs --airflow nonsense", 3, "nonsense does not answer"),
+        ("runs --airflow nonsense", 2, "nonsense is no address of an Airflow, such as http://"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence_and_starts_nothing(
@@ -125,7 +134,8 @@ def test_a_campaign_that_is_paused_or_not_read_is_not_run(
     airflow.answers["/api/v2/dags/mine"] = {"is_paused": True}
     assert main(["run", "-c", "mine"]) == 2
     assert "mine is paused: switch it on" in capsys.readouterr().err
-    error = {"filename": "config/new.json", "stack_trace": "a typo", "timestamp": "2026-01-02T03:04:05Z"}
+    trace = "airflow.exceptions.SerializationError: a typo"
+    error = {"filename": "config/new.json", "stack_trace": trace, "timestamp": "2026-01-02T03:04:05Z"}
     airflow.answers["/api/v2/importErrors"] = {"import_errors": [error]}
     assert main(["run", "-c", "new"]) == 1
     assert "config/new.json does not load:\na typo" in capsys.readouterr().err
@@ -154,9 +164,10 @@ def test_runs_are_listed_for_people_and_for_programs(
     airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["runs"]) == 0
-    _, row = capsys.readouterr().out.splitlines()
+    _, row, other = capsys.readouterr().out.splitlines()
     assert row.split()[:3] == ["mine", "one", "success"]
     assert row.split()[-1] == "9"
+    assert other.split() == ["theirs", "has", "not", "run", "yet"]
     assert main(["runs", "--json"]) == 0
     assert [one["dag_id"] for one in json.loads(capsys.readouterr().out)] == ["mine", "theirs"]
 
@@ -173,6 +184,43 @@ def test_why_a_run_has_failed_is_told_with_an_exit_code_of_its_own(
     airflow.answers["/higgs/api/run"] = STATE | {"failures": {"count": 0, "shown": []}}
     assert main(["why", "-c", "mine"]) == 0
     assert capsys.readouterr().out == "run one: success\nNothing has failed.\n"
+
+
+def test_a_run_that_has_failed_is_told_by_its_reason_and_code_however_it_is_watched(
+    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.answers["/higgs/api/run"] = failed("plan: no key maping") | {"clusters": []}
+    for words in ("", "--once", "--json", "--cluster a", "--cluster a --once"):
+        assert main(["watch", "-c", "mine", *words.split()]) == 1
+        assert "plan: no key maping" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_when_what_follows_it_is_interrupted(
+    airflow: type[AirflowStandIn], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    airflow.answers["/higgs/api/run"] = STATE | {"run": STATE["run"] | {"state": "running"}}
+    monkeypatch.setattr("time.sleep", interrupt)
+    assert main(["run", "-c", "mine", "--follow"]) == 130
+    run = airflow.triggered[0]["dag_run_id"]
+    assert f"The run goes on: higgsdemo watch {run} --campaign mine\n" in capsys.readouterr().out
+
+
+def test_a_trigger_whose_answer_is_lost_is_sent_again_for_the_same_run(airflow: type[AirflowStandIn]) -> None:
+    airflow.lost.append(503)
+    assert main(["run", "-c", "mine"]) == 0
+    first, second = airflow.triggered
+    assert first == second
+
+
+def test_a_plugin_of_another_version_is_told_in_a_sentence(
+    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+) -> None:
+    airflow.answers["/higgs/api/run"] = {key: value for key, value in STATE.items() if key != "advice"}
+    assert main(["watch", "-c", "mine", "--once"]) == 2
+    assert "has no advice: its plugin is of another version" in capsys.readouterr().err
 
 
 def test_a_cluster_is_watched_in_the_lines_of_2019(

@@ -67,7 +67,7 @@ def test_a_line_for_each_cluster_and_the_total() -> None:
     assert lines[0] == "The demo, run one: running, 42 s"
     assert [line.split() for line in lines[3:7]] == [
         ["kubecon-demo-0", "✓●", "5", "3", "4", "2", "4/10", "3", "1", "2", "0.5/s", "10", "s"],
-        ["kubecon-demo-1", "↻", "3", "1", "2"],
+        ["kubecon-demo-1", "↻", "4", "3", "1", "2"],
         ["all", "5", "3", "4", "2", "4/10", "3", "1", "2", "0.5/s", "10", "s"],
         ["✓", "plan", "·", "plot"],
     ]
@@ -78,7 +78,6 @@ def test_failures_and_what_is_still_to_be_read_stand_below() -> None:
         *["s of D: exit code 65 [red]"] * 5,
         "and 2 failed shards more",
         "kubecon-demo-1 waits: no node has room",
-        "Cores asked, enough: 0.9, 0.4",
         "reading results: 4 of 9",
     ]
 

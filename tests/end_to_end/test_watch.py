@@ -45,6 +45,12 @@ def test_a_run_is_followed_to_its_end_in_plain_lines_while_kubectl_shows_it(stac
     assert lines[-1] == "run followed: success"
 
 
+def test_make_watch_shows_a_run_by_its_name(stack: Stack, demo_run: "DemoRun") -> None:
+    shown = stack.make(f"make watch OPTIONS='{demo_run.name} --once'")
+    assert "kubecon-demo-1" in shown
+    assert "76/76" in shown
+
+
 def test_another_airflow_is_watched_by_its_address_as_a_table(stack: Stack, demo_run: "DemoRun") -> None:
     there = ("--airflow", stack.settings.ui_url, "--user", "admin")
     shown = stack.higgsdemo(

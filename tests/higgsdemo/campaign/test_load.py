@@ -163,7 +163,7 @@ def test_a_mistake_in_a_list_is_located_in_the_list(written) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", "the file is not JSON: line 1, column 1: Expecting value"),
+        ("", "the file is not JSON: it is empty"),
         ('{\n "title" "a"}', "the file is not JSON: line 2, column 10: Expecting ':' delimiter"),
         ('{"title":\n"a",\n }', "the file is not JSON: line 2, column 4: a comma too many before the end"),
         ('{"title": "a"} x', "the file is not JSON: line 1, column 16: Extra data"),

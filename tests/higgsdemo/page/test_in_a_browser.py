@@ -1,11 +1,12 @@
 """The page in a real browser: what it shows of a run's state, which the tests make."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from airflow_runs import airflow_run
+from airflow_runs import HIGGS, airflow_run
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
@@ -36,8 +37,29 @@ def test_what_failed_is_told_with_a_link_to_its_log_and_what_to_do(shown: Shown,
             assert banner.locator("li").inner_text() == f"{FULL} Log"
             link = banner.get_by_role("link", name="Log").get_attribute("href")
             assert link.endswith("/runs/one/tasks/cluster.submit_jobs/mapped/1")
-            assert "Mend it, then clear cluster.create_cluster" in banner.inner_text()
+            told = banner.inner_text()
+            assert "Mend it, then resume this run, or clear cluster.create_cluster" in told
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_a_run_that_was_not_planned_shows_why_and_no_empty_frame(shown: Shown) -> None:
+    run = replace(airflow_run("failed", {"plan": "failed"}), assignments=())
+    with shown(run_state(run, Snapshot(), ""), viewport={"width": 400, "height": 800}) as page:
+        page.get_by_role("heading", name="What has failed").wait_for()
+        for name in ("Shards", "Files", "Clusters"):
+            assert page.get_by_role("heading", name=name, exact=True).is_hidden()
+
+
+def test_why_a_shard_failed_is_within_a_narrow_screen(shown: Shown) -> None:
+    lost = {"cluster": "kubecon-demo-1", "dataset": HIGGS, "shard": "a_long_name_of_a_file.root"}
+    seen = Snapshot(failures=({**lost, "reason": "no ROOT file"},), stragglers=(lost,), complete=True)
+    state = run_state(airflow_run("failed", {"plan": "success"}), seen, "")
+    assert state["stragglers"] == []  # nobody waits for it
+    with shown(state, viewport={"width": 400, "height": 800}) as page:
+        reason = page.locator("#failures td").last
+        reason.wait_for()
+        box = reason.bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 400
 
 
 def test_a_full_screen_shows_the_plot_and_a_checklist_of_the_stages(shown: Shown) -> None:

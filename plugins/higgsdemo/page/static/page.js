@@ -89,6 +89,8 @@ function showRun(state, query) {
   find("alone").href = `?${query}`;
   const [chosen] = find("runs").selectedOptions;
   if (chosen) say(chosen, `${state.run.run_id} (${state.run.state})`);
+  const unplanned = state.run.ended_all && !state.clusters.length; // it has nothing to show but why
+  for (const name of ["shards", "files-box", "clusters-box"]) find(name).hidden = unplanned;
   showTrigger(state);
   showStage(state);
   showProgress(state);

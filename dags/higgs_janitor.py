@@ -17,7 +17,7 @@ for path in config_files(config_folder(Path(__file__).parent)):
 
 with DAG(
     dag_id="higgs_janitor",
-    dag_display_name="Higgs janitor (higgs_janitor)",
+    dag_display_name="higgs_janitor: what campaigns have left over",
     description="Finds clusters and jobs that belong to no running campaign",
     schedule=None,
     catchup=False,

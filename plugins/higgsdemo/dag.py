@@ -38,7 +38,7 @@ def build(dag_id: str, campaign: Campaign, since: datetime | None = None) -> DAG
     """
     with DAG(
         dag_id=dag_id,
-        dag_display_name=f"{campaign.title} ({dag_id})",  # the list of DAGs is searched by this name alone
+        dag_display_name=f"{dag_id}: {campaign.title}",  # the list of DAGs is searched by how this begins
         description=campaign.description,
         doc_md=tasks.dag_doc(campaign.description),
         schedule=_schedule(campaign, since or datetime.now(UTC)),

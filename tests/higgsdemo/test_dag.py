@@ -205,7 +205,7 @@ def test_the_campaign_that_a_run_keeps_counts_only_while_its_file_is_gone(
     shown = {dag_id: dag.dag_display_name for dag_id, dag in bag.dags.items()}
     (damaged,) = {name for name in shown if name.startswith("invalid-")}
     assert PREFIX in bag.dags[damaged].relative_fileloc
-    assert (shown["there"], shown["gone"]) == ("The file's (there)", "The run's (gone)")
+    assert (shown["there"], shown["gone"]) == ("there: The file's", "gone: The run's")
 
 
 @pytest.fixture(scope="module")

@@ -134,8 +134,10 @@ def test_everyone_can_read_every_state_of_the_page_at_every_width(
 
 def test_a_run_is_shown_beside_another_of_its_campaign(shown: Shown) -> None:
     runs = [{"run_id": name, "state": "success"} for name in ("r", "earlier")]
-    ours = states()["merged"]
-    theirs = ours | {"account": [["", "took"], ["Cost", "0.99"]], "discovery": None}
+    ours, memory = states()["merged"], "Memory used: half, 95%, all"
+    ours["account"].append([memory, "", "1024Mi, 1024Mi, 1024Mi"])
+    took = [["", "took"], ["Cost", "0.99"], [memory, "1010Mi, 1011Mi, 1012Mi"]]
+    theirs = ours | {"account": took, "discovery": None}
     with shown(ours, {}) as page:
         page.route("**/api/campaign?*", lambda route: route.fulfill(json=CAMPAIGN | {"runs": runs}))
         page.route("**/api/run?*run_id=earlier", lambda route: route.fulfill(json=theirs))
@@ -143,6 +145,8 @@ def test_a_run_is_shown_beside_another_of_its_campaign(shown: Shown) -> None:
         page.get_by_role("combobox", name="Compared with another run").select_option("earlier")
         page.locator("#comparison td").first.wait_for()
         rows = [row.split("\t") for row in page.locator("#comparison tbody tr").all_inner_texts()]
+        box = page.locator("#compare")
+        assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
     assert rows == [
         ["Duration", "0 s", "0 s"],
         ["Shards done", "14", "14"],
@@ -152,6 +156,7 @@ def test_a_run_is_shown_beside_another_of_its_campaign(shown: Shown) -> None:
         ["Signal strength", "0.95", "–"],
         ["Core hours", "1.4", "–"],
         ["Cost", "0.35", "0.99"],
+        [memory, "1024Mi, 1024Mi, 1024Mi", "1010Mi, 1011Mi, 1012Mi"],
     ]
 
 

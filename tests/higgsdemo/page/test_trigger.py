@@ -42,6 +42,11 @@ def test_what_airflow_refuses_is_told_in_the_form(shown: Shown) -> None:
         page.locator("#trigger-conf").fill("{")
         page.get_by_role("button", name="Trigger").click()
         page.get_by_role("dialog").get_by_text("JSON").wait_for()
+        schema = {"detail": "mapping is no list\n\nFailed validating 'type' in schema"}
+        page.route(f"**/{RUNS}", lambda route: route.fulfill(status=400, json=schema))
+        page.locator("#trigger-conf").fill("{}")
+        page.get_by_role("button", name="Trigger").click()
+        page.get_by_role("alert").get_by_text("mapping is no list", exact=True).wait_for()
         page.keyboard.press("Escape")
         assert page.get_by_role("dialog").is_hidden()
 

@@ -27,7 +27,8 @@ async function ask(path, options) {
   const answer = await fetch(`../api/v2/dags/${encodeURIComponent(shown.dag_id)}/dagRuns${path}`, options);
   const content = await answer.json();
   if (answer.ok) return content;
-  throw new Error(typeof content.detail === "string" ? content.detail : JSON.stringify(content.detail));
+  const detail = typeof content.detail === "string" ? content.detail : JSON.stringify(content.detail);
+  throw new Error(detail.split("\n\nFailed validating")[0]); // a screen of JSON Schema follows
 }
 
 /** Opens the form with what `choose` makes of the conf that the run was triggered with. */

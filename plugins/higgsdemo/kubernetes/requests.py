@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
 from higgsdemo.wording import ExplainedError, printable
@@ -62,7 +62,8 @@ def explain_errors(cluster: str, action: str, ignore: tuple[int, ...] = ()) -> I
         if error.status not in ignore:
             raise KubeError(f"cluster {cluster}: cannot {action}: {reason(error)}", error.status) from error
     except (HTTPError, OSError) as error:
-        raise KubeError(f"cluster {cluster}: cannot {action}: no answer from its API ({error})") from error
+        last = error.reason if isinstance(error, MaxRetryError) else error
+        raise KubeError(f"cluster {cluster}: cannot {action}: no answer from its API ({last})") from error
 
 
 def reason(error: Any) -> str:

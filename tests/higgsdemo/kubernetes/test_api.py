@@ -237,7 +237,7 @@ def test_a_job_that_does_not_go_away_is_told_of(
 def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "RETRY", requests.RETRY.new(total=1))  # all six tries take half a minute
     away = KubeCluster("kube", "n", reached_with(kube, server="https://127.0.0.1:1"))
-    with pytest.raises(KubeError, match=r"^cluster kube: cannot create namespace n: no answer from its API"):
+    with pytest.raises(KubeError, match=r"^cluster kube: .* no answer from its API \((?!.*Max retries)"):
         away.ensure_namespace()
 
 

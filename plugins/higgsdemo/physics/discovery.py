@@ -9,29 +9,25 @@ A minimizer can stop far from the minimum and report success. So Minuit starts f
 numbers count only if none of the fits has seen a lower point.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.histfactory import Model, Observation
 from higgsdemo.physics.normalisation import Spectrum
-from higgsdemo.physics.uncertainties import Events
 from higgsdemo.physics.workspace import NoFitError, workspace
 
 _EXACT = 1e-4
 """Precision of -2 ln λ: at 3 standard deviations 1e-4 / (2 × 3) changes no digit that is shown."""
 
-_FACTORS = (1e-10, 10.0)
-"""Where pyhf keeps the statistical factors of bins."""
-
 _SCAN = 12
 """Signal strengths of a scan, without the best and the ends of the interval."""
 
-_SCANNED = (0.0, *(4.0**-n for n in range(8)))
+_TRIED = (0.0, *(4.0**-n for n in range(8)))
 """Signal strengths that are tried first, in units of the highest: the best may be far below it."""
 
 
@@ -93,20 +89,15 @@ def discovery_in(spectrum: Spectrum, catalogue: Catalogue) -> tuple[Discovery, d
 def discover(fitted: dict[str, Any], observed: bool = True) -> Discovery:
     """Fit a workspace; without data (not `observed`) it has only an expected significance.
 
-    Takes some seconds of CPU.
-
     :raises NoConvergenceError: when the fit has not converged.
     """
-    import pyhf
-
-    described = pyhf.Workspace(fitted)
-    model = described.model()
-    asimov = Likelihood(model, model.expected_data(model.config.suggested_init()))
+    model = Model(fitted)
+    asimov = Likelihood(model, model.expected(1.0))
     expected = asimov.deviations(0.0)
     asimov.require_lowest()
     if not observed:
         return Discovery(expected_significance=expected, statement="no event of data was analysed")
-    seen = Likelihood(model, described.data(model))
+    seen = Likelihood(model, model.observed)
     significance, interval = seen.deviations(0.0), seen.interval()
     if interval is None:
         seen.require_lowest()
@@ -120,38 +111,20 @@ def discover(fitted: dict[str, Any], observed: bool = True) -> Discovery:
 class Likelihood:
     """The likelihood of data in a model: its maximum, and how it falls with the signal strength.
 
-    Minuit does not vary the statistical factors of bins: for given other parameters the best are known. Where
-    s + g b events are expected, n seen, and the factor g is measured as a ± d, it is the solution of
-    n b / (s + g b) - b = (g - a) / d², a quadratic equation.
-
     :raises NoConvergenceError: when no minimum of -2 ln L is found.
     """
 
-    def __init__(self, model: Any, data: Sequence[float]) -> None:
-        from pyhf.probability import Poisson
-
-        self._model, self._poisson = model, Poisson
-        self._seen, self._measured = np.split(np.asarray(data), [model.config.nmaindata])
-        self._parameters = np.array(model.config.suggested_init())
-        self._factors, self._bins, places, self._errors = _statistical_factors(model)
-        self._scaled = _scaled(model)
-        self._known = self._measured[places]
-        fixed = np.array(model.config.suggested_fixed())
-        self._varied = [n for n in range(len(fixed)) if not fixed[n] and n not in self._factors]
-        self._limits = [model.config.suggested_bounds()[n] for n in self._varied]
-        self._poi: int = self._varied.index(model.config.poi_index)
-        self.highest: float = self._limits[self._poi][1]
-        self._widths = [0.03] * len(self._varied)
-        self._widths[self._poi] = 0.1
+    def __init__(self, model: Model, seen: Observation) -> None:
+        self._model, self._seen = model, seen
+        self.highest: float = model.limits[0][1]
         self._lowest = inf
         self._deviations: dict[float, float] = {}
-        nominal: list[float] = self._parameters[self._varied].tolist()
-        self._starts = [nominal]
-        scanned = sorted(self._minimum(self.highest * part) for part in _SCANNED)
-        self._starts = [nominal, scanned[0][1]]
-        self._least, best = min(self._minimum(), scanned[0])
+        nominal = [0.0] * len(model.causes)
+        tried = sorted((self._value([self.highest * part, *nominal]), part) for part in _TRIED)
+        self._starts = [[1.0, *nominal], [self.highest * tried[0][1], *nominal]]
+        self._least, best = self._minimum()
         self._starts = [best]
-        self.strength = best[self._poi]
+        self.strength = best[0]
 
     def deviations(self, strength: float) -> float:
         """Return √(-2 ln λ) of a signal strength, nearly linear in it; rounding below zero counts as zero."""
@@ -197,11 +170,11 @@ class Likelihood:
 
         found = []
         for start in self._starts:
-            fit = Minuit(self._value, start)
-            fit.limits, fit.errors = self._limits, self._widths
+            fit = Minuit(self._value, start, grad=lambda given: self._model.gradient(given, self._seen))
+            fit.limits, fit.errors = self._model.limits, [0.1, *[1.0] * len(self._model.causes)]
             fit.strategy, fit.tol = 0, 1e-3
             if strength is not None:
-                fit.values[self._poi], fit.fixed[self._poi] = strength, True
+                fit.values[0], fit.fixed[0] = strength, True
             if all(fit.fixed) or fit.migrad().valid:
                 found.append((self._value(fit.values), list(fit.values)))
         if not found:
@@ -209,58 +182,7 @@ class Likelihood:
         return min(found)
 
     def _value(self, parameters: Sequence[float]) -> float:
-        """Return -2 ln L with the best factors of the bins, and remember the lowest value."""
-        every, bins, model = self._parameters, self._bins, self._model
-        every[self._varied], every[self._factors] = parameters, 1.0
-        by_sample = model.main_model.expected_data(every, return_by_sample=True)
-        expected = by_sample.sum(axis=0)
-        background = by_sample.sum(axis=0, where=self._scaled)[bins]
-        events = expected[bins] - background
-        square = (background * self._errors) ** 2
-        linear = square + events - self._known * background
-        constant = (events - self._seen[bins]) * background * self._errors**2 - self._known * events
-        root = np.abs(linear) + np.sqrt(linear**2 - 4 * background * constant)
-        best = np.where(linear > 0, -2 * constant / np.maximum(root, 1e-300), root / (2 * background))
-        every[self._factors] = np.clip(best, *_FACTORS)
-        expected[bins] = events + every[self._factors] * background
-        value = -2.0 * float(np.sum(self._poisson(expected).log_prob(self._seen)))
-        if self._measured.size:
-            value -= 2.0 * float(model.constraint_model.logpdf(self._measured, every))
+        """Return -2 ln L, and remember the lowest."""
+        value = self._model.value(parameters, self._seen)
         self._lowest = min(self._lowest, value)
         return value
-
-
-def _statistical(model: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield name, channel and sample of each use of a statistical factor."""
-    for channel in model.spec["channels"]:
-        for sample in channel["samples"]:
-            for modifier in sample["modifiers"]:
-                if modifier["type"] == "staterror":
-                    yield modifier["name"], channel["name"], sample["name"]
-
-
-def _scaled(model: Any) -> NDArray[np.bool_]:
-    """Return by sample and bin whether a statistical factor scales the events."""
-    config = model.config
-    scaled = np.zeros((len(config.samples), config.nmaindata), dtype=bool)
-    for _, channel, sample in _statistical(model):
-        scaled[config.samples.index(sample), config.channel_slices[channel]] = True
-    return scaled
-
-
-def _statistical_factors(model: Any) -> tuple[list[int], list[int], list[int], Events]:
-    """Return by factor of a bin its parameter, the bin, where in the data it is measured, and its error."""
-    config, place = model.config, 0
-    channels = {name: channel for name, channel, _ in _statistical(model)}
-    found = []
-    for name in config.auxdata_order:
-        factor = config.param_set(name)
-        if name in channels:
-            first, bin = config.par_slice(name).start, config.channel_slices[channels[name]].start
-            free = [n for n, fixed in enumerate(factor.suggested_fixed) if not fixed]
-            found += [(first + n, bin + n, place + n, factor.sigmas[n]) for n in free]
-        place += factor.n_parameters
-    parameters, bins, measured, errors = (
-        (list(column) for column in zip(*found, strict=True)) if found else ([],) * 4
-    )
-    return parameters, bins, measured, np.array(errors)

@@ -24,7 +24,7 @@ from higgsdemo.campaign.resolve import resolve_clusters
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.catalogue import UNASSIGNED, CatalogueError, load_catalogue
-from higgsdemo.wording import quote
+from higgsdemo.wording import one_of, quote
 
 
 class Campaign(Settings):
@@ -111,6 +111,10 @@ class Campaign(Settings):
             self.mapping, self.defaults, self.namespace, self.storage, catalogue, self.datasets
         )
         problems += self._split_problems()
+        if self.compare is not None and self.compare not in catalogue.published:
+            there = one_of(catalogue.published) if catalogue.published else "none"
+            text = f"is {quote(self.compare)}: of published spectra, {quote(self.catalogue)} has {there}"
+            problems.append(Problem(("compare",), text))
         placed = placed_datasets(clusters, shared)
         problems += [
             *self._results_among_shards(placed),

@@ -13,6 +13,8 @@ class Settings(Model):
 
     catalogue: fields.CatalogueName = "cms-higgs"
     """Directory of `include/datasets` that describes the datasets."""
+    compare: fields.Line | None = Field(None, examples=["published"])
+    """A file of the catalogue, without `.yaml`: published events that the plot shows beside the data."""
     workload: fields.Workload = "nanoaod"
     """What the pods run: `nanoaod` (ours, reduced NanoAOD files; `nanoaod-outreach` with the selection of the
     outreach example of these files, `nanoaod-v9` with that of full NanoAOD of 2016), `aod` (CMSSW, AOD

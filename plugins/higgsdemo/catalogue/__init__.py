@@ -7,7 +7,8 @@ A catalogue is a directory `include/datasets/<name>/` of files that people can r
   of a file in bytes, which runs are predicted by;
 - `samples.csv`: one physics process or data-taking period a line, with what its normalisation needs;
 - `datasets.csv`: one key prefix of the bucket a line, with the number of files below it and its sample;
-- `uncertainties.csv`, if there is one: what is not exactly known of the simulation, and whose number that is.
+- `uncertainties.csv`, if there is one: what is not exactly known of the simulation, and whose number that is;
+- `NAME.yaml`, if there are some: published spectra, as tables of HEPData, that a plot can `compare` with.
 
 Cross sections are in pb. Events of a simulated sample weigh luminosity x cross section x scale factor /
 processed events; events of a data sample weigh 1.
@@ -26,3 +27,4 @@ from higgsdemo.catalogue.model import Group as Group
 from higgsdemo.catalogue.model import Sample as Sample
 from higgsdemo.catalogue.model import Uncertainty as Uncertainty
 from higgsdemo.catalogue.model import is_dataset_name as is_dataset_name
+from higgsdemo.catalogue.published import Published as Published

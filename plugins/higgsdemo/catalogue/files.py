@@ -24,6 +24,7 @@ from higgsdemo.catalogue.model import (
     Sample,
     Uncertainty,
 )
+from higgsdemo.catalogue.published import Published, read_published
 from higgsdemo.wording import ExplainedError, did_you_mean, quote
 
 DATASETS = "HIGGS_DATASETS"  # an Airflow that has plugins in a place of their own names the folder so
@@ -92,8 +93,19 @@ def _read(directory: Path, versions: tuple[tuple[int, int], ...]) -> Catalogue:
         datasets=datasets,
         samples=samples,
         uncertainties=_read_uncertainties(directory / "uncertainties.csv", heading.luminosity_pb),
+        published=_read_published(directory),
         **heading.model_dump(),
     )
+
+
+def _read_published(directory: Path) -> dict[str, Published]:
+    found = {}
+    for path in sorted(directory.glob("*.yaml")):
+        try:
+            found[path.stem] = read_published(path)
+        except ValueError as error:
+            raise CatalogueError(f"{path}: {error}") from None
+    return found
 
 
 def _read_heading(path: Path) -> Heading:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from higgsdemo.catalogue.published import Published
+
 Group = Literal["data", "higgs", "zz", "dy", "ttbar"]
 Datatype = Literal["data", "mc"]
 Channel = Literal["4mu", "4e", "2e2mu"]
@@ -114,6 +116,8 @@ class Catalogue(Heading):
     samples: dict[str, Sample]
     uncertainties: tuple[Uncertainty, ...] = ()
     """Those of `uncertainties.csv`; the luminosity's are above."""
+    published: dict[str, Published] = {}
+    """By the file's name without its ending."""
 
     def including(self, datasets: Iterable[Dataset]) -> Self:
         """Return the catalogue with a campaign's own datasets for those of their samples that do not run."""

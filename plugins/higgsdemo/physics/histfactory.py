@@ -21,13 +21,16 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 
-_FACTORS, _DEVIATIONS = (1e-10, 10.0), (-5.0, 5.0)
-"""Where pyhf keeps the statistical factors of bins, and the deviations of causes."""
+_NOTHING = 1e-300
+"""The least events of a bin that has some: shapes may make them negative, far from their measurement."""
+
+_FACTORS, _DEVIATIONS, _STRENGTHS = (1e-10, 10.0), (-5.0, 5.0), (0.0, 10.0)
+"""Where pyhf keeps the statistical factors of bins, deviations of causes, and a strength without limits."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The events seen in the bins of all channels, and what causes and statistical factors are measured as."""
+    """The events seen in the bins of all channels; what causes and statistical factors are measured as."""
 
     events: Numbers
     causes: Numbers
@@ -52,7 +55,8 @@ class Model:
         ]
         varied = {m["name"]: None for *_, ms in rows for m in ms if m["type"] in ("normsys", "histosys")}
         self.causes = list(varied)
-        (strength,) = workspace["measurements"][0]["config"]["parameters"]
+        known = {one["name"]: one for one in workspace["measurements"][0]["config"]["parameters"]}
+        strength = known.get(workspace["measurements"][0]["config"]["poi"], {"bounds": [_STRENGTHS]})
         self.limits = [tuple(strength["bounds"][0]), *[_DEVIATIONS] * len(varied)]
         shape = len(rows), int(ends[-1])
         self._nominal, variance = np.zeros(shape), np.zeros(shape[1])
@@ -94,10 +98,9 @@ class Model:
         given = np.asarray(parameters)
         strengths, scales, shapes = self._rows(given)
         events, factors = self._bins((strengths * scales)[:, None] * shapes, seen)
-        if not np.min(events) >= 0:
+        if np.min(seen.events) < 0:
             return float("nan")
-        with np.errstate(divide="ignore"):
-            logarithms = np.log(events, out=np.zeros_like(events), where=seen.events > 0)
+        logarithms = np.log(np.maximum(events, _NOTHING), out=np.zeros_like(events), where=seen.events > 0)
         pulls = np.divide(factors - seen.factors, self._errors, np.zeros_like(events), where=self._errors > 0)
         constraints = np.sum((given[1:] - seen.causes) ** 2) + np.sum(pulls**2)
         return float(2 * np.sum(events - seen.events * logarithms) + constraints)
@@ -107,9 +110,8 @@ class Model:
         given = np.asarray(parameters)
         strengths, scales, shapes = self._rows(given)
         events, factors = self._bins((strengths * scales)[:, None] * shapes, seen)
-        with np.errstate(divide="ignore"):
-            ratio = np.divide(seen.events, events, np.zeros_like(events), where=seen.events > 0)
-        slopes = 2 * (1 - ratio) * np.where(self._scaled, factors, 1.0)
+        known = np.where(seen.events > 0, np.maximum(events, _NOTHING), 1.0)
+        slopes = 2 * (1 - seen.events / known) * np.where(self._scaled, factors, 1.0)
         by_row = np.sum(slopes * shapes, axis=1) * scales
         by_cause = (strengths * by_row) @ self._scales(given[1:])[1]
         _, ramps = _ramps(given[1:])

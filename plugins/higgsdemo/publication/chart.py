@@ -16,7 +16,8 @@ from higgsdemo.physics.exposure import tell_beyond
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.uncertainties import deviation
 from higgsdemo.physics.yields import WINDOW
-from higgsdemo.publication.plot import BACKGROUNDS, luminosity_text
+from higgsdemo.publication.lettering import luminosity_text
+from higgsdemo.publication.plot import BACKGROUNDS
 from higgsdemo.publication.rounding import round_all
 from higgsdemo.results.candidates import CandidateTable
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW

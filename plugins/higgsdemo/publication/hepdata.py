@@ -17,7 +17,7 @@ from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.yields import Histogram
-from higgsdemo.publication.plot import ENERGY_TEV, coverage_text
+from higgsdemo.publication.lettering import ENERGY_TEV, coverage_text
 from higgsdemo.publication.rounding import round_number
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 

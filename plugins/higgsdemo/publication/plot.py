@@ -1,7 +1,7 @@
 """The four-lepton mass plot: data over the expected stack, as in the published figure.
 
 Colours, order, labels and range follow the plot of the CMS example HiggsExample20112012 (CERN Open Data
-record 5500); the style is mplhep's, with its own fonts, so it looks the same on every machine and offline.
+record 5500); style and label are mplhep's, with its own fonts: the same on every machine, and offline.
 
 The plot claims no more than its numbers: a catalogue's note (of simulated data, say) replaces "CMS Open
 Data", and a partial campaign shows its own luminosity and its part of the shards. Below are the significance
@@ -10,31 +10,25 @@ of the Higgs boson and its strength, or why they are unknown.
 
 from __future__ import annotations
 
-import io
-import math
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hist.intervals import poisson_interval
 
-from higgsdemo.physics.coverage import Coverage
 from higgsdemo.physics.discovery import Discovery, in_words
-from higgsdemo.physics.exposure import Exposure, tell_beyond, tell_uncovered
 from higgsdemo.physics.normalisation import Spectrum
-from higgsdemo.physics.uncertainties import Events, deviation
-from higgsdemo.results.document import BINS, HIGH, LOW
+from higgsdemo.physics.uncertainties import EDGES, Events, deviation
+from higgsdemo.physics.yields import Histogram
+from higgsdemo.publication.lettering import LEFT, coverage_text, style, write_label, write_luminosity
+from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from higgsdemo.catalogue import Catalogue
-
-ENERGY_TEV = {2011: 7, 2012: 8}
-"""Centre-of-mass energy of the LHC's proton collisions, by year."""
+    from higgsdemo.catalogue import Catalogue, Published
 
 BACKGROUNDS = {
     "ttbar": (r"$t\bar{t}$", "#b9b9bd"),
@@ -43,26 +37,23 @@ BACKGROUNDS = {
 }
 """Label and colour of the filled part of the stack, from the bottom up."""
 
+CHANNEL_LABELS = {"4mu": r"4$\mu$", "4e": "4e", "2e2mu": r"2e2$\mu$"}
 HIGGS_LABEL, HIGGS_COLOUR = r"$m_{H}$ = 125 GeV", "#e8112d"
 ERROR_LABEL = "Uncertainty"
-NOTE_COLOUR = "#b4111f"
-
-_STYLE: dict[Any, Any] = {
-    "font.size": 22,
-    "axes.linewidth": 1.5,
-    "legend.fontsize": 20,
-    "svg.hashsalt": "higgsdemo",
-    "svg.fonttype": "path",
-    "hatch.linewidth": 0.6,
-}
-
-
-def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None = None) -> Figure:
-    """Draw the plot of all channels together, 10 by 12 inches, without rendering it.
+def draw(
+    spectrum: Spectrum,
+    catalogue: Catalogue,
+    discovery: Discovery | None = None,
+    channels: Sequence[str] = CHANNELS,
+    published: Published | None = None,
+) -> Figure:
+    """Draw the plot of some channels together, 10 by 12 inches, without rendering it.
 
     Below it are the pulls: what is seen beyond what is expected, in standard deviations of both.
 
     It does not use pyplot, which would keep the figure and ask for a display.
+
+    :param published: points of others, drawn beside the data.
     """
     from matplotlib.figure import Figure
 
@@ -70,71 +61,38 @@ def draw(spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None =
         figure = Figure(figsize=(10, 12))
         axes = figure.add_axes((0.12, 0.2425, 0.845, 0.696))
         panel = figure.add_axes((0.12, 0.0875, 0.845, 0.14), sharex=axes)
-        error = deviation(spectrum, catalogue)
-        highest = _draw_stack(axes, spectrum, error)
-        if spectrum.observed:
-            highest = max(highest, _draw_data(axes, spectrum, _data_label(catalogue)))
-            _draw_pulls(panel, spectrum, error)
+        shown = {group: spectrum.combined(group, channels) for group in ("data", *BACKGROUNDS, "higgs")}
+        error = deviation(spectrum, catalogue, channels)
+        highest = _draw_stack(axes, shown, error)
+        if any(channel in spectrum.groups.get("data", {}) for channel in channels):
+            highest = max(highest, _draw_data(axes, shown["data"], _data_label(catalogue)))
+            _draw_pulls(panel, shown, error)
+        if published is not None:
+            highest = max(highest, _draw_published(axes, published))
         axes.tick_params(labelbottom=False)
         axes.set_xlabel("")
         panel.set(ylim=(-3.5, 3.5), yticks=(-2, 0, 2), ylabel="Pull", xlabel=r"$m_{4\ell}$ [GeV]")
         axes.set_ylabel(f"Events / {(HIGH - LOW) / BINS:g} GeV")
-        _write_legend(axes, catalogue)
-        free = min(_write_headline(axes, spectrum, catalogue, discovery), 0.645)
+        _write_legend(axes, (_data_label(catalogue), *([published.label] if published else [])))
+        free = min(_write_headline(axes, spectrum, catalogue, discovery, channels), 0.645)
         axes.set(xlim=(LOW, HIGH), ylim=(0, highest / free if highest else 1))
-        axes.text(
-            1, 1.012, luminosity_text(spectrum.exposures), transform=axes.transAxes, ha="right", size=19
-        )
+        write_luminosity(axes, [one for one in spectrum.exposures if one.channel in channels])
     return figure
 
 
-def render(figure: Figure) -> dict[str, bytes]:
-    """Render the figure as `png` and `svg`; the same bytes for the same figure."""
-    with style():
-        return {
-            "png": _save(figure, "png", {"Software": None}),
-            "svg": _save(figure, "svg", {"Date": None, "Creator": None}),
-        }
+def draw_channels(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Figure]:
+    """Draw one plot for each channel."""
+    return {channel: draw(spectrum, catalogue, channels=(channel,)) for channel in CHANNELS}
 
 
-def luminosity_text(exposures: tuple[Exposure, ...]) -> str:
-    """Return the covered luminosity by year, as `2.3 fb⁻¹ (7 TeV) + 11.6 fb⁻¹ (8 TeV)`.
-
-    Where channels cover different parts of a year it is given as from-to; years without any are left out.
-    """
-    parts = []
-    for year in sorted({exposure.year for exposure in exposures}):
-        covered = [exposure.covered_pb / 1000 for exposure in exposures if exposure.year == year]
-        ends = [f"{value:.1f}" if value >= 0.95 else f"{value:.2g}" for value in (min(covered), max(covered))]
-        energy = f"{ENERGY_TEV[year]} TeV" if year in ENERGY_TEV else str(year)
-        if max(covered):
-            parts.append(rf"{'–'.join(dict.fromkeys(ends))} fb$^{{-1}}$ ({energy})")
-    return " + ".join(parts)
-
-
-def coverage_text(spectrum: Coverage) -> str | None:
-    """Return what a plot lacks and what is wrong with it, such as `98.7% of the shards`; None for nothing."""
-    lines = []
-    if spectrum.coverage < 1:
-        lines.append(f"{math.floor(1000 * spectrum.coverage) / 10:.1f}% of the shards")
-    if spectrum.absent:
-        lines.append(f"{len(spectrum.absent)} sample{'s' if len(spectrum.absent) > 1 else ''} missing")
-    if spectrum.differing:
-        lines.append(spectrum.differing)
-    if spectrum.weightless:
-        lines.append(f"weights of {', '.join(spectrum.weightless)} add up to nothing")
-    lines += tell_uncovered(spectrum.exposures) + tell_beyond(spectrum.exposures)
-    return "\n".join(lines) or None
-
-
-def _draw_stack(axes: Axes, spectrum: Spectrum, error: Events) -> float:
+def _draw_stack(axes: Axes, shown: Mapping[str, Histogram], error: Events) -> float:
     """Draw the backgrounds filled, the Higgs boson on them as an open line; return the highest bin in events.
 
     Empty groups are not drawn: the legend names only what can be seen.
     """
     import mplhep
 
-    groups = {group: spectrum.combined(group) for group in (*BACKGROUNDS, "higgs")}
+    groups = {group: shown[group] for group in (*BACKGROUNDS, "higgs")}
     stack = {group: histogram for group, histogram in groups.items() if np.any(histogram.values())}
     if not stack:
         return 0.0
@@ -161,36 +119,38 @@ def _draw_stack(axes: Axes, spectrum: Spectrum, error: Events) -> float:
     return float(np.max(total + error))
 
 
-def _draw_data(axes: Axes, spectrum: Spectrum, label: str) -> float:
+def _draw_data(axes: Axes, data: Histogram, label: str) -> float:
     """Draw points with Poisson (Garwood) intervals of 68%, of empty bins the bar; return the highest end."""
-    histogram = spectrum.combined("data")
-    counts = np.asarray(histogram.values())
+    counts, centres = np.asarray(data.values()), data.axes[0].centers
     low, high = poisson_interval(counts)
     filled = counts > 0
     if not filled.any():
         return 0.0
+    bars: dict[str, Any] = {"color": "black", "zorder": 5}
+    errors = np.stack([counts - low, high - counts])[:, filled]
     axes.errorbar(
-        histogram.axes[0].centers[filled],
-        counts[filled],
-        yerr=np.stack([counts - low, high - counts])[:, filled],
-        fmt="o",
-        color="black",
-        markersize=7,
-        elinewidth=1.5,
-        label=label,
-        zorder=5,
+        centres[filled], counts[filled], errors, fmt="o", markersize=7, elinewidth=1.5, label=label, **bars
     )
-    axes.vlines(histogram.axes[0].centers[~filled], 0, high[~filled], color="black", linewidth=1.5, zorder=5)
+    axes.vlines(centres[~filled], 0, high[~filled], linewidth=1.5, **bars)
     return float(np.max(high[filled]))
 
 
-def _draw_pulls(panel: Axes, spectrum: Spectrum, error: Events) -> None:
+def _draw_published(axes: Axes, published: Published) -> float:
+    """Draw the events of others, in those of a bin of the plot, as rings around the data's points."""
+    edges = np.array([(bin.low, bin.high) for bin in published.bins])
+    events = np.array(published.counts) * (HIGH - LOW) / BINS / np.diff(edges)[:, 0]
+    shown = (events > 0) & (edges[:, 0] >= LOW) & (edges[:, 1] <= HIGH)
+    ring: dict[str, Any] = {"markersize": 13, "markerfacecolor": "none", "markeredgewidth": 2, "zorder": 4}
+    axes.plot(edges.mean(axis=1)[shown], events[shown], "o", color="#3f90da", label=published.label, **ring)
+    return float(np.max(events, where=shown, initial=0.0))
+
+
+def _draw_pulls(panel: Axes, shown: Mapping[str, Histogram], error: Events) -> None:
     """Draw (seen - expected) / √(expected + error²), where anything is expected."""
-    groups = (spectrum.combined(group).values() for group in (*BACKGROUNDS, "higgs"))
-    expected, seen = np.sum(list(groups), axis=0), spectrum.combined("data")
+    expected = np.sum([shown[group].values() for group in (*BACKGROUNDS, "higgs")], axis=0)
     spread = np.sqrt(np.maximum(expected, 0) + error**2)
-    pulls = np.divide(seen.values() - expected, spread, out=np.zeros(BINS), where=spread > 0)
-    panel.stairs(pulls, seen.axes[0].edges, fill=True, color="#8c8c94")
+    pulls = np.divide(shown["data"].values() - expected, spread, out=np.zeros(BINS), where=spread > 0)
+    panel.stairs(pulls, EDGES, fill=True, color="#8c8c94")
     panel.axhline(0, color="black", linewidth=1)
 
 
@@ -198,55 +158,40 @@ def _data_label(catalogue: Catalogue) -> str:
     return "Pseudo-data" if catalogue.note else "Data"
 
 
-def _write_legend(axes: Axes, catalogue: Catalogue) -> None:
-    """Write the legend from the data down the stack."""
+def _write_legend(axes: Axes, points: Iterable[str]) -> None:
+    """Write the legend from the data, and other points, down the stack."""
     handles, labels = axes.get_legend_handles_labels()
     known = dict(zip(labels, handles, strict=True))
     backgrounds = (label for label, _ in reversed(BACKGROUNDS.values()))
-    order = (_data_label(catalogue), HIGGS_LABEL, *backgrounds, ERROR_LABEL)
+    order = (*points, HIGGS_LABEL, *backgrounds, ERROR_LABEL)
     drawn = {label: known[label] for label in order if label in known}
     if drawn:
         axes.legend(drawn.values(), drawn, loc="upper right", borderaxespad=0.7, labelspacing=0.35)
 
 
 def _write_headline(
-    axes: Axes, spectrum: Spectrum, catalogue: Catalogue, discovery: Discovery | None
+    axes: Axes,
+    spectrum: Spectrum,
+    catalogue: Catalogue,
+    discovery: Discovery | None,
+    channels: Sequence[str],
 ) -> float:
     """Write what the data are, what is missing of them, and what they say, in the upper left.
 
     :returns: the part of the axes' height that is free below.
     """
-    text = catalogue.note or "CMS Open Data"
-    size, width = (25, 20) if len(text) <= 60 else (17, 30)
-    lines = textwrap.wrap(text, width)
-    colour = NOTE_COLOUR if catalogue.note else "black"
     place: dict[str, Any] = {"transform": axes.transAxes, "ha": "left", "va": "top", "parse_math": False}
-    axes.text(
-        0.04, 0.965, "\n".join(lines), weight="bold", size=size, color=colour, linespacing=1.15, **place
-    )
-    below = 0.955 - 0.00195 * size * len(lines)
+    below = write_label(axes, catalogue)
+    if len(channels) == 1:
+        text = CHANNEL_LABELS[channels[0]]
+        axes.text(LEFT, below, text, size=24, **place | {"parse_math": True})
+        below -= 0.01 + 0.00195 * 24
     if missing := coverage_text(spectrum):
         missing = "\n".join(line for part in missing.splitlines() for line in textwrap.wrap(part, 32))
-        axes.text(0.04, below, missing, size=19, style="italic", **place)
+        axes.text(LEFT, below, missing, size=19, style="italic", **place)
         below -= 0.01 + 0.00195 * 19 * len(missing.splitlines())
     if discovery is not None:
         found = [line for words in in_words(discovery) for line in textwrap.wrap(words, 44, max_lines=3)]
-        axes.text(0.04, below, "\n".join(found), size=15, linespacing=1.3, **place)
+        axes.text(LEFT, below, "\n".join(found), size=15, linespacing=1.3, **place)
         below -= 0.0375 * len(found)
     return below
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Draw and render in the CMS style while this context lasts."""
-    import matplotlib
-    import mplhep
-
-    with matplotlib.rc_context(mplhep.style.CMS), matplotlib.rc_context(_STYLE):
-        yield
-
-
-def _save(figure: Figure, format: str, metadata: dict[str, str | None]) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format=format, dpi=120, metadata=metadata)
-    return content.getvalue()

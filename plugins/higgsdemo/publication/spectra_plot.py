@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from higgsdemo.publication.chart import intervals, with_intervals
-from higgsdemo.publication.plot import NOTE_COLOUR, coverage_text, style
+from higgsdemo.publication.lettering import NOTE_COLOUR, coverage_text, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

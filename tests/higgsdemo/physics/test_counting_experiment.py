@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from iminuit import Minuit
 
 from counting_experiment import closed_form, counting, fall
-from higgsdemo.physics.discovery import NoConvergenceError, discover
+from higgsdemo.physics.discovery import discover
+from higgsdemo.physics.likelihood import NoConvergenceError
 
 SIGNAL, BACKGROUND, OBSERVED = 8.20, 4.65, 12
 """Higgs, and ZZ with Drell-Yan, in the published yields of 121 to 130 GeV, and the data's events there."""

@@ -20,7 +20,8 @@ from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Spectrum, normalise
-from higgsdemo.publication.plot import HIGGS_LABEL, coverage_text, draw, luminosity_text, render
+from higgsdemo.publication.lettering import coverage_text, luminosity_text, render
+from higgsdemo.publication.plot import HIGGS_LABEL, draw, draw_channels
 from result_documents import NOTE, catalogue, histogram, merged, recorded, sample, stored
 
 FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384), uncertainties=("trigger",))

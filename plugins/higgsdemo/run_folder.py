@@ -11,6 +11,7 @@ HISTOGRAMS = "histograms.root"
 WORKSPACE = "workspace.json"
 HEPDATA = "hepdata.yaml"
 CANDIDATES = "candidates.csv"  # the events of data, by run, section and number
+YIELDS, YIELDS_TABLE = "yields.csv", "yields.tex"
 DATACARD, SHAPES = "datacard.txt", "datacard.root"
 FILES = "files.jsonl"  # the files that a command has left, with size, checksum, dataset and shard
 FILE_URLS = "files.txt"  # their URLs alone
@@ -18,9 +19,13 @@ SHARDS = "shards"  # the folder of the clusters' lists
 CERTIFIED = "certified"  # the folder of the certified luminosity sections by dataset
 
 
+PLOT, OWN_PLOT, SCANS = "higgs", "spectrum", "scans"
+PICTURES = (PLOT, OWN_PLOT, *(f"{PLOT}_{channel}" for channel in ("4mu", "4e", "2e2mu")), SCANS)
+
+
 def picture_key(own: bool, ending: str) -> str:
     """Return the key of the plot, which differs for histograms that the campaign describes."""
-    return f"{'spectrum' if own else 'higgs'}.{ending}"
+    return f"{OWN_PLOT if own else PLOT}.{ending}"
 
 
 DOWNLOADS = {
@@ -32,8 +37,10 @@ DOWNLOADS = {
     SHAPES: "application/octet-stream",
     FILES: "application/jsonl",
     FILE_URLS: "text/plain",
-    **{picture_key(own, "png"): "image/png" for own in (False, True)},
-    **{picture_key(own, "svg"): "image/svg+xml" for own in (False, True)},
+    YIELDS: "text/csv",
+    YIELDS_TABLE: "application/x-tex",
+    **{f"{name}.png": "image/png" for name in PICTURES},
+    **{f"{name}.svg": "image/svg+xml" for name in PICTURES},
 }
 """The files for people, with their media types."""
 

@@ -185,7 +185,9 @@ class PlotOperator(ResultsOperator):
         from higgsdemo.datasets.run_catalogue import SIMULATED, catalogue_of
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
-        from higgsdemo.publication.plot import draw, render
+        from higgsdemo.publication.lettering import render
+        from higgsdemo.publication.plot import draw, draw_channels
+        from higgsdemo.publication.scans_plot import draw_scans
         from higgsdemo.publication.spectra_plot import draw_own
         from higgsdemo.publication.summary import HEADLINE
         from higgsdemo.results.sums import saved_sums
@@ -206,14 +208,20 @@ class PlotOperator(ResultsOperator):
             headline = read_document(store, run_folder.SUMMARY, HEADLINE)
         catalogue = catalogue_of(assignments, headline.note == SIMULATED)
         if run.counted is not None:
-            figure = draw_own(add_up(sums, run.counted, counts), run.campaign, catalogue.note)
+            own = add_up(sums, run.counted, counts)
+            figures = {run_folder.OWN_PLOT: draw_own(own, run.campaign, catalogue.note)}
         else:
-            figure = draw(normalise(sums, catalogue, counts), catalogue, headline.discovery)
+            spectrum, discovery = normalise(sums, catalogue, counts), headline.discovery
+            published = catalogue.published.get(run.compare or "")
+            figures = {run_folder.PLOT: draw(spectrum, catalogue, discovery, published=published)}
+            for channel, figure in draw_channels(spectrum, catalogue).items():
+                figures[f"{run_folder.PLOT}_{channel}"] = figure
+            if discovery and discovery.masses:
+                figures[run_folder.SCANS] = draw_scans(discovery, catalogue, spectrum.exposures)
         with fail_in_words():
             urls = [
-                self.keep(
-                    store, assignments[0], run_folder.picture_key(run.counted is not None, ending), content
-                )
+                self.keep(store, assignments[0], f"{name}.{ending}", content)
+                for name, figure in figures.items()
                 for ending, content in render(figure).items()
             ]
         self.log.info("the plot: %s", " ".join(urls))
@@ -267,8 +275,12 @@ def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any]
     from higgsdemo.publication.datacard import datacard
     from higgsdemo.publication.hepdata import submission
     from higgsdemo.publication.histograms import root_file
+    from higgsdemo.publication.yields_files import as_csv, as_latex, yields_lines
 
+    lines = yields_lines(spectrum, catalogue)
     exports = {
+        run_folder.YIELDS: as_csv(lines),
+        run_folder.YIELDS_TABLE: as_latex(lines, catalogue),
         run_folder.HISTOGRAMS: root_file(spectrum),
         run_folder.HEPDATA: submission(spectrum, catalogue),
     }

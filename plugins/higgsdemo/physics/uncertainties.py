@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from higgsdemo.catalogue import Catalogue, Uncertainty
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.yields import GROUPS
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 
+SIMULATED = tuple(group for group in GROUPS if group != "data")
 EDGES = np.linspace(LOW, HIGH, BINS + 1)
 Events = NDArray[np.float64]
 """In each of the bins."""
@@ -51,13 +53,29 @@ def statistical_variance(spectrum: Spectrum, year: int, group: str, channel: str
 
 def deviation(spectrum: Spectrum, catalogue: Catalogue, channels: Iterable[str] = CHANNELS) -> Events:
     """Return the standard deviation of all expected events in some channels, each cause apart."""
+    variance, causes = _deviations(spectrum, catalogue, channels, SIMULATED)
+    return np.sqrt(variance + sum(cause**2 for cause in causes))
+
+
+def sum_deviation(
+    spectrum: Spectrum, catalogue: Catalogue, channels: Iterable[str], groups: Iterable[str], bins: slice
+) -> float:
+    """Return the standard deviation of the sum of some groups' events in some bins: causes are the same."""
+    variance, causes = _deviations(spectrum, catalogue, channels, groups)
+    return float(np.sqrt(variance[bins].sum() + sum(cause[bins].sum() ** 2 for cause in causes)))
+
+
+def _deviations(
+    spectrum: Spectrum, catalogue: Catalogue, channels: Iterable[str], groups: Iterable[str]
+) -> tuple[Events, Iterable[Events]]:
+    """Return the statistical variance of events by bin, and the deviation by each cause."""
     variance, causes = np.zeros(BINS), defaultdict[str, Events](lambda: np.zeros(BINS))
-    for year, groups in spectrum.years.items():
-        for group, by_channel in groups.items():
-            for channel in by_channel.keys() & set(channels) if group != "data" else ():
+    for year, found in spectrum.years.items():
+        for group in found.keys() & set(groups):
+            for channel in found[group].keys() & set(channels):
                 variance += statistical_variance(spectrum, year, group, channel)
-                events = np.asarray(by_channel[channel].values())
+                events = np.asarray(found[group][channel].values())
                 for one in uncertainties(catalogue, year, group, channel):
                     up, down = vary(one, events)
                     causes[one.name] += (up - down) / 2
-    return np.sqrt(variance + sum(cause**2 for cause in causes.values()))
+    return variance, causes.values()

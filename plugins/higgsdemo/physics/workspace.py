@@ -22,8 +22,14 @@ from numpy.typing import NDArray
 
 from higgsdemo.catalogue import Catalogue, Uncertainty
 from higgsdemo.physics.normalisation import Spectrum
-from higgsdemo.physics.uncertainties import EDGES, Events, statistical_variance, uncertainties, vary
-from higgsdemo.physics.yields import GROUPS
+from higgsdemo.physics.uncertainties import (
+    EDGES,
+    SIMULATED,
+    Events,
+    statistical_variance,
+    uncertainties,
+    vary,
+)
 from higgsdemo.results.document import BINS, CHANNELS
 
 FIT_RANGE = (109.0, 160.0)
@@ -36,7 +42,6 @@ SIGNAL = "higgs"
 Covered = dict[str, list[int]]
 """By channel, the years whose data cover any luminosity."""
 
-_SIMULATED = tuple(group for group in GROUPS if group != "data")
 _FITTED = slice(*(int(np.searchsorted(EDGES, edge)) for edge in FIT_RANGE))
 
 
@@ -60,7 +65,7 @@ def workspace(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Any]:
     fitted = {
         channel: years
         for channel, years in covered.items()
-        if any(_events(spectrum, years, channel, group).any() for group in _SIMULATED)
+        if any(_events(spectrum, years, channel, group).any() for group in SIMULATED)
     }
     return {
         "version": "1.0.0",
@@ -94,7 +99,7 @@ def _samples(
 ) -> list[dict[str, Any]]:
     """Return the simulated groups of a channel, by year, each with its uncertainties."""
     samples = []
-    for year, group in product(years, _SIMULATED):
+    for year, group in product(years, SIMULATED):
         if channel not in spectrum.years[year].get(group, {}):
             continue
         events = np.asarray(spectrum.years[year][group][channel].values())
@@ -140,7 +145,7 @@ def _require_background(covered: Covered, spectrum: Spectrum) -> None:
     """Refuse bins in which a signal would be infinitely significant for want of simulated background."""
     bare = []
     for channel, years in covered.items():
-        background = sum(_events(spectrum, years, channel, group) for group in _SIMULATED if group != SIGNAL)
+        background = sum(_events(spectrum, years, channel, group) for group in SIMULATED if group != SIGNAL)
         filled = _events(spectrum, years, channel, "data") + _events(spectrum, years, channel, SIGNAL)
         low = EDGES[:-1][_FITTED][(filled > 0) & (background <= 0)]
         bare += [f"{channel} at {edge:g} GeV" for edge in low]

@@ -40,6 +40,8 @@ BACKGROUNDS = {
 CHANNEL_LABELS = {"4mu": r"4$\mu$", "4e": "4e", "2e2mu": r"2e2$\mu$"}
 HIGGS_LABEL, HIGGS_COLOUR = r"$m_{H}$ = 125 GeV", "#e8112d"
 ERROR_LABEL = "Uncertainty"
+
+
 def draw(
     spectrum: Spectrum,
     catalogue: Catalogue,
@@ -81,8 +83,9 @@ def draw(
 
 
 def draw_channels(spectrum: Spectrum, catalogue: Catalogue) -> dict[str, Figure]:
-    """Draw one plot for each channel."""
-    return {channel: draw(spectrum, catalogue, channels=(channel,)) for channel in CHANNELS}
+    """Draw a plot of each channel in which anything was processed."""
+    processed = {channel for group in spectrum.groups.values() for channel in group}
+    return {one: draw(spectrum, catalogue, channels=(one,)) for one in CHANNELS if one in processed}
 
 
 def _draw_stack(axes: Axes, shown: Mapping[str, Histogram], error: Events) -> float:

@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 GUIDE = "#8c8c94"
 
 
-def draw_scans(discovery: Discovery, catalogue: Catalogue, exposures: tuple[Exposure, ...]) -> Figure | None:
-    """Draw both scans, 18 by 8 inches, without rendering them; None where nothing was scanned."""
+def draw_scans(discovery: Discovery, catalogue: Catalogue, exposures: tuple[Exposure, ...]) -> Figure:
+    """Draw both scans, 18 by 8 inches, without rendering them; that of the strength may be empty."""
     from matplotlib.figure import Figure
 
-    if not discovery.masses or not discovery.scan:
-        return None
     with style():
         figure = Figure(figsize=(18, 8))
         masses, strengths = (figure.add_axes((left, 0.13, 0.405, 0.79)) for left in (0.075, 0.575))
         _draw_masses(masses, discovery)
-        _draw_strengths(strengths, discovery)
+        if discovery.scan:
+            _draw_strengths(strengths, discovery)
         for axes in (masses, strengths):
             write_label(axes, catalogue)
             write_luminosity(axes, exposures)

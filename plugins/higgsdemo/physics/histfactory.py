@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 
-_NOTHING = 1e-300
-"""The least events of a bin that has some: shapes may make them negative, far from their measurement."""
+_FEWEST = 1e-6
+"""Events of a bin below which their logarithm goes on as a straight line: far from where they are measured,
+shapes may make them negative.
+"""
 
 _FACTORS, _DEVIATIONS, _STRENGTHS = (1e-10, 10.0), (-5.0, 5.0), (0.0, 10.0)
 """Where pyhf keeps the statistical factors of bins, deviations of causes, and a strength without limits."""
@@ -97,10 +99,11 @@ class Model:
         """Return -2 ln L with the best factors of bins, up to a constant; NaN where it has none."""
         given = np.asarray(parameters)
         strengths, scales, shapes = self._rows(given)
-        events, factors = self._bins((strengths * scales)[:, None] * shapes, seen)
+        events, factors, _ = self._bins((strengths * scales)[:, None] * shapes, seen)
         if np.min(seen.events) < 0:
             return float("nan")
-        logarithms = np.log(np.maximum(events, _NOTHING), out=np.zeros_like(events), where=seen.events > 0)
+        known = np.maximum(events, _FEWEST)
+        logarithms = np.log(known) + (events - known) / known
         pulls = np.divide(factors - seen.factors, self._errors, np.zeros_like(events), where=self._errors > 0)
         constraints = np.sum((given[1:] - seen.causes) ** 2) + np.sum(pulls**2)
         return float(2 * np.sum(events - seen.events * logarithms) + constraints)
@@ -109,9 +112,8 @@ class Model:
         """Return the derivatives of the value; those by the best factors of bins are zero."""
         given = np.asarray(parameters)
         strengths, scales, shapes = self._rows(given)
-        events, factors = self._bins((strengths * scales)[:, None] * shapes, seen)
-        known = np.where(seen.events > 0, np.maximum(events, _NOTHING), 1.0)
-        slopes = 2 * (1 - seen.events / known) * np.where(self._scaled, factors, 1.0)
+        _, factors, slopes_of_bins = self._bins((strengths * scales)[:, None] * shapes, seen)
+        slopes = slopes_of_bins * np.where(self._scaled, factors, 1.0)
         by_row = np.sum(slopes * shapes, axis=1) * scales
         by_cause = (strengths * by_row) @ self._scales(given[1:])[1]
         _, ramps = _ramps(given[1:])
@@ -138,17 +140,28 @@ class Model:
         near = np.abs(causes) < 1
         return np.where(near, inside, np.exp(outside * causes)), np.where(near, slopes, outside)
 
-    def _bins(self, rows: Numbers, seen: Observation) -> tuple[Numbers, Numbers]:
-        """Return the events of bins with their best statistical factors, and these."""
+    def _bins(self, rows: Numbers, seen: Observation) -> tuple[Numbers, Numbers, Numbers]:
+        """Return the events of bins, their best statistical factors, and the derivative of -2 ln L by events.
+
+        Of a bin without events -2 ln L is linear in the factor, until none are expected.
+        """
         background = np.sum(rows, axis=0, where=self._scaled)
         fixed, variance = rows.sum(axis=0) - background, self._errors**2
         linear = background**2 * variance + fixed - seen.factors * background
         constant = (fixed - seen.events) * background * variance - seen.factors * fixed
         root = np.abs(linear) + np.sqrt(np.maximum(linear**2 - 4 * background * constant, 0.0))
+        empty, free = seen.events == 0, self._errors > 0
         with np.errstate(divide="ignore", invalid="ignore"):
             best = np.where(linear > 0, -2 * constant / np.maximum(root, 1e-300), root / (2 * background))
-        factors = np.where(self._errors > 0, np.clip(best, *_FACTORS), 1.0)
-        return fixed + factors * background, factors
+            least = seen.factors - background * variance
+            best = np.where(empty, np.clip(-fixed / background, least, seen.factors), best)
+            factors = np.where(free, np.clip(best, *_FACTORS), 1.0)
+            events = fixed + factors * background
+            slopes = 2 * (1 - seen.events / np.maximum(events, _FEWEST))
+            of_empty = np.where(
+                free, 2 * (seen.factors - factors) / (variance * background), 2.0 * (events > 0)
+            )
+        return np.where(empty, np.maximum(events, 0.0), events), factors, np.where(empty, of_empty, slopes)
 
 
 def _polynomials(logarithms: Numbers) -> Numbers:

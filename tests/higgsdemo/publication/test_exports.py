@@ -1,5 +1,6 @@
 """The spectra in the field's formats hold what the spectrum holds, and the field's tools can read them."""
 
+import csv
 import io
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from hepdata_validator.full_submission_validator import FullSubmissionValidator
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.normalisation import Spectrum, normalise
+from higgsdemo.physics.uncertainties import sum_deviation
 from higgsdemo.publication.hepdata import submission
 from higgsdemo.publication.histograms import root_file
+from higgsdemo.publication.yields_files import as_csv, as_latex, yields_lines
 from result_documents import ALL, NOTE, catalogue, merged, recorded, sample, stored
 
 KNOWN = catalogue(
@@ -60,6 +63,37 @@ def test_the_root_file_has_what_was_processed_by_year_and_channel_with_its_varia
     assert entries == {"2011/4mu/zz": 2.0, "all/all/zz": 6.0, "all/all/data": 11.0}
     assert file["2011/4mu/zz"].values()[7] == 10.0  # 2 of 100 events, 500 / pb, 1 pb
     assert file["all/all/data"].values()[18] == 7.0
+
+
+def test_the_yields_are_a_table_for_programs_and_one_for_papers(spectrum: Spectrum) -> None:
+    """ZZ in 4mu: 2 of 100 events, 500 / pb and 1 pb are 10; the band's uncertainty with 20 unseen a bin."""
+    lines = yields_lines(spectrum, KNOWN)
+    rows = list(csv.DictReader(as_csv(lines).decode().splitlines()))
+    found = {(row["group"], row["channel"], row["low_gev"]): row for row in rows}
+    assert set(row["group"] for row in rows) == {"zz", "background", "higgs", "data"}
+    zz, data = found["zz", "4mu", "70.0"], found["data", "all", "121.0"]
+    assert float(zz["events"]) == 10.0
+    unseen = 36 * (1.841 * 5) ** 2
+    assert float(zz["to_events"]) - 10.0 == pytest.approx((2 * 25 + unseen) ** 0.5, rel=1e-3)
+    assert [float(data[name]) for name in ("events", "from_events", "to_events")] == pytest.approx(
+        [8, 5.23, 11.95], abs=0.02
+    )
+    table = as_latex(lines, KNOWN).decode().splitlines()
+    assert table[0] == f"% {NOTE}"
+    assert table[-1] == r"\end{tabular}"
+    assert r"Observed & 8 & 3 & 0 & 11 \\" in table
+    assert all(line.count("&") == 4 for line in table if "&" in line)
+    assert table.count(r"$\mathrm{t}\bar{\mathrm{t}}$ & -- & -- & -- & -- \\") == 2
+
+
+def test_uncertain_causes_are_the_same_in_all_bins_of_a_yield() -> None:
+    """10% on two bins of 10 events each are 2 events, not √2; without an error of the simulation."""
+    known = KNOWN.model_copy(update={"luminosity_uncertainty": {2011: 0.1, 2012: 0.1}})
+    merge = merged([recorded("D11", "x", 100), stored("ZZ11", "x", 100, {"4mu": {18: 2, 19: 2}})])
+    found = normalise(merge.datasets, known, {"D11": 1, "ZZ11": 1})
+    of_window = slice(18, 20)
+    error = sum_deviation(found, known, ["4mu"], ["zz"], of_window)
+    assert error == pytest.approx((2 * 2 * 25 + 2.0**2) ** 0.5)
 
 
 @pytest.fixture(scope="module")

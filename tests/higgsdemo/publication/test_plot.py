@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 
-from higgsdemo.catalogue import Catalogue
+from higgsdemo.catalogue import Catalogue, Published, load_catalogue
 from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.exposure import Exposure
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.publication.lettering import coverage_text, luminosity_text, render
 from higgsdemo.publication.plot import HIGGS_LABEL, draw, draw_channels
+from higgsdemo.publication.scans_plot import draw_scans
 from result_documents import NOTE, catalogue, histogram, merged, recorded, sample, stored
 
 FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384), uncertainties=("trigger",))
@@ -60,9 +61,15 @@ def axes_of(figure: Figure) -> Axes:
     return axes
 
 
-def test_real_data_are_called_cms_open_data() -> None:
-    shown = texts(draw(spectrum(), known()))
-    assert "CMS Open Data" in shown
+def test_real_data_are_called_cms_open_data_in_the_form_of_the_experiment() -> None:
+    figure = draw(spectrum(), known())
+    shown = texts(figure)
+    first = shown.index("CMS")
+    assert shown[first + 1] == "Open Data"
+    styles = {
+        text.get_text(): (text.get_fontweight(), text.get_fontstyle()) for text in axes_of(figure).texts
+    }
+    assert (styles["CMS"], styles["Open Data"]) == (("bold", "normal"), ("normal", "italic"))
     assert "11.6 fb$^{-1}$ (8 TeV)" in shown
     assert {r"$m_{4\ell}$ [GeV]", "Events / 3 GeV"} <= set(shown)
 
@@ -71,14 +78,43 @@ def test_the_note_stands_in_the_place_of_cms_open_data() -> None:
     shown = texts(draw(spectrum(), known(NOTE)))
     assert "Simulated data, not\nCMS collisions" in shown
     assert "Pseudo-data" in shown
-    assert not {"CMS Open Data", "Data"} & set(shown)
+    assert not {"CMS", "Open Data", "Data"} & set(shown)
 
 
-@pytest.mark.parametrize("note", [None, NOTE])
-def test_no_plot_bears_the_label_of_the_collaboration(note: str | None) -> None:
-    assert not [
-        text for text in texts(draw(spectrum(), known(note))) if text.strip() in ("CMS", "CMS Preliminary")
+def test_each_channel_has_a_plot_of_its_own_events() -> None:
+    figures = draw_channels(spectrum(), known())
+    assert list(figures) == ["4mu", "4e", "2e2mu"]
+    assert [r"4$\mu$" in texts(figure) for figure in figures.values()] == [True, False, False]
+    drawn = {}
+    for channel, figure in figures.items():
+        lines = [patch for patch in axes_of(figure).patches if patch.get_label() == HIGGS_LABEL]
+        drawn[channel] = sum(line.get_data().values.sum() for line in lines if isinstance(line, StepPatch))
+    assert drawn == {"4mu": 0, "4e": 0, "2e2mu": 27}
+    points = {
+        channel: sum(isinstance(one, ErrorbarContainer) for one in axes_of(figure).containers)
+        for channel, figure in figures.items()
+    }
+    assert points == {"4mu": 1, "4e": 0, "2e2mu": 0}
+
+
+def test_a_channel_without_a_processed_event_has_no_plot() -> None:
+    known_of_muons = catalogue(sample("data", "data", channels=("4mu",), files=1))
+    merge = merged([recorded("DATA", "x", 100, {"4mu": {18: 1}})])
+    assert list(draw_channels(normalise(merge.datasets, known_of_muons, {"DATA": 1}), known_of_muons)) == [
+        "4mu"
     ]
+
+
+def test_published_events_are_rings_in_the_bins_of_the_plot() -> None:
+    """7 events in the bin of 3 GeV at 124 GeV, and 4 in one of 6 GeV, which are 2 in 3 GeV."""
+    bins = [{"low": 124, "high": 127}, {"low": 127, "high": 133}, {"low": 181, "high": 184}]
+    published = Published.model_validate({"label": "Others", "bins": bins, "counts": [7, 4, 9]})
+    axes = axes_of(draw(spectrum(), known(), published=published))
+    (rings,) = [line for line in axes.lines if line.get_label() == "Others"]
+    assert rings.get_xydata().tolist() == [[125.5, 7.0], [130.0, 2.0]]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()][:2] == ["Data", "Others"]
 
 
 def test_the_legend_goes_from_the_data_down_the_stack() -> None:
@@ -193,7 +229,8 @@ def test_luminosity_is_given_by_year_as_far_as_it_is_covered(
 
 @pytest.mark.parametrize("note", [None, NOTE, NOTE + ", made for this demo", f"{NOTE}. " * 5])
 def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
-    figure = draw(spectrum(data_shards="x", missing="DY"), known(note), FOUND)
+    published = load_catalogue("cms-higgs").published["published"]
+    figure = draw(spectrum(data_shards="x", missing="DY"), known(note), FOUND, published=published)
     render(figure)
     axes = axes_of(figure)
     legend = axes.get_legend()
@@ -241,6 +278,28 @@ def test_the_significance_is_told_or_why_it_is_not_known(found: Discovery, told:
     assert "\n".join(told) in texts(draw(spectrum(), known(), found))
 
 
+@pytest.mark.parametrize("note", [None, f"{NOTE}. " * 3])
+def test_scans_are_drawn_with_their_levels(note: str | None) -> None:
+    """A p-value of 0.00135 is 3 standard deviations; -2 ln L is a parabola that ends at 3² and 2²."""
+    scan = tuple((0.1 * n, (0.1 * n - 0.6) ** 2 / 0.04) for n in range(11))
+    found = replace(FOUND, signal_strength=0.6, scan=scan, masses=((122, 0.5, 0.4), (125, 0.00135, 0.002)))
+    exposures = (Exposure(2012, "4mu", 11580.0, 11580.0),)
+    figure = draw_scans(found, known(note), exposures)
+    render(figure)
+    masses, strengths = figure.axes
+    assert masses.lines[0].get_xydata().tolist() == [[122, 0.5], [125, 0.00135]]
+    assert masses.lines[1].get_xydata().tolist() == [[122, 0.4], [125, 0.002]]
+    levels = {text.get_text().strip(): text.get_position()[1] for axes in figure.axes for text in axes.texts}
+    assert levels[r"3$\sigma$"] == pytest.approx(0.00135, rel=1e-3)
+    assert (levels["68%"], levels["95%"]) == (1.0, 3.841)
+    fine, fall = strengths.lines[0].get_xydata().T
+    assert fall == pytest.approx((fine - 0.6) ** 2 / 0.04, abs=0.05)
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.texts if text.get_transform() == axes.transAxes]
+        boxes += [one.get_window_extent() for one in [axes.get_legend()] if one]
+        assert not [one for n, one in enumerate(boxes) if any(one.overlaps(other) for other in boxes[:n])]
+
+
 def test_an_empty_campaign_is_drawn_empty() -> None:
     nothing = normalise(merged([]).datasets, known(NOTE), {"DATA": 2})
     figure = draw(nothing, known(NOTE))
@@ -262,7 +321,7 @@ def test_the_files_are_a_png_and_an_svg_without_dates() -> None:
 DIGEST = """
 import hashlib, sys
 sys.path[:0] = {path!r}
-import higgsdemo.publication.plot
+import higgsdemo.publication.lettering, higgsdemo.publication.plot, higgsdemo.publication.scans_plot
 print(*(name for name in sys.modules if name.startswith("matplotlib")))
 import test_plot
 files = test_plot.render(test_plot.draw(test_plot.spectrum(), test_plot.known(test_plot.NOTE)))

@@ -122,6 +122,14 @@ class Model:
             by_cause[cause] += (strengths * scales) @ moved
         return np.array([by_row[self._signal].sum(), *(by_cause + 2 * (given[1:] - seen.causes))])
 
+    def curvatures(self, parameters: Sequence[float], seen: Observation) -> Numbers:
+        """Return about the second derivatives, for a minimizer's first step; of causes their own terms."""
+        strengths, scales, shapes = self._rows(np.asarray(parameters))
+        events, *_ = self._bins((strengths * scales)[:, None] * shapes, seen)
+        signal = scales[self._signal] @ shapes[self._signal]
+        of_strength = 2 * np.sum(signal**2 / np.maximum(events, _FEWEST))
+        return np.array([of_strength, *np.full(len(self.causes), 2.0)])
+
     def _rows(self, given: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """Return of each row the signal strength, or 1, the factor of all events, and the events by bin."""
         ramps, _ = _ramps(given[1:])

@@ -9,7 +9,7 @@ from math import inf, sqrt
 
 import numpy as np
 
-from higgsdemo.physics.histfactory import Model, Observation
+from higgsdemo.physics.histfactory import Model, Numbers, Observation
 
 _EXACT = 1e-4
 """Precision of -2 ln λ: at 3 standard deviations 1e-4 / (2 × 3) changes no digit that is shown."""
@@ -87,7 +87,7 @@ class Likelihood:
 
         found = []
         for start in self._starts:
-            fit = Minuit(self._value, start, grad=lambda given: self._model.gradient(given, self._seen))
+            fit = Minuit(self._value, start, grad=self._gradient, g2=self._curvatures)
             fit.limits, fit.errors = self._model.limits, [0.1, *[1.0] * len(self._model.causes)]
             fit.strategy, fit.tol = 0, 1e-4
             if strength is not None:
@@ -103,3 +103,9 @@ class Likelihood:
         value = self._model.value(parameters, self._seen)
         self._lowest = min(self._lowest, value)
         return value
+
+    def _gradient(self, parameters: Sequence[float]) -> Numbers:
+        return self._model.gradient(parameters, self._seen)
+
+    def _curvatures(self, parameters: Sequence[float]) -> Numbers:
+        return self._model.curvatures(parameters, self._seen)

@@ -161,14 +161,13 @@ class Model:
         empty, free = seen.events == 0, self._errors > 0
         with np.errstate(divide="ignore", invalid="ignore"):
             best = np.where(linear > 0, -2 * constant / np.maximum(root, 1e-300), root / (2 * background))
-            least = seen.factors - background * variance
-            best = np.where(empty, np.clip(-fixed / background, least, seen.factors), best)
+            least, none = seen.factors - background * variance, -fixed / background
+            best = np.where(empty, np.clip(none, least, seen.factors), best)
             factors = np.where(free, np.clip(best, *_FACTORS), 1.0)
             events = fixed + factors * background
             slopes = 2 * (1 - seen.events / np.maximum(events, _FEWEST))
-            of_empty = np.where(
-                free, 2 * (seen.factors - factors) / (variance * background), 2.0 * (events > 0)
-            )
+            at_none = 2 * (seen.factors - factors) / (variance * background)
+            of_empty = np.where(free & (factors == none), at_none, 2.0 * (events > 0))
         return np.where(empty, np.maximum(events, 0.0), events), factors, np.where(empty, of_empty, slopes)
 
 

@@ -32,10 +32,10 @@ class Discovery:
     statement: str | None = None
     scan: tuple[tuple[float, float], ...] = ()
     """Signal strengths, and how much more -2 ln L is there than at the best."""
-    masses: tuple[tuple[float, float, float], ...] = ()
-    """Masses of the Higgs boson in GeV, the local p-value of each, and the expected one for 125 GeV."""
     uncertainties: tuple[str, ...] = ()
     """Those of the catalogue; always there are those of the simulated events and of the luminosity."""
+    masses: tuple[tuple[float, float, float], ...] = ()
+    """Masses of the Higgs boson in GeV, the local p-value of each, and the expected one for 125 GeV."""
 
 
 def in_words(discovery: Discovery) -> list[str]:

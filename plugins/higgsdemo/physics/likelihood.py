@@ -5,7 +5,7 @@ numbers count only if none of the fits has seen a lower point.
 """
 
 from collections.abc import Sequence
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 
 import numpy as np
 
@@ -92,8 +92,8 @@ class Likelihood:
             fit.strategy, fit.tol = 0, 1e-4
             if strength is not None:
                 fit.values[0], fit.fixed[0] = strength, True
-            if all(fit.fixed) or fit.migrad().valid:
-                found.append((self._value(fit.values), list(fit.values)))
+            if (all(fit.fixed) or fit.migrad().valid) and isfinite(least := self._value(fit.values)):
+                found.append((least, list(fit.values)))
         if not found:
             raise NoConvergenceError("the fit has not converged (no minimum of -2 ln L is found)")
         return min(found)

@@ -38,8 +38,11 @@ def fall(n: float, s: float, b: float, d: float = 0.0) -> float:
     """-2 ln λ of n observed events over s + b expected, where b has the relative error d."""
     gamma = 1.0
     if d:
-        gamma = brentq(lambda g: n * b / (s + g * b) - b - (g - 1) / d**2, 1e-10, 1e4, xtol=1e-12)
-        gamma = min(gamma, 10.0)
+
+        def slope(g: float) -> float:
+            return float(n * b / (s + g * b) - b - (g - 1) / d**2)
+
+        gamma = min(brentq(slope, 1e-10, 1e4, xtol=1e-12), 10.0) if slope(1e-10) > 0 else 1e-10
     mean = s + gamma * b
     pulled = (gamma - 1) ** 2 / d**2 if d else 0.0
     return 2 * (mean - n + (n * log(n / mean) if n else 0.0)) + pulled

@@ -40,7 +40,7 @@ class Observation:
 
 
 class Model:
-    """What a workspace expects for given parameters, in rows of one sample in one channel.
+    """The events that a workspace expects, in rows of one sample in one channel.
 
     :param limits: of the parameters: the signal strength, and the `causes`.
     :param observed: the workspace's own data.

@@ -6,6 +6,7 @@ numbers count only if none of the fits has seen a lower point.
 
 from collections.abc import Sequence
 from math import inf, isfinite, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class Likelihood:
             fit.strategy, fit.tol = 0, 1e-4
             if strength is not None:
                 fit.values[0], fit.fixed[0] = strength, True
-            if (all(fit.fixed) or fit.migrad().valid) and isfinite(least := self._value(fit.values)):
+            if _converged(fit) and isfinite(least := self._value(fit.values)):
                 found.append((least, list(fit.values)))
         if not found:
             raise NoConvergenceError("the fit has not converged (no minimum of -2 ln L is found)")
@@ -109,3 +110,11 @@ class Likelihood:
 
     def _curvatures(self, parameters: Sequence[float]) -> Numbers:
         return self._model.curvatures(parameters, self._seen)
+
+
+def _converged(fit: Any) -> bool:
+    """Minimize, and return whether this is a minimum: of one with a kink Minuit doubts it."""
+    if all(fit.fixed) or fit.migrad().valid:
+        return True
+    least: float = fit.fval
+    return bool(fit.simplex().fval > least - _EXACT)

@@ -67,7 +67,11 @@ def test_the_document_as_a_whole() -> None:
     found = summary(
         failures=FAILURES,
         left_out={"H": ["old", "of-a-part"]},
-        discovery=Discovery(3.5, 3.25, 1.125, (0.75, 1.5), None, ((0.0, 12.25), (1.125, 0.0)), ("zz",)),
+        discovery=Discovery(
+            *(3.5, 3.25, 1.125, (0.75, 1.5), None, ((0.0, 12.25), (1.125, 0.0))),
+            uncertainties=("zz",),
+            masses=((125.0, 0.25, 0.125),),
+        ),
         started=datetime(2019, 5, 21, 9, 0, tzinfo=UTC),
         finished=datetime(2019, 5, 21, 9, 5, tzinfo=UTC),
     )

@@ -42,8 +42,7 @@ class Observation:
 class Model:
     """The events that a workspace expects, in rows of one sample in one channel.
 
-    :param limits: of the parameters: the signal strength, and the `causes`.
-    :param observed: the workspace's own data.
+    `limits` are those of the parameters, the signal strength and the `causes`; `observed` are its own data.
     """
 
     def __init__(self, workspace: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ def test_every_shard_is_done_and_the_higgs_peaks_at_125_gev(stack: Stack, demo_r
     summary = json.loads((demo_run.results / "summary.json").read_text())
     assert summary["shards"] == {"expected": 76, "done": 76, "failed": 0, "missing": 0}
     assert summary["higgs_peak_gev"] == [124.0, 127.0]
+    assert [summary["candidates"][name] for name in ("events", "repeated", "unnamed")] == [102, 0, 0]
     assert summary["discovery"]["observed_significance"] == pytest.approx(3.59, abs=0.05)
     assert summary["discovery"]["expected_significance"] == pytest.approx(3.58, abs=0.05)
     assert len(list(stack.results(demo_run.name))) == 76
@@ -42,6 +43,7 @@ def test_plot_and_numbers_are_left_in_the_bucket_and_in_a_folder(stack: Stack, d
     starts = {
         **{"higgs.png": b"\x89PNG\r\n", "higgs.svg": b"<?xml "},
         **{
+            "candidates.csv": b"run,section,event",
             "histograms.root": b"root",
             "workspace.json": b"{",
             "datacard.txt": b"imax 3\n",

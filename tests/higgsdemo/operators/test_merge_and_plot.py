@@ -149,6 +149,15 @@ def test_a_run_over_a_part_of_the_samples_says_why_it_has_no_significance(
     assert not any(found.values())
 
 
+def test_a_campaign_that_compares_draws_the_published_events_of_its_catalogue(s3: Kind) -> None:
+    assignment, drawn = run_of(s3, "Simulated_Run2012B_DoubleMuParked"), set()
+    for compare in (None, "published", "published"):
+        run = assignment.run.model_copy(update={"catalogue": "cms-higgs", "compare": compare})
+        carried_out(assignment.model_copy(update={"run": run}))
+        drawn.add(ObjectStore(assignment.run.output, "with_keys").read("higgs.svg"))
+    assert len(drawn) == 2
+
+
 def own_run(assignment: ClusterRun) -> ClusterRun:
     """Return the same run with an analysis of one's own."""
     histograms = ({"name": "mass", "bins": 3, "low": 60, "high": 120, "label": "Mass [GeV]"},)

@@ -1,8 +1,10 @@
 """A tool of the field beside pyhf reads the workspace, fits it, and draws its plots."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyhf
 import pytest
 
 from higgsdemo.physics.discovery import discover
@@ -12,6 +14,15 @@ from result_documents import catalogue, recorded, sample, spectrum_of, stored
 cabinetry: Any = pytest.importorskip("cabinetry", reason="cabinetry is not installed: `make develop`")
 
 
+@pytest.fixture
+def optimizer() -> Iterator[None]:
+    """Give pyhf back the optimizer that cabinetry replaces."""
+    backend = pyhf.get_backend()
+    yield
+    pyhf.set_backend(*backend)
+
+
+@pytest.mark.usefixtures("optimizer")
 @pytest.mark.filterwarnings("ignore")
 def test_cabinetry_finds_the_same_strength_and_draws_pulls_and_ranking(tmp_path: Path) -> None:
     known = catalogue(*(sample(group, group, files=1) for group in ("data", "higgs", "zz")))

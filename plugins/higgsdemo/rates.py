@@ -1,7 +1,7 @@
 """How fast a campaign's pods are: as its last whole run has shown, or else a rough value for its workload."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt, Le
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -10,8 +10,9 @@ from higgsdemo.campaign import Cluster
 from higgsdemo.datasets.packing import shards_per_pod
 from higgsdemo.kubernetes.workloads import WORKLOADS
 from higgsdemo.run import Run
-from higgsdemo.storage.documents import read_document
-from higgsdemo.storage.object_store import DamagedError, ObjectStore
+
+if TYPE_CHECKING:
+    from higgsdemo.storage.object_store import ObjectStore
 
 STAGE_IN = 50e6  # B/s that a pod gets from a bucket, where the campaign sets no limit: the demo of 2019's
 UNKNOWN_SIZE = 1e9  # B of a file: in doubt few shards a pod, since idle cores cost more than pods
@@ -74,6 +75,9 @@ def recorded_rates(run: Run) -> Rates:
 
     :raises StorageError: when the bucket cannot be read.
     """
+    from higgsdemo.storage.documents import read_document
+    from higgsdemo.storage.object_store import DamagedError
+
     folder = _folder(run)
     try:
         if folder.exists(_KEY):
@@ -85,5 +89,7 @@ def recorded_rates(run: Run) -> Rates:
     return built_in(run)
 
 
-def _folder(run: Run) -> ObjectStore:
+def _folder(run: Run) -> "ObjectStore":
+    from higgsdemo.storage.object_store import ObjectStore  # imports Airflow, which takes a command seconds
+
     return ObjectStore(run.output.rpartition("/")[0], run.output_connection)

@@ -16,6 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from airflow_variables import Variables
+from tables import tables
 
 pytest_plugins = (
     *("clouds.fixtures", "clustered_file", "gcs_server", "page_alone", "redis_server", "s3_server"),
@@ -124,6 +125,15 @@ def _airflow(nodeid: str) -> tuple[int | None, int]:
             if part in nodeid:
                 return group, place
     return None, 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test the cases that the YAML file beside it has under its name."""
+    for names, cases in tables(metafunc.definition.path).get(metafunc.function.__name__, {}).items():
+        titles = list(cases) if isinstance(cases, dict) else None
+        rows = list(cases.values()) if isinstance(cases, dict) else cases
+        metafunc.definition.add_marker(pytest.mark.parametrize(names, rows, ids=titles))
 
 
 def pytest_unconfigure() -> None:

@@ -13,11 +13,6 @@ from kubernetes.client.exceptions import ApiException
 from cluster.space import Space, soon
 from kube_client import Kube
 
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-REPLACE = {"op": "replace"}
-
 
 def names(found: Any) -> list[str]:
     return [one.metadata.name.rpartition("-")[2] for one in found.items]
@@ -131,14 +126,6 @@ def test_a_new_generation_is_a_new_spec(space: Space) -> None:
     assert space.job_now().metadata.generation == 2
 
 
-@pytest.mark.parametrize(
-    ("kind", "patch"),
-    [
-        (JSON_PATCH, [REPLACE | {"path": "/data/x", "value": "2"}, {"op": "remove", "path": "/data/y"}]),
-        (MERGE_PATCH, {"data": {"x": "2", "y": None}}),
-        (STRATEGIC_PATCH, {"data": {"x": "2", "y": None}}),
-    ],
-)
 def test_an_object_is_patched(space: Space, kind: str, patch: Any) -> None:
     space.make(space.config_map(data={"x": "1", "y": "1"}))
     path = space.path("ConfigMap", space.test)
@@ -146,18 +133,6 @@ def test_an_object_is_patched(space: Space, kind: str, patch: Any) -> None:
     assert answer.json()["data"] == {"x": "2"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "patch", "code"),
-    [
-        (JSON_PATCH, [REPLACE | {"path": "/none/x", "value": "2"}], 422),
-        (JSON_PATCH, [{"op": "remove", "path": "/data/none"}], 422),
-        (JSON_PATCH, [{"op": "test", "path": "/data/x", "value": "2"}], 422),
-        (JSON_PATCH, [{"op": "grow", "path": "/data"}], 422),
-        (JSON_PATCH, {"op": "remove", "path": "/data"}, 400),
-        (MERGE_PATCH, {"metadata": {"name": "b"}}, 400),
-        ("application/json", {}, 415),
-    ],
-)
 def test_a_bad_patch_is_refused(space: Space, kind: str, patch: Any, code: int) -> None:
     """RFC 6902: what cannot be read is a bad request; what cannot be applied is unprocessable."""
     space.make(space.config_map(data={"x": "1"}))

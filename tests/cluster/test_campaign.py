@@ -216,27 +216,6 @@ def test_several_shards_a_pod_are_counted_by_shard(campaign: Campaign) -> None:
     assert [one["shard"] for one in run.document("failures/kubecon-demo-0.json")] == ["c", "d"]
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (
-            {"containers.0.resources": {"requests": {"cpu": "4000"}}},
-            r"no node takes pod \S+: 0/\d+ nodes are available: .*Insufficient cpu",
-        ),
-        (
-            {"containers.0.envFrom": [{"secretRef": {"name": "not-there"}}]},
-            'pod \\S+ waits: CreateContainerConfigError secret "not-there" not found',
-        ),
-        (
-            {"volumes.0.configMap.name": "not-there"},
-            r"Pod \S+: FailedMount MountVolume.SetUp failed .*not found",
-        ),
-        (
-            {"serviceAccountName": "not-there"},
-            r'Job \S+: FailedCreate Error creating: a pod is forbidden: .*"?not-there"? not found',
-        ),
-    ],
-)
 def test_pods_that_cannot_run_end_the_wait_with_the_clusters_reason(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], why: str
 ) -> None:

@@ -2,12 +2,10 @@
 
 import base64
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 from kubernetes.client.exceptions import ApiException
 from kubernetes.utils.quantity import parse_quantity
 
@@ -33,12 +31,6 @@ def patched_job(space: Space, spec: dict[str, Any]) -> httpx.Response:
     return space.kube.http.patch(space.path("Job", space.test), headers=headers, json={"spec": spec})
 
 
-REFUSED = yaml.safe_load(Path(__file__).with_name("refusals.yaml").read_text())
-
-
-@pytest.mark.parametrize(
-    ("kind", "field", "changes"), [(kind, *row) for kind, rows in REFUSED.items() for row in rows]
-)
 def test_what_an_object_may_not_be_is_refused_by_its_field(
     space: Space, kind: str, field: str, changes: dict[str, Any]
 ) -> None:
@@ -51,14 +43,6 @@ def test_what_an_object_may_not_be_is_refused_by_its_field(
     assert field in causes(space.refusal(with_changes(body, changes)))
 
 
-@pytest.mark.parametrize(
-    ("amounts", "code"),
-    [
-        ({"limits": {"memory": "much"}}, 400),
-        ({"requests": {"cpu": "-1"}}, 422),
-        ({"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}, 422),
-    ],
-)
 def test_a_quantity_that_makes_no_sense_is_refused(space: Space, amounts: Any, code: int) -> None:
     """API reference, Quantity: what cannot be read is a bad request, what cannot be is invalid."""
     refused = space.refusal(space.pod("", container={"resources": amounts}))
@@ -109,16 +93,6 @@ def test_an_immutable_config_map_does_not_change(space: Space) -> None:
     assert refused.value.status == 422
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"completions": 5}, "spec.completions"),
-        ({"completionMode": "NonIndexed"}, "spec.completionMode"),
-        ({"template": {"spec": {"priorityClassName": "a"}}}, "spec.template"),
-        ({"backoffLimitPerIndex": 1}, "spec.backoffLimitPerIndex"),
-        ({"selector": {"matchLabels": {"a": "b"}}}, "spec.selector"),
-    ],
-)
 def test_what_of_a_job_may_not_change_is_refused(space: Space, change: dict[str, Any], field: str) -> None:
     """API reference, JobSpec: immutable fields."""
     space.make(space.indexed_job(SLEEP, 2))

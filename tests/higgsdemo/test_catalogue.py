@@ -17,7 +17,6 @@ from higgsdemo.catalogue import (
     catalogue_names,
     load_catalogue,
 )
-from refusals import table
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +119,6 @@ def test_an_unknown_catalogue_is_refused_with_the_one_that_was_meant() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "message"),
-    [(file, *change, told) for file, cases in table("catalogues").items() for told, change in cases],
-)
 def test_a_wrong_catalogue_is_refused_with_file_line_and_column(
     copied: Path, file: str, old: str, new: str, message: str
 ) -> None:

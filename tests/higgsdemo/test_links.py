@@ -28,14 +28,6 @@ def test_page_and_plot_are_those_of_the_run() -> None:
     assert PlotLink().get_link(task(), ti_key=KEY) == picture
 
 
-@pytest.mark.parametrize(
-    ("output", "extra", "link"),
-    [
-        ("gs://b/higgs/one", {}, "https://console.cloud.google.com/storage/browser/b/higgs/one"),
-        ("s3://b/higgs/one", {}, "https://s3.console.aws.amazon.com/s3/buckets/b?prefix=higgs%2Fone%2F"),
-        ("s3://b/higgs/one", {"endpoint_url": "http://127.0.0.1:9000"}, ""),
-    ],
-)
 def test_a_bucket_is_shown_by_the_cloud_it_is_in(
     monkeypatch: pytest.MonkeyPatch, output: str, extra: dict[str, str], link: str
 ) -> None:
@@ -43,18 +35,6 @@ def test_a_bucket_is_shown_by_the_cloud_it_is_in(
     assert BucketLink().get_link(task({"output": output}), ti_key=KEY) == link
 
 
-@pytest.mark.parametrize(
-    ("provider", "location", "link"),
-    [
-        (
-            "gke",
-            "europe-west4",
-            "https://console.cloud.google.com/kubernetes/clusters/details/europe-west4/kubecon-demo-0/details",
-        ),
-        ("eks", "eu-west-1", "https://eu-west-1.console.aws.amazon.com/eks/clusters/kubecon-demo-0"),
-        ("local", None, ""),
-    ],
-)
 def test_a_cluster_is_shown_by_the_cloud_it_is_in(provider: str, location: str | None, link: str) -> None:
     cluster = {"provider": provider, "location": location}
     assert ClusterLink().get_link(task(cluster=cluster), ti_key=KEY) == link

@@ -10,21 +10,6 @@ from localkube.objects.errors import ApiError
 CONTAINERS = [{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"}]
 
 
-@pytest.mark.parametrize(
-    ("patch", "result"),
-    [
-        ([{"name": "b", "image": "2"}], [CONTAINERS[0], {"name": "b", "image": "2"}]),
-        ([{"name": "c"}], [*CONTAINERS, {"name": "c"}]),
-        ([{"name": "a", "$patch": "delete"}], [CONTAINERS[1]]),
-        (
-            [{"name": "a", "env": [{"name": "Y", "value": "2"}]}],
-            [
-                {**CONTAINERS[0], "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]},
-                CONTAINERS[1],
-            ],
-        ),
-    ],
-)
 def test_lists_with_a_merge_key_are_merged_by_it(patch: Any, result: Any) -> None:
     assert strategic({"containers": CONTAINERS}, {"containers": patch}) == {"containers": result}
 
@@ -42,14 +27,6 @@ def test_directives_retain_and_delete() -> None:
     assert strategic({"finalizers": ["a"]}, {"finalizers": ["b"]}) == {"finalizers": ["a", "b"]}
 
 
-@pytest.mark.parametrize(
-    ("patch", "told"),
-    [
-        ({"containers": [{"image": "2"}]}, "does not contain declared merge key: name"),
-        ({"containers": [{"name": "a", "$patch": "merge"}]}, r"directive \$patch: merge"),
-        ({"$deleteFromPrimitiveList/finalizers": ["a"]}, r"directive \$deleteFromPrimitiveList/finalizers"),
-    ],
-)
 def test_what_cannot_be_merged_is_refused(patch: dict[str, Any], told: str) -> None:
     with pytest.raises(ApiError, match=told):
         strategic({"containers": CONTAINERS}, patch)

@@ -8,41 +8,14 @@ from kubectl_command import Kubectl
 from localkube_server import Kube, indexed_job, pod, pod_ended
 
 API, JOBS = "api/v1/namespaces/default", "apis/batch/v1/namespaces/default/jobs"
-MAIN = "spec.containers[0]"
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "kind", "told"),
-    [
-        ("POST", "pods/x/exec", "json", "501 localkube does not implement pods/exec"),
-        ("POST", "serviceaccounts/default/token", "json", "501 localkube does not implement serviceaccounts"),
-        ("POST", "configmaps", "yaml", "415 the body of the request was in an unknown format"),
-        ("PATCH", "configmaps/kube-root-ca.crt", "apply-patch+yaml", "415 the body of the request was in an"),
-    ],
-)
 def test_a_verb_or_a_format_is_refused(kube: Kube, method: str, path: str, kind: str, told: str) -> None:
     headers = {"Content-Type": f"application/{kind}"}
     answer = kube.http.request(method, f"{API}/{path}", json={}, headers=headers).json()
     assert f"{answer['code']} {answer['message']}".startswith(told)
 
 
-@pytest.mark.parametrize(
-    ("spec", "field"),
-    [
-        ({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "x"}}]}, "spec.volumes[0]"),
-        ({"volumes": [{"name": "v", "hostPath": {"path": "/x"}}]}, "spec.volumes[0]"),
-        ({"initContainers": [{"name": "s", "image": "x", "restartPolicy": "Never"}]}, "spec.initCont"),
-        ({"activeDeadlineSeconds": 1}, "spec.activeDeadlineSeconds"),
-        ({"affinity": {"nodeAffinity": {}}}, "spec.affinity.nodeAffinity"),
-        ({"container": {"restartPolicy": "Always"}}, f"{MAIN}.restartPolicy"),
-        ({"schedulerName": "mine"}, "spec.schedulerName"),
-        ({"runtimeClassName": "gvisor"}, "spec.runtimeClassName"),
-        ({"resources": {"limits": {"memory": "1Gi"}}}, "spec.resources"),
-        ({"schedulingGates": [{"name": "gate"}]}, "spec.schedulingGates"),
-        ({"container": {"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}}, f"{MAIN}.lifecycle"),
-        ({"container": {"volumeDevices": [{"name": "a", "devicePath": "/d"}]}}, f"{MAIN}.volumeDevices"),
-    ],
-)
 def test_a_field_of_a_pod_is_refused(kube: Kube, spec: dict[str, Any], field: str) -> None:
     assert refused_field(kube, f"{API}/pods", pod("p", "true", **spec)).startswith(field)
 
@@ -100,15 +73,6 @@ def test_of_the_past_only_what_a_list_under_way_needs_is_kept(kube: Kube, namesp
         assert kube.http.get(asked, params=query).json()["reason"] == "Expired"
 
 
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        (("get", "deployments"), 'the server doesn\'t have a resource type "deployments"'),
-        (("apply", "--server-side", "-f", "-"), "Server-side apply not available on the server"),
-        (("create", "configmap", "c"), "pipe `kubectl create ... --dry-run=client -o yaml`"),
-        (("create", "cronjob", "c", "--image=x", "--schedule=* * * * *"), "could not find the requested"),
-    ],
-)
 def test_kubectl_tells_what_is_not_served(kubectl: Kubectl, command: tuple[str, ...], told: str) -> None:
     stdin = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
     assert told in kubectl(*command, stdin=stdin, ok=False)

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from localkube.node.environment import Mounts
 from localkube_server import IMAGES, SHELL, Kube, Server, eventually, pod, pod_ended
 
@@ -18,23 +16,6 @@ def run(kube: Kube, namespace: str, script: str, volume: dict[str, Any], **mount
     return kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log").text
 
 
-@pytest.mark.parametrize(
-    ("text", "translated"),
-    [
-        ("/data", "/real/d"),
-        ("/data/x/y", "/real/d/x/y"),
-        ("/data/deep/x", "/elsewhere/x"),
-        (
-            "cat /data/a > '/data/b'; ls /database /my/data ./data",
-            "cat /real/d/a > '/real/d/b'; ls /database /my/data ./data",
-        ),
-        ("--out=/data --in=/data:/data/deep", "--out=/real/d --in=/real/d:/elsewhere"),
-        (
-            "file:///data/x s3://data/data/x https://host:1/data/x",
-            "file:///real/d/x s3://data/data/x https://host:1/data/x",
-        ),
-    ],
-)
 def test_mount_paths_are_translated_where_a_path_begins(text: str, translated: str) -> None:
     mounts = Mounts({"/data": Path("/real/d"), "/data/deep/": Path("/elsewhere")})
     assert mounts.translate(text) == translated

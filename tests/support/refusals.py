@@ -27,13 +27,11 @@ def table(name: str) -> Any:
 
 
 def refusals(name: str) -> list[Any]:
-    """Cases for `parametrize`: what is given, `...` for "…", and what is told after its source's name."""
+    """Cases for `parametrize`: what is given, and what is told after its source's name."""
     cases = []
     for title, (given, told) in ((title, case.values()) for title, case in table(name).items()):
         for short, full in LISTS.items():
             told = told.replace(short, full)
-        if isinstance(given, dict):
-            given = {path: ... if value == "…" else value for path, value in given.items()}
         several = told.startswith("has ") and "\n" in told
         cases.append(pytest.param(given, f" {told}" if several else f": {told}", id=title))
     return cases

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import json
-import math
 import os
 import re
 import signal
@@ -128,28 +127,6 @@ def test_the_shell_tells_the_cpu_time_of_each_shard(pod: Pod, root_file: Path) -
     assert [one.get("memory") for one in used] == [None, None]
 
 
-@pytest.mark.parametrize(
-    ("values", "squares", "told"),
-    [
-        ([1, 0, 2], None, None),
-        ([1, 0, 2], [1, 0, 2], None),
-        ([0.1, -3, 2], [0.01, 5, 2], None),
-        ([4, 0, 2], [8, 0, 2], None),
-        ([1, 0, 2, 0], None, "out.root:h has 4 bins from 0 to 3, and not the bins of the campaign's "),
-        ([0.5, 0, 0], None, "out.root:h has weights without their squares (fSumw2): call Sumw2()"),
-        ([-1, 0, 0], None, "out.root:h has weights without their squares (fSumw2): call Sumw2()"),
-        *(
-            (values, squares, "out.root:h has a bin that is no number, is infinite, or has a negative sum")
-            for values, squares in [
-                ([math.nan, 0, 0], None),
-                ([math.inf, 0, 0], [1, 0, 0]),
-                ([1, 0, 0], [math.nan, 0, 0]),
-                ([1, 0, 0], [math.inf, 0, 0]),
-                ([1, 0, 0], [-1, 0, 0]),
-            ]
-        ),
-    ],
-)
 def test_a_histogram_is_read_from_a_file(
     pod: Pod, root_file: Path, values: list[float], squares: list[float] | None, told: str | None
 ) -> None:
@@ -213,33 +190,6 @@ def test_shards_that_fail_take_no_neighbour_along(pod: Pod, root_file: Path, tmp
     assert last == "2 of 4 shards are bad"
 
 
-@pytest.mark.parametrize(
-    ("line", "asked", "code", "reason"),
-    [
-        ("exit 65", {}, TRY_AGAIN, "the command ended with exit code 65"),
-        ("kill -SEGV $$", {}, TRY_AGAIN, "the command was ended by SIGSEGV.*"),
-        (
-            "no-such-program",
-            {},
-            TRY_AGAIN,
-            "the command ended with exit code 127: .*no-such-program.*not found",
-        ),
-        (
-            "head -c 3000 /dev/zero >$OUTPUT_DIR/x",
-            {"most_bytes": 2000},
-            TRY_AGAIN,
-            ".*(SIGXFSZ|too large).*",
-        ),
-        (
-            "for i in 1 2 3; do head -c 900 /dev/zero >$OUTPUT_DIR/$i; done",
-            {"most_bytes": 2000},
-            BAD_INPUT,
-            "its output has more than the 2e-06 GB of max_output_gb",
-        ),
-        ("true", {"outputs": []}, TRY_AGAIN, "the command has left no result: .*"),
-        ("echo [] >$OUTPUT_DIR/result.json", {}, TRY_AGAIN, "the command has left no result: .*"),
-    ],
-)
 def test_a_failure_has_its_reason(
     pod: Pod, root_file: Path, line: str, asked: dict[str, Any], code: int, reason: str
 ) -> None:

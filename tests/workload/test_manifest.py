@@ -31,33 +31,6 @@ def test_an_index_gets_the_shards_of_its_own_line(tmp_path: Path, entry: object,
     assert read_shards(path, 1) == [Shard("a_000", URL, 12, None), shard]
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("{not json", "completion index 0: not JSON"),
-        ("[]", 'expected {"shards": [...]} with at least one shard'),
-        ({"shards": []}, 'expected {"shards": [...]} with at least one shard'),
-        ({"shards": ["a.root"]}, "shard 0: expected an object, found 'a.root'"),
-        ({"shards": [GOOD, {**GOOD, "name": "/etc/x"}]}, "shard 1: name '/etc/x' is not a plain file name"),
-        *(
-            ({"shards": [{**GOOD, "name": name}]}, f"shard 0: name {name!r} is not a plain file name")
-            for name in ("", ".hidden", "../x", "a/b", "_a", "k" * 229, None)
-        ),
-        ({"shards": [{**GOOD, "url": "bucket/a.root"}]}, "shard 0 (a_000): url 'bucket/a.root' is not a URL"),
-        ({"shards": [{**GOOD, "size": "12"}]}, "shard 0 (a_000): size '12' is not a number of bytes"),
-        ({"shards": [{**GOOD, "size": -1}]}, "shard 0 (a_000): size -1 is not a number of bytes"),
-        ({"shards": [{**GOOD, "size": True}]}, "shard 0 (a_000): size True is not a number of bytes"),
-        ({"shards": [{**GOOD, "lumi": 3}]}, "shard 0 (a_000): lumi 3 is not"),
-        ({"shards": [{**GOOD, "etag": 3}]}, "shard 0 (a_000): etag 3 is not a text"),
-        *(
-            (
-                {"shards": [{**GOOD, "entries": entries}]},
-                f"shard 0 (a_000): entries {entries!r} are not [first,",
-            )
-            for entries in (7, [7], [0, "7"], [7, 7], [-1, 7], [0, True], [0, 7, 9], {"first": 0})
-        ),
-    ],
-)
 def test_a_line_that_breaks_the_contract_is_bad_input_and_says_where(
     line: object, message: str, tmp_path: Path
 ) -> None:

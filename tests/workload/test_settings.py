@@ -49,25 +49,6 @@ def test_reads_what_the_contract_allows(
     assert {value: getattr(read_settings(environ | {name: value}), field) for value in meant} == meant
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        *((name, "", f"environment variable {name} is not set") for name in
-          ("SHARD_MANIFEST", "JOB_COMPLETION_INDEX", "INPUT_DIR", "OUTPUT_URL", "DATASET")),
-        ("JOB_COMPLETION_INDEX", "-1", "JOB_COMPLETION_INDEX is '-1', not a whole number from 0"),
-        ("JOB_COMPLETION_INDEX", "one", "JOB_COMPLETION_INDEX is 'one', not a whole number from 0"),
-        ("INPUT_DIR", "/nowhere", "INPUT_DIR /nowhere is not a directory"),
-        ("OUTPUT_URL", "a/b", "OUTPUT_URL: a/b/result.json is not a URL with s3://, gs://, file://"),
-        ("OUTPUT_URL", "ftp://h", "OUTPUT_URL: ftp://h/result.json is not a URL with s3://, gs://, file://"),
-        ("OUTPUT_URL", "https://h", "OUTPUT_URL: https://h/result.json is not a URL with s3://, gs://, file://"),
-        ("OUTPUT_URL", "s3:///x", "OUTPUT_URL: s3:///x/result.json has no bucket"),
-        ("DOWNLOAD_LIMIT_KBPS", "fast", "DOWNLOAD_LIMIT_KBPS is 'fast', not a whole number of kB/s from 1"),
-        ("DOWNLOAD_LIMIT_KBPS", "0", "DOWNLOAD_LIMIT_KBPS is '0', not a whole number of kB/s from 1"),
-        ("READ", "lazily", "READ is 'lazily'; allowed are stage-in and stream"),
-        ("SELECTION", "level5", "SELECTION is 'level5'; allowed are level4, outreach and nanoaod-v9"),
-        ("SKIP_EXISTING", "maybe", "SKIP_EXISTING is 'maybe'; allowed are true and false"),
-    ],
-)  # fmt: skip
 def test_a_wrong_variable_is_named(environ: dict[str, str], name: str, value: str, message: str) -> None:
     with pytest.raises(Misconfigured) as error:
         read_settings(environ | {name: value})

@@ -122,15 +122,6 @@ def test_an_entry_with_nothing_of_its_own_makes_no_cluster_and_the_others_keep_t
     assert message(written(json.dumps([one, one, two | {"nodes": "0"}]))).startswith(": [2].nodes is")
 
 
-@pytest.mark.parametrize(
-    ("directory", "bucket", "connection"),
-    [
-        ("datasets_s3", "s3://higgs-demo", "aws_default"),
-        ("min_datasets_s3", "s3://higgs-demo", "aws_default"),
-        ("datasets_gs", "gs://higgs-demo", "google_cloud_default"),
-        ("datasets", "gs://higgs-demo", "google_cloud_default"),
-    ],
-)
 def test_the_path_of_an_index_file_says_which_store_the_original_read(
     written, directory: str, bucket: str, connection: str
 ) -> None:
@@ -160,24 +151,6 @@ def test_a_mistake_in_a_list_is_located_in_the_list(written) -> None:
     assert message(written("[]")) == ": the list is empty; it needs at least one entry"
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("", "the file is not JSON: it is empty"),
-        ('{\n "title" "a"}', "the file is not JSON: line 2, column 10: Expecting ':' delimiter"),
-        ('{"title":\n"a",\n }', "the file is not JSON: line 2, column 4: a comma too many before the end"),
-        ('{"title": "a"} x', "the file is not JSON: line 1, column 16: Extra data"),
-        ('{"tolerance": NaN}', "the file is not JSON: NaN is no number in JSON"),
-        ('{"tolerance": -Infinity}', "the file is not JSON: -Infinity is no number in JSON"),
-        ('{"tolerance": 1e999}', "tolerance is no finite number"),
-        ('{"tolerance": 99999999999999999999}', "tolerance is too large a number"),
-        (b"\xff\xfe{}", "the file is not UTF-8 text (byte 0)"),
-        ('"a campaign"', 'the campaign is "a campaign"; it must be an object'),
-        ("null", "the campaign is null; it must be an object"),
-        ('{"title": "a", "title": "b"}', 'the campaign has the field "title" twice'),
-        ('{"mapping": [{}, {"nodes": 1, "nodes": 2}]}', 'mapping[1] has the field "nodes" twice'),
-    ],
-)
 def test_a_file_that_is_no_campaign_is_refused(written, content: bytes | str, expected: str) -> None:
     assert expected in re.split("^: |\n- ", message(written(content)))
 

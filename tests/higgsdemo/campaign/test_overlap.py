@@ -67,14 +67,6 @@ def test_index_files_beside_the_catalogues_are_compared_when_the_campaign_is_loa
     )
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("https://example.org:443/a/1.root", "https://example.org/a/1.root"),
-        ("root://example.org:1094//a/1.root", "root://example.org/a/1.root/"),
-        ("s3://bucket/a/", "s3://bucket/a"),
-    ],
-)
 def test_a_place_has_one_spelling(one: str, other: str) -> None:
     assert source_url(one) == source_url(other)
 

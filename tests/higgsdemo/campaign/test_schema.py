@@ -35,24 +35,6 @@ def test_the_list_of_the_original_keeps_it() -> None:
     VALIDATOR.validate([entry | {"dpath": "/dev/shm"}])
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"mapings": []},
-        {"mapping": []},
-        {"mapping.0.nodes": "0"},
-        {"mapping.0.datasets": []},
-        {"mapping.0.name": "First"},
-        {"mapping.0.dpath": "/tmp"},
-        {"storage.output": ...},
-        {"storage.input": "http://bucket"},
-        {"defaults.resources": {"cpu": 0.9}},
-        {"defaults.provider": "gcp"},
-        {"tolerance": 1.5},
-        {"tolerance": -1},
-        {"cleanup": "all"},
-    ],
-)
 def test_it_refuses_what_the_model_refuses(changed: Change, change: dict[str, Any]) -> None:
     assert VALIDATOR.is_valid(changed({}))
     assert not VALIDATOR.is_valid(changed(change))

@@ -102,14 +102,6 @@ def test_what_is_there_with_another_shape_is_refused_by_the_difference(
     )
 
 
-@pytest.mark.parametrize(
-    ("theirs", "ours", "told"),
-    [
-        ({"campaign": "higgs-minimal"}, {}, "made by the campaign higgs-minimal: give this"),
-        ({"airflow": "theirs"}, {"airflow": "ours"}, "made by the campaign higgs-full in another Airflow"),
-        (None, {}, "was not made by a campaign: give this one another name"),
-    ],
-)
 def test_anothers_cluster_is_neither_adopted_nor_deleted(
     cloud: Cloud, theirs: dict[str, Any] | None, ours: dict[str, Any], told: str
 ) -> None:

@@ -34,25 +34,6 @@ def failed(*texts: str) -> dict[str, Any]:
     return STATE | {"run": run, "causes": [{"text": text} for text in texts], "advice": "Mend it."}
 
 
-@pytest.mark.parametrize(
-    ("words", "conf"),
-    [
-        ("run", {}),
-        (
-            "run --max-shards 2 --clusters a,b --run-name keynote --set cleanup=none --set storage.input=s3://x",
-            {
-                **{"max_shards": 2, "clusters": ["a", "b"], "run_name": "keynote", "cleanup": "none"},
-                "storage": {"input": "s3://x"},
-            },
-        ),
-        ('run --conf {"max_shards":2} --set resume=true', {"max_shards": 2, "resume": True}),
-        ("clusters-create --cluster a --cluster b", {"stages": ["create"], "clusters": ["a", "b"]}),
-        ("prepare", {"stages": ["prepare"]}),
-        ("submit --run-name keynote", {"stages": ["submit"], "run_name": "keynote"}),
-        ("cleanup --set cleanup=clusters", {"stages": ["cleanup"], "cleanup": "clusters"}),
-        ("resume one", {"run_name": "keynote", "resume": True, "storage": {"output": "s3://mine"}}),
-    ],
-)
 def test_a_run_is_triggered_with_what_the_options_say(
     airflow: type[AirflowStandIn], words: str, conf: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,38 +67,6 @@ def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowSta
     ]
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "message"),
-    [
-        ("run", 2, "which campaign? Name it with --campaign"),
-        ("run -c mime", 2, 'no campaign "mime"; did you mean "mine"? (the campaigns are mine, theirs;'),
-        ("run -c mine/dagRuns", 2, 'the campaign is "mine/dagRuns"; it becomes the DAG'),
-        ("run -c mine --set maping=1", 2, 'has no key "maping"; did you mean "mapping"?'),
-        ("run -c mine --set maping", 2, "it must be KEY=VALUE"),
-        (
-            'run -c mine --conf {"max_shards":1,}',
-            2,
-            "the conf is not JSON: line 1, column 16: a comma too many",
-        ),
-        (
-            "run -c mine --set mapping=[1,]",
-            2,
-            "--set mapping is not JSON: line 1, column 3: a comma too many",
-        ),
-        ("run -c mine --max-shards -3", 2, "max_shards is -3"),
-        ("submit --dataset-mapping no-such-file", 2, "does not exist"),
-        ("submit -c mine --access-key 1", 2, "--access-key is not taken: every process"),
-        ("watch -c mine --secret-key 1", 2, "airflow connections add aws_default"),
-        (
-            "watch -c mine --cluster kubecon-demo-9",
-            2,
-            'no cluster "kubecon-demo-9"; it has "kubecon-demo-0" or',
-        ),
-        ("runs --user nobody", 2, "does not know the user nobody"),
-        ("runs --airflow http://127.0.0.1:1", 3, "http://127.0.0.1:1 does not answer"),
-        ("runs --airflow nonsense", 2, "nonsense is no address of an Airflow, such as http://"),
-    ],
-)
 def test_bad_input_is_refused_in_a_sentence_and_starts_nothing(
     airflow: type[AirflowStandIn], words: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

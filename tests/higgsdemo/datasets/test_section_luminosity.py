@@ -122,28 +122,6 @@ def test_a_table_may_have_another_unit(tmp_path: Path, unit: str) -> None:
     assert table_of(known, 2011) is None
 
 
-LINE = "7:1,3:3,a,b,4000,1.5,1.5,9,HFOC"
-
-
-@pytest.mark.parametrize(
-    ("lines", "told"),
-    [
-        ([], ": it has no sections"),
-        ([HEADER], ": it has no sections"),
-        ([LINE], ", line 1: no line before it names the columns: #run:fill,ls,...,recorded(/ub)"),
-        ([HEADER, LINE, LINE], ", line 3: section 3 of run 7 is there twice"),
-        ([HEADER, LINE + ",1"], ", line 2: it has 10 columns, not 9"),
-        ([HEADER, LINE.replace("7:1", "a:1")], ", line 2: invalid literal for int() with base 10: 'a'"),
-        ([HEADER, LINE.replace("1.5", "much")], ", line 2: could not convert string to float: 'much'"),
-        *(
-            (
-                [HEADER, LINE.replace(*change)],
-                ", line 2: run, section and luminosity must be positive numbers",
-            )
-            for change in [("1.5", "nan"), ("1.5", "inf"), ("1.5", "-1"), ("3:3", "0:0"), ("7:1", "0:1")]
-        ),
-    ],
-)
 def test_a_wrong_table_is_refused_with_its_line(tmp_path: Path, lines: list[str], told: str) -> None:
     with pytest.raises(CatalogueError, match=f"{re.escape('2012lumibyls.csv' + told)}$"):
         table_of(with_table(tmp_path, *lines), 2012)

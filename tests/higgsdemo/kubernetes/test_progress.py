@@ -26,34 +26,9 @@ def test_compressed_indexes_are_read(compressed: str | None, expected: list[int]
     assert list(indexes(compressed)) == expected
 
 
-def counts(done: int = 0, failed: int = 0, running: int = 0, surely: int = 0, **more: Any) -> ShardProgress:
-    whole: dict[str, Any] = {"total": 10, "finished": False} | more
-    return ShardProgress(done=done, failed=failed, running=running, surely=surely, **whole)
-
-
-CONDITIONS = {"Failed": "True", "FailureTarget": "True", "Complete": "False"}
-FAILED, ABOUT_TO_FAIL, WITHDRAWN = (
-    {"conditions": [{"type": kind, "status": status}]} for kind, status in CONDITIONS.items()
-)
-
-
-@pytest.mark.parametrize(
-    ("status", "progress"),
-    [
-        ({}, counts()),
-        ({"completedIndexes": "0-3"}, counts(10)),
-        ({"completedIndexes": "3"}, counts(1)),
-        ({"completedIndexes": "0", "failedIndexes": "1", "ready": 2}, counts(3, 3, 4, surely=1)),
-        (FAILED | {"completedIndexes": "0,2-3", "failedIndexes": "1"}, counts(7, 3, surely=1, finished=True)),
-        (ABOUT_TO_FAIL, counts()),
-        (WITHDRAWN, counts()),
-    ],
-    ids=[
-        *("nothing known", "all", "the last index has the rest", "pods that run count as their shards"),
-        *("a failed Job keeps what is done", "about to fail", "a withdrawn condition"),
-    ],
-)
-def test_ten_shards_three_a_pod_are_counted(status: dict[str, Any], progress: ShardProgress) -> None:
+def test_ten_shards_three_a_pod_are_counted(status: dict[str, Any], counted: dict[str, Any]) -> None:
+    nothing = {"done": 0, "failed": 0, "running": 0, "surely": 0, "total": 10, "finished": False}
+    progress = ShardProgress(**nothing | counted)
     assert job_progress(job(10, 3, **status)) == progress
     assert progress.pending == 10 - progress.done - progress.failed - progress.running
 

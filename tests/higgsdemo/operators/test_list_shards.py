@@ -185,17 +185,9 @@ def test_an_index_file_in_the_bucket_names_the_shards(kind: Kind) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"s3/elsewhere/1.root", "names s3://elsewhere/1.root, which is not below s3://"),
-        (b"what?", '"what?" must be <scheme>/<bucket>/<key> with the scheme s3 or gs'),
-        (b"", "names an index file without a line"),
-    ],
-)
-def test_a_wrong_index_file_in_the_bucket_is_told(s3: Kind, content: bytes, message: str) -> None:
+def test_a_wrong_index_file_in_the_bucket_is_told(s3: Kind, content: str, message: str) -> None:
     index = f"{s3.url}/A_file_index.txt"
-    s3.put_all([("A_file_index.txt", content)])
+    s3.put_all([("A_file_index.txt", content.encode())])
     with pytest.raises(TaskFailedForGood, match=r"^dataset A") as failed:
         listed(run(s3, {"name": "A", "url": f"{s3.url}/", "index": index}))
     assert message in str(failed.value)

@@ -57,16 +57,6 @@ def test_results_in_the_bucket_and_jobs_in_the_cluster_make_the_counts() -> None
     assert [cluster["waiting"] for cluster in state["clusters"]] == [None, "no node has room"]
 
 
-@pytest.mark.parametrize(
-    ("found", "said", "counts"),
-    [
-        (10, {"running": 30}, {"running": 20, "failed": 0, "pending": 30}),
-        (29, {"failed": 30, "surely": 1}, {"running": 0, "failed": 1, "pending": 30}),
-        (35, {"failed": 30, "surely": 1, "running": 30}, {"running": 24, "failed": 1, "pending": 0}),
-        (29, {"done": 30, "running": 30}, {"running": 30, "failed": 0, "pending": 1}),
-        (59, {"running": 30}, {"running": 1, "failed": 0, "pending": 0}),
-    ],
-)
 def test_progress_is_told_by_shard_where_a_pod_has_thirty(
     found: int, said: dict[str, int], counts: dict[str, int]
 ) -> None:
@@ -198,28 +188,6 @@ def test_a_stage_of_mapped_tasks_shows_the_state_that_needs_attention_most() -> 
     assert state["stages"][0]["state"] == "failed"
 
 
-CREATED, ENDED = "cluster.create_cluster[0]", "campaign_status"
-
-
-@pytest.mark.parametrize(
-    ("tasks", "reasons", "told", "advice"),
-    [
-        ({"plan": "failed"}, {"plan": "trigger conf: no"}, ["plan: trigger conf: no"], "and trigger"),
-        (
-            {"cluster.submit_jobs[1]": "failed", "cluster.wait_for_jobs[1]": "upstream_failed"}
-            | {"merge_results": "failed", "campaign_status": "failed"},
-            {"cluster.submit_jobs[1]": "cluster kubecon-demo-1: full", "campaign_status": "all of this"},
-            ["submit_jobs of kubecon-demo-1: full", "merge_results: its log says why"],
-            "then clear cluster.create_cluster of the cluster, with what follows",
-        ),
-        ({ENDED: "failed"}, {ENDED: "ended"}, ["campaign_status: ended"], "clear what"),
-        (
-            *({CREATED: "up_for_retry"}, {CREATED: "away"}),
-            *(["create_cluster of kubecon-demo-0: away; it is tried again"], None),
-        ),
-        ({CREATED: "running"}, {CREATED: "of an earlier try"}, [], None),
-    ],
-)
 def test_what_has_failed_is_told_with_its_cluster_its_reason_and_what_to_do(
     tasks: dict[str, str | None], reasons: dict[str, str], told: list[str], advice: str | None
 ) -> None:

@@ -108,31 +108,8 @@ def test_a_fit_that_cannot_converge_is_told_and_not_fatal() -> None:
 
 
 FULL = {"4mu": {18: 9}}
-TOO_FEW = "too few simulated events: no background is expected in bins that hold data or signal"
-NOT_COVERED = "no luminosity is covered: no shard of data that states its own has been analysed"
 
 
-@pytest.mark.parametrize(
-    ("events", "statement"),
-    [
-        ({"HIGGS": FULL, "ZZ": FULL}, NOT_COVERED),
-        ({}, NOT_COVERED),
-        ({"DATA": FULL, "HIGGS": FULL}, "the expectation is not complete: no event of zz was processed"),
-        ({"DATA": FULL, "ZZ": FULL}, "the expectation is not complete: no event of higgs was processed"),
-        (
-            {"DATA": FULL, "ZZ": FULL, "HIGGS": {}},
-            "no event of a simulated Higgs boson is selected: there is no signal to fit",
-        ),
-        (
-            {"DATA": {"4mu": {13: 1}, "4e": {14: 1}}, "ZZ": FULL, "HIGGS": {"4e": {29: 1, 30: 1}}},
-            f"{TOO_FEW} (4mu at 109 GeV, 4e at 112 GeV, 4e at 157 GeV)",
-        ),
-        (
-            {"DATA": {}, "ZZ": {}, "HIGGS": {"4e": {n: 1 for n in range(13, 18)}}},
-            f"{TOO_FEW} (4e at 109 GeV, 4e at 112 GeV, 4e at 115 GeV and 2 more)",
-        ),
-    ],
-)
 def test_where_nothing_can_be_fitted_a_statement_says_why(
     events: dict[str, dict[str, dict[int, int]]], statement: str
 ) -> None:

@@ -119,18 +119,6 @@ def test_slices_of_one_process_share_its_cross_section() -> None:
     }
 
 
-SLICES = {
-    "all shards": (6, 4, 6, 4, 4.0, 4.0),
-    "half of one slice": (6, 2, 6, 4, 4.0, 8.0),
-    "one slice alone": (6, 0, 6, 4, 4.0, None),
-    "a third of one slice alone": (2, 0, 6, 4, 12.0, None),
-    "few parts of files": (1, 1, 1, 1, 24.0, 16.0),
-}
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "listed_low", "listed_high", "weight_low", "weight_high"), SLICES.values(), ids=SLICES
-)
 def test_a_slice_of_which_shards_are_missing_leaves_its_cross_section_to_no_other(
     low: int, high: int, listed_low: int, listed_high: int, weight_low: float, weight_high: float | None
 ) -> None:

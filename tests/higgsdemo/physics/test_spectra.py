@@ -1,7 +1,6 @@
 """The results of an analysis of one's own: checked, added up, drawn and summed up, with its own weights."""
 
 import json
-import math
 from typing import Any
 
 import pytest
@@ -55,31 +54,6 @@ def test_histograms_are_added_up_over_shards_and_datasets(merge: Merge) -> None:
     assert {dataset: total.processed for dataset, total in merge.datasets.items()} == {"A": 10, "B": 5}
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"histograms": {"pairs": [1, 2, 3]}}, "histograms.pt is missing"),
-        ({"histograms": {"pairs": [1, 2], "pt": [1, 2]}}, "histograms.pairs has 2 bins, not 3"),
-        ({"histograms": {"pairs": [1, 2, -1], "pt": [1, 2]}}, "histograms.pairs[2] is -1, below 0"),
-        ({"histograms": [1]}, "histograms is not a JSON object"),
-        *(
-            ({"histograms": {"pairs": [1, 2, 3], "pt": pt}}, f"histograms.pt{message}")
-            for pt, message in [
-                ("12", " is not a list of numbers"),
-                ([1, 2.5], "[1] is 2.5, not a whole number"),
-                ({"contents": [1, 2]}, ".squares is missing"),
-                ({"contents": [1], "squares": [1, 2]}, " has 1 bins, not 2"),
-                ({"contents": [1, 2], "squares": [1]}, " has 1 bins, not 2"),
-                ({"contents": [1, 2], "squares": [1, -2]}, ".squares[1] is -2, below 0.0"),
-                ({"contents": [math.nan, 2], "squares": [1, 2]}, ".contents[0] is nan, not a finite number"),
-                ({"contents": [1, 2], "squares": [1, math.inf]}, ".squares[1] is inf, not a finite number"),
-                ({"contents": [1, True], "squares": [1, 2]}, ".contents[1] is not a number"),
-            ]
-        ),
-        ({"processed": None}, "processed is not a number"),
-        ({"shard": "7"}, "the document is of A/7"),
-    ],
-)
 def test_what_is_no_document_of_the_campaign_is_refused(change: dict[str, Any], message: str) -> None:
     key, raw = stored("A", "1", [1, 2, 3], [4, 5], **change)
     with pytest.raises(ResultError) as refused:

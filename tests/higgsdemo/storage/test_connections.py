@@ -57,17 +57,11 @@ def gs(connection: str = "google", **more: Any) -> PodStore:
     return PodStore("gs://data", connection, **more)
 
 
-def test_pods_get_the_keys_of_the_connection() -> None:
-    assert pod_environment(s3(), s3()) == S3
-
-
-def test_pods_may_see_the_store_at_another_address() -> None:
-    inside = s3(endpoint="http://s3.default.svc:9000")
-    assert pod_environment(inside, inside) == S3 | {"AWS_ENDPOINT_URL": "http://s3.default.svc:9000"}
-
-
-def test_pods_get_the_key_of_a_service_account() -> None:
-    assert pod_environment(gs(), gs()) == {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(KEY)}
+def test_pods_are_told_what_opens_their_stores(
+    source: dict[str, str], output: dict[str, str], told: dict[str, str], secret: bool
+) -> None:
+    environment = pod_environment(PodStore(**source), PodStore(**output))
+    assert (environment, holds_secrets(environment)) == (told, secret)
 
 
 def test_the_key_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,45 +71,6 @@ def test_the_key_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pod_environment(gs("file"), gs("file"))
     (tmp_path / "key.json").write_text("the key")
     assert pod_environment(gs("file"), gs("file")) == {"GOOGLE_SERVICE_ACCOUNT_KEY": "the key"}
-
-
-def test_two_kinds_of_store_stand_side_by_side() -> None:
-    assert pod_environment(gs(), s3()) == S3 | {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(KEY)}
-
-
-def test_two_stores_of_one_kind_are_told_apart() -> None:
-    environment = pod_environment(s3("public"), s3())
-    assert environment == {
-        "INPUT_AWS_REGION": "us-east-1",
-        "INPUT_AWS_SKIP_SIGNATURE": "true",
-        **{f"OUTPUT_{name}": value for name, value in S3.items()},
-    }
-    assert holds_secrets(environment)
-
-
-def test_a_public_bucket_needs_no_secret() -> None:
-    environment = pod_environment(gs("google_public"), gs("google_public"))
-    assert environment == {"GOOGLE_SKIP_SIGNATURE": "true"}
-    assert not holds_secrets(environment)
-
-
-@pytest.mark.parametrize(
-    ("store", "expected"),
-    [
-        (s3(identity=ROLE), {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://s3.cern.ch"}),
-        (gs(identity=ACCOUNT), {}),
-        (gs("keyless", identity=ACCOUNT), {"GOOGLE_USER_PROJECT": "who-pays-for-it"}),
-    ],
-)
-def test_pods_with_an_identity_of_the_cloud_get_no_keys(store: PodStore, expected: dict[str, str]) -> None:
-    environment = pod_environment(store, store)
-    assert environment == expected
-    assert not holds_secrets(environment)
-
-
-def test_an_identity_of_one_cloud_opens_no_store_of_the_other() -> None:
-    environment = pod_environment(gs(identity=ROLE), s3(identity=ROLE))
-    assert sorted(environment) == ["AWS_ENDPOINT_URL", "AWS_REGION", "GOOGLE_SERVICE_ACCOUNT_KEY"]
 
 
 def test_a_connection_without_a_key_is_told_what_to_do() -> None:

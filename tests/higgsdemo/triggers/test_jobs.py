@@ -21,12 +21,6 @@ def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.02)
 
 
-async def test_the_wait_ends_when_the_jobs_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    payload, api = await waited(monkeypatch, RUNNING, RUNNING, DONE)
-    assert payload == {"finished": True}
-    assert api.tokens_used == ["token-1"] * 3
-
-
 async def test_too_many_failed_shards_end_the_wait_early(monkeypatch: pytest.MonkeyPatch) -> None:
     tolerated = jobs(job(ended=False, failedIndexes="0-1"))
     too_many = jobs(job(ended=False, failedIndexes="0-2"))
@@ -66,7 +60,6 @@ EARLIER = job("earlier", ended=False, failedIndexes="0-9")
 GOES_ON: dict[str, list[Step]] = {
     "Jobs of an earlier submission": [jobs(EARLIER, job(completedIndexes="0-9"))],
     "Jobs that are gone": [jobs()],
-    "credentials that expire": [RUNNING, 401, RUNNING, DONE],
     "the same after a fault": [RUNNING, 503, 401, 503, 401, DONE],
     "the same after two": [RUNNING, 503, "reset", 401, 503, "reset", 401, DONE],
     "rights that the server knows a moment later": [403, RUNNING, 403, DONE],

@@ -41,43 +41,21 @@ def event(name: str, reason: str, message: str, minute: int = 0, type_: str = "W
     }
 
 
-NO_SECRET = {"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}
 CREATING = pod({"reason": "ContainerCreating"})
-ODD, WAITS = {"reason": "Odd", "message": "\x1b[2Jgone"}, "container analysis of pod p waits:"
 NO_ROOM = "0/2 nodes are available: 2 Insufficient cpu."
-QUOTA = 'Error creating: pods "one-0-x7k2p" is forbidden: exceeded quota: few, requested: pods=1'
-REASONS: dict[str, tuple[dict[str, Any], list[Any], Any, str]] = {
-    "a missing Secret": (PENDING, [pod(NO_SECRET)], [], f"{WAITS} {' '.join(NO_SECRET.values())}"),
-    "nodes that are too small": (PENDING, [pod(unplaced=NO_ROOM)], [], f"no node takes pod p: {NO_ROOM}"),
-    "a missing ConfigMap": (
-        PENDING,
-        [CREATING],
-        [
-            event("p", "FailedMount", 'configmap "c" not found', 2),
-            event("p", "Pulled", "image is there", 3, "Normal"),
-            event("p", "FailedCreatePodSandBox", "no network", 1),
-        ],
-        'Pod p: FailedMount configmap "c" not found',
-    ),
-    "a quota": (
-        NO_PODS,
-        [],
-        [event("one", "FailedCreate", QUOTA)],
-        "Job one: FailedCreate Error creating: a pod is forbidden: exceeded quota: few, requested: pods=1",
-    ),
-    "no right to list events": (NO_PODS, [], 403, "why is in its events, which this account may not list"),
-    "nothing that is known": (NO_PODS, [], [], "the cluster does not say why"),
-    "a terminal escape": (PENDING, [pod(ODD)], [], rf"{WAITS} Odd \u001b[2Jgone"),
-}
 
 
-@pytest.mark.parametrize("case", REASONS)
 async def test_jobs_of_which_no_pod_can_run_are_given_up_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], case: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    pods: list[dict[str, Any]],
+    events: list[list[Any]] | int,
+    why: str,
 ) -> None:
-    script, pods, events, why = REASONS[case]
     monkeypatch.setattr(standstill, "TOLD_AFTER", 0.0)
-    given = {"pods": pods, "events": events}
+    told = events if isinstance(events, int) else [event(*one) for one in events]
+    given = {"pods": [pod(**one) for one in pods], "events": told}
+    script = PENDING if pods else NO_PODS
     payload, api = await waited(monkeypatch, script, given=given, max_idle_hours=0.3 / 3600)
     assert payload["final"]
     told = r"cluster kubecon-demo-0: no pod has run for 0 minutes: "
@@ -114,17 +92,6 @@ async def test_what_takes_its_time_is_waited_for_longer(monkeypatch: pytest.Monk
     assert payload == {"finished": True}
 
 
-@pytest.mark.parametrize(
-    ("ago", "status", "given_up"),
-    [
-        (3600, {"active": 4, "failed": 2}, True),
-        (60, {"active": 4, "failed": 2}, False),
-        (3600, {"active": 4, "failed": 3}, False),
-        (3600, {"active": 4, "failed": 2, "ready": 1}, False),
-        (-3600, {"active": 4, "failed": 2}, False),
-        (None, {"active": 4, "failed": 2}, False),
-    ],
-)
 async def test_another_triggerer_goes_on_counting_the_time_without_a_pod_that_runs(
     monkeypatch: pytest.MonkeyPatch, ago: int | None, status: dict[str, int], given_up: bool
 ) -> None:

@@ -151,6 +151,20 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
 
 
 @pytest.fixture(autouse=True)
+def constant_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test pay for the tests before it, nor for pytest's stack.
+
+    Airflow compiles all secrets that it was ever told of with each new one; Amazon's hook reads the source
+    of every frame to name its caller.
+    """
+    for package in ("airflow", "airflow.sdk"):
+        if module := sys.modules.get(f"{package}._shared.secrets_masker.secrets_masker"):
+            module._secrets_masker().reset_masker()
+    if module := sys.modules.get("airflow.providers.amazon.aws.hooks.base_aws"):
+        monkeypatch.setattr(module.AwsBaseHook, "_get_caller", lambda *_: "Tests")
+
+
+@pytest.fixture(autouse=True)
 def shipped_campaigns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the campaigns of the services that other tests of this process have started from this one."""
     if not {"stack", "deployed"} & {*request.fixturenames}:

@@ -76,7 +76,7 @@ def airflow_stand_in(**answers: Any) -> Iterator[tuple[str, type[AirflowStandIn]
     }
     kind = type("Asked", (AirflowStandIn,), {"answers": known | answers, "triggered": [], "lost": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", kind
     server.shutdown()

@@ -12,6 +12,7 @@ import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +30,11 @@ KEY = "AKIATESTSOFTHECLOUDS"
 SECRET = "the-secret-access-key-of-these-tests"
 
 
+@cache
+def _moto() -> DomainDispatcherApplication:
+    return DomainDispatcherApplication(create_backend_app)
+
+
 class Amazon:
     """The server, what has been asked of it, and what it is to do wrong."""
 
@@ -44,7 +50,7 @@ class Amazon:
         """Path of what is made next and fails, and why."""
         self._doing: dict[str, tuple[str, int]] = {}
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = _moto()
         self._server = make_server(
             "127.0.0.1",
             0,
@@ -53,7 +59,7 @@ class Amazon:
             request_handler=MotoRequestHandler,
         )
         self.url = f"http://127.0.0.1:{self._server.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         httpx.post(f"{self.url}/moto-api/reset").raise_for_status()  # what earlier tests of this process made
 

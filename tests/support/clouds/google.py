@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,18 @@ Context = grpc.ServicerContext
 Running = gke.Operation.Status.RUNNING
 
 
+@cache
+def _account_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Tokens:
     """The token server of Google's accounts: gives access tokens to who signs with the account's key."""
 
     def __init__(self) -> None:
         self.seconds = 3600.0
         self.given: dict[str, float] = {}
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = _account_key()
         pem = serialization.PublicFormat.SubjectPublicKeyInfo
         self._public = self._key.public_key().public_bytes(serialization.Encoding.PEM, pem)
         outer = self
@@ -55,7 +61,7 @@ class Tokens:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
         self._server.shutdown()

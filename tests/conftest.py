@@ -129,11 +129,12 @@ def _airflow(nodeid: str) -> tuple[int | None, int]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test the cases that the YAML file beside it has under its name."""
+    """Give a test, or a fixture that it names, the cases that the YAML file beside it has under its name."""
     for names, cases in tables(metafunc.definition.path).get(metafunc.function.__name__, {}).items():
         titles = list(cases) if isinstance(cases, dict) else None
         rows = list(cases.values()) if isinstance(cases, dict) else cases
-        metafunc.definition.add_marker(pytest.mark.parametrize(names, rows, ids=titles))
+        fixtures = [name for name in names.split(", ") if name in metafunc._arg2fixturedefs]
+        metafunc.definition.add_marker(pytest.mark.parametrize(names, rows, ids=titles, indirect=fixtures))
 
 
 def pytest_unconfigure() -> None:

@@ -55,7 +55,7 @@ def document(kind: str, depth: int = 0) -> st.SearchStrategy[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", COLLECTIONS)
 def test_no_object_makes_the_server_fail(kube: Kube, kind: str) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(document(kind))
     def post(body: dict[str, Any]) -> None:
         body = {**body, "metadata": {**body.get("metadata", {}), "name": "fuzzed"}}

@@ -31,15 +31,6 @@ def plain_job(name: str, script: str, **spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"template": {"spec": inside | spec.pop("pod", {})}, **spec}}
 
 
-def conditions(status: Any) -> list[tuple[str, str, str]]:
-    return [(one.type, one.status, one.reason) for one in status.conditions]
-
-
-def pods(kube: Kube, namespace: str, job: str) -> list[Any]:
-    selector = f"batch.kubernetes.io/job-name={job}"
-    return list(kube.core.list_namespaced_pod(namespace, label_selector=selector).items)
-
-
 def controlled(job: dict[str, Any]) -> tuple[Store, JobController, Key]:
     """Return a store with a Job that has its first pods, and its controller."""
     store = Store(lambda *_: None)

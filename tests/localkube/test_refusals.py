@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from kubectl_command import Kubectl
 from localkube_server import Kube, indexed_job, pod, pod_ended
 
@@ -20,17 +18,6 @@ def test_a_field_of_a_pod_is_refused(kube: Kube, spec: dict[str, Any], field: st
     assert refused_field(kube, f"{API}/pods", pod("p", "true", **spec)).startswith(field)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"activeDeadlineSeconds": 1},
-        {"maxFailedIndexes": 1},
-        {"successPolicy": {"rules": [{"succeededCount": 1}]}},
-        {"managedBy": "kueue.x-k8s.io/multikueue"},
-        {"manualSelector": True},
-    ],
-    ids=str,
-)
 def test_a_field_of_a_job_is_refused(kube: Kube, change: dict[str, Any]) -> None:
     assert refused_field(kube, JOBS, indexed_job("j", "true", 2, **change)) == f"spec.{next(iter(change))}"
 

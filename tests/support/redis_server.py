@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
 
 from demo.ports import free_port
+from waiting import eventually
 
 PASSWORD = "a/pass:word@of the tests"
 
@@ -25,11 +25,7 @@ class RedisServer:
             [command, "--port", str(self.port), *arguments], stdout=subprocess.DEVNULL
         )
         self.client = Redis(port=self.port, password=PASSWORD, decode_responses=True)
-        deadline = time.monotonic() + 20
-        while not self._answers():
-            assert self.process.poll() is None, "redis-server does not start"
-            assert time.monotonic() < deadline, "redis-server does not answer"
-            time.sleep(0.05)
+        eventually(self._answers, "redis-server answers", patience=20)
 
     def stop(self) -> None:
         """End the server."""

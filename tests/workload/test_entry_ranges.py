@@ -60,7 +60,7 @@ def needed_bytes(path: Path) -> int:
         return sum(int(tree[name].compressed_bytes) for name in names)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.sets(st.integers(1, EVENTS - 1), max_size=9))
 def test_ranges_add_up_to_the_whole_wherever_the_cuts_fall(
     cuts: set[int], clustered_file: Path, whole: Analysis

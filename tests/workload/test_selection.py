@@ -231,7 +231,7 @@ def found_in_each(
 
 
 @given(random_events)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_agrees_event_by_event_with_the_rules_in_plain_python(events: list[Event]) -> None:
     assert found_in_each(events) == [pytest.approx(select_event(event), rel=1e-6) for event in events]
 
@@ -265,7 +265,7 @@ def four_lepton_events(rng: np.random.Generator, n: int) -> list[Event]:
 
 
 @given(random_events, st.randoms(use_true_random=False))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_order_of_leptons_and_events_does_not_matter(events: list[Event], random: Random) -> None:
     def masses(these: list[Event]) -> dict[str, list[float]]:
         return {channel: sorted(found.mass) for channel, found in select(*collections(these)).items()}

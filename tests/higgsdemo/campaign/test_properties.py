@@ -45,22 +45,17 @@ def test_any_document_is_a_campaign_or_refused(document: Any) -> None:
     refused_or_usable(document)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(damaged(VALID))
 def test_any_damaged_campaign_is_a_campaign_or_refused(document: Any) -> None:
     refused_or_usable(document)
 
 
-@settings(max_examples=100)
 @given(damaged(VALID["mapping"]))
 def test_any_damaged_list_is_a_campaign_or_refused(document: Any) -> None:
     refused_or_usable(document)
 
 
-@settings(max_examples=200)
-@given(
-    st.one_of(damaged(CONF), documents, st.dictionaries(st.sampled_from(CONF_KEYS), documents, max_size=3))
-)
+@given(damaged(CONF) | documents | st.dictionaries(st.sampled_from(CONF_KEYS), documents, max_size=3))
 def test_any_conf_is_applied_or_refused(conf: Any) -> None:
     campaign = parse_campaign(VALID, "campaign.json")
     try:

@@ -32,14 +32,7 @@ from planned_runs import dataset
 from stores import Kind
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
-PODS = "pods@cms-open-data.iam.gserviceaccount.com"
-ROLE = "arn:aws:iam::123456789012:role"
 NOTHING = f"there is no cluster {NAME} of ours to delete"
-
-
-def on(*cases: tuple[Any, ...], names: str = "part") -> pytest.MarkDecorator:
-    """Cases of which each names its cloud first."""
-    return pytest.mark.parametrize(("cloud", *names.split()), cases, indirect=["cloud"])
 
 
 def test_a_cluster_is_made_by_the_reviewed_requests_and_answers(cloud: Cloud) -> None:
@@ -72,24 +65,6 @@ def test_what_is_there_with_the_same_shape_is_adopted(cloud: Cloud) -> None:
     assert cloud.sent() == before
 
 
-@on(
-    ("gke", {"flavor": "n2-standard-8"}, "flavor is n1-highmem-16, wanted n2-standard-8"),
-    ("gke", {"nodes": 3}, "nodes is 2, wanted 3"),
-    ("gke", {"dpath": "/mnt/disks/ssd0"}, "local_ssds is 0, wanted 1"),
-    (
-        "gke",
-        {"gke": {"subnet_range": "10.111.0.0/21"}},
-        "subnet_range is 10.110.0.0/21, wanted 10.111.0.0/21",
-    ),
-    ("gke", {"gke": {"max_nodes": 9}}, "min_nodes is none, wanted 2; max_nodes is none, wanted 9"),
-    ("gke", {"gke": {"image_streaming": True}}, "image_streaming is False, wanted True"),
-    ("gke", {"pod_identity": PODS}, "workload identity is none, wanted cms-open-data.svc.id.goog"),
-    ("eks", {"flavor": "m5.large"}, "flavor is m5.4xlarge, wanted m5.large"),
-    ("eks", {"nodes": 3}, "min_nodes is 2, wanted 3; max_nodes is 2, wanted 3; nodes is 2, wanted 3"),
-    ("eks", {"eks": {"spot": True}}, "spot is False, wanted True"),
-    ("eks", {"eks": {"cluster_role": f"{ROLE}/other"}}, f"role is {ROLE}/eks-cluster, wanted {ROLE}/other"),
-    names="change difference",
-)
 def test_what_is_there_with_another_shape_is_refused_by_the_difference(
     cloud: Cloud, change: dict[str, Any], difference: str
 ) -> None:
@@ -129,7 +104,6 @@ def test_a_cluster_that_is_not_there_cannot_be_reached_and_needs_no_deletion(clo
         deleted(cloud.run())
 
 
-@on(("gke", "cluster"), ("eks", "cluster"), ("eks", "nodes"))
 def test_what_has_failed_is_made_anew_by_a_retry_and_found_by_cleanup(cloud: Cloud, part: str) -> None:
     def fail() -> None:
         cloud.fail(part, "no capacity in eu-west-1a")
@@ -145,7 +119,6 @@ def test_what_has_failed_is_made_anew_by_a_retry_and_found_by_cleanup(cloud: Clo
     assert cloud.clusters() == []
 
 
-@on(("gke", "cluster"), ("gke", "nodes"), ("eks", "cluster"), ("eks", "nodes"))
 def test_a_cluster_that_is_busy_is_deleted_once_it_is_not(cloud: Cloud, part: str) -> None:
     created(cloud.run())
     cloud.update(part)

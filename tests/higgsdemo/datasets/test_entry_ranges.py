@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clustered_file import CLUSTER_EVENTS, EVENTS
@@ -61,7 +61,6 @@ def trees(draw: st.DrawFn) -> list[int]:
     return [sum(clusters[:n]) for n in range(len(clusters) + 1)]
 
 
-@settings(deadline=None)
 @given(trees(), st.integers(100, 20_000))
 def test_ranges_cover_every_entry_once(boundaries: list[int], about: int) -> None:
     ranges = entry_ranges(boundaries, about)
@@ -71,7 +70,6 @@ def test_ranges_cover_every_entry_once(boundaries: list[int], about: int) -> Non
     assert entry_ranges(boundaries, about) == ranges
 
 
-@settings(deadline=None)
 @given(trees(), st.integers(100, 20_000))
 def test_no_range_is_more_than_twice_as_large_as_wanted(boundaries: list[int], about: int) -> None:
     entries = boundaries[-1]

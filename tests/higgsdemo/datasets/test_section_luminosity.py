@@ -91,7 +91,7 @@ SECTIONS = st.dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(SECTIONS))
 def test_the_luminosity_is_the_sum_over_each_section_of_any_part(
     known: Catalogue, parts: list[Sections]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from higgsdemo.campaign import CampaignError, parse_campaign
@@ -40,8 +40,8 @@ class Plan(PlanOperator):
         pass
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.one_of(st.just(VALID), damaged(VALID)), st.one_of(st.just(CONF), st.just({}), damaged(CONF)))
+@settings(max_examples=EXAMPLES)
+@given(st.just(VALID) | damaged(VALID), st.just(CONF) | st.just({}) | damaged(CONF))
 def test_any_campaign_and_conf_make_a_plan_or_one_clear_message(document: Any, conf: Any) -> None:
     try:
         campaign = parse_campaign(document, "any.json")

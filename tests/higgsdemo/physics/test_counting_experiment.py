@@ -34,7 +34,7 @@ def test_the_published_counts_are_an_excess_of_2_8_standard_deviations() -> None
     assert found.signal_strength == pytest.approx(0.896, abs=0.001)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @example(signal=900.0, background=1.0, observed=5, error=0.033, bins=1)
 @example(signal=1.0, background=12.0, observed=0, error=0.3, bins=1)
 @example(signal=0.02, background=0.5, observed=40, error=0.4, bins=1)

@@ -27,13 +27,7 @@ def test_simulation_is_scaled_to_the_luminosity_its_channel_covers() -> None:
 @pytest.mark.parametrize(
     ("files", "other", "expected", "pb", "coverage"),
     [
-        (
-            100,
-            recorded("D", "y"),
-            2,
-            20.0,
-            1.0,
-        ),  # all files of the year count, though a campaign asks for few
+        (100, recorded("D", "y"), 2, 20.0, 1.0),  # of all the year's files, though a campaign asks for few
         (2, recorded("D", "y", 0, test_mode=True), 2, 500.0, 0.5),
         (8, stored("D", "y"), 8, 125.0, 0.25),  # of a shard that states no luminosity
     ],

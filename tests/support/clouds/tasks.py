@@ -17,8 +17,6 @@ from higgsdemo.run import ClusterRun
 from loop_watch import loop_watched
 from planned_runs import ALONE
 
-Make = Callable[[ClusterRun], Any]
-
 
 def make(operator: type, planned: ClusterRun, **arguments: Any) -> Any:
     """Return the operator's task for a planned run."""

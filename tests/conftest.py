@@ -5,6 +5,7 @@ test module is.
 """
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -129,12 +130,12 @@ def _airflow(nodeid: str) -> tuple[int | None, int]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test, or a fixture that it names, the cases that the YAML file beside it has under its name."""
+    """Give a test the cases that the YAML file beside it has under its name; ``(name)`` is of a fixture."""
     for names, cases in tables(metafunc.definition.path).get(metafunc.function.__name__, {}).items():
         titles = list(cases) if isinstance(cases, dict) else None
         rows = list(cases.values()) if isinstance(cases, dict) else cases
-        fixtures = [name for name in names.split(", ") if name in metafunc._arg2fixturedefs]
-        metafunc.definition.add_marker(pytest.mark.parametrize(names, rows, ids=titles, indirect=fixtures))
+        named, fixtures = re.sub("[()]", "", names), re.findall(r"\((\w+)\)", names)
+        metafunc.definition.add_marker(pytest.mark.parametrize(named, rows, ids=titles, indirect=fixtures))
 
 
 def pytest_unconfigure() -> None:

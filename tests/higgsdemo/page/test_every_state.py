@@ -116,7 +116,7 @@ def test_everyone_can_read_every_state_of_the_page_at_every_width(shown: Shown, 
             assert page.evaluate("document.documentElement.dataset.theme") == scheme
             for width, height in SIZES:
                 page.set_viewport_size({"width": width, "height": height})
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+                page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
             violations = axe.run(page).response["violations"]
             found[name] = [(one["id"], one["nodes"][0]["html"]) for one in violations]
     assert {name: faults for name, faults in found.items() if faults} == {}

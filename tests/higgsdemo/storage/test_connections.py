@@ -42,6 +42,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> None:
         "PAID": amazon | {"extra": extra | {"service_config": {"s3": paid}}},
         "TEMPORARY": amazon | {"extra": extra | {"aws_session_token": "for-an-hour"}},
         "GOOGLE": {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": KEY}},
+        "GOOGLE_TEXT": {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": json.dumps(KEY)}},
         "GOOGLE_PUBLIC": {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True}},
         "KEYLESS": {"conn_type": "google_cloud_platform", "extra": {"quota_project_id": "who-pays-for-it"}},
     }

@@ -70,8 +70,9 @@ async def test_jobs_of_which_no_pod_can_run_are_given_up_with_the_reason(
 async def test_jobs_whose_image_cannot_be_pulled_are_given_up_early(
     monkeypatch: pytest.MonkeyPatch, reason: str, looks: int
 ) -> None:
+    secretless = pod({"reason": "CreateContainerConfigError", "message": 'secret "s" not found'})
     refused = pod({"reason": reason, "message": "no such image"})
-    payload, api = await waited(monkeypatch, PENDING, given={"pods": [CREATING, refused]})
+    payload, api = await waited(monkeypatch, PENDING, given={"pods": [CREATING, secretless, refused]})
     why = f"node node-0 cannot pull higgs:2: {reason} no such image"
     assert payload == {"error": f"cluster kubecon-demo-0: {why}", "final": True}
     assert api.patches == [("one", STOP)]

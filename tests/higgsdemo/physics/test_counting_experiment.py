@@ -38,7 +38,6 @@ def test_the_published_counts_are_an_excess_of_2_8_standard_deviations() -> None
 @example(signal=900.0, background=1.0, observed=5, error=0.033, bins=1)
 @example(signal=1.0, background=12.0, observed=0, error=0.3, bins=1)
 @example(signal=0.02, background=0.5, observed=40, error=0.4, bins=1)
-@example(signal=1.0, background=12.0, observed=0, error=0.3, bins=1)
 @given(
     signal=st.floats(0.02, 2000.0),
     background=st.floats(0.05, 300.0),

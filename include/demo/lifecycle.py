@@ -76,7 +76,8 @@ def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data:
         if folder:
             files = fill_bucket(settings, campaign, folder.result())
             say(f"{files} files of simulated collisions are in {campaign.storage.input}")
-        wait_until(supervision, lambda: _airflow_missing(settings))
+        with closing(airflow(settings)) as session:  # once: each loads certificates
+            wait_until(supervision, lambda: _airflow_missing(session))
 
 
 def _runs_going_on(settings: Settings, before: datetime) -> str | None:
@@ -127,10 +128,9 @@ def _foundations_missing(settings: Settings) -> str | None:
     return None
 
 
-def _airflow_missing(settings: Settings) -> str | None:
-    with closing(airflow(settings)) as session:
-        try:
-            sick = [name for name, status in session.health().items() if status != "healthy"]
-        except AirflowAwayError as error:
-            return str(error)
+def _airflow_missing(session: Airflow) -> str | None:
+    try:
+        sick = [name for name, status in session.health().items() if status != "healthy"]
+    except AirflowAwayError as error:
+        return str(error)
     return f"Airflow's {', '.join(sick)} not healthy" if sick else None

@@ -5,7 +5,6 @@ test module is.
 """
 
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from airflow_variables import Variables
-from tables import tables
 
 pytest_plugins = (
     *("clouds.fixtures", "clustered_file", "gcs_server", "page_alone", "redis_server", "s3_server"),
@@ -126,16 +124,6 @@ def _airflow(nodeid: str) -> tuple[int | None, int]:
             if part in nodeid:
                 return group, place
     return None, 0
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test the cases that the YAML file beside it has under its name; ``(name)`` is of a fixture."""
-    for names, cases in tables(metafunc.definition.path).get(metafunc.function.__name__, {}).items():
-        titles = list(cases) if isinstance(cases, dict) else None
-        rows = list(cases.values()) if isinstance(cases, dict) else cases
-        named, fixtures = re.sub("[()]", "", names), re.findall(r"\((\w+)\)", names)
-        metafunc.definition.add_marker(pytest.mark.parametrize(named, rows, ids=titles, indirect=fixtures))
 
 
 def pytest_unconfigure() -> None:

@@ -17,6 +17,14 @@ users: [{name: away, user: {token: x}}]
 """
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"HIGGS_TEST_IMAGE": "x:1"}, "HIGGS_TEST_KUBECONFIG and HIGGS_TEST_IMAGE go together"),
+        ({"HIGGS_TEST_IMAGE": "x:1", "HIGGS_TEST_KUBECONFIG": "away.yaml"}, "away.yaml cannot be used: "),
+    ],
+    ids=["half", "unreachable"],
+)
 def test_what_is_missing_is_told(tmp_path: Path, repository: Path, given: dict[str, str], told: str) -> None:
     (tmp_path / "away.yaml").write_text(UNREACHABLE)
     suite = repository / "tests" / "cluster" / "test_api.py"

@@ -126,6 +126,17 @@ def test_a_new_generation_is_a_new_spec(space: Space) -> None:
     assert space.job_now().metadata.generation == 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "patch"),
+    [
+        (
+            "application/json-patch+json",
+            [{"op": "replace", "path": "/data/x", "value": "2"}, {"op": "remove", "path": "/data/y"}],
+        ),
+        ("application/merge-patch+json", {"data": {"x": "2", "y": None}}),
+        ("application/strategic-merge-patch+json", {"data": {"x": "2", "y": None}}),
+    ],
+)
 def test_an_object_is_patched(space: Space, kind: str, patch: Any) -> None:
     space.make(space.config_map(data={"x": "1", "y": "1"}))
     path = space.path("ConfigMap", space.test)
@@ -133,6 +144,18 @@ def test_an_object_is_patched(space: Space, kind: str, patch: Any) -> None:
     assert answer.json()["data"] == {"x": "2"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "patch", "code"),
+    [
+        ("application/json-patch+json", [{"op": "replace", "path": "/none/x", "value": "2"}], 422),
+        ("application/json-patch+json", [{"op": "remove", "path": "/data/none"}], 422),
+        ("application/json-patch+json", [{"op": "test", "path": "/data/x", "value": "2"}], 422),
+        ("application/json-patch+json", [{"op": "grow", "path": "/data"}], 422),
+        ("application/json-patch+json", {"op": "remove", "path": "/data"}, 400),
+        ("application/merge-patch+json", {"metadata": {"name": "b"}}, 400),
+        ("application/json", {}, 415),
+    ],
+)
 def test_a_bad_patch_is_refused(space: Space, kind: str, patch: Any, code: int) -> None:
     """RFC 6902: what cannot be read is a bad request; what cannot be applied is unprocessable."""
     space.make(space.config_map(data={"x": "1"}))

@@ -22,6 +22,7 @@ from higgsdemo.operators.cluster_life import CreateClusterOperator
 from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.triggers import standstill
+from tables import cases
 
 __all__ = ["campaign"]
 
@@ -216,6 +217,7 @@ def test_several_shards_a_pod_are_counted_by_shard(campaign: Campaign) -> None:
     assert [one["shard"] for one in run.document("failures/kubecon-demo-0.json")] == ["c", "d"]
 
 
+@cases
 def test_pods_that_cannot_run_end_the_wait_with_the_clusters_reason(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], why: str
 ) -> None:

@@ -171,6 +171,14 @@ def test_a_dry_run_on_the_server_and_a_diff(kubectl: Kubectl, space: Space) -> N
     assert space.test not in kubectl("get", "cm")
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["get", "higgses"], 'the server doesn\'t have a resource type "higgses"'),
+        (["get", "pod", "none"], 'Error from server (NotFound): pods "none" not found'),
+        (["scale", "job/none", "--replicas=2"], "NotFound"),
+    ],
+)
 def test_what_is_not_there_is_told(kubectl: Kubectl, command: tuple[str, ...], told: str) -> None:
     assert told in kubectl(*command, ok=False)
 

@@ -93,6 +93,13 @@ def test_a_failed_init_container_fails_the_pod(space: Space) -> None:
     assert found.status.container_statuses[0].state.waiting.reason == "PodInitializing"
 
 
+@pytest.mark.parametrize(
+    ("script", "policy", "message"),
+    [
+        ("print('noise'); open('/dev/termination-log', 'w').write('no input')", "File", "no input"),
+        ("print('last words')", "FallbackToLogsOnError", "last words"),
+    ],
+)
 def test_the_termination_message_is_what_the_container_wrote_or_the_end_of_its_log_where_asked(
     space: Space, script: str, policy: str, message: str
 ) -> None:

@@ -11,6 +11,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 from campaign_changes import with_changes
 from cluster.space import SLEEP, Space, causes
+from tables import cases
 
 
 def test_an_unknown_field_is_dropped_and_told(space: Space) -> None:
@@ -31,6 +32,7 @@ def patched_job(space: Space, spec: dict[str, Any]) -> httpx.Response:
     return space.kube.http.patch(space.path("Job", space.test), headers=headers, json={"spec": spec})
 
 
+@cases
 def test_what_an_object_may_not_be_is_refused_by_its_field(
     space: Space, kind: str, field: str, changes: dict[str, Any]
 ) -> None:
@@ -43,6 +45,14 @@ def test_what_an_object_may_not_be_is_refused_by_its_field(
     assert field in causes(space.refusal(with_changes(body, changes)))
 
 
+@pytest.mark.parametrize(
+    ("amounts", "code"),
+    [
+        ({"limits": {"memory": "much"}}, 400),
+        ({"requests": {"cpu": "-1"}}, 422),
+        ({"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}, 422),
+    ],
+)
 def test_a_quantity_that_makes_no_sense_is_refused(space: Space, amounts: Any, code: int) -> None:
     """API reference, Quantity: what cannot be read is a bad request, what cannot be is invalid."""
     refused = space.refusal(space.pod("", container={"resources": amounts}))
@@ -93,6 +103,16 @@ def test_an_immutable_config_map_does_not_change(space: Space) -> None:
     assert refused.value.status == 422
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"completions": 5}, "spec.completions"),
+        ({"completionMode": "NonIndexed"}, "spec.completionMode"),
+        ({"template": {"spec": {"priorityClassName": "a"}}}, "spec.template"),
+        ({"backoffLimitPerIndex": 1}, "spec.backoffLimitPerIndex"),
+        ({"selector": {"matchLabels": {"a": "b"}}}, "spec.selector"),
+    ],
+)
 def test_what_of_a_job_may_not_change_is_refused(space: Space, change: dict[str, Any], field: str) -> None:
     """API reference, JobSpec: immutable fields."""
     space.make(space.indexed_job(SLEEP, 2))

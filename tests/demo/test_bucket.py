@@ -76,6 +76,16 @@ def test_a_server_of_a_deployment_is_filled_by_the_usual_variables(
     assert list(Bucket(settings, "higgs-results").objects()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "storage", "filled"),
+    [
+        ("demo-local", {}, True),
+        ("dimuon", {}, True),
+        ("demo-local", {"input": "s3://mine"}, False),
+        ("higgs-full", {}, False),
+        ("cms-open-data-2012", {}, False),
+    ],
+)
 def test_only_the_demos_own_bucket_is_filled_with_simulated_files(
     name: str, storage: dict[str, str], filled: bool
 ) -> None:

@@ -59,6 +59,15 @@ def test_down_and_status_say_that_nothing_runs(tmp_path: Path, capsys: pytest.Ca
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--conf", "{"], "the conf is not JSON: "),
+        (["--conf", "[]"], 'the conf must be a JSON object, such as {"max_shards": 2}'),
+        (["--conf", '{"maping": []}'], 'has no key "maping"; did you mean "mapping"?'),
+        (["--campaign", "demo-lokal"], 'did you mean "demo-local"? (the campaigns are cms-open-data-2012, '),
+    ],
+)
 def test_a_hopeless_run_is_refused_before_anything_starts(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,13 @@ def test_an_address_that_is_none_of_this_machine_is_refused(
         Settings.load(tmp_path).choose()
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("ports.json", '{"ui": "eighty"}', "ports\\.json cannot be read .* remove it, and it is recreated"),
+        ("stand-ins.json", '{"s3": 1}', "stand-ins\\.json cannot be read \\(s3: .*; remove it to have those"),
+    ],
+)
 def test_a_file_that_is_broken_is_named(tmp_path: Path, file: str, text: str, told: str) -> None:
     (tmp_path / file).write_text(text)
     with pytest.raises(ValueError, match=told):

@@ -126,6 +126,20 @@ def test_without_events_a_campaign_goes_on_and_says_which_right_is_missing(
     campaign(s3)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "right"),
+    [
+        ("GET", "/api/v1/namespaces/higgs/pods", ["list", "", "pods", "higgs"]),
+        ("GET", "/api/v1/namespaces/higgs/pods/p/log", ["get", "", "pods/log", "higgs"]),
+        ("GET", "/api/v1/nodes/n", ["get", "", "nodes", None]),
+        ("GET", "/api/v1/namespaces/higgs", ["get", "", "namespaces", None]),
+        ("PUT", "/apis/batch/v1/namespaces/higgs/jobs/j/status", ["update", "batch", "jobs/status", "higgs"]),
+        ("DELETE", "/apis/batch/v1/namespaces/higgs/jobs", ["deletecollection", "batch", "jobs", "higgs"]),
+        ("DELETE", "/apis/batch/v1/namespaces/higgs/jobs/j", ["delete", "batch", "jobs", "higgs"]),
+        ("GET", "/version", None),
+        ("GET", "/apis/batch/v1", None),
+    ],
+)
 def test_a_request_needs_the_right_that_kubernetes_documents(
     method: str, path: str, right: list[str | None] | None
 ) -> None:

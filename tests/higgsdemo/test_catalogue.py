@@ -17,6 +17,7 @@ from higgsdemo.catalogue import (
     catalogue_names,
     load_catalogue,
 )
+from tables import cases
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,7 @@ def test_an_unknown_catalogue_is_refused_with_the_one_that_was_meant() -> None:
     )
 
 
+@cases
 def test_a_wrong_catalogue_is_refused_with_file_line_and_column(
     copied: Path, file: str, old: str, new: str, message: str
 ) -> None:

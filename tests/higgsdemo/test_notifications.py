@@ -9,6 +9,7 @@ from airflow.sdk import BaseNotifier
 
 from higgsdemo.campaign.notifications import Notifications
 from higgsdemo.notifications import NotifierError, callbacks
+from tables import cases
 
 told: list[str] = []
 
@@ -41,6 +42,7 @@ def test_a_notifier_is_made_and_its_templates_are_filled_in(monkeypatch: pytest.
     assert told == ["run-1 has failed"]
 
 
+@cases
 def test_what_is_no_notifier_is_refused_by_the_field_that_names_it(
     notifier: str, kwargs: dict[str, str], message: str
 ) -> None:

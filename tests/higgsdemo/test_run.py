@@ -39,6 +39,13 @@ def test_what_the_first_version_has_planned_is_read() -> None:
     assert ClusterRun.read(json.loads(first.read_text())) == planned()
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"format": 3}, "format is 3, and 2 the newest that is known here"),
+        ({"run": {}}, "run.image: Field required"),
+    ],
+)
 def test_a_plan_that_cannot_be_gone_on_with_ends_its_task_for_good_and_no_triggerer(
     changes: dict[str, Any], why: str
 ) -> None:

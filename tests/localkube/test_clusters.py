@@ -39,6 +39,20 @@ def test_another_shape_is_a_conflict_that_says_what_differs(server: Server) -> N
     assert refused.json()["message"] == "cluster shaped exists with another shape: nodes is 2, not 3"
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ([], "Expected `object`, got `array`"),
+        ({"name": "A"}, "Expected `str` matching regex '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' - at `$.name`"),
+        ({"name": "x", "nodes": 0}, "Expected `int` >= 1 - at `$.nodes`"),
+        ({"name": "x", "nodes": "2"}, "Expected `int`, got `str` - at `$.nodes`"),
+        ({"name": "x", "memory": "much"}, "memory: 'much' is no quantity such as 500m, 2 or 6Gi"),
+        ({"name": "x", "node": 1}, "Object contains unknown field `node`"),
+        ({"name": "x", "labels": {"a": 1}}, "Expected `str`, got `int` - at `$.labels[...]`"),
+        ({"name": "x", "simulate": {"seconds": -1}}, "`float` >= 0.0 - at `$.simulate.seconds`"),
+        ({"name": "x", "simulate": 5}, "Expected `object | null`, got `int` - at `$.simulate`"),
+    ],
+)
 def test_a_shape_that_makes_no_sense_is_refused(server: Server, body: Any, message: str) -> None:
     with server.admin() as admin:
         refused = admin.post("clusters", json=body)

@@ -8,6 +8,20 @@ from localkube.objects.object import Obj, quantity
 from localkube.objects.selectors import field_selector, label_selector
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1),
+        ("0.9", 0.9),
+        ("900m", 0.9),
+        ("6Gi", 6442450944),
+        ("1e3", 1000),
+        ("2k", 2000),
+        (".5", 0.5),
+        ("1E", 1e18),
+        (2, 2),
+    ],
+)
 def test_a_quantity_has_a_value(text: object, value: float) -> None:
     assert quantity(text) == pytest.approx(value)
 

@@ -6,10 +6,12 @@ import pytest
 
 from localkube.api.patch import merge, strategic
 from localkube.objects.errors import ApiError
+from tables import cases
 
 CONTAINERS = [{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"}]
 
 
+@cases
 def test_lists_with_a_merge_key_are_merged_by_it(patch: Any, result: Any) -> None:
     assert strategic({"containers": CONTAINERS}, {"containers": patch}) == {"containers": result}
 
@@ -27,6 +29,14 @@ def test_directives_retain_and_delete() -> None:
     assert strategic({"finalizers": ["a"]}, {"finalizers": ["b"]}) == {"finalizers": ["a", "b"]}
 
 
+@pytest.mark.parametrize(
+    ("patch", "told"),
+    [
+        ({"containers": [{"image": "2"}]}, "does not contain declared merge key: name"),
+        ({"containers": [{"name": "a", "$patch": "merge"}]}, "directive \\$patch: merge"),
+        ({"$deleteFromPrimitiveList/finalizers": ["a"]}, "directive \\$deleteFromPrimitiveList/finalizers"),
+    ],
+)
 def test_what_cannot_be_merged_is_refused(patch: dict[str, Any], told: str) -> None:
     with pytest.raises(ApiError, match=told):
         strategic({"containers": CONTAINERS}, patch)

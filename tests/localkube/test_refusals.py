@@ -2,22 +2,45 @@
 
 from typing import Any
 
+import pytest
+
 from kubectl_command import Kubectl
 from localkube_server import Kube, indexed_job, pod, pod_ended
+from tables import cases
 
 API, JOBS = "api/v1/namespaces/default", "apis/batch/v1/namespaces/default/jobs"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "told"),
+    [
+        ("POST", "pods/x/exec", "json", "501 localkube does not implement pods/exec"),
+        ("POST", "serviceaccounts/default/token", "json", "501 localkube does not implement serviceaccounts"),
+        ("POST", "configmaps", "yaml", "415 the body of the request was in an unknown format"),
+        ("PATCH", "configmaps/kube-root-ca.crt", "apply-patch+yaml", "415 the body of the request was in an"),
+    ],
+)
 def test_a_verb_or_a_format_is_refused(kube: Kube, method: str, path: str, kind: str, told: str) -> None:
     headers = {"Content-Type": f"application/{kind}"}
     answer = kube.http.request(method, f"{API}/{path}", json={}, headers=headers).json()
     assert f"{answer['code']} {answer['message']}".startswith(told)
 
 
+@cases
 def test_a_field_of_a_pod_is_refused(kube: Kube, spec: dict[str, Any], field: str) -> None:
     assert refused_field(kube, f"{API}/pods", pod("p", "true", **spec)).startswith(field)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"activeDeadlineSeconds": 1},
+        {"maxFailedIndexes": 1},
+        {"successPolicy": {"rules": [{"succeededCount": 1}]}},
+        {"managedBy": "kueue.x-k8s.io/multikueue"},
+        {"manualSelector": True},
+    ],
+)
 def test_a_field_of_a_job_is_refused(kube: Kube, change: dict[str, Any]) -> None:
     assert refused_field(kube, JOBS, indexed_job("j", "true", 2, **change)) == f"spec.{next(iter(change))}"
 
@@ -60,6 +83,15 @@ def test_of_the_past_only_what_a_list_under_way_needs_is_kept(kube: Kube, namesp
         assert kube.http.get(asked, params=query).json()["reason"] == "Expired"
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["get", "deployments"], 'the server doesn\'t have a resource type "deployments"'),
+        (["apply", "--server-side", "-f", "-"], "Server-side apply not available on the server"),
+        (["create", "configmap", "c"], "pipe `kubectl create ... --dry-run=client -o yaml`"),
+        (["create", "cronjob", "c", "--image=x", "--schedule=* * * * *"], "could not find the requested"),
+    ],
+)
 def test_kubectl_tells_what_is_not_served(kubectl: Kubectl, command: tuple[str, ...], told: str) -> None:
     stdin = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
     assert told in kubectl(*command, stdin=stdin, ok=False)

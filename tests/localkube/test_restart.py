@@ -190,6 +190,15 @@ def test_a_port_that_is_taken_is_named(own_server: Server, tmp_path: Path) -> No
     assert "Choose another with --port" in third.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "Input data was truncated"),
+        ("[]", "Expected `object`, got `array`"),
+        ('{"a:1": {"Entrypoint": "x"}}', "Expected `array`, got `str` - at `$.Entrypoint`"),
+        ('{"a:1": {"Command": []}}', "User, Labels: Object contains unknown field `Command`"),
+    ],
+)
 def test_an_images_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str) -> None:
     server = Server(tmp_path / "state")
     server.images.write_text(text)

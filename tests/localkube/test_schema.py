@@ -1,5 +1,7 @@
 """The shape of objects: taken from the installed client, enforced as the real server does."""
 
+import pytest
+
 from kubernetes_schema import SCHEMA, text
 from localkube_server import Kube, indexed_job
 
@@ -10,6 +12,18 @@ def test_the_schema_is_that_of_the_installed_client() -> None:
     assert SCHEMA.read_text() == text(), "run: python tests/support/kubernetes_schema.py"
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"completions": 1.5}, "number into Go struct field Job.spec.completions of type integer"),
+        ({"suspend": 1}, "number into Go struct field Job.spec.suspend of type boolean"),
+        ({"template": []}, "array into Go struct field Job.spec.template of type PodTemplateSpec"),
+        (
+            {"template": {"metadata": {"labels": {"a": True}}}},
+            "bool into Go struct field Job.spec.template.metadata.labels of type string",
+        ),
+    ],
+)
 def test_a_value_of_the_wrong_type_is_told_with_its_field(kube: Kube, change: object, message: str) -> None:
     job = indexed_job("j", "true", 1)
     job["spec"] |= change

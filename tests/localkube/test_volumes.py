@@ -6,6 +6,7 @@ from typing import Any
 
 from localkube.node.environment import Mounts
 from localkube_server import IMAGES, SHELL, Kube, Server, eventually, pod, pod_ended
+from tables import cases
 
 
 def run(kube: Kube, namespace: str, script: str, volume: dict[str, Any], **mount: Any) -> str:
@@ -16,6 +17,7 @@ def run(kube: Kube, namespace: str, script: str, volume: dict[str, Any], **mount
     return kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log").text
 
 
+@cases
 def test_mount_paths_are_translated_where_a_path_begins(text: str, translated: str) -> None:
     mounts = Mounts({"/data": Path("/real/d"), "/data/deep/": Path("/elsewhere")})
     assert mounts.translate(text) == translated

@@ -22,6 +22,7 @@ from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.kubernetes.beside import SCRIPT
 from higgsdemo.results.parsing import parse_result
 from pod_process import Ended, Pod, shard
+from tables import cases
 
 TRY_AGAIN, BAD_INPUT, MISCONFIGURED = 75, 65, 78
 LUMI = {"stream": "el_stream_2012", "value": 178306109.36}
@@ -127,6 +128,7 @@ def test_the_shell_tells_the_cpu_time_of_each_shard(pod: Pod, root_file: Path) -
     assert [one.get("memory") for one in used] == [None, None]
 
 
+@cases
 def test_a_histogram_is_read_from_a_file(
     pod: Pod, root_file: Path, values: list[float], squares: list[float] | None, told: str | None
 ) -> None:
@@ -190,6 +192,7 @@ def test_shards_that_fail_take_no_neighbour_along(pod: Pod, root_file: Path, tmp
     assert last == "2 of 4 shards are bad"
 
 
+@cases
 def test_a_failure_has_its_reason(
     pod: Pod, root_file: Path, line: str, asked: dict[str, Any], code: int, reason: str
 ) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tables import cases
 from workload.errors import BadInput, Misconfigured
 from workload.manifest import Shard, read_shards
 
@@ -31,6 +32,7 @@ def test_an_index_gets_the_shards_of_its_own_line(tmp_path: Path, entry: object,
     assert read_shards(path, 1) == [Shard("a_000", URL, 12, None), shard]
 
 
+@cases
 def test_a_line_that_breaks_the_contract_is_bad_input_and_says_where(
     line: object, message: str, tmp_path: Path
 ) -> None:

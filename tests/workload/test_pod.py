@@ -200,6 +200,14 @@ def test_a_termination_message_that_is_too_long_is_cut_fairly(pod: Pod) -> None:
     assert [line.partition(":")[0] for line in cut] == [f"s{i + 1}" for i in range(len(cut))]
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"url": "file:///nowhere/higgs.root"}, "file:///nowhere/higgs.root: no such object"),
+        ({"size": 10}, "has changed since it was listed (10 bytes then, "),
+        ({"size": "10"}, "size '10' is not a number of bytes"),
+    ],
+)
 def test_an_entry_that_does_not_match_an_object_is_bad_input(
     pod: Pod, shard_file: Path, change: dict[str, Any], reason: str
 ) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from tables import cases
 from workload.errors import Misconfigured
 from workload.settings import Settings, read_settings
 
@@ -49,6 +50,7 @@ def test_reads_what_the_contract_allows(
     assert {value: getattr(read_settings(environ | {name: value}), field) for value in meant} == meant
 
 
+@cases
 def test_a_wrong_variable_is_named(environ: dict[str, str], name: str, value: str, message: str) -> None:
     with pytest.raises(Misconfigured) as error:
         read_settings(environ | {name: value})

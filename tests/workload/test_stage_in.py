@@ -91,6 +91,20 @@ def test_a_web_page_may_be_a_file(web_server: WebServer, tmp_path: Path) -> None
     assert stage_in(Shard("a", url, None, None), tmp_path / "a.html") == len(ERROR_PAGE)
 
 
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("file:///nowhere/at/all.root", "file:///nowhere/at/all.root: no such object"),
+        ("ftp://host/a.root", "ftp://host/a.root is not a URL with s3://, gs://, file://, https://, http://"),
+        ("s3://bucket", "s3://bucket names no object"),
+        ("s3://bucket/", "s3://bucket/ names no object"),
+        ("s3:///a.root", "s3:///a.root has no bucket"),
+        ("https:///a.root", "https:///a.root has no host"),
+        ("s3://bucket/a//b.root", "s3://bucket/a//b.root names no object"),
+        ("s3://bucket/a\tb.root", "s3://bucket/a\tb.root names no object"),
+        ("file:///tmp/../etc/passwd", "file:///tmp/../etc/passwd names no object"),
+    ],
+)
 def test_what_can_never_be_read_is_bad_input(url: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput) as error:
         stage_in(Shard("a", url, 5, None), tmp_path / "staged.root")

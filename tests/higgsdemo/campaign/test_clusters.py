@@ -8,6 +8,7 @@ from campaign_changes import Change
 from higgsdemo.campaign import Cluster, apply_conf, parse_campaign
 from higgsdemo.campaign.fields import Provider
 from higgsdemo.campaign.flavors import cores_of
+from tables import cases
 
 
 def clusters(document: dict[str, Any]) -> list[Cluster]:
@@ -20,6 +21,7 @@ def test_what_is_left_out_has_a_default(changed: Change) -> None:
     assert first.model_dump(mode="json", exclude={"datasets"}) == json.loads(reviewed.read_text())
 
 
+@cases
 def test_entries_and_defaults_make_the_clusters(
     changed: Change, changes: dict[str, Any], found: list[dict[str, Any]]
 ) -> None:
@@ -39,6 +41,7 @@ def test_a_cluster_travels_as_json(changed: Change) -> None:
         assert Cluster.model_validate(json.loads(json.dumps(cluster.model_dump(mode="json")))) == cluster
 
 
+@cases
 def test_a_machine_type_tells_its_cores_by_its_name(
     provider: Provider, cores: dict[str | None, int | None]
 ) -> None:

@@ -10,6 +10,7 @@ from higgsdemo.campaign.datasets import resolve_dataset
 from higgsdemo.campaign.entries import DatasetEntry
 from higgsdemo.campaign.index_files import DatasetError
 from higgsdemo.catalogue import load_catalogue
+from tables import cases
 
 CATALOGUE, OPEN = load_catalogue("cms-higgs"), load_catalogue("cms-open-data-2012")
 STORE = "s3://higgs-demo"
@@ -30,6 +31,7 @@ def index_file(root: Path, *lines: str, name: str = NAME) -> str:
     return f"datasets_s3/{path.name}"
 
 
+@cases
 def test_each_way_to_write_a_dataset_comes_to_one(
     tmp_path: Path,
     storage: str,
@@ -86,6 +88,7 @@ def test_data_of_a_year_have_the_certified_sections_of_the_catalogue_or_their_ow
         certified(simulated, certified="mine.json")
 
 
+@cases
 def test_a_mistake_in_an_index_file_is_refused(tmp_path: Path, lines: list[str], expected: str) -> None:
     reference = index_file(tmp_path, *lines)
     with pytest.raises(DatasetError) as refused:

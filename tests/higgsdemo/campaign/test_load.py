@@ -9,6 +9,7 @@ import pytest
 
 from higgsdemo.campaign import CampaignError, config_files, config_folder, load_campaign
 from higgsdemo.catalogue import load_catalogue
+from tables import cases
 
 
 @pytest.fixture
@@ -122,6 +123,15 @@ def test_an_entry_with_nothing_of_its_own_makes_no_cluster_and_the_others_keep_t
     assert message(written(json.dumps([one, one, two | {"nodes": "0"}]))).startswith(": [2].nodes is")
 
 
+@pytest.mark.parametrize(
+    ("directory", "bucket", "connection"),
+    [
+        ("datasets_s3", "s3://higgs-demo", "aws_default"),
+        ("min_datasets_s3", "s3://higgs-demo", "aws_default"),
+        ("datasets_gs", "gs://higgs-demo", "google_cloud_default"),
+        ("datasets", "gs://higgs-demo", "google_cloud_default"),
+    ],
+)
 def test_the_path_of_an_index_file_says_which_store_the_original_read(
     written, directory: str, bucket: str, connection: str
 ) -> None:
@@ -151,6 +161,7 @@ def test_a_mistake_in_a_list_is_located_in_the_list(written) -> None:
     assert message(written("[]")) == ": the list is empty; it needs at least one entry"
 
 
+@cases
 def test_a_file_that_is_no_campaign_is_refused(written, content: bytes | str, expected: str) -> None:
     assert expected in re.split("^: |\n- ", message(written(content)))
 

@@ -10,6 +10,7 @@ from higgsdemo.campaign import CampaignError, DatasetRef, Placed, overlaps, pars
 from higgsdemo.campaign.datasets import resolve_dataset
 from higgsdemo.campaign.index_files import read_index
 from higgsdemo.campaign.values import source_url
+from tables import cases
 
 FILES = {"x": ["s3://bkt/a/1.root", "s3://bkt/a/2.root"], "y": ["s3://bkt/a/2.root", "s3://bkt/a/3.root"]}
 FILES |= {"z": ["s3://bkt/c/1.root"]}
@@ -30,6 +31,7 @@ KNOWN = {name: placed(name) for name in FILES} | {
 }
 
 
+@cases
 def test_a_file_of_two_datasets_is_found_once_for_the_two(
     datasets: list[str], found: list[tuple[str, str, str]]
 ) -> None:
@@ -54,6 +56,14 @@ def test_index_files_beside_the_catalogues_are_compared_when_the_campaign_is_loa
     )
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://example.org:443/a/1.root", "https://example.org/a/1.root"),
+        ("root://example.org:1094//a/1.root", "root://example.org/a/1.root/"),
+        ("s3://bucket/a/", "s3://bucket/a"),
+    ],
+)
 def test_a_place_has_one_spelling(one: str, other: str) -> None:
     assert source_url(one) == source_url(other)
 

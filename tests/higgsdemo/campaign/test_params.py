@@ -19,6 +19,7 @@ from higgsdemo.campaign import (
     parse_campaign,
 )
 from higgsdemo.campaign.trigger_conf import CONF_KEYS
+from tables import cases
 
 CONFIG = Path(__file__).parents[3] / "include" / "config"
 
@@ -73,15 +74,26 @@ def test_the_form_can_pick_an_input_for_every_param(campaign: Campaign) -> None:
     assert "examples" not in schemas["mapping"]
 
 
+@cases
 def test_a_good_value_passes(name: str, value: Any) -> None:
     assert Param(**param_schemas(DEMO)[name]).resolve(value) == value
 
 
+@cases
 def test_a_bad_value_is_refused_at_the_trigger(name: str, value: Any) -> None:
     with pytest.raises(ParamValidationError):
         Param(**param_schemas(DEMO)[name]).resolve(value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mapping", [{"datasets": ["x"], "node": 1}]),
+        ("mapping", []),
+        ("storage", {"inputs": "s3://bucket"}),
+        ("max_shards", -3),
+    ],
+)
 def test_the_form_lets_pass_what_is_refused_in_a_sentence(name: str, value: Any) -> None:
     Param(**param_schemas(DEMO)[name]).resolve(value)
     with pytest.raises(CampaignError, match=f"^trigger conf: {name}"):

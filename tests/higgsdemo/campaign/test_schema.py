@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from campaign_changes import Change
 from higgsdemo.campaign import config_files
 from higgsdemo.campaign.schema import SCHEMA_FILE, json_schema, schema_text
+from tables import cases
 
 VALIDATOR = Draft202012Validator(json_schema())
 CONFIG = Path(__file__).parents[3] / "include" / "config"
@@ -35,6 +36,7 @@ def test_the_list_of_the_original_keeps_it() -> None:
     VALIDATOR.validate([entry | {"dpath": "/dev/shm"}])
 
 
+@cases
 def test_it_refuses_what_the_model_refuses(changed: Change, change: dict[str, Any]) -> None:
     assert VALIDATOR.is_valid(changed({}))
     assert not VALIDATOR.is_valid(changed(change))

@@ -3,6 +3,8 @@
 import copy
 from typing import Any
 
+import pytest
+
 from campaign_changes import Change
 from higgsdemo.campaign import apply_conf, parse_campaign
 
@@ -24,6 +26,18 @@ def test_a_campaign_whose_clusters_have_their_own_splits_none(changed: Change) -
     assert parse_campaign(changed({}), "higgs.json").shared_datasets() == ()
 
 
+@pytest.mark.parametrize(
+    ("changes", "capacity"),
+    [
+        ({}, 48),
+        ({"defaults.nodes": 2}, 96),
+        ({"defaults.location": "europe-west4-a"}, 16),
+        ({"defaults.gke": {"zones": ["europe-west4-a", "europe-west4-b"]}}, 32),
+        ({"defaults.flavor": "a2-highgpu-1g", "defaults.cores": 12}, 36),
+        ({"defaults": {"provider": "existing", "cores": 8}}, 8),
+        ({"defaults": {"provider": "local", "flavor": "local-4"}}, 4),
+    ],
+)
 def test_what_a_cluster_can_take_is_the_cores_of_its_nodes(
     changed: Change, changes: dict[str, Any], capacity: int
 ) -> None:

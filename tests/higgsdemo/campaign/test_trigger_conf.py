@@ -124,6 +124,16 @@ def test_stages_are_done_in_their_order(campaign: Campaign) -> None:
     assert apply_conf(campaign, {"stages": ["submit", "create"]})[1].stages == ["create", "submit"]
 
 
+@pytest.mark.parametrize(
+    ("stages", "of_campaign", "of_conf", "expected"),
+    [
+        (["cleanup"], "none", None, "jobs"),
+        (["cleanup"], "none", "none", "jobs"),
+        (["cleanup"], "clusters", None, "clusters"),
+        (["cleanup"], "none", "clusters", "clusters"),
+        (["submit", "cleanup"], "none", None, "none"),
+    ],
+)
 def test_a_run_that_only_cleans_up_removes_at_least_the_jobs(
     changed: Change, stages: list[str], of_campaign: str, of_conf: str | None, expected: str
 ) -> None:

@@ -164,6 +164,15 @@ def test_many_clusters_of_the_files_size_cost_more_than_the_file() -> None:
     assert len(applied({"mapping": one_node}).clusters()) == 2
 
 
+@pytest.mark.parametrize(
+    ("field", "pattern"),
+    [
+        ("images", "registry.example.org*"),
+        ("images", "*/x"),
+        ("storage", "s3://*/x"),
+        ("storage", "https://a*"),
+    ],
+)
 def test_a_pattern_names_the_registry_or_server_whole(field: str, pattern: str) -> None:
     with pytest.raises(CampaignError, match=rf"at_trigger\.{field}\[0\] is .*; it must be"):
         applied({}, at_trigger={field: [pattern]})

@@ -30,6 +30,7 @@ from higgsdemo.triggers.cluster import DeletionTrigger
 from localkube_server import indexed_job
 from planned_runs import dataset
 from stores import Kind
+from tables import cases
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 NOTHING = f"there is no cluster {NAME} of ours to delete"
@@ -65,6 +66,7 @@ def test_what_is_there_with_the_same_shape_is_adopted(cloud: Cloud) -> None:
     assert cloud.sent() == before
 
 
+@cases
 def test_what_is_there_with_another_shape_is_refused_by_the_difference(
     cloud: Cloud, change: dict[str, Any], difference: str
 ) -> None:
@@ -77,6 +79,14 @@ def test_what_is_there_with_another_shape_is_refused_by_the_difference(
     )
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "told"),
+    [
+        ({"campaign": "higgs-minimal"}, {}, "made by the campaign higgs-minimal: give this"),
+        ({"airflow": "theirs"}, {"airflow": "ours"}, "made by the campaign higgs-full in another Airflow"),
+        (None, {}, "was not made by a campaign: give this one another name"),
+    ],
+)
 def test_anothers_cluster_is_neither_adopted_nor_deleted(
     cloud: Cloud, theirs: dict[str, Any] | None, ours: dict[str, Any], told: str
 ) -> None:
@@ -104,6 +114,9 @@ def test_a_cluster_that_is_not_there_cannot_be_reached_and_needs_no_deletion(clo
         deleted(cloud.run())
 
 
+@pytest.mark.parametrize(
+    ("cloud", "part"), [("gke", "cluster"), ("eks", "cluster"), ("eks", "nodes")], indirect=["cloud"]
+)
 def test_what_has_failed_is_made_anew_by_a_retry_and_found_by_cleanup(cloud: Cloud, part: str) -> None:
     def fail() -> None:
         cloud.fail(part, "no capacity in eu-west-1a")
@@ -119,6 +132,11 @@ def test_what_has_failed_is_made_anew_by_a_retry_and_found_by_cleanup(cloud: Clo
     assert cloud.clusters() == []
 
 
+@pytest.mark.parametrize(
+    ("cloud", "part"),
+    [("gke", "cluster"), ("gke", "nodes"), ("eks", "cluster"), ("eks", "nodes")],
+    indirect=["cloud"],
+)
 def test_a_cluster_that_is_busy_is_deleted_once_it_is_not(cloud: Cloud, part: str) -> None:
     created(cloud.run())
     cloud.update(part)

@@ -64,6 +64,15 @@ def test_it_is_never_deleted(kubeconfig: dict[str, Any], monkeypatch: pytest.Mon
     assert provider_of(there).state().phase == Phase.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("extra", "cluster"),
+    [
+        ({"in_cluster": True}, {}),
+        ({"kube_config_path": "/nowhere/kubeconfig"}, {}),
+        ({"kube_config": "{}"}, {"location": "theirs"}),
+        ({}, {"connection": "nowhere"}),
+    ],
+)
 def test_a_connection_that_leads_nowhere_is_named(
     extra: dict[str, Any], cluster: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,16 @@ def test_a_cluster_of_ones_own_needs_our_image_from_a_registry(
     assert made.clusters()[0].provider == "existing"
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--name", "a b", 'it is "a b"; it becomes the DAG'),
+        ("--data", "Simulated_Nothing", "Simulated_Nothing"),
+        ("--run", "mine:1", 'it is "mine:1", without a command'),
+        ("--output", "results", "it must be a bucket's URL"),
+        ("--folder", "/no/such/folder", "does not exist"),
+    ],
+)
 def test_an_answer_that_makes_no_campaign_writes_none(
     option: str,
     value: str,

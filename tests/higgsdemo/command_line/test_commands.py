@@ -11,6 +11,7 @@ import pytest
 
 from airflow_stand_in import STATE, AirflowStandIn, airflow_stand_in
 from higgsdemo.command_line.__main__ import higgsdemo, main
+from tables import cases
 from watched_runs import PODS
 
 CONFIG = Path(__file__).parents[3] / "include" / "config"
@@ -34,6 +35,7 @@ def failed(*texts: str) -> dict[str, Any]:
     return STATE | {"run": run, "causes": [{"text": text} for text in texts], "advice": "Mend it."}
 
 
+@cases
 def test_a_run_is_triggered_with_what_the_options_say(
     airflow: type[AirflowStandIn], words: str, conf: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowSta
     ]
 
 
+@cases
 def test_bad_input_is_refused_in_a_sentence_and_starts_nothing(
     airflow: type[AirflowStandIn], words: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

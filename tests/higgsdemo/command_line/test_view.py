@@ -94,6 +94,16 @@ def test_a_wide_terminal_has_bars_and_a_narrow_one_cuts_nothing() -> None:
     assert "…" not in "".join(printed(80))
 
 
+@pytest.mark.parametrize(
+    ("forced", "environ", "ci", "view"),
+    [
+        (True, {}, False, "LiveView"),
+        (False, {}, False, "PlainView"),
+        (True, {"NO_COLOR": "1"}, False, "PlainView"),
+        (True, {"TERM": "dumb"}, False, "PlainView"),
+        (True, {}, True, "PlainView"),
+    ],
+)
 def test_only_a_terminal_in_colours_gets_the_table(
     forced: bool, environ: dict[str, str], ci: bool, view: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

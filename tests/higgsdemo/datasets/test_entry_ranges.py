@@ -78,6 +78,15 @@ def test_no_range_is_more_than_twice_as_large_as_wanted(boundaries: list[int], a
         assert stop - start <= 2 * entries / pieces + 1
 
 
+@pytest.mark.parametrize(
+    ("about", "ranges"),
+    [
+        (100, [[0, 100], [100, 200], [200, 300]]),
+        (140, [[0, 100], [100, 300]]),
+        (300, [[0, 300]]),
+        (10000, [[0, 300]]),
+    ],
+)
 def test_cuts_lie_at_the_nearest_boundaries(about: int, ranges: list[list[int]]) -> None:
     assert [[*one] for one in entry_ranges([0, 100, 200, 300], about)] == ranges
 

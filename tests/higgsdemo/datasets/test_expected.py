@@ -1,5 +1,7 @@
 """The results that count are those of the listed shards, and of these there are as many as are listed."""
 
+import pytest
+
 from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.run_folder import shards_key
@@ -37,6 +39,19 @@ def test_results_of_the_listed_shards_count_and_parts_of_files_are_of_their_even
     assert all(f"results/B/{name}.json" in found for name in ("x", "y"))
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "results/A/cut.json",
+        "results/A/cut_00-30.json",
+        "results/A/x.json",
+        "results/B/z.json",
+        "results/C/x.json",
+        "results/A/whole.txt",
+        "results/A/deep/whole.json",
+        "summary.json",
+    ],
+)
 def test_no_other_object_counts(s3: Kind, key: str) -> None:
     assert key not in expected(s3, *LISTS)
 
@@ -51,6 +66,15 @@ def test_of_a_cluster_without_a_list_none_count_and_as_many_are_expected_as_are_
     assert found.counts([ONE, TWO]) == {"A": 3, "B": 1 + 2, "C": 6}
 
 
+@pytest.mark.parametrize(
+    ("of_dataset", "shards"),
+    [
+        ({"files": 6, "max_shards": 100}, 6),
+        ({"files": 6, "max_shards": 2}, 2),
+        ({"max_shards": 2}, 2),
+        ({}, 0),
+    ],
+)
 def test_no_more_shards_are_planned_than_there_are_files(of_dataset: dict[str, int], shards: int) -> None:
     unlisted = planned(cluster={"datasets": [dataset("A", **of_dataset)]})
     assert ExpectedShards().counts([unlisted]) == {"A": shards}

@@ -18,6 +18,7 @@ from higgsdemo.kubernetes.jobs import chunks
 from higgsdemo.storage.object_store import ObjectStore
 from open_data import OpenData, entry
 from planned_runs import planned
+from tables import cases
 
 FOLDER = "eos/opendata/cms/Run2016G/Mu/NANOAOD/v1"
 FILES = [entry(f"{FOLDER}/{name}", 1000, 0xAB) for name in ("a/1.root", "a/2.root", "b/1.root", "b/t.csv")]
@@ -87,6 +88,7 @@ def test_what_the_campaign_says_goes_first(open_data: OpenData, tmp_path: Path) 
     assert (shard.name, shard.url) == ("t", f"{open_data.address}/{FOLDER}/b/t.csv")
 
 
+@cases
 def test_what_no_pod_should_be_asked_for_is_refused_before_anything_is_paid_for(
     open_data: OpenData, files: list[dict[str, Any]], metadata: dict[str, Any], told: str
 ) -> None:

@@ -17,6 +17,7 @@ from planned_runs import dataset
 from result_documents import catalogue, merged, sample
 from result_documents import recorded as of_data
 from stores import Kind
+from tables import cases
 
 HEADER = "#run:fill,ls,time,beamstatus,E(GeV),delivered(/ub),recorded(/ub),avgpu,source"
 LINES = [
@@ -122,6 +123,7 @@ def test_a_table_may_have_another_unit(tmp_path: Path, unit: str) -> None:
     assert table_of(known, 2011) is None
 
 
+@cases
 def test_a_wrong_table_is_refused_with_its_line(tmp_path: Path, lines: list[str], told: str) -> None:
     with pytest.raises(CatalogueError, match=f"{re.escape('2012lumibyls.csv' + told)}$"):
         table_of(with_table(tmp_path, *lines), 2012)

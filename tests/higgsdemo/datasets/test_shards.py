@@ -26,6 +26,19 @@ def test_a_shard_is_named_by_its_path_below_the_dataset() -> None:
     assert listed("0A1B-2C.root") == [Shard("D", "0A1B-2C", f"{BUCKET}/0A1B-2C.root", 7)]
 
 
+@pytest.mark.parametrize(
+    ("key", "safe"),
+    [
+        ("20000/0A1B.root", "20000-0A1B"),
+        ("a b/ü.root", "a-b"),
+        ("../../etc/passwd.root", "etc-passwd"),
+        ("…root", "root"),
+        ("....root", "shard"),
+        ("_temporary/0/x.root", "temporary-0-x"),
+        ("mu_000-100.root", "mu_000-100"),
+        ("20000-0A1B-ede7945e.root", "20000-0A1B-ede7945e"),
+    ],
+)
 def test_a_name_is_safe_whatever_the_key(key: str, safe: str) -> None:
     name, _, digits = shard_name(key, ".root").rpartition("-")
     assert (name, len(digits)) == (safe, 8 if key.isascii() else 32)
@@ -52,6 +65,17 @@ def test_what_is_no_data_is_passed_over_with_its_reason() -> None:
     assert passed_over == {"empty.root": "is empty", "README": "does not match *.root"}
 
 
+@pytest.mark.parametrize(
+    ("match", "names"),
+    [
+        ("*.csv", ["a", "2012-b-15dcba2c"]),
+        ("2012/*", ["2012-b.csv-15dcba2c", "2012-c.fastq.gz-acd3cb46"]),
+        ("*.fastq.gz", ["2012-c-acd3cb46"]),
+        ("Run2012C/?.csv", ["a"]),
+        ("[!a].*", ["2012-b.csv-15dcba2c", "2012-c.fastq.gz-acd3cb46"]),
+        ("*", ["a.root", "a.csv", "2012-b.csv-15dcba2c", "2012-c.fastq.gz-acd3cb46", "a"]),
+    ],
+)
 def test_any_kind_of_file_is_a_shard_where_its_url_ends_as_the_dataset_says(
     match: str, names: list[str]
 ) -> None:

@@ -79,6 +79,16 @@ def test_more_clusters_than_shards_leave_some_without(s3: Kind, tmp_path: Path) 
 FULL = {"shards_per_pod": "auto", "cores": 16, "nodes": 22, "flavor": "n1-highmem-16", "provider": "gke"}
 
 
+@pytest.mark.parametrize(
+    ("shards", "each", "cluster", "expected"),
+    [
+        ([2692], 140.0, {}, 1),
+        ([100], 0.2, {}, 5),
+        ([2692], 0.2, {"cores": None}, 26),
+        ([2692], 140.0, {"shards_per_pod": 7}, 7),
+        ([], 0.2, {}, 1),
+    ],
+)
 def test_small_files_share_a_pod_and_large_ones_do_not(
     shards: list[int], each: float, cluster: dict[str, object], expected: int
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from higgsdemo.kubernetes.failures import pod_reason
+from tables import cases
 
 
 def ended(message: str) -> dict[str, Any]:
@@ -13,6 +14,7 @@ def ended(message: str) -> dict[str, Any]:
     return {"status": {"containerStatuses": [{"name": "a", "state": {"terminated": terminated}}]}}
 
 
+@cases
 def test_the_reason_names_what_ended_the_pod(status: dict[str, Any], reason: str) -> None:
     assert pod_reason({"status": status}) == reason
 

@@ -17,6 +17,7 @@ from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.names import label_value
 from higgsdemo.run import ClusterRun
 from planned_runs import dataset, planned
+from tables import cases
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 
@@ -84,6 +85,15 @@ def test_the_manifest_is_the_reviewed_one(name: str) -> None:
     assert REVIEWED[name]() == json.loads((MANIFESTS / f"{name}.json").read_text())
 
 
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        ({"workload": "nanoaod-outreach"}, ["SELECTION", "outreach"]),
+        ({"workload": "nanoaod-v9"}, ["SELECTION", "nanoaod-v9"]),
+        ({"triggers": ["HLT_A", "HLT_B"]}, ["TRIGGERS", "HLT_A HLT_B"]),
+        ({"read": "stream"}, ["READ", "stream"]),
+    ],
+)
 def test_pods_of_the_same_image_are_told_what_else_to_do(run: dict[str, Any], told: list[str]) -> None:
     def environment(**run: Any) -> set[tuple[str, str]]:
         (container,) = rendered_job(run=run)["spec"]["template"]["spec"]["containers"]
@@ -115,6 +125,16 @@ def test_each_entry_of_a_run_has_a_secret_of_its_own() -> None:
     assert one["metadata"]["name"] != two["metadata"]["name"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"run": {"image": "higgsdemo/nanoaod:2"}},
+        {"run": {"name": "another"}},
+        {"run": {"campaign": "another"}},
+        {"cluster": {"name": "kubecon-demo-1"}},
+        {"cluster": {"resources": {"cpu": "2", "memory": "6Gi"}}},
+    ],
+)
 def test_another_job_has_another_name(changes: dict[str, Any]) -> None:
     name, again = (rendered_job()["metadata"]["name"] for _ in range(2))
     assert rendered_job(**changes)["metadata"]["name"] != name == again
@@ -214,6 +234,7 @@ def test_listing_and_packing_take_the_same_memory_for_five_times_the_shards(
     assert any(peak(10_000) < enough for _ in range(4))  # what another thread takes counts too
 
 
+@cases
 def test_the_cmssw_image_is_told_what_it_was_in_2019(
     sample: str, datatype: Any, told: dict[str, str], tmp_path: Path
 ) -> None:

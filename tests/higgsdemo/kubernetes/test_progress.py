@@ -11,6 +11,7 @@ from higgsdemo.kubernetes.progress import (
     progress_document,
     total_progress,
 )
+from tables import cases
 
 
 def job(total: int, per_pod: int, **status: Any) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def test_compressed_indexes_are_read(compressed: str | None, expected: list[int]
     assert list(indexes(compressed)) == expected
 
 
+@cases
 def test_ten_shards_three_a_pod_are_counted(status: dict[str, Any], counted: dict[str, Any]) -> None:
     nothing = {"done": 0, "failed": 0, "running": 0, "surely": 0, "total": 10, "finished": False}
     progress = ShardProgress(**nothing | counted)

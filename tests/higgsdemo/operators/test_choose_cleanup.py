@@ -73,6 +73,15 @@ def test_the_answer_is_followed(monkeypatch: pytest.MonkeyPatch, answer: str, ta
     assert choice(monkeypatch, "busy").execute_complete(context(), event) == task
 
 
+@pytest.mark.parametrize(
+    ("busy", "run", "kind"),
+    [
+        ("", {}, "manual"),
+        ("busy", {}, "scheduled"),
+        ("busy", {"approve_delete": False}, "manual"),
+        ("busy", {"cleanup": "jobs"}, "manual"),
+    ],
+)
 def test_nobody_is_asked_without_need(
     monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]], busy: str, run: dict[str, Any], kind: str
 ) -> None:

@@ -185,6 +185,14 @@ def test_an_index_file_in_the_bucket_names_the_shards(kind: Kind) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("s3/elsewhere/1.root", "names s3://elsewhere/1.root, which is not below s3://"),
+        ("what?", '"what?" must be <scheme>/<bucket>/<key> with the scheme s3 or gs'),
+        ("", "names an index file without a line"),
+    ],
+)
 def test_a_wrong_index_file_in_the_bucket_is_told(s3: Kind, content: str, message: str) -> None:
     index = f"{s3.url}/A_file_index.txt"
     s3.put_all([("A_file_index.txt", content.encode())])

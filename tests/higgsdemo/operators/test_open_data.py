@@ -24,6 +24,7 @@ from localkube_server import SHELL, Kube
 from open_data import ERROR_PAGE, OpenData, entry
 from planned_runs import ALONE
 from s3_server import Bucket
+from tables import cases
 from web_server import WebServer
 from workload.pod import analyse
 from workload.result import HISTOGRAMS
@@ -214,6 +215,7 @@ def test_a_command_runs_over_the_files_of_a_record_that_are_what_it_says(
 
 
 @pytest.mark.usefixtures("connected")
+@cases
 def test_a_record_that_cannot_be_read_ends_the_run_before_a_cluster_is_made(
     record: Campaign, open_data: OpenData, bucket: Bucket, number: int, final: bool, told: str
 ) -> None:

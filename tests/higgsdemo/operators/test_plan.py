@@ -160,6 +160,16 @@ def test_a_run_that_submits_nothing_leaves_nothing_in_the_bucket(campaign: Campa
     assert bucket.keys() == []
 
 
+@pytest.mark.parametrize(
+    ("states", "waits"),
+    [
+        ({"other": {"plan": "success", "campaign_status": None}}, True),
+        ({"other": {"plan": "success", "campaign_status": "failed"}}, False),
+        ({"other": {"plan": "running", "campaign_status": None}}, False),
+        ({"ended": {"plan": "success", "campaign_status": None}}, False),
+        ({"manual__1": {"plan": "success", "campaign_status": None}}, False),
+    ],
+)
 def test_a_run_waits_for_another_of_its_campaign(
     campaign: Campaign, states: dict[str, dict[str, str | None]], waits: bool
 ) -> None:

@@ -1,6 +1,7 @@
-"""Every state of the page in a real browser: readable at any width, usable by keyboard."""
+"""Every state of the page in a real browser, with pictures: readable at any width, usable by keyboard."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,8 +95,16 @@ def states() -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.fixture
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of this test run's pictures."""
+    return tmp_path_factory.mktemp("pictures")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everyone_can_read_every_state_of_the_page_at_every_width(shown: Shown, scheme: str) -> None:
+def test_everyone_can_read_every_state_of_the_page_at_every_width(
+    shown: Shown, scheme: str, pictures: Path
+) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-core is not installed"
     ).Axe()
@@ -117,6 +126,7 @@ def test_everyone_can_read_every_state_of_the_page_at_every_width(shown: Shown, 
             for width, height in SIZES:
                 page.set_viewport_size({"width": width, "height": height})
                 page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+                page.screenshot(path=pictures / f"{name}-{width}-{scheme}.png", full_page=True)
             violations = axe.run(page).response["violations"]
             found[name] = [(one["id"], one["nodes"][0]["html"]) for one in violations]
     assert {name: faults for name, faults in found.items() if faults} == {}

@@ -18,6 +18,7 @@ from higgsdemo.prediction import account_rows
 from higgsdemo.publication.record import RUN_RECORD
 from higgsdemo.publication.summary import FAILURES
 from higgsdemo.storage.object_store import StoredObject
+from tables import cases
 
 CHANNEL = {"data": {"counts": [1], "low": [0], "high": [2]}, "stack": {}, "error": [0]}
 SPECTRUM = RUN_CHART.validate_python(
@@ -57,6 +58,16 @@ def test_results_in_the_bucket_and_jobs_in_the_cluster_make_the_counts() -> None
     assert [cluster["waiting"] for cluster in state["clusters"]] == [None, "no node has room"]
 
 
+@pytest.mark.parametrize(
+    ("found", "said", "counts"),
+    [
+        (10, {"running": 30}, {"running": 20, "failed": 0, "pending": 30}),
+        (29, {"failed": 30, "surely": 1}, {"running": 0, "failed": 1, "pending": 30}),
+        (35, {"failed": 30, "surely": 1, "running": 30}, {"running": 24, "failed": 1, "pending": 0}),
+        (29, {"done": 30, "running": 30}, {"running": 30, "failed": 0, "pending": 1}),
+        (59, {"running": 30}, {"running": 1, "failed": 0, "pending": 0}),
+    ],
+)
 def test_progress_is_told_by_shard_where_a_pod_has_thirty(
     found: int, said: dict[str, int], counts: dict[str, int]
 ) -> None:
@@ -188,6 +199,7 @@ def test_a_stage_of_mapped_tasks_shows_the_state_that_needs_attention_most() -> 
     assert state["stages"][0]["state"] == "failed"
 
 
+@cases
 def test_what_has_failed_is_told_with_its_cluster_its_reason_and_what_to_do(
     tasks: dict[str, str | None], reasons: dict[str, str], told: list[str], advice: str | None
 ) -> None:

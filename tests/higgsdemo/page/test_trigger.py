@@ -15,6 +15,13 @@ CONF = {"storage": {"output": "s3://mine"}, "max_shards": 3, "run_name": "one", 
 RUNS = "v2/dags/demo-local/dagRuns"
 
 
+@pytest.mark.parametrize(
+    ("button", "conf"),
+    [
+        ("Resume this run", {"storage": {"output": "s3://mine"}, "run_name": "broken", "resume": True}),
+        ("Run again", {"storage": {"output": "s3://mine"}, "max_shards": 3}),
+    ],
+)
 def test_a_run_that_has_ended_is_resumed_or_run_again_by_two_clicks(
     shown: Shown, button: str, conf: Any
 ) -> None:

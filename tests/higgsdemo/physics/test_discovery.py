@@ -12,6 +12,7 @@ from higgsdemo.physics.discovery import Discovery, discovery_in
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.physics.workspace import workspace
 from result_documents import ALL, catalogue, merged, recorded, sample, stored
+from tables import cases
 
 
 def uncertain(name: str, samples: tuple[str, ...], *channels: str, **fields: object) -> Uncertainty:
@@ -110,6 +111,7 @@ def test_a_fit_that_cannot_converge_is_told_and_not_fatal() -> None:
 FULL = {"4mu": {18: 9}}
 
 
+@cases
 def test_where_nothing_can_be_fitted_a_statement_says_why(
     events: dict[str, dict[str, dict[int, int]]], statement: str
 ) -> None:

@@ -15,6 +15,7 @@ from result_documents import (
     spectrum_of,
     stored,
 )
+from tables import cases
 
 LOW = "sm12_dr53x_dyjetstoll_m-10to50_ht-200to400_tz2_8tev-mgt"
 HIGH = "sm12_dr53x_dyjetstoll_m-10to50_ht-400toinf_tz2_8tev-mgt"
@@ -119,6 +120,7 @@ def test_slices_of_one_process_share_its_cross_section() -> None:
     }
 
 
+@cases
 def test_a_slice_of_which_shards_are_missing_leaves_its_cross_section_to_no_other(
     low: int, high: int, listed_low: int, listed_high: int, weight_low: float, weight_high: float | None
 ) -> None:

@@ -14,6 +14,7 @@ from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.merge import Merge
 from higgsdemo.results.parsing import ResultError, parse_result
 from result_documents import NOTE, catalogue, merged
+from tables import cases
 
 PAIRS = HistogramSpec(name="pairs", bins=3, low=60, high=120, label="Mass [GeV]")
 PT = HistogramSpec(name="pt", bins=2, low=0, high=100)
@@ -54,6 +55,7 @@ def test_histograms_are_added_up_over_shards_and_datasets(merge: Merge) -> None:
     assert {dataset: total.processed for dataset, total in merge.datasets.items()} == {"A": 10, "B": 5}
 
 
+@cases
 def test_what_is_no_document_of_the_campaign_is_refused(change: dict[str, Any], message: str) -> None:
     key, raw = stored("A", "1", [1, 2, 3], [4, 5], **change)
     with pytest.raises(ResultError) as refused:

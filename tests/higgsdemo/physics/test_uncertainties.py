@@ -34,6 +34,17 @@ def test_without_others_the_error_is_that_of_the_simulated_events_and_of_the_lum
     assert error(known=measured, channels=("4mu",)) == pytest.approx((1300 + 13**2) ** 0.5)
 
 
+@pytest.mark.parametrize(
+    ("lines", "added"),
+    [
+        ([["one", ["higgs", "zz"], {}]], 13.0),
+        ([["one", ["higgs"], {}], ["one", ["zz"], {"up": 0.8, "down": 1.2}]], -14.0),
+        ([["one", ["higgs"], {}], ["other", ["zz"], {}]], 9.848857801796104),
+        ([["one", ["zz_2012"], {"up": 1.3}]], 18.0),
+        ([["one", ["zz_2011"], {}]], 0.0),
+        ([["one", ["zz"], {"channels": ["4e"]}]], 0.0),
+    ],
+)
 def test_lines_of_one_name_vary_together_and_others_apart(lines: list[Any], added: float) -> None:
     uncertainties = [uncertainty(name, samples, **fields) for name, samples, fields in lines]
     assert error(*uncertainties, channels=("4mu",)) == pytest.approx((1300 + added**2) ** 0.5)

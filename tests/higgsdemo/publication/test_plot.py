@@ -25,6 +25,7 @@ from higgsdemo.publication.lettering import coverage_text, luminosity_text, rend
 from higgsdemo.publication.plot import HIGGS_LABEL, draw, draw_channels
 from higgsdemo.publication.scans_plot import draw_scans
 from result_documents import NOTE, catalogue, histogram, merged, recorded, sample, stored
+from tables import cases
 
 FOUND = Discovery(12.6, 13.7, 0.953, (0.6, 1.384), uncertainties=("trigger",))
 DATA = {0: 1, 7: 16, 18: 7, 36: 3}
@@ -130,6 +131,16 @@ def test_the_legend_goes_from_the_data_down_the_stack() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "counts", "legend"),
+    [
+        ("DATA", {7: 1}, ["Data"]),
+        ("DATA", {}, []),
+        ("ZZ", {}, []),
+        ("HIGGS", {18: 1}, ["$m_{H}$ = 125 GeV", "Uncertainty"]),
+        ("ZZ", {7: 1}, ["ZZ $\\to$ 4$\\ell$", "Uncertainty"]),
+    ],
+)
 def test_what_is_not_drawn_is_not_in_the_legend(name: str, counts: dict[int, int], legend: list[str]) -> None:
     merge = merged([recorded(name, "x", 11580, {"4mu": counts})])
     figure = draw(normalise(merge.datasets, known(), {name: 1}), known())
@@ -199,6 +210,17 @@ def test_a_complete_campaign_says_nothing_of_coverage() -> None:
     assert not [text for text in texts(draw(spectrum(), known())) if "shards" in text]
 
 
+@pytest.mark.parametrize(
+    ("covered", "text"),
+    [
+        ([[2011, "4mu", 2330], [2012, "4mu", 11580]], "2.3 fb$^{-1}$ (7 TeV) + 11.6 fb$^{-1}$ (8 TeV)"),
+        ([[2012, "4mu", 11580], [2012, "4e", 11000]], "11.0–11.6 fb$^{-1}$ (8 TeV)"),
+        ([[2012, "4mu", 11580], [2012, "4e", 11579]], "11.6 fb$^{-1}$ (8 TeV)"),
+        ([[2011, "4mu", 0], [2012, "4mu", 23.4]], "0.023 fb$^{-1}$ (8 TeV)"),
+        ([[2016, "4mu", 1000]], "1.0 fb$^{-1}$ (2016)"),
+        ([[2012, "4mu", 0]], ""),
+    ],
+)
 def test_luminosity_is_given_by_year_as_far_as_it_is_covered(covered: list[Any], text: str) -> None:
     exposures = tuple(Exposure(year, channel, 11580.0, pb) for year, channel, pb in covered)
     assert luminosity_text(exposures) == text
@@ -224,6 +246,7 @@ def test_nothing_overlaps_and_nothing_is_cut_off(note: str | None) -> None:
     assert tallest < min(box.y0 for box in boxes)
 
 
+@cases
 def test_the_significance_is_told_or_why_it_is_not_known(found: dict[str, Any], told: list[str]) -> None:
     assert "\n".join(told) in texts(draw(spectrum(), known(), Discovery(**found)))
 

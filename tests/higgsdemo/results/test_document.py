@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from higgsdemo.results.document import ResultDocument
 from higgsdemo.results.parsing import ResultError, parse_result
 from result_documents import document, histogram
+from tables import cases
 
 KEY = "results/DS/a.json"
 GOOD = document("DS", 10, {"4mu": {18: 3}})
@@ -112,6 +113,7 @@ def test_what_is_no_document_is_refused(raw: bytes, reason: str) -> None:
     assert refusal(raw) == f"{KEY}: {reason}"
 
 
+@cases
 def test_a_fault_is_named_with_its_field(fields: dict[str, Any], reason: str) -> None:
     assert refusal({**GOOD, **fields}) == f"{KEY}: {reason}"
 
@@ -159,6 +161,19 @@ def test_a_document_is_either_refused_in_one_line_or_sound(field: str, value: An
     assert refused.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        (
+            {},
+            (
+                "entries is missing: the shard is events 60 to 180 of its file, and an image that "
+                "does not say so has read all of it; run it without shard_events"
+            ),
+        ),
+        ({"entries": [0, 120]}, "entries are 0 to 120, not 60 to 180"),
+    ],
+)
 def test_the_result_of_a_part_of_a_file_must_say_that_it_is_of_that_part(
     stated: dict[str, Any], reason: str
 ) -> None:

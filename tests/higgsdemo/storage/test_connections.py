@@ -17,6 +17,7 @@ from higgsdemo.storage.connections import (
     holds_secrets,
     pod_environment,
 )
+from tables import cases
 
 S3 = {
     "AWS_REGION": "eu-west-1",
@@ -58,6 +59,7 @@ def gs(connection: str = "google", **more: Any) -> PodStore:
     return PodStore("gs://data", connection, **more)
 
 
+@cases
 def test_pods_are_told_what_opens_their_stores(
     source: dict[str, str], output: dict[str, str], told: dict[str, str], secret: bool
 ) -> None:

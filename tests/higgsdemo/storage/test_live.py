@@ -16,6 +16,15 @@ def given(monkeypatch: pytest.MonkeyPatch, **connection: Any) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_COPIES", json.dumps({"conn_type": "redis", **connection}))
 
 
+@pytest.mark.parametrize(
+    ("connection", "url"),
+    [
+        ({"host": "redis"}, "redis://redis:6379/0"),
+        ({"host": "10.0.0.7", "port": 7000, "extra": {"db": 3}}, "redis://10.0.0.7:7000/3"),
+        ({"host": "r", "password": "a/b:c@d"}, "redis://:a%2Fb%3Ac%40d@r:6379/0"),
+        ({"host": "r", "login": "me", "password": "p", "extra": {"ssl": True}}, "rediss://me:p@r:6379/0"),
+    ],
+)
 def test_the_connection_becomes_a_url(
     monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any], url: str
 ) -> None:

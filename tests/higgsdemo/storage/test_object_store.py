@@ -44,6 +44,15 @@ def test_a_listing_pages_through_everything_below_a_prefix(store: ObjectStore, k
     assert [stored.size for stored in listed] == [number % 7 for number in range(1203)]
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html><body>Please log in</body></html>",
+        "<!DOCTYPE html><p>Please log in<br></p>",
+        '{"ok": true}',
+        "",
+    ],
+)
 def test_a_web_page_is_no_empty_listing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     with fault_proxy(bucket.environ["AWS_ENDPOINT_URL"]) as proxy:
         connect(monkeypatch, astray=bucket.connection(proxy.url))

@@ -56,6 +56,10 @@ def test_an_old_record_has_its_index_in_a_file(
     assert {file.adler32 is not None for file in files.values()} == {sized}
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("adler32:1A2b", "adler32:00001a2b"), ("adler32:123456789", None), ("sha1:00", None), (None, None)],
+)
 def test_checksums_have_eight_digits(open_data: OpenData, said: str | None, kept: str | None) -> None:
     open_data.record(1, [TEN[0] | {"checksum": said}])
     (file,) = read(open_data, 1).files.values()

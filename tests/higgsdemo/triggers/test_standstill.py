@@ -9,6 +9,7 @@ import pytest
 from higgsdemo.triggers import lost_nodes, standstill
 from higgsdemo.triggers.jobs import JobsTrigger
 from scripted_api import scripted_api
+from tables import cases
 from waited_jobs import DONE, RUN, STOP, job, jobs, waited
 
 PENDING = jobs(job(ended=False, active=4))
@@ -45,6 +46,7 @@ CREATING = pod({"reason": "ContainerCreating"})
 NO_ROOM = "0/2 nodes are available: 2 Insufficient cpu."
 
 
+@cases
 async def test_jobs_of_which_no_pod_can_run_are_given_up_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -93,6 +95,17 @@ async def test_what_takes_its_time_is_waited_for_longer(monkeypatch: pytest.Monk
     assert payload == {"finished": True}
 
 
+@pytest.mark.parametrize(
+    ("ago", "status", "given_up"),
+    [
+        (3600, {"active": 4, "failed": 2}, True),
+        (60, {"active": 4, "failed": 2}, False),
+        (3600, {"active": 4, "failed": 3}, False),
+        (3600, {"active": 4, "failed": 2, "ready": 1}, False),
+        (-3600, {"active": 4, "failed": 2}, False),
+        (None, {"active": 4, "failed": 2}, False),
+    ],
+)
 async def test_another_triggerer_goes_on_counting_the_time_without_a_pod_that_runs(
     monkeypatch: pytest.MonkeyPatch, ago: int | None, status: dict[str, int], given_up: bool
 ) -> None:

@@ -15,7 +15,7 @@ from higgsdemo.physics.histfactory import Model, Numbers, Observation
 _EXACT = 1e-4
 """Precision of -2 ln λ: at 3 standard deviations 1e-4 / (2 × 3) changes no digit that is shown."""
 
-_SCAN = 12
+_SCAN = 36
 """Signal strengths of a scan, without the best and the ends of the interval."""
 
 _TRIED = (0.0, *(4.0**-n for n in range(8)))

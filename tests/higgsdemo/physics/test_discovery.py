@@ -78,7 +78,7 @@ def test_another_minimizer_with_a_parameter_for_each_bin_finds_the_same() -> Non
     data = described.data(model)
     best, least = pyhf.infer.mle.fit(data, model, return_fitted_val=True)
     assert found.signal_strength == pytest.approx(float(best[model.config.poi_index]), abs=2e-3)
-    for strength, above in found.scan[::6]:
+    for strength, above in found.scan[::15]:
         _, there = pyhf.infer.mle.fixed_poi_fit(strength, data, model, return_fitted_val=True)
         assert above == pytest.approx(float(there - least), abs=2e-3)
     assert found.scan[0] == (0.0, pytest.approx((found.observed_significance or 0.0) ** 2))

@@ -12,7 +12,7 @@ from generator.detector import Reconstructed
 from generator.leptons import ELECTRON, MUON, Integers
 
 TITLE = "Simulated events, not CMS collisions"
-COMPRESSION = uproot.ZSTD(1)  # half the seconds of ZLIB to write, and less to read
+COMPRESSION = uproot.ZLIB(1)  # by its checksum damage is noticed; ZSTD has none in ROOT files
 
 _LEPTON = (
     "var * {{pt: float32, eta: float32, phi: float32, mass: float32, charge: int32, {isolation}: float32, "

@@ -92,7 +92,13 @@ assert os.environ["AWS_SECRET_ACCESS_KEY"] == "tests-secret"
 """
     run = campaign(script, dpath="/dev/shm")
     judged = run.wait(run.submit("a", "b", "c", "d"))
-    assert judged == {"cluster_name": "kubecon-demo-0", "shards": 4, "done": 4, "failed": 0}
+    assert judged == {
+        "cluster_name": "kubecon-demo-0",
+        "shards": 4,
+        "done": 4,
+        "failed": 0,
+        "deleting": False,
+    }
     counted = {"total": 4, "done": 4, "failed": 0, "surely": 0, "running": 0}
     assert run.document("progress/kubecon-demo-0.json")["D"]["shards"] == counted
 
@@ -234,7 +240,7 @@ def test_pods_that_cannot_run_end_the_wait_with_the_clusters_reason(
 def test_each_shard_without_a_result_has_a_reason_of_its_own(campaign: Campaign) -> None:
     """A pod may have had several, may end well without a result, and those that pull images fail as well."""
     script = f"""
-said = "a: no tree\\nb: no branch \\x1b[2J\\n2 of 2 shards failed"
+said = "a: no tree\\nd: no branch \\x1b[2J\\n2 of 2 shards failed"
 open("/dev/termination-log", "w").write(said)
 {exits(1, 0)}
 """
@@ -246,9 +252,9 @@ open("/dev/termination-log", "w").write(said)
     assert run.wait(run.submit())["failed"] == 4
     assert [one["reason"] for one in run.document("failures/kubecon-demo-0.json")] == [
         "Error, exit code 1, no tree",
+        NO_RESULT,
+        NO_RESULT,
         r"Error, exit code 1, no branch \u001b[2J",
-        NO_RESULT,
-        NO_RESULT,
     ]
 
 

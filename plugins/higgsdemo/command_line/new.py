@@ -35,7 +35,7 @@ class Answer(click.ParamType[str]):
 
 
 def _name_problem(name: str) -> str | None:
-    file = _file(name, click.get_current_context().params.get("folder"))
+    file: Path = click.get_current_context().params["folder"] / f"{name}.json"
     return dag_id_problem(name) or (
         f"is the name of {file}, which is there already" if file.exists() else None
     )
@@ -99,14 +99,15 @@ def _problem(kind: Any, text: str) -> str | None:
 @click.option(
     "--folder",
     is_eager=True,  # the name must be new there
+    default=lambda: config_folder(REPOSITORY / "dags"),
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where the file goes; by default where Airflow looks for it.",
 )
 def new(
-    name: str, data: str, words: str, output: str, cluster: str, sidecar: str | None, folder: Path | None
+    name: str, data: str, words: str, output: str, cluster: str, sidecar: str | None, folder: Path
 ) -> None:
     """Ask five questions, and write a campaign that runs."""
-    file = _file(name, folder)
+    file = folder / f"{name}.json"
     if cluster != LOCAL and not sidecar:
         sidecar = click.prompt("Our image in your registry (docker build --push include/workload)")
     document = _campaign(name, _parts(data), words, output, cluster, sidecar)
@@ -117,10 +118,6 @@ def new(
     except OSError as error:
         raise ValueError(f"{file} cannot be written: {error.strerror}") from None
     print(f"Written: {file}. Next: higgsdemo check {file}; higgsdemo run --campaign {name} --follow")
-
-
-def _file(name: str, folder: Path | None) -> Path:
-    return (folder or config_folder(REPOSITORY / "dags")) / f"{name}.json"
 
 
 def _parts(data: str) -> list[str]:

@@ -61,7 +61,7 @@ class Amazon:
         self.url = f"http://127.0.0.1:{self._server.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
-        httpx.post(f"{self.url}/moto-api/reset").raise_for_status()  # what earlier tests of this process made
+        httpx.post(f"{self.url}/moto-api/reset", timeout=60).raise_for_status()  # what earlier tests made
 
     def stop(self) -> None:
         for name in list(self.gate.clusters):

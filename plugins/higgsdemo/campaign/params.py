@@ -28,7 +28,7 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
     names = [cluster_name(entry, position) for position, entry in enumerate(campaign.mapping)]
     schemas = _of_run(names)
     fields = Campaign.model_json_schema()["properties"]
-    for name in ("cleanup", "image", "stage_in_image", "read", "shard_events"):
+    for name in ("cleanup", "image", "stage_in_image", "read", "shard_events", "compare"):
         schemas[name] = _nullable(fields[name]) | {"default": getattr(campaign, name)}
     schemas["storage"] = {
         "type": "object",

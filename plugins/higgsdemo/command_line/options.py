@@ -96,6 +96,7 @@ def with_conf(command: Command) -> Command:
     )
     @click.option("--max-shards", type=int, help="Only the first so many shards of each dataset.")
     @click.option("--run-name", metavar="NAME", help="Name of the run's folder, instead of the run's id.")
+    @click.option("--compare", metavar="NAME", help="Show published events of the catalogue beside the data.")
     @click.option(
         "--set",
         "changes",
@@ -113,6 +114,7 @@ def with_conf(command: Command) -> Command:
         clusters: tuple[str, ...],
         max_shards: int | None,
         run_name: str | None,
+        compare: str | None,
         changes: tuple[str, ...],
         conf: str,
         **options: Any,
@@ -121,6 +123,7 @@ def with_conf(command: Command) -> Command:
             "clusters": [name for names in clusters for name in names.split(",")],
             "max_shards": max_shards,
             "run_name": run_name,
+            "compare": compare,
         }
         of_file = _conf_of(dataset_mapping) if dataset_mapping else {}
         known = of_file | parse_conf(conf) | {key: value for key, value in told.items() if value}

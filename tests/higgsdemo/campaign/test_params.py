@@ -58,6 +58,7 @@ def test_the_form_shows_what_the_campaign_says(changed: Callable[[dict[str, Any]
         "stage_in_image": None,
         "read": "stage-in",
         "shard_events": None,
+        "compare": None,
         "cleanup": "jobs",
     }
 

@@ -61,9 +61,10 @@ def test_a_file_of_2019_runs_through_a_campaign_without_what_it_repeats(
 
 def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowStandIn]) -> None:
     file = CONFIG / "demo-local.json"
-    assert main(["run", "-c", "mine", "--dataset-mapping", str(file), "--max-shards", "1"]) == 0
+    words = ["--dataset-mapping", str(file), "--max-shards", "1", "--compare", "published"]
+    assert main(["run", "-c", "mine", *words]) == 0
     conf = airflow.triggered[0]["conf"]
-    assert sorted(conf) == ["cleanup", "mapping", "max_shards", "storage"]
+    assert sorted(conf) == ["cleanup", "compare", "mapping", "max_shards", "storage"]
     assert [(entry["nodes"], entry["flavor"]) for entry in conf["mapping"]] == [
         (nodes, "local-1") for nodes in (2, 1, 1)
     ]

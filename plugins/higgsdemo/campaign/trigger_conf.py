@@ -46,7 +46,16 @@ class RunOptions(Model):
     """Take only the first so many shards of each dataset."""
 
 
-CAMPAIGN_KEYS = ("mapping", "storage", "image", "stage_in_image", "read", "shard_events", "compare", "cleanup")
+CAMPAIGN_KEYS = (
+    "mapping",
+    "storage",
+    "image",
+    "stage_in_image",
+    "read",
+    "shard_events",
+    "compare",
+    "cleanup",
+)
 CONF_KEYS = (*RunOptions.model_fields, *CAMPAIGN_KEYS)
 
 

@@ -45,7 +45,7 @@ LARGEST_WEIGHT = 1e9
 class Leptons:
     """The muons or the electrons of consecutive events, one after another.
 
-    `counts` has the number of leptons of each event, each column a value for each lepton.
+    `counts` has the number of leptons of each event, each column a value for each lepton (`rules.Columns`).
     """
 
     counts: Integers

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Columns = Mapping[str, NDArray[np.float64]]
-"""Values of leptons by branch, without the name of its collection: pt in GeV, dxy and dz in cm."""
+"""Values of leptons by branch, without their collection's name: pt in GeV, phi in rad, dxy and dz in cm."""
 
 KINEMATICS = ("pt", "eta", "phi", "charge")
 """The branches that every selection needs."""

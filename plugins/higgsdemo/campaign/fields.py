@@ -1,7 +1,5 @@
-"""The kinds of values in a campaign; each says in one phrase what it must be, texts in `fields.json`."""
+"""The kinds of values in a campaign; each says in one phrase what it must be."""
 
-import json
-from pathlib import Path
 from typing import Annotated, Literal
 
 from higgsdemo.campaign import command, values
@@ -19,10 +17,6 @@ OnCancel = Literal["stop", "release"]
 Split = Literal["by-bytes"]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 Dpath = Literal["/dev/shm", "/mnt/disks/ssd0", "/dev/null"]
-
-_TEXTS = json.loads(Path(__file__).with_suffix(".json").read_bytes())
-TEXTS = {kind: text(*rule) for kind, rule in _TEXTS.items()}
-"""By kind of text: what it must be in words, the pattern of the whole, and its longest length."""
 
 _NAME_COMPONENT = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
 _IMAGE = (
@@ -62,15 +56,40 @@ Tolerance = Annotated[
         number("a fraction", minimum=0, exclusiveMaximum=1),
     ),
 ]
-Line = Annotated[str, TEXTS["Line"]]
-Prose = Annotated[str, TEXTS["Prose"]]
-ClusterName = Annotated[str, TEXTS["ClusterName"]]
-RunName = Annotated[str, TEXTS["RunName"]]
-Namespace = Annotated[str, TEXTS["Namespace"]]
-Connection = Annotated[str, TEXTS["Connection"]]
-CatalogueName = Annotated[str, TEXTS["CatalogueName"]]
-Location = Annotated[str, TEXTS["Location"]]
-Flavor = Annotated[str, TEXTS["Flavor"]]
+Line = Annotated[str, text("one line of at most 120 characters", r"[^\x00-\x1f\x7f]{0,120}", 120)]
+Prose = Annotated[str, text("a text of at most 4000 characters", r"[^\x00-\x08\x0b-\x1f\x7f]*", 4000)]
+ClusterName = Annotated[
+    str,
+    text(
+        "at most 40 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
+        "[a-z]([a-z0-9-]{0,38}[a-z0-9])?",
+        40,
+    ),
+]
+RunName = Annotated[
+    str,
+    text(
+        "at most 40 lower-case letters, digits and hyphens, with no hyphen at either end",
+        "[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+        40,
+    ),
+]
+Namespace = Annotated[
+    str,
+    text(
+        'at most 63 lower-case letters, digits and hyphens, not beginning with "kube-"',
+        "(?!kube-)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        63,
+    ),
+]
+Connection = Annotated[str, text("the id of an Airflow connection", "[A-Za-z0-9_.-]+", 250)]
+CatalogueName = Annotated[str, text("the name of a directory of include/datasets", "[a-z0-9][a-z0-9-]*", 60)]
+Location = Annotated[
+    str, text("a region or zone such as europe-west4 or eu-west-1", "[a-z][a-z0-9-]*[a-z0-9]", 60)
+]
+Flavor = Annotated[
+    str, text("a machine type such as n1-highmem-16 or local-1", "[a-z0-9]([a-z0-9.-]*[a-z0-9])?", 60)
+]
 Image = Annotated[str, text("an image reference such as registry.example.org/name:tag", _IMAGE, 255)]
 BucketUrl = Annotated[
     str,
@@ -111,14 +130,26 @@ Variables = Annotated[
         {"type": "object", "additionalProperties": {"type": "string"}},
     ),
 ]
-Glob = Annotated[str, TEXTS["Glob"]]
-Trigger = Annotated[str, TEXTS["Trigger"]]
+Glob = Annotated[
+    str, text("a pattern such as *.root", r"(?!.*\.\.)[A-Za-z0-9_*?\[\]!.=+,@~-][^\x00-\x20\x7f$\\]*", 200)
+]
+Trigger = Annotated[
+    str, text("the branch of a trigger bit, such as HLT_IsoMu24", "(HLT|L1)_[A-Za-z0-9_]+", 120)
+]
 ExitCode = Annotated[int, number("an exit code, from 1 to 255", whole=True, minimum=1, maximum=255)]
 Gigabytes = Annotated[
     int | float, number("a number of GB, more than 0 and at most 5000", exclusiveMinimum=0, maximum=5000)
 ]
-FilePath = Annotated[str, TEXTS["FilePath"]]
-PodIdentity = Annotated[str, TEXTS["PodIdentity"]]
+FilePath = Annotated[str, text("the path of a file, from the root", r"/[^\x00-\x1f\x7f]+", 1000)]
+PodIdentity = Annotated[
+    str,
+    text(
+        "a Google service account's e-mail address or the ARN of an IAM role",
+        r"([a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com"
+        r"|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)",
+        2048,
+    ),
+]
 Endpoint = Annotated[
     str,
     checked("a URL such as https://host:9000", values.http_url, "^https?://[^@?#]+$"),
@@ -151,14 +182,35 @@ Schedule = Annotated[
         {"type": "string", "examples": ["@daily", "0 3 * * *"]},
     ),
 ]
-HistogramName = Annotated[str, TEXTS["HistogramName"]]
-InFile = Annotated[str, TEXTS["InFile"]]
+HistogramName = Annotated[
+    str, text("letters, digits and underscores, with a letter first", "[A-Za-z][A-Za-z0-9_]*", 60)
+]
+InFile = Annotated[
+    str,
+    text(
+        "a file and the name of a histogram in it, such as out.root:h_mass",
+        r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./+=-]*:[A-Za-z0-9_][A-Za-z0-9_./;+=-]*",
+        200,
+    ),
+]
 Bins = Annotated[int, number("a whole number from 1 to 1000", whole=True, minimum=1, maximum=1000)]
 """A result document of 1 MiB has room for several times as many."""
 Limit = Annotated[float, number("a number")]
-ClassPath = Annotated[str, TEXTS["ClassPath"]]
-DatasetName = Annotated[str, TEXTS["DatasetName"]]
-Doi = Annotated[str, TEXTS["Doi"]]
+ClassPath = Annotated[
+    str,
+    text(
+        "the path of a class such as airflow.providers.smtp.notifications.smtp.SmtpNotifier",
+        r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+",
+        250,
+    ),
+]
+DatasetName = Annotated[
+    str,
+    text("letters, digits, dots, hyphens and underscores", "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 200),
+]
+Doi = Annotated[
+    str, text("a DOI such as 10.7483/OPENDATA.CMS.4TV2.5QG3", r"10\.[0-9]{4,9}/[A-Za-z0-9._;()/:-]+", 200)
+]
 DatasetText = Annotated[
     str,
     Rule(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from higgsdemo.campaign.fields import TEXTS, Location, Provider, Whole
+from higgsdemo.campaign.fields import Location, Provider, Whole
 from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.rule import Model, choice, text
 from higgsdemo.wording import one_of, quote
@@ -24,14 +24,26 @@ SubnetRange = Annotated[
     str,
     text("an IPv4 range such as 10.110.0.0/21", rf"{_OCTET}(\.{_OCTET}){{3}}/([89]|1[0-9]|2[0-9])", 18),
 ]
-Project = Annotated[str, TEXTS["Project"]]
-Network = Annotated[str, TEXTS["Network"]]
-ServiceAccount = Annotated[str, TEXTS["ServiceAccount"]]
-DiskImage = Annotated[str, TEXTS["DiskImage"]]
-Role = Annotated[str, TEXTS["Role"]]
-Subnet = Annotated[str, TEXTS["Subnet"]]
-SecurityGroup = Annotated[str, TEXTS["SecurityGroup"]]
-KubernetesVersion = Annotated[str, TEXTS["KubernetesVersion"]]
+Project = Annotated[str, text("the id of a Google Cloud project", "[a-z][a-z0-9-]{4,28}[a-z0-9]", 30)]
+Network = Annotated[str, text("the name of a VPC network", "[a-z]([a-z0-9-]{0,61}[a-z0-9])?", 63)]
+ServiceAccount = Annotated[
+    str,
+    text("a Google service account's e-mail address", r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", 200),
+]
+DiskImage = Annotated[
+    str,
+    text(
+        "a disk image such as projects/my-project/global/images/name",
+        "projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/global/images/[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        130,
+    ),
+]
+Role = Annotated[
+    str, text("the ARN of an IAM role", r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+", 2048)
+]
+Subnet = Annotated[str, text("the id of a subnet such as subnet-0a1b2c3d", "subnet-[0-9a-f]+", 40)]
+SecurityGroup = Annotated[str, text("the id of a security group such as sg-0a1b2c3d", "sg-[0-9a-f]+", 40)]
+KubernetesVersion = Annotated[str, text("a Kubernetes version such as 1.36", r"1\.[0-9]{1,2}", 4)]
 
 
 class CloudOptions(Model):

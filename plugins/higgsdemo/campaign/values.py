@@ -15,7 +15,10 @@ from higgsdemo.wording import did_you_mean, quote
 
 
 def bucket_url(value: Any) -> str:
-    """Check the URL of a bucket, or of a prefix in one; return it without a slash at the end."""
+    """Check the URL of a bucket, or of a prefix in one; return it without a slash at the end.
+
+    :raises ValueError: saying what is wrong, without repeating credentials.
+    """
     match = re.fullmatch(r"(s3|gs)://([^/]*)(/.*)?", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError
@@ -37,7 +40,11 @@ def _key(path: str) -> str:
 
 
 def source_url(value: Any) -> str:
-    """Check the URL of a bucket, a web server or an XRootD server, which has two slashes before its path."""
+    """Check the URL of a place to read data from: a bucket, a web server or an XRootD server.
+
+    :returns: it without a slash at the end; for an XRootD server with the two slashes before its path.
+    :raises ValueError: saying what is wrong, without repeating credentials.
+    """
     match = re.fullmatch(r"(https|root)://([^/]*)(/.*)?", value) if isinstance(value, str) else None
     if match is None:
         return bucket_url(value)

@@ -81,11 +81,6 @@ def test_a_store_that_refuses_is_not_asked_again_and_the_connection_is_named(
     assert len(faulty.proxy.requests) == 1
 
 
-def test_what_is_not_there_is_said_at_once(faulty: Faulty) -> None:
-    with pytest.raises(StorageError, match="there is no such bucket or object"):
-        faulty.store.read("absent")
-
-
 def without_the_end(page: bytes) -> bytes:
     return page[: page.rindex(b"<Contents>")]
 
@@ -154,15 +149,6 @@ def test_what_may_be_different_at_the_next_attempt_is_tried_again(
     assert len(ended.reason) < 400
     assert "Traceback" not in ended.stderr
     assert (site.bucket.keys("results/"), list(pod.input_dir.iterdir())) == ([], [])
-
-
-def test_a_shard_that_vanishes_after_it_was_listed_is_bad_input(
-    site: Site, pod: Pod, shard_file: Path
-) -> None:
-    site.store.inject(refusal(404), into="GET")
-    ended = through_the_store(site, pod, shard_file)
-    assert ended.code == 65
-    assert "no such object" in ended.reason
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -50,13 +50,3 @@ def test_yields_are_near_the_published_ones(yields: dict[str, Floats], group: st
     assert yields[group].sum() == pytest.approx(everywhere, rel=tolerance)
     if at_the_peak is not None:
         assert yields[group][17:20].sum() == pytest.approx(at_the_peak, rel=peak_tolerance)
-
-
-def test_the_higgs_boson_peaks_from_124_to_127_gev(yields: dict[str, Floats]) -> None:
-    peak = int(yields["higgs"].argmax())
-    assert EDGES[peak : peak + 2].tolist() == [124.0, 127.0]
-
-
-def test_zz_peaks_at_the_z_boson(yields: dict[str, Floats]) -> None:
-    peak = int(yields["zz"].argmax())
-    assert EDGES[peak] <= 91.2 < EDGES[peak + 2]

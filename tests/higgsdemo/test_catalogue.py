@@ -13,8 +13,6 @@ from higgsdemo.catalogue import (
     Catalogue,
     CatalogueError,
     Dataset,
-    Sample,
-    catalogue_names,
     load_catalogue,
 )
 from tables import cases
@@ -52,40 +50,11 @@ def test_a_catalogue_is_read_once_and_again_when_it_has_changed(copied: Path) ->
     assert load_catalogue("mine", copied).title == "Another one"
 
 
-def test_a_dataset_knows_its_sample(cms: Catalogue) -> None:
-    sample = Sample.model_validate(
-        {
-            "name": "sm12_dr53x_zzto4mu_8tev-pw-py6",
-            "group": "zz",
-            "datatype": "mc",
-            "year": 2012,
-            "channels": "4mu",
-            "cross_section_pb": 0.077,
-            "scale_factor": 1.386,
-            "generated_events": 1499064,
-            "files": 151,
-        }
-    )
-    name = "CMS_MonteCarlo2012_Summer12_DR53X_ZZTo4mu_8TeV-powheg-pythia6_AODSIM_PU_RD1_START53_V7N-v1_20000"
-    assert cms.datasets[name] == Dataset(
-        name=name,
-        prefix="eos/opendata/cms/MonteCarlo2012/Summer12_DR53X/ZZTo4mu_8TeV-powheg-pythia6/AODSIM/"
-        "PU_RD1_START53_V7N-v1/20000",
-        files=151,
-        sample=sample,
-    )
-
-
 def test_data_fill_the_channels_of_their_trigger_and_have_no_cross_section(cms: Catalogue) -> None:
     muons = cms.samples["cms_run2012c_doublemuparked_aod_22jan2013-v1"]
     electrons = cms.samples["cms_run2012c_doubleelectron_aod_22jan2013-v1"]
     assert (muons.channels, electrons.channels) == (("4mu", "2e2mu"), ("4e",))
     assert (muons.cross_section_pb, muons.scale_factor, muons.generated_events) == (None, None, None)
-
-
-@pytest.mark.parametrize("name", catalogue_names())
-def test_every_shipped_catalogue_is_sound(name: str) -> None:
-    assert load_catalogue(name).name == name
 
 
 def test_the_catalogue_of_the_readme_is_sound(tmp_path: Path) -> None:

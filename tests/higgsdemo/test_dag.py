@@ -19,7 +19,7 @@ from airflow_variables import Variables
 from higgsdemo.campaign import load_campaign, parse_campaign, placed_at
 from higgsdemo.dag import build
 from higgsdemo.operators.kept import PREFIX, keep
-from higgsdemo.tasks import CLUSTER, TASKS
+from higgsdemo.tasks import CLUSTER
 from written_campaigns import VALID
 
 PARSE = """
@@ -211,10 +211,6 @@ def test_the_campaign_that_a_run_keeps_counts_only_while_its_file_is_gone(
 @pytest.fixture(scope="module")
 def dag(repository: Path) -> DAG:
     return build("demo-local", load_campaign(repository / "include/config/demo-local.json"))
-
-
-def test_every_task_is_explained(dag: DAG) -> None:
-    assert {task.task_id: task.doc_md for task in dag.tasks} == {task.task_id: task.doc for task in TASKS}
 
 
 def test_the_dag_tells_what_the_campaign_is_and_where_to_look(dag: DAG) -> None:

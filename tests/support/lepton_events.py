@@ -105,3 +105,11 @@ def pair(mass: float, pt: float, phi: float = 0.0) -> list[Lepton]:
     """Two massless leptons of opposite charge and equal pT at eta 0, with an invariant mass up to 2 pT."""
     opening = np.arccos(1.0 - mass**2 / (2.0 * pt**2))
     return [Lepton(pt, 0.0, phi - opening / 2, +1), Lepton(pt, 0.0, phi + opening / 2, -1)]
+
+
+def on_z() -> list[Lepton]:
+    return pair(91.2, 45.6)
+
+
+def off_z() -> list[Lepton]:
+    return pair(30.0, 15.0, np.pi / 2)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 
 
@@ -79,6 +81,12 @@ class Pod:
 
     def results(self) -> list[str]:
         return sorted(path.name for path in self.output.glob("**/*"))
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    """Return a pod that writes its results to a local directory."""
+    return Pod(tmp_path / "pod")
 
 
 def shard(path: Path, name: str | None = None, **more: Any) -> dict[str, Any]:

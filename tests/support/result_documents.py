@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample
+from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample, Uncertainty
 from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.results.document import bin_of
@@ -103,6 +103,12 @@ def catalogue(
         datasets={dataset.name: dataset for dataset in datasets},
         samples={s.name: s for s in samples},
     )
+
+
+def uncertainty(name: str, *samples: str, **fields: object) -> Uncertainty:
+    """Return one of a catalogue: by default, 10% of the events of these samples in all channels."""
+    values = {"channels": ALL, "up": 1.1, "down": 0.9, "kind": "events", "source": "-"} | fields
+    return Uncertainty.model_validate(values | {"name": name, "samples": samples})
 
 
 def one_file_each(known: Catalogue) -> Catalogue:

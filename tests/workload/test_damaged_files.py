@@ -49,9 +49,3 @@ def test_a_damaged_file_is_refused_or_counted_right(
     refused = [name for name in files if files[name] and name not in results]
     assert len(refused) > FILES / 2
     assert [name for name in refused if f"{name}: file://" not in ended.stdout] == []
-
-
-def test_each_damage_is_done_again_by_its_seed(shard_file: Path) -> None:
-    content = shard_file.read_bytes()
-    assert mutated(content, 3) == mutated(content, 3)
-    assert mutated(content, 3)[1] != content

@@ -107,29 +107,6 @@ def entry(url: str, path: Path, entries: list[int], **more: Any) -> dict[str, An
     return {"name": name, "url": url, "size": path.stat().st_size, "entries": entries, **more}
 
 
-def test_a_pod_streams_its_ranges_over_https(
-    pod: Pod, clustered_file: Path, whole: Analysis, web_server: WebServer
-) -> None:
-    url = web_server.put("a.root", clustered_file.read_bytes())
-    halves = [[0, 17_500], [17_500, EVENTS]]
-    pod.give(*(entry(url, clustered_file, half, lumi={"stream": "mu", "value": 2.0}) for half in halves))
-    pod.environ |= {"READ": "stream", "SSL_CERT_FILE": str(web_server.authority)}
-
-    ended = pod.run()
-
-    assert (ended.code, ended.stderr) == (0, "")
-    assert list(pod.input_dir.iterdir()) == []
-    results = [pod.result("a_0-17500"), pod.result("a_17500-40000")]
-    assert [result["entries"] for result in results] == halves
-    assert [result["processed"] for result in results] == [17_500, 22_500]
-    for channel, name in HISTOGRAMS.items():
-        assert [a + b for a, b in zip(*(result[name] for result in results), strict=True)] == (
-            whole.histograms[channel].tolist()
-        )
-    assert sum(result["bytes"] for result in results) == web_server.sent["a.root"]
-    assert web_server.sent["a.root"] < MUCH * needed_bytes(clustered_file)
-
-
 @pytest.mark.parametrize("store", ["s3", "gs"])
 def test_a_pod_streams_from_buckets(
     store: str, pod: Pod, clustered_file: Path, bucket: Bucket, gcs: Gcs
@@ -179,31 +156,6 @@ def test_test_mode_streams_and_computes_nothing(pod: Pod, clustered_file: Path) 
     result = pod.result("a_0-2000")
     assert (result["test_mode"], result["processed"]) == (True, 0)
     assert 0 < result["bytes"] < clustered_file.stat().st_size / 10
-
-
-def test_a_file_that_has_changed_since_it_was_listed_ends_the_index_for_good(
-    pod: Pod, clustered_file: Path, shard_file: Path, web_server: WebServer
-) -> None:
-    url = web_server.put("a.root", clustered_file.read_bytes())
-    pod.give(
-        entry(url, clustered_file, [0, 1000], etag='"of-the-listing"'),
-        {"name": "other", "url": shard_file.as_uri()},
-    )
-    pod.environ |= {"READ": "stream", "SSL_CERT_FILE": str(web_server.authority)}
-    ended = pod.run()
-    assert ended.code == 65
-    line, summary = ended.termination_message.splitlines()
-    assert f": {url} has changed since it was listed (ETag of-the-listing then, ETag " in line
-    assert summary == ended.reason == "1 of 2 shards are bad"
-    assert pod.results() == ["other.json"]
-
-
-def test_bytes_that_are_damaged_on_the_way_are_bad_input(clustered_file: Path, web_server: WebServer) -> None:
-    content = bytearray(clustered_file.read_bytes())
-    content[len(content) // 4 : len(content) // 4 + 20_000] = bytes(20_000)
-    remote = open_remote(Shard("a", web_server.put("a.root", bytes(content)), None, None))
-    with pytest.raises(BadInput, match="a: not a readable ROOT file"):
-        count(read_events(remote, "a"))
 
 
 def test_a_store_that_fails_in_the_middle_is_tried_again(

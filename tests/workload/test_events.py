@@ -135,16 +135,6 @@ def test_a_truncated_file_is_refused_wherever_it_ends(path: Path, part: float) -
         read(path)
 
 
-def test_a_file_with_a_damaged_middle_is_refused(path: Path) -> None:
-    write(path, 3000)
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 4000] = bytes(4000)
-    path.write_bytes(content)
-    with pytest.raises(BadInput, match=r"not a readable ROOT file"):
-        read(path)
-
-
 LEPTON = Lepton(50.0, 0.5, 0.5, 1)
 USED = {
     "level4": ("Muon_isGlobal", "Muon_isPFcand", "Electron_deltaEtaSC", "Electron_lostHits", "genWeight"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lepton_events import Lepton, collections, pair
+from lepton_events import Lepton, collections, off_z, on_z, pair
 from workload import outreach, selection
 
 Change = Callable[[Lepton], Lepton]
@@ -14,14 +14,6 @@ Change = Callable[[Lepton], Lepton]
 def channels(muons: list[Lepton], electrons: list[Lepton], rules: object = outreach) -> list[str]:
     candidates = rules.select(*collections([(muons, electrons)]))  # type: ignore[attr-defined]
     return sorted(channel for channel, found in candidates.items() if len(found.mass))
-
-
-def on_z() -> list[Lepton]:
-    return pair(91.2, 45.6, 0.0)
-
-
-def off_z() -> list[Lepton]:
-    return pair(30.0, 15.0, np.pi / 2)
 
 
 def test_each_channel_gives_the_mass_of_the_four() -> None:

@@ -215,7 +215,7 @@ def test_an_entry_that_does_not_match_an_object_is_bad_input(
     ended = pod.run()
     assert ended.code == BAD_INPUT
     assert reason in ended.reason
-    assert pod.results() == []
+    assert (pod.results(), list(pod.input_dir.iterdir())) == ([], [])
 
 
 def test_an_environment_that_breaks_the_contract_is_named(pod: Pod) -> None:

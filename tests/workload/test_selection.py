@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_events import FIELDS, TOLD_MORE, Event, Lepton, collections, pair, write_full
+from lepton_events import FIELDS, TOLD_MORE, Event, Lepton, collections, off_z, on_z, pair, write_full
 from reference_selection import is_good, is_good_in_v9, select_event
 from workload.events import Leptons, Wanted, read_events
 from workload.rules import RULES
@@ -29,14 +28,6 @@ def below(value: float) -> float:
 def selected(muons: list[Lepton], electrons: list[Lepton]) -> dict[str, float]:
     candidates = select(*collections([(muons, electrons)]))
     return {channel: float(mass) for channel in CHANNELS for mass in candidates[channel].mass}
-
-
-def on_z(phi: float = 0.0) -> list[Lepton]:
-    return pair(91.2, 45.6, phi)
-
-
-def off_z(phi: float = np.pi / 2) -> list[Lepton]:
-    return pair(30.0, 15.0, phi)
 
 
 def channels(muons: list[Lepton], electrons: list[Lepton]) -> list[str]:
@@ -128,51 +119,6 @@ def test_values_too_large_to_square_select_nothing_and_do_not_fail() -> None:
     assert channels([first._replace(pt=1e200), *rest], []) == []
 
 
-def test_four_leptons_of_one_flavour_need_total_charge_zero() -> None:
-    first, second, third, fourth = on_z() + off_z()
-    assert channels([first, second, third, fourth._replace(charge=+1)], []) == []
-    assert channels([first, second, third._replace(charge=-1), fourth], []) == []
-    assert channels([first, second, third, fourth], []) == ["4mu"]
-
-
-def test_two_pairs_of_different_flavour_must_each_be_neutral() -> None:
-    def with_charges(charges: tuple[int, int, int, int]) -> list[str]:
-        leptons = [x._replace(charge=q) for x, q in zip(on_z() + off_z(), charges, strict=True)]
-        return channels(leptons[:2], leptons[2:])
-
-    assert with_charges((+1, -1, +1, -1)) == ["2e2mu"]
-    assert with_charges((+1, +1, -1, -1)) == []
-    assert with_charges((+1, -1, +1, +1)) == []
-
-
-def test_the_four_leptons_of_highest_pt_are_taken_wherever_they_stand() -> None:
-    four = on_z() + off_z()
-    soft = [Lepton(6.0, 1.0, 1.0, +1), Lepton(8.0, -1.0, 2.0, -1)]
-    assert selected(soft + four[::-1], []) == pytest.approx(selected(four, []))
-    # a fifth lepton that is harder displaces one of the four, good pairs or not
-    assert channels([*four, Lepton(50.0, 0.0, 1.0, +1)], []) == []
-
-
-def test_2e2mu_takes_the_two_leading_leptons_of_each_flavour() -> None:
-    soft = [Lepton(9.0, 1.0, 1.0, +1), Lepton(9.0, -1.0, 2.0, -1)]
-    assert selected(on_z() + soft, off_z() + soft)["2e2mu"] == pytest.approx(121.2, abs=1e-2)
-
-
-def test_an_event_may_be_a_candidate_of_several_channels() -> None:
-    assert channels(on_z() + off_z(), on_z() + off_z()) == ["2e2mu", "4e", "4mu"]
-
-
-def test_the_pair_nearest_the_z_mass_is_za_also_when_the_other_is_heavier() -> None:
-    light = [Lepton(16.0, 0.0, 0.0, +1), Lepton(16.0, 0.0, np.pi, -1)]
-    heavy = pair(119.0, 59.5, np.pi / 2)
-    # 119 is nearer to 91.2 than 32 is, so the harder leptons make Za ...
-    assert channels(light, heavy) == ["2e2mu"]
-    # ... and with 80 against 119 the softer ones do, which must then be above 20 and 10 GeV
-    nearer = [Lepton(19.9, 0.0, 0.0, +1), Lepton(80.4, 0.0, np.pi, -1)]
-    assert channels(nearer, heavy) == ["2e2mu"]
-    assert channels([nearer[0]._replace(pt=9.9), nearer[1]._replace(pt=161.6)], heavy) == []
-
-
 def back_to_back(first: float, second: float, eta: float = 0.0) -> list[Lepton]:
     """Two leptons of these pT: of 20 and 20 at eta 1.45 the mass is 20 x 2 cosh(1.45) = 90 GeV."""
     return [Lepton(first, eta, 0.0, +1), Lepton(second, -eta, np.pi, -1)]
@@ -262,17 +208,6 @@ def four_lepton_events(rng: np.random.Generator, n: int) -> list[Event]:
 
     counts = [(4, 0), (5, 0), (0, 4), (0, 6), (2, 2), (3, 3), (4, 4)]
     return [(leptons_of(muons), leptons_of(electrons)) for muons, electrons in rng.choice(counts, n)]
-
-
-@given(random_events, st.randoms(use_true_random=False))
-@settings(max_examples=20)
-def test_the_order_of_leptons_and_events_does_not_matter(events: list[Event], random: Random) -> None:
-    def masses(these: list[Event]) -> dict[str, list[float]]:
-        return {channel: sorted(found.mass) for channel, found in select(*collections(these)).items()}
-
-    shuffled = [(random.sample(m, len(m)), random.sample(e, len(e))) for m, e in events]
-    random.shuffle(shuffled)
-    assert masses(shuffled) == {channel: pytest.approx(found) for channel, found in masses(events).items()}
 
 
 def told_more(rng: np.random.Generator, leptons: list[Lepton]) -> list[Lepton]:

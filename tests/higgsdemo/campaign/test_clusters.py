@@ -36,11 +36,6 @@ def at(cluster: Any, path: str) -> Any:
     return cluster
 
 
-def test_a_cluster_travels_as_json(changed: Change) -> None:
-    for cluster in clusters(changed({})):
-        assert Cluster.model_validate(json.loads(json.dumps(cluster.model_dump(mode="json")))) == cluster
-
-
 @cases
 def test_a_machine_type_tells_its_cores_by_its_name(
     provider: Provider, cores: dict[str | None, int | None]

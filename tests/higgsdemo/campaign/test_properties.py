@@ -23,7 +23,16 @@ def check_message(message: str, source: str) -> None:
     assert message.encode("utf-8")
 
 
-def refused_or_usable(document: Any) -> None:
+def test_the_documents_that_get_damaged_are_valid() -> None:
+    apply_conf(parse_campaign(VALID, "campaign.json"), CONF)
+
+
+@pytest.mark.parametrize(
+    "written", [documents, damaged(VALID), damaged(VALID["mapping"])], ids=["any", "campaign", "list"]
+)
+@given(data=st.data())
+def test_any_document_is_a_campaign_or_refused(written: st.SearchStrategy[Any], data: st.DataObject) -> None:
+    document = data.draw(written)
     try:
         campaign = parse_campaign(document, "campaign.json")
     except CampaignError as error:
@@ -34,25 +43,6 @@ def refused_or_usable(document: Any) -> None:
     json.dumps([cluster.model_dump(mode="json") for cluster in clusters])
     again = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
     assert parse_campaign(again, "again").clusters() == clusters
-
-
-def test_the_documents_that_get_damaged_are_valid() -> None:
-    apply_conf(parse_campaign(VALID, "campaign.json"), CONF)
-
-
-@given(documents)
-def test_any_document_is_a_campaign_or_refused(document: Any) -> None:
-    refused_or_usable(document)
-
-
-@given(damaged(VALID))
-def test_any_damaged_campaign_is_a_campaign_or_refused(document: Any) -> None:
-    refused_or_usable(document)
-
-
-@given(damaged(VALID["mapping"]))
-def test_any_damaged_list_is_a_campaign_or_refused(document: Any) -> None:
-    refused_or_usable(document)
 
 
 @given(damaged(CONF) | documents | st.dictionaries(st.sampled_from(CONF_KEYS), documents, max_size=3))

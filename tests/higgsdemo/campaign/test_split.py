@@ -16,16 +16,6 @@ SPLIT: dict[str, Any] = {
 }
 
 
-def test_the_datasets_are_the_campaigns_and_the_clusters_have_none(changed: Change) -> None:
-    campaign = parse_campaign(changed(SPLIT), "higgs.json")
-    assert [dataset.name for dataset in campaign.shared_datasets()] == [ELECTRONS]
-    assert [cluster.datasets for cluster in campaign.clusters()] == [(), ()]
-
-
-def test_a_campaign_whose_clusters_have_their_own_splits_none(changed: Change) -> None:
-    assert parse_campaign(changed({}), "higgs.json").shared_datasets() == ()
-
-
 @pytest.mark.parametrize(
     ("changes", "capacity"),
     [

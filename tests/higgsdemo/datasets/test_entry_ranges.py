@@ -3,6 +3,7 @@
 import io
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -79,21 +80,15 @@ def test_no_range_is_more_than_twice_as_large_as_wanted(boundaries: list[int], a
 
 
 @pytest.mark.parametrize(
-    ("about", "ranges"),
+    ("boundaries", "about", "ranges"),
     [
-        (100, [[0, 100], [100, 200], [200, 300]]),
-        (140, [[0, 100], [100, 300]]),
-        (300, [[0, 300]]),
-        (10000, [[0, 300]]),
+        ([0, 100, 200, 300], 100, [(0, 100), (100, 200), (200, 300)]),
+        ([0, 100, 200, 300], 140, [(0, 100), (100, 300)]),
+        ([0, 100, 200, 300], 300, [(0, 300)]),
+        ([0, 100, 200, 300], 10000, [(0, 300)]),
+        ([0, 1000], 300, [(0, 333), (333, 667), (667, 1000)]),  # of one cluster, and cut all the same
+        ([0], 100, []),
     ],
 )
-def test_cuts_lie_at_the_nearest_boundaries(about: int, ranges: list[list[int]]) -> None:
-    assert [[*one] for one in entry_ranges([0, 100, 200, 300], about)] == ranges
-
-
-def test_a_file_of_one_cluster_is_cut_all_the_same() -> None:
-    assert entry_ranges([0, 1000], 300) == [(0, 333), (333, 667), (667, 1000)]
-
-
-def test_a_tree_without_entries_is_not_cut() -> None:
-    assert entry_ranges([0], 100) == []
+def test_cuts_lie_at_the_nearest_boundaries(boundaries: list[int], about: int, ranges: list[Any]) -> None:
+    assert entry_ranges(boundaries, about) == ranges

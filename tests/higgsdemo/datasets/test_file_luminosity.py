@@ -112,12 +112,3 @@ def test_a_file_with_two_luminosities_is_refused(root: Path, again: str) -> None
     path.write_text(f'{{"root://x//a.root": 3, "{again}": 4}}')
     with pytest.raises(CatalogueError, match=r"the luminosity of a\.root is 4\.0, and 3\.0 elsewhere"):
         luminosities(root)
-
-
-def test_the_parts_of_a_file_share_its_luminosity_by_their_events() -> None:
-    luminosities = Luminosities(load_catalogue("cms-open-data-2012"))
-    whole = luminosities.of(dataset("Run2012C_DoubleMuParked"), "")
-    assert whole == {"stream": "mu_stream_2012", "value": 7132.2e6}
-    part = luminosities.of(dataset("Run2012C_DoubleMuParked"), "", 0.25)
-    assert part == {"stream": "mu_stream_2012", "value": 7132.2e6 / 4}
-    assert luminosities.of(dataset("ZZTo4mu"), "", 0.25) is None

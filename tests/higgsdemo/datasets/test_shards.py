@@ -44,25 +44,9 @@ def test_a_name_is_safe_whatever_the_key(key: str, safe: str) -> None:
     assert (name, len(digits)) == (safe, 8 if key.isascii() else 32)
 
 
-def test_keys_that_differ_only_in_unsafe_characters_keep_apart() -> None:
-    keys = ["a-b.root", "a b.root", "a+b.root", "a/b.root", "a&b.root", ".a-b.root", "-a-b.root"]
-    names = [shard.name for shard in listed(*keys)]
-    assert names[0] == "a-b"
-    assert all(name.startswith("a-b-") for name in names[1:])
-    assert len(set(names)) == len(keys)
-    assert [shard.name for shard in listed(*reversed(keys))] == names[::-1]
-
-
 def test_a_hundred_thousand_keys_of_nothing_but_unsafe_characters_keep_apart() -> None:
     keys = {"".join(signs) for signs in itertools.product("日月火水木金土", repeat=6)}
     assert len({shard_name(f"{key}.root", ".root") for key in keys}) == len(keys) == 117_649
-
-
-def test_what_is_no_data_is_passed_over_with_its_reason() -> None:
-    files = [File("a.root", 1), File("of-unknown-size.root"), File("empty.root", 0), File("README", 9)]
-    shards, passed_over = found(files)
-    assert [shard.name for shard in shards] == ["a", "of-unknown-size"]
-    assert passed_over == {"empty.root": "is empty", "README": "does not match *.root"}
 
 
 @pytest.mark.parametrize(
@@ -85,12 +69,6 @@ def test_any_kind_of_file_is_a_shard_where_its_url_ends_as_the_dataset_says(
     assert set(passed_over.values()) == ({f"does not match {match}"} if len(names) < len(files) else set())
 
 
-def test_shards_are_made_as_they_are_asked_for() -> None:
-    endless = (File(f"{number}.root", 1) for number in itertools.count())
-    shards = list_shards(DatasetRef(**DATASET), endless, lambda *_: None)
-    assert [shard.name for shard in itertools.islice(shards, 2)] == ["0", "1"]
-
-
 def test_a_file_is_cut_into_shards_that_share_it() -> None:
     whole = Shard("D", "mu", f"{BUCKET}/mu.root", 1000, '"etag"')
     parts = list(cut(whole, [(0, 90), (90, 100), (100, 120)]))
@@ -109,8 +87,3 @@ def test_a_file_that_is_not_cut_stays_itself(ranges: list[tuple[int, int]]) -> N
     whole = Shard("D", "mu", f"{BUCKET}/mu.root", 1000)
     assert list(cut(whole, ranges)) == [whole]
     assert (whole.share, whole.bytes) == (1.0, 1000)
-
-
-def test_the_kept_list_gives_the_same_shards() -> None:
-    shards = [Shard("D", "a", f"{BUCKET}/a.root", 1), Shard("D", "b", f"{BUCKET}/ü b.root", None, done=True)]
-    assert [parse_line(dump(shard)) for shard in shards] == shards

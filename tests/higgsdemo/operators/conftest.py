@@ -9,13 +9,13 @@ import pytest
 from higgsdemo.campaign import Campaign, parse_campaign
 from planning import CONNECTIONS
 from s3_server import Bucket
+from stores import connect
 
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the connections of the table."""
-    for name, document in CONNECTIONS["connections"].items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
+    connect(monkeypatch, **CONNECTIONS["connections"])
 
 
 @pytest.fixture
@@ -23,8 +23,7 @@ def document(
     repository: Path, bucket: Bucket, connections: None, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
     """Return the demo campaign's file, with its output in a bucket that is there."""
-    secret = {"password": "a-secret-of-the-tests"}
-    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection() | secret))
+    connect(monkeypatch, higgs_s3=bucket.connection() | {"password": "a-secret-of-the-tests"})
     document: dict[str, Any] = json.loads((repository / "include/config/demo-local.json").read_text())
     document["storage"]["output"] = f"s3://{bucket.name}"
     document["at_trigger"] |= {

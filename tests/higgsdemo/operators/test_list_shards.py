@@ -219,27 +219,6 @@ def test_a_resumed_run_marks_what_is_done(s3: Kind) -> None:
     assert [(shard.name, shard.done) for shard in shards] == [("1", False), ("2", True)]
 
 
-def test_of_a_dataset_that_has_grown_only_the_new_files_are_left_to_do(s3: Kind) -> None:
-    growing = run(s3, {"name": "A"}, resume=True)
-    s3.put_all([("A/1.root", b"1")])
-    assert listed(growing)[0]["A"] == {"shards": 1, "bytes": 1, "done": 0}
-    s3.put_all([("out/run/results/A/1.json", b"{}"), ("A/0.root", b"0"), ("A/2.root", b"2")])
-    assert listed(growing)[0]["A"] == {"shards": 3, "bytes": 3, "done": 1}
-    assert [shard.name for shard in listed(growing)[1] if not shard.done] == ["0", "2"]
-
-
-def test_a_file_that_has_changed_since_its_result_is_left_to_do(s3: Kind) -> None:
-    growing = run(s3, {"name": "A"}, resume=True)
-    s3.put_all([("A/1.root", b"1"), ("A/2.root", b"2")])
-    s3.put_all([("out/run/results/A/1.json", b"{}"), ("out/run/results/A/2.json", b"{}")])
-    time.sleep(1.1)  # a store tells times in whole seconds
-    s3.put_all([("A/2.root", b"new")])
-    datasets, shards = listed(growing)
-    assert datasets["A"] == {"shards": 2, "bytes": 4, "done": 1}
-    assert [(shard.name, shard.done) for shard in shards] == [("1", True), ("2", False)]
-    assert list(done_shards(ObjectStore(f"{s3.url}/out/run", "with_keys"), "A")) == ["1"]
-
-
 def test_a_result_that_a_merge_found_corrupt_is_left_to_do_when_the_run_is_resumed(s3: Kind) -> None:
     again = run(s3, {"name": "A"}, resume=True)
     s3.put_all([("A/1.root", b"1"), ("A/2.root", b"2")])
@@ -279,12 +258,3 @@ def test_a_file_of_luminosities_that_is_none_is_named_and_not_tried_again(
     monkeypatch.setattr(listing, "Luminosities", partial(listing.Luminosities, root=tmp_path))
     with pytest.raises(TaskFailedForGood, match=rf"^{bad} must be JSON of the form"):
         listed(run(s3, {"name": "A"}))
-
-
-def test_data_files_bear_their_luminosity(s3: Kind) -> None:
-    name = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000"
-    s3.put_all([(f"{name}/1.root", b"1")])
-    _, (shard,) = listed(run(s3, {"name": name}))
-    assert shard.lumi == {"stream": "el_stream_2012", "value": pytest.approx(7169.6e6 / 2389)}
-    stored = ObjectStore(f"{s3.url}/out/run", "with_keys").read("shards/kubecon-demo-0.jsonl")
-    assert json.loads(stored)["lumi"] == shard.lumi

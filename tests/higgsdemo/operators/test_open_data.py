@@ -17,12 +17,11 @@ from higgsdemo.catalogue import files as catalogue_files
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
-from higgsdemo.operators.plan import PlanOperator
 from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
-from localkube_server import SHELL, Kube
+from localkube_server import Kube
 from open_data import ERROR_PAGE, OpenData, entry
-from planned_runs import ALONE
+from planning import plan
 from s3_server import Bucket
 from tables import cases
 from web_server import WebServer
@@ -76,11 +75,8 @@ def planned(
     document = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
     document |= {"storage": document["storage"] | storage} | changes
     document["mapping"] = [document["mapping"][0] | {"provider": "existing"} | cluster]
-    plan = PlanOperator(task_id="plan", campaign=parse_campaign(document, dag))
-    now, conf = datetime.now(UTC), {"run_name": name}
-    dag_run = SimpleNamespace(dag_id=dag, run_id="manual__1", run_after=now, start_date=now, conf=conf)
-    (one,) = plan.execute({"dag_run": dag_run, "ti": ALONE})  # type: ignore[typeddict-item]
-    return ClusterRun.model_validate(one)
+    (one,) = plan(parse_campaign(document, dag), dag_id=dag, run_name=name)
+    return one
 
 
 def merge(assignment: ClusterRun) -> None:
@@ -240,23 +236,3 @@ def test_two_records_of_one_title_need_names(record: Campaign, open_data: OpenDa
         planned(record, open_data.server, bucket, "two", dag=RECORD, mapping=[both])
     named = cluster | {"datasets": [{"record": 30511}, {"record": 7, "name": "other"}]}
     assert planned(record, open_data.server, bucket, "two", dag=RECORD, mapping=[named])
-
-
-@pytest.mark.usefixtures("connected")
-def test_awk_runs_over_csv_files_three_a_pod_and_sums_them_up(
-    record: Campaign, open_data: OpenData, bucket: Bucket
-) -> None:
-    tables = [open_data.file(f"eos/t/{n}.csv", f"a,{n}\nb,{10 * n}\n".encode()) for n in range(6)]
-    open_data.record(7, [*tables, open_data.file("eos/t/README.md")], title="Tables")
-    cluster = {"shards_per_pod": 3, "datasets": [{"record": 7, "match": "*.csv"}]}
-    command = """awk -F, '{n += $2} END {print FILENAME, n}' "$INPUT_FILE" >"$OUTPUT_DIR/sum.txt\""""
-    changes = {"image": SHELL, "command": command, "mapping": [cluster]}
-    assignment = planned(record, open_data.server, bucket, "tables", dag=RECORD, **changes)
-    carry_out(ListShardsOperator, assignment)
-    submitted = carry_out(SubmitJobsOperator, assignment)
-    assert carry_out(WaitForJobsOperator, assignment, submitted=submitted)["done"] == 6
-    folder = f"{RECORD}/tables/files/Tables"
-    sums = [bucket.read(f"{folder}/{n}/sum.txt").decode().split() for n in range(6)]
-    assert [(name.rpartition("/")[2], int(total)) for name, total in sums] == [
-        (f"{n}.csv", 11 * n) for n in range(6)
-    ]

@@ -20,12 +20,6 @@ from planning import CONNECTIONS, START, plan
 from s3_server import Bucket
 
 
-def test_each_cluster_of_the_file_gets_its_part(campaign: Campaign) -> None:
-    planned = plan(campaign)
-    assert [assignment.cluster.name for assignment in planned] == [f"kubecon-demo-{i}" for i in range(3)]
-    assert all(assignment.run == planned[0].run for assignment in planned)
-
-
 def test_a_notifier_that_cannot_be_made_fails_the_run_at_its_start(campaign: Campaign) -> None:
     notifications = {"on_failure": [{"notifier": "airflow.smpt.Notifier"}]}
     changed = campaign.model_copy(update={"notifications": Notifications.model_validate(notifications)})

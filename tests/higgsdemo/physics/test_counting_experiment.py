@@ -16,25 +16,9 @@ SIGNAL, BACKGROUND, OBSERVED = 8.20, 4.65, 12
 """Higgs, and ZZ with Drell-Yan, in the published yields of 121 to 130 GeV, and the data's events there."""
 
 
-@pytest.mark.parametrize("n", [3, 5, 8, 12, 30])
-def test_the_significance_of_a_counting_experiment_is_the_closed_form(n: int) -> None:
-    found = discover(counting(SIGNAL, BACKGROUND, n))
-    assert found.observed_significance == pytest.approx(closed_form(n, BACKGROUND), abs=2e-3)
-    assert found.expected_significance == pytest.approx(
-        closed_form(SIGNAL + BACKGROUND, BACKGROUND), abs=1e-4
-    )
-    assert found.signal_strength == pytest.approx(max(n - BACKGROUND, 0.0) / SIGNAL, abs=2e-3)
-
-
-def test_the_published_counts_are_an_excess_of_2_8_standard_deviations() -> None:
-    """In the window alone, of which 3.1 are expected: √(2 (12 ln(12 / 4.65) - 7.35)) = 2.84."""
-    found = discover(counting(SIGNAL, BACKGROUND, OBSERVED))
-    assert found.observed_significance == pytest.approx(2.84, abs=0.01)
-    assert found.expected_significance == pytest.approx(3.12, abs=0.01)
-    assert found.signal_strength == pytest.approx(0.896, abs=0.001)
-
-
 @settings(max_examples=30)
+@example(signal=SIGNAL, background=BACKGROUND, observed=OBSERVED, error=0.0, bins=1)
+@example(signal=SIGNAL, background=BACKGROUND, observed=2, error=0.0, bins=1)
 @example(signal=900.0, background=1.0, observed=5, error=0.033, bins=1)
 @example(signal=1.0, background=12.0, observed=0, error=0.3, bins=1)
 @example(signal=0.02, background=0.5, observed=40, error=0.4, bins=1)
@@ -72,13 +56,6 @@ def test_every_number_of_a_counting_experiment_is_the_closed_form(
         assert bins * lower == pytest.approx(1.0, abs=0.01)
     if not low:
         assert bins * (fall(observed, 0.0, background, error) - least) < 1.01
-
-
-def test_fewer_events_than_background_are_no_signal_at_all() -> None:
-    found = discover(counting(SIGNAL, BACKGROUND, 2))
-    assert (found.observed_significance, found.signal_strength) == pytest.approx((0.0, 0.0), abs=1e-3)
-    assert found.signal_strength_interval is not None
-    assert found.signal_strength_interval[0] == 0.0
 
 
 def test_toys_are_as_rare_as_the_significance_says() -> None:

@@ -15,6 +15,7 @@ from higgsdemo.catalogue import Catalogue, load_catalogue
 from higgsdemo.physics.discovery import discover, discovery_in
 from higgsdemo.physics.histfactory import Model
 from higgsdemo.physics.mass_scan import MASSES
+from higgsdemo.physics.normalisation import Spectrum
 from result_documents import catalogue, recorded, sample, spectrum_of, stored
 
 WORKSPACE = Path(__file__).parents[1] / "manifests" / "workspace.json"
@@ -35,19 +36,20 @@ def test_the_gradient_is_that_of_small_steps(asimov: bool) -> None:
         assert model.gradient(given, seen) == pytest.approx(np.array(slopes), rel=1e-5, abs=1e-5)
 
 
-def peaked(peak: int) -> tuple[Catalogue, dict[str, dict[int, int]]]:
+def peaked(peak: int, last: int = 29) -> tuple[Catalogue, Spectrum]:
+    """Return a spectrum with an excess in a bin, over a background up to the last one."""
     known = catalogue(*(sample(group, group, files=1) for group in ("data", "higgs", "zz")))
-    background = dict.fromkeys(range(13, 30), 40)
-    return known, {"DATA": background | {peak: 60}, "HIGGS": {17: 5, 18: 15, 19: 4}, "ZZ": background}
+    background = dict.fromkeys(range(13, last + 1), 40)
+    data = recorded("DATA", "x", 1000, {"4mu": background | {peak: 60}})
+    simulated = {"HIGGS": {17: 5, 18: 15, 19: 4}, "ZZ": background}
+    results = [stored(name, "x", 1000, {"4mu": counts}) for name, counts in simulated.items()]
+    return known, spectrum_of(known, data, *results)
 
 
 @pytest.mark.parametrize(("peak", "mass"), [(18, 125.0), (22, 137.0)])
 def test_the_local_p_value_is_least_at_the_mass_of_an_excess(peak: int, mass: float) -> None:
     """Where the simulated Higgs boson is, it is that of the significance."""
-    known, counts = peaked(peak)
-    spectrum = spectrum_of(
-        known, *((recorded if n == "DATA" else stored)(n, "x", 1000, {"4mu": c}) for n, c in counts.items())
-    )
+    known, spectrum = peaked(peak)
     found, _ = discovery_in(spectrum, known)
     assert tuple(at for at, *_ in found.masses) == MASSES
     assert min(found.masses, key=lambda point: point[1])[0] == mass
@@ -58,12 +60,7 @@ def test_the_local_p_value_is_least_at_the_mass_of_an_excess(peak: int, mass: fl
 
 
 def test_masses_at_which_a_signal_has_no_background_are_left_out() -> None:
-    known, counts = peaked(18)
-    counts["ZZ"] = dict.fromkeys(range(13, 22), 40)
-    counts["DATA"] = {18: 60}
-    spectrum = spectrum_of(
-        known, *((recorded if n == "DATA" else stored)(n, "x", 1000, {"4mu": c}) for n, c in counts.items())
-    )
+    known, spectrum = peaked(18, last=21)
     found, _ = discovery_in(spectrum, known)
     assert max(mass for mass, *_ in found.masses) < 137.0
 
@@ -80,10 +77,7 @@ print(found.observed_significance, found.expected_significance, found.signal_str
 
 def test_a_processor_without_vector_instructions_finds_the_same(tmp_path: Path) -> None:
     """Linear algebra of a processor of 2004, in one thread, and NumPy without its newer instructions."""
-    known, counts = peaked(18)
-    spectrum = spectrum_of(
-        known, *((recorded if n == "DATA" else stored)(n, "x", 1000, {"4mu": c}) for n, c in counts.items())
-    )
+    known, spectrum = peaked(18)
     some = known.model_copy(update={"uncertainties": load_catalogue("cms-higgs").uncertainties})
     _, fitted = discovery_in(spectrum, some)
     assert fitted is not None

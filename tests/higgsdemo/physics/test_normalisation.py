@@ -2,27 +2,18 @@
 
 import pytest
 
-from higgsdemo.catalogue import load_catalogue
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.yields import Yield
 from result_documents import (
     ALL,
     catalogue,
     histogram,
-    one_file_each,
     recorded,
     sample,
     spectrum_of,
     stored,
 )
 from tables import cases
-
-LOW = "sm12_dr53x_dyjetstoll_m-10to50_ht-200to400_tz2_8tev-mgt"
-HIGH = "sm12_dr53x_dyjetstoll_m-10to50_ht-400toinf_tz2_8tev-mgt"
-"""The slices of one process, which has 6,462,290 events."""
-
-SIMULATION_ALONE: dict[str, int] = {}
-"""A campaign that asks for no data is normalised to the whole luminosity."""
 
 
 def unseen(spectrum: Spectrum, group: str, channel: str) -> dict[int, float]:
@@ -74,39 +65,6 @@ def test_the_window_is_121_to_130_gev(bin: int, inside: int) -> None:
     found = spectrum_of(catalogue(sample("d", "data", files=1)), stored("D", "x", 10, {"4e": {bin: 1}}))
     assert found.yields()["data"]["all"].window == inside
     assert found.peak("data") == (70 + 3 * bin, 73 + 3 * bin)
-
-
-def test_the_weights_of_the_full_campaign() -> None:
-    """Luminosity, cross section, scale factor and generated events as in the CMS example's macro."""
-    known = one_file_each(load_catalogue("cms-higgs"))
-    homes = {dataset.sample.name: name for name, dataset in known.datasets.items()}
-    slices = {LOW: 3_930_402, HIGH: 2_531_888}
-    shards = (
-        stored(homes[name], "x", slices.get(name, one.generated_events))
-        for name, one in known.samples.items()
-        if one.datatype == "mc"
-    )
-    weights = spectrum_of(known, *shards, expected=SIMULATION_ALONE).weights
-    expected = {
-        "sm12_dr53x_smhiggstozzto4l_m-125_8tev-pw15-j3-py6": 11580 * 0.0065 / 299973,
-        "sm11legdr_smhiggstozzto4l_m-125_7tev-pw15-j3-py6": 2330 * 0.0057 / 299683,
-        "sm12_dr53x_zzto4mu_8tev-pw-py6": 11580 * 0.077 * 1.386 / 1499064,
-        "sm12_dr53x_zzto4e_8tev-pw-py6": 11580 * 0.077 * 1.386 / 1499093,
-        "sm12_dr53x_zzto2e2mu_8tev-pw-py6": 11580 * 0.18 * 1.386 / 1497445,
-        "sm11legdr_zzto4mu_mll4_7tev-pw-py6": 2330 * 0.067 * 1.386 / 1447136,
-        "sm11legdr_zzto4e_mll4_7tev-pw-py6": 2330 * 0.067 * 1.386 / 1493308,
-        "sm11legdr_zzto2e2mu_mll4_7tev-pw-py6": 2330 * 0.15 * 1.386 / 1479879,
-        "sm11legdr_ttto2l2nu2b_7tev-pw-py6": 2330 * 177.31 * 0.11 / 9771205,
-        "sm12_dr53x_ttbar_8tev-madspin_amcatnlo-herwig": 11580 * 200 / 6423106,
-        "sm11legdr_dyjetstoll_m-10to50_tunez2_7tev-py6": 2330 * 9507 * 1.12 / 39909640,
-        "sm11legdr_dyjetstoll_m-50_7tev-madgraph-py6-tauola": 2330 * 2475 * 1.12 / 36408225,
-        "sm12_dr53x_dyjetstoll_m-10to50_ht-200to400_tz2_8tev-mgt": 11580 * 10.742 * 1.12 / 6462290,
-        "sm12_dr53x_dyjetstoll_m-10to50_ht-400toinf_tz2_8tev-mgt": 11580 * 10.742 * 1.12 / 6462290,
-        "sm12_dr53x_dyjetstoll_m-50_tz2_8tev-mgtt-taupolaroff": 11580 * 2955 * 1.12 / 29426492,
-    }
-    for choose in (min, max):
-        found = {name: choose(channels.values()) for name, channels in weights.items()}
-        assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_slices_of_one_process_share_its_cross_section() -> None:

@@ -8,14 +8,9 @@ import pytest
 from higgsdemo.catalogue import Catalogue, Uncertainty
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.uncertainties import deviation, move
-from result_documents import ALL, catalogue, merged, sample, stored
+from result_documents import ALL, catalogue, merged, sample, stored, uncertainty
 
 KNOWN = catalogue(sample("h", "higgs", files=1), sample("zz", "zz", files=1, channels=("4mu", "4e")))
-
-
-def uncertainty(name: str, samples: tuple[str, ...], **fields: object) -> Uncertainty:
-    values = {"channels": ALL, "up": 1.1, "down": 0.9, "kind": "events", **fields}
-    return Uncertainty.model_validate({"name": name, "source": "hand", "samples": samples, **values})
 
 
 def error(*uncertainties: Uncertainty, known: Catalogue = KNOWN, channels: tuple[str, ...] = ALL) -> float:
@@ -46,7 +41,7 @@ def test_without_others_the_error_is_that_of_the_simulated_events_and_of_the_lum
     ],
 )
 def test_lines_of_one_name_vary_together_and_others_apart(lines: list[Any], added: float) -> None:
-    uncertainties = [uncertainty(name, samples, **fields) for name, samples, fields in lines]
+    uncertainties = [uncertainty(name, *samples, **fields) for name, samples, fields in lines]
     assert error(*uncertainties, channels=("4mu",)) == pytest.approx((1300 + added**2) ** 0.5)
 
 
@@ -61,6 +56,6 @@ def test_masses_move_events_to_the_next_bin() -> None:
     assert {bin: down[bin] for bin in np.nonzero(down)[0]} == pytest.approx(
         {17: 0.7462, 18: 5.2538}, abs=1e-4
     )
-    assert error(uncertainty("scale", ("higgs",), up=1.003, down=0.997, kind="mass"), channels=("4mu",)) == (
+    assert error(uncertainty("scale", "higgs", up=1.003, down=0.997, kind="mass"), channels=("4mu",)) == (
         pytest.approx((1300 + (40 / 6 * (0.7462 - 0.7597) / 2) ** 2) ** 0.5, abs=1e-4)
     )

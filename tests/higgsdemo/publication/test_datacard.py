@@ -8,17 +8,11 @@ import pyhf
 import pytest
 import uproot
 
-from higgsdemo.catalogue import Uncertainty
 from higgsdemo.physics.discovery import discover
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.workspace import workspace
 from higgsdemo.publication.datacard import datacard
-from result_documents import ALL, catalogue, merged, recorded, sample, stored
-
-
-def uncertain(name: str, up: float, down: float, kind: str, *samples: str) -> Uncertainty:
-    values = {"name": name, "source": "-", "samples": samples, "channels": ALL}
-    return Uncertainty.model_validate(values | {"up": up, "down": down, "kind": kind})
+from result_documents import catalogue, merged, recorded, sample, stored, uncertainty
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +24,9 @@ def written() -> dict[str, Any]:
         update={
             "luminosity_uncertainty": {2012: 0.026},
             "uncertainties": (
-                uncertain("scale", 1.01, 0.99, "mass", "higgs", "zz"),
-                uncertain("zz", 1.2, 0.9, "events", "zz_2012"),
-                uncertain("lepton", 1.05, 0.95, "events", "higgs", "zz"),
+                uncertainty("scale", "higgs", "zz", up=1.01, down=0.99, kind="mass"),
+                uncertainty("zz", "zz_2012", up=1.2),
+                uncertainty("lepton", "higgs", "zz", up=1.05, down=0.95),
             ),
         }
     )

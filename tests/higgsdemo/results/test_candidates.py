@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from higgsdemo.catalogue import Channel
-from higgsdemo.physics.normalisation import normalise
 from higgsdemo.results.candidates import SHOWN, Candidates
 from higgsdemo.results.document import CHANNELS, MOST_CANDIDATES, bin_of
 from higgsdemo.results.parsing import parse_result
-from result_documents import catalogue, complete, merged, named, recorded, sample
+from result_documents import catalogue, merged, named, recorded, sample
 
 FILLED: dict[str, tuple[Channel, ...]] = {"mu": ("4mu", "2e2mu"), "el": ("4e", "2e2mu"), "muel": ("2e2mu",)}
 KNOWN = catalogue(*(sample(name, "data", channels=channels) for name, channels in FILLED.items()))
@@ -71,17 +70,6 @@ def test_each_event_counts_once_in_each_channel_whatever_the_order(
     assert [(channel, run, event) for run, _, event, channel, *_ in table.shown] == sorted(
         kept, key=lambda one: (one[1], 7, one[2], one[0])
     )
-
-
-def test_an_event_of_two_streams_is_one_in_the_spectrum() -> None:
-    shared = ("2e2mu", 1, 7, 42, 125.2)
-    merge = merged([named("MU", "x", [shared, ("4mu", 1, 7, 43, 91.0)]), named("EL", "x", [shared])])
-    table = merge.candidates.table(KNOWN)
-    spectrum = normalise(merge.candidates.once(merge.datasets, KNOWN), KNOWN, complete(KNOWN))
-    assert spectrum.yields()["data"]["2e2mu"].total == 1
-    assert spectrum.yields()["data"]["all"].total == 2
-    assert (table.events, table.repeated, table.unnamed) == (2, 1, 0)
-    assert table.told == ["1 event of data found in a second dataset or file: counted once"]
 
 
 def test_results_that_do_not_name_their_events_count_as_before_and_are_told() -> None:

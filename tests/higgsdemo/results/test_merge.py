@@ -153,16 +153,6 @@ def test_a_shard_found_twice_counts_once() -> None:
     assert (merge.work.shards, merge.work.read.total()) == (1, 5)
 
 
-def test_the_result_of_a_part_of_a_file_counts_where_it_says_so() -> None:
-    parts = {"x_000-060": (0, 60), "x_060-100": (60, 100)}
-    objects = [stored("A", "x_000-060", 60, entries=[0, 60]), stored("A", "x_060-100", 100)]
-    expected = ExpectedShards()
-    expected.clusters = {"here": {"A": parts}}
-    merge = merged(objects, expected=expected)
-    assert merge.shards == {"A": {"x_000-060"}}
-    assert list(merge.corrupt) == ["results/A/x_060-100.json"]
-
-
 def test_a_corrupt_document_is_told_and_not_fatal() -> None:
     merge = merged([("results/A/bad.json", b"{"), stored("A", "good", 3)])
     assert merge.corrupt == {
@@ -225,15 +215,6 @@ def test_weighted_and_unweighted_results_of_a_dataset_add_up() -> None:
     assert not found.weights.sums["4mu"].any()
 
 
-def found(*results: tuple[str, bytes]) -> list[StoredObject]:
-    return [StoredObject(key, len(raw)) for key, raw in results]
-
-
-def test_each_result_is_read_once() -> None:
-    results = [stored("A", "x"), stored("A", "y"), stored("B", "x")]
-    assert [merged(results[:2]).wants(one) for one in found(*results)] == [False, False, True]
-
-
 def test_what_is_corrupt_is_read_again_once_it_has_changed() -> None:
     key, good = stored("A", "x", 3)
     merge = merged([(key, b"[]")])
@@ -241,12 +222,6 @@ def test_what_is_corrupt_is_read_again_once_it_has_changed() -> None:
     assert [merge.wants(StoredObject(key, size)) for size in (2, len(good))] == [False, True]
     merge.add(key, good)
     assert (merge.corrupt, merge.read) == ({}, 1)
-
-
-def test_what_is_too_large_for_a_result_is_corrupt_unread() -> None:
-    merge = merged([])
-    assert not merge.wants(StoredObject("results/A/x.json", 1 << 30))
-    assert list(merge.corrupt) == ["results/A/x.json"]
 
 
 def test_when_shards_were_finished_is_kept_by_dataset() -> None:

@@ -17,6 +17,7 @@ from higgsdemo.storage.connections import (
     holds_secrets,
     pod_environment,
 )
+from stores import connect
 from tables import cases
 
 S3 = {
@@ -37,18 +38,17 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> None:
     amazon = {"conn_type": "aws", "login": "key", "password": "secret-key", "extra": extra}
     public = {"region_name": "us-east-1", "config_kwargs": {"signature_version": "unsigned"}}
     paid = {"request_payer": True, "server_side_encryption": "aws:kms", "sse_kms_key_id": "alias/higgs"}
-    documents: dict[str, Any] = {
-        "AMAZON": amazon,
-        "PUBLIC": {"conn_type": "aws", "extra": public},
-        "PAID": amazon | {"extra": extra | {"service_config": {"s3": paid}}},
-        "TEMPORARY": amazon | {"extra": extra | {"aws_session_token": "for-an-hour"}},
-        "GOOGLE": {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": KEY}},
-        "GOOGLE_TEXT": {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": json.dumps(KEY)}},
-        "GOOGLE_PUBLIC": {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True}},
-        "KEYLESS": {"conn_type": "google_cloud_platform", "extra": {"quota_project_id": "who-pays-for-it"}},
-    }
-    for name, document in documents.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(document))
+    connect(
+        monkeypatch,
+        amazon=amazon,
+        public={"conn_type": "aws", "extra": public},
+        paid=amazon | {"extra": extra | {"service_config": {"s3": paid}}},
+        temporary=amazon | {"extra": extra | {"aws_session_token": "for-an-hour"}},
+        google={"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": KEY}},
+        google_text={"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": json.dumps(KEY)}},
+        google_public={"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True}},
+        keyless={"conn_type": "google_cloud_platform", "extra": {"quota_project_id": "who-pays-for-it"}},
+    )
 
 
 def s3(connection: str = "amazon", **more: Any) -> PodStore:
@@ -158,8 +158,7 @@ def test_no_pod_gets_keys_of_a_connection_that_is_not_there_of_another_type_or_t
     store: PodStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ssh = {"conn_type": "ssh", "login": "me", "password": "of-ssh"}
-    monkeypatch.setenv("AIRFLOW_CONN_SSH", json.dumps(ssh))
-    monkeypatch.setenv("AIRFLOW_CONN_NOBODY", json.dumps({"conn_type": "aws"}))
+    connect(monkeypatch, ssh=ssh, nobody={"conn_type": "aws"})
     with pytest.raises(
         StorageError, match=rf"connection '{store.connection}' (cannot be used|has no key)"
     ) as told:

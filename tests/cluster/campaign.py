@@ -16,7 +16,6 @@ import pytest
 
 from clouds.tasks import carry_out, make
 from cluster.conftest import Target
-from cluster.space import Space, python
 from higgsdemo.clusters.existing import ExistingProvider
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.names import selector
@@ -25,6 +24,8 @@ from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.run import ClusterRun
 from planned_runs import dataset, planned
 from s3_server import Bucket
+from space import Space, python
+from stores import connect
 
 SHARDS = ("a", "b", "c", "d")
 
@@ -129,11 +130,8 @@ def campaign(
     space: Space, target: Target, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Campaign]:
     """Make runs of a campaign of this test's own, whose pods run a script; all of it is cleaned up."""
-    for name, document in {
-        "under_test": {"conn_type": "kubernetes", "extra": {"kube_config_path": str(target.kubeconfig)}},
-        "with_keys": bucket.connection(),
-    }.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(document))
+    there = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(target.kubeconfig)}}
+    connect(monkeypatch, under_test=there, with_keys=bucket.connection())
     monkeypatch.setattr(ExistingProvider, "poll_seconds", 0.3)
     made: list[CampaignRun] = []
 

@@ -16,10 +16,10 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
-from cluster.space import Space, soon
 from kube_client import Kube
 from kubectl_command import Kubectl, kubectl_for
-from localkube_server import Server
+from localkube_server import localkube
+from space import Space, soon
 
 KUBECONFIG, IMAGE = "HIGGS_TEST_KUBECONFIG", "HIGGS_TEST_IMAGE"
 MISUSED = int(pytest.ExitCode.USAGE_ERROR)
@@ -47,16 +47,13 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         yield Target(Path(given).absolute(), image)
         return
     folder = tmp_path_factory.mktemp("cluster")
-    server = Server(folder / "state")
     where_python_is = f"PATH={Path(sys.executable).parent}:/usr/bin:/bin"
-    server.images.write_text(json.dumps({LOCAL_IMAGE: {"Env": [where_python_is]}}))
-    server.start()
-    kube = server.create_cluster("under-test", nodes=2, cpu="4", memory="8Gi")
-    kubeconfig = folder / "kubeconfig"
-    kubeconfig.write_text(json.dumps(kube.kubeconfig))
-    kubeconfig.chmod(0o600)
-    yield Target(kubeconfig, LOCAL_IMAGE)
-    server.end()
+    with localkube(folder, {LOCAL_IMAGE: {"Env": [where_python_is]}}) as server:
+        kube = server.create_cluster("under-test", nodes=2, cpu="4", memory="8Gi")
+        kubeconfig = folder / "kubeconfig"
+        kubeconfig.write_text(json.dumps(kube.kubeconfig))
+        kubeconfig.chmod(0o600)
+        yield Target(kubeconfig, LOCAL_IMAGE)
 
 
 @pytest.fixture(scope="session")

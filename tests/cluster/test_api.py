@@ -10,8 +10,8 @@ import httpx
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from cluster.space import Space, soon
 from kube_client import Kube
+from space import Space, soon
 
 
 def names(found: Any) -> list[str]:
@@ -273,20 +273,3 @@ def test_the_status_is_a_resource_of_its_own(space: Space) -> None:
     assert (changed.spec.parallelism, changed.status.failed) == (7, None)
     changed = batch.patch_namespaced_job_status(space.test, space.namespace, {"spec": {"parallelism": 3}})
     assert changed.spec.parallelism == 7
-
-
-def in_form(space: Space, form: str) -> Any:
-    """Return the ConfigMaps of the test in another form of a list."""
-    headers = {"Accept": f"application/json;as={form};g=meta.k8s.io;v=v1"}
-    selected = {"labelSelector": space.selector}
-    return space.kube.http.get(space.path("ConfigMap"), params=selected, headers=headers).json()
-
-
-def test_a_table_has_the_columns_that_kubectl_prints(space: Space) -> None:
-    """API concepts, Receiving resources as Tables."""
-    space.make(space.config_map(data={"x": "1", "y": "2"}))
-    table = in_form(space, "Table")
-    assert table["kind"] == "Table"
-    assert [column["name"] for column in table["columnDefinitions"]][:3] == ["Name", "Data", "Age"]
-    assert [row["cells"][:2] for row in table["rows"]] == [[space.test, 2]]
-    assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"

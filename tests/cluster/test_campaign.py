@@ -1,6 +1,5 @@
 """What this project does with a cluster, through its own operators and triggers."""
 
-import json
 import re
 from contextlib import suppress
 from types import SimpleNamespace
@@ -12,24 +11,17 @@ from airflow.sdk.exceptions import TaskDeferred
 from campaign_changes import with_changes
 from clouds.tasks import carry_out, make
 from cluster.campaign import Campaign, campaign
-from cluster.space import INDEX, SLEEP, WAIT_FOR_GO, conditions, exits, soon
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.failures import NO_RESULT, REMOVED, UNTRIED
 from higgsdemo.kubernetes.names import PART_OF, PROJECT, labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator
-from higgsdemo.operators.cluster_life import CreateClusterOperator
-from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.triggers import standstill
+from space import INDEX, SLEEP, WAIT_FOR_GO, conditions, exits, soon
 from tables import cases
 
 __all__ = ["campaign"]
-
-
-def test_a_cluster_that_people_have_is_reached_by_its_connection(campaign: Campaign) -> None:
-    run = campaign("")
-    assert carry_out(CreateClusterOperator, run.assignment)["provider"] == "existing"
 
 
 def test_the_image_is_prepulled_on_every_node(campaign: Campaign) -> None:
@@ -60,22 +52,6 @@ def test_an_image_that_cannot_be_pulled_ends_the_prepull_and_is_named(campaign: 
         carry_out(PrepullImageOperator, run.assignment)
 
 
-def test_a_run_is_one_indexed_job_for_each_dataset(campaign: Campaign) -> None:
-    run = campaign("")
-    submitted = run.submit()
-    (job,) = run.jobs()
-    of_jobs = {"jobs": {job.metadata.name: 4}, "shards": {"D": 4}}
-    assert submitted == {"cluster_name": "kubecon-demo-0"} | of_jobs
-    assert (job.spec.completion_mode, job.spec.completions, job.spec.parallelism) == ("Indexed", 4, 4)
-    volumes = {volume.name: volume for volume in job.spec.template.spec.volumes}
-    manifest = run.space.kube.core.read_namespaced_config_map(
-        volumes["manifest"].config_map.name, run.space.namespace
-    )
-    assert [reference.name for reference in manifest.metadata.owner_references] == [job.metadata.name]
-    lines = [json.loads(line) for line in manifest.data["shards.jsonl"].splitlines()]
-    assert [[shard["name"] for shard in line["shards"]] for line in lines] == [["a"], ["b"], ["c"], ["d"]]
-
-
 def test_the_pods_find_what_the_contract_promises_and_every_shard_is_counted(campaign: Campaign) -> None:
     """docs/architecture.md, The pod contract: a pod that misses something ends with another exit code."""
     script = """
@@ -101,45 +77,6 @@ assert os.environ["AWS_SECRET_ACCESS_KEY"] == "tests-secret"
     }
     counted = {"total": 4, "done": 4, "failed": 0, "surely": 0, "running": 0}
     assert run.document("progress/kubecon-demo-0.json")["D"]["shards"] == counted
-
-
-def test_submitting_again_adopts_what_is_there(campaign: Campaign) -> None:
-    run = campaign(SLEEP)
-    first, before = run.submit(), run.jobs()
-    soon(lambda: len(run.pods()) == 4)
-    again = make(SubmitJobsOperator, run.assignment).execute({})
-    assert again == first
-    assert [job.metadata.uid for job in run.jobs()] == [job.metadata.uid for job in before]
-    assert run.held() == {"jobs": 1, "daemonsets": 0, "configmaps": 1, "secrets": 1, "pods": 4}
-
-
-def test_a_strangers_object_in_our_place_is_refused_by_name(campaign: Campaign) -> None:
-    run = campaign(SLEEP)
-    run.submit()
-    (job,) = run.jobs()
-    batch, name = run.space.kube.batch, job.metadata.name
-    batch.patch_namespaced_job(
-        name, run.space.namespace, {"metadata": {"labels": {"app.kubernetes.io/part-of": "others"}}}
-    )
-    with pytest.raises(
-        TaskFailedForGood, match=f"Job {name} in namespace .* is there already with another owner"
-    ):
-        make(SubmitJobsOperator, run.assignment).execute({})
-    batch.delete_namespaced_job(name, run.space.namespace, propagation_policy="Background")
-
-
-def test_a_failed_shard_is_tried_again_by_itself(campaign: Campaign) -> None:
-    script = (
-        "import os; raise SystemExit(os.environ['JOB_COMPLETION_INDEX'] == '2' and 'GO' not in os.environ)"
-    )
-    run = campaign(script, backoff_limit_per_index=3)
-    submitted = run.submit("a", "b", "c", "d")
-    soon(lambda: any(pod.status.phase == "Failed" for pod in run.pods()))
-    run.space.go()
-    assert run.wait(submitted)["done"] == 4
-    (job,) = run.jobs()
-    assert (job.status.completed_indexes, job.status.failed_indexes) == ("0-3", "")
-    assert {pod.metadata.labels[INDEX] for pod in run.pods() if pod.status.phase == "Failed"} == {"2"}
 
 
 def test_bad_input_is_tried_once_and_its_reason_kept(campaign: Campaign) -> None:
@@ -214,13 +151,6 @@ def test_a_pod_whose_node_is_taken_away_costs_no_retry(campaign: Campaign) -> No
     assert run.wait(submitted)["done"] == 4
     (job,) = run.jobs()
     assert (job.status.completed_indexes, job.status.failed_indexes, job.status.failed) == ("0-3", "", None)
-
-
-def test_several_shards_a_pod_are_counted_by_shard(campaign: Campaign) -> None:
-    run = campaign(exits(0, 65), {"tolerance": 2}, shards_per_pod=2)
-    assert run.wait(run.submit("a", "b"))["failed"] == 2
-    assert run.document("progress/kubecon-demo-0.json")["D"]["shards"]["failed"] == 2
-    assert [one["shard"] for one in run.document("failures/kubecon-demo-0.json")] == ["c", "d"]
 
 
 @cases

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from cluster.space import SLEEP, Space, soon
 from kube_client import Kube
+from space import SLEEP, Space, soon
 
 
 def all_pods(space: Space) -> list[Any]:
@@ -53,22 +53,20 @@ def test_in_the_foreground_the_owner_waits_for_its_dependents(space: Space) -> N
     soon(consistent)
 
 
-def test_orphans_stay_without_their_owner(space: Space) -> None:
-    """Garbage collection, Orphaned dependents."""
+@pytest.mark.parametrize("policy", ["Orphan", None])
+def test_orphans_stay_without_their_owner(space: Space, policy: str | None) -> None:
+    """Garbage collection, Orphaned dependents.
+
+    Surprising: it is the default of batch/v1 Jobs, of all others it is Background; the API warns of it.
+    """
     start_job(space)
-    space.kube.batch.delete_namespaced_job(space.test, space.namespace, propagation_policy="Orphan")
+    query = {"propagationPolicy": policy} if policy else {}
+    answer = space.kube.http.delete(space.path("Job", space.test), params=query)
+    warned = "child pods are preserved by default when jobs are deleted" in answer.headers.get("Warning", "")
+    assert warned == (policy is None)
     soon(lambda: jobs(space) == [])
     assert [one.metadata.owner_references for one in all_pods(space)] == [None, None]
     soon(lambda: not any(one.metadata.finalizers for one in all_pods(space)))
-
-
-def test_a_job_deleted_without_a_policy_leaves_its_pods_and_warns(space: Space) -> None:
-    """Surprising: the default of batch/v1 Jobs is Orphan, of all others Background; the API warns of it."""
-    start_job(space)
-    answer = space.kube.http.delete(space.path("Job", space.test))
-    assert "child pods are preserved by default when jobs are deleted" in answer.headers["Warning"]
-    soon(lambda: jobs(space) == [])
-    assert len(space.pods()) == 2
 
 
 def test_what_names_an_owner_that_is_not_there_is_deleted(space: Space) -> None:

@@ -6,7 +6,7 @@ The authority: kubernetes.io/docs/concepts/workloads/controllers/job ("Job conce
 import time
 from typing import Any
 
-from cluster.space import FAIL_INDEX, INDEX, WAIT_FOR_GO, Space, causes, conditions, exits, soon
+from space import FAIL_INDEX, INDEX, WAIT_FOR_GO, Space, causes, conditions, exits, soon
 
 
 def failed_for(status: Any) -> str:
@@ -34,24 +34,20 @@ def test_failures_beyond_the_backoff_limit_fail_the_job(space: Space) -> None:
 
 
 def test_every_index_has_its_own_retries(space: Space) -> None:
-    """Job concepts, Backoff limit per index: `failed` counts pods, `failedIndexes` indexes."""
-    status = space.run_job(space.indexed_job(exits(0, 1, 0, 1), 4, backoffLimitPerIndex=1))
+    """Job concepts, Backoff limit per index: `failed` counts pods, `failedIndexes` indexes.
+
+    Others run to their end after one has failed for good, yet the Job is marked as failed.
+    """
+    body = space.indexed_job(exits(0, 1, 0, 1), 4, parallelism=1, backoffLimitPerIndex=1)
+    status = space.run_job(body)
     assert (status.completed_indexes, status.failed_indexes) == ("0,2", "1,3")
-    assert (status.succeeded, status.failed) == (2, 4)
+    assert (status.succeeded, status.failed, failed_for(status)) == (2, 4, "FailedIndexes")
     counts = [
         pod.metadata.annotations["batch.kubernetes.io/job-index-failure-count"]
         for pod in space.pods()
         if pod.metadata.annotations[INDEX] == "1"
     ]
     assert sorted(counts) == ["0", "1"]
-
-
-def test_one_failed_index_fails_the_job_once_all_others_are_through(space: Space) -> None:
-    """Job concepts, Backoff limit per index: the others run to their end, yet the Job is marked as failed."""
-    body = space.indexed_job(exits(1, 0, 0), 3, parallelism=1, backoffLimitPerIndex=0)
-    status = space.run_job(body)
-    assert (status.completed_indexes, status.failed_indexes) == ("1,2", "0")
-    assert failed_for(status) == "FailedIndexes"
 
 
 def test_the_exit_code_of_an_init_container_counts_as_well(space: Space) -> None:
@@ -61,19 +57,6 @@ def test_the_exit_code_of_an_init_container_counts_as_well(space: Space) -> None
     policy = {"rules": [{"action": "FailIndex", "onExitCodes": codes}]}
     body = space.indexed_job("", 1, backoffLimitPerIndex=5, podFailurePolicy=policy, pod=pod)
     assert (space.run_job(body).failed_indexes, len(space.pods())) == ("0", 1)
-
-
-def test_an_evicted_pod_costs_no_retry(space: Space) -> None:
-    """Disruptions, Pod disruption conditions: EvictionByEvictionAPI; Job concepts, Pod failure policy."""
-    ignore = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-    policy, pod = {"rules": [ignore]}, {"container": space.told_to_go()}
-    space.make(space.indexed_job(WAIT_FOR_GO, 2, backoffLimitPerIndex=0, podFailurePolicy=policy, pod=pod))
-    evicted = space.ready_pods(2)
-    space.go()
-    for pod in evicted:
-        space.evict(pod.metadata.name)
-    status = space.ended_job()
-    assert (status.completed_indexes, status.failed_indexes, status.failed) == ("0,1", "", None)
 
 
 def test_an_ignored_exit_code_is_tried_again_and_not_counted(space: Space) -> None:

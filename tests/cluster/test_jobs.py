@@ -1,6 +1,6 @@
 """Jobs. The authority: kubernetes.io/docs/concepts/workloads/controllers/job ("Job concepts" below)."""
 
-from cluster.space import INDEX, SLEEP, Space, conditions, exits, soon
+from space import INDEX, SLEEP, Space, conditions, exits, soon
 
 
 def test_an_indexed_job_completes_every_index(space: Space) -> None:

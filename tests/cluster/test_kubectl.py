@@ -8,8 +8,8 @@ import json
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from cluster.space import SLEEP, Space, exits, soon
 from kubectl_command import Kubectl
+from space import SLEEP, Space, exits, soon
 
 WAIT = "--timeout=120s"
 

@@ -1,6 +1,6 @@
 """Logs of containers: whole, their end, as they grow, and of the run before."""
 
-from cluster.space import Space, soon
+from space import Space, soon
 
 
 def test_a_log_is_told_whole_or_in_part(space: Space) -> None:
@@ -10,14 +10,6 @@ def test_a_log_is_told_whole_or_in_part(space: Space) -> None:
     assert space.log(tailLines=2) == "2\n3\n"
     assert space.log(limitBytes=3) == "1\n2"
     assert space.log(follow="true") == "1\n2\n3\n"
-
-
-def test_a_log_is_followed_to_its_end(space: Space) -> None:
-    space.make(space.pod("import time; print('first', flush=True); time.sleep(2); print('last')"))
-    space.running_pod()
-    path = f"{space.path('Pod', space.test)}/log"
-    with space.kube.http.stream("GET", path, params={"follow": "true"}) as answer:
-        assert list(answer.iter_lines()) == ["first", "last"]
 
 
 def test_with_several_containers_one_must_be_named(space: Space) -> None:

@@ -10,8 +10,8 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 from kubernetes.utils.quantity import parse_quantity
 
-from cluster.space import SLEEP, Space, soon
 from kube_client import Kube
+from space import SLEEP, Space, soon
 
 HOSTNAME = "kubernetes.io/hostname"
 
@@ -24,15 +24,6 @@ def schedulable(kube: Kube) -> list[Any]:
         for node in nodes
         if not any(taint.effect in ("NoSchedule", "NoExecute") for taint in node.spec.taints or [])
     ]
-
-
-def unschedulable(space: Space, suffix: str = "") -> str:
-
-    def look() -> str:
-        found = space.pod_now(suffix).status.conditions or []
-        return next((one.message for one in found if one.reason == "Unschedulable"), "")
-
-    return str(soon(look, "the pod cannot be scheduled"))
 
 
 @pytest.fixture
@@ -60,10 +51,11 @@ def test_a_node_says_what_it_has_and_that_it_is_ready(kube: Kube) -> None:
         assert (ready.status, ready.reason) == ("True", "KubeletReady")
 
 
-def test_a_pod_that_fits_nowhere_waits_and_says_why(space: Space) -> None:
-    """Scheduling, Kubernetes scheduler; the pod has the condition, and an event tells it."""
-    space.make(space.pod("", container={"resources": {"requests": {"memory": "1Pi"}}}))
-    assert "Insufficient memory" in unschedulable(space)
+@pytest.mark.parametrize(("resource", "amount"), [("memory", "1Pi"), ("higgs.example/magnet", "1")])
+def test_a_pod_that_fits_nowhere_waits_and_says_why(space: Space, resource: str, amount: str) -> None:
+    """Scheduling, Kubernetes scheduler; Extended resources. The pod has the condition, an event tells it."""
+    space.make(space.pod("", container={"resources": {"limits": {resource: amount}}}))
+    assert f"Insufficient {resource}" in space.unschedulable()
     assert space.pod_now().status.phase == "Pending"
     soon(lambda: ("FailedScheduling", "Warning") in told(space))
 
@@ -72,17 +64,11 @@ def told(space: Space) -> set[tuple[str, str]]:
     return {(one.reason, one.type) for one in space.events("Pod", space.test)}
 
 
-def test_a_pod_that_asks_for_what_no_node_has_waits(space: Space) -> None:
-    """Manage Resources for Containers, Extended resources: the scheduler accounts for all of them."""
-    space.make(space.pod("", container={"resources": {"limits": {"higgs.example/magnet": "1"}}}))
-    assert "Insufficient higgs.example/magnet" in unschedulable(space)
-
-
 def test_a_pod_that_fits_does_not_wait_behind_one_that_does_not(space: Space) -> None:
     space.make(space.pod("", "huge", container={"resources": {"requests": {"cpu": "100k"}}}))
     space.make(space.pod("", "small"))
     assert space.ended_pod("small").status.phase == "Succeeded"
-    assert "Insufficient cpu" in unschedulable(space, "huge")
+    assert "Insufficient cpu" in space.unschedulable("huge")
 
 
 def test_a_pod_gets_only_a_node_it_selects(space: Space) -> None:
@@ -92,7 +78,7 @@ def test_a_pod_gets_only_a_node_it_selects(space: Space) -> None:
     space.make(space.pod("", "selects", nodeSelector={HOSTNAME: host}))
     assert space.ended_pod("selects").spec.node_name == node.name
     space.make(space.pod("", "nowhere", nodeSelector={"higgs-suite/tape": "yes"}))
-    assert "didn't match Pod's node affinity/selector" in unschedulable(space, "nowhere")
+    assert "didn't match Pod's node affinity/selector" in space.unschedulable("nowhere")
 
 
 def test_a_cordoned_node_gets_no_new_pods_and_keeps_its_own(space: Space, node: str) -> None:
@@ -103,7 +89,7 @@ def test_a_cordoned_node_gets_no_new_pods_and_keeps_its_own(space: Space, node: 
     space.running_pod("before")
     core.patch_node(node, {"spec": {"unschedulable": True}})
     space.make(space.pod("", "after", nodeSelector={HOSTNAME: host}))
-    assert "unschedulable" in unschedulable(space, "after")
+    assert "unschedulable" in space.unschedulable("after")
     assert space.pod_now("before").status.phase == "Running"
     core.patch_node(node, {"spec": {"unschedulable": None}})
     assert space.ended_pod("after").spec.node_name == node
@@ -137,13 +123,26 @@ def daemons(space: Space, count: int) -> list[Any]:
 
 
 def test_there_is_a_ready_daemon_on_every_node(space: Space) -> None:
-    """kubernetes.io/docs/concepts/workloads/controllers/daemonset; tainted nodes are left out."""
-    nodes = sorted(node.metadata.name for node in schedulable(space.kube))
+    """kubernetes.io/docs/concepts/workloads/controllers/daemonset; tainted nodes are left out.
+
+    One that is deleted is replaced. Garbage collection: all go with their DaemonSet.
+    """
+    nodes, apps = sorted(node.metadata.name for node in schedulable(space.kube)), space.kube.apps
     space.make(space.daemon_set(SLEEP))
-    assert sorted(pod.spec.node_name for pod in daemons(space, len(nodes))) == nodes
-    status = space.kube.apps.read_namespaced_daemon_set(space.test, space.namespace).status
+    first, *others = daemons(space, len(nodes))
+    assert sorted(pod.spec.node_name for pod in (first, *others)) == nodes
+    status = apps.read_namespaced_daemon_set(space.test, space.namespace).status
     assert (status.current_number_scheduled, status.number_misscheduled) == (len(nodes), 0)
     assert status.observed_generation == 1
+    space.kube.core.delete_namespaced_pod(first.metadata.name, space.namespace)
+
+    def replaced() -> bool:
+        uids = {pod.metadata.uid for pod in space.pods()}
+        return len(uids) == len(nodes) and first.metadata.uid not in uids
+
+    soon(replaced)
+    apps.delete_namespaced_daemon_set(space.test, space.namespace)
+    soon(lambda: space.pods() == [])
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -176,19 +175,6 @@ def test_a_tainted_node_keeps_its_daemon(space: Space, node: str) -> None:
         space.kube.core.patch_node(node, {"spec": {"taints": before}})
 
 
-def test_a_daemon_that_is_deleted_is_replaced(space: Space) -> None:
-    count = len(schedulable(space.kube))
-    space.make(space.daemon_set(SLEEP))
-    first = daemons(space, count)[0]
-    space.kube.core.delete_namespaced_pod(first.metadata.name, space.namespace)
-
-    def replaced() -> bool:
-        uids = {pod.metadata.uid for pod in space.pods()}
-        return len(uids) == count and first.metadata.uid not in uids
-
-    soon(replaced)
-
-
 def test_a_changed_template_replaces_the_daemons(space: Space) -> None:
     """kubernetes.io/docs/tasks/manage-daemon/update-daemon-set: RollingUpdate is the default."""
     nodes = len(schedulable(space.kube))
@@ -206,14 +192,6 @@ def test_a_changed_template_replaces_the_daemons(space: Space) -> None:
     soon(updated)
     assert not before & {pod.metadata.uid for pod in space.pods()}
     assert {pod.metadata.annotations["version"] for pod in space.pods()} == {"2"}
-
-
-def test_a_daemon_set_goes_with_its_daemons(space: Space) -> None:
-    """Garbage collection: for DaemonSets the default is Background."""
-    space.make(space.daemon_set(SLEEP))
-    daemons(space, len(schedulable(space.kube)))
-    space.kube.apps.delete_namespaced_daemon_set(space.test, space.namespace)
-    soon(lambda: space.pods() == [])
 
 
 def test_a_daemon_that_ends_is_restarted_with_backoff(space: Space) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from cluster.space import SLEEP, Space, soon
+from space import SLEEP, Space, soon
 
 
 def ended(pod: Any) -> tuple[int, str, str | None]:
@@ -170,13 +170,6 @@ def gone(space: Space) -> bool:
     except ApiException as error:
         return bool(error.status == 404)
     return False
-
-
-def test_more_memory_than_the_limit_is_fatal(space: Space) -> None:
-    """Assign Memory Resources: OOMKilled, exit code 137."""
-    greedy = "import time; held = bytearray(b'x') * 300_000_000; time.sleep(600)"
-    amounts = {"resources": {"requests": {"memory": "64Mi"}, "limits": {"memory": "64Mi"}}}
-    assert ended(space.run_pod(space.pod(greedy, container=amounts)))[:2] == (137, "OOMKilled")
 
 
 def test_a_container_is_restarted_on_failure_only_where_asked(space: Space) -> None:

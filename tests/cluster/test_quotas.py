@@ -11,12 +11,12 @@ from kubernetes.client.exceptions import ApiException
 from clouds.tasks import carry_out, make
 from cluster.campaign import Campaign, campaign
 from cluster.conftest import Target, new_namespace
-from cluster.space import SLEEP, Space, soon
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.jobs import SubmitJobsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.triggers import prepull
 from kube_client import Kube
+from space import SLEEP, Space, soon
 
 __all__ = ["campaign"]
 

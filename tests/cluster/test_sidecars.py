@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cluster.space import Manifest, Space, conditions, soon
 from kubectl_command import Kubectl
+from space import Manifest, Space, conditions, soon
 
 SHARED = [{"name": "d", "mountPath": "/data"}]
 PRELUDE = """

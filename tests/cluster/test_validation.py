@@ -10,7 +10,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.utils.quantity import parse_quantity
 
 from campaign_changes import with_changes
-from cluster.space import SLEEP, Space, causes
+from space import SLEEP, Space, causes
 from tables import cases
 
 

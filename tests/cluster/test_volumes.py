@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cluster.space import SLEEP, Space, soon
+from space import SLEEP, Space, soon
 
 
 def test_more_in_a_volume_than_its_limit_is_evicted(space: Space) -> None:

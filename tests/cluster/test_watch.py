@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from kubernetes import watch
 
-from cluster.space import Space
+from space import Space
 
 
 @contextmanager
@@ -113,24 +112,3 @@ def test_a_deletion_is_told_with_the_last_state(space: Space) -> None:
         space.kube.core.delete_namespaced_config_map(made.metadata.name, space.namespace)
         event = next(events)
     assert (event["type"], event["object"]["data"]) == ("DELETED", {"x": "1"})
-
-
-def test_the_official_client_follows_a_namespace(space: Space) -> None:
-    space.make(space.config_map("a"))
-    follow = watch.Watch()
-    stream = follow.stream(
-        space.kube.core.list_namespaced_config_map,
-        space.namespace,
-        label_selector=space.selector,
-        timeout_seconds=20,
-    )
-    event = next(stream)
-    follow.stop()
-    assert (event["type"], event["object"].metadata.name) == ("ADDED", f"{space.test}-a")
-
-
-def test_a_watch_has_tables_where_it_is_asked_for_them(space: Space) -> None:
-    space.make(space.config_map("a"))
-    accept = {"Accept": "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"}
-    with watching(space, headers=accept) as events:
-        assert next(events)["object"]["kind"] == "Table"

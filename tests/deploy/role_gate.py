@@ -35,13 +35,14 @@ class RoleGate(Gate):
             "users": [{"name": "airflow", "user": {"token": TOKEN}}],
         }
 
-    async def _pass(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Pass on what the Role allows."""
         right = right_for(request.method, "/" + request.match_info["path"], request.query)
         if right is not None:
             self.needed.add(right)
             if right not in self.allowed:
                 return _forbidden(right)
-        return await super()._pass(request)
+        return await super().answer(request)
 
 
 def _forbidden(right: Right) -> web.Response:

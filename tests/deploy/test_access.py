@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from clouds.fixtures import localkube_with_workload
+from clouds.fixtures import WITH_WORKLOAD
 from clouds.tasks import carry_out, make
 from deploy.role import Right, right_for, rights, without
 from deploy.role_gate import RoleGate
@@ -24,7 +24,7 @@ from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers.jobs import JobsTrigger
 from higgsdemo.triggers.standstill import NO_RIGHT, Standstill
-from localkube_server import Kube
+from localkube_server import Kube, localkube
 from planned_runs import THEIRS, dataset, planned
 from stores import Kind
 
@@ -37,11 +37,10 @@ MAKES_NAMESPACES = Right("create", "", "namespaces", None)
 @pytest.fixture(scope="module")
 def role_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoleGate]:
     folder = tmp_path_factory.mktemp("role")
-    localkube = localkube_with_workload(folder)
-    gate = RoleGate(localkube, folder / "gate")
-    yield gate
-    gate.stop()
-    localkube.end()
+    with localkube(folder, WITH_WORKLOAD) as server:
+        gate = RoleGate(server, folder / "gate")
+        yield gate
+        gate.stop()
 
 
 @pytest.fixture

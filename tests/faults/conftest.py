@@ -4,8 +4,6 @@ import json
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from urllib3.util import Retry
@@ -17,10 +15,10 @@ from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers import polling
-from localkube_server import Kube, Server
+from localkube_server import Kube, Server, localkube
 from planned_runs import THEIRS, dataset, planned
-from pod_process import Pod
 from s3_server import Bucket
+from stores import connect
 
 
 @dataclass
@@ -35,18 +33,10 @@ class Site:
 
 
 @pytest.fixture(scope="package")
-def localkube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One localkube for all faults."""
-    server = Server(tmp_path_factory.mktemp("faults") / "localkube")
-    server.start()
-    yield server
-    server.end()
-
-
-@pytest.fixture
-def pod(tmp_path: Path) -> Pod:
-    """Return a pod to be run."""
-    return Pod(tmp_path / "pod")
+    with localkube(tmp_path_factory.mktemp("faults")) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -60,23 +50,19 @@ def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def site(
-    localkube: Server, bucket: Bucket, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    server: Server, bucket: Bucket, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     name = f"c{abs(hash(request.node.nodeid)) % 10**9}"
-    cluster = localkube.create_cluster(name, cpu="4", memory="32Gi", simulate={"seconds": 0.3})
-    tls = ssl.create_default_context(cafile=localkube.state / "ca.crt")
+    cluster = server.create_cluster(name, cpu="4", memory="32Gi", simulate={"seconds": 0.3})
+    tls = ssl.create_default_context(cafile=server.state / "ca.crt")
     with (
-        fault_proxy(f"https://127.0.0.1:{localkube.port}", tls) as api,
+        fault_proxy(f"https://127.0.0.1:{server.port}", tls) as api,
         fault_proxy(bucket.environ["AWS_ENDPOINT_URL"]) as store,
     ):
-        connect(monkeypatch, kubeconfig_through(api, cluster.kubeconfig), bucket.connection(store.url))
+        kubeconfig = json.dumps(kubeconfig_through(api, cluster.kubeconfig))
+        theirs = {"conn_type": "kubernetes", "extra": {"kube_config": kubeconfig}}
+        connect(monkeypatch, theirs=theirs, store=bucket.connection(store.url))
         yield Site(api, store, cluster, bucket, the_run(bucket))
-
-
-def connect(monkeypatch: pytest.MonkeyPatch, kubeconfig: dict[str, Any], store: dict[str, Any]) -> None:
-    theirs = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
-    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(theirs))
-    monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(store))
 
 
 def the_run(bucket: Bucket) -> ClusterRun:

@@ -99,14 +99,6 @@ def test_a_wait_that_is_refused_ends_at_once_and_says_why(site: Site, status: in
     assert len(site.api.requests) == (2 if status == 403 else 1)
 
 
-def test_expired_credentials_are_made_anew_once(site: Site) -> None:
-    jobs = submit(site)
-    site.api.inject(refusal(401), into="GET /")
-    assert wait(site, jobs) == {"finished": True}
-    site.api.inject(refusal(401), refusal(401), into="GET /")
-    assert wait(site, jobs) == {"error": "cluster kubecon-demo-0: 401 injected"}
-
-
 def test_a_connection_that_falls_silent_is_given_up_and_made_anew(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

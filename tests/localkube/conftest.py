@@ -6,26 +6,21 @@ from pathlib import Path
 import pytest
 
 from kubectl_command import Kubectl, kubectl_for
-from localkube_server import Kube, Server, eventually
+from localkube_server import Kube, Server, eventually, localkube, shell_space
+from space import Space
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("localkube") / "state")
-    running.start()
-    yield running
-    running.end()
+    with localkube(tmp_path_factory.mktemp("localkube")) as running:
+        yield running
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """Yield a server for one test, which may kill and start it."""
-    own = Server(tmp_path / "state")
-    own.start()
-    yield own
-    assert own.process is not None
-    if own.process.poll() is None:
-        own.end()
+    with localkube(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +37,12 @@ def namespace(kube: Kube, request: pytest.FixtureRequest) -> Iterator[str]:
     yield name
     kube.core.delete_namespace(name)
     eventually(lambda: name not in [one.metadata.name for one in kube.core.list_namespace().items])
+
+
+@pytest.fixture
+def space(kube: Kube, namespace: str) -> Space:
+    """Return what one test has there."""
+    return shell_space(kube, namespace)
 
 
 @pytest.fixture(scope="session")

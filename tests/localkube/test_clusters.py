@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from localkube_server import Kube, Server, eventually, pod, pod_running, processes
+from localkube_server import Kube, Server, eventually, processes, shell_space
 
 
 def test_a_cluster_is_made_once_and_shown(server: Server) -> None:
@@ -64,8 +64,9 @@ def test_a_shape_that_makes_no_sense_is_refused(server: Server, body: Any, messa
 
 def test_a_deleted_cluster_leaves_nothing(server: Server) -> None:
     doomed = server.create_cluster("doomed")
-    doomed.core.create_namespaced_pod("default", pod("p", "exec sleep 31.4159"))
-    pod_running(doomed, "default", "p")
+    space = shell_space(doomed)
+    space.make(space.pod("exec sleep 31.4159"))
+    space.running_pod()
     directory = server.state / "clusters" / "doomed"
     assert directory.is_dir()
     with server.admin() as admin:

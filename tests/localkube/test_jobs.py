@@ -18,17 +18,10 @@ from localkube.objects.admission import Admission
 from localkube.objects.object import Key, Obj
 from localkube.objects.resources import RESOURCES
 from localkube.objects.store import Store
-from localkube_server import Kube, container, indexed_job, job_ended
+from localkube_server import shell_space
+from space import Space
 
-
-def run(kube: Kube, namespace: str, job: dict[str, Any]) -> Any:
-    kube.batch.create_namespaced_job(namespace, job)
-    return job_ended(kube, namespace, job["metadata"]["name"]).status
-
-
-def plain_job(name: str, script: str, **spec: Any) -> dict[str, Any]:
-    inside = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container(script)]}
-    return {"metadata": {"name": name}, "spec": {"template": {"spec": inside | spec.pop("pod", {})}, **spec}}
+JOBS = shell_space(None, test="j")
 
 
 def controlled(job: dict[str, Any]) -> tuple[Store, JobController, Key]:
@@ -41,7 +34,7 @@ def controlled(job: dict[str, Any]) -> tuple[Store, JobController, Key]:
 
 
 async def test_a_round_looks_only_at_the_pods_that_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, controller, key = controlled(indexed_job("j", "true", 50))
+    store, controller, key = controlled(JOBS.indexed_job("true", 50))
     looked_at: set[str] = set()
 
     def noted(pod: Obj) -> int:
@@ -62,7 +55,7 @@ async def test_no_count_is_lost_when_the_next_pod_cannot_be_made_at_once(
 ) -> None:
     letters = itertools.chain("bbbbb", "bbbbb", "ccccc")  # the second pod draws the name of the first
     monkeypatch.setattr(secrets, "choice", lambda _: next(letters))
-    store, controller, key = controlled(plain_job("j", "true", completions=2, parallelism=1))
+    store, controller, key = controlled(JOBS.job("true", completions=2, parallelism=1))
     first = store.update("pods", store.existing("pods", "n", "j-bbbbb").with_status(phase="Succeeded"))
     if broken:
         monkeypatch.setattr(JobController, "create_pod", None)
@@ -73,10 +66,10 @@ async def test_no_count_is_lost_when_the_next_pod_cannot_be_made_at_once(
     assert [pod.name for pod in store.objects("pods")][1:] == ([] if broken else ["j-ccccc"])
 
 
-def test_a_success_takes_back_the_backoff(kube: Kube, namespace: str, tmp_path: Path) -> None:
+def test_a_success_takes_back_the_backoff(space: Space, tmp_path: Path) -> None:
     """Without retries per index all indexes share one backoff; here 7 times 0.2 s, not 0.2 s to 12.8 s."""
     script = f"cd {tmp_path}; test -e $JOB_COMPLETION_INDEX || ! touch $JOB_COMPLETION_INDEX"
-    status = run(kube, namespace, indexed_job("j", script, 7, parallelism=1, backoffLimit=30))
+    status = space.run_job(space.indexed_job(script, 7, parallelism=1, backoffLimit=30))
     assert (status.succeeded, status.failed) == (7, 7)
     assert (status.completion_time - status.start_time).total_seconds() < 15
 

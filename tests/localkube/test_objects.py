@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from localkube.objects.object import Obj, quantity
-from localkube.objects.selectors import field_selector, label_selector
+from localkube.objects.selectors import field_selector
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,6 @@ def test_a_condition_keeps_its_place_and_its_time_until_its_status_changes() -> 
     changed = conditions("B", True)
     assert changed[1]["lastTransitionTime"] > "2020-01-01T00:00:00Z"
     assert [one["type"] for one in conditions("C", True)] == ["A", "B", "C"]
-
-
-def test_an_empty_selector_selects_everything() -> None:
-    assert label_selector("") is None
-    assert field_selector("", {}) is None
 
 
 def test_fields_are_compared_as_text() -> None:

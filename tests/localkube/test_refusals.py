@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from kubectl_command import Kubectl
-from localkube_server import Kube, indexed_job, pod, pod_ended
+from localkube_server import Kube, shell_space
+from space import Space
 from tables import cases
 
 API, JOBS = "api/v1/namespaces/default", "apis/batch/v1/namespaces/default/jobs"
@@ -28,7 +29,7 @@ def test_a_verb_or_a_format_is_refused(kube: Kube, method: str, path: str, kind:
 
 @cases
 def test_a_field_of_a_pod_is_refused(kube: Kube, spec: dict[str, Any], field: str) -> None:
-    assert refused_field(kube, f"{API}/pods", pod("p", "true", **spec)).startswith(field)
+    assert refused_field(kube, f"{API}/pods", shell_space(kube).pod("true", **spec)).startswith(field)
 
 
 @pytest.mark.parametrize(
@@ -42,14 +43,13 @@ def test_a_field_of_a_pod_is_refused(kube: Kube, spec: dict[str, Any], field: st
     ],
 )
 def test_a_field_of_a_job_is_refused(kube: Kube, change: dict[str, Any]) -> None:
-    assert refused_field(kube, JOBS, indexed_job("j", "true", 2, **change)) == f"spec.{next(iter(change))}"
+    job = shell_space(kube).indexed_job("true", 2, **change)
+    assert refused_field(kube, JOBS, job) == f"spec.{next(iter(change))}"
 
 
 def test_a_share_of_the_daemons_and_a_taint_that_would_evict_are_refused(kube: Kube) -> None:
-    template = {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
-    share = {"rollingUpdate": {"maxUnavailable": "50%"}}
-    spec = {"selector": {"matchLabels": {"app": "d"}}, "template": template, "updateStrategy": share}
-    daemons = {"metadata": {"name": "d"}, "spec": spec}
+    daemons = shell_space(kube).daemon_set("true")
+    daemons["spec"]["updateStrategy"] = {"rollingUpdate": {"maxUnavailable": "50%"}}
     field = refused_field(kube, "apis/apps/v1/namespaces/default/daemonsets", daemons)
     assert field == "spec.updateStrategy.rollingUpdate.maxUnavailable"
     taint = {"key": "k", "value": "v", "effect": "NoExecute"}
@@ -63,11 +63,10 @@ def refused_field(kube: Kube, path: str, body: dict[str, Any]) -> str:
     return str(refused["details"]["causes"][0]["field"])
 
 
-def test_times_of_log_lines_are_refused(kube: Kube, namespace: str) -> None:
-    kube.core.create_namespaced_pod(namespace, pod("p", "true"))
-    pod_ended(kube, namespace, "p")
+def test_times_of_log_lines_are_refused(space: Space) -> None:
+    space.run_pod(space.pod("true"))
     for parameter in ("timestamps=true", "sinceSeconds=3", "sinceTime=2026-01-01T00:00:00Z"):
-        answer = kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log?{parameter}")
+        answer = space.kube.http.get(f"{space.path('Pod', space.test)}/log?{parameter}")
         assert answer.json()["code"] == 501, parameter
 
 

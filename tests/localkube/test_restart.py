@@ -11,37 +11,30 @@ import psutil
 import pytest
 
 from demo_stack import command_line
-from localkube_server import (
-    SOURCE,
-    Kube,
-    Server,
-    container,
-    eventually,
-    indexed_job,
-    job_ended,
-    pod,
-    pod_ended,
-    pod_running,
-    processes,
-)
+from localkube_server import SOURCE, Server, eventually, processes, shell_space
+from space import FAIL_INDEX, Space
 
 IGNORE_DISRUPTION = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
 
 
-def started(kube: Kube, mark: str) -> list[int]:
+def space_on(server: Server, **shape: Any) -> Space:
+    """Return what a test has in a new cluster."""
+    return shell_space(server.create_cluster("c", **shape))
+
+
+def started(server: Server, mark: str) -> list[int]:
     """Return the processes of a pod that leaves its session."""
+    space = space_on(server)
     env = [{"name": "MARK", "value": mark}]
-    body = pod("p", "timeout 300 sleep 300 & sleep 300", container={"env": env})
-    kube.core.create_namespaced_pod("default", body)
-    pod_running(kube, "default", "p")
+    space.make(space.pod("timeout 300 sleep 300 & sleep 300", container={"env": env}))
+    space.running_pod()
     return eventually(lambda: [one for one in [processes(mark)] if len(one) == 4])[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_process_outlives_the_server(own_server: Server, number: signal.Signals) -> None:
-    kube = own_server.create_cluster("c")
     mark = f"mark-{own_server.port}"
-    assert started(kube, mark)
+    assert started(own_server, mark)
     own_server.end(number)
     eventually(lambda: processes(mark) == [])
 
@@ -68,17 +61,16 @@ def test_a_restart_keeps_address_tokens_objects_and_versions(own_server: Server)
 
 
 def test_running_pods_are_reported_lost_and_cost_no_retry(own_server: Server, tmp_path: Path) -> None:
-    kube = own_server.create_cluster("c", nodes=2, cpu="4")
+    space = space_on(own_server, nodes=2, cpu="4")
     script = f"echo started >> {tmp_path}/index-$JOB_COMPLETION_INDEX; test -e {tmp_path}/go || sleep 300"
-    job = indexed_job("j", script, 3, backoffLimitPerIndex=0, podFailurePolicy=IGNORE_DISRUPTION)
-    kube.batch.create_namespaced_job("default", job)
-    eventually(lambda: kube.batch.read_namespaced_job("j", "default").status.ready == 3)
+    space.make(space.indexed_job(script, 3, backoffLimitPerIndex=0, podFailurePolicy=IGNORE_DISRUPTION))
+    space.ready_pods(3)
     own_server.end(signal.SIGKILL)
     (tmp_path / "go").touch()
     own_server.start()
-    status = job_ended(kube, "default", "j").status
+    status = space.ended_job()
     assert (status.succeeded, status.failed, status.completed_indexes) == (3, None, "0-2")
-    pods = kube.core.list_namespaced_pod("default").items
+    pods = space.pods()
     lost = [one for one in pods if one.status.phase == "Failed"]
     assert len(pods) == 6
     told = {(one.status.reason, one.status.conditions[-1].type) for one in lost}
@@ -89,51 +81,46 @@ def test_running_pods_are_reported_lost_and_cost_no_retry(own_server: Server, tm
 
 
 def test_a_job_is_counted_right_through_many_kills(own_server: Server, tmp_path: Path) -> None:
-    kube = own_server.create_cluster("c", nodes=1, cpu="4", pods=6)
+    space = space_on(own_server, nodes=1, cpu="4", pods=6)
     runs = tmp_path / "runs"
     runs.mkdir()
     index = "JOB_COMPLETION_INDEX"
     script = f"sleep 0.2; touch {runs}/${index}; exit $(( {index} % 10 == 7 ? 65 : 0 ))"
-    fail_index: Any = {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [65]}}
-    policy = {"rules": [fail_index, *IGNORE_DISRUPTION["rules"]]}
-    body = indexed_job("j", script, 40, backoffLimitPerIndex=3, podFailurePolicy=policy)
-    kube.batch.create_namespaced_job("default", body)
+    policy = {"rules": [FAIL_INDEX, *IGNORE_DISRUPTION["rules"]]}
+    space.make(space.indexed_job(script, 40, backoffLimitPerIndex=3, podFailurePolicy=policy))
     for done in (5, 12, 20, 28):
         eventually(lambda done=done: len(list(runs.iterdir())) >= done, f"{done} indexes ran")
         own_server.end(signal.SIGKILL)
         own_server.start()
-    status = job_ended(kube, "default", "j").status
+    status = space.ended_job()
     assert (status.completed_indexes, status.failed_indexes) == ("0-6,8-16,18-26,28-36,38,39", "7,17,27,37")
     assert (status.succeeded, status.failed) == (36, 4)
-    finalizers = [one.metadata.finalizers for one in kube.core.list_namespaced_pod("default").items]
-    assert not any(finalizers)
+    assert not any(one.metadata.finalizers for one in space.pods())
 
 
 def test_daemons_start_again(own_server: Server) -> None:
-    kube = own_server.create_cluster("c", nodes=2)
-    labels = {"app": "d"}
-    spec = {"containers": [container("sleep 300")], "terminationGracePeriodSeconds": 1}
-    template = {"metadata": {"labels": labels}, "spec": spec}
-    body = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
-    kube.apps.create_namespaced_daemon_set("default", body)
-    eventually(lambda: kube.apps.read_namespaced_daemon_set("d", "default").status.number_ready == 2)
-    before = {one.metadata.uid for one in kube.core.list_namespaced_pod("default").items}
+    space = space_on(own_server, nodes=2)
+    space.make(space.daemon_set("sleep 300"))
+
+    def ready() -> bool:
+        found = space.kube.apps.read_namespaced_daemon_set(space.test, space.namespace)
+        return bool(found.status.number_ready == 2)
+
+    eventually(ready)
+    before = {one.metadata.uid for one in space.pods()}
     own_server.end(signal.SIGTERM)
     own_server.start()
 
     def restarted() -> bool:
-        pods = kube.core.list_namespaced_pod("default").items
-        counts = [one.status.container_statuses[0].restart_count for one in pods]
-        ready = kube.apps.read_namespaced_daemon_set("d", "default").status.number_ready
-        return {one.metadata.uid for one in pods} == before and counts == [1, 1] and ready == 2
+        counts = [one.status.container_statuses[0].restart_count for one in space.pods()]
+        return {one.metadata.uid for one in space.pods()} == before and counts == [1, 1] and ready()
 
     eventually(restarted)
 
 
 def test_a_reaper_that_is_killed_is_replaced(own_server: Server) -> None:
-    kube = own_server.create_cluster("c")
     mark = f"mark-{own_server.port}"
-    assert started(kube, mark)
+    assert started(own_server, mark)
     first = reapers(own_server)
     os.kill(first[0], signal.SIGKILL)
     eventually(lambda: [one for one in [reapers(own_server)] if len(one) == 1 and one != first])
@@ -148,26 +135,25 @@ def reapers(server: Server) -> list[int]:
 
 
 def test_a_pod_that_was_being_deleted_is_gone_after_a_restart(own_server: Server) -> None:
-    kube = own_server.create_cluster("c")
-    slow = pod("p", "trap '' TERM; sleep 300 & while true; do wait; done", terminationGracePeriodSeconds=300)
-    labels = {"metadata": {"name": "q"}, "spec": {**slow["spec"], "restartPolicy": "Always"}}
-    for body in (slow, labels):
-        kube.core.create_namespaced_pod("default", body)
-        pod_running(kube, "default", body["metadata"]["name"])
-        kube.core.delete_namespaced_pod(body["metadata"]["name"], "default")
+    space = space_on(own_server)
+    core, script = space.kube.core, "trap '' TERM; sleep 300 & while true; do wait; done"
+    for policy in ("Never", "Always"):
+        body = space.pod(script, policy.lower(), terminationGracePeriodSeconds=300, restartPolicy=policy)
+        name = space.make(body).metadata.name
+        space.running_pod(policy.lower())
+        core.delete_namespaced_pod(name, space.namespace)
     own_server.end(signal.SIGKILL)
     own_server.start()
-    eventually(lambda: kube.core.list_namespaced_pod("default").items == [])
+    eventually(lambda: core.list_namespaced_pod(space.namespace).items == [])
 
 
 def test_a_node_that_a_client_made_is_in_nobodys_way(own_server: Server) -> None:
-    kube = own_server.create_cluster("c", nodes=1)
-    kube.core.create_node({"metadata": {"name": "made-by-hand"}})
+    space = space_on(own_server, nodes=1)
+    space.kube.core.create_node({"metadata": {"name": "made-by-hand"}})
     own_server.end(signal.SIGKILL)
     own_server.start()
-    kube.core.create_namespaced_pod("default", pod("p", "true"))
-    assert pod_ended(kube, "default", "p").spec.node_name == "c-node-0"
-    assert kube.core.read_node("made-by-hand").status is None, "no kubelet says that it is ready"
+    assert space.run_pod(space.pod("true")).spec.node_name == "c-node-0"
+    assert space.kube.core.read_node("made-by-hand").status is None, "no kubelet says that it is ready"
 
 
 def start(server: Server, *extra: str) -> subprocess.CompletedProcess[str]:
@@ -211,16 +197,14 @@ def test_an_images_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str
 def test_images_may_change_while_the_server_runs_also_those_of_other_files(
     own_server: Server, tmp_path: Path
 ) -> None:
-    kube = own_server.create_cluster("c")
+    space = space_on(own_server)
     pattern = {str(tmp_path / "*/image.json"): {"Cmd": ["-c", "echo $WHO in ${PWD##*/}"], "Env": ["WHO=me"]}}
     own_server.images.write_text(json.dumps(pattern))
-    spec = {"restartPolicy": "Never"} | {
-        "containers": [{"name": "main", "image": "new:1", "imagePullPolicy": "Never"}]
-    }
-    kube.core.create_namespaced_pod("default", {"metadata": {"name": "p"}, "spec": spec})
+    main = {"name": "main", "image": "new:1", "imagePullPolicy": "Never"}
+    space.make(space.pod("", containers=[main]))
 
     def waits_for() -> str:
-        (status,) = kube.core.read_namespaced_pod("p", "default").status.container_statuses or [None]
+        (status,) = space.pod_now().status.container_statuses or [None]
         return str(status and status.state.waiting and status.state.waiting.message)
 
     eventually(lambda: "add it to the images file" in waits_for())
@@ -229,5 +213,5 @@ def test_images_may_change_while_the_server_runs_also_those_of_other_files(
     file.write_text('{"new:1"')
     eventually(lambda: f"images file {file}: Input data was truncated" in waits_for())
     file.write_text('{"new:1": {"Entrypoint": ["/bin/sh"]}}')
-    eventually(lambda: kube.core.read_namespaced_pod("p", "default").status.phase == "Succeeded")
-    assert kube.http.get("api/v1/namespaces/default/pods/p/log").text == "me in mine\n"
+    assert space.ended_pod().status.phase == "Succeeded"
+    assert space.log() == "me in mine\n"

@@ -1,10 +1,9 @@
 """Which node a pod gets, and what is told when it gets none."""
 
-from typing import Any
-
 import pytest
 
-from localkube_server import Kube, Server, eventually, indexed_job, job_ended, pod, pod_ended, pod_running
+from localkube_server import Kube, Server, eventually, shell_space
+from space import Space
 
 ROOM = {"resources": {"requests": {"cpu": "3"}}}
 
@@ -15,77 +14,59 @@ def kube(server: Server) -> Kube:
     return server.create_cluster("scheduling", nodes=2, cpu="4", memory="8Gi", pods=5, labels={"disk": "ssd"})
 
 
-def unschedulable(kube: Kube, namespace: str, name: str) -> str:
-
-    def look() -> Any:
-        found = kube.core.read_namespaced_pod(name, namespace).status.conditions or []
-        return next((one.message for one in found if one.reason == "Unschedulable"), None)
-
-    return str(eventually(look, f"{name} cannot be scheduled"))
-
-
-def test_a_pod_waits_until_there_is_room(kube: Kube, namespace: str) -> None:
-    for name in ("a", "b", "c"):
-        kube.core.create_namespaced_pod(namespace, pod(name, "sleep 60", container=ROOM))
-    assert unschedulable(kube, namespace, "c") == "0/2 nodes are available: 2 Insufficient cpu."
-    nodes = {kube.core.read_namespaced_pod(name, namespace).spec.node_name for name in ("a", "b")}
+def test_a_pod_waits_until_there_is_room(space: Space) -> None:
+    first, *_ = [space.make(space.pod("sleep 60", name, container=ROOM)) for name in ("a", "b", "c")]
+    assert space.unschedulable("c") == "0/2 nodes are available: 2 Insufficient cpu."
+    nodes = {space.pod_now(name).spec.node_name for name in ("a", "b")}
     assert nodes == {"scheduling-node-0", "scheduling-node-1"}
-    kube.core.delete_namespaced_pod("a", namespace)
-    pod_running(kube, namespace, "c")
+    space.kube.core.delete_namespaced_pod(first.metadata.name, space.namespace)
+    space.running_pod("c")
 
 
-def test_a_tainted_node_gets_only_pods_that_tolerate_it(kube: Kube, namespace: str) -> None:
+def test_a_tainted_node_gets_only_pods_that_tolerate_it(kube: Kube, space: Space) -> None:
     taints = [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
     for node in ("scheduling-node-0", "scheduling-node-1"):
         kube.core.patch_node(node, {"spec": {"taints": taints}})
         taints = [taints[0] | {"key": "disk"}]
     try:
-        kube.core.create_namespaced_pod(namespace, pod("p", "true"))
-        assert unschedulable(kube, namespace, "p") == (
+        space.make(space.pod("true", "p"))
+        assert space.unschedulable("p") == (
             "0/2 nodes are available: 1 node(s) had untolerated taint(s) {disk: yes}, "
             "1 node(s) had untolerated taint(s) {gpu: yes}."
         )
-        tolerant = pod("t", "true", tolerations=[{"key": "disk", "operator": "Exists"}])
-        kube.core.create_namespaced_pod(namespace, tolerant)
-        assert pod_ended(kube, namespace, "t").spec.node_name == "scheduling-node-1"
+        space.make(space.pod("true", "tolerant", tolerations=[{"key": "disk", "operator": "Exists"}]))
+        assert space.ended_pod("tolerant").spec.node_name == "scheduling-node-1"
     finally:
         for node in ("scheduling-node-0", "scheduling-node-1"):
             kube.core.patch_node(node, {"spec": {"taints": None}})
-    assert pod_ended(kube, namespace, "p").status.phase == "Succeeded"
+    assert space.ended_pod("p").status.phase == "Succeeded"
 
 
-def test_a_node_takes_no_more_pods_than_it_may(kube: Kube, namespace: str) -> None:
-    kube.batch.create_namespaced_job(namespace, indexed_job("j", "sleep 60", 11))
+def test_a_node_takes_no_more_pods_than_it_may(space: Space) -> None:
+    space.make(space.indexed_job("sleep 60", 11))
 
-    def running() -> int:
-        return len(kube.core.list_namespaced_pod(namespace, field_selector="status.phase=Running").items)
+    def waiting() -> list[str]:
+        phases = [pod.status.phase for pod in space.pods()]
+        left = [pod for pod in space.pods() if pod.spec.node_name is None]
+        told = [one.message for pod in left for one in pod.status.conditions or []]
+        return told if sorted(phases) == ["Pending", *["Running"] * 10] else []
 
-    eventually(lambda: running() == 10)
-    waiting = kube.core.list_namespaced_pod(namespace, field_selector="spec.nodeName=").items
-    why = unschedulable(kube, namespace, waiting[0].metadata.name)
-    assert why == "0/2 nodes are available: 2 Too many pods."
+    assert eventually(waiting) == ["0/2 nodes are available: 2 Too many pods."]
 
 
-def test_pods_of_one_job_are_spread_over_the_nodes(kube: Kube, namespace: str) -> None:
-    requests = {"resources": {"requests": {"cpu": "1"}}}
-    job = indexed_job("j", "true", 4)
-    job["spec"]["template"]["spec"]["containers"][0] |= requests
-    kube.batch.create_namespaced_job(namespace, job)
-    job_ended(kube, namespace, "j")
-    nodes = [one.spec.node_name for one in kube.core.list_namespaced_pod(namespace).items]
+def test_pods_of_one_job_are_spread_over_the_nodes(space: Space) -> None:
+    requests = {"container": {"resources": {"requests": {"cpu": "1"}}}}
+    space.run_job(space.indexed_job("true", 4, pod=requests))
+    nodes = [one.spec.node_name for one in space.pods()]
     assert sorted(nodes) == ["scheduling-node-0"] * 2 + ["scheduling-node-1"] * 2
 
 
-def test_the_pods_of_a_deleted_node_are_disrupted(server: Server, namespace: str) -> None:
-    own = server.create_cluster("shrinking", nodes=2)
+def test_the_pods_of_a_deleted_node_are_disrupted(server: Server) -> None:
+    space = shell_space(server.create_cluster("shrinking", nodes=2))
     policy = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
-    own.batch.create_namespaced_job(
-        "default", indexed_job("j", "sleep 2", 2, backoffLimitPerIndex=0, podFailurePolicy=policy)
-    )
-    eventually(lambda: own.batch.read_namespaced_job("j", "default").status.ready == 2)
-    own.core.delete_node("shrinking-node-0")
-    status = job_ended(own, "default", "j").status
+    space.make(space.indexed_job("sleep 2", 2, backoffLimitPerIndex=0, podFailurePolicy=policy))
+    space.ready_pods(2)
+    space.kube.core.delete_node("shrinking-node-0")
+    status = space.ended_job()
     assert (status.succeeded, status.failed) == (2, None)
-    assert {one.spec.node_name for one in own.core.list_namespaced_pod("default").items} == {
-        "shrinking-node-1"
-    }
+    assert {one.spec.node_name for one in space.pods()} == {"shrinking-node-1"}

@@ -3,7 +3,7 @@
 import pytest
 
 from kubernetes_schema import SCHEMA, text
-from localkube_server import Kube, indexed_job
+from localkube_server import Kube, shell_space
 
 JOBS = "apis/batch/v1/namespaces/default/jobs"
 
@@ -25,7 +25,7 @@ def test_the_schema_is_that_of_the_installed_client() -> None:
     ],
 )
 def test_a_value_of_the_wrong_type_is_told_with_its_field(kube: Kube, change: object, message: str) -> None:
-    job = indexed_job("j", "true", 1)
+    job = shell_space(kube).indexed_job("true", 1)
     job["spec"] |= change
     assert kube.http.post(JOBS, json=job).json()["message"].endswith(f"cannot unmarshal {message}")
 

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from localkube.node.environment import Mounts
-from localkube_server import IMAGES, SHELL, Kube, Server, eventually, pod, pod_ended
+from localkube_server import IMAGES, SHELL, Server, eventually
+from space import Space
 from tables import cases
 
 
-def run(kube: Kube, namespace: str, script: str, volume: dict[str, Any], **mount: Any) -> str:
-    mounts = [{"name": "v", "mountPath": "/data", **mount}]
-    body = pod("p", script, container={"volumeMounts": mounts}, volumes=[{"name": "v", **volume}])
-    kube.core.create_namespaced_pod(namespace, body)
-    pod_ended(kube, namespace, "p")
-    return kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log").text
+def log_of(space: Space, script: str, path: str, **container: Any) -> str:
+    """Return what a container prints that has an empty directory there."""
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": path}]}
+    space.run_pod(space.pod(script, container=mounts | container, volumes=[{"name": "v", "emptyDir": {}}]))
+    return space.log()
 
 
 @cases
@@ -23,24 +23,19 @@ def test_mount_paths_are_translated_where_a_path_begins(text: str, translated: s
     assert mounts.translate(text) == translated
 
 
-def test_an_empty_directory_goes_with_its_pod(kube: Kube, namespace: str, server: Server) -> None:
-    where = Path(run(kube, namespace, "echo x > /data/x; cd /data; pwd", {"emptyDir": {}}).strip())
+def test_an_empty_directory_goes_with_its_pod(space: Space, server: Server) -> None:
+    where = Path(log_of(space, "echo x > /data/x; cd /data; pwd", "/data").strip())
     eventually(lambda: not where.exists())
-    uid = kube.core.read_namespaced_pod("p", namespace).metadata.uid
-    kube.core.delete_namespaced_pod("p", namespace)
+    uid = space.pod_now().metadata.uid
+    space.kube.core.delete_namespaced_pod(space.test, space.namespace)
     left = server.state / "clusters" / "shared" / "pods" / uid
     eventually(lambda: not left.exists())
 
 
 def test_the_working_directory_of_an_image_is_left_as_it_is_wherever_volumes_are(
-    server: Server, kube: Kube, namespace: str, tmp_path: Path
+    server: Server, space: Space, tmp_path: Path
 ) -> None:
     (tmp_path / "of-the-image").touch()
     image = IMAGES[SHELL] | {"WorkingDir": str(tmp_path)}
     server.images.write_text(json.dumps(IMAGES | {"with-directory:1": image}))
-    mounts = [{"name": "v", "mountPath": f"/{tmp_path.parts[1]}"}]
-    body = pod("p", "ls", container={"volumeMounts": mounts}, volumes=[{"name": "v", "emptyDir": {}}])
-    body["spec"]["containers"][0]["image"] = "with-directory:1"
-    kube.core.create_namespaced_pod(namespace, body)
-    pod_ended(kube, namespace, "p")
-    assert kube.http.get(f"api/v1/namespaces/{namespace}/pods/p/log").text == "of-the-image\n"
+    assert log_of(space, "ls", f"/{tmp_path.parts[1]}", image="with-directory:1") == "of-the-image\n"

@@ -8,13 +8,14 @@ a real Kubernetes API, an S3 server or a GCS, which knows nothing of it.
 import asyncio
 import random
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import web
+
+from loop_server import LoopServer
 
 HOP_BY_HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
 SLOW = 0.6  # s before a slow answer
@@ -52,25 +53,21 @@ SLOW_DOWN = Fault(
 RESET, HALF, LATE, LOST = Fault("reset"), Fault("half"), Fault("slow"), Fault("lost")
 
 
-class FaultProxy:
-    """A server in a thread, before the server at ``target``.
+class FaultProxy(LoopServer):
+    """A proxy before the server at ``target``.
 
     ``requests`` are those that came, as ``GET /path``; ``faults`` are due in their order, each for the next
     request that ``concerns`` takes; ``by_seed`` injects them at random, the same at each start.
     """
 
     def __init__(self, target: str, tls: ssl.SSLContext | None = None) -> None:
-        self.target, self.url = target.rstrip("/"), ""
+        self.target = target.rstrip("/")
         self.faults: list[Fault] = []
         self.concerns: Callable[[str], bool] = lambda request: True
         self.requests: list[str] = []
-        self._tls = tls
         self._chance: tuple[random.Random, float, list[Fault]] | None = None
-        self._loop = asyncio.new_event_loop()
-        self._listening = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        assert self._listening.wait(240)
+        super().__init__(trust=tls)
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def inject(self, *faults: Fault, into: str = "") -> None:
         """Make faults due for the next requests whose method and path contain ``into``."""
@@ -87,34 +84,6 @@ class FaultProxy:
             if connection.transport:
                 self._loop.call_soon_threadsafe(connection.transport.abort)
 
-    def stop(self) -> None:
-        """End the server."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._start())
-        self._listening.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._end())
-
-    async def _start(self) -> None:
-        connector = TCPConnector(ssl=self._tls) if self._tls else None
-        self._client = ClientSession(
-            connector=connector, timeout=ClientTimeout(total=60), auto_decompress=False
-        )
-        app = web.Application(client_max_size=1 << 26)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = "http://{}:{}".format(*self._runner.addresses[0][:2])
-
-    async def _end(self) -> None:
-        await self._client.close()
-        await self._runner.cleanup()
-
     def _due(self, request: str) -> Fault | None:
         if self.faults and self.concerns(request):
             return self.faults.pop(0)
@@ -122,7 +91,8 @@ class FaultProxy:
             return self._chance[0].choice(self._chance[2])
         return None
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Pass a request on, or do what is due."""
         self.requests.append(f"{request.method} {request.path_qs}")
         fault = self._due(self.requests[-1])
         body = await request.read()

@@ -1,4 +1,4 @@
-"""A real localkube server for tests, the official client of its clusters, and the pods and Jobs they run."""
+"""A real localkube server for tests, and the official client of its clusters."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import httpx
 import psutil
 
 from kube_client import Kube
+from space import Space
 from waiting import eventually
 
 SOURCE = Path(__file__).parents[2] / "include"
@@ -33,12 +36,12 @@ def free_port() -> int:
 class Server:
     """One localkube process and its state directory."""
 
-    def __init__(self, state: Path, **environment: str) -> None:
+    def __init__(self, state: Path, images: dict[str, Any] = IMAGES, **environment: str) -> None:
         self.state = state
         self.environment = environment
         state.mkdir(parents=True, exist_ok=True)
         self.images = state.parent / f"{state.name}-images.json"
-        self.images.write_text(json.dumps(IMAGES))
+        self.images.write_text(json.dumps(images))
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -81,6 +84,17 @@ class Server:
         return Kube(answer.json()["kubeconfig"])
 
 
+@contextmanager
+def localkube(folder: Path, images: dict[str, Any] = IMAGES, **environment: str) -> Iterator[Server]:
+    """Yield a server that runs, with its state and its images file in a folder."""
+    server = Server(folder / "state", images, **environment)
+    server.start()
+    yield server
+    assert server.process is not None
+    if server.process.poll() is None:  # a test may have killed it
+        server.end()
+
+
 def processes(text: str) -> list[int]:
     """Return the processes of this machine that have a text in their command line or environment."""
     found = psutil.process_iter(["cmdline", "environ"])
@@ -88,53 +102,9 @@ def processes(text: str) -> list[int]:
     return [pid for pid, words in said.items() if text in " ".join(words)]
 
 
-def container(script: str, **more: Any) -> dict[str, Any]:
-    return {"name": "main", "image": SHELL, "args": [script], **more}
+def shell_space(kube: Kube | None, namespace: str = "default", test: str = "t") -> Space:
+    """Return what a test has in a namespace, with pods that run shell scripts in localkube's image for it.
 
-
-def pod(name: str, script: str, **spec: Any) -> dict[str, Any]:
-    """Return a pod that runs a shell script once."""
-    more = spec.pop("container", {})
-    base = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1}
-    return {"metadata": {"name": name}, "spec": {**base, "containers": [container(script, **more)], **spec}}
-
-
-def indexed_job(name: str, script: str, completions: int, **spec: Any) -> dict[str, Any]:
-    """Return an Indexed Job of a shell script; the pod's spec may be given as `pod`."""
-    inside = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container(script)]}
-    return {
-        "metadata": {"name": name},
-        "spec": {
-            "completions": completions,
-            "parallelism": spec.pop("parallelism", completions),
-            "completionMode": "Indexed",
-            "template": {"spec": inside | spec.pop("pod", {})},
-            **spec,
-        },
-    }
-
-
-def job_ended(kube: Kube, namespace: str, name: str) -> Any:
-    """Return the Job once it has its last condition."""
-
-    def look() -> Any:
-        job = kube.batch.read_namespaced_job(name, namespace)
-        types = [one.type for one in job.status.conditions or []]
-        return job if {"Complete", "Failed"} & set(types) else None
-
-    return eventually(look, f"job {name} ends")
-
-
-def pod_ended(kube: Kube, namespace: str, name: str, phases: str = "Succeeded Failed") -> Any:
-    """Return the pod once it has succeeded or failed."""
-
-    def look() -> Any:
-        found = kube.core.read_namespaced_pod(name, namespace)
-        return found if found.status.phase in phases.split() else None
-
-    return eventually(look, f"the phase of pod {name} is one of {phases}")
-
-
-def pod_running(kube: Kube, namespace: str, name: str) -> Any:
-    """Return the pod once it runs."""
-    return pod_ended(kube, namespace, name, "Running")
+    :param kube: none where manifests alone are wanted.
+    """
+    return Space(kube, namespace, SHELL, test, entry_point=True)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 Step = int | str | dict[str, Any]
@@ -30,12 +31,6 @@ class ScriptedApi:
         self.nodes: dict[str, dict[str, Any]] = {}
         self.removed: list[str] = []
         self.url = ""
-
-    @property
-    def connection(self) -> str:
-        """The Airflow connection to it, as a localkube server."""
-        host, _, port = self.url.rpartition(":")
-        return json.dumps({"conn_type": "http", "host": host, "port": int(port), "password": "admin"})
 
     async def kubeconfig(self, request: web.Request) -> web.Response:
         """Return the admin API of localkube: the cluster, with its kubeconfig."""
@@ -106,8 +101,8 @@ class ScriptedApi:
 
 
 @asynccontextmanager
-async def scripted_api(*script: Step) -> AsyncIterator[ScriptedApi]:
-    """Yield the API, listening on a free port of the loopback interface."""
+async def scripted_api(patch: pytest.MonkeyPatch, *script: Step) -> AsyncIterator[ScriptedApi]:
+    """Yield the API, listening on a free port; the Airflow connection `localkube_default` leads to it."""
     api = ScriptedApi(script)
     app = web.Application()
     app.router.add_get("/localkube/clusters/{name}", api.kubeconfig)
@@ -122,6 +117,9 @@ async def scripted_api(*script: Step) -> AsyncIterator[ScriptedApi]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    api.url = "http://{}:{}".format(*runner.addresses[0][:2])
+    host, port = runner.addresses[0][:2]
+    api.url = f"http://{host}:{port}"
+    there = {"conn_type": "http", "host": f"http://{host}", "port": port, "password": "admin"}
+    patch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(there))
     yield api
     await runner.cleanup()

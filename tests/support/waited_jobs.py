@@ -46,13 +46,13 @@ async def waited(
     deadline: float | None = None,
     given: dict[str, Any] | None = None,
     shards: dict[str, int] | None = None,
+    cluster: dict[str, Any] | None = None,
     **run: Any,
 ) -> tuple[dict[str, Any], ScriptedApi]:
     """Return the payload of the trigger's event, and the API it asked; `given` is what else that knows."""
-    async with scripted_api(*script) as api:
+    async with scripted_api(monkeypatch, *script) as api:
         vars(api).update(given or {})
-        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
-        assignment = planned({"max_hours": 2.0} | run).model_dump(mode="json")
+        assignment = planned({"max_hours": 2.0} | run, cluster).model_dump(mode="json")
         trigger = JobsTrigger(assignment, 0.01, deadline, list(names), shards or {"D": 10, "E": 10})
         events = [event async for event in trigger.run()]
     (event,) = events

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from kubernetes.client import BatchV1Api, CoreV1Api
 
 from clouds.contract import NAME, Cloud, created, deleted
 from clouds.tasks import carry_out, first_event
-from clouds.waits import wait_for_a_job
 from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.clusters.tokens import HEADROOM
 from higgsdemo.datasets.shards import Shard, dump
@@ -27,7 +27,8 @@ from higgsdemo.operators.jobs import WaitForJobsOperator
 from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import result_key, shards_key
 from higgsdemo.triggers.cluster import DeletionTrigger
-from localkube_server import indexed_job
+from higgsdemo.triggers.jobs import JobsTrigger
+from localkube_server import shell_space
 from planned_runs import dataset
 from stores import Kind
 from tables import cases
@@ -202,9 +203,8 @@ def test_a_cluster_stays_while_another_run_has_jobs_there(
     created(cloud.run())
     api = provider_of(cloud.run()).connect()
     CoreV1Api(api).create_namespace({"metadata": {"name": "higgs"}})
-    job = indexed_job("at-work", "true", 1)
+    job = shell_space(None, test="at-work").indexed_job("", 1, parallelism=0)  # it neither runs nor ends
     job["metadata"]["labels"] = labels(cloud.run().run) | change
-    job["spec"]["parallelism"] = 0  # it neither runs nor ends
     BatchV1Api(api).create_namespaced_job("higgs", job)
     if stays:
         assert not begin_deletion(cloud.run(), print)
@@ -241,17 +241,32 @@ def test_a_cluster_is_deleted_once_its_share_is_done_while_another_works(cloud: 
     assert (again["done"], again["deleting"]) == (1, False)
 
 
+def wait_for_a_job(cloud: Cloud, seconds: float, disturb: Callable[[], None] = lambda: None) -> Any:
+    """Return the event of the wait for a Job that runs some seconds; `disturb` comes in the middle."""
+    planned = cloud.run(namespace="default")
+    job = shell_space(None, test="long").indexed_job(f"sleep {seconds}", 1)
+    counted = {"higgsdemo/shards": "1", "higgsdemo/shards-per-pod": "1"}
+    job["metadata"] |= {"labels": labels(planned.run, dataset().name), "annotations": counted}
+    BatchV1Api(provider_of(planned).connect()).create_namespaced_job("default", job)
+    disturbance = threading.Timer(seconds / 2, disturb)
+    disturbance.start()
+    trigger = JobsTrigger(planned.model_dump(mode="json"), 0.1, None, ["long"], {dataset().name: 1})
+    event = first_event(trigger)
+    disturbance.join()
+    return event
+
+
 def test_a_token_is_renewed_before_it_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     created(cloud.run())
     cloud.tokens_last(HEADROOM + 1, monkeypatch)
-    assert wait_for_a_job(cloud.run(), seconds=2.5) == {"succeeded": 1}
+    assert wait_for_a_job(cloud, seconds=2.5) == {"finished": True}
     there = cloud.gate.clusters[NAME]
     assert (len(there.tokens) > 1, there.refused) == (True, 0)
 
 
 def test_a_wait_outlives_the_tokens_that_the_cluster_takes(cloud: Cloud) -> None:
     created(cloud.run())
-    assert wait_for_a_job(cloud.run(), seconds=3, disturb=cloud.forget_tokens) == {"succeeded": 1}
+    assert wait_for_a_job(cloud, seconds=3, disturb=cloud.forget_tokens) == {"finished": True}
     there = cloud.gate.clusters[NAME]
     assert (len(there.tokens) > 1, there.refused > 0) == (True, True)
 

@@ -5,23 +5,13 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
-from kubernetes_asyncio.client import CoreV1Api as AsyncCoreV1Api
 
-from clouds.gate import Gate
 from clouds.tasks import carry_out
 from higgsdemo.clusters import ClusterError, Phase, provider_of
 from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.run import ClusterRun
+from localkube_server import Kube
 from planned_runs import planned
-
-
-@pytest.fixture
-def kubeconfig(gate: Gate) -> dict[str, Any]:
-    """Return the kubeconfig of a cluster of one node, as its only and current context `theirs`."""
-    with gate._localkube.admin() as admin:
-        made = admin.post("clusters", json={"name": "theirs", "nodes": 1}).json()
-    kubeconfig: dict[str, Any] = made["kubeconfig"]
-    return kubeconfig
 
 
 def run(monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any], **cluster: Any) -> ClusterRun:
@@ -31,10 +21,8 @@ def run(monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any], **cluster: Any) 
     return planned(run={"cleanup": "clusters"}, cluster=fields | cluster)
 
 
-def test_a_kubeconfig_in_the_connection_leads_to_it(
-    kubeconfig: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = run(monkeypatch, {"kube_config": json.dumps(kubeconfig)})
+def test_a_kubeconfig_in_the_connection_leads_to_it(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = run(monkeypatch, {"kube_config": json.dumps(kube.kubeconfig)})
     assert provider_of(there).state().phase == Phase.RUNNING
     assert carry_out(CreateClusterOperator, there) == {
         "cluster_name": "kubecon-demo-0",
@@ -42,23 +30,15 @@ def test_a_kubeconfig_in_the_connection_leads_to_it(
     }
 
 
-async def test_the_asynchronous_client_reaches_it_too(
-    kubeconfig: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = run(monkeypatch, {"kube_config": json.dumps(kubeconfig)})
-    async with provider_of(there).connect_async() as api:
-        nodes = await AsyncCoreV1Api(api).list_node()
-    assert [node.metadata.name for node in nodes.items] == ["theirs-node-0"]
-
-
-def test_the_location_names_a_context(kubeconfig: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    kubeconfig = kubeconfig | {"current-context": "of-somebody-else"}
-    there = run(monkeypatch, {"kube_config": json.dumps(kubeconfig)}, location="theirs")
+def test_the_location_names_a_context(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubeconfig = json.loads(json.dumps(kube.kubeconfig)) | {"current-context": "of-somebody-else"}
+    context = kubeconfig["contexts"][0]["name"]
+    there = run(monkeypatch, {"kube_config": json.dumps(kubeconfig)}, location=context)
     assert provider_of(there).state().phase == Phase.RUNNING
 
 
-def test_it_is_never_deleted(kubeconfig: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    there = run(monkeypatch, {"kube_config": json.dumps(kubeconfig)})
+def test_it_is_never_deleted(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = run(monkeypatch, {"kube_config": json.dumps(kube.kubeconfig)})
     with pytest.raises(AirflowSkipException, match="no cluster kubecon-demo-0 of ours to delete"):
         carry_out(DeleteClusterOperator, there)
     assert provider_of(there).state().phase == Phase.RUNNING

@@ -18,7 +18,7 @@ from higgsdemo.clusters.leftovers import _places
 from higgsdemo.operators.created import note, read_notes
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 from higgsdemo.operators.kept import keep, kept
-from localkube_server import Kube, Server, indexed_job
+from localkube_server import Kube, Server, localkube, shell_space
 from planned_runs import ALONE, EKS, planned
 
 MAPPING = [{"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]}]
@@ -34,18 +34,16 @@ PART = {"part-of": "higgsdemo"}
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    server = Server(tmp_path / "localkube")
-    server.start()
-    document = {
-        "conn_type": "http",
-        "host": "https://127.0.0.1",
-        "port": server.port,
-        "password": (server.state / "admin.token").read_text(),
-        "extra": {"ca": str(server.state / "ca.crt")},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(document))
-    yield server
-    server.end()
+    with localkube(tmp_path) as server:
+        document = {
+            "conn_type": "http",
+            "host": "https://127.0.0.1",
+            "port": server.port,
+            "password": (server.state / "admin.token").read_text(),
+            "extra": {"ca": str(server.state / "ca.crt")},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", json.dumps(document))
+        yield server
 
 
 @pytest.fixture
@@ -65,9 +63,10 @@ def clusters(server: Server) -> dict[str, Kube]:
 
 def leave(kube: Kube, name: str, campaign: str, **labels: str) -> None:
     marks = {"app.kubernetes.io/part-of": "higgsdemo", "higgsdemo/campaign": campaign, "higgsdemo/run": "r1"}
-    job = indexed_job(name, "true", 1, suspend=True)
+    space = shell_space(kube, "higgs", name)
+    job = space.indexed_job("true", 1, suspend=True)
     job["metadata"]["labels"] = marks | labels
-    kube.batch.create_namespaced_job("higgs", job)
+    space.make(job)
 
 
 def context(running: tuple[str, ...] = (), remove: bool = False) -> Any:

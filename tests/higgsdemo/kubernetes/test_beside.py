@@ -23,7 +23,7 @@ from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import plan_run
 from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
 from higgsdemo.results.parsing import parse_result
-from localkube_server import Kube, Server, job_ended
+from localkube_server import Kube, localkube, shell_space
 from planned_runs import THEIRS, dataset, planned
 from s3_server import Bucket, bucket, s3_endpoint
 from stores import connect
@@ -52,12 +52,9 @@ ROWS = (
 
 @pytest.fixture(scope="module")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
-    server = Server(tmp_path_factory.mktemp("localkube") / "state")
-    images = workload_images()
-    server.images.write_text(json.dumps(images | {IMAGE: {"Env": ["PATH=/usr/bin:/bin"]}}))
-    server.start()
-    yield server.create_cluster("one", nodes=1, cpu="4", memory="8Gi")
-    server.end()
+    images = workload_images() | {IMAGE: {"Env": ["PATH=/usr/bin:/bin"]}}
+    with localkube(tmp_path_factory.mktemp("localkube"), images) as server:
+        yield server.create_cluster("one", nodes=1, cpu="4", memory="8Gi")
 
 
 def carried_out(kube: Kube, bucket: Bucket, script: str, **run: Any) -> Any:
@@ -85,7 +82,9 @@ def carried_out(kube: Kube, bucket: Bucket, script: str, **run: Any) -> Any:
     container["command"][-1] = container["command"][-1].replace("/opt/cms/entrypoint.sh", script)
     kube.core.create_namespaced_config_map("default", config_map)
     kube.batch.create_namespaced_job("default", job)
-    return job_ended(kube, "default", job["metadata"]["name"])
+    space = shell_space(kube, test=job["metadata"]["name"])
+    space.ended_job()
+    return space.job_now()
 
 
 def test_rows_of_tables_are_chosen_by_awk(kube: Kube, bucket: Bucket) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators import waiting as waits
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.cluster_life import CreateClusterOperator
-from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
+from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
 from higgsdemo.run import ClusterRun
@@ -173,44 +172,15 @@ def test_a_submission_that_was_marked_as_success_by_hand_is_told_of() -> None:
         carry_out(WaitForJobsOperator, planned(), submitted=None)
 
 
-def submitted(s3: Kind, name: str, **cluster: Any) -> ClusterRun:
-    """Return a run of one shard whose pods reach their buckets by a Secret of a run, or by an identity."""
-    refs = [dataset("A", url=f"{s3.url}/A/")]
-    output = {"name": name, "output": f"{s3.url}/out/{name}", "output_connection": "with_keys"}
-    assignment = planned(run=output, cluster=THEIRS | {"datasets": refs} | cluster)
-    shards = [Shard("A", "1", f"{s3.url}/A/1.root", 1)]
-    ObjectStore(assignment.run.output, "with_keys").write(
-        shards_key("kubecon-demo-0"), b"".join(map(dump, shards))
-    )
-    make(SubmitJobsOperator, assignment).execute({})
-    return assignment
-
-
-def secrets(kube: Kube, run: str) -> list[Any]:
-    found: list[Any] = kube.core.list_namespaced_secret("higgs", label_selector=f"higgsdemo/run={run}").items
-    return found
-
-
-def test_the_secret_of_a_run_holds_the_keys_and_goes_with_cleanup(s3: Kind, kube: Kube) -> None:
-    assignment = submitted(s3, "by-keys")
-    (secret,) = secrets(kube, "by-keys")
-    assert sorted(secret.data) == [
-        "AWS_ACCESS_KEY_ID",
-        "AWS_ENDPOINT_URL",
-        "AWS_REGION",
-        "AWS_SECRET_ACCESS_KEY",
-    ]
-    make(CleanupJobsOperator, assignment).execute({"dag_run": SimpleNamespace(conf={})})
-    assert secrets(kube, "by-keys") == []
-
-
 def test_with_an_identity_there_is_a_service_account_and_no_secret(s3: Kind, kube: Kube) -> None:
     role = "arn:aws:iam::123456789012:role/pods"
-    submitted(s3, "by-identity", pod_identity=role)
-    assert secrets(kube, "by-identity") == []
+    assignment = listed(s3, [shard(s3, "D", "one")], [])
+    cluster = assignment.cluster.model_copy(update={"pod_identity": role})
+    make(SubmitJobsOperator, assignment.model_copy(update={"cluster": cluster})).execute({})
+    assert kube.core.list_namespaced_secret("higgs").items == []
     account = kube.core.read_namespaced_service_account("higgs-pods", "higgs")
     assert account.metadata.annotations["eks.amazonaws.com/role-arn"] == role
-    (job,) = kube.batch.list_namespaced_job("higgs", label_selector="higgsdemo/run=by-identity").items
+    (job,) = kube.batch.list_namespaced_job("higgs").items
     pod = job.spec.template.spec
     assert pod.service_account_name == "higgs-pods"
     named = {variable.name: variable.value for variable in pod.containers[0].env}

@@ -1,7 +1,6 @@
 """The wait for Jobs outlasts what passes by itself, renews what expires, and tells why it ends early."""
 
 import asyncio
-import json
 import time
 from typing import Any
 
@@ -38,15 +37,6 @@ async def test_a_dataset_may_have_a_limit_of_its_own(monkeypatch: pytest.MonkeyP
     )
     assert payload == {"finished": False}
     assert api.patches == [("one", STOP)]  # the other one has ended
-
-
-async def test_the_tolerance_is_of_all_shards_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = jobs(job(completedIndexes="0-9"), job("two", dataset="E", failedIndexes="0-1"))
-    both = {"names": ("one", "two"), "tolerance": 0.1}
-    payload, _ = await waited(monkeypatch, ended, **both, shards={"D": 14, "E": 10})  # of D, 4 were done
-    assert payload == {"finished": True}
-    payload, _ = await waited(monkeypatch, ended, **both, shards={"D": 9, "E": 10})
-    assert payload == {"finished": False}
 
 
 async def test_a_failed_pod_of_several_shards_counts_as_one_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,13 +97,6 @@ async def test_silence_is_told_in_words() -> None:
     assert trigger._explain(TimeoutError()) == "cluster kubecon-demo-0: no answer in 60 s"
 
 
-async def test_a_trigger_is_made_again_from_what_it_is_stored_as(monkeypatch: pytest.MonkeyPatch) -> None:
-    trigger = JobsTrigger(RUN.model_dump(mode="json"), 5.0, 1.5e9, ["one"], {"D": 10})
-    path, arguments = trigger.serialize()
-    assert path == "higgsdemo.triggers.jobs.JobsTrigger"
-    assert JobsTrigger(**json.loads(json.dumps(arguments))).serialize() == (path, arguments)
-
-
 async def test_a_stopped_job_goes_on_when_it_is_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = job(ended=False)
     stopped["metadata"]["annotations"]["higgsdemo/stopped"] = "true"
@@ -160,8 +143,7 @@ async def test_a_mark_stops_the_jobs_at_whatever_moment_it_comes(
 
     poll = JobsTrigger.poll
     monkeypatch.setattr(JobsTrigger, "poll", busy)
-    async with scripted_api(RUNNING) as api:
-        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
+    async with scripted_api(monkeypatch, RUNNING) as api:
         runner = TriggerRunner()
         trigger = JobsTrigger(RUN.model_dump(mode="json"), 0.001, None, ["one"], {"D": 10})
         task = asyncio.ensure_future(runner.run_trigger(1, trigger))
@@ -181,8 +163,7 @@ async def killed(
     monkeypatch: pytest.MonkeyPatch, *script: Step, **run: Any
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return what becomes of Jobs whose wait Airflow kills, and cancels again with every heartbeat."""
-    async with scripted_api(*script, RUNNING) as api:
-        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
+    async with scripted_api(monkeypatch, *script, RUNNING) as api:
         trigger = JobsTrigger(planned(run).model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})
         killing = asyncio.ensure_future(trigger.on_kill())
         while not killing.done():

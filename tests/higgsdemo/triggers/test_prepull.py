@@ -21,8 +21,7 @@ def nodes(ready: int, wanted: int = 3) -> dict[str, Any]:
 
 
 async def waited(monkeypatch: pytest.MonkeyPatch, *script: Step) -> tuple[dict[str, Any], int]:
-    async with scripted_api(*script) as api:
-        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
+    async with scripted_api(monkeypatch, *script) as api:
         trigger = PrepullTrigger(planned().model_dump(mode="json"), 0.01, None, "pull")
         (event,) = [event async for event in trigger.run()]
     return event.payload, len(api.tokens_used)

@@ -7,57 +7,45 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.kubernetes.names import labels
 from higgsdemo.storage.object_store import StorageError
 from higgsdemo.triggers import progress_writer, standstill
-from higgsdemo.triggers.jobs import JobsTrigger
 from higgsdemo.triggers.progress_writer import ProgressWriter
-from planned_runs import dataset, planned
+from planned_runs import dataset
 from s3_server import Bucket
-from scripted_api import scripted_api
+from stores import connect
+from waited_jobs import job, jobs, waited
 
 LONG = "CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20000_with_a_name_longer_than_a_label"
 
 
-async def waited(monkeypatch: pytest.MonkeyPatch, output: str, *looks: dict[str, Any]) -> None:
+async def waited_for(monkeypatch: pytest.MonkeyPatch, output: str, *looks: dict[str, Any]) -> None:
     """Run the trigger to its end; each of `looks` is the status of the one Job at one poll."""
-    run = planned({"output": output}, {"datasets": [dataset(LONG)]})
-    metadata = {
-        "name": "one",
-        "uid": "uid-of-one",
-        "labels": labels(run.run, LONG),
-        "annotations": {"higgsdemo/shards": "4", "higgsdemo/shards-per-pod": "1"},
-    }
-    script = [
-        {"kind": "JobList", "apiVersion": "batch/v1", "items": [{"metadata": metadata, "status": status}]}
-        for status in looks
-    ]
-    async with scripted_api(*script) as api:
-        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
-        trigger = JobsTrigger(run.model_dump(mode="json"), 0.01, None, ["one"], {LONG: 4})
-        assert [event.payload async for event in trigger.run()] == [{"finished": True}]
+    script = [jobs(job(ended=False, dataset=LONG, **status)) for status in looks]
+    of_dataset: dict[str, Any] = {"shards": {LONG: 10}, "cluster": {"datasets": [dataset(LONG)]}}
+    payload, _ = await waited(monkeypatch, *script, output=output, **of_dataset)
+    assert payload == {"finished": True}
 
 
 RUNNING = {"active": 3, "ready": 2, "succeeded": 1, "completedIndexes": "0"}
-ENDED = {"succeeded": 4, "completedIndexes": "0-3", "conditions": [{"type": "Complete", "status": "True"}]}
+ENDED = {"succeeded": 10, "completedIndexes": "0-9", "conditions": [{"type": "Complete", "status": "True"}]}
 
 
 async def test_the_last_look_is_left_under_the_datasets_full_name(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(bucket.connection()))
-    await waited(monkeypatch, f"s3://{bucket.name}/one", RUNNING, ENDED)
+    connect(monkeypatch, higgs_s3=bucket.connection())
+    await waited_for(monkeypatch, f"s3://{bucket.name}/one", RUNNING, ENDED)
     assert json.loads(bucket.read("one/progress/kubecon-demo-0.json")) == {
         LONG: {
-            "shards": {"total": 4, "done": 4, "failed": 0, "surely": 0, "running": 0},
-            "pods": {"pending": 0, "running": 0, "succeeded": 4, "failed": 0},
+            "shards": {"total": 10, "done": 10, "failed": 0, "surely": 0, "running": 0},
+            "pods": {"pending": 0, "running": 0, "succeeded": 10, "failed": 0},
         }
     }
 
 
 async def test_a_bucket_that_cannot_be_written_does_not_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_HIGGS_S3", raising=False)
-    await waited(monkeypatch, "s3://no-such-bucket/one", RUNNING, ENDED)
+    await waited_for(monkeypatch, "s3://no-such-bucket/one", RUNNING, ENDED)
 
 
 async def test_a_store_that_hangs_holds_up_neither_the_wait_nor_its_end(
@@ -68,7 +56,7 @@ async def test_a_store_that_hangs_holds_up_neither_the_wait_nor_its_end(
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
         extra = {"endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}", "region_name": "us-east-1"}
         connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_HIGGS_S3", json.dumps(connection))
+        connect(monkeypatch, higgs_s3=connection)
         end = ProgressWriter.end
 
         async def ended(writer: ProgressWriter) -> None:
@@ -76,7 +64,7 @@ async def test_a_store_that_hangs_holds_up_neither_the_wait_nor_its_end(
             await end(writer)
 
         monkeypatch.setattr(ProgressWriter, "end", ended)
-        await waited(monkeypatch, "s3://hangs/one", RUNNING, RUNNING | {"ready": 3}, RUNNING, ENDED)
+        await waited_for(monkeypatch, "s3://hangs/one", RUNNING, RUNNING | {"ready": 3}, RUNNING, ENDED)
         assert told.is_set()
     assert capsys.readouterr().out.count("is not shown: no answer from s3://hangs/one in 0 s") == 1
 
@@ -91,8 +79,8 @@ async def test_what_could_not_be_left_is_left_after_a_later_poll(
 
     tried: list[dict[str, Any]] = []
     monkeypatch.setattr(ProgressWriter, "_write", write)
-    await waited(monkeypatch, f"s3://{bucket.name}/one", *[RUNNING] * 20, ENDED)
-    assert [one["shards"]["done"] for one in tried] == [1, 1, 4]
+    await waited_for(monkeypatch, f"s3://{bucket.name}/one", *[RUNNING] * 20, ENDED)
+    assert [one["shards"]["done"] for one in tried] == [1, 1, 10]
     assert "waiting" not in tried[0]
 
 
@@ -103,6 +91,6 @@ async def test_why_no_pod_runs_is_left_too(bucket: Bucket, monkeypatch: pytest.M
     monkeypatch.setattr(
         ProgressWriter, "_write", lambda writer, content: left.append(json.loads(content)[LONG])
     )
-    await waited(monkeypatch, f"s3://{bucket.name}/one", *[{"active": 3}] * 20, ENDED)
+    await waited_for(monkeypatch, f"s3://{bucket.name}/one", *[{"active": 3}] * 20, ENDED)
     assert left[-2]["waiting"] == "the cluster does not say why"
     assert "waiting" not in left[-1]

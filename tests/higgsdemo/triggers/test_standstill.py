@@ -136,8 +136,7 @@ def ending() -> dict[str, Any]:
 
 async def waiting_for(monkeypatch: pytest.MonkeyPatch, *, ours: bool = True, **given: Any) -> tuple[Any, Any]:
     """Return what one look says that its dataset waits for, and the nodes that it has removed."""
-    async with scripted_api(STUCK) as api:
-        monkeypatch.setenv("AIRFLOW_CONN_LOCALKUBE_DEFAULT", api.connection)
+    async with scripted_api(monkeypatch, STUCK) as api:
         vars(api).update(given)
         trigger = JobsTrigger(RUN.model_dump(mode="json"), 0.01, None, ["one"], {"D": 10})
         trigger._lost.ours = ours

@@ -1,14 +1,13 @@
 """GKE and EKS behind one face: what the tests of every provider ask of a cloud, or let it do."""
 
 import json
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import grpc
 import pytest
 from google.cloud import container_v1 as gke
 
 from clouds.amazon import REGION, Amazon, paths
-from clouds.gate import Gate
 from clouds.google import PROJECT, Google
 from clouds.tasks import carry_out
 from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
@@ -54,84 +53,49 @@ def deleted(planned: ClusterRun, waited: dict[str, Any] | None = None) -> Any:
     return carry_out(DeleteClusterOperator, planned, waited)
 
 
-class Cloud(Protocol):
-    """A cloud that makes clusters."""
-
-    name: str
-    manifests: ClassVar[list[str]]
-    """The reviewed requests, in the order in which they are sent."""
-    made: ClassVar[dict[str, str]]
-    refusal: ClassVar[str]
-    """What it says of a request that it forbids."""
-
-    @property
-    def gate(self) -> Gate: ...
-    def run(self, campaign: str = ..., airflow: str | None = ..., **fields: Any) -> ClusterRun: ...
-    def sent(self) -> list[Any]:
-        """Return the bodies of what was to be made."""
-
-    def deletions(self) -> list[str]:
-        """Return the parts that were to be deleted, each once."""
-
-    def parts(self) -> list[str]:
-        """Return the parts of a cluster, in the order in which they are deleted."""
-
-    def clusters(self) -> list[str]:
-        """Return the clusters that are there."""
-
-    def fail(self, part: str, why: str) -> None:
-        """Let this part fail that is made next."""
-
-    def forbid(self) -> None:
-        """Refuse the next request."""
-
-    def stranger(self) -> None:
-        """Let somebody make a cluster of that name."""
-
-    def update(self, part: str) -> None:
-        """Begin an upgrade of a part, which is busy for some polls."""
-
-    def tokens_last(self, seconds: float, patch: pytest.MonkeyPatch) -> None:
-        """Let tokens end after some seconds, as their holder is told."""
-
-    def forget_tokens(self) -> None:
-        """Take soon none of those any more that were given so far, of which nobody is told."""
-
-
 class OnGke:
     """Google, where nodes are a part of their cluster."""
 
     name = "gke"
     manifests: ClassVar[list[str]] = ["gke-cluster"]
+    """The reviewed requests, in the order in which they are sent."""
     made: ClassVar[dict[str, str]] = {"cluster_name": NAME, "provider": "gke"}
     refusal = "the cluster on GKE: PermissionDenied: PERMISSION_DENIED, as the test wants it"
+    """What it says of a request that it forbids."""
 
     def __init__(self, api: Google) -> None:
         self.api, self.gate, self.run = api, api.gate, run_on_gke
 
     def sent(self) -> list[Any]:
+        """Return the bodies of what was to be made."""
         shown = {"use_integers_for_enums": False, "always_print_fields_with_no_presence": False}
         return [json.loads(gke.Cluster.to_json(one, **shown)) for one in self.api.created]
 
     def deletions(self) -> list[str]:
+        """Return the parts that were to be deleted, each once."""
         return list(dict.fromkeys(self.api.deleted))
 
     def parts(self) -> list[str]:
+        """Return the parts of a cluster, in the order in which they are deleted."""
         return [LINK]
 
     def clusters(self) -> list[str]:
         return [link.rpartition("/")[2] for link in self.api.clusters]
 
     def fail(self, part: str, why: str) -> None:
+        """Let this part fail that is made next."""
         self.api.failures = [why]
 
     def forbid(self) -> None:
+        """Refuse the next request."""
         self.api.faults = [grpc.StatusCode.PERMISSION_DENIED]
 
     def stranger(self) -> None:
+        """Let somebody make a cluster of that name."""
         self.api.clusters[LINK] = gke.Cluster(name=NAME, status=gke.Cluster.Status.RUNNING)
 
     def update(self, part: str) -> None:
+        """Begin an upgrade of a part, which is busy for some polls."""
         status = gke.Cluster.Status
         whole = part == "cluster"
         self.api.upgrade(
@@ -139,9 +103,11 @@ class OnGke:
         )
 
     def tokens_last(self, seconds: float, patch: pytest.MonkeyPatch) -> None:
+        """Let tokens end after some seconds, as their holder is told."""
         patch.setattr(self.api.tokens, "seconds", seconds)
 
     def forget_tokens(self) -> None:
+        """Take soon none of those any more that were given so far, of which nobody is told."""
         self.api.tokens.given.clear()
 
 
@@ -191,3 +157,6 @@ class OnEks:
 
     def forget_tokens(self) -> None:
         self.api.token_seconds = 2
+
+
+Cloud = OnGke | OnEks

@@ -12,7 +12,7 @@ import pytest
 from clouds.gate import Gate
 from demo.images import WORKLOAD_IMAGE
 from higgsdemo.clusters.base import Provider
-from localkube_server import IMAGES, SOURCE, Kube, Server
+from localkube_server import IMAGES, SOURCE, Kube, localkube
 
 WORKLOAD = {
     "Entrypoint": [sys.executable, "-m", "workload"],
@@ -21,27 +21,20 @@ WORKLOAD = {
 PYTHON = "gitlab-registry.cern.ch/cms-cloud/python-vnc:python3.10.5"
 """A public image with uproot, of which this machine's Python takes the place."""
 PATH = f"PATH={Path(sys.executable).parent}:{os.defpath}"
-
-
-def localkube_with_workload(folder: Path) -> Server:
-    """Return a localkube that runs, and has the image of our workload, and one with Python."""
-    localkube = Server(folder / "localkube")
-    localkube.images.write_text(json.dumps(IMAGES | {WORKLOAD_IMAGE: WORKLOAD, PYTHON: {"Env": [PATH]}}))
-    localkube.start()
-    return localkube
+WITH_WORKLOAD = IMAGES | {WORKLOAD_IMAGE: WORKLOAD, PYTHON: {"Env": [PATH]}}
+"""Images of a localkube that has that of our workload, and one with Python."""
 
 
 @pytest.fixture(scope="session")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     """Yield a gate before a localkube, for all tests."""
     folder = tmp_path_factory.mktemp("clouds")
-    localkube = localkube_with_workload(folder)
-    gate = Gate(localkube, folder / "gate")
-    # gRPC reads it once, when its first channel is opened.
-    os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(gate.state / "ca.crt")
-    yield gate
-    gate.stop()
-    localkube.end()
+    with localkube(folder, WITH_WORKLOAD) as server:
+        gate = Gate(server, folder / "gate")
+        # gRPC reads it once, when its first channel is opened.
+        os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(gate.state / "ca.crt")
+        yield gate
+        gate.stop()
 
 
 @pytest.fixture

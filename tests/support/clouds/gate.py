@@ -5,20 +5,19 @@ gate does the same, over TLS: it lets those pass that the cluster's cloud says a
 requests on to a real cluster.
 """
 
-import asyncio
 import base64
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import web
 
 from localkube.pki import server_context
 from localkube_server import Server
+from loop_server import LoopServer
 
 HOP_BY_HOP = {"host", "authorization", "connection", "transfer-encoding", "content-length", "accept-encoding"}
 NODE = {"cpu": "4", "memory": "8Gi"}
@@ -36,23 +35,21 @@ class Opened:
     tokens: list[str] = field(default_factory=list)
 
 
-class Gate:
-    """A TLS server on a port of its own, in a thread."""
+class Gate(LoopServer):
+    """A TLS server on a port of its own; the first part of a path names a cluster."""
+
+    route = "/{cluster}/{path:.*}"
 
     def __init__(self, localkube: Server, state: Path) -> None:
         state.mkdir(parents=True)
         self.state = state
         self._localkube = localkube
-        self._tls = server_context(state)
+        tls = server_context(state)
         self.certificate = base64.b64encode((state / "ca.crt").read_bytes()).decode()
         self.clusters: dict[str, Opened] = {}
         self.tokens: set[str] = set()
         """Every token that ever passed, and those that localkube took in their place."""
-        self._loop = asyncio.new_event_loop()
-        self._listening = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        self._listening.wait(30)
+        super().__init__(tls, trust=ssl.create_default_context(cafile=localkube.state / "ca.crt"))
 
     def open(self, name: str, nodes: int, good: Check) -> str:
         """Make a cluster, and give the address of its API."""
@@ -74,44 +71,13 @@ class Gate:
     def objects(self, name: str, path: str) -> list[dict[str, Any]]:
         """Return what lies in a cluster below a path of its API."""
         cluster = self.clusters[name]
-        trust = ssl.create_default_context(cafile=self._localkube.state / "ca.crt")
-        answer = httpx.get(
-            f"{cluster.server}{path}", headers={"Authorization": f"Bearer {cluster.token}"}, verify=trust
-        )
+        headers = {"Authorization": f"Bearer {cluster.token}"}
+        answer = httpx.get(f"{cluster.server}{path}", headers=headers, verify=self._trust)
         items: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
         return items
 
-    def stop(self) -> None:
-        """Stop serving; the clusters stay."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._listen())
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._runner.cleanup())
-        self._loop.close()
-
-    async def _listen(self) -> None:
-        app = web.Application(client_max_size=4 << 20)
-        app.router.add_route("*", "/{cluster}/{path:.*}", self._pass)
-        app.cleanup_ctx.append(self._session)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
-        await site.start()
-        self.port: int = self._runner.addresses[0][1]
-        self._listening.set()
-
-    async def _session(self, app: web.Application) -> Any:
-        trust = ssl.create_default_context(cafile=self._localkube.state / "ca.crt")
-        async with ClientSession(
-            connector=TCPConnector(ssl=trust, limit=0), timeout=ClientTimeout(total=None)
-        ) as self._client:
-            yield
-
-    async def _pass(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Pass on what has a good token."""
         cluster = self.clusters.get(request.match_info["cluster"])
         if cluster is None:
             return _refusal(404, "NotFound")

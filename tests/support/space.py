@@ -1,6 +1,6 @@
-"""One test's part of the suite's namespace: everything in it bears the test's name and label.
+"""One test's part of a namespace: everything in it bears the test's name and label.
 
-Pods run Python in the one image that the suite is given, so scripts here are Python, not shell.
+Pods run scripts in one image, which any cluster may have: in Python, not shell, unless it is localkube's own.
 """
 
 from __future__ import annotations
@@ -45,12 +45,16 @@ def exits(*codes: int) -> str:
 
 @dataclass(frozen=True)
 class Space:
-    """A cluster, the suite's namespace there, the image with Python, and the name of the test."""
+    """A cluster, a namespace there, the image of all pods, and the name of the test.
+
+    Scripts are Python, or what the image's entry point takes.
+    """
 
     kube: Kube
     namespace: str
     image: str
     test: str
+    entry_point: bool = False
 
     @classmethod
     def of(cls, kube: Kube, namespace: str, image: str, node: str) -> Space:
@@ -70,7 +74,8 @@ class Space:
         return {"name": name, "labels": {LABEL: self.test, **labels}}
 
     def container(self, script: str, **more: Any) -> Manifest:
-        return {"name": "main", "image": self.image, "command": python(script), **more}
+        words = {"args": [script]} if self.entry_point else {"command": python(script)}
+        return {"name": "main", "image": self.image, **words, **more}
 
     def config_map(self, suffix: str = "", data: dict[str, str] | None = None, **labels: str) -> Manifest:
         return {"kind": "ConfigMap", "metadata": self.metadata(suffix, **labels), "data": data or {}}
@@ -147,6 +152,15 @@ class Space:
         """Return the pods of a Job, once so many of them are ready."""
         soon(lambda: self.job_now(suffix).status.ready == count, f"{count} pods are ready")
         return self.pods()
+
+    def unschedulable(self, suffix: str = "") -> str:
+        """Return why no node takes a pod, once it is told."""
+
+        def look() -> str:
+            found = self.pod_now(suffix).status.conditions or []
+            return next((one.message for one in found if one.reason == "Unschedulable"), "")
+
+        return str(soon(look, "the pod cannot be scheduled"))
 
     def ended_job(self, suffix: str = "") -> Any:
 

@@ -45,8 +45,8 @@ env: setup  ## use the local Airflow in this shell: eval "$(make env)"
 demo-open-data: setup  ## run on public CMS data of 2012; needs a network
 	@python -m demo run --campaign cms-open-data-2012 --conf "$$CONF" $(OPTIONS)
 
-rehearsal: setup  ## run the full campaign on simulated nodes
-	@python -m rehearsal --campaign higgs-full --conf "$$CONF" $(OPTIONS)
+rehearsal: setup  ## run the full campaign on simulated nodes (FILES=1000000)
+	@python -m rehearsal --campaign higgs-full --conf "$$CONF" $(if $(FILES),--files $(FILES)) $(OPTIONS)
 
 clean: down  ## stop everything and remove all but results/
 	@rm -rf .run $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

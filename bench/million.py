@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,8 +28,9 @@ from bench.measure import BenchError, load, measure
 from bench.relay import HOST
 from bench.report import Report, Say, megabytes, number, table
 from bench.surroundings import REPOSITORY, free_port
+from higgsdemo.catalogue.files import DATASETS
+from rehearsal.names import scale_catalogue
 
-FILES = 26_920
 CAMPAIGN = "higgs-full"
 CLUSTERS = 10
 PATIENCE = 120.0  # s that the bucket's names may take
@@ -36,20 +39,20 @@ LARGEST = 4 << 20  # bytes of an object of a cluster
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the bench."""
-    parser.add_argument("--times", type=int, nargs="+", default=[1, 38], help="so many times 26,920 files")
+    parser.add_argument("--files", type=int, nargs="+", default=[26_920, 1_000_000], help="numbers of files")
 
 
 def run(options: argparse.Namespace, say: Say) -> Report:
     """Plan and submit each number of files."""
     found = table("Files", "Jobs", "seconds", "CPU s", "peak MB", "of the first")
     ratio, first = 1.0, 0
-    for times in options.times:
-        say(f"Planning and submitting {FILES * times} files ...")
-        with _store(times) as bucket, _sink() as cluster:
+    for asked in options.files:
+        say(f"Planning and submitting {asked} files ...")
+        with _store(asked) as bucket, _sink() as cluster:
             measured = measure(_plan_and_submit, [(bucket, cluster)])
         cost, ((files, jobs),) = measured.cost, measured.results
-        if files != FILES * times:
-            raise BenchError(f"{files} files were listed, not {FILES * times}")
+        if files != asked:
+            raise BenchError(f"{files} files were listed, not {asked}")
         first = first or cost.memory
         ratio = cost.memory / first
         row = (number(cost.seconds), number(cost.cpu), megabytes(cost.memory), f"{ratio:.2f}")
@@ -57,7 +60,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     return Report(
         __doc__.partition("\n")[2],
         found,
-        (f"{FILES * options.times[-1]} files take {ratio:.2f} times the memory of {FILES}.",),
+        (f"{files} files take {ratio:.2f} times the memory of {options.files[0]}.",),
     )
 
 
@@ -134,12 +137,15 @@ def _carried_out(module: str, operator: str, assignment: dict[str, Any]) -> dict
 
 
 @contextmanager
-def _store(times: int) -> Iterator[str]:
-    """Start a bucket with `times` the files of the catalogue."""
+def _store(files: int) -> Iterator[str]:
+    """Start a bucket with so many files."""
     url = f"http://{HOST}:{(port := free_port())}"
-    fill = ("--fill", "higgs-demo", "cms-higgs", "--times", str(times))
+    fill = ("--fill", "higgs-demo", "cms-higgs")
     command = [sys.executable, "-m", "rehearsal.store", "--port", str(port), *fill]
-    with subprocess.Popen(command) as process:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        scale_catalogue("cms-higgs", files, folder)
+        process = stack.enter_context(subprocess.Popen(command, env=os.environ | {DATASETS: str(folder)}))
         try:
             _answers(url)
             httpx.put(f"{url}/higgs-results", trust_env=False).raise_for_status()

@@ -50,14 +50,11 @@ def assign(datasets: Iterable[Dataset], seed: int) -> list[Assigned]:
     channels = rng.choice(CHANNELS, len(bins), p=[CHANNEL_SHARES[channel] for channel in CHANNELS])
     assigned = []
     for bin_, channel in zip(bins, channels, strict=True):
-        files = [
-            (d.name, i)
-            for d in datasets
-            if d.group == "data" and channel in d.channels
-            for i in range(d.files)
-        ]
-        name, file = files[rng.integers(len(files))]
-        assigned.append(Assigned(int(bin_), str(channel), name, file))
+        homes = [d for d in datasets if d.group == "data" and channel in d.channels]
+        file = int(rng.integers(sum(d.files for d in homes)))
+        while file >= homes[0].files:
+            file -= homes.pop(0).files
+        assigned.append(Assigned(int(bin_), str(channel), homes[0].name, file))
     return assigned
 
 

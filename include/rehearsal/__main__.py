@@ -18,11 +18,13 @@ from demo.settings import REHEARSAL, REPOSITORY, Settings, StandIns, campaign_fi
 from demo.supervision import Supervision
 from higgsdemo.campaign import Campaign, apply_conf, load_campaign, parse_campaign
 from higgsdemo.campaign.load import CONFIG
+from higgsdemo.catalogue.files import DATASETS
 from higgsdemo.command_line import options
 from higgsdemo.command_line.campaign_run import CampaignRunError
 from higgsdemo.command_line.ending import carry_out
 from higgsdemo.command_line.view import View, clock, view_for
 from rehearsal.components import Components
+from rehearsal.names import scale_catalogue
 
 STATE = REPOSITORY / ".run" / REHEARSAL
 POD_SECONDS = 2.0
@@ -53,6 +55,7 @@ def rehearse(campaign: Campaign) -> Campaign:
             "flavor": f"local-{cluster.cores or 1}",
             "nodes": cluster.nodes,
             "resources": {"memory": MEMORY_A_POD},
+            "shards_per_pod": "auto",
         }
         for cluster in campaign.clusters()
     ]
@@ -70,15 +73,27 @@ def _write(campaign: Campaign, dag_id: str, state: Path) -> None:
     os.environ[CONFIG] = str(folder)
 
 
+def _scale(catalogue: str, files: int, folder: Path) -> None:
+    """Let the services find a catalogue with more files."""
+    try:
+        scale_catalogue(catalogue, files, folder)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--files") from None
+    os.environ[DATASETS] = str(folder)
+
+
 @click.command()
 @click.option(
     "--state", type=click.Path(path_type=Path), default=STATE, help="Folder of the services' state."
 )
+@click.option("--files", type=int, metavar="N", help="Number of all files: more than the catalogue has.")
 @options.with_conf
-def rehearsal(state: Path, dag_id: str, conf: dict[str, Any]) -> None:
+def rehearsal(state: Path, files: int | None, dag_id: str, conf: dict[str, Any]) -> None:
     """Run a campaign on simulated nodes, whose pods compute nothing."""
     began = time.monotonic()
     campaign = rehearse(load_campaign(campaign_file(dag_id)))
+    if files:
+        _scale(campaign.catalogue, files, state.absolute() / "datasets")
     apply_conf(campaign, conf)
     stand_ins(state, campaign).save(state)
     _write(campaign, dag_id, state.absolute())

@@ -22,8 +22,9 @@ from kubernetes.config import new_client_from_config
 
 from higgsdemo.catalogue import load_catalogue
 from rehearsal.expected import Expected
+from rehearsal.store import TOGETHER
 from workload.errors import WorkloadError
-from workload.manifest import read_shards
+from workload.manifest import Shard, read_shards
 from workload.result import result_document
 from workload.storage import exists, put
 
@@ -58,16 +59,20 @@ class Pods:
         config_map = next(v["configMap"]["name"] for v in spec["volumes"] if v["name"] == "manifest")
         file = PurePosixPath(environment["SHARD_MANIFEST"]).name
         manifest = self._manifest(cluster, namespace, config_map, file)
-        dataset = environment["DATASET"]
-        for shard in read_shards(manifest, int(pod["metadata"]["annotations"][INDEX])):
-            url = f"{environment['OUTPUT_URL']}/{shard.name}.json"
-            if environment.get("SKIP_EXISTING") == "true" and exists(url):
-                continue
-            analysis = self._expected.of(dataset, shard.name)
-            document = result_document(
-                shard, dataset, analysis, received=0, stage_in=0.0, compute=0.0, test_mode=False
-            )
-            put(url, json.dumps(document | {"workload": "rehearsal", "simulated": True}).encode())
+        folder, skip = environment["OUTPUT_URL"], environment.get("SKIP_EXISTING") == "true"
+        results = {
+            f"{shard.name}.json": self._result(environment["DATASET"], shard)
+            for shard in read_shards(manifest, int(pod["metadata"]["annotations"][INDEX]))
+            if not (skip and exists(f"{folder}/{shard.name}.json"))
+        }
+        put(f"{folder}/{TOGETHER}", json.dumps(results).encode())
+
+    def _result(self, dataset: str, shard: Shard) -> str:
+        analysis = self._expected.of(dataset, shard.name)
+        document = result_document(
+            shard, dataset, analysis, received=0, stage_in=0.0, compute=0.0, test_mode=False
+        )
+        return json.dumps(document | {"workload": "rehearsal", "simulated": True})
 
     def _connect(self, cluster: str) -> CoreV1Api:
         return CoreV1Api(new_client_from_config(str(self._kubeconfig), context=cluster))

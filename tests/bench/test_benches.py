@@ -18,7 +18,7 @@ TINY = {
     "analysis": ("--events", "2000", "--repeats", "1"),
     "ranges": ("--events", "200000", "--ranges", "2"),
     "beside": ("--shards", "2", "--seconds", "0.1"),
-    "million": ("--times", "1"),
+    "million": ("--files", "26920"),
     "localkube": ("--pods", "20", "40"),
     "merge": ("--files", "100", "200"),
     "waits": ("--campaigns", "1", "2", "--seconds", "2", "--pause", "0.2"),

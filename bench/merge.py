@@ -1,4 +1,4 @@
-"""Merge the results of up to 300,000 shards: memory and time against those of 26,920.
+"""Merge the results of up to a million shards: memory and time against those of 26,920.
 
 What `merge_results` does between reading and writing: each result is checked and added to the exact sums of
 its dataset, and every shard counted once. Results come from memory, as the store's answers would, and are
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from bench.measure import BenchError, measure
 from bench.report import Report, Say, megabytes, number, table
 
-FILES = (26_920, 100_000, 300_000)
+FILES = (26_920, 100_000, 1_000_000)
 CLUSTERS, DATASETS = 10, 68
 FIELDS = ("mass4mu_8TeV_low", "mass4e_8TeV_low", "mass2mu2e_8TeV_low")
 
@@ -53,12 +53,16 @@ def _merge(files: int) -> Callable[[], int]:
         for index in range(dataset, files, DATASETS):
             yield str(uuid.UUID(int=index)).upper()
 
+    def shards(cluster: int) -> Iterator[tuple[str, str, None]]:
+        for dataset in range(cluster, DATASETS, CLUSTERS):
+            for name in names(dataset):
+                yield f"D{dataset}", name, None
+
     def work() -> int:
         before = psutil.Process().memory_info().rss
         expected = ExpectedShards()
-        for dataset in range(DATASETS):
-            listed = dict.fromkeys(names(dataset))
-            expected.clusters.setdefault(f"cluster-{dataset % CLUSTERS}", {})[f"D{dataset}"] = listed
+        for cluster in range(CLUSTERS):
+            expected.add(f"cluster-{cluster}", shards(cluster))
         merge = Merge(expected)
         for dataset in range(DATASETS):
             raw = json.dumps(plain | {"samplename": f"D{dataset}"}).encode()

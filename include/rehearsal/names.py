@@ -1,4 +1,4 @@
-"""The files that a rehearsal pretends to have: as many as the catalogue says, or a catalogue with more of them."""
+"""The files that a rehearsal pretends to have, as many as the catalogue says; and catalogues with more."""
 
 import csv
 import shutil
@@ -25,7 +25,9 @@ def scale_catalogue(name: str, files: int, root: Path) -> None:
         raise ValueError(f"{name} has {before[-1]:,} files: for fewer, set max_shards")
     ends = [end * files // before[-1] for end in before]
     of_sample = dict.fromkeys((dataset.sample.name for dataset in known), 0)
-    of_dataset = {dataset.name: end - start for dataset, (start, end) in zip(known, pairwise(ends), strict=True)}
+    of_dataset = {
+        dataset.name: end - start for dataset, (start, end) in zip(known, pairwise(ends), strict=True)
+    }
     for dataset in known:
         of_sample[dataset.sample.name] += of_dataset[dataset.name]
     shutil.copytree(DATASETS_DIR / name, root / name, dirs_exist_ok=True)

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from higgsdemo.campaign import Cluster, load_campaign
-from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes.jobs import chunks
 from higgsdemo.prediction import Account, account_table, cost, measure, predict, relative_error, took
 from higgsdemo.rates import built_in, keep_rates, pack, recorded_rates
 from planned_runs import dataset, planned
-from result_documents import merged, stored
+from result_documents import expecting, merged, stored
 from stores import Kind
 
 DEMO = Path(__file__).parents[2] / "include/config/demo-local.json"
@@ -128,8 +127,7 @@ def test_no_more_memory_is_enough_than_all_shards_were_done_with() -> None:
 
 def test_bytes_cost_what_their_clusters_pay() -> None:
     there = {"name": "there", "price_per_gb_in": 0.1, "price_per_gb_out": 0.2}
-    expected = ExpectedShards()
-    expected.clusters = {"there": {"A": {"x": None}}, "free": {"A": {"y": None}}}
+    expected = expecting({"there": {"A": "x"}, "free": {"A": "y"}})
     file = {"name": "skim.root", "size": 10 * 10**9, "sha256": "0" * 64}
     results = [stored("A", shard, 1, bytes=50 * 10**9, files=[file]) for shard in "xy"]
     both = clusters(1, 1, **there) + clusters(1, 1, name="free")
@@ -142,8 +140,7 @@ def test_bytes_cost_what_their_clusters_pay() -> None:
 def test_a_cluster_that_is_deleted_once_its_share_is_done_costs_no_more() -> None:
     """100 pods after each other on one, 300 on the other, each of 4.2 s: 420 and 1,260 s."""
     both = clusters(1, 100, name="short", nodes=1, cores=1) + clusters(1, 300, name="long", nodes=1, cores=1)
-    expected = ExpectedShards()
-    expected.clusters = {"short": {"A": {"x": None}}, "long": {"A": {"y": None}}}
+    expected = expecting({"short": {"A": "x"}, "long": {"A": "y"}})
     ends = {"x": "00:20:00", "y": "01:00:00"}
     results = [
         stored("A", shard, 1, seconds={"stage_in": 0, "compute": 600}, finished=f"2026-01-02T{end}Z")

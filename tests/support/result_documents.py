@@ -12,11 +12,14 @@ from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.results.document import bin_of
 from higgsdemo.results.merge import Merge
-from higgsdemo.run_folder import result_key
+from higgsdemo.run_folder import locate, result_key
 
 FIELDS = {"4mu": "mass4mu_8TeV_low", "4e": "mass4e_8TeV_low", "2e2mu": "mass2mu2e_8TeV_low"}
 ALL: tuple[Channel, ...] = ("4mu", "4e", "2e2mu")
 NOTE = "Simulated data, not CMS collisions"
+Names = Mapping[str, Iterable[str]]
+"""Names of shards, by dataset."""
+
 A_FILE = {"stream": "stream", "value": 1e6}
 """The luminosity of a file of data of the small catalogue: 1/pb."""
 
@@ -48,11 +51,27 @@ def merged(
     since: datetime | None = None,
     expected: ExpectedShards | None = None,
 ) -> Merge:
-    """Return the merge of the objects (key, content) of a bucket."""
-    merge = Merge(expected or ExpectedShards(), histograms, since)
-    for key, raw in objects:
+    """Return the merge of the objects (key, content) of a bucket, by default of all shards' results."""
+    found = list(objects)
+    merge = Merge(expected or expecting({"here": _shards(key for key, _ in found)}), histograms, since)
+    for key, raw in found:
         merge.add(key, raw)
     return merge
+
+
+def expecting(clusters: Mapping[str, Names]) -> ExpectedShards:
+    """Return the shards that these clusters list."""
+    expected = ExpectedShards()
+    for cluster, datasets in clusters.items():
+        expected.add(cluster, ((name, shard, None) for name, shards in datasets.items() for shard in shards))
+    return expected
+
+
+def _shards(keys: Iterable[str]) -> Names:
+    shards: dict[str, set[str]] = {}
+    for dataset, shard in map(locate, keys):
+        shards.setdefault(dataset, set()).add(shard)
+    return shards
 
 
 def recorded(dataset: str, shard: str, *args: Any, **kwargs: Any) -> tuple[str, bytes]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from higgsdemo.datasets.expected import ExpectedShards
     from higgsdemo.physics.normalisation import Spectrum
     from higgsdemo.physics.spectra import OwnSpectra
+    from higgsdemo.publication.summarise import LeftOut
     from higgsdemo.publication.summary import FailedShard
     from higgsdemo.results.files import FileLists
     from higgsdemo.results.merge import Merge
@@ -97,7 +98,7 @@ class MergeResultsOperator(ResultsOperator):
             record = self._believed(store, run_folder.RECORD, RUN_RECORD) or RunRecord()
             merge, left_out = _merged(store, expected, assignments, record.planned, files)
             clusters = [assignment.cluster for assignment in assignments]
-            listed = [[len(of) for of in expected.clusters.get(one.name, {}).values()] for one in clusters]
+            listed = [list(expected.clusters.get(one.name, {}).values()) for one in clusters]
             if rates := measure(run, clusters, listed, merge.work):
                 keep_rates(run, rates)
             counts = expected.counts(assignments)
@@ -119,9 +120,6 @@ class MergeResultsOperator(ResultsOperator):
                 catalogue=catalogue,
                 merge=merge,
                 spectrum=spectrum,
-                expected={
-                    one.cluster.name: expected.clusters.get(one.cluster.name, {}) for one in assignments
-                },
                 left_out=left_out,
                 failures=self._failures(store, assignments),
                 discovery=discovery,
@@ -153,7 +151,7 @@ class MergeResultsOperator(ResultsOperator):
         return {
             "summary": url,
             "shards": summary.shards.model_dump(),
-            "excess": _excess(run, expected, merge),
+            "excess": _excess(run, expected),
         }
 
     def _failures(self, store: ObjectStore, assignments: list[ClusterRun]) -> list[FailedShard]:
@@ -181,7 +179,7 @@ class PlotOperator(ResultsOperator):
     operator_extra_links = (PageLink(), PlotLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from higgsdemo.datasets.expected import ExpectedShards
+        from higgsdemo.datasets.expected import count_shards
         from higgsdemo.datasets.run_catalogue import SIMULATED, catalogue_of
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
@@ -200,12 +198,13 @@ class PlotOperator(ResultsOperator):
             raise AirflowSkipException("this campaign describes no histograms")
         with fail_in_words():
             store = output_store(assignments[0])
-            counts = ExpectedShards.of(store, assignments).counts(assignments)
             try:
                 sums = read_document(store, run_folder.SUMS, saved_sums(run.counted))
             except DamagedError as error:
                 raise TaskFailed(f"{error}; clear merge_results") from None
             headline = read_document(store, run_folder.SUMMARY, HEADLINE)
+        listed = {name: dataset.shards.expected for name, dataset in headline.datasets.items()}
+        counts = count_shards(listed, headline.clusters, assignments)
         catalogue = catalogue_of(assignments, headline.note == SIMULATED)
         if run.counted is not None:
             own = add_up(sums, run.counted, counts)
@@ -236,22 +235,23 @@ def _merged(
     assignments: list[ClusterRun],
     since: datetime | None,
     files: FileLists,
-) -> tuple[Merge, dict[str, list[str]]]:
-    """Read the results of expected shards into a merge and `files`; return as well, by dataset, others."""
+) -> tuple[Merge, LeftOut]:
+    """Read the results of expected shards into a merge and `files`; return as well what others there are."""
+    from higgsdemo.publication.summarise import LeftOut
     from higgsdemo.results.merge import Merge
     from higgsdemo.results.parsing import MAX_BYTES
 
-    merge, left_out = Merge(expected, assignments[0].run.counted, since), dict[str, list[str]]()
+    merge, left_out = Merge(expected, assignments[0].run.counted, since), LeftOut()
 
     def keys() -> Iterator[str]:
         for dataset in sorted(
             {ref.name for assignment in assignments for ref in assignment.cluster.datasets}
         ):
             for stored in store.list(run_folder.results_folder(dataset)):
-                if stored.key not in expected:
-                    left_out.setdefault(dataset, []).append(run_folder.locate(stored.key)[1])
-                elif merge.wants(stored):
+                if merge.wants(stored):
                     yield stored.key
+                elif not expected.find(stored.key):
+                    left_out.add(stored.key)
 
     for key, raw in store.read_all(keys(), MAX_BYTES):
         if document := merge.add(key, raw):
@@ -259,13 +259,12 @@ def _merged(
     return merge, left_out
 
 
-def _excess(run: Run, expected: ExpectedShards, merge: Merge) -> list[str]:
+def _excess(run: Run, expected: ExpectedShards) -> list[str]:
     """Say on which clusters more shards than may are without a result that counts: some may be corrupt."""
     excess = []
     for cluster, listed in expected.clusters.items():
-        totals = {dataset: len(shards) for dataset, shards in listed.items()}
-        failed = {name: len(shards.keys() - merge.shards.get(name, set())) for name, shards in listed.items()}
-        if why := tell_excess(run, failed, totals):
+        failed = {name: shards - expected.counted[cluster][name] for name, shards in listed.items()}
+        if why := tell_excess(run, failed, listed):
             excess.append(f"cluster {cluster}: {why}")
     return excess
 

@@ -153,25 +153,18 @@ class Follower:
         noted = self._noted(store, run)
         listed = self._read_lists(run, store)
         self._lost = []
-        listing = self._unread(store, run.datasets)
-        if not self._merge.read and (first := list(islice(listing, FIRST))):
-            self._count(store, first)
-            if len(first) == FIRST:
-                yield self._now(run, seen, noted, self._merge.read)
-        unread = list(listing)
-        found = self._merge.read + len(self._lost) + len(unread)
-        told = time.monotonic()
-        rest = iter(unread)
-        while batch := list(islice(rest, BATCH)):
+        unread = self._unread(store, run.datasets)
+        told = time.monotonic() if self._merge.read else 0.0
+        while batch := list(islice(unread, BATCH if told else FIRST)):
             self._count(store, batch)
             if time.monotonic() - told > PUBLISH_SECONDS:
-                yield self._now(run, seen, noted, found)
+                yield self._now(run, seen, noted)
                 told = time.monotonic()
         if run.assignments and self._merge.work.shards:
             planned, work = run.assignments[0].run, self._merge.work
             so_far = took(planned, work, [assignment.cluster for assignment in run.assignments])
             seen = replace(seen, account=account_rows(predicted, so_far))
-        now = self._now(run, seen, noted, found)
+        now = self._now(run, seen, noted)
         yield replace(now, stragglers=stragglers(self._merge, run), complete=listed and not self._lost)
 
     def _merged(
@@ -228,10 +221,10 @@ class Follower:
         """Yield the results that are not counted yet, as the store lists them."""
         listed = self._merge.expected.listed
         for dataset in sorted(datasets):
-            if len(self._merge.shards.get(dataset, ())) == listed[dataset]:
+            if self._merge.counts[dataset] == listed[dataset]:
                 continue
             for stored in store.list(run_folder.results_folder(dataset)):
-                if stored.key in self._merge.expected and self._merge.wants(stored):
+                if self._merge.wants(stored):
                     yield stored.key
 
     def _count(self, store: ObjectStore, keys: Iterable[str]) -> None:
@@ -244,7 +237,11 @@ class Follower:
         if len(self._lost) > LOST:
             raise error
 
-    def _now(self, run: AirflowRun, seen: Snapshot, noted: Iterable[dict[str, Any]], found: int) -> Snapshot:
+    def _now(self, run: AirflowRun, seen: Snapshot, noted: Iterable[dict[str, Any]]) -> Snapshot:
+        """Return the present picture; how many results there are is known from the clusters."""
+        jobs = (of_dataset for of_cluster in seen.jobs.values() for of_dataset in of_cluster.values())
+        done = sum(of_dataset.get("shards", {}).get("done", 0) for of_dataset in jobs)
+        found = max(self._merge.read + len(self._lost), done)
         error = in_words([*self._documents.faults, *self._lost])
         return replace(of_results(self._merge, run, noted, seen), found=found, error=error)
 

@@ -30,7 +30,7 @@ class Snapshot:
     :param finished: when shards were finished, by dataset: seconds since 1970, in no order.
     :param jobs: shards and pods by cluster and dataset, as last seen in the clusters.
     :param failures: the failed shards, with their reasons.
-    :param found: results in the bucket, those still to be read included.
+    :param found: results that there are, those still to be read included, as far as is known.
     :param complete: whether everything there was has been read.
     :param account: what the run should take, and what it has taken so far: rows of a table.
     :param remarks: what `plan` has found that a person should know.
@@ -74,10 +74,11 @@ def of_merged(summary: RunSummary, numbers: SpectrumChart, seen: Snapshot) -> Sn
 
 def of_results(merge: Merge, run: AirflowRun, noted: Iterable[dict[str, Any]], seen: Snapshot) -> Snapshot:
     """Return the picture of the results read so far; a shard with a result has not failed, though noted."""
-    failures = (one for one in noted if not merge.counted(result_key(one["dataset"], one["shard"])))
+    listed = ((one, merge.expected.find(result_key(one["dataset"], one["shard"]))) for one in noted)
+    failures = (one for one, shard in listed if not (shard and shard.counted))
     return replace(
         seen,
-        counted={name: len(merge.shards.get(name, ())) for name in run.datasets},
+        counted={name: merge.counts[name] for name in run.datasets},
         finished={name: merge.finished(name) for name in run.datasets},
         failures=(*failures, *_corrupt(merge)),
         chart=_chart(merge, run),
@@ -93,10 +94,8 @@ def stragglers(merge: Merge, run: AirflowRun) -> tuple[dict[str, str], ...]:
         return ()
     return tuple(
         {"cluster": cluster, "dataset": dataset, "shard": shard}
-        for cluster, datasets in expected.clusters.items()
-        for dataset, shards in datasets.items()
-        for shard in shards
-        if not merge.counted(result_key(dataset, shard))
+        for dataset in expected.listed
+        for shard, cluster in expected.uncounted(dataset)
     )
 
 
@@ -111,7 +110,8 @@ def _chart(merge: Merge, run: AirflowRun) -> dict[str, Any]:
 
 def _corrupt(merge: Merge) -> list[dict[str, Any]]:
     return [
-        {"cluster": merge.expected.cluster(key), "dataset": dataset, "shard": shard, "reason": reason}
+        {"cluster": listed.clusters[0], "dataset": dataset, "shard": shard, "reason": reason}
         for key, reason in merge.corrupt.items()
         for dataset, shard in [locate(key)]
+        if (listed := merge.expected.find(key))
     ]

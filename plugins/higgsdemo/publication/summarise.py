@@ -1,8 +1,11 @@
 """Make the summary of a run of its merged results, its spectrum, and what is known of its failures."""
 
 import math
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +29,11 @@ from higgsdemo.publication.summary import (
 )
 from higgsdemo.results.candidates import CandidateTable
 from higgsdemo.results.sums import DatasetSum
-from higgsdemo.run_folder import locate
+from higgsdemo.run_folder import locate, result_key
 
 if TYPE_CHECKING:  # it imports Airflow, which takes seconds
-    from higgsdemo.results.merge import Merge, Names
+    from higgsdemo.datasets.expected import ExpectedShards
+    from higgsdemo.results.merge import Merge
 
 FAILURES_LISTED = 1000
 """Failed shards, and corrupt objects, that a summary lists with their reasons."""
@@ -38,14 +42,29 @@ MISSING_LISTED = 100
 """Missing and unexpected shards that a summary lists by name for each dataset."""
 
 
+@dataclass
+class LeftOut:
+    """Results that nobody expects: how many, and the first shards of each dataset."""
+
+    number: int = 0
+    first: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, key: str) -> None:
+        """Count the object of that key."""
+        dataset, shard = locate(key)
+        self.number += 1
+        named = self.first.setdefault(dataset, [])
+        if len(named) < MISSING_LISTED:
+            named.append(shard)
+
+
 def summarise(
     campaign: str,
     run: str,
     catalogue: Catalogue,
     merge: "Merge",
     spectrum: Spectrum | OwnSpectra,
-    expected: Mapping[str, "Names"],
-    left_out: "Names" = MappingProxyType({}),
+    left_out: LeftOut | None = None,
     failures: Iterable[FailedShard | Mapping[str, Any]] = (),
     discovery: Discovery | None = None,
     candidates: CandidateTable | None = None,
@@ -60,21 +79,21 @@ def summarise(
     A shard with a result is done whatever `failures` says; one whose result is not a valid document is
     failed.
 
-    :param expected: names of each cluster's shards by dataset; shards that the spectrum expects beyond those
-        were never listed, and are missing from the run as a whole.
-    :param left_out: other shards that have results.
+    Shards that the spectrum expects beyond the listed ones are missing from the run as a whole.
+
+    :param left_out: shards that have results, though nobody expects them.
     :param certified_pb: luminosity of all certified sections by year.
     """
-    failed = _failures(merge, expected, failures)
+    failed, left_out = _failures(merge, failures), left_out or LeftOut()
     lost = {(failure.dataset, failure.shard) for failure in failed}
-    sums = merge.datasets
+    sums, expected = merge.datasets, merge.expected
     yields = spectrum.yields()
-    counts, missing = dict[str, ShardCounts](), dict[str, list[str]]()
-    for dataset in sorted({dataset for names in expected.values() for dataset in names}):
-        names = {dataset: set().union(*(of.get(dataset, ()) for of in expected.values()))}  # of one at a time
-        counts[dataset] = _count(names, merge, lost)
-        left = merge.missing(names).get(dataset, ())
-        missing[dataset] = [shard for shard in left if (dataset, shard) not in lost][:MISSING_LISTED]
+    of_dataset, of_cluster = _lost(expected, lost)
+    counts = {
+        dataset: _counts(listed, counted, of_dataset[dataset])
+        for dataset, (listed, counted) in expected.datasets().items()
+    }
+    missing = {dataset: _missing(expected, dataset, lost) for dataset in counts}
     return Summary(
         campaign=campaign,
         run=run,
@@ -103,15 +122,18 @@ def summarise(
             for dataset, total in sums.items()
             if dataset in spectrum.unassigned
         },
-        clusters={cluster: _count(names, merge, lost) for cluster, names in expected.items()},
+        clusters={
+            cluster: _counts(listed.total(), expected.counted[cluster].total(), of_cluster[cluster])
+            for cluster, listed in expected.clusters.items()
+        },
         datasets={
-            dataset: _dataset_summary(dataset, catalogue, of_dataset, sums.get(dataset))
-            for dataset, of_dataset in counts.items()
+            dataset: _dataset_summary(dataset, catalogue, shards, sums.get(dataset))
+            for dataset, shards in counts.items()
         },
         failures=failed[:FAILURES_LISTED],
         missing={dataset: shards for dataset, shards in missing.items() if shards},
-        left_out=sum(map(len, left_out.values())),
-        unexpected={dataset: sorted(shards)[:MISSING_LISTED] for dataset, shards in left_out.items()},
+        left_out=left_out.number,
+        unexpected=left_out.first,
         corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
         predicted=predicted,
         took=took,
@@ -131,32 +153,41 @@ def _intervals(counted: Yield) -> DataIntervals:
     return DataIntervals(total=(low[0], high[0]), window=(low[1], high[1]))
 
 
-def _failures(
-    merge: "Merge", expected: Mapping[str, "Names"], failures: Iterable[FailedShard | Mapping[str, Any]]
-) -> list[FailedShard]:
+def _failures(merge: "Merge", failures: Iterable[FailedShard | Mapping[str, Any]]) -> list[FailedShard]:
     """Return the failures of shards without a result, each once, by cluster, dataset and shard."""
     corrupt = (
         FailedShard(cluster=cluster, dataset=dataset, shard=shard, reason=reason)
         for key, reason in merge.corrupt.items()
         for dataset, shard in [locate(key)]
-        for cluster, names in expected.items()
-        if shard in names.get(dataset, ())
+        if (listed := merge.expected.find(key))
+        for cluster in listed.clusters
     )
-    done = merge.shards
     found: dict[tuple[str, str], FailedShard] = {}
     for failure in (*map(FailedShard.model_validate, failures), *corrupt):
-        if failure.shard not in done.get(failure.dataset, ()):
+        listed = merge.expected.find(result_key(failure.dataset, failure.shard))
+        if not (listed and listed.counted):
             found[failure.dataset, failure.shard] = failure
     return sorted(found.values(), key=lambda failure: (failure.cluster, failure.dataset, failure.shard))
 
 
-def _count(expected: "Names", merge: "Merge", lost: set[tuple[str, str]]) -> ShardCounts:
-    remaining = [(dataset, shard) for dataset, shards in merge.missing(expected).items() for shard in shards]
-    failed = sum(shard in lost for shard in remaining)
-    total = sum(len(set(shards)) for shards in expected.values())
-    return ShardCounts(
-        expected=total, done=total - len(remaining), failed=failed, missing=len(remaining) - failed
-    )
+def _lost(expected: "ExpectedShards", lost: Iterable[tuple[str, str]]) -> tuple[Counter[str], Counter[str]]:
+    """Count the failed shards that are listed, by dataset and by cluster."""
+    datasets, clusters = Counter[str](), Counter[str]()
+    for dataset, shard in lost:
+        if listed := expected.find(result_key(dataset, shard)):
+            datasets[dataset] += 1
+            clusters.update(listed.clusters)
+    return datasets, clusters
+
+
+def _missing(expected: "ExpectedShards", dataset: str, lost: Container[tuple[str, str]]) -> list[str]:
+    """Return the first shards of a dataset that lack both a result and a reason."""
+    names = (name for name, _ in groupby(expected.uncounted(dataset), key=itemgetter(0)))
+    return list(islice((name for name in names if (dataset, name) not in lost), MISSING_LISTED))
+
+
+def _counts(listed: int, done: int, failed: int) -> ShardCounts:
+    return ShardCounts(expected=listed, done=done, failed=failed, missing=listed - done - failed)
 
 
 def _whole(listed: Iterable[ShardCounts], spectrum: Spectrum | OwnSpectra) -> ShardCounts:

@@ -147,6 +147,8 @@ class Headline(BaseModel):
 
     note: str | None
     discovery: Discovery | None
+    clusters: dict[str, ShardCounts]
+    datasets: dict[str, DatasetSummary]
 
 
 HEADLINE, FAILURES = TypeAdapter(Headline), TypeAdapter(list[FailedShard])

@@ -2,12 +2,12 @@
 
 Each result is read and checked once, both by the task that merges a run and by the page that shows it
 meanwhile. The sums are the same to the last bit whatever order or repeats the results come in
-(`higgsdemo.results.sums` adds exactly), and of a shard only its name and the time of its result are kept.
+(`higgsdemo.results.sums` adds exactly), and of a shard only the time of its result is kept in memory.
 """
 
 from array import array
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -22,9 +22,6 @@ from higgsdemo.results.sums import DatasetSum, Sum
 from higgsdemo.results.work import Work
 from higgsdemo.run_folder import locate
 from higgsdemo.storage.object_store import StoredObject
-
-Names = Mapping[str, Collection[str]]
-"""Names of shards, by dataset."""
 
 
 class Merge:
@@ -47,8 +44,8 @@ class Merge:
         self._finished: dict[str, array[float]] = defaultdict(lambda: array("d"))
         self._looked_at: dict[str, StoredObject] = {}
         self._corrupt: dict[str, tuple[StoredObject, str]] = {}
-        self.shards: dict[str, set[str]] = {}
-        """Names of the counted shards, by dataset."""
+        self.counts = Counter[str]()
+        """Results counted, by dataset."""
         self.candidates = Candidates()
         self.work = Work()
         self.simulated = False
@@ -57,11 +54,12 @@ class Merge:
     def wants(self, stored: StoredObject) -> bool:
         """Return whether an object of a listing is to be read.
 
-        It is not if it has been counted, or is unchanged since it was found corrupt. One that is too large to
-        be a result is corrupt unread.
+        It is not if nobody expects it, if it has been counted, or is unchanged since it was found corrupt.
+        One that is too large to be a result is corrupt unread.
         """
         key = stored.key
-        if self.counted(key) or self._corrupt.get(key, (None,))[0] == stored:
+        listed = self.expected.find(key)
+        if not listed or listed.counted or self._corrupt.get(key, (None,))[0] == stored:
             return False
         try:
             check_size(key, stored.size)
@@ -74,33 +72,30 @@ class Merge:
     def add(self, key: str, raw: bytes) -> Document | None:
         """Count one object and return it; note one that is not a result document in `corrupt` instead."""
         version = self._looked_at.pop(key, StoredObject(key, len(raw)))
-        if self.counted(key):
+        listed = self.expected.find(key)
+        if not listed or listed.counted:
             return None
         try:
-            document = parse_result(key, raw, self._histograms, self.expected.entries(key))
+            document = parse_result(key, raw, self._histograms, listed.entries)
         except ResultError as error:
             self._corrupt[key] = version, str(error)
             return None
         self._corrupt.pop(key, None)
-        dataset, shard = locate(key)
-        self.shards.setdefault(dataset, set()).add(shard)
+        self.expected.count(key)
+        dataset, _ = locate(key)
+        self.counts[dataset] += 1
         self._sums[dataset].add(document)
         self.candidates.add(dataset, document)
         self._finished[dataset].append((document.finished or datetime.now(UTC)).timestamp())
         self.simulated |= document.simulated
         if not (self._since and document.finished and document.finished < self._since):
-            self.work.add(document, len(raw), self.expected.cluster(key))
+            self.work.add(document, len(raw), listed.clusters[0])
         return document
-
-    def counted(self, key: str) -> bool:
-        """Return whether the result of that key has been counted."""
-        dataset, shard = locate(key)
-        return shard in self.shards.get(dataset, ())
 
     @property
     def read(self) -> int:
         """Results counted."""
-        return sum(map(len, self.shards.values()))
+        return self.counts.total()
 
     @property
     def corrupt(self) -> dict[str, str]:
@@ -111,11 +106,6 @@ class Merge:
     def datasets(self) -> dict[str, DatasetSum]:
         """The sums by dataset, in the order of the datasets' names."""
         return {name: total.total() for name, total in sorted(self._sums.items())}
-
-    def missing(self, expected: Names) -> dict[str, list[str]]:
-        """Return the expected shards that have no result, of incomplete datasets."""
-        rest = {name: set(expected[name]) - self.shards.get(name, set()) for name in sorted(expected)}
-        return {dataset: sorted(shards) for dataset, shards in rest.items() if shards}
 
     def finished(self, dataset: str) -> NDArray[np.float64]:
         """Return when the shards of a dataset were finished (seconds since 1970), in no order."""

@@ -5,7 +5,7 @@ import pytest
 from higgsdemo.datasets.expected import ExpectedShards
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.run_folder import shards_key
-from higgsdemo.storage.object_store import ObjectStore
+from higgsdemo.storage.object_store import DamagedError, ObjectStore
 from planned_runs import dataset, planned
 from stores import Kind
 
@@ -34,9 +34,8 @@ def test_results_of_the_listed_shards_count_and_parts_of_files_are_of_their_even
     parts = {"whole": None, "cut_00-60": (0, 60), "cut_60-90": (60, 90)}
     for name, entries in parts.items():
         key = f"results/A/{name}.json"
-        assert key in found
-        assert found.entries(key) == entries
-    assert all(f"results/B/{name}.json" in found for name in ("x", "y"))
+        assert found.find(key) == (("one",), entries, False)
+    assert all(found.find(f"results/B/{name}.json") for name in ("x", "y"))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,7 @@ def test_results_of_the_listed_shards_count_and_parts_of_files_are_of_their_even
     ],
 )
 def test_no_other_object_counts(s3: Kind, key: str) -> None:
-    assert key not in expected(s3, *LISTS)
+    assert expected(s3, *LISTS).find(key) is None
 
 
 def test_the_shards_of_a_run_are_those_that_are_listed(s3: Kind) -> None:
@@ -62,7 +61,7 @@ def test_the_shards_of_a_run_are_those_that_are_listed(s3: Kind) -> None:
 
 def test_of_a_cluster_without_a_list_none_count_and_as_many_are_expected_as_are_planned(s3: Kind) -> None:
     found = expected(s3, "one")
-    assert "results/B/y.json" not in found
+    assert found.find("results/B/y.json") is None
     assert found.counts([ONE, TWO]) == {"A": 3, "B": 1 + 2, "C": 6}
 
 
@@ -78,3 +77,21 @@ def test_of_a_cluster_without_a_list_none_count_and_as_many_are_expected_as_are_
 def test_no_more_shards_are_planned_than_there_are_files(of_dataset: dict[str, int], shards: int) -> None:
     unlisted = planned(cluster={"datasets": [dataset("A", **of_dataset)]})
     assert ExpectedShards().counts([unlisted]) == {"A": shards}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"dataset": "A", "name": "x"}',
+        '{"dataset": "A", "name": "\\ud800"}',
+        '{"dataset": "A", "name": "y", "entries": [0, 99999999999999999999]}',
+        '{"dataset": "A"}',
+    ],
+)
+def test_of_a_list_that_no_run_has_written_nothing_is_expected(s3: Kind, line: str) -> None:
+    lines = f'{{"dataset": "A", "name": "x"}}\n{line}\n'
+    s3.put_all([(f"out/{shards_key('one')}", lines.encode())])
+    found = ExpectedShards()
+    with pytest.raises(DamagedError, match="is not what a run writes"):
+        found.read(ObjectStore(f"{s3.url}/out", "with_keys"), "one")
+    assert (found.find("results/A/x.json"), found.clusters, found.datasets()) == (None, {}, {})

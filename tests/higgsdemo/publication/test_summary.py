@@ -10,11 +10,10 @@ import pytest
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.normalisation import normalise
-from higgsdemo.publication.summarise import FAILURES_LISTED, MISSING_LISTED, summarise
+from higgsdemo.publication.summarise import FAILURES_LISTED, MISSING_LISTED, LeftOut, summarise
 from higgsdemo.publication.summary import FailedShard, Summary
 from higgsdemo.publication.yields_table import yields_table
-from higgsdemo.results.merge import Names
-from result_documents import NOTE, catalogue, merged, recorded, sample, stored
+from result_documents import NOTE, Names, catalogue, expecting, merged, recorded, sample, stored
 
 KNOWN = catalogue(
     sample("mu", "data", channels=("4mu", "2e2mu"), files=2), sample("h", "higgs", files=2), note=NOTE
@@ -56,17 +55,26 @@ def summary(
     known: Catalogue = KNOWN,
     **kwargs: Any,
 ) -> Summary:
-    merge, asked = merged(OBJECTS if objects is None else objects), expected or EXPECTED
-    counts = {dataset: len(set(shards)) for names in asked.values() for dataset, shards in names.items()}
+    listed = expecting(expected or EXPECTED)
+    merge = merged(OBJECTS if objects is None else objects, expected=listed)
+    counts = {dataset: number for dataset, (number, _) in listed.datasets().items()}
     spectrum = normalise(merge.datasets, known, counts)
     candidates = merge.candidates.table(known)
-    return summarise("higgs", "run-1", known, merge, spectrum, asked, candidates=candidates, **kwargs)
+    return summarise("higgs", "run-1", known, merge, spectrum, candidates=candidates, **kwargs)
+
+
+def left_out(*shards: str) -> LeftOut:
+    """Return what is noted of results of H that nobody expects."""
+    found = LeftOut()
+    for shard in shards:
+        found.add(f"results/H/{shard}.json")
+    return found
 
 
 def test_the_document_as_a_whole() -> None:
     found = summary(
         failures=FAILURES,
-        left_out={"H": ["old", "of-a-part"]},
+        left_out=left_out("of-a-part", "old"),
         discovery=Discovery(
             *(3.5, 3.25, 1.125, (0.75, 1.5), None, ((0.0, 12.25), (1.125, 0.0))),
             uncertainties=("zz",),
@@ -81,7 +89,7 @@ def test_the_document_as_a_whole() -> None:
 @pytest.mark.parametrize(("number", "said"), [(1, "1 result is"), (250, "250 results are")])
 def test_results_that_are_left_out_are_told_and_the_first_of_them_named(number: int, said: str) -> None:
     names = [f"{position:03}" for position in range(number)]
-    found = summary(left_out={"H": names})
+    found = summary(left_out=left_out(*names))
     assert f"{said} left out: no list of this run names their shards" in yields_table(found).splitlines()
     assert (found.left_out, found.unexpected) == (number, {"H": names[:MISSING_LISTED]})
 
@@ -153,9 +161,9 @@ def test_files_that_lack_branches_which_others_have_are_told() -> None:
 
 
 def test_shards_of_a_cluster_that_never_listed_them_are_missing() -> None:
-    merge = merged(OBJECTS[:1])
+    merge = merged(OBJECTS[:1], expected=expecting({"one": {"MU": ["x"]}, "two": {}}))
     spectrum = normalise(merge.datasets, KNOWN, {"MU": 1, "H": 2})
-    found = summarise("higgs", "run-1", KNOWN, merge, spectrum, {"one": {"MU": ["x"]}, "two": {}})
+    found = summarise("higgs", "run-1", KNOWN, merge, spectrum)
     assert found.shards.model_dump() == {"expected": 3, "done": 1, "failed": 0, "missing": 2}
     assert yields_table(found).splitlines()[1:3] == [
         "1 of 3 shards done, 0 failed, 2 missing",

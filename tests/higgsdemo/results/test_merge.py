@@ -15,7 +15,7 @@ from higgsdemo.physics.coverage import certified_events
 from higgsdemo.results.merge import Merge
 from higgsdemo.results.sums import saved_sums
 from higgsdemo.storage.object_store import StoredObject
-from result_documents import histogram, merged, stored
+from result_documents import expecting, histogram, merged, stored
 
 
 def weights(processed: float, bin: int, weight: float) -> dict[str, Any]:
@@ -63,7 +63,7 @@ OBJECTS = st.lists(
 
 def whole(merge: Merge) -> tuple[object, ...]:
     """All that a merge gives, with floats to the last bit."""
-    return saved_sums(None).dump_json(merge.datasets), merge.shards, merge.corrupt
+    return saved_sums(None).dump_json(merge.datasets), merge.expected.datasets(), merge.corrupt
 
 
 @given(OBJECTS, st.randoms(use_true_random=False))
@@ -159,7 +159,7 @@ def test_a_corrupt_document_is_told_and_not_fatal() -> None:
         "results/A/bad.json": "results/A/bad.json: not JSON (EOF while parsing an object at line 1 column 1)"
     }
     assert merge.datasets["A"].processed == 3
-    assert merge.shards == {"A": {"good"}}
+    assert merge.counts == {"A": 1}
 
 
 def test_a_corrupt_document_is_forgiven_when_the_shard_has_a_good_one() -> None:
@@ -168,34 +168,40 @@ def test_a_corrupt_document_is_forgiven_when_the_shard_has_a_good_one() -> None:
     assert merged([(key, content), (key, b"")]).corrupt == {}
 
 
-def test_missing_shards_are_named() -> None:
-    merge = merged([stored("A", "x"), stored("A", "old"), stored("C", "x")])
-    assert merge.missing({"A": ["x", "z", "y"], "B": ["x"], "D": []}) == {"A": ["y", "z"], "B": ["x"]}
+def test_results_of_unlisted_shards_count_nothing_and_shards_without_a_result_are_named() -> None:
+    expected = expecting({"one": {"A": ["x", "z"], "B": ["x"]}, "two": {"A": ["y"]}})
+    merge = merged([stored("A", "x"), stored("A", "old"), stored("C", "x")], expected=expected)
+    assert (merge.read, merge.datasets.keys(), merge.corrupt) == (1, {"A"}, {})
+    assert [list(expected.uncounted(dataset)) for dataset in "ABC"] == [
+        [("y", "two"), ("z", "one")],
+        [("x", "one")],
+        [],
+    ]
+    assert expected.counted == {"one": {"A": 1}, "two": {}}
 
 
 def test_an_empty_merge_sums_to_nothing() -> None:
-    assert (merged([]).datasets, merged([]).shards, merged([]).missing({"A": ["x"]})) == (
-        {},
-        {},
-        {"A": ["x"]},
-    )
+    assert (merged([]).datasets, merged([]).read) == ({}, 0)
 
 
-def test_a_merge_holds_of_a_shard_its_name_and_its_end() -> None:
+def test_a_merge_holds_of_a_shard_its_end_alone() -> None:
     """27,000 documents of the full campaign, with events in most bins, would be 120 MB."""
     counts = {channel: {bin: bin % 7 for bin in range(37)} for channel in ("4mu", "4e", "2e2mu")}
     merge = Merge(ExpectedShards())
 
     def held(shards: range) -> int:
-        for name in (f"{number:08d}-A1B2-C3D4-E5F6-0123456789AB" for number in shards):
+        names = [f"{number:08d}-A1B2-C3D4-E5F6-0123456789AB" for number in shards]
+        merge.expected.add(f"of-{shards.start}", (("SMHiggsToZZTo4L", name, None) for name in names))
+        for name in names:
             merge.add(*stored("SMHiggsToZZTo4L", name, 10_000, counts, seconds={"compute": 1.23}, bytes=123))
+        del names
         return tracemalloc.get_traced_memory()[0]
 
     held(range(100))  # what pydantic and numpy make when they are first used
     tracemalloc.start()
     before, after = held(range(100, 101)), held(range(101, 1101))
     tracemalloc.stop()
-    assert (after - before) / 1000 < 300
+    assert (after - before) / 1000 < 30
     assert merge.datasets["SMHiggsToZZTo4L"].processed == 11_010_000
 
 

@@ -75,7 +75,8 @@ def test_many_results_are_shown_while_they_are_read_and_read_once(
     assert whole.counted[HIGGS] == whole.read == 600
     time.sleep(0.3)
     assert folder.look().read == 600
-    assert len(reads) == len(set(reads)) == 600
+    results = [key for key in reads if key.startswith("results/")]
+    assert len(results) == len(set(results)) == 600
 
 
 def test_the_first_picture_waits_for_no_listing_of_all_results(
@@ -95,7 +96,8 @@ def test_the_first_picture_waits_for_no_listing_of_all_results(
 
     monkeypatch.setattr(follower, "ObjectStore", SlowStore)
     folder.seen(lambda seen: bool(pictures))
-    assert (pictures[0].read, pictures[0].complete) == (follower.FIRST, False)
+    assert 0 < pictures[0].read < 2000
+    assert not pictures[0].complete
     assert pictures[0].chart
     assert pictures[0].chart["channels"]["4mu"]["stack"]["higgs"][18] > 0
 
@@ -137,7 +139,8 @@ def test_a_long_read_ends_when_nobody_looks_any_more_and_goes_on_when_somebody_d
     assert len(reads) < 600
     monkeypatch.setattr(follower, "IDLE_SECONDS", 5.0)
     folder.complete()
-    assert len(reads) == len(set(reads)) == 600
+    results = [key for key in reads if key.startswith("results/")]
+    assert len(results) == len(set(results)) == 600
 
 
 def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(

@@ -18,8 +18,8 @@ from localkube.node.kubelet import Kubelet, node_object, set_ready
 from localkube.node.runtime import Machine
 from localkube.objects.database import Database
 from localkube.objects.errors import ApiError, not_found
-from localkube.objects.object import Json, Obj
-from localkube.objects.store import Store, encode
+from localkube.objects.object import Json, Obj, encode
+from localkube.objects.store import Store
 from localkube.pki import write_private
 from localkube.spec import ClusterSpec
 

@@ -11,7 +11,7 @@ from localkube.objects.store import Store
 async def test_a_version_before_the_kept_history_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_HISTORY", 10)
     store = Store(lambda *_: None, revision=100)
-    history = store.history("configmaps")
+    history = store.histories["configmaps"]
     for number in range(40):
         store.create("configmaps", Obj(kind="ConfigMap", metadata={"name": f"c{number}", "namespace": "n"}))
     with pytest.raises(ApiError, match="too old resource version: 110") as refused:

@@ -8,10 +8,9 @@ from aiohttp import web
 
 from localkube.api.tables import table
 from localkube.objects.errors import ApiError, no_such_path, unsupported_media_type
-from localkube.objects.object import Json, Obj
+from localkube.objects.object import Json, Obj, encode
 from localkube.objects.resources import RESOURCES, Resource
 from localkube.objects.selectors import Match, field_selector, label_selector
-from localkube.objects.store import encode
 
 LARGEST_BODY = 3 << 20
 

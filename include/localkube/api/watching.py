@@ -8,9 +8,9 @@ from aiohttp import web
 
 from localkube.api.requests import Target, View, flag, number, selection
 from localkube.objects.errors import ApiError
-from localkube.objects.object import Json
+from localkube.objects.object import Json, encode
 from localkube.objects.selectors import Match
-from localkube.objects.store import Event, Store, encode
+from localkube.objects.store import Event, Store
 
 _LONGEST = 3600
 _BOOKMARK, _BEFORE_END = 60.0, 2.0  # a bookmark comes every so many seconds, and before a watch ends
@@ -34,7 +34,7 @@ async def stream(
         since = str(store.revision)
     if everything:
         lines.append(_bookmark(view, store.revision, {"k8s.io/initial-events-end": "true"}))
-    history, seen = store.history(target.plural), int(since)
+    history, seen = store.histories[target.plural], int(since)
     events = await history.after(seen, 0)
     seen = events[-1].new.revision if events else seen
     response = web.StreamResponse(headers={"Content-Type": "application/json"})

@@ -8,8 +8,8 @@ from localkube.controllers.events import Events
 from localkube.controllers.garbage import delete
 from localkube.controllers.scheduler import chosen, untolerated
 from localkube.objects.defaults import admitted
-from localkube.objects.object import Json, Key, Obj
-from localkube.objects.store import Event, Store, encode
+from localkube.objects.object import Json, Key, Obj, encode
+from localkube.objects.store import Event, Store
 
 _TOLERATIONS = [
     {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": effect}

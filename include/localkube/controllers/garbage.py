@@ -69,7 +69,8 @@ class GarbageCollector(Controller):
 
     def _note(self, resource: str, event: Event) -> None:
         obj = event.new
-        self.enqueue(obj.key(resource))
+        if obj.deleting or obj.owners or resource in ("jobs", "namespaces"):
+            self.enqueue(obj.key(resource))
         if event.type == "DELETED":
             self.enqueue(("namespaces", "", obj.namespace))
             owners = [owner["uid"] for owner in obj.owners]  # they may wait for this one

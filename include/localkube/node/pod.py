@@ -169,7 +169,8 @@ class PodWorker:
 
     async def _pause(self, wait: float | None) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self._stop.wait()
 
     def _waiting(self, one: ContainerStatus, reason: str, message: str) -> None:
         one.waiting(reason, message)

@@ -14,7 +14,7 @@ import shlex
 from asyncio.subprocess import PIPE, Process
 from functools import cache
 
-from localkube.objects.object import Obj
+from localkube.objects.object import Obj, encode
 
 log = logging.getLogger(__name__)
 COMMAND = "LOCALKUBE_SIMULATION"
@@ -44,8 +44,7 @@ class StandIn:
         try:
             process = await self._running()
             if process.stdin is not None:
-                line = json.dumps({"id": number, "cluster": cluster, "pod": pod})
-                process.stdin.write(line.encode() + b"\n")
+                process.stdin.write(encode({"id": number, "cluster": cluster, "pod": pod}) + b"\n")
                 await process.stdin.drain()
             return await answer
         except OSError as error:

@@ -1,8 +1,9 @@
 """SQLite below the stores: clusters and their objects survive a restart, even a kill -9.
 
-Writes are committed together, within a twentieth of a second. A request is answered only after the commit
-(`durable`) of what it changes or reports. WAL with synchronous=NORMAL loses nothing when the process dies;
-losing power may cost the last moments.
+Writes are committed together, within a twentieth of a second: of an object that changes several times in
+between only the last state. A request is answered only after the commit (`durable`) of what it changes or
+reports. WAL with synchronous=NORMAL loses nothing when the process dies; losing power may cost the last
+moments.
 """
 
 import asyncio
@@ -11,15 +12,19 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from localkube.objects.object import Json, Key
+import msgspec
+
+from localkube.objects.object import Json, Key, Obj, encode
 
 _PREPARE = """
 PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;
 CREATE TABLE IF NOT EXISTS clusters (name TEXT PRIMARY KEY, spec TEXT, token TEXT, revision INTEGER);
 CREATE TABLE IF NOT EXISTS objects (cluster TEXT, resource TEXT, namespace TEXT, name TEXT, data BLOB,
-    PRIMARY KEY (cluster, resource, namespace, name)) WITHOUT ROWID;
+    PRIMARY KEY (cluster, resource, namespace, name));
 """
+_WRITE = "INSERT INTO objects VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET data = excluded.data"
 _DELETE = "DELETE FROM objects WHERE cluster = ? AND resource = ? AND namespace = ? AND name = ?"
+_REVISION = "UPDATE clusters SET revision = ? WHERE name = ?"
 _DELAY = 0.05
 _GAP = 100_000  # versions handed out since the last commit are never handed out again
 
@@ -31,6 +36,7 @@ class Database:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.executescript(_PREPARE)
         self._revisions: dict[str, int] = {}
+        self._changed: dict[tuple[str, *Key], Obj | None] = {}  # since the last commit
         self._commit: asyncio.Future[None] | None = None
 
     def clusters(self) -> list[tuple[str, Json, str, int]]:
@@ -47,22 +53,19 @@ class Database:
         self._connection.execute("DELETE FROM objects WHERE cluster = ?", (name,))
         self._connection.execute("DELETE FROM clusters WHERE name = ?", (name,))
 
-    def objects(self, cluster: str) -> Iterator[tuple[str, bytes]]:
+    def objects(self, cluster: str) -> Iterator[tuple[str, Obj]]:
         query = "SELECT resource, data FROM objects WHERE cluster = ?"
-        yield from self._connection.execute(query, (cluster,))
+        for resource, data in self._connection.execute(query, (cluster,)):
+            yield resource, Obj(msgspec.json.decode(data))
 
-    def write(self, cluster: str, key: Key, data: bytes | None, revision: int) -> None:
-        """Write the object, which lasts from the next commit on; None removes it."""
+    def write(self, cluster: str, key: Key, obj: Obj | None, revision: int) -> None:
+        """Take the object, which lasts from the next commit on; None removes it."""
         if self._commit is None:
             loop = asyncio.get_running_loop()
             self._commit = loop.create_future()
             loop.call_later(_DELAY, self.flush)
-            self._connection.execute("BEGIN")
         self._revisions[cluster] = revision
-        if data is None:
-            self._connection.execute(_DELETE, (cluster, *key))
-        else:
-            self._connection.execute("REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (cluster, *key, data))
+        self._changed[cluster, *key] = obj
 
     async def durable(self) -> None:
         """Return once everything written so far is committed; requests of one moment share one commit."""
@@ -74,8 +77,13 @@ class Database:
         if self._commit is None:
             return
         waiting, self._commit = self._commit, None
-        for name, revision in self._revisions.items():
-            self._connection.execute("UPDATE clusters SET revision = ? WHERE name = ?", (revision, name))
+        changed, self._changed = self._changed, {}
+        written = ((*place, encode(obj)) for place, obj in changed.items() if obj is not None)
+        many = self._connection.executemany
+        self._connection.execute("BEGIN")
+        many(_DELETE, (place for place, obj in changed.items() if obj is None))
+        many(_WRITE, written)
+        many(_REVISION, ((revision, name) for name, revision in self._revisions.items()))
         self._connection.execute("COMMIT")
         waiting.set_result(None)
 

@@ -13,19 +13,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import msgspec
-
 from localkube.objects.errors import ApiError, conflict, not_found
 from localkube.objects.object import Json, Key, Obj, now
 
 _HISTORY = 4_000  # events kept for each resource; older watches get 410
 
-Persist = Callable[[Key, bytes | None, int], None]
-
-
-def encode(data: object) -> bytes:
-    """Compact JSON."""
-    return msgspec.json.encode(data)
+Persist = Callable[[Key, Obj | None, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +44,16 @@ class History:
             self._floor = self._events[-_HISTORY - 1].new.revision
             del self._events[:-_HISTORY]
         self._changed.set()
-        self._changed = asyncio.Event()
 
     async def after(self, revision: int, timeout: float) -> list[Event]:
         """Return at most 500 events after a version, or none after the time-out; raise ApiError 410."""
-        if not (events := self._since(revision)):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout)
-            events = self._since(revision)
-        return events
+        if events := self._since(revision):
+            return events
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
+        return self._since(revision)
 
     def _since(self, revision: int) -> list[Event]:
         if revision < self._floor:
@@ -76,21 +70,17 @@ class Store:
         self.uids: dict[str, Key] = {}
         self.owned: dict[str, set[Key]] = defaultdict(set)  # owner uid -> what it owns
         self._items: dict[str, dict[str, dict[str, Obj]]] = defaultdict(lambda: defaultdict(dict))
-        self._histories: dict[str, History] = {}
+        self.histories: dict[str, History] = defaultdict(lambda: History(self._floor))
         self._subscribers: dict[str, list[Callable[[Event], None]]] = defaultdict(list)
         self._persist = persist
 
-    def load(self, objects: Iterable[tuple[str, bytes]]) -> None:
+    def load(self, objects: Iterable[tuple[str, Obj]]) -> None:
         """Load what an earlier process left, without events."""
-        for resource, raw in objects:
-            obj = Obj(msgspec.json.decode(raw))
+        for resource, obj in objects:
             self._place(obj.key(resource), obj)
 
     def subscribe(self, resource: str, note: Callable[[Event], None]) -> None:
         self._subscribers[resource].append(note)
-
-    def history(self, resource: str) -> History:
-        return self._histories.setdefault(resource, History(self._floor))
 
     def get(self, resource: str, namespace: str, name: str) -> Obj | None:
         return self._items[resource][namespace].get(name)
@@ -155,9 +145,9 @@ class Store:
             self._displace(key, old)
         if kind != "DELETED":
             self._place(key, obj)
-        self._persist(key, None if kind == "DELETED" else encode(obj), self.revision)
+        self._persist(key, None if kind == "DELETED" else obj, self.revision)
         event = Event(kind, obj, old)
-        self.history(key[0]).append(event)
+        self.histories[key[0]].append(event)
         for note in self._subscribers[key[0]]:
             note(event)
         return obj

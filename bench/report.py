@@ -24,7 +24,7 @@ HEAD = """\
 
 Each section is one command that compares two ways in one run and replaces its own section here: `make
 bench-submit` and so on, `make bench` for all of them. Options go through: `make bench-submit BENCH='--files
-1000'`.
+1000'`. What each number compares with the demo of 2019, and what not: [original.md](original.md).
 """
 COSTS = ("seconds", "requests", "MB sent", "MB received", "CPU s", "memory MB")
 Say = Callable[[str], object]

@@ -28,9 +28,9 @@ class Load:
     pods: dict[str, Amounts] = field(default_factory=dict)  # by uid
     used: Counter[str] = field(default_factory=Counter)
 
-    def add(self, uid: str, requests: Amounts) -> None:
-        if uid not in self.pods:
-            self.pods[uid] = requests
+    def add(self, pod: Obj) -> None:
+        if pod.uid not in self.pods:
+            requests = self.pods[pod.uid] = amounts_of(pod["spec"], "requests")
             self.used.update(requests)
 
     def drop(self, uid: str) -> None:
@@ -72,7 +72,7 @@ class Scheduler(Controller):
     def _take(self, pod: Obj, gone: bool = False) -> None:
         uid, node, over = pod.uid, pod["spec"].get("nodeName"), gone or pod.finished
         if node and not over:
-            self._loads[node].add(uid, amounts_of(pod["spec"], "requests"))
+            self._loads[node].add(pod)
         elif node:
             self._loads[node].drop(uid)
             self.enqueue(_ROUND)

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS objects (cluster TEXT, resource TEXT, namespace TEXT,
 _WRITE = "INSERT INTO objects VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET data = excluded.data"
 _DELETE = "DELETE FROM objects WHERE cluster = ? AND resource = ? AND namespace = ? AND name = ?"
 _REVISION = "UPDATE clusters SET revision = ? WHERE name = ?"
-_DELAY = 0.05
+_DELAY = 0.2
 _GAP = 100_000  # versions handed out since the last commit are never handed out again
 
 

@@ -1,6 +1,6 @@
 """SQLite below the stores: clusters and their objects survive a restart, even a kill -9.
 
-Writes are committed together, within a twentieth of a second: of an object that changes several times in
+Writes are committed together, within a fifth of a second: of an object that changes several times in
 between only the last state. A request is answered only after the commit (`durable`) of what it changes or
 reports. WAL with synchronous=NORMAL loses nothing when the process dies; losing power may cost the last
 moments.

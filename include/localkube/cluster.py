@@ -4,6 +4,7 @@ import asyncio
 import base64
 import secrets
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,11 +33,11 @@ class Cluster:
     ) -> None:
         self.spec, self.token, self.phase, self.closing = spec, token, "Provisioning", False
         pod_seconds = spec.simulate.seconds if spec.simulate else None
-        self.machine, self._database = machine.of(spec.name, pod_seconds), database
+        self.machine = replace(machine, directory=machine.directory / spec.name, pod_seconds=pod_seconds)
+        self._database, self.durable = database, database.durable
         self.pages: dict[object, tuple[list[Obj], int]] = {}  # lists in progress, and their versions
         self._tasks: list[asyncio.Task[None]] = []
-        self.store = Store(partial(database.write, spec.name), revision)
-        self.store.load(database.objects(spec.name))
+        self.store = Store(partial(database.write, spec.name), revision, database.objects(spec.name))
         events = Events(self.store)
         self._garbage = GarbageCollector(self.store, events, machine.authority)
         self._kubelet = Kubelet(self.store, events, self.machine)
@@ -60,9 +61,6 @@ class Cluster:
         loops = [*(controller.run() for controller in self._controllers), self._kubelet.watch_over()]
         self._tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
         self.phase = "Running"
-
-    async def durable(self) -> None:
-        await self._database.durable()
 
     def stop(self) -> None:
         """Stop and write nothing more; the reaper kills what runs, and the next start reports it lost."""

@@ -36,10 +36,9 @@ class Events:
         if known is not None and (event := self._store.get("events", *known[:2])) is not None:
             self._store.update("events", event.replaced(count=event.get("count", 1) + 1, lastTimestamp=now()))
             return
-        if known is None:
-            if self._alike[identity[:2]] >= _ALIKE:
-                return
-            self._alike[identity[:2]] += 1
+        if known is None and self._alike[identity[:2]] >= _ALIKE:
+            return
+        self._alike[identity[:2]] += known is None
         self._moment = max(self._moment + 1, time.time_ns())  # events are listed by name: keep their order
         name = f"{about.name[:200]}.{self._moment:016x}"
         involved = about.reference | {"resourceVersion": about["metadata"].get("resourceVersion", "")}

@@ -13,7 +13,7 @@ from localkube.controllers.controller import Controller
 from localkube.node.pod_status import ContainerStatus, End, pod_status
 from localkube.node.process import Process
 from localkube.node.runtime import Machine, Runtime
-from localkube.node.simulation import exit_code
+from localkube.node.simulation import stand_in
 from localkube.node.volumes import NotReady
 from localkube.objects.object import Obj, at, now
 
@@ -199,7 +199,9 @@ class SimulatedPod(PodWorker):
         self._publish()
         forever = self.pod["spec"]["restartPolicy"] == "Always"
         await self._pause(None if forever else self._machine.pod_seconds)
-        code = 143 if self._stop.is_set() else await exit_code(self._machine.directory.name, self.pod)
+        code = 143 if self._stop.is_set() else 0
+        if not code and (standing_in := stand_in()):
+            code = await standing_in.exit_code(self._machine.directory.name, self.pod)
         for one in beside:
             one.terminated(code, "Error" if code else "Completed", "", began)
         self._publish("Failed" if code else "Succeeded")

@@ -5,9 +5,8 @@ mountPath, it is replaced by the directory of this machine behind the volume.
 """
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from localkube.node.environment import Mounts, expand, variables_of
 from localkube.node.images import Images
@@ -32,10 +31,6 @@ class Machine:
     authority: str
     backoff: float
     pod_seconds: float | None = None  # for which the pods of simulated nodes run
-
-    def of(self, cluster: str, pod_seconds: float | None) -> Self:
-        """Return the part of one cluster."""
-        return replace(self, directory=self.directory / cluster, pod_seconds=pod_seconds)
 
     def pod_directory(self, pod: Obj) -> Path:
         """Return the directory of a pod's logs, and of its volumes while it runs."""

@@ -79,9 +79,3 @@ def stand_in() -> StandIn | None:
     """Return the stand-in of this server, if it has one."""
     command = shlex.split(os.environ.get(COMMAND, ""))
     return StandIn(command) if command else None
-
-
-async def exit_code(cluster: str, pod: Obj) -> int:
-    """Return the exit code of a pod that has run its time."""
-    standing_in = stand_in()
-    return await standing_in.exit_code(cluster, pod) if standing_in else 0

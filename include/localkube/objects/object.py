@@ -13,14 +13,12 @@ Json = dict[str, Any]
 Key = tuple[str, str, str]  # resource, namespace ("" for none) and name
 Amounts = dict[str, float]  # of resources, by name
 
+encode = msgspec.json.encode
+"""Compact JSON."""
+
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)")
 _SUFFIX = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _SUFFIX |= {f"{s}i": 1024.0**n for n, s in enumerate("KMGTPE", 1)}
-
-
-def encode(data: object) -> bytes:
-    """Compact JSON."""
-    return msgspec.json.encode(data)
 
 
 def lookup(obj: object, path: str) -> Any:

@@ -65,7 +65,7 @@ class History:
 class Store:
     """The objects of one cluster by resource, namespace ("" for none) and name."""
 
-    def __init__(self, persist: Persist, revision: int = 0) -> None:
+    def __init__(self, persist: Persist, revision: int = 0, objects: Iterable[tuple[str, Obj]] = ()) -> None:
         self.revision = self._floor = revision
         self.uids: dict[str, Key] = {}
         self.owned: dict[str, set[Key]] = defaultdict(set)  # owner uid -> what it owns
@@ -73,10 +73,7 @@ class Store:
         self.histories: dict[str, History] = defaultdict(lambda: History(self._floor))
         self._subscribers: dict[str, list[Callable[[Event], None]]] = defaultdict(list)
         self._persist = persist
-
-    def load(self, objects: Iterable[tuple[str, Obj]]) -> None:
-        """Load what an earlier process left, without events."""
-        for resource, obj in objects:
+        for resource, obj in objects:  # that an earlier process left
             self._place(obj.key(resource), obj)
 
     def subscribe(self, resource: str, note: Callable[[Event], None]) -> None:

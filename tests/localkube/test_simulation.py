@@ -16,7 +16,7 @@ def test_simulated_pods_finish_without_running_anything(server: Server) -> None:
     assert first.status.init_container_statuses[0].ready
     assert space.kube.http.get(f"{space.path('Pod', first.metadata.name)}/log").text == ""
     assert not (server.state / "clusters" / "rehearsal" / "pods").exists()
-    told = [one.reason for one in kube.core.list_namespaced_event("default").items]
+    told = [one.reason for one in space.kube.core.list_namespaced_event("default").items]
     assert (told.count("SuccessfulCreate"), told.count("Scheduled"), told.count("Completed")) == (25, 60, 1)
 
 

@@ -2,8 +2,7 @@
 
 Writes are committed together, within a fifth of a second: of an object that changes several times in
 between only the last state. A request is answered only after the commit (`durable`) of what it changes or
-reports. WAL with synchronous=NORMAL loses nothing when the process dies; losing power may cost the last
-moments.
+reports. WAL with synchronous=NORMAL loses nothing when the process dies; losing power may cost moments.
 """
 
 import asyncio
@@ -74,17 +73,19 @@ class Database:
             await asyncio.shield(self._commit)
 
     def flush(self) -> None:
-        if self._commit is None:
+        """Commit now; a failure, such as a full disk, is told to who waits, and tried again next time."""
+        if (waiting := self._commit) is None:
             return
-        waiting, self._commit = self._commit, None
-        changed, self._changed = self._changed, {}
-        written = ((*place, encode(obj)) for place, obj in changed.items() if obj is not None)
-        many = self._connection.executemany
-        self._connection.execute("BEGIN")
-        many(_DELETE, (place for place, obj in changed.items() if obj is None))
-        many(_WRITE, written)
-        many(_REVISION, ((revision, name) for name, revision in self._revisions.items()))
-        self._connection.execute("COMMIT")
+        self._commit, changed, many = None, self._changed.items(), self._connection.executemany
+        try:
+            with self._connection:
+                self._connection.execute("BEGIN")
+                many(_DELETE, (place for place, obj in changed if obj is None))
+                many(_WRITE, ((*place, encode(obj)) for place, obj in changed if obj is not None))
+                many(_REVISION, ((revision, name) for name, revision in self._revisions.items()))
+        except sqlite3.Error as error:
+            return waiting.set_exception(error)
+        self._changed.clear()
         waiting.set_result(None)
 
     def close(self) -> None:

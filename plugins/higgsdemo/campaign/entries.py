@@ -65,7 +65,7 @@ DatasetReference = Annotated[
 class ClusterDefaults(Model):
     """Values shared by the mapping's entries. An entry's own value wins; null is the built-in default."""
 
-    provider: fields.ProviderName | None = None
+    provider: fields.Provider | None = None
     """Where the cluster comes from: `local` (this machine), `existing` (not created), `gke` or `eks`."""
     connection: fields.Connection | None = None
     """Airflow connection of the provider; each provider has a default."""
@@ -77,7 +77,7 @@ class ClusterDefaults(Model):
     """
     nodes: fields.Nodes | None = Field(None, examples=[22])
     """Number of nodes; 1 by default. On GKE, in each zone: a region has three."""
-    dpath: fields.StageInPath | None = Field(None, title="Stage-in path")
+    dpath: fields.Dpath | None = Field(None, title="Stage-in path")
     """Where a shard is downloaded to: `/dev/shm` (memory, the default), `/mnt/disks/ssd0` (the node's SSD) or
     `/dev/null` (test mode: download, discard, compute nothing).
     """
@@ -115,7 +115,7 @@ class ClusterDefaults(Model):
     """Airflow connection that reads this cluster's input; by default `storage.connection`, or `aws_default`
     or `google_cloud_default` if the input is in another kind of store.
     """
-    image_pull_policy: fields.PullPolicyChoice | None = None
+    image_pull_policy: fields.PullPolicy | None = None
     """`Never` if the nodes have the pods' images already: the default of `local`, and required for our own
     image, which no registry has. Elsewhere the default is `IfNotPresent`.
     """

@@ -3,12 +3,11 @@
 from typing import Annotated, Literal
 
 from higgsdemo.campaign import command, values
-from higgsdemo.campaign.rule import Rule, checked, choice, either, number, text
-from higgsdemo.tasks import Stage
+from higgsdemo.campaign.rule import Rule, checked, either, number, text
 from higgsdemo.wording import one_of
 
 Provider = Literal["local", "existing", "gke", "eks"]
-WorkloadName = Literal["nanoaod", "nanoaod-outreach", "nanoaod-v9", "aod", "own", "command"]
+Workload = Literal["nanoaod", "nanoaod-outreach", "nanoaod-v9", "aod", "own", "command"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]
 Read = Literal["stage-in", "stream"]
@@ -24,23 +23,12 @@ _IMAGE = (
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?"
 )
 
-ProviderName = Annotated[Provider, choice(Provider)]
-Workload = Annotated[WorkloadName, choice(WorkloadName)]
-CleanupChoice = Annotated[Cleanup, choice(Cleanup)]
-IncompleteChoice = Annotated[Incomplete, choice(Incomplete)]
-ReadChoice = Annotated[Read, choice(Read)]
-RunAsChoice = Annotated[RunAs, choice(RunAs)]
-OnCancelChoice = Annotated[OnCancel, choice(OnCancel)]
-StageChoice = Annotated[Stage, choice(Stage)]
-SplitChoice = Annotated[Split, choice(Split)]
-PullPolicyChoice = Annotated[PullPolicy, choice(PullPolicy)]
-StageInPath = Annotated[Dpath, choice(Dpath)]
 _AT_LEAST_1 = number("a whole number of at least 1", whole=True, minimum=1)
 Whole = Annotated[int, _AT_LEAST_1]
 Price = Annotated[int | float, number("a number, 0 or more", minimum=0)]
 WholeOrAuto = Annotated[
-    int | Literal["auto"],
-    either('a whole number of at least 1, or "auto"', _AT_LEAST_1, choice(Literal["auto"])),
+    int | str,
+    either('a whole number of at least 1, or "auto"', _AT_LEAST_1, text('"auto"', "auto", 4)),
 ]
 Count = Annotated[int, number("a whole number, 0 or more", whole=True, minimum=0)]
 Hours = Annotated[

@@ -70,7 +70,7 @@ class Campaign(Settings):
         description=f"Datasets that are split over all clusters: {WRITTEN_AS}. The entries of the mapping "
         "then have none.",
     )
-    split: fields.SplitChoice | None = None
+    split: fields.Split | None = None
     """How to split `datasets` over the clusters: `by-bytes`, in proportion to their cores."""
 
     _remarks: tuple[str, ...] = PrivateAttr(())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from higgsdemo.wording import quote
+from higgsdemo.wording import did_you_mean, one_of, quote
 
 MOST_LINES = 20
 HERE_OR_IN_DEFAULTS = ", here or in defaults"  # where a field that an entry of the mapping lacks may be set
@@ -76,6 +76,10 @@ def _text(kind: str, value: object, message: str) -> str:
     match kind:
         case "rule" | "unknown_field" | "missing_field":
             return message
+        case "literal_error":
+            options = re.findall("'([^']*)'", message)
+            hint = did_you_mean(value, options).replace("; ", ": ")
+            return f"is {quote(value)}; it must be {one_of(options)}{hint}"
         case "too_short":
             return "is empty; it needs at least one entry"
         case "list_type":

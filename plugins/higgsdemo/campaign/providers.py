@@ -11,14 +11,12 @@ from pydantic import Field
 
 from higgsdemo.campaign.fields import Location, Provider, Whole
 from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem
-from higgsdemo.campaign.rule import Model, choice, text
+from higgsdemo.campaign.rule import Model, text
 from higgsdemo.wording import one_of, quote
 
 DiskType = Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"]
 ReleaseChannel = Literal["rapid", "regular", "stable", "extended"]
 
-DiskTypeName = Annotated[DiskType, choice(DiskType)]
-ReleaseChannelName = Annotated[ReleaseChannel, choice(ReleaseChannel)]
 _OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 SubnetRange = Annotated[
     str,
@@ -74,11 +72,11 @@ class GkeOptions(CloudOptions):
     """Addresses of the nodes, for which the cluster gets a subnetwork; by default 10.<110+i>.0.0/21 for entry
     i.
     """
-    disk_type: DiskTypeName = "pd-ssd"
+    disk_type: DiskType = "pd-ssd"
     """Kind of the boot disk."""
     local_ssds: Whole = Field(1, title="Local SSDs")
     """Local SSDs of a node; only with the stage-in path `/mnt/disks/ssd0`, which uses them."""
-    release_channel: ReleaseChannelName = "regular"
+    release_channel: ReleaseChannel = "regular"
     """Release channel, from which GKE chooses the Kubernetes version."""
     service_account: ServiceAccount | None = None
     """Google service account of the nodes; by default Compute Engine's."""

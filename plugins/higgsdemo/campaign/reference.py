@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -20,7 +20,7 @@ from higgsdemo.campaign.rule import Rule
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.campaign.storage import Storage
 from higgsdemo.campaign.trigger_conf import CAMPAIGN_KEYS, RunOptions
-from higgsdemo.wording import quote
+from higgsdemo.wording import one_of, quote
 
 REFERENCE_FILE = Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
 
@@ -86,10 +86,13 @@ def _default(info: FieldInfo) -> str:
 
 
 def _must_be(info: FieldInfo) -> str:
-    rules = [one for one in (*info.metadata, *_inner(info.annotation)) if isinstance(one, Rule)]
-    if rules:
-        several = _is_list(info.annotation)
-        return f"a list; each {rules[0].must_be}" if several else rules[0].must_be
+    said = [
+        one.must_be if isinstance(one, Rule) else one_of(get_args(one))
+        for one in (*info.metadata, *_inner(info.annotation))
+        if isinstance(one, Rule) or get_origin(one) is Literal
+    ]
+    if said:
+        return f"a list; each {said[0]}" if _is_list(info.annotation) else said[0]
     models = [
         part for part in _inner(info.annotation) if isinstance(part, type) and issubclass(part, BaseModel)
     ]

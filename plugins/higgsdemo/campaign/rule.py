@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 from pydantic import (
     BaseModel,
@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from higgsdemo.wording import did_you_mean, one_of, quote
+from higgsdemo.wording import did_you_mean, quote
 
 _CREDENTIAL = re.compile(r"access|secret|token|passw|credential|[^a-z]key$|^key$", re.IGNORECASE)
 
@@ -168,18 +168,6 @@ def text(must_be: str, pattern: str, longest: int) -> Rule:
 def checked(must_be: str, check: Callable[[Any], Any], pattern: str) -> Rule:
     """Return the rule for a text that `check` judges; its JSON Schema has only a pattern."""
     return Rule(must_be, check, {"type": "string", "pattern": pattern})
-
-
-def choice(literal: Any) -> Rule:
-    """Return the rule for a `Literal` of texts."""
-    options = get_args(literal)
-
-    def check(value: Any) -> str:
-        if value not in options:
-            raise ValueError(did_you_mean(value, options).removeprefix("; "))
-        return str(value)
-
-    return Rule(one_of(options), check, {"type": "string", "enum": list(options)})
 
 
 def number(must_be: str, *, whole: bool = False, **bounds: float) -> Rule:

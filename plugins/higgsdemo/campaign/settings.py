@@ -55,11 +55,11 @@ class Settings(Model):
     """Size of the files of one shard of a `command`, in GB, above which it fails; no limit by default."""
     logs: bool = False
     """Keep what the command prints for each shard, compressed, beside its files."""
-    run_as: fields.RunAsChoice | None = Field(None, title="User")
+    run_as: fields.RunAs | None = Field(None, title="User")
     """`image`: run the command as the image's own user, which may be root, with a root file system that can
     be written. By default as a user without rights.
     """
-    cleanup: fields.CleanupChoice = "none"
+    cleanup: fields.Cleanup = "none"
     """What is removed at the end: `none`, the `jobs`, or the `clusters`, each once its share is done."""
     approve_delete: bool = Field(True, title="Approval of deletion")
     """Whether a run triggered by hand asks in the web interface before it deletes clusters in which shards
@@ -73,7 +73,7 @@ class Settings(Model):
     """Failed shards that each dataset may have, in addition to the cluster's limit: a number, or a fraction
     (below 1) of its shards; no limit by default.
     """
-    incomplete: fields.IncompleteChoice = Field("fail", title="Incomplete datasets")
+    incomplete: fields.Incomplete = Field("fail", title="Incomplete datasets")
     """When a dataset's listing is empty, or has another number of files than the catalogue: `fail`, or `warn`
     and go on with the existing files.
     """
@@ -85,13 +85,13 @@ class Settings(Model):
     """Hours without a running pod after which a cluster's Jobs are stopped, with the reason that the cluster
     gives; four times as long while nodes are added or a queue holds the Jobs.
     """
-    on_cancel: fields.OnCancelChoice = Field("stop", title="When cancelled")
+    on_cancel: fields.OnCancel = Field("stop", title="When cancelled")
     """What happens to the Jobs of a task that somebody marks as failed or successful: `stop` them until the
     task is cleared, or `release` them to run to their end.
     """
     download_limit_kbps: fields.Whole | None = Field(None, title="Download limit")
     """Bandwidth of one pod's stage-in in kB/s; unlimited by default."""
-    read: fields.ReadChoice = "stage-in"
+    read: fields.Read = "stage-in"
     """How pods read a shard: `stage-in` copies the file to the pod first, `stream` reads only the needed
     events and branches from the store. A trigger with `stage-in` drops the file's `shard_events`.
     """

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from higgsdemo.campaign.document import document_problems
 from higgsdemo.campaign.entries import ClusterEntry
-from higgsdemo.campaign.fields import ClusterName, RunName, StageChoice, Whole
+from higgsdemo.campaign.fields import ClusterName, RunName, Whole
 from higgsdemo.campaign.load import parse_campaign
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.problems import CampaignError, Problem, problems_of
@@ -19,7 +19,7 @@ from higgsdemo.campaign.providers import GkeOptions
 from higgsdemo.campaign.resolve import cluster_name
 from higgsdemo.campaign.rule import Model
 from higgsdemo.campaign.trigger_limits import find_strangers
-from higgsdemo.tasks import STAGES
+from higgsdemo.tasks import STAGES, Stage
 from higgsdemo.wording import did_you_mean, one_of, quote
 
 SOURCE = "trigger conf"
@@ -32,7 +32,7 @@ class RunOptions(Model):
     """Names the run's Jobs and its folder in the output bucket; by default made from the start time. To
     finish an earlier run, give its name and *resume*.
     """
-    stages: list[StageChoice] = Field(list(STAGES), min_length=1)
+    stages: list[Stage] = Field(list(STAGES), min_length=1)
     """Stages of the run: `create` the clusters, `prepare` them (pull the image), `submit` the Jobs and merge
     their results, `cleanup`. All by default.
     """

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from higgsdemo.wording import first_fault
+
 Content = TypeVar("Content")
 
 
@@ -40,6 +42,4 @@ def read_content(kind: type[Content], path: Path, advice: str) -> Content:
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); {advice}") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"])) or "the whole"
-        raise ValueError(f"{path} cannot be read ({field}: {fault['msg']}); {advice}") from None
+        raise ValueError(f"{path} cannot be read ({first_fault(error)}); {advice}") from None

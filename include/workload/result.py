@@ -73,22 +73,16 @@ def result_document(
         "bytes": received,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    if shard.entries is not None:
-        document["entries"] = list(shard.entries)
-    if rules is not None:
-        document["selection"] = rules
-    if analysis.candidates is not None and len(analysis.candidates) <= MOST_CANDIDATES:
-        document["candidates"] = analysis.candidates
-    if analysis.weights is not None:
-        document["weights"] = analysis.weights
-    if analysis.branches:
-        document["branches"] = list(analysis.branches)
-    if analysis.certified is not None:
-        document["certified"] = analysis.certified.describe()
-    if analysis.simulated:
-        document["simulated"] = True
-    if test_mode:
-        document["test_mode"] = True
-    if used is not None:
-        document["used"] = used
-    return document
+    named = analysis.candidates
+    more = {
+        "entries": shard.entries and list(shard.entries),
+        "selection": rules,
+        "candidates": named if named is not None and len(named) <= MOST_CANDIDATES else None,
+        "weights": analysis.weights,
+        "branches": analysis.branches or None,
+        "certified": analysis.certified and analysis.certified.describe(),
+        "simulated": analysis.simulated or None,
+        "test_mode": test_mode or None,
+        "used": used,
+    }
+    return document | {name: value for name, value in more.items() if value is not None}

@@ -18,7 +18,7 @@ from higgsdemo.campaign.rule import PLANNED
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.run_folder import files_folder, results_folder
 from higgsdemo.tasks import Stage
-from higgsdemo.wording import ExplainedError
+from higgsdemo.wording import ExplainedError, first_fault
 
 GROWING = "growing"  # the name of the one run of a campaign over datasets that grow
 _NAME = TypeAdapter(RunName)
@@ -98,10 +98,7 @@ class ClusterRun(BaseModel):
                 raise ValueError(f"format is {found}, and {FORMAT} the newest that is known here")
             return cls.model_validate(document, extra="ignore", context=PLANNED)
         except (TypeError, ValueError) as error:
-            why = str(error)
-            if isinstance(error, ValidationError):
-                first = error.errors(include_url=False)[0]
-                why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            why = first_fault(error) if isinstance(error, ValidationError) else str(error)
             raise PlanError(
                 f"the run was planned by a version of this project that this one cannot read ({why}): "
                 "give all parts of Airflow one version, then clear plan and what follows; what is done stays "

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 LONGEST_QUOTE = 200
 LONGEST_LINE, LONGEST_MESSAGE = 500, 2000  # characters; a key may have 1024
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
@@ -51,6 +53,18 @@ def quote(value: Any) -> str:
     if len(text) > LONGEST_QUOTE:
         text = text[: LONGEST_QUOTE - 4] + " ..."
     return printable(text)
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first thing that pydantic finds wrong, with its field and a value that is a number or text.
+
+    The branch of a union, and the mark of a key, are no parts of the field's path.
+    """
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(("<", "[")))
+    given = f" (it is {quote(fault['input'])})" if isinstance(fault["input"], int | float | str) else ""
+    why = fault["msg"].removeprefix("Value error, ") + ("" if fault["type"] == "json_invalid" else given)
+    return f"{where}: {why}" if where else why
 
 
 def one_of(options: Iterable[str]) -> str:

@@ -18,8 +18,17 @@ GIVEN = (
 )
 """The variables that a command is given."""
 
-OF_A_COMMAND = ("command", "env", "outputs", "max_output_gb", "logs", "run_as")
-"""The fields of a campaign that only a command has."""
+OF_WORKLOADS = {
+    "histograms": COUNTED,
+    "bad_input_codes": COUNTED,
+    "triggers": ("nanoaod", "nanoaod-outreach", "nanoaod-v9"),
+    **dict.fromkeys(("command", "env", "outputs", "max_output_gb", "logs", "run_as"), (COMMAND,)),
+}
+"""The fields of a campaign that only some workloads have."""
+
+NEEDED = {"own": ("image", "histograms"), COMMAND: ("image", "command")}
+"""The fields that a workload must have."""
+
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _KEY = re.compile(
     r"(AKIA|ASIA)[A-Z0-9]{16}|-----BEGIN|\bgh[a-z]_\w{20}|\bxox[a-z]-|\beyJ[\w-]{10,}\.|://[^/\s]*:[^/\s]*@"

@@ -14,7 +14,7 @@ from higgsdemo.campaign import fields
 from higgsdemo.campaign.analysis import unfit_histograms
 from higgsdemo.campaign.at_trigger import AtTrigger
 from higgsdemo.campaign.cluster import Cluster
-from higgsdemo.campaign.command import BESIDE, COMMAND, COUNTED, OF_A_COMMAND
+from higgsdemo.campaign.command import BESIDE, COMMAND, NEEDED, OF_WORKLOADS
 from higgsdemo.campaign.datasets import DatasetRef
 from higgsdemo.campaign.entries import WRITTEN_AS, ClusterDefaults, ClusterEntry, DatasetReference
 from higgsdemo.campaign.notifications import Notifications
@@ -119,8 +119,7 @@ class Campaign(Settings):
         problems += [
             *self._results_among_shards(placed),
             *(() if problems else self._unfit_for_aod(placed)),
-            *self._unfit_for_own(),
-            *self._unfit_for_command(),
+            *self._unfit_to_workload(),
             *self._unfit_to_stream(),
             *self.notifications.credentials(),
         ]
@@ -128,37 +127,16 @@ class Campaign(Settings):
             raise CampaignError("campaign", problems)
         return clusters, shared
 
-    def _unfit_for_own(self) -> Iterator[Problem]:
-        """Return the problems of an analysis of one's own: fields only for it, and those that it lacks."""
-        if self.workload not in COUNTED and self.histograms:
-            text = f'belong to the workloads "own" and "command"; this one is "{self.workload}"'
-            yield Problem(("histograms",), text)
-        if self.triggers and self.workload in (*COUNTED, *BESIDE):
-            text = f'belong to the workloads "nanoaod"; this one is "{self.workload}"'
-            yield Problem(("triggers",), text)
-        yield from unfit_histograms(self.histograms, in_files=self.workload == COMMAND)
-        if self.workload != "own":
-            return
-        if self.image is None:
-            yield Problem(("image",), 'is missing: the workload "own" is the image that you name')
-        if not self.histograms:
-            yield Problem(("histograms",), 'are missing: say which the results of the workload "own" have')
-
-    def _unfit_for_command(self) -> Iterator[Problem]:
-        """Return the problems of fields that only a command has, and of those that it lacks."""
-        if self.workload != COMMAND:
-            for name in (one for one in OF_A_COMMAND if getattr(self, one)):
-                yield Problem((name,), f'belongs to the workload "{COMMAND}"; this one is "{self.workload}"')
-            if self.bad_input_codes is not None and self.workload != "own":
-                text = f'belong to an image of your own; this one is "{self.workload}"'
-                yield Problem(("bad_input_codes",), text)
-            return
-        for name, why in (
-            ("image", "the one that the command runs in"),
-            ("command", "what runs for each shard"),
-        ):
+    def _unfit_to_workload(self) -> Iterator[Problem]:
+        """Return the problems of fields that only other workloads have, and of those that this one lacks."""
+        for name, workloads in OF_WORKLOADS.items():
+            if self.workload not in workloads and getattr(self, name):
+                text = f'is only for the workload {one_of(workloads)}; this one is "{self.workload}"'
+                yield Problem((name,), text)
+        for name in NEEDED.get(self.workload, ()):
             if not getattr(self, name):
-                yield Problem((name,), f"is missing: {why}")
+                yield Problem((name,), f'is missing, which the workload "{self.workload}" needs')
+        yield from unfit_histograms(self.histograms, in_files=self.workload == COMMAND)
 
     def _unfit_to_stream(self) -> Iterator[Problem]:
         """Return the problems of fields that only apply to pods that stream, and of pods that cannot."""

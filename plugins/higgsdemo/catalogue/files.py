@@ -25,7 +25,7 @@ from higgsdemo.catalogue.model import (
     Uncertainty,
 )
 from higgsdemo.catalogue.published import Published, read_published
-from higgsdemo.wording import ExplainedError, did_you_mean, quote
+from higgsdemo.wording import ExplainedError, did_you_mean, first_fault, quote
 
 DATASETS = "HIGGS_DATASETS"  # an Airflow that has plugins in a place of their own names the folder so
 DATASETS_DIR = Path(os.environ.get(DATASETS) or Path(__file__).resolve().parents[3] / "include" / "datasets")
@@ -114,9 +114,7 @@ def _read_heading(path: Path) -> Heading:
     except json.JSONDecodeError as error:
         raise CatalogueError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part != "[key]")
-        raise CatalogueError(f"{path}: {field or 'the document'} is wrong: {first['msg']}") from None
+        raise CatalogueError(f"{path}: {first_fault(error)}") from None
 
 
 def _read_samples(path: Path, years: set[int]) -> dict[str, Sample]:

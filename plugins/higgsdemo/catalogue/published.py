@@ -13,6 +13,8 @@ import yaml
 from annotated_types import Ge, Len
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from higgsdemo.wording import first_fault
+
 
 class _Bin(BaseModel):
     low: float
@@ -53,6 +55,4 @@ def read_published(path: Path) -> Published:
     except (StopIteration, LookupError, TypeError):
         raise ValueError("it has no table of events by mass, as HEPData has them") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "table"
-        raise ValueError(f"its {where} is wrong: {first['msg']}") from None
+        raise ValueError(f"its table is wrong: {first_fault(error)}") from None

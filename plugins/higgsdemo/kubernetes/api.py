@@ -4,13 +4,14 @@ Every write is idempotent: an existing object is adopted when it is ours and the
 when it is not. A retried, cleared or repeated task therefore never doubles anything.
 """
 
+import re
 import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, CoreV1Api, NetworkingV1Api
 
@@ -41,7 +42,7 @@ class KubeCluster:
         self.name, self.namespace = name, namespace
         self._api = make_patient(api)
         self._core, self._batch, self._apps = CoreV1Api(api), BatchV1Api(api), AppsV1Api(api)
-        self._network = NetworkingV1Api(api)
+        self._apis = self._core, self._batch, self._apps, NetworkingV1Api(api)
 
     def ensure_namespace(self) -> None:
         """Create the namespace unless it exists, or is not ours to create."""
@@ -176,15 +177,9 @@ class KubeCluster:
 
     def remove(self, selector: str) -> None:
         """Delete everything of ours that a label selector finds, pods with their Jobs."""
-        deletions: dict[str, Callable[..., Any]] = {
-            "Jobs": self._batch.delete_collection_namespaced_job,
-            "DaemonSets": self._apps.delete_collection_namespaced_daemon_set,
-            "ConfigMaps": self._core.delete_collection_namespaced_config_map,
-            "Secrets": self._core.delete_collection_namespaced_secret,
-            "NetworkPolicies": self._network.delete_collection_namespaced_network_policy,
-        }
-        for kind, delete in deletions.items():
-            with explain_errors(self.name, f"delete {kind}", ignore=(404,)):
+        for kind in ("Job", "DaemonSet", "ConfigMap", "Secret", "NetworkPolicy"):
+            delete = self._verb("delete_collection", kind)
+            with explain_errors(self.name, f"delete {kind} objects", ignore=(404,)):
                 delete(self.namespace, label_selector=selector, propagation_policy="Background")
 
     def _own(self, manifest: Manifest, owners: list[Manifest] | None) -> None:
@@ -234,16 +229,10 @@ class KubeCluster:
             final=True,
         )
 
-    def _verb(self, verb: Literal["create", "read"], kind: str) -> Callable[..., Any]:
-        api, noun = {
-            "ServiceAccount": (self._core, "service_account"),
-            "ConfigMap": (self._core, "config_map"),
-            "Secret": (self._core, "secret"),
-            "NetworkPolicy": (self._network, "network_policy"),
-            "Job": (self._batch, "job"),
-            "DaemonSet": (self._apps, "daemon_set"),
-        }[kind]
-        found: Callable[..., Any] = getattr(api, f"{verb}_namespaced_{noun}")
+    def _verb(self, verb: str, kind: str) -> Callable[..., Any]:
+        """Return the client's method, such as `create_namespaced_config_map`, whichever API has it."""
+        name = f"{verb}_namespaced" + re.sub("([A-Z])", r"_\1", kind).lower()
+        found: Callable[..., Any] = next(getattr(api, name) for api in self._apis if hasattr(api, name))
         return found
 
     def _plain(self, model: Any) -> Manifest:

@@ -29,10 +29,8 @@ MAX_EVENTS = 10**12
 
 def _whole_number(value: object) -> object:
     """Accept 3.0, as ROOT's tools write counts, since JSON has one kind of number; refuse 3.5, true, "3"."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("is not a number")
-    if isinstance(value, float) and not value.is_integer():
-        raise ValueError(f"is {value}, not a whole number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
+        raise ValueError("must be a whole number")
     return int(value)
 
 

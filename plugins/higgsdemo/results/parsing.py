@@ -6,14 +6,11 @@ refused is named in one line.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.results.document import (
-    BINS,
-    CHANNELS,
     Document,
     Filled,
     OwnDocument,
@@ -21,7 +18,7 @@ from higgsdemo.results.document import (
     bin_of,
 )
 from higgsdemo.run_folder import locate
-from higgsdemo.wording import printable
+from higgsdemo.wording import first_fault, printable
 
 MAX_BYTES = 1 << 20
 """A result document is about 1 kB; anything larger than this is not one."""
@@ -73,7 +70,7 @@ def _four_leptons(key: str, raw: bytes) -> ResultDocument:
     try:
         document = ResultDocument.model_validate_json(raw)
     except ValidationError as error:
-        raise _refusal(key, _reason(error)) from None
+        raise _refusal(key, first_fault(error)) from None
     for channel, counts in document.counts.items():
         if (selected := sum(counts)) > document.processed:
             raise _refusal(key, f"{selected} events selected in {channel}, of {document.processed} processed")
@@ -93,7 +90,7 @@ def _own(key: str, raw: bytes, histograms: Sequence[HistogramSpec]) -> OwnDocume
     try:
         document = OwnDocument.model_validate_json(raw)
     except ValidationError as error:
-        raise _refusal(key, _reason(error)) from None
+        raise _refusal(key, first_fault(error)) from None
     kept = {}
     for histogram in histograms:
         nothing = Filled.of((0,) * histogram.bins) if document.test_mode else None
@@ -128,53 +125,3 @@ def _check_entries(key: str, document: Document, asked: tuple[int, int] | None) 
 
 def _refusal(key: str, reason: str) -> ResultError:
     return ResultError(f"{printable(key)}: {printable(reason)}")
-
-
-def _reason(error: ValidationError) -> str:
-    """Return the first fault of a document, in words and with its field."""
-    fault = error.errors(include_url=False)[0]
-    told = [part for part in fault["loc"] if part not in ("<counts>", "<weights>")]
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in told)
-    field = "".join(parts).lstrip(".")
-    kind, context = fault["type"], fault.get("ctx", {})
-    if kind == "json_invalid":
-        return f"not JSON ({context['error']})"
-    if not field:
-        return "not a JSON object"
-    return f"{field} {_complaint(kind, context, fault['input'])}"
-
-
-def _complaint(kind: str, context: dict[str, Any], value: object) -> str:
-    match kind:
-        case "missing":
-            return "is missing"
-        case "value_error":
-            return str(context["error"])
-        case "greater_than_equal":
-            return f"is {value}, below {context['ge']}"
-        case "less_than_equal":
-            return f"is {value}, above {context['le']}"
-        case "too_short" | "too_long" if context["field_type"] == "Dictionary":
-            return "does not have the channels " + ", ".join(CHANNELS)
-        case "too_long" if context["max_length"] != BINS:
-            return f"has {context['actual_length']} entries, more than {context['max_length']}"
-        case "less_than":
-            return f"is {value}, not below {context['lt']}"
-        case "too_short" | "too_long":
-            return f"has {context['actual_length']} bins, not {BINS}"
-        case "finite_number":
-            return f"is {value}, not a finite number"
-        case "float_type":
-            return "is not a number"
-        case "string_type" | "string_too_short" | "string_too_long":
-            return "is not a name of 1 to 1024 characters"
-        case "tuple_type":
-            return "is not a list of numbers"
-        case "bool_type":
-            return "is not true or false"
-        case "timezone_aware" | "datetime_type" | "datetime_parsing" | "datetime_from_date_parsing":
-            return "is not a time with its zone"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return "is not a JSON object"
-        case _:
-            return f"is not valid ({kind})"

@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from higgsdemo.storage.object_store import LARGEST_READ, DamagedError, ObjectStore
-from higgsdemo.wording import quote
+from higgsdemo.wording import first_fault, quote
 
 Content = TypeVar("Content")
 
@@ -28,9 +28,7 @@ def read_document(
         content = json.loads(store.read(key, limit), parse_float=_finite, parse_constant=_no_number)
         return kind.validate_python(content)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        why = f"{where}: {fault['msg']}" if where else fault["msg"]
+        why = first_fault(error)
     except (ValueError, RecursionError) as error:
         why = f"no JSON ({error})"
     raise DamagedError(f"{store.url}/{key} is not what a run writes there: {why}")

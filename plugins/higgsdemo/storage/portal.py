@@ -16,7 +16,7 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic import AliasPath, BaseModel, Field, TypeAdapter, ValidationError
 
 from higgsdemo.storage.connections import StorageError
-from higgsdemo.wording import quote
+from higgsdemo.wording import first_fault, quote
 
 LARGEST = 64 << 20  # bytes of a document; an index of 1,500 files has some 400 kB
 SILENCE, WHOLE = 30.0, 120.0  # s until a connection, or a document, is given up; Airflow tries again
@@ -158,12 +158,9 @@ def _parse(kind: TypeAdapter[Content], content: bytes, url: str) -> Content:
     try:
         return kind.validate_json(content)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = "".join(f"{part}: " for part in [".".join(map(str, fault["loc"]))] if part)
-    why = f"what answers there is not the API of the CERN Open Data portal ({where}{fault['msg']})"
-    raise StorageError(
-        f"cannot read {url}: {why}; is storage.portal right, or does a proxy ask for a login?", final=False
-    )
+        why = f"what answers there is not the API of the CERN Open Data portal ({first_fault(error)})"
+        hint = "is storage.portal right, or does a proxy ask for a login?"
+        raise StorageError(f"cannot read {url}: {why}; {hint}", final=False) from None
 
 
 def _get(url: str) -> bytes:

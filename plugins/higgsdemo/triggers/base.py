@@ -1,7 +1,5 @@
 """What the triggers have in common: the cluster's part of the run, and how Airflow keeps them."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger

@@ -1,10 +1,10 @@
 """Wait until a cluster's Jobs have ended, and report their progress."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from kubernetes_asyncio.client import ApiClient, BatchV1Api
 
 from higgsdemo.kubernetes.names import DATASET, IDLE, STOPPED, label_value, selector
 from higgsdemo.kubernetes.progress import (
@@ -20,9 +20,6 @@ from higgsdemo.triggers.lost_nodes import LostNodes
 from higgsdemo.triggers.polling import PollingTrigger, passing_over, read_items
 from higgsdemo.triggers.progress_writer import ProgressWriter
 from higgsdemo.triggers.standstill import Hope, Obstacle, Standstill
-
-if TYPE_CHECKING:
-    from kubernetes_asyncio.client import ApiClient
 
 
 class JobsTrigger(PollingTrigger):
@@ -143,8 +140,6 @@ class JobsTrigger(PollingTrigger):
         await self._patch(api, job, {"metadata": {"annotations": marks}, "spec": {"suspend": suspend}})
 
     async def _patch(self, api: ApiClient, job: dict[str, Any], patch: dict[str, Any]) -> None:
-        from kubernetes_asyncio.client import BatchV1Api
-
         with passing_over(404, 422):  # gone, or ended meanwhile
             await BatchV1Api(api).patch_namespaced_job(
                 job["metadata"]["name"], self.assignment.cluster.namespace, patch
@@ -152,8 +147,6 @@ class JobsTrigger(PollingTrigger):
 
     async def _mine(self, api: ApiClient) -> list[dict[str, Any]]:
         """List the run's Jobs: a handful of objects."""
-        from kubernetes_asyncio.client import BatchV1Api
-
         run = self.assignment.run
         listing = BatchV1Api(api).list_namespaced_job(
             self.assignment.cluster.namespace,

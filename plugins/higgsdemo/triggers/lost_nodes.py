@@ -5,16 +5,12 @@ pod only once it has ended, so these indexes wait until the node object is delet
 nodes deletes it sooner or later; elsewhere somebody has to.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+
+from kubernetes_asyncio.client import ApiClient, CoreV1Api, V1DeleteOptions, V1Preconditions
 
 from higgsdemo.triggers.polling import passing_over
-
-if TYPE_CHECKING:
-    from kubernetes_asyncio.client import ApiClient
 
 LOOK_EVERY = 60.0  # s
 STUCK_AFTER = 120.0  # s; a pod has 5 s to end, and a busy node takes longer
@@ -39,8 +35,6 @@ class LostNodes:
         A removed node may still run unseen: a result is one PUT under the shard's name, so its replacement
         changes nothing.
         """
-        from kubernetes_asyncio.client import CoreV1Api
-
         now = time.monotonic()
         if not terminating:
             self.told, self._since, self._ending, self._away = None, now, {}, {}
@@ -77,8 +71,6 @@ class LostNodes:
 
     async def _removed(self, api: ApiClient, name: str) -> bool:
         """Remove a node that no poll has seen ready for long."""
-        from kubernetes_asyncio.client import CoreV1Api, V1DeleteOptions, V1Preconditions
-
         core, now = CoreV1Api(api), time.monotonic()
         with passing_over(403, 404, 409):
             node = await core.read_node(name)

@@ -5,25 +5,26 @@ One client lives as long as the trigger. It is recreated, with fresh credentials
 permanent ones end the wait.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import random
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import greenback
+from aiohttp import ClientError
 from airflow.triggers.base import TriggerEvent
+from kubernetes_asyncio.client import ApiClient
+from kubernetes_asyncio.client.exceptions import ApiException
+from kubernetes_asyncio.client.rest import RESTResponse
 
 from higgsdemo.clusters import ClusterError
 from higgsdemo.deadline import is_over, too_late
+from higgsdemo.kubernetes.requests import FINAL, reason
 from higgsdemo.triggers.base import ClusterRunTrigger
 from higgsdemo.triggers.cancelling import has_ended
-
-if TYPE_CHECKING:
-    from kubernetes_asyncio.client import ApiClient
 
 PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # temporary HTTP statuses
 REFUSED = {401, 403}  # once: credentials expire, and a server that has just started knows no rights yet
@@ -71,10 +72,6 @@ class PollingTrigger(ClusterRunTrigger):
         await self.after_event()
 
     async def _poll_on(self) -> dict[str, Any]:
-        import greenback
-        from aiohttp import ClientError
-        from kubernetes_asyncio.client.exceptions import ApiException
-
         await greenback.ensure_portal()  # as the triggerer does for its tasks: hooks use it to mask secrets
         clock = asyncio.get_running_loop().time
         failures, refused, last_answer = 0, False, clock()
@@ -151,10 +148,6 @@ class PollingTrigger(ClusterRunTrigger):
         return {"error": late, "final": True}
 
     def _explain(self, error: Exception) -> str:
-        from kubernetes_asyncio.client.exceptions import ApiException
-
-        from higgsdemo.kubernetes.requests import reason
-
         cause = reason(error) if isinstance(error, ApiException) else f"{type(error).__name__}: {error}"
         if isinstance(error, TimeoutError) and not str(error):
             cause = f"no answer in {ANSWER_IN:.0f} s"
@@ -166,9 +159,6 @@ async def read_items(listing: Awaitable[Any]) -> list[dict[str, Any]]:
 
     :param listing: a request of the client, without the content.
     """
-    from kubernetes_asyncio.client.exceptions import ApiException
-    from kubernetes_asyncio.client.rest import RESTResponse
-
     answer = await listing
     body = await answer.read()
     if not 200 <= answer.status <= 299:
@@ -191,8 +181,6 @@ def _asked_for(error: Exception) -> float:
 @contextmanager
 def passing_over(*statuses: int) -> Iterator[None]:
     """Treat these HTTP statuses as answers."""
-    from kubernetes_asyncio.client.exceptions import ApiException
-
     try:
         yield
     except ApiException as error:
@@ -202,8 +190,6 @@ def passing_over(*statuses: int) -> Iterator[None]:
 
 def _final(error: Exception) -> bool:
     """Return whether asking again cannot help; a refusal is asked about once more."""
-    from kubernetes_asyncio.client.exceptions import ApiException
-
     if isinstance(error, ApiException):
         return error.status not in PASSING | REFUSED
     return isinstance(error, ClusterError) and error.final
@@ -211,6 +197,4 @@ def _final(error: Exception) -> bool:
 
 def _lasts(error: Exception) -> bool:
     """Whether another wait would end the same; a DaemonSet that is gone (404) would be recreated."""
-    from higgsdemo.kubernetes.requests import FINAL
-
     return getattr(error, "final", False) or getattr(error, "status", None) in FINAL - {404}

@@ -1,16 +1,12 @@
 """Wait until the nodes of a cluster hold the image."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from kubernetes_asyncio.client import ApiClient, AppsV1Api
 
 from higgsdemo.kubernetes.names import selector
 from higgsdemo.triggers.polling import PollingTrigger
 from higgsdemo.triggers.standstill import Hope, Standstill
-
-if TYPE_CHECKING:
-    from kubernetes_asyncio.client import ApiClient
-
 
 STALLED = 0.25  # hours without another ready node; then the run goes on, since pulling only saves time
 
@@ -34,8 +30,6 @@ class PrepullTrigger(PollingTrigger):
 
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
         """Compare the ready nodes with the expected ones; look at the pods when none makes progress."""
-        from kubernetes_asyncio.client import AppsV1Api
-
         namespace = self.assignment.cluster.namespace
         daemon_set = await AppsV1Api(api).read_namespaced_daemon_set_status(self.daemon_set, namespace)
         metadata, status = daemon_set.metadata, daemon_set.status
@@ -58,8 +52,6 @@ class PrepullTrigger(PollingTrigger):
 
     async def stop(self, api: ApiClient) -> None:
         """Remove the DaemonSet: its pods would occupy the nodes in vain."""
-        from kubernetes_asyncio.client import AppsV1Api
-
         run = self.assignment.run
         await AppsV1Api(api).delete_collection_namespaced_daemon_set(
             self.assignment.cluster.namespace, label_selector=selector(run.campaign, run.name)

@@ -5,19 +5,16 @@ cannot be pulled: Kubernetes retries all of them forever, and gives the reason o
 the events of a pod and of the objects that create pods.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from kubernetes_asyncio.client import ApiClient, CoreV1Api
 
 from higgsdemo.triggers.polling import passing_over
 from higgsdemo.wording import printable
-
-if TYPE_CHECKING:
-    from kubernetes_asyncio.client import ApiClient
 
 NEVER_PULLED = {"InvalidImageName", "ErrImageNeverPull"}
 PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff"}
@@ -89,8 +86,6 @@ class Standstill:
         return found if self.seconds >= patience * 3600 else None
 
     async def _obstacle(self, api: ApiClient, makers: Sequence[str]) -> Obstacle:
-        from kubernetes_asyncio.client import CoreV1Api
-
         pods = await CoreV1Api(api).list_namespaced_pod(
             self.namespace,
             label_selector=self.selector,
@@ -111,8 +106,6 @@ class Standstill:
 
     async def _said(self, api: ApiClient, uids: Sequence[str]) -> Obstacle | None:
         """Return the latest event of these objects that reports trouble, or nodes being added."""
-        from kubernetes_asyncio.client import CoreV1Api
-
         for uid in uids:
             events = None
             with passing_over(403):

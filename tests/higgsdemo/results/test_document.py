@@ -74,15 +74,21 @@ def test_events_may_have_weights() -> None:
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"processed": "9"}, "weights.processed is not a number"),
-        ({"sums": {}}, "weights.sums does not have the channels 4mu, 4e, 2e2mu"),
-        ({"squares": {"4mu": [1.0], "4e": [], "2e2mu": []}}, "weights.squares.4mu has 1 bins, not 37"),
-        ({"squares": {"4mu": [-1.0] * 37}}, "weights.squares.4mu[0] is -1.0, below 0.0"),
-        ({"sums": {"5mu": [1.0] * 37}}, "weights.sums.5mu.[key] is not valid (literal_error)"),
+        ({"processed": "9"}, 'processed: Input should be a valid number (it is "9")'),
+        ({"sums": {}}, "sums: Dictionary should have at least 3 items after validation, not 0"),
+        (
+            {"squares": {"4mu": [1.0], "4e": [], "2e2mu": []}},
+            "squares.4mu: Tuple should have at least 37 items after validation, not 1",
+        ),
+        (
+            {"squares": {"4mu": [-1.0] * 37}},
+            "squares.4mu.0: Input should be greater than or equal to 0 (it is -1.0)",
+        ),
+        ({"sums": {"5mu": [1.0] * 37}}, "sums.5mu: Input should be '4mu', '4e' or '2e2mu' (it is \"5mu\")"),
     ],
 )
 def test_wrong_weights_are_named(changed: dict[str, Any], fault: str) -> None:
-    assert refusal(weights(**changed)) == f"{KEY}: {fault}"
+    assert refusal(weights(**changed)) == f"{KEY}: weights.{fault}"
 
 
 def test_whole_numbers_may_be_written_as_floats_as_root_does() -> None:
@@ -96,15 +102,15 @@ def test_a_later_workload_may_add_fields() -> None:
 
 BROKEN: list[tuple[bytes, str]] = [
     (b"", "the object is empty"),
-    (b"{", "not JSON (EOF while parsing an object at line 1 column 1)"),
-    (json.dumps(GOOD).encode()[:-20], "not JSON (EOF while parsing a value at line 1 column 431)"),
-    (b"\xff\xfe", "not JSON (expected value at line 1 column 1)"),
-    (b"[" * 100_000, "not JSON (recursion limit exceeded at line 1 column 202)"),
+    (b"{", "Invalid JSON: EOF while parsing an object at line 1 column 1"),
+    (json.dumps(GOOD).encode()[:-20], "Invalid JSON: EOF while parsing a value at line 1 column 431"),
+    (b"\xff\xfe", "Invalid JSON: expected value at line 1 column 1"),
+    (b"[" * 100_000, "Invalid JSON: recursion limit exceeded at line 1 column 202"),
     (b"x" * (2 << 20), "the object has 2097152 bytes, a result document at most 1048576"),
-    (b"null", "not a JSON object"),
-    (b"[]", "not a JSON object"),
-    (b'"3"', "not a JSON object"),
-    (b"{}", "samplename is missing"),
+    (b"null", "Input should be an object"),
+    (b"[]", "Input should be an object"),
+    (b'"3"', "Input should be an object"),
+    (b"{}", "samplename: Field required"),
 ]
 
 
@@ -128,7 +134,7 @@ def test_a_part_of_a_file_is_of_all_its_events_or_of_none_in_test_mode(
 
 @pytest.mark.parametrize("field", ["samplename", "processed", "mass4mu_8TeV_low", "mass2mu2e_8TeV_low"])
 def test_a_missing_field_is_named(field: str) -> None:
-    assert refusal({name: GOOD[name] for name in GOOD if name != field}) == f"{KEY}: {field} is missing"
+    assert refusal({name: GOOD[name] for name in GOOD if name != field}) == f"{KEY}: {field}: Field required"
 
 
 @pytest.mark.parametrize("key", ["", "a.json", "DS/a.json", "results/DS/.json", "out/results/DS/a.json"])

@@ -157,7 +157,7 @@ def test_a_shard_found_twice_counts_once() -> None:
 def test_a_corrupt_document_is_told_and_not_fatal() -> None:
     merge = merged([("results/A/bad.json", b"{"), stored("A", "good", 3)])
     assert merge.corrupt == {
-        "results/A/bad.json": "results/A/bad.json: not JSON (EOF while parsing an object at line 1 column 1)"
+        "results/A/bad.json": "results/A/bad.json: Invalid JSON: EOF while parsing an object at line 1 column 1"
     }
     assert merge.datasets["A"].processed == 3
     assert merge.counts == {"A": 1}
@@ -226,7 +226,7 @@ def test_weighted_and_unweighted_results_of_a_dataset_add_up() -> None:
 def test_what_is_corrupt_is_read_again_once_it_has_changed() -> None:
     key, good = stored("A", "x", 3)
     merge = merged([(key, b"[]")])
-    assert merge.corrupt == {key: f"{key}: not a JSON object"}
+    assert merge.corrupt == {key: f"{key}: Input should be an object"}
     assert [merge.wants(StoredObject(key, size)) for size in (2, len(good))] == [False, True]
     merge.add(key, good)
     assert (merge.corrupt, merge.read) == ({}, 1)

@@ -1,20 +1,25 @@
 """The simulated demo datasets: generated once into the state folder, and copied to the local S3 server.
 
-Both outlive a restart; what exists is neither generated nor copied again.
+Both outlive a restart; what exists is neither generated nor copied again. `python -m demo.demo_data` does
+both for another S3 server, which `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and such name.
 """
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from demo.bucket import Bucket
-from demo.settings import Settings
-from higgsdemo.campaign import Campaign
+from demo.settings import Settings, campaign_file
+from higgsdemo.campaign import Campaign, load_campaign
 from higgsdemo.command_line.ending import AWAY, CommandError
 
 CATALOGUE, INPUT = "demo", "s3://higgs-demo"
 """Where the simulated files belong: in no catalogue of real data, and in nobody's own bucket."""
+
+OF_DEPLOYMENT = "demo-k3s"  # the campaign that is run elsewhere than on the local services
 
 
 class DataError(CommandError):
@@ -68,3 +73,16 @@ def reads_demo(campaign: Campaign) -> bool:
 def bucket_name(url: str) -> str:
     """Return the bucket of an `s3://bucket/prefix` URL."""
     return urlsplit(url).netloc
+
+
+def main() -> None:
+    """Make the buckets of the campaign of a deployment, generate the files, and upload them."""
+    campaign = load_campaign(campaign_file(OF_DEPLOYMENT))
+    make_buckets(None, campaign)
+    with tempfile.TemporaryDirectory() as folder:
+        files = fill_bucket(None, campaign, generate(Path(folder), dict(os.environ)))
+    print(f"{files} files are in {campaign.storage.input}")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import fill
+from demo import demo_data
 from demo.bucket import Bucket
 from demo.demo_data import bucket_name, fill_bucket, make_buckets, reads_bucket, reads_demo
 from demo.files import write_private
@@ -69,8 +69,8 @@ def test_a_server_of_a_deployment_is_filled_by_the_usual_variables(
     monkeypatch.setenv("AWS_ENDPOINT_URL", settings.s3_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", settings.secrets.s3_access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", settings.secrets.s3_secret_key)
-    monkeypatch.setattr(fill, "generate", lambda *_: folder)
-    fill.main()
+    monkeypatch.setattr(demo_data, "generate", lambda *_: folder)
+    demo_data.main()
     assert capsys.readouterr().out == "2 files are in s3://higgs-demo\n"
     assert [key for key, _ in Bucket(settings, "higgs-demo").objects()] == ["demo/a/1.root", "demo/a/2.root"]
     assert list(Bucket(settings, "higgs-results").objects()) == []

@@ -22,11 +22,10 @@ from playwright.sync_api import Page, sync_playwright
 from bench.measure import BenchError
 from bench.relay import HOST
 from bench.report import Report, Say, number, ratio, table
-from bench.services import copy_of_project, services, until
+from bench.services import RunsOfAirflow, copy_of_project, services, until
 from bench.surroundings import REPOSITORY, free_port
 from demo.settings import USER, Settings
 from demo.store import Store, serve
-from higgsdemo.command_line.airflow_api import Airflow
 
 DAG, CONNECTION = "demo-local", "many_results"
 SAMPLES = {"Many_Higgs": "simulated_smhiggstozzto4l_8tev", "Many_ZZ": "simulated_zzto4mu_8tev"}
@@ -113,7 +112,7 @@ def _result(dataset: str) -> dict[str, Any]:
     return {"samplename": dataset, "processed": 100, **histograms, "lumi": None}
 
 
-def _leave_unmerged(session: Airflow, run_id: str, size: int) -> None:
+def _leave_unmerged(session: RunsOfAirflow, run_id: str, size: int) -> None:
     """Return a run that has ended once its shards were listed."""
     datasets = [
         {"url": f"s3://many/in/{size}/{dataset}/", "name": dataset, "sample": sample}
@@ -129,12 +128,12 @@ def _leave_unmerged(session: Airflow, run_id: str, size: int) -> None:
     until(lambda: _ended(session, run_id), f"{run_id} is ended")
 
 
-def _listed(session: Airflow, run_id: str) -> bool:
+def _listed(session: RunsOfAirflow, run_id: str) -> bool:
     tasks = session.tasks(DAG, run_id)
     return any(task.task_id == "cluster.list_dataset_shards" and task.state == "success" for task in tasks)
 
 
-def _ended(session: Airflow, run_id: str) -> bool:
+def _ended(session: RunsOfAirflow, run_id: str) -> bool:
     """End a run by hand; Airflow may be too busy to do so at once."""
     session.fail(DAG, run_id)
     return session.run_state(DAG, run_id) == "failed"

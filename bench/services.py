@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import BaseModel, ConfigDict, Field
 
 from bench.measure import BenchError
 from bench.surroundings import REPOSITORY
 from demo.settings import USER, Settings
 from higgsdemo.command_line.airflow_api import Airflow, AirflowAwayError
 
+PAGE = 100  # tasks in an answer
 PATIENCE = 300.0  # s for a run to end, and for Airflow to find a DAG
 
 
@@ -55,7 +57,43 @@ def services(
         subprocess.run([*command, "down"], env=environment, cwd=copy, capture_output=True, check=False)
 
 
-class PatientAirflow(Airflow):
+class TaskInstance(BaseModel):
+    """One task of a run; a mapped task has one for each index from 0, and -1 before it is expanded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    label: str | None = Field(default=None, validation_alias="rendered_map_index")
+
+
+class RunsOfAirflow(Airflow):
+    """A session that looks at the tasks of runs, as benches and tests do."""
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run: queued, running, success or failed."""
+        state: str = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
+        return state
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found: list[TaskInstance] = []
+        while True:
+            page = self._get(path, query={"limit": PAGE, "offset": len(found)})
+            found += [TaskInstance.model_validate(item) for item in page["task_instances"]]
+            if len(found) >= page["total_entries"] or not page["task_instances"]:
+                return found
+
+    def events(self, dag_id: str, run_id: str, event: str) -> int:
+        """How often a run's log has an event: running, deferred, success."""
+        query = {"dag_id": dag_id, "run_id": run_id, "event": event, "limit": 1}
+        entries: int = self._get("/api/v2/eventLogs", query=query)["total_entries"]
+        return entries
+
+
+class PatientAirflow(RunsOfAirflow):
     """A session that asks again when Airflow is too busy to answer."""
 
     def seconds(self, dag_id: str, run_id: str) -> float:

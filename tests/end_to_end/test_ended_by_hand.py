@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
+from bench.services import TaskInstance
 from demo_stack import DAG, Stack, command_line, eventually, release
-from higgsdemo.command_line.airflow_api import TaskInstance
 
 WAIT = "cluster.wait_for_jobs"
 

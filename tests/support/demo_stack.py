@@ -17,13 +17,14 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 import waiting
+from bench.services import RunsOfAirflow, TaskInstance
 from demo.bucket import Bucket
-from demo.lifecycle import airflow, bring_up
+from demo.lifecycle import bring_up
 from demo.ports import Ports, free_port
 from demo.settings import REPOSITORY, USER, Settings
 from demo.supervision import Supervision
 from higgsdemo.campaign import Campaign, load_campaign
-from higgsdemo.command_line.airflow_api import FINISHED, TaskInstance
+from higgsdemo.command_line.airflow_api import FINISHED
 from higgsdemo.kubernetes.progress import job_progress
 from waiting import Found
 
@@ -63,7 +64,7 @@ class Stack:
         bring_up(self.supervision, self.campaign, print)
         self.supervision.keep()
         self.settings = self.supervision.settings
-        self.airflow = airflow(self.settings)
+        self.airflow = RunsOfAirflow(self.settings.ui_url, USER, self.settings.secrets.ui_password)
         self.airflow._client = self.client("")
         self.output = Bucket(self.settings, "higgs-results")
 

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
 
 from higgsdemo.command_line.ending import AWAY, REFUSED, CommandError
 
@@ -24,18 +23,6 @@ class AirflowAwayError(AirflowError):
     """Airflow does not answer now: it is starting, or was killed and is being restarted."""
 
     code = AWAY
-
-
-class TaskInstance(BaseModel):
-    """One task of a run; a mapped task has one for each index from 0, and -1 before it is expanded."""
-
-    model_config = ConfigDict(frozen=True)
-
-    task_id: str
-    map_index: int
-    state: str | None
-    try_number: int
-    label: str | None = Field(default=None, validation_alias="rendered_map_index")
 
 
 class _Answer(dict[str, Any]):
@@ -102,26 +89,6 @@ class Airflow:
     def fail(self, dag_id: str, run_id: str) -> None:
         """End a run and its tasks as failed."""
         self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", body={"state": "failed"})
-
-    def run_state(self, dag_id: str, run_id: str) -> str:
-        """Return the state of a run: queued, running, success or failed."""
-        state: str = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
-        return state
-
-    def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        found: list[TaskInstance] = []
-        while True:
-            page = self._get(path, query={"limit": _PAGE, "offset": len(found)})
-            found += [TaskInstance.model_validate(item) for item in page["task_instances"]]
-            if len(found) >= page["total_entries"] or not page["task_instances"]:
-                return found
-
-    def events(self, dag_id: str, run_id: str, event: str) -> int:
-        """How often a run's log has an event: running, deferred, success."""
-        query = {"dag_id": dag_id, "run_id": run_id, "event": event, "limit": 1}
-        entries: int = self._get("/api/v2/eventLogs", query=query)["total_entries"]
-        return entries
 
     def conf(self, dag_id: str, run_id: str) -> dict[str, Any]:
         found: dict[str, Any] | None

@@ -157,7 +157,8 @@ def test_a_shard_found_twice_counts_once() -> None:
 def test_a_corrupt_document_is_told_and_not_fatal() -> None:
     merge = merged([("results/A/bad.json", b"{"), stored("A", "good", 3)])
     assert merge.corrupt == {
-        "results/A/bad.json": "results/A/bad.json: Invalid JSON: EOF while parsing an object at line 1 column 1"
+        "results/A/bad.json": "results/A/bad.json: Invalid JSON: EOF while parsing an object at "
+        "line 1 column 1"
     }
     assert merge.datasets["A"].processed == 3
     assert merge.counts == {"A": 1}

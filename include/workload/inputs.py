@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import disk_usage
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from workload.errors import WorkloadError
 from workload.manifest import Shard
@@ -25,26 +25,7 @@ ANALYSIS_MEMORY = 512 << 20
 """Bytes that the analysis itself takes at most; a stage-in directory in memory must leave it that much."""
 
 
-class Input(Protocol):
-    """One shard's events, to be iterated once; iterating raises `WorkloadError` when they cannot be read.
-
-    `seconds` is the time spent on getting them.
-    """
-
-    shard: Shard
-    seconds: float
-
-    @property
-    def received(self) -> int:
-        """Bytes received so far."""
-
-    def __iter__(self) -> Iterator["Events"]: ...
-
-    def close(self) -> None:
-        """Remove what was staged in."""
-
-
-def inputs(shards: list[Shard], settings: Settings, wanted: Callable[[Shard], bool]) -> Iterator[Input]:
+def inputs(shards: list[Shard], settings: Settings, wanted: Callable[[Shard], bool]) -> Iterator["Input"]:
     """Yield the `wanted` shards one after the other, fetching the next while the present one is used.
 
     A file is staged in ahead only where there is room for two. A shard's error is raised when its events are
@@ -82,7 +63,7 @@ def _throttle(settings: Settings) -> Throttle | None:
 class Staged:
     """A shard that lies in the pod as the file `path`; in test mode it is thrown away and has no events.
 
-    `failure` is why it does not lie there.
+    `failure` is why it does not lie there, `received` the number of its bytes, `seconds` what they took.
     """
 
     def __init__(self, shard: Shard, settings: Settings, throttle: Throttle | None) -> None:
@@ -142,6 +123,10 @@ class Streamed:
 
     def close(self) -> None:
         """Do nothing: there is nothing to remove."""
+
+
+Input = Staged | Streamed
+"""One shard's events, to be iterated once; that raises `WorkloadError` when they cannot be read."""
 
 
 def _events(source: Path | Remote, shard: Shard, settings: Settings) -> Iterator["Events"]:

@@ -12,13 +12,14 @@ clusters. A stage that a run leaves out is skipped, and the next one goes on as 
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Param, TriggerRule, get_parsing_context, task_group
 
 from higgsdemo import tasks
 from higgsdemo.campaign import Campaign
 from higgsdemo.campaign.params import param_schemas
 from higgsdemo.notifications import callbacks
-from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator, KeepOperator
+from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator
 from higgsdemo.operators.cluster_life import CreateClusterOperator, DeleteClusterOperator
 from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
@@ -83,7 +84,7 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     choose = ChooseCleanupOperator(
         **tasks.CHOOSE.arguments, assignments=clusters, trigger_rule=TriggerRule.ALL_DONE
     )
-    keep = KeepOperator(**tasks.KEEP.arguments)
+    keep = EmptyOperator(**tasks.KEEP.arguments)
     mapped = {"map_index_template": CLUSTER_NAME}
     # Teardowns: Airflow also runs them when somebody ends a run by hand and all other tasks are skipped.
     cleanup = CleanupJobsOperator.partial(

@@ -28,8 +28,6 @@ class Notify:
 
     def make(self) -> BaseNotifier:
         """Return the notifier; raise NotifierError for another class, or other arguments."""
-        from airflow.sdk import BaseNotifier
-
         path = self.notifier.notifier
         module, _, name = path.rpartition(".")
         try:

@@ -1,14 +1,9 @@
 """How many shards of a run may fail: as many as its campaign tolerates in all, and of each dataset."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from higgsdemo.run import Run
+from higgsdemo.run import Run
 
 
 def tell_excess(run: Run, failed: Mapping[str, int], shards: Mapping[str, int]) -> str | None:

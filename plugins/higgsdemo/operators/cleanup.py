@@ -1,4 +1,4 @@
-"""``choose_cleanup``, ``keep`` and ``campaign_status``: how a run ends."""
+"""``choose_cleanup`` and ``campaign_status``: how a run ends."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -67,13 +67,6 @@ class ChooseCleanupOperator(HITLBranchOperator):
         at_work = [job_progress(job) for job in jobs if not job["spec"].get("suspend")]
         shards = sum(one.running + one.pending for one in at_work if not one.finished)
         return f"{name}: {shards} shards" if shards else None
-
-
-class KeepOperator(BaseOperator):
-    """Leave Jobs and clusters as they are."""
-
-    def execute(self, context: Context) -> None:
-        self.log.info("Jobs and clusters stay; a run with the stage 'cleanup' removes them")
 
 
 class CampaignStatusOperator(BaseOperator):

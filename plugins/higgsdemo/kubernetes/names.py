@@ -15,7 +15,6 @@ RUN = "higgsdemo/run"
 DATASET = "higgsdemo/dataset"
 SPEC_HASH = "higgsdemo/spec-hash"
 STOPPED = "higgsdemo/stopped"
-IDLE = "higgsdemo/idle-since"
 
 OWNER = (PART_OF, CAMPAIGN, RUN)
 

@@ -18,8 +18,7 @@ from higgsdemo.campaign import Cluster
 from higgsdemo.campaign.values import quantity
 from higgsdemo.datasets.packing import PODS_A_SECOND, cluster_seconds, count_pods
 from higgsdemo.rates import Rates, built_in, pack
-from higgsdemo.results.used import MEBIBYTE, Measure, Used
-from higgsdemo.results.work import Work
+from higgsdemo.results.work import MEBIBYTE, Measure, Used, Work
 from higgsdemo.run import Run
 from higgsdemo.wording import align
 

@@ -29,17 +29,7 @@ PHASES = {
     "UPDATING": Phase.UPDATING,
     "DELETING": Phase.DELETING,
 }  # any other is a failure
-PASSING = {
-    "InternalFailure",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ServerException",
-    "ServiceUnavailable",
-    "ServiceUnavailableException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-}
+PASSING = (408, 429)  # HTTP statuses, besides the server's own errors
 IN_USE = "ResourceInUseException"  # an update of it or of its nodes is in progress
 Description = dict[str, Any]
 
@@ -248,7 +238,7 @@ class EksProvider(TokenProvider):
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if code == IN_USE:
                 raise InUse(text) from error
-            raise (Unreachable if code in PASSING or status >= 500 else ClusterError)(text) from error
+            raise (Unreachable if status in PASSING or status >= 500 else ClusterError)(text) from error
         except (BotoCoreError, UnfitConnection) as error:
             kind = Unreachable if isinstance(error, ConnectionError | HTTPClientError) else ClusterError
             connection = f"the Airflow connection {self.cluster.connection!r}"

@@ -43,8 +43,7 @@ def pod_credentials(run: Run, cluster: Cluster) -> dict[str, str]:
 
     :raises StorageError: when a connection has none that pods may get.
     """
-    from higgsdemo.storage.connections import PodStore, ca_environment, pod_environment
-    from higgsdemo.storage.live import live_environment
+    from higgsdemo.storage.connections import PodStore, ca_environment, live_environment, pod_environment
 
     source = cluster.datasets[0].url if cluster.datasets else cluster.input
     environment = pod_environment(

@@ -37,7 +37,7 @@ from higgsdemo.run_folder import RECORD
 
 if TYPE_CHECKING:
     from higgsdemo.prediction import Account
-    from higgsdemo.publication.record import RunRecord
+    from higgsdemo.publication.summary import RunRecord
     from higgsdemo.storage.object_store import ObjectStore
 
 ASKED_EVERY = timedelta(seconds=20)
@@ -207,7 +207,7 @@ class PlanOperator(BaseOperator):
 
 def _folder(run: Run) -> tuple[ObjectStore, RunRecord | None]:
     """Return a run's folder, and the record in it of who has planned the run before, if anybody has."""
-    from higgsdemo.publication.record import RUN_RECORD
+    from higgsdemo.publication.summary import RUN_RECORD
     from higgsdemo.storage.documents import read_document
     from higgsdemo.storage.object_store import ObjectStore
 

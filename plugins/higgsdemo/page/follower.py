@@ -24,8 +24,7 @@ from higgsdemo.page.airflow_run import AirflowRun
 from higgsdemo.page.run_documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Documents, in_words
 from higgsdemo.page.snapshot import Snapshot, of_merged, of_results, stragglers
 from higgsdemo.prediction import account_rows, took
-from higgsdemo.publication.record import RUN_RECORD
-from higgsdemo.publication.summary import FAILURES
+from higgsdemo.publication.summary import FAILURES, RUN_RECORD
 from higgsdemo.results.merge import Merge
 from higgsdemo.results.parsing import MAX_BYTES
 from higgsdemo.storage.object_store import DamagedError, ObjectStore, StorageError, StoredObject

@@ -4,7 +4,7 @@ It is for people and programs that have only this file: counts are exact, names 
 limit, and all text from outside is printable and on one line.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeAdapter
 
@@ -152,3 +152,30 @@ class Headline(BaseModel):
 
 
 HEADLINE, FAILURES = TypeAdapter(Headline), TypeAdapter(list[FailedShard])
+
+
+class MadeBy(BaseModel):
+    """The DAG run that has planned a run first."""
+
+    dag_run: str
+
+
+class RunRecord(BaseModel):
+    """The part of campaign.json that is read again.
+
+    :param planned: when; what was finished before is the work of a run that it resumes.
+    :param datasets: names of all of the run's datasets.
+    :param predicted: what the run should take.
+    :param conf: what its trigger has chosen of the work; a run that resumes it goes on with that.
+    :param remarks: what `plan` has found that a person should know.
+    """
+
+    planned: AwareDatetime | None = None
+    airflow: MadeBy | None = None
+    datasets: tuple[str, ...] = ()
+    predicted: Account | None = None
+    conf: dict[str, Any] = {}
+    remarks: list[Text] = []
+
+
+RUN_RECORD = TypeAdapter(RunRecord)

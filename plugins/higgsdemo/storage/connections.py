@@ -11,9 +11,18 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote as escape
 from urllib.parse import urlsplit
 
-from higgsdemo.storage.named_connection import AWS, GOOGLE, UnfitConnection, find_connection, is_somebody
+from higgsdemo.run import Run
+from higgsdemo.storage.named_connection import (
+    AWS,
+    GOOGLE,
+    REDIS,
+    UnfitConnection,
+    find_connection,
+    is_somebody,
+)
 from higgsdemo.wording import ExplainedError
 
 GCS_ENDPOINT = "gcs_api_endpoint"  # extra of a Google connection: the URL of a store that is not Google's
@@ -22,6 +31,7 @@ FROM_SERVICE_CONFIG = ("request_payer", "server_side_encryption", "sse_kms_key_i
 KEYS = ("access_key_id", "secret_access_key", "session_token")
 OPEN = ("https", "root")  # their servers need no connection
 CA_VARIABLE = "CA_CERTIFICATES"
+LIVE_PORT = 6379
 LARGEST_CA = 1 << 16  # bytes; a Job and its pods carry the text
 SECRET_VARIABLES = {
     "AWS_ACCESS_KEY_ID",
@@ -125,6 +135,35 @@ def ca_environment(path: str | None) -> dict[str, str]:
     except ValueError as error:
         raise StorageError(f"{named}, which has an invalid certificate: {error}") from error
     return {CA_VARIABLE: "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)}
+
+
+def live_environment(run: Run) -> dict[str, str]:
+    """Return the variables that name the Redis server for live copies, and the hash; none without a server.
+
+    Airflow itself never talks to it: the connection's host is the one that pods see. LIVE_URL may hold a
+    password, so they belong in the run's Secret.
+
+    :raises StorageError: when the connection is not a Redis connection.
+    """
+    if run.live is None:
+        return {}
+    try:
+        connection = find_connection(run.live, REDIS)
+        if not connection.host:
+            raise UnfitConnection("it has no host")
+    except UnfitConnection as error:
+        raise StorageError(
+            f"the Airflow connection {run.live!r} (storage.live) cannot be used: {error}"
+        ) from None
+    extra = connection.extra_dejson
+    scheme = "rediss" if extra.get("ssl") else "redis"
+    user, password = escape(connection.login or "", safe=""), escape(connection.password or "", safe="")
+    login = f"{user}:{password}@" if user or password else ""
+    address = f"{connection.host}:{connection.port or LIVE_PORT}"
+    return {
+        "LIVE_URL": f"{scheme}://{login}{address}/{extra.get('db') or 0}",
+        "LIVE_KEY": f"{run.campaign}/{run.name}",
+    }
 
 
 def holds_secrets(environment: dict[str, str]) -> bool:

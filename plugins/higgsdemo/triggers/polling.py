@@ -15,6 +15,7 @@ from typing import Any
 
 import greenback
 from aiohttp import ClientError
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import TriggerEvent
 from kubernetes_asyncio.client import ApiClient
 from kubernetes_asyncio.client.exceptions import ApiException
@@ -24,7 +25,6 @@ from higgsdemo.clusters import ClusterError
 from higgsdemo.deadline import is_over, too_late
 from higgsdemo.kubernetes.requests import FINAL, reason
 from higgsdemo.triggers.base import ClusterRunTrigger
-from higgsdemo.triggers.cancelling import has_ended
 
 PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # temporary HTTP statuses
 REFUSED = {401, 403}  # once: credentials expire, and a server that has just started knows no rights yet
@@ -33,6 +33,7 @@ ANSWER_IN = 60.0  # s: the client itself would wait forever on a connection that
 KILL_IN = 300.0  # s; Airflow cancels a stop after 30, but `on_kill` ignores every cancellation
 TOLD_EVERY = 60.0  # s between two lines of the log about an obstacle
 PATIENCE = 900.0  # s without one good answer until the cluster is given up
+ENDED = {"success", "failed", "skipped", "upstream_failed", "removed", "absent"}
 
 
 class PollingTrigger(ClusterRunTrigger):
@@ -152,6 +153,26 @@ class PollingTrigger(ClusterRunTrigger):
         if isinstance(error, TimeoutError) and not str(error):
             cause = f"no answer in {ANSWER_IN:.0f} s"
         return f"cluster {self.assignment.cluster.name}: {cause}"
+
+
+async def has_ended(task_instance: Any) -> bool:
+    """Return whether a trigger's task has ended for good; outside of Airflow there is none.
+
+    Airflow removes the trigger of a task that was marked or cleared, and one that another triggerer has taken
+    over; a cleared task will soon wait for the same Jobs again.
+    """
+    return task_instance is None or await asyncio.to_thread(_state, task_instance) in ENDED
+
+
+def _state(task_instance: Any) -> str | None:
+    """Return the task's state; None when it has been cleared, "absent" when its run was deleted."""
+    run, index = task_instance.run_id, task_instance.map_index
+    found = RuntimeTaskInstance.get_task_states(
+        dag_id=task_instance.dag_id, task_ids=[task_instance.task_id], run_ids=[run], map_index=index
+    )
+    suffix = f"_{index}" if index >= 0 else ""  # Airflow's name of a mapped task's instance
+    state: str | None = found.get(run, {}).get(f"{task_instance.task_id}{suffix}", "absent")
+    return state
 
 
 async def read_items(listing: Awaitable[Any]) -> list[dict[str, Any]]:

@@ -15,8 +15,7 @@ from higgsdemo.page.run_documents import PROGRESS, RUN_CHART, RUN_SUMMARY, Docum
 from higgsdemo.page.snapshot import Snapshot, of_merged
 from higgsdemo.page.state import run_state
 from higgsdemo.prediction import account_rows
-from higgsdemo.publication.record import RUN_RECORD
-from higgsdemo.publication.summary import FAILURES
+from higgsdemo.publication.summary import FAILURES, RUN_RECORD
 from higgsdemo.storage.object_store import StoredObject
 from tables import cases
 

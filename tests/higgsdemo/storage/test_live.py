@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.storage.connections import StorageError, holds_secrets
-from higgsdemo.storage.live import live_environment
+from higgsdemo.storage.connections import StorageError, holds_secrets, live_environment
 from planned_runs import planned
 
 RUN = planned(run={"live": "copies"}).run

@@ -8,7 +8,7 @@ import pytest
 from airflow.jobs.triggerer_job_runner import TriggerRunner
 from asgiref.sync import sync_to_async
 
-from higgsdemo.triggers import cancelling, polling
+from higgsdemo.triggers import polling
 from higgsdemo.triggers.jobs import JobsTrigger
 from planned_runs import planned
 from scripted_api import Step, scripted_api
@@ -197,7 +197,7 @@ async def test_a_wait_that_goes_on_elsewhere_stops_nothing(
     monkeypatch: pytest.MonkeyPatch, state: str | None, patches: int
 ) -> None:
     async def ended(task_instance: Any) -> bool:
-        return state in cancelling.ENDED
+        return state in polling.ENDED
 
     monkeypatch.setattr(polling, "has_ended", ended)
     assert len(await killed(monkeypatch)) == patches

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from higgsdemo.command_line.airflow_api import Airflow
+from higgsdemo.command_line.campaign_run import Watched, show_live
 from higgsdemo.command_line.ending import FAILED
 from higgsdemo.command_line.options import as_json, campaign, of_campaign, refuse_keys, run, with_airflow
 from higgsdemo.command_line.view import WIDE, ClusterView, State, failed_shards, render, view_for, why
-from higgsdemo.command_line.watched import Watched, show_live
 from higgsdemo.wording import printable
 
 

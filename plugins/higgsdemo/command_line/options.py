@@ -112,19 +112,12 @@ def with_conf(command: Command) -> Command:
         campaign: str | None,
         dataset_mapping: Path | None,
         clusters: tuple[str, ...],
-        max_shards: int | None,
-        run_name: str | None,
-        compare: str | None,
         changes: tuple[str, ...],
         conf: str,
         **options: Any,
     ) -> int | None:
-        told: dict[str, Any] = {
-            "clusters": [name for names in clusters for name in names.split(",")],
-            "max_shards": max_shards,
-            "run_name": run_name,
-            "compare": compare,
-        }
+        told = {key: options.pop(key) for key in ("max_shards", "run_name", "compare")}
+        told["clusters"] = [name for names in clusters for name in names.split(",")]
         of_file = _conf_of(dataset_mapping) if dataset_mapping else {}
         known = of_file | parse_conf(conf) | {key: value for key, value in told.items() if value}
         for change in changes:

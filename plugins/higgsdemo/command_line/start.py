@@ -9,7 +9,7 @@ from rich.console import Console
 
 from higgsdemo.campaign.trigger_conf import check_conf
 from higgsdemo.command_line.airflow_api import Airflow, AirflowError
-from higgsdemo.command_line.campaign_run import CampaignRun, CampaignRunError, refuse_unread
+from higgsdemo.command_line.campaign_run import CampaignRun, CampaignRunError, Watched, refuse_unread
 from higgsdemo.command_line.options import (
     Command,
     as_json,
@@ -21,7 +21,6 @@ from higgsdemo.command_line.options import (
     with_conf,
 )
 from higgsdemo.command_line.view import view_for
-from higgsdemo.command_line.watched import Watched
 from higgsdemo.wording import did_you_mean, quote
 
 _START = datetime.fromtimestamp(0, UTC)

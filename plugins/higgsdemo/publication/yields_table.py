@@ -8,6 +8,7 @@ from higgsdemo.physics.exposure import tell_beyond, tell_sections
 from higgsdemo.physics.yields import WINDOW, Yield
 from higgsdemo.publication.summary import Summary
 from higgsdemo.results.document import HIGH, LOW
+from higgsdemo.wording import align
 
 
 def yields_table(summary: Summary) -> str:
@@ -31,8 +32,7 @@ def _yields(summary: Summary) -> list[str]:
     if expected:
         rows.append(("Expected", *_cells(Yield.sum(expected.values()))))
         rows += [(f"  {_LABELS[group]}", *_cells(value)) for group, value in expected.items()]
-    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return [f"{row[0]:<{left}}  {row[1]:>{right[0]}}  {row[2]:>{right[1]}}" for row in rows]
+    return align(rows).splitlines()
 
 
 def _entries(summary: Summary) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from higgsdemo.command_line import watched
+from higgsdemo.command_line import campaign_run
+from higgsdemo.command_line.campaign_run import Watched, show_live
 from higgsdemo.command_line.view import PlainView
-from higgsdemo.command_line.watched import Watched, show_live
 from watched_runs import DONE, STATE
 
 DENIED = {"read": 0, "found": 0, "complete": False, "error": "access denied \x1b[2J"}
@@ -33,8 +33,8 @@ class Answers:
 def test_a_run_whose_folder_cannot_be_read_is_left_once_it_has_ended_and_the_reason_is_told(
     monkeypatch: pytest.MonkeyPatch, ended: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(watched, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(watched, "_UNREADABLE_SECONDS", 0.05)
+    monkeypatch.setattr(campaign_run, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(campaign_run, "_UNREADABLE_SECONDS", 0.05)
     told = io.StringIO()
     running = STATE | {"reading": DENIED}
     followed = Watched(Answers(running, running, ended), "higgs", "one")  # type: ignore[arg-type]

@@ -81,8 +81,7 @@ class MergeResultsOperator(ResultsOperator):
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
         from higgsdemo.prediction import account_table, measure, took
-        from higgsdemo.publication.chart import chart
-        from higgsdemo.publication.spectra_plot import own_chart
+        from higgsdemo.publication.chart import chart, own_chart
         from higgsdemo.publication.summarise import summarise
         from higgsdemo.publication.summary import RUN_RECORD, RunRecord
         from higgsdemo.publication.yields_table import yields_table

@@ -13,8 +13,7 @@ from higgsdemo.page.run_documents import JobsSeen, RunSummary, SpectrumChart
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import add_up
 from higgsdemo.prediction import account_rows
-from higgsdemo.publication.chart import chart
-from higgsdemo.publication.spectra_plot import own_chart
+from higgsdemo.publication.chart import chart, own_chart
 from higgsdemo.results.merge import Merge
 from higgsdemo.run_folder import locate, result_key
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import floor
 
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.physics.exposure import Exposure
+from higgsdemo.physics.exposure import Exposure, tell_beyond, tell_uncovered
 from higgsdemo.results.sums import DatasetSum
 
 GENERATOR_WEIGHT = "genWeight"
@@ -72,3 +73,18 @@ def lacking_branches(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> di
     }
     found = {branch: {name: n for name, n in shards.items() if n} for branch, shards in lacking.items()}
     return {branch: shards for branch, shards in found.items() if shards}
+
+
+def coverage_text(spectrum: Coverage) -> str | None:
+    """Return what a plot lacks and what is wrong with it, such as `98.7% of the shards`; None for nothing."""
+    lines = []
+    if spectrum.coverage < 1:
+        lines.append(f"{floor(1000 * spectrum.coverage) / 10:.1f}% of the shards")
+    if spectrum.absent:
+        lines.append(f"{len(spectrum.absent)} sample{'s' if len(spectrum.absent) > 1 else ''} missing")
+    if spectrum.differing:
+        lines.append(spectrum.differing)
+    if spectrum.weightless:
+        lines.append(f"weights of {', '.join(spectrum.weightless)} add up to nothing")
+    lines += tell_uncovered(spectrum.exposures) + tell_beyond(spectrum.exposures)
+    return "\n".join(lines) or None

@@ -17,6 +17,9 @@ from higgsdemo.datasets.section_luminosity import all_sections, sum_recorded, ta
 from higgsdemo.results.document import CHANNELS
 from higgsdemo.results.sums import DatasetSum
 
+ENERGY_TEV = {2011: 7, 2012: 8}
+"""Centre-of-mass energy of the LHC's proton collisions, by year."""
+
 
 @dataclass(frozen=True)
 class Exposure:
@@ -69,6 +72,21 @@ def exposures(
         for year, full_pb in sorted(catalogue.luminosity_pb.items())
         for channel in CHANNELS
     )
+
+
+def luminosity_text(exposures: Iterable[Exposure]) -> str:
+    """Return the covered luminosity by year, as `2.3 fb⁻¹ (7 TeV) + 11.6 fb⁻¹ (8 TeV)`.
+
+    Where channels cover different parts of a year it is given as from-to; years without any are left out.
+    """
+    parts, exposures = [], tuple(exposures)
+    for year in sorted({exposure.year for exposure in exposures}):
+        covered = [exposure.covered_pb / 1000 for exposure in exposures if exposure.year == year]
+        ends = [f"{value:.1f}" if value >= 0.95 else f"{value:.2g}" for value in (min(covered), max(covered))]
+        energy = f"{ENERGY_TEV[year]} TeV" if year in ENERGY_TEV else str(year)
+        if max(covered):
+            parts.append(rf"{'–'.join(dict.fromkeys(ends))} fb$^{{-1}}$ ({energy})")
+    return " + ".join(parts)
 
 
 def tell_uncovered(exposures: Iterable[Exposure]) -> list[str]:

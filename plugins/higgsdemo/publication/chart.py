@@ -1,4 +1,4 @@
-"""The numbers of the four-lepton mass plot, for charts that are drawn elsewhere: the page, a notebook.
+"""The numbers of the plots, for charts that are drawn elsewhere: the page, a notebook.
 
 `spectrum.json` in a run's folder is this document, so that the plot of a past run can be shown without its
 thousands of results.
@@ -11,18 +11,18 @@ import numpy as np
 from hist.intervals import poisson_interval
 from numpy.typing import NDArray
 
+from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.physics.exposure import tell_beyond
+from higgsdemo.physics.exposure import luminosity_text, tell_beyond
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.physics.uncertainties import deviation
-from higgsdemo.physics.yields import WINDOW
-from higgsdemo.publication.lettering import luminosity_text
-from higgsdemo.publication.plot import BACKGROUNDS
+from higgsdemo.physics.yields import GROUPS, WINDOW
 from higgsdemo.publication.rounding import round_all
 from higgsdemo.results.candidates import CandidateTable
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 
-STACK = (*BACKGROUNDS, "higgs")
+STACK = GROUPS[:0:-1]
 """The simulated groups from the bottom of the stack up."""
 
 
@@ -70,6 +70,31 @@ def _channel(spectrum: Spectrum, catalogue: Catalogue, *channels: str) -> dict[s
         "data": with_intervals(data.values(), data.variances()),
         "stack": {group: round_all(spectrum.combined(group, channels).values()) for group in STACK},
         "error": round_all(deviation(spectrum, catalogue, channels)),
+    }
+
+
+def own_chart(spectra: OwnSpectra, catalogue: Catalogue) -> dict[str, Any]:
+    """Return the histograms as JSON values, in the form of `chart`: each is a channel with its own axis."""
+    return {
+        "title": catalogue.title,
+        "note": catalogue.note,
+        "luminosity": "",
+        "channels": {histogram.name: _histogram(histogram, spectra) for histogram in spectra.histograms},
+        "coverage": spectra.coverage,
+        "absent": [],
+        "certified": spectra.certified,
+    }
+
+
+def _histogram(histogram: HistogramSpec, spectra: OwnSpectra) -> dict[str, Any]:
+    return {
+        "label": histogram.axis,
+        "low": histogram.low,
+        "high": histogram.high,
+        "bins": histogram.bins,
+        "data": with_intervals(*spectra.total(histogram)),
+        "stack": {},
+        "error": [0] * histogram.bins,
     }
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from hist.intervals import poisson_interval
 
 from higgsdemo.catalogue import Catalogue
-from higgsdemo.physics.exposure import Exposure
+from higgsdemo.physics.coverage import coverage_text
+from higgsdemo.physics.exposure import ENERGY_TEV, Exposure
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.yields import Histogram
-from higgsdemo.publication.lettering import ENERGY_TEV, coverage_text
 from higgsdemo.publication.rounding import round_number
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
 

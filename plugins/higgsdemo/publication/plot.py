@@ -8,27 +8,24 @@ Data", and a partial campaign shows its own luminosity and its part of the shard
 of the Higgs boson and its strength, or why they are unknown.
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mplhep
 import numpy as np
 from hist.intervals import poisson_interval
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from higgsdemo.catalogue import Catalogue, Published
+from higgsdemo.physics.coverage import coverage_text
 from higgsdemo.physics.discovery import Discovery, in_words
 from higgsdemo.physics.normalisation import Spectrum
 from higgsdemo.physics.uncertainties import EDGES, Events, deviation
 from higgsdemo.physics.yields import Histogram
-from higgsdemo.publication.lettering import LEFT, coverage_text, style, write_label, write_luminosity
+from higgsdemo.publication.lettering import LEFT, style, write_label, write_luminosity
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from higgsdemo.catalogue import Catalogue, Published
 
 BACKGROUNDS = {
     "ttbar": (r"$t\bar{t}$", "#b9b9bd"),
@@ -57,8 +54,6 @@ def draw(
 
     :param published: points of others, drawn beside the data.
     """
-    from matplotlib.figure import Figure
-
     with style():
         figure = Figure(figsize=(10, 12))
         axes = figure.add_axes((0.12, 0.2425, 0.845, 0.696))
@@ -93,8 +88,6 @@ def _draw_stack(axes: Axes, shown: Mapping[str, Histogram], error: Events) -> fl
 
     Empty groups are not drawn: the legend names only what can be seen.
     """
-    import mplhep
-
     groups = {group: shown[group] for group in (*BACKGROUNDS, "higgs")}
     stack = {group: histogram for group, histogram in groups.items() if np.any(histogram.values())}
     if not stack:

@@ -1,30 +1,22 @@
 """How the data speak for a Higgs boson: the local p-value by its mass, and -2 ln L by its strength."""
 
-from __future__ import annotations
-
 import math
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from higgsdemo.catalogue import Catalogue
+from higgsdemo.physics.discovery import Discovery
+from higgsdemo.physics.exposure import Exposure
 from higgsdemo.publication.lettering import style, write_label, write_luminosity
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from higgsdemo.catalogue import Catalogue
-    from higgsdemo.physics.discovery import Discovery
-    from higgsdemo.physics.exposure import Exposure
 
 GUIDE = "#8c8c94"
 
 
 def draw_scans(discovery: Discovery, catalogue: Catalogue, exposures: tuple[Exposure, ...]) -> Figure:
     """Draw both scans, 18 by 8 inches, without rendering them; that of the strength may be empty."""
-    from matplotlib.figure import Figure
-
     with style():
         figure = Figure(figsize=(18, 8))
         masses, strengths = (figure.add_axes((left, 0.13, 0.405, 0.79)) for left in (0.075, 0.575))

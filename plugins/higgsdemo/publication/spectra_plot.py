@@ -1,42 +1,20 @@
-"""The plots of an analysis of one's own: one panel per histogram, and the same numbers for the page."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+"""The plots of an analysis of one's own: one panel per histogram."""
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from higgsdemo.publication.chart import intervals, with_intervals
-from higgsdemo.publication.lettering import NOTE_COLOUR, coverage_text, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from higgsdemo.campaign.analysis import HistogramSpec
-    from higgsdemo.catalogue import Catalogue
-    from higgsdemo.physics.spectra import OwnSpectra
+from higgsdemo.campaign.analysis import HistogramSpec
+from higgsdemo.physics.coverage import coverage_text
+from higgsdemo.physics.spectra import OwnSpectra
+from higgsdemo.publication.chart import intervals
+from higgsdemo.publication.lettering import NOTE_COLOUR, style
 
 FILL, LINE = "#99ccff", "#1f4e79"
 
 
-def own_chart(spectra: OwnSpectra, catalogue: Catalogue) -> dict[str, Any]:
-    """Return the histograms as JSON values, in the form of `chart`: each is a channel with its own axis."""
-    return {
-        "title": catalogue.title,
-        "note": catalogue.note,
-        "luminosity": "",
-        "channels": {histogram.name: _channel(histogram, spectra) for histogram in spectra.histograms},
-        "coverage": spectra.coverage,
-        "absent": [],
-        "certified": spectra.certified,
-    }
-
-
 def draw_own(spectra: OwnSpectra, title: str, note: str | None) -> Figure:
     """Draw one panel per histogram, 10 by 7 inches each, without rendering it."""
-    from matplotlib.figure import Figure
-
     with style():
         figure = Figure(figsize=(10, 7 * len(spectra.histograms)), layout="constrained")
         panels = figure.subplots(len(spectra.histograms), squeeze=False)[:, 0]
@@ -61,15 +39,3 @@ def _draw_panel(axes: Axes, histogram: HistogramSpec, spectra: OwnSpectra) -> No
     axes.set(xlim=(histogram.low, histogram.high), ylim=(lowest, highest if highest > lowest else 1))
     axes.set_xlabel(histogram.axis, parse_math=False)
     axes.set_ylabel(f"Entries / {(histogram.high - histogram.low) / histogram.bins:g}")
-
-
-def _channel(histogram: HistogramSpec, spectra: OwnSpectra) -> dict[str, Any]:
-    return {
-        "label": histogram.axis,
-        "low": histogram.low,
-        "high": histogram.high,
-        "bins": histogram.bins,
-        "data": with_intervals(*spectra.total(histogram)),
-        "stack": {},
-        "error": [0] * histogram.bins,
-    }

@@ -12,8 +12,7 @@ from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.physics.spectra import OwnSpectra
-from higgsdemo.publication.chart import chart
-from higgsdemo.publication.spectra_plot import own_chart
+from higgsdemo.publication.chart import chart, own_chart
 from higgsdemo.results.candidates import SHOWN
 from page_alone import FITTED, Shown
 from result_documents import NOTE, catalogue, merged, named, recorded, sample, stored

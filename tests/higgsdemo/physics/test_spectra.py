@@ -7,8 +7,9 @@ import pytest
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.physics.spectra import OwnSpectra, add_up
+from higgsdemo.publication.chart import own_chart
 from higgsdemo.publication.lettering import render
-from higgsdemo.publication.spectra_plot import draw_own, own_chart
+from higgsdemo.publication.spectra_plot import draw_own
 from higgsdemo.publication.summarise import summarise
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.merge import Merge

@@ -4,20 +4,21 @@ An Airflow connection of type ``kubernetes`` says how to reach it: a kubeconfig,
 that Airflow itself runs in. ``location`` may name a context of that kubeconfig.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
+from airflow.sdk.exceptions import AirflowException
+from asgiref.sync import sync_to_async
+from kubernetes.client import ApiClient, VersionApi
+from kubernetes.config import ConfigException
+from kubernetes_asyncio.client import ApiClient as AsyncApiClient
+from kubernetes_asyncio.config import ConfigException as AsyncConfigException
 
 from higgsdemo.clusters.base import ClusterError, Phase, Provider, State
+from higgsdemo.kubernetes.requests import explain_errors, make_patient
 from higgsdemo.storage.named_connection import KUBERNETES, UnfitConnection, find_connection, is_somebody
-
-if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
-    from kubernetes_asyncio.client import ApiClient as AsyncApiClient
 
 
 class ExistingProvider(Provider):
@@ -28,10 +29,6 @@ class ExistingProvider(Provider):
 
     def state(self) -> State:
         """Ask the cluster for its version, which proves that it runs and can be reached."""
-        from kubernetes.client import VersionApi
-
-        from higgsdemo.kubernetes.requests import explain_errors, make_patient
-
         with explain_errors(self.cluster.name, "read its version"):
             VersionApi(make_patient(self.connect())).get_code()
         return State(Phase.RUNNING)
@@ -43,8 +40,6 @@ class ExistingProvider(Provider):
 
     @asynccontextmanager
     async def connect_async(self) -> AsyncIterator[AsyncApiClient]:
-        from asgiref.sync import sync_to_async
-
         hook = AsyncKubernetesHook(**self._access())
         async with AsyncExitStack() as stack:
             with self._explain_errors():
@@ -55,10 +50,6 @@ class ExistingProvider(Provider):
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
         """Explain the error of a connection that is missing, or leads nowhere."""
-        from airflow.sdk.exceptions import AirflowException
-        from kubernetes.config import ConfigException
-        from kubernetes_asyncio.config import ConfigException as AsyncConfigException
-
         try:
             yield
         except (AirflowException, ConfigException, AsyncConfigException, OSError) as error:

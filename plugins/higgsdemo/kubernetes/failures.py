@@ -1,22 +1,18 @@
 """Why shards have no result: what the last pod that tried each of them said, or else what its Job knows."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable, Set
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes import names
+from higgsdemo.kubernetes.api import KubeCluster
 from higgsdemo.kubernetes.beside import ANALYSIS
 from higgsdemo.kubernetes.containers import MANIFEST_FILE
 from higgsdemo.kubernetes.last_words import line_of
 from higgsdemo.kubernetes.progress import indexes
 from higgsdemo.run import ClusterRun
 from higgsdemo.wording import printable
-
-if TYPE_CHECKING:
-    from higgsdemo.datasets.shards import Shard
-    from higgsdemo.kubernetes.api import KubeCluster
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 JOB = "batch.kubernetes.io/job-name"

@@ -10,8 +10,6 @@ expected, n seen, and the factor g is measured as a ± d, it is the solution of 
 (g - a) / d², a quadratic equation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -11,8 +11,6 @@ the sums of these weights stand for the numbers of events. Data have weight 1.
 The luminosity is the one that the merged data cover (`higgsdemo.physics.exposure`).
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -242,8 +242,8 @@ SUM = {
         ({"A": SUM | {"shards": -1}}, "A.shards: Input should be greater"),
         ({"A": SUM | {"counts": {"4mu": [1 << 70] * 37}}}, "A.counts.4mu.0: Input should be less"),
         ({"A": SUM | {"counts": {"4mu": [[1]] * 37}}}, "A.counts.4mu.0: Input should be a valid integer"),
-        ({"A": SUM | {"counts": dict.fromkeys(ALL, [0] * 36)}}, "A: Value error, other histograms"),
-        ({"A": SUM | {"counts": {}}}, "A: Value error, other histograms"),
+        ({"A": SUM | {"counts": dict.fromkeys(ALL, [0] * 36)}}, "A: other histograms"),
+        ({"A": SUM | {"counts": {}}}, "A: other histograms"),
     ],
 )
 def test_sums_that_are_damaged_are_refused_by_the_plot(s3: Kind, saved: object, why: str) -> None:

@@ -16,7 +16,7 @@ from higgsdemo.command_line.airflow_api import Airflow
 from higgsdemo.command_line.campaign_run import CampaignRun, CampaignRunError
 from higgsdemo.physics.normalisation import normalise
 from higgsdemo.publication.summarise import summarise
-from result_documents import catalogue, merged, sample, stored
+from result_documents import catalogue, expecting, merged, sample, stored
 
 SUMMARY_FILE = "/higgs/api/file"
 
@@ -67,11 +67,9 @@ def test_a_run_within_its_tolerance_shows_its_yields(capsys: pytest.CaptureFixtu
 
 def two_shards_of_three() -> bytes:
     known = catalogue(sample("h", "higgs", files=3))
-    merge = merged([stored("H", name, 100, {"4e": {18: 9}}) for name in ("x", "y")])
-    expected = {"one": {"H": ["x", "y", "z"]}}
-    made = summarise(
-        "demo-local", "tolerant", known, merge, normalise(merge.datasets, known, {"H": 3}), expected
-    )
+    objects = [stored("H", name, 100, {"4e": {18: 9}}) for name in ("x", "y")]
+    merge = merged(objects, expected=expecting({"one": {"H": ["x", "y", "z"]}}))
+    made = summarise("demo-local", "tolerant", known, merge, normalise(merge.datasets, known, {"H": 3}))
     return json.dumps(made.model_dump(mode="json")).encode()
 
 

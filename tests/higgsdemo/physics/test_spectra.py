@@ -14,7 +14,7 @@ from higgsdemo.publication.summarise import summarise
 from higgsdemo.publication.yields_table import yields_table
 from higgsdemo.results.merge import Merge
 from higgsdemo.results.parsing import ResultError, parse_result
-from result_documents import NOTE, catalogue, merged
+from result_documents import NOTE, catalogue, expecting, merged
 from tables import cases
 
 PAIRS = HistogramSpec(name="pairs", bins=3, low=60, high=120, label="Mass [GeV]")
@@ -93,10 +93,9 @@ def test_the_page_gets_a_channel_for_each_histogram(merge: Merge) -> None:
     assert numbers["channels"]["pt"]["label"] == "pt"
 
 
-def test_the_summary_says_how_many_entries_there_are(merge: Merge) -> None:
-    summary = summarise(
-        "mine", "run", catalogue(), merge, spectra(merge), {"c": {"A": ["1", "2"], "B": ["1"]}}
-    )
+def test_the_summary_says_how_many_entries_there_are() -> None:
+    merge = merged(OBJECTS, BOTH, expected=expecting({"c": {"A": ["1", "2"], "B": ["1"]}}))
+    summary = summarise("mine", "run", catalogue(), merge, spectra(merge))
     assert summary.unassigned == {"A": {"pairs": 16, "pt": 18}, "B": {"pairs": 7, "pt": 0}}
     assert summary.shards.model_dump() == {"expected": 4, "done": 3, "failed": 0, "missing": 1}
     assert yields_table(summary).splitlines() == [

@@ -14,19 +14,8 @@ from bench.report import RESULTS, keep, show
 from bench.surroundings import own_airflow
 
 BENCHES = (
-    *("submit", "watch", "list", "overhead", "page"),
-    *(
-        "parse",
-        "analysis",
-        "ranges",
-        "beside",
-        "million",
-        "localkube",
-        "closure",
-        "packing",
-        "waits",
-        "merge",
-    ),
+    *("submit", "watch", "list", "overhead", "page", "parse", "analysis", "ranges", "beside", "million"),
+    *("localkube", "closure", "packing", "waits", "merge", "rehearsal"),
 )
 
 

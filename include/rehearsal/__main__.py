@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,11 @@ def _scale(catalogue: str, files: int, folder: Path) -> None:
     "--state", type=click.Path(path_type=Path), default=STATE, help="Folder of the services' state."
 )
 @click.option("--files", type=int, metavar="N", help="Number of all files: more than the catalogue has.")
+@click.option("--figures", type=click.Path(path_type=Path), help="File for what it took, as JSON.")
 @options.with_conf
-def rehearsal(state: Path, files: int | None, dag_id: str, conf: dict[str, Any]) -> None:
+def rehearsal(
+    state: Path, files: int | None, figures: Path | None, dag_id: str, conf: dict[str, Any]
+) -> None:
     """Run a campaign on simulated nodes, whose pods compute nothing."""
     began = time.monotonic()
     campaign = rehearse(load_campaign(campaign_file(dag_id)))
@@ -105,11 +109,15 @@ def rehearsal(state: Path, files: int | None, dag_id: str, conf: dict[str, Any])
                 bring_up(supervision, campaign, view.say, with_data=False)
                 up = time.monotonic()
                 _run(supervision, dag_id, conf, view)
+            ended = time.monotonic()
             view.print(
                 components.table(),
-                f"\nServices up after {up - began:.0f} s; the campaign took {time.monotonic() - up:.0f} s, "
-                f"all of it {clock(time.monotonic() - began)} min.",
+                f"\nServices up after {up - began:.0f} s; the campaign took {ended - up:.0f} s, "
+                f"all of it {clock(ended - began)} min.",
             )
+            if figures:
+                took = {name: asdict(usage) for name, usage in components.usage.items()}
+                figures.write_text(json.dumps({"seconds": ended - up, "components": took}))
         finally:
             supervision.stop()
             shutil.rmtree(supervision.settings.localkube_state, ignore_errors=True)

@@ -26,7 +26,7 @@ from rehearsal.store import TOGETHER
 from workload.errors import WorkloadError
 from workload.manifest import Shard, read_shards
 from workload.result import result_document
-from workload.storage import exists, put
+from workload.storage import put
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 AT_ONCE = 8  # pods
@@ -59,13 +59,11 @@ class Pods:
         config_map = next(v["configMap"]["name"] for v in spec["volumes"] if v["name"] == "manifest")
         file = PurePosixPath(environment["SHARD_MANIFEST"]).name
         manifest = self._manifest(cluster, namespace, config_map, file)
-        folder, skip = environment["OUTPUT_URL"], environment.get("SKIP_EXISTING") == "true"
         results = {
             f"{shard.name}.json": self._result(environment["DATASET"], shard)
             for shard in read_shards(manifest, int(pod["metadata"]["annotations"][INDEX]))
-            if not (skip and exists(f"{folder}/{shard.name}.json"))
         }
-        put(f"{folder}/{TOGETHER}", json.dumps(results).encode())
+        put(f"{environment['OUTPUT_URL']}/{TOGETHER}", json.dumps(results).encode())
 
     def _result(self, dataset: str, shard: Shard) -> str:
         analysis = self._expected.of(dataset, shard.name)

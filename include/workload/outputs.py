@@ -34,7 +34,8 @@ class Asked:
     """What the campaign asks of a command's files: the fields of the JSON object in the variable PUBLISH.
 
     `outputs` are globs below OUTPUT_DIR. Without any, the document that the command writes is the result.
-    `histograms` are those that are read from files.
+    `histograms` are those that are read from files. A second attempt, whose name is the variable ATTEMPT, has
+    a `folder` of its own: whichever document is left names files that no other attempt has written.
     """
 
     workload: str
@@ -44,12 +45,14 @@ class Asked:
     most_bytes: int | None = None
     logs: bool = False
     histograms: list[dict[str, Any]] = field(default_factory=list)
+    folder: str = ""
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
-        """Read the variable; raise `Misconfigured`."""
+        """Read the variables; raise `Misconfigured`."""
+        folder = f"{attempt}/" if (attempt := environ.get("ATTEMPT")) else ""
         try:
-            return cls(**json.loads(required(environ, "PUBLISH")))
+            return cls(**json.loads(required(environ, "PUBLISH")), folder=folder)
         except (ValueError, TypeError) as error:
             raise Misconfigured(f"PUBLISH: {error}") from error
 
@@ -82,7 +85,7 @@ def publish(
         with open_plain(log) as plain, tempfile.TemporaryFile() as packed:
             with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped:
                 shutil.copyfileobj(plain, zipped)
-            files.append(_publish_file(packed, LOG, url))
+            files.append(_publish_file(packed, f"{asked.folder}{LOG}", url))
     events = 0 if shard.entries is None else shard.entries[1] - shard.entries[0]
     document = {"samplename": dataset, "processed": events, "lumi": shard.lumi} | own
     document |= {
@@ -132,7 +135,7 @@ def _publish_folder(output: Path, url: str, asked: Asked) -> list[dict[str, Any]
         total += os.fstat(file.fileno()).st_size
         if asked.most_bytes is not None and total > asked.most_bytes:
             raise BadInput(f"its output has more than the {asked.most_bytes / 1e9:g} GB of max_output_gb")
-        found.append(_publish_file(file, name, url))
+        found.append(_publish_file(file, f"{asked.folder}{name}", url))
     return found
 
 

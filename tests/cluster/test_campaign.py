@@ -14,6 +14,7 @@ from cluster.campaign import Campaign, campaign
 from higgsdemo.kubernetes import jobs
 from higgsdemo.kubernetes.failures import NO_RESULT, REMOVED, UNTRIED
 from higgsdemo.kubernetes.names import PART_OF, PROJECT, labels
+from higgsdemo.kubernetes.progress import indexes
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.cleanup import CampaignStatusOperator, ChooseCleanupOperator
 from higgsdemo.operators.prepull import PrepullImageOperator
@@ -77,6 +78,38 @@ assert os.environ["AWS_SECRET_ACCESS_KEY"] == "tests-secret"
     }
     counted = {"total": 4, "done": 4, "failed": 0, "surely": 0, "running": 0}
     assert run.document("progress/kubecon-demo-0.json")["D"]["shards"] == counted
+
+
+def test_a_second_attempt_ends_the_wait_for_a_shard_that_hangs(campaign: Campaign) -> None:
+    """Its Job is owned by the first one, and goes with it when that is made anew."""
+    script = """
+import json, os, time
+line = open(os.environ["SHARD_MANIFEST"]).read().splitlines()[int(os.environ["JOB_COMPLETION_INDEX"])]
+if json.loads(line)["shards"][0]["name"] == "c" and "ATTEMPT" not in os.environ:
+    time.sleep(600)
+"""
+    run = campaign(script, {"race_stragglers": 1})
+    submitted = run.submit("a", "b", "c", "d")
+    assert run.wait(submitted)["done"] == 4
+    counted = {"total": 4, "done": 4, "failed": 0, "surely": 0, "running": 0}
+    assert run.document("progress/kubecon-demo-0.json")["D"]["shards"] == counted
+    lost, won = sorted(run.jobs(), key=lambda job: job.spec.completions, reverse=True)
+    assert (lost.spec.suspend, [*indexes(lost.status.completed_indexes)]) == (True, [0, 1, 3])
+    assert (won.spec.completions, won.status.completed_indexes) == (1, "0")
+    assert [owner.uid for owner in won.metadata.owner_references] == [lost.metadata.uid]
+    soon(lambda: {pod.status.phase for pod in run.pods()} == {"Succeeded"})
+    assert run.wait(submitted)["done"] == 4  # cleared, it has nothing to wait for
+    assert {job.spec.suspend for job in run.jobs()} == {True, False}
+
+    run.bucket.client.delete_object(Bucket=run.bucket.name, Key="out/results/D/c.json")
+    again = run.submit()
+    assert again == submitted
+    soon(lambda: {job.metadata.uid for job in run.jobs()}.isdisjoint({lost.metadata.uid, won.metadata.uid}))
+    run.bucket.write("out/results/D/c.json", b"{}")
+    assert run.wait(again)["done"] == 4
+    assert len(run.jobs()) == 2
+    run.cleanup()
+    soon(lambda: not any(run.held().values()))
 
 
 def test_bad_input_is_tried_once_and_its_reason_kept(campaign: Campaign) -> None:

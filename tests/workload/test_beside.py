@@ -245,6 +245,21 @@ def test_a_pod_that_is_stopped_ends_at_once_and_what_is_half_done_does_not_count
     assert set(both.published()) <= {"a/copy.root"}
 
 
+def test_a_second_attempt_touches_no_file_of_the_first_which_ends_with_half_of_its_own(
+    pod: Pod, root_file: Path, tmp_path: Path
+) -> None:
+    """What the first leaves last has other content, and no document: that would be too large."""
+    first = pair(pod, shard(root_file))
+    told = {"OUTPUT_URL": pod.output.as_uri(), "ATTEMPT": "again-5f2e"}
+    second = pair(Pod(tmp_path / "second", told), shard(root_file), files_url=first.files.as_uri())
+    assert second.run(COPY).code == 0
+    too_large = """cd "$OUTPUT_DIR"; echo half > copy.root; printf '{"x": "%01048400d"}' 0 > result.json"""
+    assert first.run(too_large).code == BAD_INPUT
+    assert first.published() == ["a/again-5f2e/copy.root", "a/copy.root"]
+    (file,) = parse_result("results/Simulated_Test/a.json", (pod.output / "a.json").read_bytes(), []).files
+    assert hashlib.sha256((first.files / "a" / file.name).read_bytes()).hexdigest() == file.sha256
+
+
 def test_a_sidecar_that_was_started_again_ends_the_pod(pod: Pod, root_file: Path) -> None:
     both = pair(pod, shard(root_file))
     (both.work / "begun").touch()

@@ -250,8 +250,9 @@ def _is_spent(job: Manifest, lacking: Collection[int]) -> bool:
     metadata, status = job["metadata"], job.get("status") or {}
     if metadata.get("deletionTimestamp") or job_ends(job):
         return True
+    stopped = (metadata.get("annotations") or {}).get(names.STOPPED)
     through = chain(*(indexes(status.get(field)) for field in ("completedIndexes", "failedIndexes")))
-    return names.STOPPED in (metadata.get("annotations") or {}) and any(index in lacking for index in through)
+    return stopped == names.LOST or (stopped is not None and any(index in lacking for index in through))
 
 
 def _difference(ours: Manifest, there: Manifest) -> str | None:

@@ -15,6 +15,7 @@ RUN = "higgsdemo/run"
 DATASET = "higgsdemo/dataset"
 SPEC_HASH = "higgsdemo/spec-hash"
 STOPPED = "higgsdemo/stopped"
+LOST = "lost"  # as STOPPED: others were through with its shards before
 
 OWNER = (PART_OF, CAMPAIGN, RUN)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubernetes_asyncio.client import ApiClient, BatchV1Api
 
-from higgsdemo.kubernetes.names import DATASET, STOPPED, label_value, selector
+from higgsdemo.kubernetes.names import DATASET, LOST, STOPPED, label_value, selector
 from higgsdemo.kubernetes.progress import (
     ShardProgress,
     failed_indexes,
@@ -15,10 +15,12 @@ from higgsdemo.kubernetes.progress import (
     progress_document,
     total_progress,
 )
+from higgsdemo.kubernetes.second_attempts import counted_once, raced_job
 from higgsdemo.tolerance import tell_excess
 from higgsdemo.triggers.lost_nodes import LostNodes
 from higgsdemo.triggers.polling import PollingTrigger, passing_over, read_items
 from higgsdemo.triggers.progress_writer import ProgressWriter
+from higgsdemo.triggers.race import Race
 from higgsdemo.triggers.standstill import Hope, Obstacle, Standstill
 
 
@@ -52,6 +54,7 @@ class JobsTrigger(PollingTrigger):
         self._standstill = Standstill(namespace, pods, run.max_idle_hours)
         self._lost = LostNodes(namespace, pods, ours=bool(self.provider.marks))
         self._writer = ProgressWriter(self.assignment, self.log)
+        self._race = Race(self.assignment, self.log)
         self._ended: int | None = None
         self._start: tuple[float, int] | None = None
         self._last: ShardProgress | None = None
@@ -59,12 +62,13 @@ class JobsTrigger(PollingTrigger):
 
     async def poll(self, api: ApiClient) -> dict[str, Any] | None:
         """Count shards in the status of the run's Jobs; stop them when too many have failed."""
-        mine = await self._mine(api)
-        if not self._resumed:
-            await self._resume(api, mine)
+        listed = await self._listed(api)
+        mine = list(counted_once(listed))
         progress = total_progress(job_progress(job) for job in mine)
+        if not self._resumed and not progress.finished:
+            await self._resume(api, listed)
         self._tell(progress)
-        payload = await self._outcome(api, mine, progress)
+        payload = await self._outcome(api, listed, mine, progress)
         waiting = None if progress.finished else self._lost.told or self._standstill.told
         self.warn(waiting)
         self._seen = progress_document(((self._dataset(job), job) for job in mine), waiting)
@@ -77,16 +81,28 @@ class JobsTrigger(PollingTrigger):
         await self._writer.end()
 
     async def _outcome(
-        self, api: ApiClient, jobs: list[dict[str, Any]], progress: ShardProgress
+        self,
+        api: ApiClient,
+        listed: list[dict[str, Any]],
+        jobs: list[dict[str, Any]],
+        progress: ShardProgress,
     ) -> dict[str, Any] | None:
         if excess := self._excess(jobs):
             self.log.error("%s: the Jobs are stopped", excess)
-            await self._stop_those(api, jobs)
+            await self._stop_those(api, listed)
             return {"finished": False}
-        return {"finished": True} if progress.finished else await self._stuck(api, jobs, progress)
+        if progress.finished:
+            await self._stop_those(api, listed, LOST)
+            return {"finished": True}
+        await self._race.begin(api, listed, jobs)
+        return await self._stuck(api, listed, jobs, progress)
 
     async def _stuck(
-        self, api: ApiClient, jobs: list[dict[str, Any]], progress: ShardProgress
+        self,
+        api: ApiClient,
+        listed: list[dict[str, Any]],
+        jobs: list[dict[str, Any]],
+        progress: ShardProgress,
     ) -> dict[str, Any] | None:
         """Find what keeps pods from running, or from ending; give up when none has run for too long."""
         left = [job for job in jobs if not job_progress(job).finished]
@@ -100,45 +116,48 @@ class JobsTrigger(PollingTrigger):
         found = await self._standstill.look(api, [job["metadata"]["uid"] for job in left], known)
         if found is None:
             return None
-        await self._stop_those(api, left)
+        await self._stop_those(api, listed)
         lasted = f"no pod has run for {self._standstill.seconds / 60:.0f} minutes: "
         why = found.why if found.hope <= Hope.LITTLE else lasted + found.why
         return {"error": f"cluster {self.assignment.cluster.name}: {why}", "final": True}
 
     async def stop(self, api: ApiClient) -> None:
         """Suspend the Jobs: their pods end, no others start, and their status remains."""
-        await self._stop_those(api, await self._mine(api))
+        await self._stop_those(api, await self._listed(api))
 
-    async def _stop_those(self, api: ApiClient, jobs: list[dict[str, Any]]) -> None:
+    async def _stop_those(self, api: ApiClient, jobs: list[dict[str, Any]], mark: str = "true") -> None:
         for job in jobs:
             if not job_progress(job).finished:
-                await self._suspend(api, job, suspend=True)
+                await self._suspend(api, job, mark)
 
     async def _resume(self, api: ApiClient, jobs: list[dict[str, Any]]) -> None:
         """Resume Jobs that an earlier wait has stopped; others may be suspended for other reasons."""
         for job in jobs:
             if STOPPED in job["metadata"]["annotations"] and job.get("spec", {}).get("suspend"):
                 self.log.info("Job %s was stopped: it goes on", job["metadata"]["name"])
-                await self._suspend(api, job, suspend=False)
+                await self._suspend(api, job, None)
         self._resumed = True
 
-    async def _suspend(self, api: ApiClient, job: dict[str, Any], *, suspend: bool) -> None:
-        mark = {STOPPED: "true" if suspend else None}
-        patch = {"metadata": {"annotations": mark}, "spec": {"suspend": suspend}}
+    async def _suspend(self, api: ApiClient, job: dict[str, Any], mark: str | None) -> None:
+        """Suspend a Job and mark it as stopped by us; None lets it go on."""
+        patch = {"metadata": {"annotations": {STOPPED: mark}}, "spec": {"suspend": mark is not None}}
         with passing_over(404, 422):  # gone, or ended meanwhile
             await BatchV1Api(api).patch_namespaced_job(
                 job["metadata"]["name"], self.assignment.cluster.namespace, patch
             )
 
-    async def _mine(self, api: ApiClient) -> list[dict[str, Any]]:
-        """List the run's Jobs: a handful of objects."""
+    async def _listed(self, api: ApiClient) -> list[dict[str, Any]]:
+        """List the Jobs that are waited for, and second attempts at their shards: a handful of objects."""
         run = self.assignment.run
         listing = BatchV1Api(api).list_namespaced_job(
             self.assignment.cluster.namespace,
             label_selector=selector(run.campaign, run.name),
             _preload_content=False,
         )
-        return [job for job in await read_items(listing) if job["metadata"]["name"] in self.jobs]
+        found = await read_items(listing)
+        mine = [job for job in found if job["metadata"]["name"] in self.jobs]
+        ours = {job["metadata"]["uid"] for job in mine}
+        return mine + [job for job in found if raced_job(job) in ours]
 
     def _excess(self, jobs: list[dict[str, Any]]) -> str | None:
         failed = Counter[str]()

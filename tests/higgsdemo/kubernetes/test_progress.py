@@ -11,6 +11,7 @@ from higgsdemo.kubernetes.progress import (
     progress_document,
     total_progress,
 )
+from higgsdemo.kubernetes.second_attempts import RACES, counted_once
 from tables import cases
 
 
@@ -33,6 +34,23 @@ def test_ten_shards_three_a_pod_are_counted(status: dict[str, Any], counted: dic
     progress = ShardProgress(**nothing | counted)
     assert job_progress(job(10, 3, **status)) == progress
     assert progress.pending == 10 - progress.done - progress.failed - progress.running
+
+
+@cases
+def test_each_of_five_shards_counts_once_whichever_attempt_is_through(
+    first: dict[str, Any], second: dict[str, Any], counted: dict[str, Any]
+) -> None:
+    """The second attempts are at indexes 3 and 4."""
+    one, two, other = (job(5, 1, active=2, ready=2, **status) for status in (first, second, {}))
+    for name, of in (("one", one), ("two", two), ("other", other)):
+        of["metadata"]["uid"] = name
+        of["spec"] = {"completions": 2 if of is two else 5}
+    two["metadata"]["annotations"][RACES] = "3,4"
+    two["metadata"]["ownerReferences"] = [{"uid": "one"}]
+    together, alone = counted_once([two, one, other])
+    assert alone is other
+    nothing = {"done": 0, "failed": 0, "running": 0, "surely": 0, "total": 5, "finished": False}
+    assert job_progress(together) == ShardProgress(**nothing | counted)
 
 
 def test_the_total_has_finished_when_all_its_parts_have() -> None:

@@ -15,7 +15,7 @@ from bench.surroundings import own_airflow
 
 BENCHES = (
     *("submit", "watch", "list", "overhead", "page", "parse", "analysis", "ranges", "beside", "million"),
-    *("localkube", "closure", "packing", "waits", "merge", "rehearsal"),
+    *("localkube", "closure", "packing", "stragglers", "waits", "merge", "rehearsal"),
 )
 
 

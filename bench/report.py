@@ -15,10 +15,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.curves import Panel, draw
 from bench.measure import Cost
 from bench.relay import Traffic
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+PICTURES = RESULTS.parents[1] / "docs" / "images"
 HEAD = """\
 # What the benches printed last
 
@@ -38,12 +40,14 @@ class Report:
 
     :param text: what was compared, and how: paragraphs.
     :param findings: what the table says, a line each.
+    :param panels: what is drawn of it, as `bench-<bench>.svg`.
     """
 
     text: str
     table: Table
     findings: tuple[str, ...]
     packages: tuple[str, ...] = PACKAGES
+    panels: tuple[Panel, ...] = ()
 
 
 def table(*columns: str) -> Table:
@@ -72,10 +76,18 @@ def show(report: Report, console: Console) -> None:
 
 
 def keep(report: Report, bench: str, path: Path) -> None:
-    """Replace the section of a bench in the file, or add it."""
+    """Replace the section of a bench in the file, or add it; its picture lies with those of the docs.
+
+    That of another file than `RESULTS` lies beside it.
+    """
     content = path.read_text() if path.exists() else HEAD
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", content, re.MULTILINE | re.DOTALL))
     sections[bench] = _section(report)
+    if report.panels:
+        picture = (PICTURES if path == RESULTS else path.parent) / f"bench-{bench}.svg"
+        picture.write_bytes(draw(report.panels))
+        there = os.path.relpath(picture, path.parent)
+        sections[bench] += f"\n\n![What the table says of {bench}, as curves]({there})"
     path.write_text(HEAD + "".join(f"\n## {name}\n{sections[name].rstrip()}\n" for name in sections))
 
 

@@ -23,6 +23,7 @@ TINY = {
     "merge": ("--files", "100", "200"),
     "waits": ("--campaigns", "1", "2", "--seconds", "2", "--pause", "0.2"),
     "packing": ("--files", "100"),
+    "stragglers": ("--files", "100", "--draws", "2"),
     "closure": ("--workspace", WORKSPACE, "--strengths", "1", "2", "--experiments", "2"),
 }
 

@@ -73,10 +73,10 @@ class Settings(Model):
     """Failed shards that each dataset may have, in addition to the cluster's limit: a number, or a fraction
     (below 1) of its shards; no limit by default.
     """
-    race_stragglers: fields.Tolerance = Field(0, title="Stragglers to race", examples=[0, 0.01])
+    race_stragglers: fields.Tolerance = Field(0, title="Stragglers to race", examples=[0.03])
     """How many of a cluster's last shards, a number or a fraction (below 1), get a second attempt where their
-    pods have run for twice as long as usual; the first result counts. The last pod gets one in any case. By
-    default there are none, since they cost these pods twice.
+    pods have run for 1.5 times as long as usual; the first result counts. The last pod gets one in any case.
+    By default there are none, since they cost these pods twice.
     """
     incomplete: fields.Incomplete = Field("fail", title="Incomplete datasets")
     """When a dataset's listing is empty, or has another number of files than the catalogue: `fail`, or `warn`

@@ -5,29 +5,25 @@ of them run, there is room for more pods. Those that have run for half as long a
 usually take are tried a second time. `make bench-stragglers` tells what that saves and costs.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk.types import Logger
+from kubernetes_asyncio.client import ApiClient, BatchV1Api, CoreV1Api
+from kubernetes_asyncio.client.exceptions import ApiException
 
 from higgsdemo.kubernetes.failures import INDEX, JOB
 from higgsdemo.kubernetes.names import DATASET, selector
 from higgsdemo.kubernetes.progress import job_pods, job_progress, total_progress
 from higgsdemo.kubernetes.requests import FINAL, reason
 from higgsdemo.kubernetes.second_attempts import open_indexes, raced_indexes, raced_job, second_attempt
+from higgsdemo.run import ClusterRun
 from higgsdemo.tolerance import allowed
 from higgsdemo.triggers.polling import passing_over, read_items
 from higgsdemo.triggers.standstill import LOOKED_AT
-
-if TYPE_CHECKING:
-    from logging import Logger
-
-    from kubernetes_asyncio.client import ApiClient
-
-    from higgsdemo.run import ClusterRun
 
 SLOW = 1.5  # times the median, as spark.speculation.multiplier
 SHORTEST = 1.0  # s: Kubernetes tells times in whole seconds
@@ -48,8 +44,6 @@ class Race:
         :param listed: all Jobs of the wait, second attempts too.
         :param jobs: the same as `counted_once` gives them.
         """
-        from kubernetes_asyncio.client.exceptions import ApiException
-
         if self._over or not self._last_ones(jobs):
             return
         tried = {(raced_job(job), index) for job in listed if raced_job(job) for index in raced_indexes(job)}
@@ -102,8 +96,6 @@ class Race:
         return None
 
     async def _pods(self, api: ApiClient, labels: str, phase: str) -> list[dict[str, Any]]:
-        from kubernetes_asyncio.client import CoreV1Api
-
         listing = CoreV1Api(api).list_namespaced_pod(
             self._cluster.namespace,
             label_selector=labels,
@@ -115,12 +107,11 @@ class Race:
 
     async def _submit(self, api: ApiClient, job: Job, slow: list[int]) -> None:
         """Create the ConfigMap, then the Job: one that is there has its ConfigMap."""
-        from kubernetes_asyncio.client import BatchV1Api, CoreV1Api
-
         core, namespace = CoreV1Api(api), self._cluster.namespace
         volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}
         given = await core.read_namespaced_config_map(volumes["manifest"]["configMap"]["name"], namespace)
-        config_map, again = second_attempt(self._run, job, given.data, slow)
+        made: Any = second_attempt(self._run, job, given.data, slow)  # the client takes dictionaries, too
+        config_map, again = made
         with passing_over(409):
             await core.create_namespaced_config_map(namespace, config_map)
         with passing_over(409):

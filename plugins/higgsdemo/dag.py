@@ -2,7 +2,7 @@
 
     plan -> cluster [mapped: one instance per cluster]
               create_cluster -> prepull_image, list_dataset_shards -> submit_jobs -> wait_for_jobs
-         -> merge_results -> plot, choose_cleanup -> keep | cleanup_jobs -> delete_clusters
+         -> merge_results -> plot, and choose_cleanup -> keep | cleanup_jobs -> delete_clusters
          -> campaign_status
 
 The group is mapped over what ``plan`` returns, so a mapping given at the trigger may have any number of
@@ -96,7 +96,8 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
     )
     for last in (cleanup, delete, status):
         last.as_teardown(on_failure_fail_dagrun=last is status)
-    done >> merge >> [plot, choose]  # clusters, which cost money, need not wait for the plot
+    done >> [merge, choose]  # clusters, which cost money, need not wait for the merge
+    merge >> plot
     choose >> [keep, cleanup, delete]  # the choice skips the others
     cleanup >> delete
     [plot, keep, delete] >> status
@@ -104,7 +105,7 @@ def _wire(campaign: Campaign, spectrum: Asset) -> None:
 
 def _leave_out_arrows_of_data(dag: DAG) -> None:
     """Draw the order of work alone: what a task has returned can be read without an arrow from it."""
-    readers = set(tasks.TASKS) - {tasks.PLAN, tasks.CREATE}
+    readers = set(tasks.TASKS) - {tasks.PLAN, tasks.CREATE, tasks.LIST}
     for giver, reader in [*((tasks.PLAN, reader) for reader in readers), (tasks.MERGE, tasks.STATUS)]:
         dag.get_task(giver.task_id).downstream_task_ids.discard(reader.task_id)
         dag.get_task(reader.task_id).upstream_task_ids.discard(giver.task_id)
@@ -127,6 +128,7 @@ def _cluster_group() -> Any:
         wait = WaitForJobsOperator(
             **tasks.WAIT.arguments, assignment=assignment, submitted=submit.output, **go_on
         )
-        create >> [prepull, shards] >> submit >> wait
+        create >> prepull  # files are listed meanwhile
+        [prepull, shards] >> submit >> wait
 
     return cluster

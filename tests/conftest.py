@@ -18,8 +18,8 @@ from xdist.scheduler import LoadScopeScheduling
 from airflow_variables import Variables
 
 pytest_plugins = (
-    *("clouds.fixtures", "clustered_file", "gcs_server", "page_alone", "pod_process", "redis_server"),
-    *("s3_server", "stores", "web_server", "workload_files", "xrootd_stand_in", "open_data"),
+    *("clustered_file", "gcs_server", "page_alone", "pod_process", "redis_server", "s3_server", "stores"),
+    *("clouds.fixtures", "web_server", "workload_files", "xrootd_stand_in", "open_data"),
 )
 """Fixtures for every test; here, a server of the session is one for all files of a process."""
 

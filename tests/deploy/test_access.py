@@ -24,7 +24,7 @@ from higgsdemo.run_folder import shards_key
 from higgsdemo.storage.object_store import ObjectStore
 from higgsdemo.triggers.jobs import JobsTrigger
 from higgsdemo.triggers.standstill import NO_RIGHT, Standstill
-from localkube_server import Kube, localkube
+from localkube_server import localkube
 from planned_runs import THEIRS, dataset, planned
 from stores import Kind
 
@@ -37,10 +37,8 @@ MAKES_NAMESPACES = Right("create", "", "namespaces", None)
 @pytest.fixture(scope="module")
 def role_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoleGate]:
     folder = tmp_path_factory.mktemp("role")
-    with localkube(folder, WITH_WORKLOAD) as server:
-        gate = RoleGate(server, folder / "gate")
+    with localkube(folder, WITH_WORKLOAD) as server, RoleGate(server, folder / "gate") as gate:
         yield gate
-        gate.stop()
 
 
 @pytest.fixture
@@ -51,8 +49,7 @@ def account(role_gate: RoleGate, monkeypatch: pytest.MonkeyPatch) -> RoleGate:
     document = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
     monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(document))
     monkeypatch.setattr(Provider, "poll_seconds", 0.1)
-    with role_gate._localkube.admin() as admin:
-        Kube(admin.get(f"clusters/{name}").json()["kubeconfig"]).core.create_namespace(OBJECTS[0])
+    role_gate.clusters[name].kube.core.create_namespace(OBJECTS[0])
     role_gate.allowed, role_gate.needed = rights(ROLE), set()
     return role_gate
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from urllib3.util import Retry
 
-from fault_proxy import FaultProxy, fault_proxy, kubeconfig_through
+from fault_proxy import FaultProxy, kubeconfig_through
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.kubernetes import requests
 from higgsdemo.run import ClusterRun
@@ -56,8 +56,8 @@ def site(
     cluster = server.create_cluster(name, cpu="4", memory="32Gi", simulate={"seconds": 0.3})
     tls = ssl.create_default_context(cafile=server.state / "ca.crt")
     with (
-        fault_proxy(f"https://127.0.0.1:{server.port}", tls) as api,
-        fault_proxy(bucket.environ["AWS_ENDPOINT_URL"]) as store,
+        FaultProxy(f"https://127.0.0.1:{server.port}", tls) as api,
+        FaultProxy(bucket.environ["AWS_ENDPOINT_URL"]) as store,
     ):
         kubeconfig = json.dumps(kubeconfig_through(api, cluster.kubeconfig))
         theirs = {"conn_type": "kubernetes", "extra": {"kube_config": kubeconfig}}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fault_proxy import HALF, LATE, RESET, SLOW_DOWN, Fault, FaultProxy, fault_proxy, refusal
+from fault_proxy import HALF, LATE, RESET, SLOW_DOWN, Fault, FaultProxy, refusal
 from faults.conftest import Site
 from gcs_server import Gcs
 from higgsdemo.datasets.shards import done_shards
@@ -39,7 +39,7 @@ def faulty(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     gcs: Gcs = request.getfixturevalue("gcs")
     name = f"faults-{abs(hash(request.node.nodeid)) % 10**12}-{os.getpid()}"
     gcs.make_bucket(name)
-    with fault_proxy(gcs.url) as proxy:
+    with FaultProxy(gcs.url) as proxy:
         monkeypatch.setenv("AIRFLOW_CONN_STORE", gcs.connection(gcs_api_endpoint=proxy.url))
         yield Faulty(ObjectStore(f"gs://{name}", "store"), proxy)
 

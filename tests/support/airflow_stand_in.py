@@ -1,13 +1,10 @@
 """An Airflow that answers as a test says: what the command asks of it, over HTTP, with a login."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
+from aiohttp import web
+
+from loop_server import LoopServer
 from watched_runs import DONE
 
 RUN = {"run_id": "one", "state": "success", "started": 1.0, "ended": 10.0}
@@ -21,64 +18,42 @@ STATE["run"] = STATE["run"] | {"name": "keynote"}
 STATE["reading"] = STATE["reading"] | {"complete": True}
 
 
-class AirflowStandIn(BaseHTTPRequestHandler):
+class AirflowStandIn(LoopServer):
     """Answers by path; a number is a status. What runs were triggered with is in `triggered`.
 
     `lost` are statuses that the next triggers get for an answer.
     """
 
-    answers: dict[str, Any]
-    triggered: list[dict[str, Any]]
-    lost: list[int]
-    token: bytes | None = None
+    def __init__(self, **answers: Any) -> None:
+        self.answers: dict[str, Any] = {
+            "/api/v2/dags/mine": {"is_paused": False},
+            "/api/v2/dags/mine/dagRuns/one": {"conf": {"storage": {"output": "s3://mine"}, "max_shards": 2}},
+            "/api/v2/importErrors": {"import_errors": []},
+            "/higgs/api/campaigns": CAMPAIGNS,
+            "/higgs/api/campaign": CAMPAIGNS[0],
+            "/higgs/api/run": STATE,
+        } | answers
+        self.triggered: list[dict[str, Any]] = []
+        self.lost: list[int] = []
+        self.token: bytes | dict[str, str] = {"access_token": "token"}
+        super().__init__()
 
-    def do_GET(self) -> None:
-        self._answer(self.answers.get(urlsplit(self.path).path, 404))
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/auth/token":
-            right = body == {"username": "somebody", "password": "secret"}
-            self._answer((self.token or {"access_token": "token"}) if right else 401)
-        elif self.headers["Authorization"] != "Bearer token":
-            self._answer(401)
-        else:
-            self.triggered.append(body)
-            self._answer(self.lost.pop() if self.lost else {})
-
-    def _answer(self, content: Any) -> None:
-        status = content if isinstance(content, int) else 200
-        body = (
-            content
-            if isinstance(content, bytes)
-            else json.dumps({"detail": "no"} if status != 200 else content).encode()
-        )
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html" if isinstance(content, bytes) else "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a read, a login or a trigger."""
+        if request.method == "GET":
+            return _told(self.answers.get(request.path, 404))
+        body = await request.json()
+        if request.path == "/auth/token":
+            return _told(self.token if body == {"username": "somebody", "password": "secret"} else 401)
+        if request.headers.get("Authorization") != "Bearer token":
+            return _told(401)
+        self.triggered.append(body)
+        return _told(self.lost.pop() if self.lost else {})
 
 
-@contextmanager
-def airflow_stand_in(**answers: Any) -> Iterator[tuple[str, type[AirflowStandIn]]]:
-    """Where it listens, and what it was asked; `answers` are by the last parts of a path."""
-    known = {
-        "/api/v2/dags/mine": {"is_paused": False},
-        "/api/v2/dags/mine/dagRuns/one": {"conf": {"storage": {"output": "s3://mine"}, "max_shards": 2}},
-        "/api/v2/importErrors": {"import_errors": []},
-        "/higgs/api/campaigns": CAMPAIGNS,
-        "/higgs/api/campaign": CAMPAIGNS[0],
-        "/higgs/api/run": STATE,
-    }
-    kind = type("Asked", (AirflowStandIn,), {"answers": known | answers, "triggered": [], "lost": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", kind
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def _told(content: Any) -> web.Response:
+    if isinstance(content, bytes):
+        return web.Response(body=content, content_type="text/html")
+    if isinstance(content, int):
+        return web.json_response({"detail": "no"}, status=content)
+    return web.json_response(content)

@@ -80,11 +80,18 @@ def _note(watched: Watched, message: Any) -> None:
 
 
 @contextmanager
-def browser_for(settings: Settings) -> Iterator[Browser]:
-    """Yield a browser for the Airflow of those settings; skips the test where there is no Chromium."""
+def chromium() -> Iterator[Any]:
+    """Yield a Chromium; skips the test where there is none."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium: install Debian's package chromium")
     with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield Browser(chromium, settings)
-        chromium.close()
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def browser_for(settings: Settings) -> Iterator[Browser]:
+    """Yield a browser for the Airflow of those settings."""
+    with chromium() as started:
+        yield Browser(started, settings)

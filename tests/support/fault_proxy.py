@@ -8,8 +8,7 @@ a real Kubernetes API, an S3 server or a GCS, which knows nothing of it.
 import asyncio
 import random
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +66,6 @@ class FaultProxy(LoopServer):
         self.requests: list[str] = []
         self._chance: tuple[random.Random, float, list[Fault]] | None = None
         super().__init__(trust=tls)
-        self.url = f"http://127.0.0.1:{self.port}"
 
     def inject(self, *faults: Fault, into: str = "") -> None:
         """Make faults due for the next requests whose method and path contain ``into``."""
@@ -134,14 +132,6 @@ class FaultProxy(LoopServer):
         if request.transport:
             request.transport.abort()
         return web.Response()
-
-
-@contextmanager
-def fault_proxy(target: str, tls: ssl.SSLContext | None = None) -> Iterator[FaultProxy]:
-    """Yield a proxy before ``target``, ended in the end."""
-    proxy = FaultProxy(target, tls)
-    yield proxy
-    proxy.stop()
 
 
 def kubeconfig_through(proxy: FaultProxy, kubeconfig: dict[str, Any]) -> dict[str, Any]:

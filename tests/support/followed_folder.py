@@ -4,9 +4,6 @@ import json
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.s3.models import s3_backends
-
 from airflow_runs import HIGGS, airflow_run
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.page.airflow_run import AirflowRun
@@ -52,12 +49,11 @@ class Folder:
         self.put(key, b"".join(map(dump, shards)))
 
     def fill(self, results: int) -> None:
-        """Put listed results straight into the server's memory, which is ten times faster than requests."""
-        self.listed(*(f"{number:05}" for number in range(results)))
-        server = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        """Put listed results."""
+        names = [f"{number:05}" for number in range(results)]
+        self.listed(*names)
         content = json.dumps(document(HIGGS, 100, {"4mu": {18: 1}})).encode()
-        for number in range(results):
-            server.put_object(self.bucket.name, f"{RUN}/results/{HIGGS}/{number:05}.json", content)
+        self.bucket.write_all((f"{RUN}/results/{HIGGS}/{name}.json", content) for name in names)
 
     def look(self) -> Snapshot:
         return self.followers.look(self.run)

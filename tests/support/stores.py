@@ -8,12 +8,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from moto.s3.models import s3_backends
 
 from gcs_server import Gcs
 from s3_server import Bucket
-
-ACCOUNT = "123456789012"  # moto's
 
 
 @dataclass(frozen=True)
@@ -52,12 +49,7 @@ def s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Kind:
     def make_public(key: str) -> None:
         bucket.client.put_object_acl(Bucket=bucket.name, Key=key, ACL="public-read")
 
-    def put_all(objects: Iterable[tuple[str, bytes]]) -> None:
-        backend = s3_backends[ACCOUNT]["aws"]  # that of the server: its HTTP takes a minute for 27,000
-        for key, content in objects:
-            backend.put_object(bucket.name, key, content)
-
-    return Kind(f"s3://{bucket.name}", bucket.keys, make_public, put_all)
+    return Kind(f"s3://{bucket.name}", bucket.keys, make_public, bucket.write_all)
 
 
 @pytest.fixture

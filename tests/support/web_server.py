@@ -5,120 +5,74 @@ Its certificate is of an authority of its own, which processes trust by SSL_CERT
 
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import cast
 
 import pytest
+from aiohttp import web
 
 from localkube.pki import server_context
+from loop_server import LoopServer
 from workload import storage
 
 
-class WebServer(ThreadingHTTPServer):
+class WebServer(LoopServer):
     """Serves the bytes of `files` by their path.
 
     `sent` counts the bytes of bodies by path, `requests` has method, path and Range header of each request.
-    Of the paths in `whole` no ranges are served, those in `nameless` have no ETag, and those in `odd` are
-    answered with that status and these headers.
+    Of the paths in `whole` no ranges are served, those in `etags` have that ETag instead of one of their
+    content, or none if it is empty, and those in `odd` are answered with that status and these headers, and
+    with their content if the status is 200.
     """
 
-    daemon_threads = True
-
     def __init__(self, state: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         state.mkdir()
-        self.socket = server_context(state).wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
+        super().__init__(tls=server_context(state))
         self.authority = state / "ca.crt"
-        self.address = f"https://127.0.0.1:{self.server_port}"
         self.files: dict[str, bytes] = {}
         self.whole: set[str] = set()
-        self.nameless: set[str] = set()
+        self.etags: dict[str, str] = {}
         self.odd: dict[str, tuple[int, dict[str, str]]] = {}
         self.sent: dict[str, int] = {}
         self.requests: list[tuple[str, str, str | None]] = []
-        self.counting = threading.Lock()
 
     def put(self, path: str, content: bytes) -> str:
         """Serve a file; gives its URL."""
         self.files[path] = content
-        return f"{self.address}/{path}"
+        return f"{self.url}/{path}"
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that hang up, or do not trust the certificate."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        server = cast(WebServer, self.server)
-        path = self.path.lstrip("/")
-        with server.counting:
-            server.requests.append((self.command, path, self.headers["Range"]))
-        content = server.files.get(path)
-        if content is None:
-            self._head(*server.odd.get(path, (404, {})))
-            return
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"] or "")
-        if wanted is None or path in server.whole:
-            status, headers = server.odd.get(path, (200, {}))
-            self._head(status, self._etag(path, content) | headers, len(content))
-            part = content
-        else:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Send a file, or a range of it."""
+        path, asked = request.raw_path.lstrip("/"), request.headers.get("Range")
+        self.requests.append((request.method, path, asked))
+        status, headers = self.odd.get(path, (200 if path in self.files else 404, {}))
+        if status != 200:
+            return web.Response(status=status, headers=headers)
+        content = part = self.files[path]
+        etag = self.etags.get(path, f'"{hashlib.sha256(content).hexdigest()[:16]}"')
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", asked or "")
+        if wanted and path not in self.whole:
             start, stop = int(wanted[1]), min(int(wanted[2]) + 1, len(content))
+            status, headers = 206, {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
             part = content[start:stop]
-            span = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
-            self._head(206, self._etag(path, content) | span, len(part))
-        if self.command == "GET":
-            with server.counting:
-                server.sent[path] = server.sent.get(path, 0) + len(part)
-            self.wfile.write(part)
-
-    def _etag(self, path: str, content: bytes) -> dict[str, str]:
-        if path in cast(WebServer, self.server).nameless:
-            return {}
-        return {"ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
-
-    def _head(self, status: int, headers: dict[str, str], length: int = 0) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(length), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        if request.method == "GET":
+            self.sent[path] = self.sent.get(path, 0) + len(part)
+        return web.Response(status=status, headers=headers | ({"ETag": etag} if etag else {}), body=part)
 
 
 @pytest.fixture(scope="session")
 def one_web_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     """Yield a server for all tests."""
-    server = WebServer(tmp_path_factory.mktemp("web") / "tls")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with WebServer(tmp_path_factory.mktemp("web") / "tls") as server:
+        yield server
 
 
 @pytest.fixture
 def web_server(one_web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> WebServer:
     """Return that server, empty and trusted by this process."""
     one = one_web_server
-    for kept in (one.files, one.sent, one.whole, one.nameless, one.odd):
+    for kept in (one.files, one.sent, one.whole, one.etags, one.odd, one.requests):
         kept.clear()
-    one_web_server.requests.clear()
-    monkeypatch.setenv("SSL_CERT_FILE", str(one_web_server.authority))
+    monkeypatch.setenv("SSL_CERT_FILE", str(one.authority))
     storage._store.cache_clear()  # a store keeps the certificates and the patience it was made with
-    return one_web_server
+    return one

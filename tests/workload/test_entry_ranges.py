@@ -1,6 +1,5 @@
 """A file cut into entry ranges is the file: the same events, once each, and little more than their bytes."""
 
-import json
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -120,10 +119,7 @@ def test_a_pod_streams_from_buckets(
         gcs.make_bucket(bucket.name)
         gcs.put(bucket.name, "a.root", content)
         url, etag = f"gs://{bucket.name}/a.root", None
-        pod.environ |= {
-            "GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(gcs.tokens.key_file()),
-            "GOOGLE_BASE_URL": gcs.url,
-        }
+        pod.environ |= gcs.environ
     pod.environ["READ"] = "stream"
     pod.give(entry(url, clustered_file, [1000, 3000], **({"etag": etag} if etag else {})))
     ended = pod.run()
@@ -167,6 +163,6 @@ def test_a_store_that_fails_in_the_middle_is_tried_again(
     remote = open_remote(Shard("a", url, None, None))
     events = read_events(remote, "a")
     next(events)
-    monkeypatch.setattr("web_server._Handler._answer", lambda handler: handler._head(503, 0))
+    web_server.odd["fails.root"] = 503, {}
     with pytest.raises(TryAgain, match=r"cannot read https://127\.0\.0\.1:\d+/fails\.root: "):
         list(events)

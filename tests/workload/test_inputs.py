@@ -1,20 +1,18 @@
 """The next shard comes while the present one is computed; what goes wrong with it is its own affair."""
 
-import threading
 from collections import namedtuple
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pod_process import Pod, shard
-from web_server import WebServer, _Handler
+from waiting import eventually
+from web_server import WebServer
 from workload.errors import BadInput, TryAgain
 from workload.inputs import ANALYSIS_MEMORY, Input, inputs
 from workload.manifest import Shard
 from workload.settings import Settings, read_settings
 
-PATIENCE = 30.0
 DiskUsage = namedtuple("DiskUsage", "total used free")
 
 
@@ -43,31 +41,22 @@ def events(given: Input) -> int:
     return sum(len(some.muons.counts) for some in given)
 
 
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], threading.Event]:
-    """Events that are set when the server has answered for a path."""
-    done: dict[str, threading.Event] = {}
-    answer = _Handler._answer
-
-    def watched(handler: _Handler) -> None:
-        answer(handler)
-        done.setdefault(handler.path.lstrip("/"), threading.Event()).set()
-
-    monkeypatch.setattr(_Handler, "_answer", watched)
-    return lambda path: done.setdefault(path, threading.Event())
+def come(server: WebServer, path: str) -> None:
+    """Wait until a file is on its way."""
+    eventually(lambda: server.sent.get(path), f"{path} is staged in")
 
 
 def test_the_next_file_is_staged_in_while_the_present_one_is_used_and_no_other(
-    web_server: WebServer, shard_file: Path, settings: Settings, answers: Callable[[str], threading.Event]
+    web_server: WebServer, shard_file: Path, settings: Settings
 ) -> None:
     supply = inputs(shards(web_server, shard_file.read_bytes(), "a", "b", "c"), settings, everything)
     first = next(supply)
-    assert answers("b.root").wait(PATIENCE)
+    come(web_server, "b.root")
     assert requested(web_server) == {"a.root", "b.root"}
     assert events(first) == 500
     first.close()
     second = next(supply)
-    assert answers("c.root").wait(PATIENCE)
+    come(web_server, "c.root")
     assert (second.shard.name, events(second), second.received) == ("b", 500, shard_file.stat().st_size)
     second.close()
     third = next(supply)
@@ -125,12 +114,12 @@ def test_a_shard_that_cannot_be_had_fails_when_its_turn_comes_and_no_other_does(
 
 
 def test_the_first_events_of_the_next_shard_are_streamed_while_the_present_one_is_used(
-    web_server: WebServer, shard_file: Path, pod: Pod, answers: Callable[[str], threading.Event]
+    web_server: WebServer, shard_file: Path, pod: Pod
 ) -> None:
     settings = read_settings(pod.environ | {"READ": "stream"})
     supply = inputs(shards(web_server, shard_file.read_bytes(), "a", "b", "c"), settings, everything)
     first = next(supply)
-    assert answers("b.root").wait(PATIENCE)
+    come(web_server, "b.root")
     assert "c.root" not in requested(web_server)
     assert (events(first), staged(settings)) == (500, [])
     assert 0 < first.received < shard_file.stat().st_size
@@ -138,17 +127,9 @@ def test_the_first_events_of_the_next_shard_are_streamed_while_the_present_one_i
 
 
 def test_a_pod_whose_next_shard_cannot_be_had_publishes_the_others_and_is_tried_again(
-    pod: Pod, shard_file: Path, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+    pod: Pod, shard_file: Path, web_server: WebServer
 ) -> None:
-    answer = _Handler._answer
-
-    def unavailable(handler: _Handler) -> None:
-        if handler.path == "/b.root":
-            handler._head(403, 0)
-        else:
-            answer(handler)
-
-    monkeypatch.setattr(_Handler, "_answer", unavailable)
+    web_server.odd["b.root"] = 403, {}
     url = web_server.put("b.root", shard_file.read_bytes())
     pod.give(
         shard(shard_file, "a"),
@@ -164,8 +145,7 @@ def test_a_pod_whose_next_shard_cannot_be_had_publishes_the_others_and_is_tried_
     of_b, of_c, summary = ended.termination_message.splitlines()
     assert of_b.startswith(f"b: cannot read {url}: ")
     assert (of_c, summary) == ("c: file:///nowhere/c.root: no such object", "2 of 4 shards failed")
-    monkeypatch.undo()
-    web_server.requests.clear()
+    web_server.odd.clear()
 
     ended = pod.run()
 

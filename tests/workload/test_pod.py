@@ -145,17 +145,6 @@ def test_a_repeat_overwrites_its_own_result_and_a_download_limit_changes_nothing
     assert timeless(pod.result("higgs_000")) == timeless(first)
 
 
-def test_of_an_index_only_what_has_no_result_yet_is_computed_where_told_so(
-    pod: Pod, shard_file: Path
-) -> None:
-    pod.output.mkdir()
-    (pod.output / "done.json").write_text("{}")
-    pod.give(shard(shard_file, "done"), shard(shard_file, "new"))
-    pod.environ["SKIP_EXISTING"] = "true"
-    assert pod.run().code == 0
-    assert (pod.result("done"), pod.result("new")["processed"]) == ({}, 500)
-
-
 def test_dev_null_downloads_and_computes_nothing(pod: Pod, shard_file: Path, broken_file: Path) -> None:
     pod.environ["DPATH"] = "/dev/null"
     pod.give(shard(shard_file), shard(broken_file))

@@ -1,7 +1,5 @@
 """A pod that reads from one store and writes to another, each reached in its own way."""
 
-import json
-import os
 from pathlib import Path
 
 import pytest
@@ -10,18 +8,11 @@ from gcs_server import Gcs
 from pod_process import Pod
 from s3_server import Bucket
 
-GCS_BUCKET = f"test-of-pods-{os.getpid()}"
-
 
 @pytest.fixture
-def gcs_bucket(gcs: Gcs) -> str:
-    if GCS_BUCKET not in [one["name"] for one in gcs.json.get("/storage/v1/b").json().get("items", [])]:
-        gcs.make_bucket(GCS_BUCKET)
-    return GCS_BUCKET
-
-
-def google_environment(gcs: Gcs) -> dict[str, str]:
-    return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(gcs.tokens.key_file()), "GOOGLE_BASE_URL": gcs.url}
+def gcs_bucket(gcs: Gcs, bucket: Bucket) -> str:
+    gcs.make_bucket(bucket.name)
+    return bucket.name
 
 
 @pytest.mark.parametrize("source", ["gs", "s3"])
@@ -32,7 +23,7 @@ def test_shards_in_one_kind_of_store_give_results_in_the_other(
     bucket.write("a.root", shard_file.read_bytes())
     urls = [f"gs://{gcs_bucket}", f"s3://{bucket.name}"]
     there, other = urls if source == "gs" else reversed(urls)
-    pod.environ |= google_environment(gcs) | bucket.environ | {"OUTPUT_URL": f"{other}/from-{source}"}
+    pod.environ |= gcs.environ | bucket.environ | {"OUTPUT_URL": f"{other}/from-{source}"}
     pod.give({"name": "a", "url": f"{there}/a.root", "size": shard_file.stat().st_size})
     ended = pod.run()
     assert (ended.code, ended.stderr) == (0, "")
@@ -59,7 +50,7 @@ def test_the_requester_pays_where_the_connection_said_so(
 ) -> None:
     gcs.put(gcs_bucket, "data/a.root", shard_file.read_bytes())
     gcs.payers.clear()
-    pod.environ |= google_environment(gcs) | {"GOOGLE_USER_PROJECT": "who-pays-for-it"}
+    pod.environ |= gcs.environ | {"GOOGLE_USER_PROJECT": "who-pays-for-it"}
     pod.environ["OUTPUT_URL"] = f"gs://{gcs_bucket}/paid"
     pod.give({"name": "a", "url": f"gs://{gcs_bucket}/data/a.root", "size": shard_file.stat().st_size})
     assert pod.run().code == 0

@@ -30,12 +30,11 @@ def amazon(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
 
 @pytest.fixture
 def google(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
-    tokens = Tokens()
-    google = Google(gate, gate.state, tokens)
-    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", google.connection())
-    yield google
-    google.stop()
-    tokens.stop()
+    with Tokens() as tokens:
+        google = Google(gate, gate.state, tokens)
+        monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", google.connection())
+        yield google
+        google.stop()
 
 
 @pytest.fixture(params=["gke", "eks"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_stand_in import FILES, STATE, airflow_stand_in
+from airflow_stand_in import FILES, STATE, AirflowStandIn
 from demo import command
 from demo.settings import Settings
 from demo.supervision import Supervision
@@ -24,9 +24,9 @@ SUMMARY_FILE = "/higgs/api/file"
 def followed(*words: str, files: list[str] | None = None, **conf: Any) -> int:
     """Return the exit code of a run that is followed to its end, which leaves these files."""
     answers = {"/higgs/api/run": STATE | {"files": FILES if files is None else files}}
-    with airflow_stand_in(**answers | {SUMMARY_FILE: two_shards_of_three()}) as (url, asked):
-        code = main(["run", "-c", "mine", "--follow", "--airflow", url, "--user", "somebody", *words])
-        assert len({run["dag_run_id"] for run in asked.triggered}) == 1
+    with AirflowStandIn(**answers | {SUMMARY_FILE: two_shards_of_three()}) as airflow:
+        code = main(["run", "-c", "mine", "--follow", "--airflow", airflow.url, "--user", "somebody", *words])
+        assert len({run["dag_run_id"] for run in airflow.triggered}) == 1
         return code
 
 
@@ -48,11 +48,11 @@ def test_of_a_run_that_submits_nothing_its_stages_are_told(capsys: pytest.Captur
 
 def test_a_run_that_fails_is_told_with_its_reasons_and_its_id(capsys: pytest.CaptureFixture[str]) -> None:
     failed = STATE | {"run": STATE["run"] | {"state": "failed"}, "causes": [{"text": "plan: a typo"}]}
-    with airflow_stand_in(**{"/higgs/api/run": failed}) as (url, asked):
-        words = ("run", "-c", "mine", "--follow", "--json", "--airflow", url, "--user", "somebody")
+    with AirflowStandIn(**{"/higgs/api/run": failed}) as airflow:
+        words = ("run", "-c", "mine", "--follow", "--json", "--airflow", airflow.url, "--user", "somebody")
         assert main([*words]) == 1
     told = capsys.readouterr()
-    assert json.loads(told.out)["run"] == asked.triggered[0]["dag_run_id"]
+    assert json.loads(told.out)["run"] == airflow.triggered[0]["dag_run_id"]
     assert "\nplan: a typo\n" in told.err
 
 
@@ -91,7 +91,7 @@ def test_only_errors_of_this_campaign_and_of_now_end_the_wait(
         (all_, now, f"{all_} does not load:\na mistake"),
     ):
         error = {"filename": file, "stack_trace": "a mistake\n", "timestamp": when.isoformat()}
-        with airflow_stand_in(**{"/api/v2/importErrors": {"import_errors": [error]}}) as (url, _):
-            session = Airflow(url, "somebody", "secret")
+        with AirflowStandIn(**{"/api/v2/importErrors": {"import_errors": [error]}}) as airflow:
+            session = Airflow(airflow.url, "somebody", "secret")
             with pytest.raises(CampaignRunError, match=message):
                 command.start(supervision, session, CampaignRun(session, "new", {}))

@@ -65,7 +65,7 @@ def test_a_record_is_looked_up_in_the_portal(
     open_data: OpenData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = json.loads((CONFIG / "cms-record.json").read_text())
-    document["storage"] |= {"input": open_data.address, "portal": open_data.address}
+    document["storage"] |= {"input": open_data.url, "portal": open_data.url}
     (tmp_path / "mine.json").write_text(json.dumps(document))
     files = [open_data.file(f"eos/{number}.root") for number in range(5)]
     open_data.record(30511, files, title="/Mu/A")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from airflow_stand_in import STATE, AirflowStandIn, airflow_stand_in
+from airflow_stand_in import STATE, AirflowStandIn
 from higgsdemo.command_line.__main__ import higgsdemo, main
 from tables import cases
 from watched_runs import PODS
@@ -22,12 +22,12 @@ ORIGINAL = [
 
 
 @pytest.fixture
-def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[AirflowStandIn]]:
-    with airflow_stand_in() as (url, asked):
-        monkeypatch.setenv("HIGGS_AIRFLOW_URL", url)
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[AirflowStandIn]:
+    with AirflowStandIn() as airflow:
+        monkeypatch.setenv("HIGGS_AIRFLOW_URL", airflow.url)
         monkeypatch.setenv("HIGGS_AIRFLOW_USER", "somebody")
         monkeypatch.setenv("HIGGS_AIRFLOW_PASSWORD", "secret")
-        yield asked
+        yield airflow
 
 
 def failed(*texts: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def failed(*texts: str) -> dict[str, Any]:
 
 @cases
 def test_a_run_is_triggered_with_what_the_options_say(
-    airflow: type[AirflowStandIn], words: str, conf: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, words: str, conf: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*words.split(), "--campaign", "mine", "--json"]) == 0
     (asked,) = airflow.triggered
@@ -46,7 +46,7 @@ def test_a_run_is_triggered_with_what_the_options_say(
 
 
 def test_a_file_of_2019_runs_through_a_campaign_without_what_it_repeats(
-    airflow: type[AirflowStandIn], tmp_path: Path
+    airflow: AirflowStandIn, tmp_path: Path
 ) -> None:
     (tmp_path / "mine.json").write_text(json.dumps(ORIGINAL))
     assert main(["submit", "--dataset-mapping", str(tmp_path / "mine.json")]) == 0
@@ -59,7 +59,7 @@ def test_a_file_of_2019_runs_through_a_campaign_without_what_it_repeats(
     assert second == {"name": "kubecon-demo-1"} | ORIGINAL[1]
 
 
-def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowStandIn]) -> None:
+def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: AirflowStandIn) -> None:
     file = CONFIG / "demo-local.json"
     words = ["--dataset-mapping", str(file), "--max-shards", "1", "--compare", "published"]
     assert main(["run", "-c", "mine", *words]) == 0
@@ -72,7 +72,7 @@ def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: type[AirflowSta
 
 @cases
 def test_bad_input_is_refused_in_a_sentence_and_starts_nothing(
-    airflow: type[AirflowStandIn], words: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, words: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words.split()) == code
     told = capsys.readouterr()
@@ -82,7 +82,7 @@ def test_bad_input_is_refused_in_a_sentence_and_starts_nothing(
 
 
 def test_a_campaign_that_is_paused_or_not_read_is_not_run(
-    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     airflow.answers["/api/v2/dags/mine"] = {"is_paused": True}
     assert main(["run", "-c", "mine"]) == 2
@@ -96,7 +96,7 @@ def test_a_campaign_that_is_paused_or_not_read_is_not_run(
 
 
 def test_what_is_no_airflow_is_told_from_one(
-    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     airflow.answers["/higgs/api/campaigns"] = b"<html>a proxy's login</html>"
     assert main(["runs"]) == 2
@@ -106,7 +106,7 @@ def test_what_is_no_airflow_is_told_from_one(
     assert "there is no Airflow 3 at http://127.0.0.1:" in capsys.readouterr().err
 
 
-def test_a_token_needs_no_login(airflow: type[AirflowStandIn], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_needs_no_login(airflow: AirflowStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HIGGS_AIRFLOW_USER")
     assert main(["run", "-c", "mine"]) == 2
     monkeypatch.setenv("HIGGS_AIRFLOW_TOKEN", "token")
@@ -114,7 +114,7 @@ def test_a_token_needs_no_login(airflow: type[AirflowStandIn], monkeypatch: pyte
 
 
 def test_runs_are_listed_for_people_and_for_programs(
-    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["runs"]) == 0
     _, row, other = capsys.readouterr().out.splitlines()
@@ -126,7 +126,7 @@ def test_runs_are_listed_for_people_and_for_programs(
 
 
 def test_why_a_run_has_failed_is_told_with_an_exit_code_of_its_own(
-    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     airflow.answers["/higgs/api/run"] = failed("plan: no key maping")
     assert main(["why", "-c", "mine"]) == 1
@@ -140,7 +140,7 @@ def test_why_a_run_has_failed_is_told_with_an_exit_code_of_its_own(
 
 
 def test_a_run_that_has_failed_is_told_by_its_reason_and_code_however_it_is_watched(
-    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     airflow.answers["/higgs/api/run"] = failed("plan: no key maping") | {"clusters": []}
     for words in ("", "--once", "--json", "--cluster a", "--cluster a --once"):
@@ -149,7 +149,7 @@ def test_a_run_that_has_failed_is_told_by_its_reason_and_code_however_it_is_watc
 
 
 def test_a_run_goes_on_when_what_follows_it_is_interrupted(
-    airflow: type[AirflowStandIn], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
@@ -161,7 +161,7 @@ def test_a_run_goes_on_when_what_follows_it_is_interrupted(
     assert f"The run goes on: higgsdemo watch {run} --campaign mine\n" in capsys.readouterr().out
 
 
-def test_a_trigger_whose_answer_is_lost_is_sent_again_for_the_same_run(airflow: type[AirflowStandIn]) -> None:
+def test_a_trigger_whose_answer_is_lost_is_sent_again_for_the_same_run(airflow: AirflowStandIn) -> None:
     airflow.lost.append(503)
     assert main(["run", "-c", "mine"]) == 0
     first, second = airflow.triggered
@@ -169,7 +169,7 @@ def test_a_trigger_whose_answer_is_lost_is_sent_again_for_the_same_run(airflow: 
 
 
 def test_a_plugin_of_another_version_is_told_in_a_sentence(
-    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     airflow.answers["/higgs/api/run"] = {key: value for key, value in STATE.items() if key != "advice"}
     assert main(["watch", "-c", "mine", "--once"]) == 2
@@ -177,7 +177,7 @@ def test_a_plugin_of_another_version_is_told_in_a_sentence(
 
 
 def test_a_cluster_is_watched_in_the_lines_of_2019(
-    airflow: type[AirflowStandIn], capsys: pytest.CaptureFixture[str]
+    airflow: AirflowStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["watch", "one", "-c", "mine", "--cluster", "kubecon-demo-0", "--once"]) == 0
     assert capsys.readouterr().out.splitlines() == [

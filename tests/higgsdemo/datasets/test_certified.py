@@ -64,7 +64,7 @@ def test_a_file_may_be_on_the_web(web_server: WebServer, monkeypatch: pytest.Mon
     with pytest.raises(CertifiedError, match="does not have the form"):
         read_certified(web_server.put("Cert.txt", b"<html>The portal is away</html>"))
     with pytest.raises(StorageError, match="there is no such"):
-        read_certified(f"{web_server.address}/none.txt")
+        read_certified(f"{web_server.url}/none.txt")
     with pytest.raises(CertifiedError, match=r"none\.json cannot be read: No such file"):
         read_certified("none.json")
 

@@ -24,7 +24,7 @@ def test_a_file_is_looked_into_by_requests_for_a_few_kilobytes(
     clustered_file: Path, web_server: WebServer
 ) -> None:
     web_server.put("data/a.root", clustered_file.read_bytes())
-    store = ObjectStore(f"{web_server.address}/data", "")
+    store = ObjectStore(f"{web_server.url}/data", "")
     stored = store.look_up("a.root")
     assert stored
     with store.open(stored) as file:
@@ -45,7 +45,7 @@ def test_what_is_no_root_file_has_none(content: bytes) -> None:
 
 def test_a_store_that_does_not_answer_is_no_broken_file(clustered_file: Path, web_server: WebServer) -> None:
     web_server.put("a.root", clustered_file.read_bytes())
-    store = ObjectStore(web_server.address, "")
+    store = ObjectStore(web_server.url, "")
     stored = store.look_up("a.root")
     assert stored
     del web_server.files["a.root"]

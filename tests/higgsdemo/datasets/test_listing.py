@@ -110,14 +110,14 @@ def test_a_file_that_cannot_be_cut_is_left_to_its_pod(web_server: WebServer, tmp
 @pytest.fixture
 def index(web_server: WebServer, clustered_file: Path) -> str:
     """Return the URL of an index file of two files, of which one is not there."""
-    urls = [web_server.put("data/a.root", clustered_file.read_bytes()), f"{web_server.address}/data/b.root"]
+    urls = [web_server.put("data/a.root", clustered_file.read_bytes()), f"{web_server.url}/data/b.root"]
     return web_server.put("lists/mine_file_index.txt", "\n".join(urls).encode())
 
 
 def test_an_index_file_on_a_web_server_names_files_to_cut(
     index: str, web_server: WebServer, clustered_file: Path, tmp_path: Path
 ) -> None:
-    dataset = ref(f"{web_server.address}/", index=index)
+    dataset = ref(f"{web_server.url}/", index=index)
     shards = listed(dataset, tmp_path, shard_events=20_000)[1]
     assert [(shard.url.rpartition("/")[2], shard.entries) for shard in shards] == [
         ("a.root", (0, 20_000)),
@@ -128,7 +128,7 @@ def test_an_index_file_on_a_web_server_names_files_to_cut(
 
 
 def test_an_index_file_that_is_not_there_is_named(web_server: WebServer, tmp_path: Path) -> None:
-    dataset = ref(f"{web_server.address}/", index=f"{web_server.address}/no_file_index.txt")
+    dataset = ref(f"{web_server.url}/", index=f"{web_server.url}/no_file_index.txt")
     with pytest.raises(StorageError, match=r"cannot read .*/no_file_index\.txt: there is no such"):
         listed(dataset, tmp_path)
     web_server.put("no_file_index.txt", b"ftp://elsewhere/a.root")

@@ -31,9 +31,9 @@ def looked_up(
     dataset = resolve_dataset(
         DatasetEntry(**{"record": 7} | given),
         load_catalogue("demo"),
-        storage or open_data.address,
+        storage or open_data.url,
         most,
-        portal=open_data.address,
+        portal=open_data.url,
     )
     return look_up([], [dataset], strict=strict)
 
@@ -57,7 +57,7 @@ def test_a_record_names_a_dataset_says_its_kind_and_what_its_files_must_be(
     ]
     shards = shards_of(dataset, tmp_path)
     assert [shard.url for shard in shards] == [
-        f"{open_data.address}/{FOLDER}/{name}" for name in ("a/1.root", "a/2.root", "b/1.root")
+        f"{open_data.url}/{FOLDER}/{name}" for name in ("a/1.root", "a/2.root", "b/1.root")
     ]
     assert {(shard.size, shard.checksum) for shard in shards} == {(1000, "adler32:000000ab")}
     (chunk,) = chunks(shards, 3)
@@ -85,7 +85,7 @@ def test_what_the_campaign_says_goes_first(open_data: OpenData, tmp_path: Path) 
     dataset = looked_up(open_data, **given, match="*.csv", most=1).shared[0]
     assert (dataset.name, dataset.sample, dataset.datatype) == ("mine", sample.name, sample.datatype)
     (shard,) = shards_of(dataset, tmp_path)
-    assert (shard.name, shard.url) == ("t", f"{open_data.address}/{FOLDER}/b/t.csv")
+    assert (shard.name, shard.url) == ("t", f"{open_data.url}/{FOLDER}/b/t.csv")
 
 
 @cases
@@ -95,7 +95,7 @@ def test_what_no_pod_should_be_asked_for_is_refused_before_anything_is_paid_for(
     open_data.record(7, [FILES[0] | file for file in files], **metadata)
     with pytest.raises(ListingError) as refused:
         looked_up(open_data)
-    assert str(refused.value).startswith(f"record 7 ({open_data.address}/record/7)")
+    assert str(refused.value).startswith(f"record 7 ({open_data.url}/record/7)")
     assert told in str(refused.value)
     assert "secret" not in str(refused.value)
 

@@ -5,13 +5,12 @@ import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uproot
 
-from clouds.tasks import carry_out, make
+from clouds.tasks import carry_out, make, merge_and_plot
 from demo.images import workload_images
 from demo.settings import REPOSITORY
 from higgsdemo.campaign import RunOptions, load_campaign
@@ -21,7 +20,6 @@ from higgsdemo.kubernetes import jobs
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
 from higgsdemo.operators.plan import plan_run
-from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
 from higgsdemo.results.parsing import parse_result
 from localkube_server import Kube, localkube, shell_space
 from planned_runs import THEIRS, dataset, planned
@@ -135,9 +133,7 @@ def test_the_skim_leaves_files_logs_and_a_histogram(
     carry_out(WaitForJobsOperator, assignment, submitted=make(SubmitJobsOperator, assignment).execute({}))
     maps = kube.core.list_namespaced_config_map("default", label_selector="higgsdemo/campaign=skim").items
     assert {one.data.get("certified.json") for one in maps} == {CERTIFIED}
-    context = {"dag_run": SimpleNamespace(start_date=None), "outlet_events": {}}
-    for operator in (MergeResultsOperator, PlotOperator):
-        operator(task_id="task", assignments=[assignment.model_dump(mode="json")]).execute(context)
+    merge_and_plot(assignment)
     names = [f"out/files/D/{shard}/{file}" for shard in "abc" for file in ("command.log.gz", "skim.root")]
     assert bucket.keys("out/files/") == names
     assert sorted(bucket.read("out/files.txt").decode().split()) == [

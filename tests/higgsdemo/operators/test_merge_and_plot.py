@@ -2,7 +2,6 @@
 
 import json
 import re
-from types import SimpleNamespace
 from typing import Any
 
 import pyhf
@@ -10,11 +9,12 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 import result_documents
+from clouds.tasks import merge, merge_and_plot
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.datasets.file_luminosity import Luminosities
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.operators.base import TaskFailed
-from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
+from higgsdemo.operators.results import PlotOperator
 from higgsdemo.page.run_documents import RUN_CHART
 from higgsdemo.results.parsing import MAX_BYTES
 from higgsdemo.run import ClusterRun, Run
@@ -62,13 +62,6 @@ def list_of(assignment: ClusterRun) -> str:
     return f"{FOLDER}/{shards_key(assignment.cluster.name)}"
 
 
-def carried_out(*assignments: ClusterRun) -> None:
-    context = {"dag_run": SimpleNamespace(start_date=None), "outlet_events": {}}
-    returned = [assignment.model_dump(mode="json") for assignment in assignments]
-    for operator in (MergeResultsOperator, PlotOperator):
-        operator(task_id="task", assignments=returned).execute(context)
-
-
 def left(kind: Kind) -> list[str]:
     found = kind.keys()
     return sorted(name for key in found if "/" not in (name := key.removeprefix(f"{FOLDER}/")))
@@ -100,7 +93,7 @@ EVERYTHING = [
 
 def test_a_run_leaves_the_plot_and_its_numbers_in_the_formats_of_the_field(s3: Kind) -> None:
     assignment = run_of(s3, *DEMO.datasets)
-    carried_out(assignment)
+    merge_and_plot(assignment)
     assert left(s3) == EVERYTHING
     assert believed(assignment)
     found = read(assignment, "summary.json")["discovery"]
@@ -118,7 +111,7 @@ def test_an_event_that_two_files_of_data_have_is_counted_and_listed_once(s3: Kin
     for name, events in zip(streams, ([shared], [other, shared]), strict=True):
         key, raw = result_documents.named(name, "x", events)
         s3.put_all([(f"{FOLDER}/{key}", raw)])
-    carried_out(assignment)
+    merge_and_plot(assignment)
     assert believed(assignment)
     summary = read(assignment, "summary.json")
     assert summary["yields"]["data"]["all"]["total"] == 2
@@ -139,7 +132,7 @@ def test_a_run_over_a_part_of_the_samples_says_why_it_has_no_significance(
     s3: Kind, groups: tuple[str, ...]
 ) -> None:
     assignment = run_of(s3, *(name for name, known in DEMO.datasets.items() if known.sample.group in groups))
-    carried_out(assignment)
+    merge_and_plot(assignment)
     assert left(s3) == [
         name for name in EVERYTHING if not name.startswith(("datacard", "scans", "workspace"))
     ]
@@ -153,7 +146,7 @@ def test_a_campaign_that_compares_draws_the_published_events_of_its_catalogue(s3
     assignment, drawn = run_of(s3, "Simulated_Run2012B_DoubleMuParked"), set()
     for compare in (None, "published", "published"):
         run = assignment.run.model_copy(update={"catalogue": "cms-higgs", "compare": compare})
-        carried_out(assignment.model_copy(update={"run": run}))
+        merge_and_plot(assignment.model_copy(update={"run": run}))
         drawn.add(ObjectStore(assignment.run.output, "with_keys").read("higgs.svg"))
     assert len(drawn) == 2
 
@@ -170,7 +163,7 @@ def test_an_own_analysis_leaves_its_histograms_and_nothing_of_the_higgs(s3: Kind
     own = own_run(run_of(s3, name))
     document = {"samplename": name, "shard": "x", "processed": 100, "histograms": {"mass": [1, 30, 2]}}
     s3.put_all([(f"{FOLDER}/results/{name}/x.json", json.dumps(document).encode())])
-    carried_out(own)
+    merge_and_plot(own)
     assert believed(own)
     spectrum = [f"spectrum.{kind}" for kind in ("json", "png", "svg")]
     assert left(s3) == ["corrupt.json", *spectrum, "summary.json", "sums.json"]
@@ -191,7 +184,7 @@ def test_the_files_of_a_command_are_listed_with_the_results_that_count(s3: Kind)
     s3.put_all([(f"{FOLDER}/results/{name}/{shard}.json", document) for shard in ("x", "stranger")])
     s3.put_all([of_a_failed_attempt])
     with pytest.raises(AirflowSkipException, match="describes no histograms"):
-        carried_out(own)
+        merge_and_plot(own)
     assert believed(own)
     store = ObjectStore(own.run.output, "with_keys")
     url = f"{own.run.output}/files/{name}/x/t/skim.root"
@@ -210,9 +203,7 @@ def test_what_is_too_large_for_a_result_is_corrupt_and_what_is_damaged_is_left_o
     failures = f"{FOLDER}/failures/{assignment.cluster.name}.json"
     s3.put_all([(f"{FOLDER}/results/{other}/x.json", b" " * (MAX_BYTES + 1)), (failures, b'[{"shard": 1}]')])
     s3.put_all([(f"{FOLDER}/{RECORD}", b'{"planned": "yesterday"}')])
-    context = {"dag_run": SimpleNamespace(start_date=None)}
-    merge = MergeResultsOperator(task_id="task", assignments=[assignment.model_dump(mode="json")])
-    merge.execute(context)
+    merge(assignment)
     summary = read(assignment, "summary.json")
     key = f"results/{other}/x.json"
     assert summary["corrupt"] == {
@@ -266,7 +257,7 @@ def test_a_run_that_goes_on_where_another_ended_tells_of_its_own_work_alone(s3: 
     shards = b"".join(dump(Shard(name, shard, f"s3://in/{name}/{shard}.root", 1)) for shard in "xy")
     record = json.dumps({"planned": "2026-01-02T00:00:00+00:00"}).encode()
     s3.put_all([earlier, later, (list_of(assignment), shards), (f"{FOLDER}/{RECORD}", record)])
-    carried_out(assignment)
+    merge_and_plot(assignment)
     summary = read(assignment, "summary.json")
     assert summary["shards"]["done"] == 2
     assert (summary["took"]["shards"], summary["took"]["bytes"]) == (1, 7)
@@ -289,7 +280,7 @@ def test_results_of_parts_of_a_file_that_is_cut_otherwise_now_are_left_out_and_t
     thirds = [stored(name, f"x_{n}000-{n + 2}000", 2000, entries=[n, n + 2000]) for n in (0, 2, 4)]
     shards = (Shard(name, shard, "s3://in/x.root", 1, entries=PARTS.get(shard)) for shard in now)
     s3.put_all([*parts, *thirds, (list_of(assignment), b"".join(map(dump, shards)))])
-    carried_out(assignment)
+    merge_and_plot(assignment)
     summary = read(assignment, "summary.json")
     assert (summary["work"]["events"], summary["shards"]["done"]) == (6000, len(now))
     others = sorted({"x", *PARTS, *(key.rpartition("/")[2][:-5] for key, _ in thirds)} - set(now))
@@ -302,13 +293,10 @@ def test_results_that_are_corrupt_are_named_and_count_against_the_tolerance(s3: 
     good, bad = "Simulated_TTbar_8TeV", "Simulated_ZZTo4e_8TeV"
     assignment = run_of(s3, good, bad)
     s3.put_all([(f"{FOLDER}/results/{bad}/x.json", b"{}")])
-    context: Any = {"dag_run": SimpleNamespace(start_date=None)}
 
-    def merged(tolerance: int) -> dict[str, Any]:
+    def merged(tolerance: int) -> Any:
         run = assignment.run.model_copy(update={"tolerance": tolerance})
-        returned = [assignment.model_copy(update={"run": run}).model_dump(mode="json")]
-        found: dict[str, Any] = MergeResultsOperator(task_id="task", assignments=returned).execute(context)
-        return found
+        return merge(assignment.model_copy(update={"run": run}))
 
     name = assignment.cluster.name
     assert merged(0)["excess"] == [f"cluster {name}: 1 of 2 shards have no result, 0 may fail"]
@@ -325,13 +313,13 @@ def test_results_of_a_cluster_that_has_listed_nothing_wait_for_its_list(s3: Kind
     )
     s3.put_all([stored("Simulated_DYJetsToLL_8TeV", "x", 6000, counts("Simulated_DYJetsToLL_8TeV"))])
     assignments = [assignment, assignment.model_copy(update={"cluster": other})]
-    carried_out(*assignments)
+    merge_and_plot(*assignments)
     summary = read(assignment, "summary.json")
     assert summary["shards"] == {"expected": 13, "done": 1, "failed": 0, "missing": 12}
     assert summary["unexpected"] == {"Simulated_DYJetsToLL_8TeV": ["x"]}
     shard = Shard("Simulated_DYJetsToLL_8TeV", "x", "s3://in/x.root", 1)
     s3.put_all([(list_of(assignments[1]), dump(shard))])
-    carried_out(*assignments)
+    merge_and_plot(*assignments)
     summary = read(assignment, "summary.json")
     assert summary["shards"] == {"expected": 2, "done": 2, "failed": 0, "missing": 0}
     assert (summary["left_out"], summary["unexpected"]) == (0, {})
@@ -344,7 +332,7 @@ def test_an_own_analysis_that_reads_whole_files_for_parts_of_them_is_told_so(s3:
     shards = (Shard(name, part, "s3://in/x.root", 1, entries=entries) for part, entries in PARTS.items())
     s3.put_all([(list_of(own), b"".join(map(dump, shards)))])
     s3.put_all([(f"{FOLDER}/results/{name}/{part}.json", json.dumps(document).encode()) for part in PARTS])
-    carried_out(own)
+    merge_and_plot(own)
     summary = read(own, "summary.json")
     assert summary["shards"] == {"expected": 2, "done": 0, "failed": 2, "missing": 0}
     assert summary["failures"][0]["reason"].endswith(

@@ -2,14 +2,12 @@
 
 import json
 from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from clouds.tasks import carry_out
+from clouds.tasks import carry_out, merge
 from clustered_file import write_clustered
 from generator import root_file
 from higgsdemo.campaign import Campaign, load_campaign, parse_campaign
@@ -17,7 +15,6 @@ from higgsdemo.catalogue import files as catalogue_files
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.jobs import SubmitJobsOperator, WaitForJobsOperator
 from higgsdemo.operators.list_shards import ListShardsOperator
-from higgsdemo.operators.results import MergeResultsOperator
 from higgsdemo.run import ClusterRun
 from localkube_server import Kube
 from open_data import ERROR_PAGE, OpenData, entry
@@ -65,8 +62,8 @@ def planned(
 ) -> ClusterRun:
     """Return a run of the campaign as a file says it with this server, this bucket and one cluster."""
     storage = {
-        "input": server.address,
-        "portal": server.address,
+        "input": server.url,
+        "portal": server.url,
         "output": f"s3://{bucket.name}",
         "output_connection": "higgs_s3",
         "pod_ca": str(server.authority),
@@ -77,11 +74,6 @@ def planned(
     document["mapping"] = [document["mapping"][0] | {"provider": "existing"} | cluster]
     (one,) = plan(parse_campaign(document, dag), dag_id=dag, run_name=name)
     return one
-
-
-def merge(assignment: ClusterRun) -> None:
-    task = MergeResultsOperator(task_id="merge", assignments=[assignment.model_dump(mode="json")])
-    task.execute({"dag_run": SimpleNamespace(start_date=datetime.now(UTC), run_after=datetime.now(UTC))})  # type: ignore[typeddict-item]
 
 
 def read(bucket: Bucket, key: str) -> Any:

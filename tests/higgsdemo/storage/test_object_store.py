@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fault_proxy import Fault, fault_proxy
+from fault_proxy import Fault, FaultProxy
 from gcs_server import Gcs
 from higgsdemo.storage.object_store import LONGEST_LINE, ObjectStore, StorageError
 from s3_server import Bucket
@@ -54,7 +54,7 @@ def test_a_listing_pages_through_everything_below_a_prefix(store: ObjectStore, k
     ],
 )
 def test_a_web_page_is_no_empty_listing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
-    with fault_proxy(bucket.environ["AWS_ENDPOINT_URL"]) as proxy:
+    with FaultProxy(bucket.environ["AWS_ENDPOINT_URL"]) as proxy:
         connect(monkeypatch, astray=bucket.connection(proxy.url))
         proxy.inject(*[Fault("status", 200, {"Content-Type": "text/html"}, page)] * 20)
         with pytest.raises(StorageError) as refused:

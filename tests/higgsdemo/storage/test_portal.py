@@ -16,7 +16,7 @@ OLD = "CMS_Run2010B_Mu_file_index"
 
 
 def read(open_data: OpenData, number: int = 30511) -> Record:
-    return read_record(f"{open_data.address}/api/records/{number}")
+    return read_record(f"{open_data.url}/api/records/{number}")
 
 
 def test_a_record_has_the_files_of_all_of_its_indexes_once(open_data: OpenData) -> None:
@@ -33,7 +33,7 @@ def test_a_record_has_the_files_of_all_of_its_indexes_once(open_data: OpenData) 
 def test_a_record_is_found_by_its_doi(open_data: OpenData) -> None:
     open_data.record(12, TEN, kind="Simulated", doi=DOI)
     record = read_record(open_data.search(DOI, 12))
-    assert (record.id, record.url, record.simulated) == (12, f"{open_data.address}/api/records/12", True)
+    assert (record.id, record.url, record.simulated) == (12, f"{open_data.url}/api/records/12", True)
     with pytest.raises(StorageError, match=f'has no record of that DOI: it found "{DOI}"'):
         read_record(open_data.search(f"{DOI}.1", 12))
     with pytest.raises(StorageError, match=r"has no record of the DOI: .* finds none"):

@@ -13,6 +13,7 @@ from clouds.gate import Gate
 from demo.images import WORKLOAD_IMAGE
 from higgsdemo.clusters.base import Provider
 from localkube_server import IMAGES, SOURCE, Kube, localkube
+from stores import connect
 
 WORKLOAD = {
     "Entrypoint": [sys.executable, "-m", "workload"],
@@ -29,22 +30,18 @@ WITH_WORKLOAD = IMAGES | {WORKLOAD_IMAGE: WORKLOAD, PYTHON: {"Env": [PATH]}}
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     """Yield a gate before a localkube, for all tests."""
     folder = tmp_path_factory.mktemp("clouds")
-    with localkube(folder, WITH_WORKLOAD) as server:
-        gate = Gate(server, folder / "gate")
+    with localkube(folder, WITH_WORKLOAD) as server, Gate(server, folder / "gate") as gate:
         # gRPC reads it once, when its first channel is opened.
         os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(gate.state / "ca.crt")
         yield gate
-        gate.stop()
 
 
 @pytest.fixture
 def kube(gate: Gate, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kube:
     """Make a cluster of one node that people have, and the Airflow connection `theirs` to it."""
     name = f"theirs-{crc32(request.node.nodeid.encode()):08x}"
-    shape = {"name": name, "nodes": 1, "cpu": "4", "memory": "8Gi"}
-    with gate._localkube.admin() as admin:
-        kubeconfig = admin.post("clusters", json=shape).json()["kubeconfig"]
-    document = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(kubeconfig)}}
-    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps(document))
+    kube = gate.localkube.create_cluster(name, nodes=1, cpu="4", memory="8Gi")
+    extra = {"kube_config": json.dumps(kube.kubeconfig)}
+    connect(monkeypatch, theirs={"conn_type": "kubernetes", "extra": extra})
     monkeypatch.setattr(Provider, "poll_seconds", 0.1)
-    return Kube(kubeconfig)
+    return kube

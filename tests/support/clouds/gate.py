@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 from aiohttp import web
 
+from kube_client import Kube
 from localkube.pki import server_context
 from localkube_server import Server
 from loop_server import LoopServer
@@ -26,10 +26,9 @@ Check = Callable[[str], bool]
 
 @dataclass
 class Opened:
-    """A cluster behind the gate: where it is, with which token, and whose tokens it takes."""
+    """A cluster behind the gate, and whose tokens it takes."""
 
-    server: str
-    token: str
+    kube: Kube
     good: Check
     refused: int = 0
     tokens: list[str] = field(default_factory=list)
@@ -43,7 +42,7 @@ class Gate(LoopServer):
     def __init__(self, localkube: Server, state: Path) -> None:
         state.mkdir(parents=True)
         self.state = state
-        self._localkube = localkube
+        self.localkube = localkube
         tls = server_context(state)
         self.certificate = base64.b64encode((state / "ca.crt").read_bytes()).decode()
         self.clusters: dict[str, Opened] = {}
@@ -53,26 +52,18 @@ class Gate(LoopServer):
 
     def open(self, name: str, nodes: int, good: Check) -> str:
         """Make a cluster, and give the address of its API."""
-        with self._localkube.admin() as admin:
-            made = admin.post("clusters", json={"name": name, "nodes": nodes, **NODE})
-        assert made.status_code in (200, 201), made.text
-        kubeconfig = made.json()["kubeconfig"]
-        self.clusters[name] = Opened(
-            kubeconfig["clusters"][0]["cluster"]["server"], kubeconfig["users"][0]["user"]["token"], good
-        )
+        self.clusters[name] = Opened(self.localkube.create_cluster(name, nodes=nodes, **NODE), good)
         return f"127.0.0.1:{self.port}/{name}"
 
     def close(self, name: str) -> None:
         """Delete a cluster."""
         if self.clusters.pop(name, None):
-            with self._localkube.admin() as admin:
+            with self.localkube.admin() as admin:
                 admin.delete(f"clusters/{name}")
 
     def objects(self, name: str, path: str) -> list[dict[str, Any]]:
         """Return what lies in a cluster below a path of its API."""
-        cluster = self.clusters[name]
-        headers = {"Authorization": f"Bearer {cluster.token}"}
-        answer = httpx.get(f"{cluster.server}{path}", headers=headers, verify=self._trust)
+        answer = self.clusters[name].kube.http.get(path)
         items: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
         return items
 
@@ -87,13 +78,13 @@ class Gate(LoopServer):
             return _refusal(401, "Unauthorized")
         if token not in cluster.tokens:
             cluster.tokens.append(token)
-            self.tokens |= {token, cluster.token}
+            self.tokens |= {token, cluster.kube.headers["authorization"].removeprefix("Bearer ")}
         headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP}
         async with self._client.request(
             request.method,
-            f"{cluster.server}/{request.match_info['path']}",
+            f"{cluster.kube.url}/{request.match_info['path']}",
             params=request.query,
-            headers=headers | {"Authorization": f"Bearer {cluster.token}"},
+            headers=headers | cluster.kube.headers,
             data=await request.read() or None,
         ) as answer:
             response = web.StreamResponse(status=answer.status)

@@ -13,18 +13,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import grpc
+from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 from google.cloud import container_v1 as gke
 
 from clouds.gate import Gate
+from loop_server import LoopServer
 
 PROJECT = "cms-open-data"
 ACCOUNT = f"campaign@{PROJECT}.iam.gserviceaccount.com"
@@ -37,7 +37,7 @@ def _account_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-class Tokens:
+class Tokens(LoopServer):
     """The token server of Google's accounts: gives access tokens to who signs with the account's key."""
 
     def __init__(self) -> None:
@@ -46,26 +46,12 @@ class Tokens:
         self._key = _account_key()
         pem = serialization.PublicFormat.SubjectPublicKeyInfo
         self._public = self._key.public_key().public_bytes(serialization.Encoding.PEM, pem)
-        outer = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                answer = outer._give(parse_qs(body)["assertion"][0])
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(json.dumps(answer).encode())
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()  # nobody waits for an answer
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Give a token."""
+        asked = await request.post()
+        return web.json_response(self._give(str(asked["assertion"])))
 
     def key_file(self) -> dict[str, str]:
         """Return the service account's key as Google hands it out."""
@@ -79,7 +65,7 @@ class Tokens:
             "private_key": private.decode(),
             "client_email": ACCOUNT,
             "client_id": "1",
-            "token_uri": f"http://127.0.0.1:{self._server.server_port}/token",
+            "token_uri": f"{self.url}/token",
         }
 
     def good(self, token: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
+from higgsdemo.operators.results import MergeResultsOperator, PlotOperator
 from higgsdemo.run import ClusterRun
 from loop_watch import loop_watched
 from planned_runs import ALONE
@@ -29,6 +30,18 @@ def carry_out(operator: type, planned: ClusterRun, waited: Any = None, **argumen
     :param waited: what the cluster's task before has returned.
     """
     return to_its_end(lambda: make(operator, planned, **arguments), _context(waited))
+
+
+def merge(*planned: ClusterRun, operators: tuple[type, ...] = (MergeResultsOperator,)) -> Any:
+    """Return what a run's last tasks return, of its clusters' parts."""
+    context = {"dag_run": SimpleNamespace(start_date=None), "outlet_events": {}}
+    returned = [one.model_dump(mode="json") for one in planned]
+    return [operator(task_id="task", assignments=returned).execute(context) for operator in operators][-1]
+
+
+def merge_and_plot(*planned: ClusterRun) -> None:
+    """Carry out a run's last tasks."""
+    merge(*planned, operators=(MergeResultsOperator, PlotOperator))
 
 
 def to_its_end(task: Callable[[], Any], context: Any) -> Any:

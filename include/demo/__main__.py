@@ -41,11 +41,12 @@ def commands(context: click.Context, state: Path) -> None:
 
 
 @commands.command()
+@click.option("--campaign", default=DEMO, help=f"Whose data to put in place; by default of {DEMO}.")
 @click.pass_obj
-def up(supervision: Supervision) -> None:
+def up(supervision: Supervision, campaign: str) -> None:
     """Start the services, put the demo's data in place, and say how to reach everything."""
     with view_for(_console) as view, supervision.in_use():
-        bring_up(supervision, load_campaign(campaign_file(DEMO)), view.say)
+        bring_up(supervision, load_campaign(campaign_file(campaign)), view.say)
         supervision.keep()
         view.print(_addresses(supervision.settings))
 

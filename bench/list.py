@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     found.add_row("this project", f"{len(keys):,}", *costs(ours.cost, asked))
     found.add_row("boto3's paginator", f"{len(keys):,}", *costs(theirs.cost, paged))
     finding = f"The paginator takes {ratio(ours.cost.seconds, theirs.cost.seconds)} the time."
-    return Report(__doc__.partition("\n")[2], found, (finding,), packages=("obstore", "boto3", "moto"))
+    return Report(__doc__.partition("\n")[2], found, (finding,), packages=("obstore", "boto3"))
 
 
 def _list_dataset_shards(assignment: ClusterRun) -> Callable[[], int]:

@@ -16,21 +16,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench.measure import BenchError
 from bench.report import Report, Say, number, ratio, table
 from bench.services import PatientAirflow, copy_of_project, services, until
 from bench.surroundings import REPOSITORY
+from demo.bucket import Bucket
 from demo.settings import Settings
+from higgsdemo.catalogue import load_catalogue
 from higgsdemo.command_line.airflow_api import FINISHED
 
 OURS, STOCK = "bench-campaign", "bench-stock"
-IMAGE = "bench/nothing:1"  # of both chains; overhead_dag.py names it too
-CAMPAIGN = {
+IMAGE, INPUT = "bench/nothing:1", "bench-files"  # of both chains; overhead_dag.py names them too
+CAMPAIGN: dict[str, Any] = {
     "catalogue": "demo",
     "workload": "nanoaod",
     "image": IMAGE,
-    "storage": {"input": "s3://higgs-demo", "output": "s3://higgs-results", "connection": "higgs_s3"},
+    "storage": {"input": f"s3://{INPUT}", "output": "s3://higgs-results", "connection": "higgs_s3"},
     "cleanup": "clusters",
     "tolerance": 1,  # a pod that does nothing leaves no result
     "defaults": {
@@ -97,7 +100,20 @@ def _services(folder: Path) -> Iterator[PatientAirflow]:
         }
         for cluster in range(3)
     }
-    with services(copy, settings, connections) as session:
+    with services(copy, settings, connections, OURS) as session:
+        _fill(folder / "files", Settings.load(settings.state))
         images = json.loads(settings.images.read_text())
         settings.images.write_text(json.dumps(images | {IMAGE: {"Entrypoint": ["/bin/true"]}}))
         yield session
+
+
+def _fill(folder: Path, settings: Settings) -> None:
+    """Put files without events where both chains list them."""
+    datasets = load_catalogue("demo").datasets
+    for cluster in CAMPAIGN["mapping"]:
+        for name in cluster["datasets"]:
+            for file in range(datasets[name].files):
+                path = folder / datasets[name].prefix / f"{file}.root"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"none")
+    Bucket(settings, INPUT).upload(folder)

@@ -79,7 +79,7 @@ def run(cluster: str, connection: str) -> None:
         task_id="pull", yaml_conf=PREPULL, namespace="default", kubernetes_conn_id=connection
     )
     keys = S3ListOperator(
-        task_id="keys", bucket="higgs-demo", prefix="demo/2012/ZZTo4e_8TeV/", aws_conn_id="higgs_s3"
+        task_id="keys", bucket="bench-files", prefix="demo/2012/ZZTo4e_8TeV/", aws_conn_id="higgs_s3"
     )
     job = KubernetesJobOperator(
         task_id="job",

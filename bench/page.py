@@ -8,9 +8,7 @@ not seen the run.
 """
 
 import argparse
-import asyncio
 import json
-import multiprocessing
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +18,10 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 from bench.measure import BenchError
-from bench.relay import HOST
 from bench.report import Report, Say, number, ratio, table
 from bench.services import RunsOfAirflow, copy_of_project, services, until
-from bench.surroundings import REPOSITORY, free_port
+from bench.surroundings import REPOSITORY, s3_connection, store
 from demo.settings import USER, Settings
-from demo.store import Store, serve
 
 DAG, CONNECTION = "demo-local", "many_results"
 SAMPLES = {"Many_Higgs": "simulated_smhiggstozzto4l_8tev", "Many_ZZ": "simulated_zzto4mu_8tev"}
@@ -52,13 +48,14 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     runs = {f"results-{size}-{turn}": size for turn in range(options.visits) for size in (options.many, FEW)}
     visits: dict[int, list[Visit]] = {options.many: [], FEW: []}
     say("Starting Airflow, an S3 server and localkube ...")
-    with _full_store(runs) as connection:
+    with store("many", list(_objects(runs))) as port:
         settings = Settings.load(options.folder / "state")
         campaign = json.loads((REPOSITORY / "include" / "config" / f"{DAG}.json").read_text())
         campaign["at_trigger"]["connections"] = [CONNECTION, "nowhere"]
+        campaign["storage"]["input"] = "s3://many/in"  # so that nothing is generated
         copy = copy_of_project(options.folder, DAG, campaign)
         nowhere = {"conn_type": "kubernetes", "extra": {"kube_config_path": "/nowhere"}}
-        with services(copy, settings, {CONNECTION: connection, "nowhere": nowhere}) as session:
+        with services(copy, settings, {CONNECTION: s3_connection(port), "nowhere": nowhere}) as session:
             for run_id, size in runs.items():
                 say(f"Listing the shards of {run_id} ...")
                 _leave_unmerged(session, run_id, size)
@@ -81,29 +78,14 @@ def _report(visits: dict[int, list[Visit]]) -> Report:
     return Report(__doc__.partition("\n")[2], found, (finding,), packages=("apache-airflow", "playwright"))
 
 
-@contextmanager
-def _full_store(runs: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Run an S3 server with the files and results of these runs; yield the Airflow connection to it."""
-    port = free_port()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port, runs), daemon=True)
-    process.start()
-    extra = {"endpoint_url": f"http://{HOST}:{port}", "region_name": "us-east-1"}
-    try:
-        yield {"conn_type": "aws", "login": "bench", "password": "bench-secret", "extra": extra}
-    finally:
-        process.kill()
-
-
-def _serve(port: int, runs: dict[str, int]) -> None:
-    store = Store(":memory:")
+def _objects(runs: dict[str, int]) -> Iterator[tuple[str, bytes]]:
+    """Yield the files and results of these runs, by key."""
     for dataset in SAMPLES:
         document = json.dumps(_result(dataset)).encode()
         for run_id, size in runs.items():
-            shards = [f"{shard:05}" for shard in range(size // len(SAMPLES))]
-            results = f"out/{DAG}/{run_id}/results/{dataset}"
-            store.fill("many", [(f"in/{size}/{dataset}/{shard}.root", b"x") for shard in shards])
-            store.fill("many", [(f"{results}/{shard}.json", document) for shard in shards])
-    asyncio.run(serve(store, HOST, port))
+            for shard in range(size // len(SAMPLES)):
+                yield f"in/{size}/{dataset}/{shard:05}.root", b"x"
+                yield f"out/{DAG}/{run_id}/results/{dataset}/{shard:05}.json", document
 
 
 def _result(dataset: str) -> dict[str, Any]:

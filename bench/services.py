@@ -27,8 +27,8 @@ PATIENCE = 300.0  # s for a run to end, and for Airflow to find a DAG
 def copy_of_project(folder: Path, dag: str, campaign: dict[str, Any]) -> Path:
     """Copy what the services need, with one more campaign; return the copy's folder."""
     copy = folder / "project"
-    for part in ("dags", "plugins", "include"):
-        shutil.copytree(REPOSITORY / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("dags", "plugins", "include"):  # as they are compiled, too
+        shutil.copytree(REPOSITORY / part, copy / part)
     shutil.copy(REPOSITORY / "requirements.lock", copy)
     (copy / "include" / "config" / f"{dag}.json").write_text(json.dumps(campaign))
     return copy
@@ -36,16 +36,21 @@ def copy_of_project(folder: Path, dag: str, campaign: dict[str, Any]) -> Path:
 
 @contextmanager
 def services(
-    copy: Path, settings: Settings, connections: dict[str, dict[str, Any]]
+    copy: Path, settings: Settings, connections: dict[str, dict[str, Any]], dag: str = "demo-local"
 ) -> Iterator["PatientAirflow"]:
-    """Run Airflow, an S3 server and localkube of a copy of the project, with more connections."""
+    """Run Airflow, an S3 server and localkube of a copy of the project, with the data of a campaign."""
     environment = os.environ | {"PYTHONPATH": f"{copy / 'plugins'}{os.pathsep}{copy / 'include'}"}
     for name, document in connections.items():
         environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(document)
     command = [sys.executable, "-m", "demo", "--state", str(settings.state)]
     try:
         started = subprocess.run(
-            [*command, "up"], env=environment, cwd=copy, capture_output=True, text=True, check=False
+            [*command, "up", "--campaign", dag],
+            env=environment,
+            cwd=copy,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if started.returncode:
             raise BenchError(f"the services do not start:\n{started.stderr}")

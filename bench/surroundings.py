@@ -1,8 +1,8 @@
 """What a bench runs against: its own Airflow home, S3 server and localkube."""
 
+import asyncio
 import base64
 import json
-import logging
 import multiprocessing
 import os
 import socket
@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,6 +21,7 @@ import psutil
 
 from bench.measure import BenchError
 from bench.relay import HOST, Relay, Tls, relay
+from demo.store import Store, serve
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUCKET = "bench"
@@ -96,7 +97,7 @@ def localkube(state: Path) -> Iterator[Localkube]:
     command = [sys.executable, "-m", "localkube", "serve", "--state", str(state), "--port", str(port)]
     with subprocess.Popen([*command, "--log-level", "warning"]) as process:
         try:
-            _listening(port, process)
+            _listening(port, lambda: process.poll() is None)
             tls = Tls(state / "server.crt", state / "server.key", state / "ca.crt")
             with relay(port, tls) as counter:
                 yield Localkube(f"https://{HOST}:{port}", state, psutil.Process(process.pid), counter)
@@ -125,18 +126,30 @@ def s3(keys: Iterable[str] = ()) -> Iterator[Relay]:
 
     :param keys: objects of one byte that the bucket has.
     """
+    with store(BUCKET, [(key, b"x") for key in keys]) as port, relay(port) as counter:
+        os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = json.dumps(s3_connection(counter.port))
+        yield counter
+
+
+@contextmanager
+def store(bucket: str, objects: list[tuple[str, bytes]]) -> Iterator[int]:
+    """Run an S3 server whose bucket has these objects, by key; yield its port."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_serve_s3, args=(there, list(keys)), daemon=True)
+    process = context.Process(target=_serve, args=(there, port := free_port(), bucket, objects), daemon=True)
     process.start()
     try:
-        with relay(here.recv()) as counter:
-            extra = {"endpoint_url": f"http://{HOST}:{counter.port}", "region_name": "us-east-1"}
-            document = {"conn_type": "aws", "login": "bench", "password": "bench-secret", "extra": extra}
-            os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = json.dumps(document)
-            yield counter
+        here.recv()  # the objects are there: over HTTP 27,000 would take a minute
+        _listening(port, process.is_alive)
+        yield port
     finally:
         process.kill()
+
+
+def s3_connection(port: int) -> dict[str, Any]:
+    """Return the Airflow connection to an S3 server of this machine."""
+    extra = {"endpoint_url": f"http://{HOST}:{port}", "region_name": "us-east-1"}
+    return {"conn_type": "aws", "login": "bench", "password": "bench-secret", "extra": extra}
 
 
 def free_port() -> int:
@@ -147,28 +160,19 @@ def free_port() -> int:
         return port
 
 
-def _listening(port: int, process: subprocess.Popen[bytes]) -> None:
+def _listening(port: int, runs: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         with socket.socket() as probe:
             if probe.connect_ex((HOST, port)) == 0:
                 return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise BenchError("localkube does not start; what it says stands above")
+        if not runs() or time.monotonic() > deadline:
+            raise BenchError("a server does not start; what it says stands above")
         time.sleep(0.05)
 
 
-def _serve_s3(pipe: Connection, keys: list[str]) -> None:
-    """Serve forever. Objects are put into the server's memory: over HTTP 27,000 would take a minute."""
-    from moto.s3.models import s3_backends
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
-    server.start()
-    backend = s3_backends["123456789012"]["aws"]
-    backend.create_bucket(BUCKET, "us-east-1")
-    for key in keys:
-        backend.put_object(BUCKET, key, b"x")
-    pipe.send(server.get_host_and_port()[1])
-    pipe.recv()
+def _serve(pipe: Connection, port: int, bucket: str, objects: list[tuple[str, bytes]]) -> None:
+    filled = Store(":memory:")
+    filled.fill(bucket, objects)
+    pipe.send(None)
+    asyncio.run(serve(filled, HOST, port))

@@ -21,7 +21,7 @@ from higgsdemo.kubernetes.names import labels
 from higgsdemo.kubernetes.progress import SHARDS, SHARDS_PER_POD
 from higgsdemo.run import ClusterRun
 
-CLUSTERS = 20
+CLUSTERS = 20  # of a campaign
 POLL_SECONDS = 10.0
 SECONDS = 40.0
 BEAT = 0.01  # s
@@ -33,6 +33,7 @@ JOBS = "apis/batch/v1/namespaces/higgs/jobs"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the bench."""
     parser.add_argument("--campaigns", type=int, nargs="+", default=[1, 5, 50], help="that run at once")
+    parser.add_argument("--clusters", type=int, default=CLUSTERS, help="of each campaign")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for which they wait")
     parser.add_argument("--pause", type=float, default=POLL_SECONDS, help="seconds between two polls")
 
@@ -42,14 +43,14 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     columns = ("Waits", "polls/s", "CPU ms a poll", "cores", "late at most ms", "at start", "memory MB")
     found = table(*columns)
     for campaigns in options.campaigns:
-        say(f"{campaigns} campaigns wait for {CLUSTERS} clusters each ...")
+        say(f"{campaigns} campaigns wait for {options.clusters} clusters each ...")
         with s3(), localkube(options.folder / f"{campaigns}") as server:
             waits = [
                 wait.model_copy(update={"run": wait.run.model_copy(update={"name": f"run-{number}"})})
                 for number in range(campaigns)
-                for wait in full_campaign.planned(CLUSTERS)
+                for wait in full_campaign.planned(options.clusters)
             ]
-            for wait in waits[:CLUSTERS]:
+            for wait in waits[: options.clusters]:
                 kubeconfig = server.uncounted(wait.cluster.name, **SHAPE)
                 full_campaign.connect(wait, kubeconfig)
                 with reached(kubeconfig) as api:

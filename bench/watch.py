@@ -16,7 +16,7 @@ from bench.measure import BenchError, Cost, load, measure
 from bench.relay import Traffic
 from bench.report import COSTS, Report, Say, costs, number, table
 from bench.submit import create_from_yaml, submit_jobs
-from bench.surroundings import Localkube, localkube, s3
+from bench.surroundings import Localkube, localkube, reached, s3
 from higgsdemo.run import ClusterRun
 
 SHAPE = {"nodes": 10, "cpu": "100000", "memory": "1000Ti", "pods": 100_000, "simulate": {"seconds": 0}}
@@ -34,10 +34,11 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     (shards,) = full_campaign.shards([assignment], options.files)
     say(f"Running {options.files:,} shards in Indexed Jobs ...")
     with s3() as store, localkube(options.folder / "ours") as server:
-        full_campaign.connect(assignment, server.cluster(assignment.cluster.name, **SHAPE))
+        kubeconfig = server.cluster(assignment.cluster.name, **SHAPE)
+        full_campaign.connect(assignment, kubeconfig)
         full_campaign.leave_shards(assignment, shards)
         (jobs,) = measure(submit_jobs, [(assignment, False)]).results
-        _until(lambda: bool(measure(_poll, [(assignment, list(jobs))]).results[0]))
+        _until(_all_jobs_done(kubeconfig, len(jobs)))
         store.take()
         ours, seen = _measured(server, _poll, (assignment, list(jobs)))
         kept = store.take()
@@ -87,6 +88,15 @@ def _list(kubeconfig: dict[str, Any]) -> Callable[[], dict[str, int]]:
     from kubernetes.config import new_client_from_config_dict
 
     return lambda: dict(original.watch(new_client_from_config_dict(kubeconfig)))
+
+
+def _all_jobs_done(kubeconfig: dict[str, Any], jobs: int) -> Callable[[], bool]:
+    def done() -> bool:
+        with reached(kubeconfig) as api:
+            items = api.get("apis/batch/v1/jobs").raise_for_status().json()["items"]
+        return len(items) == jobs and all("completionTime" in job["status"] for job in items)
+
+    return done
 
 
 def _all_pods_done(kubeconfig: dict[str, Any], files: int) -> Callable[[], bool]:

@@ -21,7 +21,7 @@ TINY = {
     "million": ("--files", "26920"),
     "localkube": ("--pods", "20", "40"),
     "merge": ("--files", "100", "200"),
-    "waits": ("--campaigns", "1", "2", "--seconds", "2", "--pause", "0.2"),
+    "waits": ("--campaigns", "1", "2", "--clusters", "2", "--seconds", "1", "--pause", "0.2"),
     "packing": ("--files", "100"),
     "stragglers": ("--files", "100", "--draws", "2"),
     "closure": ("--workspace", WORKSPACE, "--strengths", "1", "2", "--experiments", "2"),

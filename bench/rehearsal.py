@@ -14,11 +14,12 @@ import subprocess
 import sys
 from typing import Any
 
+from bench.curves import Curve, Panel
 from bench.measure import BenchError
 from bench.report import Report, Say, megabytes, number, ratio, table
 from bench.surroundings import REPOSITORY
 
-FILES = (26_920, 1_000_000)
+FILES = (26_920, 100_000, 1_000_000)
 OURS = ("scheduler", "workers", "dag-processor", "triggerer", "api-server")
 STAND_INS = ("s3", "localkube")
 """What plays the cloud, and is not part of a campaign elsewhere."""
@@ -68,4 +69,19 @@ def report(took: dict[int, dict[str, Any]]) -> Report:
         f"Every result counted once: {seconds}.",
         f"The memory that grows most is that of the {most}.",
     )
-    return Report(__doc__.partition("\n")[2], found, findings)
+    return Report(__doc__.partition("\n")[2], found, findings, panels=_panels(took))
+
+
+def _panels(took: dict[int, dict[str, Any]]) -> tuple[Panel, ...]:
+    """Draw memory, and the whole time, against the number of files."""
+    memory = [
+        Curve(name, list(took), [one["components"][name]["peak"] / 1e6 for one in took.values()])
+        for name in OURS
+    ]
+    seconds = [one["seconds"] for one in took.values()]
+    used = [sum(one["components"][name]["seconds"] for name in OURS) for one in took.values()]
+    time = [Curve("campaign", list(took), seconds), Curve("CPU of Airflow", list(took), used)]
+    return (
+        Panel("memory", "files", "at most [MB]", memory),
+        Panel("time", "files", "[s]", time),
+    )

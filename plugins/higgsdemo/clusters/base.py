@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from higgsdemo.run import ClusterRun
@@ -51,10 +52,14 @@ BUSY = (Phase.PROVISIONING, Phase.UPDATING, Phase.DELETING)
 
 
 class State(NamedTuple):
-    """A cluster's phase, and what its provider says about it: progress, or the reason of a failure."""
+    """A cluster's phase, and what its provider says about it: progress, or the reason of a failure.
+
+    :param marks: labels or tags of one that runs.
+    """
 
     phase: Phase
     detail: str = ""
+    marks: Mapping[str, str] = MappingProxyType({})
 
     @property
     def runs(self) -> bool:
@@ -101,10 +106,6 @@ class Provider(ABC):
     @abstractmethod
     def state(self) -> State:
         """Return the cluster's phase."""
-
-    def marks_there(self) -> dict[str, str]:
-        """Return the labels or tags of the existing cluster; none where there is none."""
-        return {}
 
     def delete(self) -> bool:
         """Ask for its deletion; leave a cluster alone that is gone, or was not made by us.

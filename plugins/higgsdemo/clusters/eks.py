@@ -108,7 +108,7 @@ class EksProvider(TokenProvider):
         there = self._cluster()
         if there is None:
             return State(Phase.ABSENT)
-        phase, detail = _phase(there), _detail("control plane", there)
+        phase, detail, tags = _phase(there), _detail("control plane", there), there.get("tags") or {}
         if phase not in (Phase.RUNNING, Phase.UPDATING):
             return State(phase, detail)
         nodes = self._nodegroup()
@@ -117,11 +117,8 @@ class EksProvider(TokenProvider):
         if nodes is None:
             return State(Phase.INCOMPLETE, "the control plane has no nodes")
         if _phase(nodes) != Phase.RUNNING:
-            return State(_phase(nodes), _detail("node group", nodes))
-        return State(phase, detail)
-
-    def marks_there(self) -> dict[str, str]:
-        return dict((self._cluster() or {}).get("tags") or {})
+            return State(_phase(nodes), _detail("node group", nodes), tags)
+        return State(phase, detail, tags)
 
     def delete(self) -> bool:
         """Delete the node groups, and the control plane once there are none."""

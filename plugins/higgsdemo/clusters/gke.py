@@ -114,11 +114,7 @@ class GkeProvider(TokenProvider):
         phase = _phase(there)
         if _at_work(operation):
             phase = _phase_at_work(phase, operation)
-        return State(phase, _detail(there, operation))
-
-    def marks_there(self) -> dict[str, str]:
-        there = self._cluster()
-        return dict(there.resource_labels) if there else {}
+        return State(phase, _detail(there, operation), dict(there.resource_labels))
 
     def delete(self) -> bool:
         """Delete the cluster with its nodes and its subnetwork."""

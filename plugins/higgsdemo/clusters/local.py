@@ -49,10 +49,7 @@ class LocalProvider(KubeconfigProvider):
 
     def state(self) -> State:
         found = self._there()
-        return State(Phase(found["phase"].lower()) if found else Phase.ABSENT)
-
-    def marks_there(self) -> dict[str, str]:
-        return dict((self._there() or {}).get("labels") or {})
+        return State(Phase(found["phase"].lower()), marks=found["labels"]) if found else State(Phase.ABSENT)
 
     def delete(self) -> bool:
         there = self._there()

@@ -112,7 +112,7 @@ class DeletionTrigger(ClusterTrigger):
         name = self.provider.cluster.name
         found = self.provider.state()
         self._tell(found)
-        ours = not self.begun and found.runs and is_ours(self.provider.marks_there(), self.provider.marks)
+        ours = not self.begun and found.runs and is_ours(found.marks, self.provider.marks)
         if ours and (others := self._others(since)):
             return {"uses": others}
         if not self.provider.delete():

@@ -116,15 +116,19 @@ class Simulation:
 
     def predicted(self, each: int, mean: float) -> float:
         """Return the seconds that `plan` predicts, from the mean size alone."""
-        shard = self._rates.seconds(self._run, 1, mean) - self.start
         total = len(self._shards)
-        return cluster_seconds(count_pods([total], each), self._slots, self.start + min(each, total) * shard)
+        one = self.start + min(each, total) * self.shard_seconds(mean)
+        return cluster_seconds(count_pods([total], each), self._slots, one)
+
+    def shard_seconds(self, size: float) -> float:
+        """Return the seconds that a shard of so many bytes takes."""
+        return self._rates.seconds(self._run, 1, size) - self.start
 
     def _pods(self, pods: Iterator[list[int]], slow: Callable[[], float]) -> list[Pod]:
         free, made = [0.0] * self._slots, []
         for index, sizes in enumerate(pods, 1):
             begun = max(index / PODS_A_SECOND + ANSWER, heapq.heappop(free)) + self.start
-            seconds = [self._rates.seconds(self._run, 1, size) - self.start for size in sizes]
+            seconds = [*map(self.shard_seconds, sizes)]
             times = slow()
             ends = [begun + times * done for done in accumulate(seconds)]
             made.append(Pod(begun, seconds, ends))

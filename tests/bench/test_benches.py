@@ -23,6 +23,7 @@ TINY = {
     "merge": ("--files", "100", "200"),
     "waits": ("--campaigns", "1", "2", "--clusters", "2", "--seconds", "1", "--pause", "0.2"),
     "packing": ("--files", "100"),
+    "imitated": ("--files", "10", "--tried", "1"),
     "stragglers": ("--files", "100", "--draws", "2"),
     "closure": ("--workspace", WORKSPACE, "--strengths", "1", "2", "--experiments", "2"),
 }

@@ -32,6 +32,7 @@ from localkube_server import shell_space
 from planned_runs import dataset
 from stores import Kind
 from tables import cases
+from waiting import eventually
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 NOTHING = f"there is no cluster {NAME} of ours to delete"
@@ -230,6 +231,13 @@ def test_a_cluster_is_deleted_once_its_share_is_done_while_another_works(cloud: 
     s3.put_all([(f"out/one/{result_key(done, 'x')}", b"{}")])
     for one in (short, long):
         created(one)
+    jobs = BatchV1Api(provider_of(long).connect())
+    jobs.create_namespaced_job("default", shell_space(None, test="long").indexed_job("sleep 600", 1))
+
+    def works() -> Any:
+        return jobs.read_namespaced_job("long", "default").status.ready
+
+    eventually(works, "the long share's pod runs")
     for kept in ({"cleanup": "jobs"}, {"stages": ("submit",)}):
         assert not waited_for(share(NAME, **kept))["deleting"]
     told = waited_for(short)
@@ -237,6 +245,7 @@ def test_a_cluster_is_deleted_once_its_share_is_done_while_another_works(cloud: 
     assert provider_of(long).state().runs
     assert deleted(short, told) == {"cluster_name": NAME}
     assert (cloud.clusters(), cloud.deletions()) == (["kubecon-demo-1"], cloud.parts())
+    assert works() == 1
     again = waited_for(short, "that-was-done")  # by a worker that had not heard of it
     assert (again["done"], again["deleting"]) == (1, False)
 

@@ -97,6 +97,10 @@ if json.loads(line)["shards"][0]["name"] == "c" and "ATTEMPT" not in os.environ:
     assert (lost.spec.suspend, [*indexes(lost.status.completed_indexes)]) == (True, [0, 1, 3])
     assert (won.spec.completions, won.status.completed_indexes) == (1, "0")
     assert [owner.uid for owner in won.metadata.owner_references] == [lost.metadata.uid]
+    affinity = won.spec.template.spec.affinity.pod_anti_affinity
+    (elsewhere,) = affinity.preferred_during_scheduling_ignored_during_execution
+    avoided = elsewhere.pod_affinity_term.label_selector.match_labels
+    assert avoided == {"batch.kubernetes.io/job-name": lost.metadata.name}
     soon(lambda: {pod.status.phase for pod in run.pods()} == {"Succeeded"})
     assert run.wait(submitted)["done"] == 4  # cleared, it has nothing to wait for
     assert {job.spec.suspend for job in run.jobs()} == {True, False}

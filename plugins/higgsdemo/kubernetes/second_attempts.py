@@ -11,6 +11,7 @@ from typing import Any
 
 from higgsdemo.kubernetes import names
 from higgsdemo.kubernetes.containers import MANIFEST_FILE, Manifest
+from higgsdemo.kubernetes.failures import JOB
 from higgsdemo.kubernetes.progress import SHARDS, indexes, job_ends
 from higgsdemo.run import Run
 
@@ -51,7 +52,7 @@ def second_attempt(
         "parallelism": min(number, spec["parallelism"]),
         "template": {
             "metadata": spec["template"]["metadata"] | {"labels": first["labels"]},
-            "spec": _pod_spec(spec["template"]["spec"], name),
+            "spec": _pod_spec(spec["template"]["spec"], name) | {"affinity": _elsewhere(first["name"])},
         },
     }
     return config_map, {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": pods}
@@ -67,6 +68,13 @@ def _pod_spec(spec: Manifest, name: str) -> Manifest:
         if any(variable["name"] == "OUTPUT_URL" for variable in container.get("env", ())):
             container["env"].append({"name": "ATTEMPT", "value": name})
     return copy
+
+
+def _elsewhere(job: str) -> Manifest:
+    """Return the wish for a node without a pod of this Job, of which only slow ones still run."""
+    pods = {"labelSelector": {"matchLabels": {JOB: job}}, "topologyKey": "kubernetes.io/hostname"}
+    preferred = [{"weight": 100, "podAffinityTerm": pods}]
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
 
 
 def raced_job(job: Manifest) -> str | None:

@@ -5,13 +5,14 @@ of them run, there is room for more pods. Those that have run for half as long a
 usually take are tried a second time. `make bench-stragglers` tells what that saves and costs.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.types import Logger
 from kubernetes_asyncio.client import ApiClient, BatchV1Api, CoreV1Api
 from kubernetes_asyncio.client.exceptions import ApiException
 
@@ -24,6 +25,9 @@ from higgsdemo.run import ClusterRun
 from higgsdemo.tolerance import allowed
 from higgsdemo.triggers.polling import passing_over, read_items
 from higgsdemo.triggers.standstill import LOOKED_AT
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
 
 SLOW = 1.5  # times the median, as spark.speculation.multiplier
 SHORTEST = 1.0  # s: Kubernetes tells times in whole seconds

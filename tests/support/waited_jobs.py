@@ -31,7 +31,8 @@ def jobs(*items: dict[str, Any]) -> dict[str, Any]:
 
 
 STOP, GO_ON = (
-    {"metadata": {"annotations": {"higgsdemo/stopped": stopped}}, "spec": {"suspend": bool(stopped)}}
+    {"metadata": {"annotations": {"higgsdemo/stopped": stopped, "higgsdemo/idle-since": None}}}
+    | {"spec": {"suspend": bool(stopped)}}
     for stopped in ("true", None)
 )
 DONE = jobs(job(completedIndexes="0-9"))

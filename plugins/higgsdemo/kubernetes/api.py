@@ -111,7 +111,8 @@ class KubeCluster:
 
     def stop(self, selector: str) -> list[str]:
         """Suspend the Jobs that run; return their names. Pods end, no others start, the status remains."""
-        stopped = {"metadata": {"annotations": {names.STOPPED: "true"}}, "spec": {"suspend": True}}
+        marks = {names.STOPPED: "true", names.IDLE: None}
+        stopped = {"metadata": {"annotations": marks}, "spec": {"suspend": True}}
         running = [job["metadata"]["name"] for job in self.jobs(selector) if _is_at_work(job)]
         for name in running:  # unless it is gone, or has ended meanwhile
             with explain_errors(self.name, f"suspend Job {name}", ignore=(404, 422)):

@@ -16,6 +16,7 @@ DATASET = "higgsdemo/dataset"
 SPEC_HASH = "higgsdemo/spec-hash"
 STOPPED = "higgsdemo/stopped"
 LOST = "lost"  # as STOPPED: others were through with its shards before
+IDLE = "higgsdemo/idle-since"
 
 OWNER = (PART_OF, CAMPAIGN, RUN)
 

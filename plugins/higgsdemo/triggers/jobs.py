@@ -6,7 +6,7 @@ from typing import Any
 
 from kubernetes_asyncio.client import ApiClient, BatchV1Api
 
-from higgsdemo.kubernetes.names import DATASET, LOST, STOPPED, label_value, selector
+from higgsdemo.kubernetes.names import DATASET, IDLE, LOST, STOPPED, label_value, selector
 from higgsdemo.kubernetes.progress import (
     ShardProgress,
     failed_indexes,
@@ -56,6 +56,7 @@ class JobsTrigger(PollingTrigger):
         self._writer = ProgressWriter(self.assignment, self.log)
         self._race = Race(self.assignment, self.log)
         self._ended: int | None = None
+        self._noted = False
         self._start: tuple[float, int] | None = None
         self._last: ShardProgress | None = None
         self._seen: dict[str, Any] = {}
@@ -108,18 +109,30 @@ class JobsTrigger(PollingTrigger):
         left = [job for job in jobs if not job_progress(job).finished]
         await self._lost.look(api, sum(job_pods(job)["terminating"] for job in left))
         ended = sum(job_pods(job)[phase] for job in jobs for phase in ("succeeded", "failed"))
+        if self._ended is None and (seconds := _idle_for(left, ended)) is not None:
+            self._ended, self._noted = ended, True
+            self._standstill.begin(seconds)
         if progress.running or ended != self._ended or not progress.pending:
-            self._ended = ended
             self._standstill.end()
+            await self._note(api, left, ended)
             return None
         known = Obstacle(self._lost.told) if self._lost.told else _held(left)
         found = await self._standstill.look(api, [job["metadata"]["uid"] for job in left], known)
         if found is None:
+            await self._note(api, left, ended)
             return None
         await self._stop_those(api, listed)
         lasted = f"no pod has run for {self._standstill.seconds / 60:.0f} minutes: "
         why = found.why if found.hope <= Hope.LITTLE else lasted + found.why
         return {"error": f"cluster {self.assignment.cluster.name}: {why}", "final": True}
+
+    async def _note(self, api: ApiClient, left: list[dict[str, Any]], ended: int) -> None:
+        """Keep at a Job since when no pod runs: another triggerer may go on with the wait."""
+        self._ended, idle = ended, self._standstill.told is not None
+        if left and idle != self._noted:
+            self._noted = idle
+            since = f"{time.time() - self._standstill.seconds:.0f}, {ended} ended" if idle else None
+            await self._patch(api, left[0], {"metadata": {"annotations": {IDLE: since}}})
 
     async def stop(self, api: ApiClient) -> None:
         """Suspend the Jobs: their pods end, no others start, and their status remains."""
@@ -140,7 +153,10 @@ class JobsTrigger(PollingTrigger):
 
     async def _suspend(self, api: ApiClient, job: dict[str, Any], mark: str | None) -> None:
         """Suspend a Job and mark it as stopped by us; None lets it go on."""
-        patch = {"metadata": {"annotations": {STOPPED: mark}}, "spec": {"suspend": mark is not None}}
+        marks, stopped = {STOPPED: mark, IDLE: None}, mark is not None
+        await self._patch(api, job, {"metadata": {"annotations": marks}, "spec": {"suspend": stopped}})
+
+    async def _patch(self, api: ApiClient, job: dict[str, Any], patch: dict[str, Any]) -> None:
         with passing_over(404, 422):  # gone, or ended meanwhile
             await BatchV1Api(api).patch_namespaced_job(
                 job["metadata"]["name"], self.assignment.cluster.namespace, patch
@@ -184,6 +200,15 @@ class JobsTrigger(PollingTrigger):
             return ""
         rate = shards / seconds
         return f"; {rate:.1f} shards/s, about {(progress.total - through) / rate:.0f} s to go"
+
+
+def _idle_for(jobs: list[dict[str, Any]], ended: int) -> float | None:
+    """Return the seconds that an earlier triggerer has seen no pod run for; None if one has ended since."""
+    for job in jobs:
+        since, _, rest = job["metadata"]["annotations"].get(IDLE, "").partition(",")
+        if since.isdecimal() and rest == f" {ended} ended":
+            return max(time.time() - float(since), 0.0)
+    return None
 
 
 def _held(jobs: list[dict[str, Any]]) -> Obstacle | None:

@@ -54,6 +54,10 @@ class Standstill:
         self._refused = 0
         self._why = ""
 
+    def begin(self, seconds: float) -> None:
+        """Note that no pod has run for so long already."""
+        self._since = time.monotonic() - seconds
+
     def end(self) -> None:
         """Note that pods run, or the nodes pull: the obstacle has passed."""
         self._since, self._refused, self._why = None, 0, ""
@@ -72,7 +76,7 @@ class Standstill:
     ) -> Obstacle | None:
         """Find the obstacle, if unknown, by the uids of what makes pods; return it once it lasts too long."""
         if self._since is None:
-            self._since = time.monotonic()
+            self.begin(0.0)
         found = known or await self._obstacle(api, makers)
         self._why = found.why
         self._refused = self._refused + 1 if found.hope == Hope.LITTLE else 0

@@ -1,6 +1,7 @@
 """Where no pod can run, or none can end, the wait says why, and gives up when there is no hope left."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -61,7 +62,9 @@ async def test_jobs_of_which_no_pod_can_run_are_given_up_with_the_reason(
     assert payload["final"]
     told = r"cluster kubecon-demo-0: no pod has run for 0 minutes: "
     assert re.match(f"{told}.*{re.escape(why)}", payload["error"])
-    assert api.patches == [("one", STOP)]
+    (_, kept), stopped = api.patches
+    assert kept["metadata"]["annotations"]["higgsdemo/idle-since"].endswith(", 0 ended")
+    assert stopped == ("one", STOP)
     assert capsys.readouterr().out.count(why) == 1  # the log has it once
 
 
@@ -90,6 +93,29 @@ async def test_what_takes_its_time_is_waited_for_longer(monkeypatch: pytest.Monk
     script = PENDING if case == "nodes come" else held
     payload, _ = await waited(monkeypatch, *[script] * 20, DONE, given=given, max_idle_hours=1e-9)
     assert payload == {"finished": True}
+
+
+@pytest.mark.parametrize(
+    ("ago", "status", "given_up"),
+    [
+        (3600, {"active": 4, "failed": 2}, True),
+        (60, {"active": 4, "failed": 2}, False),
+        (3600, {"active": 4, "failed": 3}, False),
+        (3600, {"active": 4, "failed": 2, "ready": 1}, False),
+        (-3600, {"active": 4, "failed": 2}, False),
+        (None, {"active": 4, "failed": 2}, False),
+    ],
+)
+async def test_another_triggerer_goes_on_counting_the_time_without_a_pod_that_runs(
+    monkeypatch: pytest.MonkeyPatch, ago: int | None, status: dict[str, int], given_up: bool
+) -> None:
+    kept = job(ended=False, **status)
+    since = "odd" if ago is None else f"{time.time() - ago:.0f}"
+    kept["metadata"]["annotations"]["higgsdemo/idle-since"] = f"{since}, 2 ended"
+    given = {"pods": [pod(unplaced=NO_ROOM)]}
+    payload, _ = await waited(monkeypatch, *[jobs(kept)] * 3, DONE, given=given, max_idle_hours=0.5)
+    told = re.search(r"no pod has run for (\d+) minutes", payload.get("error", ""))
+    assert (told is not None and int(told[1]) >= 60) == given_up
 
 
 async def test_pods_that_come_and_go_are_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:

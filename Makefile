@@ -14,7 +14,7 @@ IN_PARALLEL ?= --numprocesses 3  # of two cores, too: a third of the tests' time
 # Half of all modules, which are compiled when they are imported:
 RARELY_IMPORTED := google|huggingface_hub|litellm|openai|pandas|ray|sklearn
 COVERAGE ?=  # 1: tell how many branches of plugins/ the tests take
-BENCHES := submit watch list overhead page parse analysis ranges beside million merge localkube packing imitated stragglers waits
+BENCHES := submit watch list overhead page parse analysis ranges beside million merge localkube packing imitated stragglers waits campaigns
 export CONF  # a recipe would be cut at each of its line ends
 export PYTHONPATH := plugins:include
 export PATH := $(CURDIR)/$(BIN):$(PATH)

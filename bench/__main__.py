@@ -16,6 +16,7 @@ from bench.surroundings import own_airflow
 BENCHES = (
     *("submit", "watch", "list", "overhead", "page", "parse", "analysis", "ranges", "beside", "million"),
     *("localkube", "closure", "packing", "imitated", "stragglers", "waits", "merge", "rehearsal"),
+    "campaigns",
 )
 
 

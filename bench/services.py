@@ -107,6 +107,11 @@ class PatientAirflow(RunsOfAirflow):
         begun, ended = (datetime.fromisoformat(run[when]) for when in ("queued_at", "end_date"))
         return (ended - begun).total_seconds()
 
+    def parse_seconds(self, dag_id: str) -> float:
+        """Return how long Airflow has last parsed the file of a DAG."""
+        seconds: float = self._get(f"/api/v2/dags/{dag_id}")["last_parse_duration"]
+        return seconds
+
     def _request(self, method: str, path: str, *arguments: Any, **options: Any) -> httpx.Response:
         deadline = time.monotonic() + PATIENCE
         while True:

@@ -119,8 +119,10 @@ def measure(
     whole = work.shards == sum(map(sum, shards)) > 0
     if not (whole and work.seconds and work.stage_in and work.compute and (read := work.read.total())):
         return None
-    rates = Rates(workload=run.workload, stage_in=read / work.stage_in, analysis=read / work.compute)
     mean = read / work.shards
+    rates = Rates(
+        workload=run.workload, stage_in=read / work.stage_in, analysis=read / work.compute, shard=mean
+    )
     times = _times(run, clusters, list(map(sum, shards)), _pods(run, clusters, shards, mean), mean, rates)
     pace = work.seconds / max(time for time, _ in times)
     return rates.model_copy(update={"pace": pace}) if 1 / BELIEVED < pace < BELIEVED else None

@@ -26,6 +26,7 @@ class Rates(BaseModel):
 
     :param workload: that was measured; another one's rates are different.
     :param stage_in: bytes; `analysis` likewise.
+    :param shard: bytes of one, on average; None in what earlier versions have kept.
     :param pace: the time that a whole run took, divided by what follows from the rates alone: it has all that
         no rate tells, such as cores that pods share and tries that failed.
     """
@@ -36,6 +37,7 @@ class Rates(BaseModel):
     stage_in: Rate
     analysis: Rate
     pace: Rate = 1.0
+    shard: Rate | None = None
 
     def seconds(self, run: Run, shards: float, size: float) -> float:
         """Return the seconds that a pod takes for so many shards of that many bytes, by the rates alone."""

@@ -120,13 +120,14 @@ class PlanOperator(BaseOperator):
                 keep_certified(output, (one.ref for one in placed), begun)
                 check_tables(load_catalogue(run.catalogue))
                 refuse_simulated(load_catalogue(run.catalogue), placed)
+                rates = recorded_rates(run)
                 if shared:
                     run = run.model_copy(update={"listed": True})
                     clusters, mean_bytes = self._split(run, shared, clusters, output)
                 else:
-                    mean_bytes = mean_bytes or load_catalogue(run.catalogue).file_bytes
+                    mean_bytes = mean_bytes or rates.shard or load_catalogue(run.catalogue).file_bytes
                 done = _done(run, clusters, output)
-                predicted = predict(run, clusters, mean_bytes, done, recorded_rates(run))
+                predicted = predict(run, clusters, mean_bytes, done, rates)
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
                 self._keep(run, campaign, dag_run.run_id, output, predicted, names, conf)
         for cluster in clusters:

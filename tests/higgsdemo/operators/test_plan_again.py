@@ -8,6 +8,7 @@ import pytest
 from higgsdemo.campaign import Campaign, param_schemas, parse_campaign
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.operators.base import TaskFailedForGood
+from higgsdemo.rates import Rates
 from planning import plan
 from s3_server import Bucket
 from web_server import WebServer
@@ -86,12 +87,16 @@ def test_every_run_of_a_campaign_over_growing_datasets_goes_on_with_the_same_fol
 
 
 def test_what_a_resumed_run_finds_done_is_not_predicted_again(campaign: Campaign, bucket: Bucket) -> None:
-    def predicted() -> int:
-        record = bucket.read("demo/mine/campaign.json")
-        return int(json.loads(record)["predicted"]["shards"])
+    def predicted() -> tuple[int, int]:
+        """Return shards, and the bytes of one."""
+        found = json.loads(bucket.read("demo/mine/campaign.json"))["predicted"]
+        return found["shards"], found["bytes"] // found["shards"]
 
     plan(campaign, run_name="mine")
-    before, name = predicted(), next(iter(load_catalogue("demo").datasets))
+    (before, size), name = predicted(), next(iter(load_catalogue("demo").datasets))
+    assert size == load_catalogue("demo").file_bytes
     bucket.write(f"demo/mine/results/{name}/0000.json", b"{}")
+    rates = Rates(workload=campaign.workload, stage_in=1e6, analysis=1e6, shard=4000)
+    bucket.write("demo/rates.json", rates.model_dump_json().encode())
     plan(campaign, "manual__2", run_name="mine", resume=True)
-    assert predicted() == before - 1
+    assert predicted() == (before - 1, 4000)

@@ -62,6 +62,11 @@ HEAVY = (  # minutes each
     *("test_life_of_jobs.py", "test_restart.py", "test_campaign.py", "test_properties.py"),
 )
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="higgs-tests-airflow-"))
+_FILES = "HIGGS_TEST_FILES"  # environment variable: the folder of what all processes of a session share
+_own = [_AIRFLOW_HOME]
+if _FILES not in os.environ:
+    os.environ[_FILES] = tempfile.mkdtemp(prefix="higgs-tests-files-")
+    _own.append(Path(os.environ[_FILES]))
 
 for _name in list(os.environ):
     if _name.startswith(("AIRFLOW_", "AWS_", "GOOGLE_", "KUBE")):
@@ -127,7 +132,8 @@ def _airflow(nodeid: str) -> tuple[int | None, int]:
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)
+    for folder in _own:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

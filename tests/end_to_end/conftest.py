@@ -12,7 +12,7 @@ import pytest
 from browser import Browser, browser_for
 from clouds.gate import Gate
 from demo.settings import REPOSITORY
-from demo_stack import DAG, Stack
+from demo_stack import DAG, Stack, with_demo_files
 
 
 class DemoRun(NamedTuple):
@@ -34,7 +34,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Stac
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HIGGS_CONFIG", str(written(folder / "config")))
         environment.setenv("HIGGS_POLL_SECONDS", "1")  # of the clouds, which take no time here
-        stack = Stack(folder / ".run")
+        stack = Stack(with_demo_files(folder / ".run"))
         yield stack
         stack.stop()
 

@@ -20,7 +20,7 @@ from aiosmtpd.handlers import Message
 from demo.bucket import Bucket
 from demo.ports import free_port
 from demo.settings import REPOSITORY
-from demo_stack import DAG, Stack, eventually
+from demo_stack import DAG, Stack, eventually, with_demo_files
 from documents import below
 from postgres_server import PASSWORD, USER, PostgresServer
 from redis_server import PASSWORD as REDIS_PASSWORD
@@ -56,7 +56,7 @@ class Deployed:
     def __init__(self, folder: Path, postgres: PostgresServer, redis: RedisServer, mailbox: Mailbox) -> None:
         self.postgres, self.redis, self.mailbox = postgres, redis, mailbox
         self.home = folder / "home"
-        self.stack = Stack(folder / ".run")
+        self.stack = Stack(with_demo_files(folder / ".run"))
 
     def shell(self, script: str) -> str:
         """Return what a shell in the checkout prints; it fails with the first command that does."""

@@ -19,6 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 import waiting
 from bench.services import RunsOfAirflow, TaskInstance
 from demo.bucket import Bucket
+from demo.demo_data import generate
+from demo.files import locked
 from demo.lifecycle import bring_up
 from demo.ports import Ports, free_port
 from demo.settings import REPOSITORY, USER, Settings
@@ -242,6 +244,16 @@ class Stack:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+def with_demo_files(state: Path) -> Path:
+    """Return a new state folder with the demo's files, generated once for the tests of all processes."""
+    shared = Path(os.environ["HIGGS_TEST_FILES"])
+    with locked(shared / "lock"):
+        files = generate(shared / "files", os.environ | {"PYTHONPATH": str(REPOSITORY / "include")})
+    state.mkdir(mode=0o700)
+    (state / "demo-data").symlink_to(files)
+    return state
 
 
 def command_line(process: psutil.Process) -> list[str]:

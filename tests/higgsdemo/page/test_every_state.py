@@ -123,7 +123,7 @@ def test_everyone_can_read_every_state_of_the_page_at_every_width(
             page.goto(address if state else address.partition("?")[0])
             page.locator("#run:not([hidden]), #campaigns:not([hidden])").wait_for()
             assert page.evaluate("document.documentElement.dataset.theme") == scheme
-            for width, height in SIZES:
+            for width, height in SIZES if scheme == "light" else SIZES[::3]:  # dark, colours alone differ
                 page.set_viewport_size({"width": width, "height": height})
                 page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
                 page.screenshot(path=pictures / f"{name}-{width}-{scheme}.png", full_page=True)

@@ -57,9 +57,10 @@ OF_SERVERS = (
     ),
 )
 SERVERS = {"gate", "gcs", "kube", "one_web_server", "pod", "redis_server", "s3_endpoint", "server", "xrootd"}
-HEAVY = (  # minutes each
-    *("test_every_cloud.py", "test_rdataframe.py", "test_api.py", "test_pod.py", "test_follower.py"),
-    *("test_life_of_jobs.py", "test_restart.py", "test_campaign.py", "test_properties.py"),
+HEAVY = (  # 12 s of CPU and more each, by CPU
+    *("test_benches.py", "test_rdataframe.py", "test_every_state.py", "test_every_cloud.py"),
+    *("test_merge_and_plot.py", "test_list_shards.py", "test_life_of_jobs.py", "test_restart.py"),
+    *("test_open_data.py", "test_pod.py", "test_campaign.py", "test_access.py", "test_follower.py"),
 )
 _AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="higgs-tests-airflow-"))
 _FILES = "HIGGS_TEST_FILES"  # environment variable: the folder of what all processes of a session share

@@ -99,6 +99,7 @@ def preload(modules: tuple[str, ...]) -> None:
         for module in modules:
             import_module(module)
         if modules is SHARED:
+            _configure_mappers()
             _leave_out_old_versions()
     finally:
         gc.freeze()
@@ -139,6 +140,13 @@ def migrate_database(settings: Settings) -> None:
         if not (done.exists() and done.read_text() == version):
             run(["airflow", "db", "migrate"])
             write_private(done, version)
+
+
+def _configure_mappers() -> None:
+    """Resolve how Airflow's tables are related, which each component would do with its first query."""
+    from sqlalchemy.orm import configure_mappers
+
+    configure_mappers()
 
 
 def _leave_out_old_versions() -> None:

@@ -104,7 +104,7 @@ def held(campaign: Campaign, run: str) -> psutil.Process:
         pods = campaign.stack.hold()
         return pods[0] if pods and campaign.task(run, "cluster.wait_for_jobs") == "deferred" else None
 
-    return eventually(waited_for, "the cluster is waited for, with a pod", pause=0.05)
+    return eventually(waited_for, "the cluster is waited for, with a pod", pause=0.15)
 
 
 def test_clusters_that_work_are_deleted_when_nobody_answers_and_leftovers_by_the_janitor(

@@ -36,7 +36,7 @@ def held(stack: Stack, run: str) -> list[psutil.Process]:
         all_wait = [task.state for task in waits(stack, run).values()] == ["deferred"] * 3
         return pods if all_wait else None
 
-    return eventually(all_held, "all clusters wait, with a pod on each node", pause=0.05)
+    return eventually(all_held, "all clusters wait, with a pod on each node", pause=0.15)
 
 
 def waits(stack: Stack, run: str) -> dict[str, TaskInstance]:

@@ -142,7 +142,7 @@ def test_a_run_whose_pods_know_a_store_that_is_elsewhere_now_is_ended(stack: Sta
 
 def test_an_interrupted_demo_leaves_nothing_running_and_may_be_started_again(tmp_path: Path) -> None:
     state = with_demo_files(tmp_path / ".run")
-    for how in (signal.SIGINT, signal.SIGTERM):
+    for how, running in ((signal.SIGTERM, 2), (signal.SIGINT, 6)):  # in the middle of the start, and after it
         demo = subprocess.Popen(
             [sys.executable, "-m", "demo", "--state", str(state), "run", "--campaign", "demo-local"],
             cwd=REPOSITORY,
@@ -154,7 +154,10 @@ def test_an_interrupted_demo_leaves_nothing_running_and_may_be_started_again(tmp
         )
         supervision = Supervision(Settings.load(state))
         eventually(
-            lambda these=supervision: [s.state for s in these.states()].count("RUNNING") == 6, "all run"
+            lambda these=supervision, most=running: (
+                [one.state for one in these.states()].count("RUNNING") >= most
+            ),
+            f"{running} services run",
         )
         session = Session.remembered(supervision.session_file)
         assert session

@@ -24,7 +24,7 @@ def test_a_run_is_followed_to_its_end_in_plain_lines_while_kubectl_shows_it(stac
     run = stack.trigger("followed", clusters=["kubecon-demo-1"], cleanup="none")
     with ThreadPoolExecutor(1) as beside:
         following = beside.submit(stack.higgsdemo, "watch", run, "-c", DAG)
-        pods = eventually(stack.hold, "a pod runs", pause=0.05)
+        pods = eventually(stack.hold, "a pod runs", pause=0.15)
         assert stack.contexts() == ["kubecon-demo-1"]
         running = (
             *("get", "pods", "-n", "higgs", "-l", "batch.kubernetes.io/job-name", "-o", "name"),

@@ -20,6 +20,7 @@ TINY = {
     "beside": ("--shards", "2", "--seconds", "0.1"),
     "million": ("--files", "26920"),
     "localkube": ("--pods", "20", "40"),
+    "campaigns": ("--campaigns", "2", "--clusters", "2", "--at-once", "2", "--seconds", "1"),
     "merge": ("--files", "100", "200"),
     "waits": ("--campaigns", "1", "2", "--clusters", "2", "--seconds", "1", "--pause", "0.2"),
     "packing": ("--files", "100"),

@@ -29,7 +29,7 @@ from workload.result import result_document
 from workload.storage import put
 
 INDEX = "batch.kubernetes.io/job-completion-index"
-AT_ONCE = 8  # pods
+AT_ONCE = 32  # pods, most of which wait for the store
 Pod = dict[str, Any]
 
 

@@ -2,8 +2,8 @@
 
 A request is answered with what has been read so far; only the first one waits a moment, so that it mostly has
 a picture. A pass reads the new lists of shards, lists only the datasets with results still to come, and
-fetches only what it has not counted before. Once a run is merged, two files have everything, however many
-results there are.
+fetches only what it has not counted before. Where that takes long, the next pass goes on with it, and sees
+what else is new. Once a run is merged, two files have everything, however many results there are.
 """
 
 import logging
@@ -37,7 +37,8 @@ BATCH = 256  # results read between two looks at the clock
 FIRST_SECONDS = 0.2  # the wait of a request for the first picture
 REMARKS_SHOWN = 20  # one for each record, or what was dropped of a list of 2019
 PUBLISH_SECONDS = 0.5  # between two pictures of a long read
-PAUSE_SECONDS = 1.0  # between two passes, at least
+PASS_SECONDS = 5.0  # of a pass that leaves results to the next one
+PAUSE_SECONDS = 1.0  # between two passes that leave none, at least
 PAUSE_ENDED_SECONDS = 5.0  # the same once the run has ended
 IDLE_SECONDS = 30.0  # without a request, after which reading stops
 CREDENTIALS_SECONDS = 300.0  # for which an open store is used
@@ -65,7 +66,8 @@ class Follower:
         self._documents = Documents()
         self._lost: list[str] = []
         self._snapshot = Snapshot()
-        self._read_ended = False
+        self._unread: Iterator[str] | None = None
+        self._listed_ended = self._read_ended = False
         self._told = threading.Event()
         self._store: ObjectStore | None = None
         self._opened = 0.0
@@ -90,8 +92,9 @@ class Follower:
             while run := self._wanted():
                 began = time.monotonic()
                 self._look(run)
-                pause = PAUSE_ENDED_SECONDS if run.ended and self._snapshot.complete else PAUSE_SECONDS
-                time.sleep(max(pause, time.monotonic() - began))
+                if self._unread is None:
+                    pause = PAUSE_ENDED_SECONDS if run.ended and self._snapshot.complete else PAUSE_SECONDS
+                    time.sleep(max(pause, time.monotonic() - began))
         finally:
             with self._lock:
                 self._thread = None
@@ -102,9 +105,8 @@ class Follower:
                 self._tell(snapshot)
                 if not self._wanted():
                     return
-            self._read_ended = run.ended
         except (StorageError, CatalogueError) as error:
-            self._store = None
+            self._store = self._unread = None
             self._tell(replace(self._snapshot, error=str(error)))
         except BaseException as error:  # a panic of obstore's is not an Exception
             log.exception("the folder of the run %s of %s", run.run.run_id, run.dag_id)
@@ -117,7 +119,11 @@ class Follower:
     def _forget(self) -> None:
         self._store = None
         self._documents = Documents()
+        self._count_anew()
+
+    def _count_anew(self) -> None:
         self._merge, self._lists = Merge(ExpectedShards(), *self._counting), {}
+        self._unread = None
 
     def _tell(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -130,6 +136,7 @@ class Follower:
 
     def _pass(self, run: AirflowRun) -> Iterator[Snapshot]:
         """Read what is new, and publish it now and then."""
+        began = time.monotonic()
         store = self._open_store(run)
         self._documents.faults = []
         folder = {stored.key: stored for stored in store.folder()}
@@ -145,20 +152,24 @@ class Follower:
             )
         seen = replace(seen, remarks=tuple(record.remarks[:REMARKS_SHOWN]) if record else ())
         if run.merged and (merged := self._merged(store, folder, seen)):
+            self._unread, self._read_ended = None, run.ended
             yield merged
             return
         predicted = record.predicted if record else None
         seen = replace(seen, account=account_rows(predicted, None))
         noted = self._noted(store, run)
         listed = self._read_lists(run, store)
-        self._lost = []
-        unread = self._unread(store, run.datasets)
-        told = time.monotonic() if self._merge.read else 0.0
-        while batch := list(islice(unread, BATCH if told else FIRST)):
+        if self._unread is None:
+            self._unread, self._listed_ended, self._lost = self._list(store, run.datasets), run.ended, []
+        told = began if self._merge.read else 0.0
+        while batch := list(islice(self._unread, BATCH if told else FIRST)):
             self._count(store, batch)
-            if time.monotonic() - told > PUBLISH_SECONDS:
+            if (over := time.monotonic() - began > PASS_SECONDS) or time.monotonic() - told > PUBLISH_SECONDS:
                 yield self._now(run, seen, noted)
                 told = time.monotonic()
+            if over:
+                return
+        self._unread, self._read_ended = None, self._listed_ended
         if run.assignments and self._merge.work.shards:
             planned, work = run.assignments[0].run, self._merge.work
             so_far = took(planned, work, [assignment.cluster for assignment in run.assignments])
@@ -194,7 +205,7 @@ class Follower:
             if run_folder.shards_key(name) in stored
         }
         if any(lists.get(name) != known for name, (known, _) in self._lists.items()):
-            self._merge, self._lists = Merge(ExpectedShards(), *self._counting), {}
+            self._count_anew()
         for name in lists.keys() - self._lists.keys():
             fault = None
             try:
@@ -212,11 +223,11 @@ class Follower:
         """Return the run's folder, reopened now and then and after an error: credentials expire."""
         if self._store is None or time.monotonic() - self._opened > CREDENTIALS_SECONDS:
             planned = run.assignments[0].run
-            self._store = ObjectStore(planned.output, planned.output_connection)
+            self._store, self._unread = ObjectStore(planned.output, planned.output_connection), None
             self._opened = time.monotonic()
         return self._store
 
-    def _unread(self, store: ObjectStore, datasets: Iterable[str]) -> Iterator[str]:
+    def _list(self, store: ObjectStore, datasets: Iterable[str]) -> Iterator[str]:
         """Yield the results that are not counted yet, as the store lists them."""
         listed = self._merge.expected.listed
         for dataset in sorted(datasets):

@@ -151,7 +151,7 @@ def _cluster(
 
 
 def _done(run: AirflowRun, seen: Snapshot) -> dict[tuple[str, str], int]:
-    """Return results by cluster and dataset.
+    """Return results by cluster and dataset; until all are read, at least as many as Jobs call done.
 
     Those of a split dataset are in one folder. Each cluster gets as many as its Jobs call done; the rest,
     which Jobs report a little later, goes to clusters with open shards.
@@ -163,13 +163,16 @@ def _done(run: AirflowRun, seen: Snapshot) -> dict[tuple[str, str], int]:
             homes.setdefault(ref.name, []).append((name, listed.get(ref.name, ref.files or 0)))
     done: dict[tuple[str, str], int] = {}
     for dataset, parts in homes.items():
-        rest = seen.counted.get(dataset, 0)
+        said = {
+            cluster: seen.jobs.get(cluster, {}).get(dataset, {}).get("shards", {}).get("done", 0)
+            for cluster, _ in parts
+        }
+        rest = max(seen.counted.get(dataset, 0), 0 if seen.complete else sum(said.values()))
         if len(parts) == 1:
             done[parts[0][0], dataset] = rest
             continue
         for cluster, size in parts:
-            said = seen.jobs.get(cluster, {}).get(dataset, {}).get("shards", {}).get("done", 0)
-            done[cluster, dataset] = min(said, size, rest)
+            done[cluster, dataset] = min(said[cluster], size, rest)
             rest -= done[cluster, dataset]
         for cluster, size in parts:
             more = min(size - done[cluster, dataset], rest)

@@ -143,6 +143,19 @@ def test_a_long_read_ends_when_nobody_looks_any_more_and_goes_on_when_somebody_d
     assert len(results) == len(set(results)) == 600
 
 
+def test_a_run_that_is_merged_meanwhile_is_shown_before_all_its_results_are_read(
+    folder: Folder, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "PASS_SECONDS", 0.0)
+    folder.fill(3_000)
+    folder.seen(lambda seen: 0 < seen.read < 3_000)
+    folder.put("summary.json", {"datasets": {HIGGS: {"shards": {"done": 3_000}}}})
+    folder.put("spectrum.json", CHART)
+    whole = folder.seen(lambda seen: seen.complete, airflow_run(**MERGED, output=folder.url))
+    assert whole.read == 3_000
+    assert len([key for key in reads if key.startswith("results/")]) < 3_000
+
+
 def test_a_merged_run_is_known_from_two_files_however_many_results_it_has(
     folder: Folder, reads: list[str]
 ) -> None:

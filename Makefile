@@ -78,10 +78,10 @@ bench-%: develop
 	@python -m bench $* $(BENCH)
 
 soak: develop  ## kill parts at random during runs (MINUTES=10 SEED=1)
-	@PYTHONPATH=plugins:include:tests:tests/support python tests/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
+	@PYTHONPATH=.:plugins:include:tests:tests/support python tests/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
 pictures: develop  ## take README's pictures anew, in a browser
-	@PYTHONPATH=plugins:include:tests:tests/support python tests/pictures.py
+	@PYTHONPATH=.:plugins:include:tests:tests/support python tests/pictures.py
 
 damaged: develop  ## read 200 damaged files, plan 2,000 random campaigns
 	@DAMAGED_FILES=200 GENERATED=2000 python -m pytest tests/workload/test_damaged_files.py \

@@ -1,5 +1,6 @@
 """The workflows for GitHub: they are what GitHub understands, and ask for nothing that is not there."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -35,3 +36,15 @@ def test_every_target_and_file_that_is_asked_for_is_there(path: Path, repository
     assert set(asked) <= set(targets)
     files = re.findall(r"--config (\S+)|docker build .* (\S+)$", scripts, re.MULTILINE)
     assert all((repository / (config or context)).exists() for config, context in files)
+
+
+def test_the_scripts_of_maintainers_find_what_they_import(repository: Path) -> None:
+    makefile = (repository / "Makefile").read_text()
+    scripts = re.findall(r"PYTHONPATH=(\S+) python (tests/\S+)", makefile)
+    assert {script for _, script in scripts} >= {"tests/soak.py", "tests/pictures.py"}
+    for path, script in scripts:
+        read = (
+            f"import sys, runpy; sys.path[0] = 'tests'; runpy.run_path('{script}')"  # as `python tests/...`
+        )
+        environment = os.environ | {"PYTHONPATH": path}
+        subprocess.run([sys.executable, "-c", read], cwd=repository, env=environment, check=True)

@@ -20,7 +20,6 @@ from bench.packing import ALLOWED, ANSWER, NAMES, Simulation, planned_run
 from bench.report import Report, Say, number, table
 from bench.surroundings import Localkube, localkube, reached
 from higgsdemo.datasets.packing import PODS_A_SECOND
-from higgsdemo.rates import pack
 
 SIZES = (10_000, 10_000_000)
 TRIED = (0.5, 0.75, 1.0, 1.5, 2.0)  # times `auto`
@@ -46,14 +45,13 @@ def run(options: argparse.Namespace, say: Say) -> Report:
         for files in options.files:
             for size in SIZES:
                 simulation = Simulation(planned, cluster, [size] * files)
-                auto = pack(planned, cluster, [files], size)
-                took = {}
+                auto, took = simulation.auto, {}
                 for each in sorted({max(round(part * auto), 1) for part in (1.0, *options.tried)}):
                     say(f"{files:,} files of {NAMES[size]}, {each} a pod ...")
                     seconds = simulation.start + each * simulation.shard_seconds(size)
                     took[each] = _run(server, f"f{files}-{size}-{each}", math.ceil(files / each), seconds)
                 best = min(took, key=lambda each: took[each])
-                predicted = simulation.predicted(auto, size)
+                predicted = simulation.predicted(auto)
                 ratio, off = took[auto] / took[best], predicted / took[auto] - 1
                 worst, furthest = max(worst, ratio), max(furthest, abs(off))
                 cells = (auto, number(took[auto]), best, number(took[best]), f"{ratio:.2f}")

@@ -1,9 +1,9 @@
 """Plan and submit a million files: memory against that for the 26,920 of the full campaign.
 
-The full campaign, split over ten clusters that are there, on a bucket with so many times as many files. One
-process does what the tasks do: `plan` lists the bucket, splits the files by bytes and writes each cluster's
-list; then each cluster's files are counted and its Jobs submitted. The bucket has names and sizes alone, and
-what stands for the clusters takes every object and keeps none: neither is counted.
+The full campaign, split over ten clusters that are there, on a bucket with so many files. One process does
+what the tasks do: `plan` lists the bucket, splits the files by bytes and writes each cluster's list; then
+each cluster's files are counted and its Jobs submitted. The bucket has names and sizes alone, and what stands
+for the clusters takes every object and keeps none: neither is counted.
 """
 
 import argparse

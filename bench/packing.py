@@ -13,6 +13,7 @@ import argparse
 import heapq
 import json
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -46,28 +47,22 @@ def run(options: argparse.Namespace, say: Say) -> Report:
         "Files", "of", "auto", "s", "best", "s", "ratio", "tail", "in order: s", "tail", "1 a pod, s"
     )
     worst = longest = 0.0
-    planned, cluster = planned_run()
-    panels = []
-    for files in options.files:
-        curves = []
-        for mean in SIZES:
-            say(f"{files:,} files of {NAMES[mean]} ...")
-            sizes = draw_sizes(files, mean)
-            simulate = Simulation(planned, cluster, sizes)
-            auto = pack(planned, cluster, [files], sum(sizes) / files)
-            ends = simulate.dealt(auto)
-            times = {k: simulate.dealt(k)[-1] for k in _numbers(files)}
-            best = min(times, key=lambda k: times[k])
-            as_listed = simulate.listed(auto)
-            ratio, tail = ends[-1] / times[best], tail_of(ends)
-            worst, longest = max(worst, ratio), max(longest, tail if files >= 1000 else 0.0)
-            row = (auto, number(ends[-1]), best, number(times[best]), f"{ratio:.2f}", f"{tail:.0%}")
-            order = (number(as_listed[-1]), f"{tail_of(as_listed):.0%}", number(times[1]))
-            found.add_row(f"{files:,}", NAMES[mean], *map(str, row), *order)
-            times = dict(sorted((times | {auto: ends[-1]}).items()))
-            predicted = [simulate.predicted(k, sum(sizes) / files) for k in times]
-            curves.append(Curve(f"of {NAMES[mean]}", [*times], [*times.values()], [auto], predicted))
-        panels.append(Panel(f"{files:,} files", "shards per pod", "time [s]", curves))
+    curves: dict[int, list[Curve]] = defaultdict(list)
+    for files, size, simulate in simulations(options.files, say):
+        auto = simulate.auto
+        ends = simulate.dealt(auto)
+        times = {k: simulate.dealt(k)[-1] for k in _numbers(files)}
+        best = min(times, key=lambda k: times[k])
+        as_listed = simulate.listed(auto)
+        ratio, tail = ends[-1] / times[best], tail_of(ends)
+        worst, longest = max(worst, ratio), max(longest, tail if files >= 1000 else 0.0)
+        row = (auto, number(ends[-1]), best, number(times[best]), f"{ratio:.2f}", f"{tail:.0%}")
+        order = (number(as_listed[-1]), f"{tail_of(as_listed):.0%}", number(times[1]))
+        found.add_row(f"{files:,}", size, *map(str, row), *order)
+        times = dict(sorted((times | {auto: ends[-1]}).items()))
+        predicted = [simulate.predicted(k) for k in times]
+        curves[files].append(Curve(f"of {size}", [*times], [*times.values()], [auto], predicted))
+    panels = [Panel(f"{files:,} files", "shards per pod", "time [s]", of) for files, of in curves.items()]
     if worst > ALLOWED:
         raise BenchError(f"`auto` takes {worst:.2f} times the time of the best fixed number")
     return Report(
@@ -96,6 +91,9 @@ class Simulation:
 
     def __init__(self, planned: Run, cluster: Cluster, sizes: Sequence[int]) -> None:
         self._slots, self._rates, self._run = cluster.slots or 1, built_in(planned), planned
+        self._mean = sum(sizes) / len(sizes)
+        self.auto = pack(planned, cluster, [len(sizes)], self._mean)
+        """The shards per pod that `auto` chooses."""
         self.start = self._rates.seconds(planned, 0, 0)
         """Seconds that a pod takes to start."""
         self._shards = [Shard("D", f"{n:05}", f"s3://b/{n:05}", size) for n, size in enumerate(sizes)]
@@ -114,10 +112,10 @@ class Simulation:
         sizes = [shard.size or 0 for shard in self._shards]
         return ends_of(self._pods((sizes[n : n + each] for n in range(0, len(sizes), each)), lambda: 1.0))
 
-    def predicted(self, each: int, mean: float) -> float:
+    def predicted(self, each: int) -> float:
         """Return the seconds that `plan` predicts, from the mean size alone."""
         total = len(self._shards)
-        one = self.start + min(each, total) * self.shard_seconds(mean)
+        one = self.start + min(each, total) * self.shard_seconds(self._mean)
         return cluster_seconds(count_pods([total], each), self._slots, one)
 
     def shard_seconds(self, size: float) -> float:
@@ -134,6 +132,15 @@ class Simulation:
             made.append(Pod(begun, seconds, ends))
             heapq.heappush(free, ends[-1])
         return made
+
+
+def simulations(numbers: Sequence[int], say: Say) -> Iterator[tuple[int, str, Simulation]]:
+    """Yield each number and size of files, and their simulation."""
+    planned, cluster = planned_run()
+    for files in numbers:
+        for mean in SIZES:
+            say(f"{files:,} files of {NAMES[mean]} ...")
+            yield files, NAMES[mean], Simulation(planned, cluster, draw_sizes(files, mean))
 
 
 def ends_of(pods: Sequence[Pod]) -> list[float]:

@@ -16,21 +16,9 @@ from dataclasses import replace
 from statistics import mean, median
 
 from bench.measure import BenchError
-from bench.packing import (
-    ANSWER,
-    FILES,
-    NAMES,
-    SIZES,
-    Pod,
-    Simulation,
-    draw_sizes,
-    ends_of,
-    planned_run,
-    tail_of,
-)
+from bench.packing import ANSWER, FILES, Pod, ends_of, simulations, tail_of
 from bench.report import Report, Say, number, table
 from higgsdemo.datasets.packing import PODS_A_SECOND
-from higgsdemo.rates import pack
 from higgsdemo.tolerance import allowed
 from higgsdemo.triggers.race import SLOW
 
@@ -61,31 +49,25 @@ def run(options: argparse.Namespace, say: Say) -> Report:
         "of pods' time",
     )
     found = table("Files", "of", *columns)
-    planned, cluster = planned_run()
     longest = before = 0.0
-    for files in options.files:
-        for size in SIZES:
-            say(f"{files:,} files of {NAMES[size]} ...")
-            sizes = draw_sizes(files, size)
-            simulate = Simulation(planned, cluster, sizes)
-            each = pack(planned, cluster, [files], sum(sizes) / files)
-            alone = simulate.dealt(each)
-            slow, raced, again, more = [], [], [], []
-            for seed in range(options.draws):
-                pods = simulate.pods(each, _slowness(seed))
-                slow.append(ends_of(pods))
-                ended, attempts, seconds = race(pods, simulate.start)
-                raced.append(ends_of(ended))
-                again.append(attempts)
-                more.append(seconds / sum(pod.ends[-1] - pod.begun for pod in ended))
-            cells = [str(len(pods)), number(alone[-1]), f"{tail_of(alone):.0%}"]
-            for ends in (slow, raced):
-                cells += [number(mean(one[-1] for one in ends)), f"{mean(map(tail_of, ends)):.0%}"]
-            cells += [f"{mean(again):.1f}", f"{mean(more):.2%}"]
-            found.add_row(f"{files:,}", NAMES[size], *cells)
-            if files >= 1000:
-                longest = max(longest, mean(map(tail_of, raced)))
-                before = max(before, mean(map(tail_of, slow)))
+    for files, size, simulate in simulations(options.files, say):
+        alone = simulate.dealt(simulate.auto)
+        slow, raced, again, more = [], [], [], []
+        for seed in range(options.draws):
+            pods = simulate.pods(simulate.auto, _slowness(seed))
+            slow.append(ends_of(pods))
+            ended, attempts, seconds = race(pods, simulate.start)
+            raced.append(ends_of(ended))
+            again.append(attempts)
+            more.append(seconds / sum(pod.ends[-1] - pod.begun for pod in ended))
+        cells = [str(len(pods)), number(alone[-1]), f"{tail_of(alone):.0%}"]
+        for ends in (slow, raced):
+            cells += [number(mean(one[-1] for one in ends)), f"{mean(map(tail_of, ends)):.0%}"]
+        cells += [f"{mean(again):.1f}", f"{mean(more):.2%}"]
+        found.add_row(f"{files:,}", size, *cells)
+        if files >= 1000:
+            longest = max(longest, mean(map(tail_of, raced)))
+            before = max(before, mean(map(tail_of, slow)))
     if longest > LONGEST_TAIL:
         raise BenchError(f"with the race the last 1% of the shards takes {longest:.0%} of the time")
     return Report(

@@ -1,7 +1,7 @@
 """From a campaign to its DAG: which task follows which, and nothing of what they do.
 
     plan -> cluster [mapped: one instance per cluster]
-              create_cluster -> prepull_image, list_dataset_shards -> submit_jobs -> wait_for_jobs
+              (create_cluster -> prepull_image), list_dataset_shards -> submit_jobs -> wait_for_jobs
          -> merge_results -> plot, and choose_cleanup -> keep | cleanup_jobs -> delete_clusters
          -> campaign_status
 

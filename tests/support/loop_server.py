@@ -3,13 +3,14 @@
 import asyncio
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import ClassVar, Self
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 
-class LoopServer:
+class LoopServer(ABC):
     """Listens on a free port of the loopback interface; a subclass says what it answers."""
 
     route: ClassVar[str] = "/{path:.*}"
@@ -27,9 +28,9 @@ class LoopServer:
         """Where it listens."""
         return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
+    @abstractmethod
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

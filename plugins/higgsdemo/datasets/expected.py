@@ -82,14 +82,14 @@ class ExpectedShards:
             self._database.executemany(
                 "INSERT INTO shard (dataset, name, cluster, start, stop) VALUES (?, ?, ?, ?, ?)", rows()
             )
-        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+        except BaseException as error:
             self._database.execute("ROLLBACK TO list")
-            raise DamagedError(
-                f"the list of the cluster {cluster} is not what a run writes: {error}"
-            ) from None
-        except BaseException:
-            self._database.execute("ROLLBACK TO list")
+            if isinstance(error, sqlite3.Error | OverflowError | UnicodeEncodeError):
+                what = f"the list of the cluster {cluster} is not what a run writes: {error}"
+                raise DamagedError(what) from None
             raise
+        finally:
+            self._database.execute("RELEASE list")
         self.clusters[cluster], self.counted[cluster] = listed, Counter()
 
     def find(self, key: str) -> Listed | None:

@@ -250,7 +250,7 @@ def _merged(
                 if merge.wants(stored):
                     yield stored.key
                 elif not expected.find(stored.key):
-                    left_out.add(stored.key)
+                    left_out.add(dataset, stored.key)
 
     for key, raw in store.read_all(keys(), MAX_BYTES):
         if document := merge.add(key, raw):

@@ -49,13 +49,12 @@ class LeftOut:
     number: int = 0
     first: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, key: str) -> None:
-        """Count the object of that key."""
-        dataset, shard = locate(key)
+    def add(self, dataset: str, key: str) -> None:
+        """Count the object of that key among the results of a dataset."""
         self.number += 1
         named = self.first.setdefault(dataset, [])
         if len(named) < MISSING_LISTED:
-            named.append(shard)
+            named.append(locate(key)[1])
 
 
 def summarise(

@@ -67,7 +67,7 @@ def left_out(*shards: str) -> LeftOut:
     """Return what is noted of results of H that nobody expects."""
     found = LeftOut()
     for shard in shards:
-        found.add(f"results/H/{shard}.json")
+        found.add("H", f"results/H/{shard}.json")
     return found
 
 

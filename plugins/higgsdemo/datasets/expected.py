@@ -56,9 +56,8 @@ class ExpectedShards:
     def of(cls, output: ObjectStore, assignments: Iterable[ClusterRun]) -> Self:
         """Read the lists of a run's clusters, of those that have one."""
         expected = cls()
-        for assignment in assignments:
-            if output.exists(shards_key(assignment.cluster.name)):
-                expected.read(output, assignment.cluster.name)
+        for cluster in clusters_with_list(output, assignments):
+            expected.read(output, cluster)
         return expected
 
     def read(self, output: ObjectStore, cluster: str) -> None:
@@ -130,6 +129,12 @@ class ExpectedShards:
     def counts(self, assignments: Iterable[ClusterRun]) -> dict[str, int]:
         """Return the shards of a run by dataset: as listed, else as the plan or the catalogue says."""
         return count_shards(self.listed, self.clusters, assignments)
+
+
+def clusters_with_list(output: ObjectStore, assignments: Iterable[ClusterRun]) -> list[str]:
+    """Return those of a run's clusters whose list is in its folder."""
+    clusters = (assignment.cluster.name for assignment in assignments)
+    return [cluster for cluster in clusters if output.exists(shards_key(cluster))]
 
 
 def count_shards(

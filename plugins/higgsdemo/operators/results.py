@@ -119,6 +119,7 @@ class MergeResultsOperator(ResultsOperator):
                 catalogue=catalogue,
                 merge=merge,
                 spectrum=spectrum,
+                clusters=[cluster.name for cluster in clusters],
                 left_out=left_out,
                 failures=self._failures(store, assignments),
                 discovery=discovery,
@@ -178,7 +179,7 @@ class PlotOperator(ResultsOperator):
     operator_extra_links = (PageLink(), PlotLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from higgsdemo.datasets.expected import count_shards
+        from higgsdemo.datasets.expected import clusters_with_list, count_shards
         from higgsdemo.datasets.run_catalogue import SIMULATED, catalogue_of
         from higgsdemo.physics.normalisation import normalise
         from higgsdemo.physics.spectra import add_up
@@ -202,8 +203,9 @@ class PlotOperator(ResultsOperator):
             except DamagedError as error:
                 raise TaskFailed(f"{error}; clear merge_results") from None
             headline = read_document(store, run_folder.SUMMARY, HEADLINE)
+            clusters = clusters_with_list(store, assignments)
         listed = {name: dataset.shards.expected for name, dataset in headline.datasets.items()}
-        counts = count_shards(listed, headline.clusters, assignments)
+        counts = count_shards(listed, clusters, assignments)
         catalogue = catalogue_of(assignments, headline.note == SIMULATED)
         if run.counted is not None:
             own = add_up(sums, run.counted, counts)

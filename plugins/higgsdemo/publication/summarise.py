@@ -63,6 +63,7 @@ def summarise(
     catalogue: Catalogue,
     merge: "Merge",
     spectrum: Spectrum | OwnSpectra,
+    clusters: Iterable[str],
     left_out: LeftOut | None = None,
     failures: Iterable[FailedShard | Mapping[str, Any]] = (),
     discovery: Discovery | None = None,
@@ -80,6 +81,7 @@ def summarise(
 
     Shards that the spectrum expects beyond the listed ones are missing from the run as a whole.
 
+    :param clusters: those of the run, of which one without a list has no shard.
     :param left_out: shards that have results, though nobody expects them.
     :param certified_pb: luminosity of all certified sections by year.
     """
@@ -122,8 +124,12 @@ def summarise(
             if dataset in spectrum.unassigned
         },
         clusters={
-            cluster: _counts(listed.total(), expected.counted[cluster].total(), of_cluster[cluster])
-            for cluster, listed in expected.clusters.items()
+            cluster: _counts(
+                expected.clusters.get(cluster, Counter()).total(),
+                expected.counted.get(cluster, Counter()).total(),
+                of_cluster[cluster],
+            )
+            for cluster in clusters
         },
         datasets={
             dataset: _dataset_summary(dataset, catalogue, shards, sums.get(dataset))

@@ -147,7 +147,6 @@ class Headline(BaseModel):
 
     note: str | None
     discovery: Discovery | None
-    clusters: dict[str, ShardCounts]
     datasets: dict[str, DatasetSummary]
 
 

@@ -69,7 +69,8 @@ def two_shards_of_three() -> bytes:
     known = catalogue(sample("h", "higgs", files=3))
     objects = [stored("H", name, 100, {"4e": {18: 9}}) for name in ("x", "y")]
     merge = merged(objects, expected=expecting({"one": {"H": ["x", "y", "z"]}}))
-    made = summarise("demo-local", "tolerant", known, merge, normalise(merge.datasets, known, {"H": 3}))
+    spectrum = normalise(merge.datasets, known, {"H": 3})
+    made = summarise("demo-local", "tolerant", known, merge, spectrum, merge.expected.clusters)
     return json.dumps(made.model_dump(mode="json")).encode()
 
 

@@ -317,6 +317,7 @@ def test_results_of_a_cluster_that_has_listed_nothing_wait_for_its_list(s3: Kind
     summary = read(assignment, "summary.json")
     assert summary["shards"] == {"expected": 13, "done": 1, "failed": 0, "missing": 12}
     assert summary["unexpected"] == {"Simulated_DYJetsToLL_8TeV": ["x"]}
+    assert summary["clusters"]["other"] == {"expected": 0, "done": 0, "failed": 0, "missing": 0}
     shard = Shard("Simulated_DYJetsToLL_8TeV", "x", "s3://in/x.root", 1)
     s3.put_all([(list_of(assignments[1]), dump(shard))])
     merge_and_plot(*assignments)

@@ -95,7 +95,7 @@ def test_the_page_gets_a_channel_for_each_histogram(merge: Merge) -> None:
 
 def test_the_summary_says_how_many_entries_there_are() -> None:
     merge = merged(OBJECTS, BOTH, expected=expecting({"c": {"A": ["1", "2"], "B": ["1"]}}))
-    summary = summarise("mine", "run", catalogue(), merge, spectra(merge))
+    summary = summarise("mine", "run", catalogue(), merge, spectra(merge), merge.expected.clusters)
     assert summary.unassigned == {"A": {"pairs": 16, "pt": 18}, "B": {"pairs": 7, "pt": 0}}
     assert summary.shards.model_dump() == {"expected": 4, "done": 3, "failed": 0, "missing": 1}
     assert yields_table(summary).splitlines() == [

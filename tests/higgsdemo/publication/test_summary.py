@@ -60,7 +60,9 @@ def summary(
     counts = {dataset: number for dataset, (number, _) in listed.datasets().items()}
     spectrum = normalise(merge.datasets, known, counts)
     candidates = merge.candidates.table(known)
-    return summarise("higgs", "run-1", known, merge, spectrum, candidates=candidates, **kwargs)
+    return summarise(
+        "higgs", "run-1", known, merge, spectrum, listed.clusters, candidates=candidates, **kwargs
+    )
 
 
 def left_out(*shards: str) -> LeftOut:
@@ -161,9 +163,9 @@ def test_files_that_lack_branches_which_others_have_are_told() -> None:
 
 
 def test_shards_of_a_cluster_that_never_listed_them_are_missing() -> None:
-    merge = merged(OBJECTS[:1], expected=expecting({"one": {"MU": ["x"]}, "two": {}}))
+    merge = merged(OBJECTS[:1], expected=expecting({"one": {"MU": ["x"]}}))
     spectrum = normalise(merge.datasets, KNOWN, {"MU": 1, "H": 2})
-    found = summarise("higgs", "run-1", KNOWN, merge, spectrum)
+    found = summarise("higgs", "run-1", KNOWN, merge, spectrum, ("one", "two"))
     assert found.shards.model_dump() == {"expected": 3, "done": 1, "failed": 0, "missing": 2}
     assert yields_table(found).splitlines()[1:3] == [
         "1 of 3 shards done, 0 failed, 2 missing",

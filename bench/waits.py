@@ -104,7 +104,7 @@ def _wait(
     triggers = [
         Counted(
             wait.model_dump(mode="json"),
-            POLL_SECONDS,
+            pause,
             None,
             [wait.run.name],
             {wait.cluster.datasets[0].name: 1},

@@ -137,9 +137,7 @@ def test_only_the_web_interface_is_published_and_only_on_this_machine(services: 
     assert published == {"api-server": [("127.0.0.1", 8080)]}
 
 
-def test_every_path_of_the_checkout_is_there(
-    repository: Path, compose: dict[str, Any], services: dict[str, Service]
-) -> None:
+def test_every_path_of_the_checkout_is_there(compose: dict[str, Any], services: dict[str, Service]) -> None:
     for service in services.values():
         for volume in service.get("volumes", ()):
             if volume["type"] == "bind":

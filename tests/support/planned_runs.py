@@ -28,9 +28,7 @@ def dataset(name: str = "CMS_Run2012C_DoubleElectron", **changes: Any) -> Datase
     return DatasetRef(**fields | changes)
 
 
-def planned(
-    run: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None, **connection: str
-) -> ClusterRun:
+def planned(run: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None) -> ClusterRun:
     """One cluster's part of a run, with the given fields changed."""
     run_fields: dict[str, Any] = {
         "campaign": "higgs-full",

@@ -61,9 +61,7 @@ def test_weights_that_say_nothing_or_are_in_data_fail_the_shard_and_say_why(
         assert "candidates" not in document  # of simulation
 
 
-def test_data_with_too_many_candidates_or_without_numbers_name_none(
-    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_with_too_many_candidates_or_without_numbers_name_none(pod: Pod, tmp_path: Path) -> None:
     event = ([*pair(91.2, 45.6), *pair(30.0, 15.0, np.pi / 2)], [])
     write_full(tmp_path / "nameless.root", [event], None)
     names = {name: np.arange(2001) for name in ("run", "luminosityBlock", "event")}

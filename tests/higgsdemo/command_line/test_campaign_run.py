@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,7 +20,7 @@ from result_documents import catalogue, expecting, merged, sample, stored
 SUMMARY_FILE = "/higgs/api/file"
 
 
-def followed(*words: str, files: list[str] | None = None, **conf: Any) -> int:
+def followed(*words: str, files: list[str] | None = None) -> int:
     """Return the exit code of a run that is followed to its end, which leaves these files."""
     answers = {"/higgs/api/run": STATE | {"files": FILES if files is None else files}}
     with AirflowStandIn(**answers | {SUMMARY_FILE: two_shards_of_three()}) as airflow:

@@ -129,7 +129,7 @@ def test_a_wrong_table_is_refused_with_its_line(tmp_path: Path, lines: list[str]
         table_of(with_table(tmp_path, *lines), 2012)
 
 
-def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_table_that_is_not_there_is_named() -> None:
     known = KNOWN.model_copy(update={"luminosity_by_section": {2012: "cms/none.csv"}})
     with pytest.raises(CatalogueError, match=r"cms/none\.csv, the luminosity by section, cannot be read"):
         table_of(known, 2012)

@@ -220,3 +220,8 @@ def test_every_file_that_is_named_is_there(path: Path) -> None:
     )
     exceptions = {"include/config/my-dimuon.json", "include/datasets/cms-higgs/lumi/"}  # made by people
     assert [name for name in named if name not in exceptions and not (ROOT / name).exists()] == []
+
+
+def test_no_page_holds_both_sides_of_a_merge() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")]
+    assert [page.name for page in pages if re.search("(?m)^(<{7}|>{7}) ", page.read_text())] == []

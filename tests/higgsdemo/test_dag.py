@@ -148,6 +148,9 @@ def test_a_broken_campaign_leaves_the_scheduled_one_beside_it_alone(repository: 
     (config / "folder.json").mkdir()
     (config / "gone.json").symlink_to("nowhere")
     (config / "deep.json").write_text("[" * 100_000)
+    (config / "half.json").write_text(good.replace('"title": "', '"title": "\\ud83d'))
+    long = f'"datasets": ["{"d" * 256}/x_file_index.txt",'
+    (config / "long.json").write_text(good.replace('"datasets": [', long))
     result = parsed(tmp_path / "dags")
     assert result["import_errors"] == {}
     files = sorted(os.fsencode(path).decode(errors="replace") for path in config.iterdir())

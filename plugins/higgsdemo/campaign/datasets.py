@@ -19,6 +19,7 @@ Files that belong to no sample are processed and counted, but neither normalised
 import posixpath
 import re
 from fnmatch import fnmatchcase
+from os.path import isfile  # unlike a path's own, it has an answer for a name that is too long
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote as quote_in_url
 
@@ -221,7 +222,7 @@ def _of_index(reference: str, catalogue: Catalogue, storage: str, root: Path) ->
     name = path.name.removesuffix(INDEX_SUFFIX)
     if name == path.name or not is_dataset_name(name):
         raise DatasetError(f"is {quote(reference)}; an index file's name is <dataset>{INDEX_SUFFIX}")
-    if (root / path).is_file():
+    if isfile(root / path):
         urls = read_index(reference, root)
         url = common_prefix(urls)
         known = _known(catalogue, name, path_of(url))
@@ -243,7 +244,7 @@ def _certified(
     own = reference.certified if isinstance(reference, DatasetEntry) else None
     if own and found.datatype != "data":
         raise DatasetError("has certified sections, but is simulation: only data have them")
-    if own and "://" not in own and not (root / own).is_file():
+    if own and "://" not in own and not isfile(root / own):
         raise DatasetError(f"has certified sections in {quote(own)}, which is no file below include/datasets")
     if own or found.datatype != "data":
         return own

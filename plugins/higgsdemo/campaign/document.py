@@ -6,6 +6,7 @@ template markers, which Airflow would fill in if the text ever became a template
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -18,6 +19,8 @@ DEEPEST = 12
 LARGEST_INTEGER = 2**53
 LARGEST_FILE = 4_000_000
 _MARKERS = ("{{", "{%", "{#")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # of two that JSON writes as escapes; no UTF-8 has one alone
+_CUT = "where a character is cut in half: write it whole, or leave it out"
 _TEMPLATED = "notifications"  # the one field whose texts Airflow fills in
 
 
@@ -38,8 +41,6 @@ def read_document(path: FilePath) -> Any:
         problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
-    except RecursionError:
-        problem = f"is nested deeper than {DEEPEST} levels"
     except ValueError as error:
         problem = f"is not JSON: {error}"
     raise CampaignError(str(path), [Problem((), problem)], root="the file")
@@ -51,6 +52,14 @@ def parse_json(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
         raise ValueError(_syntax_problem(error)) from None
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels") from None
+
+
+def check_document(value: Any, source: str, root: str) -> None:
+    """Raise CampaignError with the problems that make a document wrong for any campaign."""
+    if problems := list(document_problems(value)):
+        raise CampaignError(source, problems, root)
 
 
 def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
@@ -63,13 +72,17 @@ def document_problems(value: Any, path: Path = ()) -> Iterator[Problem]:
         for key, item in value.items():
             if isinstance(key, str) and any(marker in key for marker in _MARKERS):
                 yield Problem(path, f"has a field with a template marker in its name: {quote(key)}")
+            elif isinstance(key, str) and _HALF_CHARACTER.search(key):
+                yield Problem(path, f"has the field {quote(key)}, {_CUT}")
             else:
                 yield from document_problems(item, (*path, str(key)))
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from document_problems(item, (*path, number))
     elif isinstance(value, str):
-        if path[:1] != (_TEMPLATED,) and any(marker in value for marker in _MARKERS):
+        if _HALF_CHARACTER.search(value):
+            yield Problem(path, f"is {quote(value)}, {_CUT}")
+        elif path[:1] != (_TEMPLATED,) and any(marker in value for marker in _MARKERS):
             yield Problem(
                 path, f"is {quote(value)}; templates ({', '.join(_MARKERS)}) are not filled in here"
             )

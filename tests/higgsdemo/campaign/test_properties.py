@@ -75,4 +75,4 @@ def test_a_bottomless_file_is_refused(tmp_path: Path, opening: str) -> None:
     path.write_text(opening * 100_000)
     with pytest.raises(CampaignError) as refused:
         load_campaign(path)
-    assert str(refused.value) == f"{path}: the file is nested deeper than 12 levels"
+    assert str(refused.value) == f"{path}: the file is not JSON: it is nested deeper than 12 levels"

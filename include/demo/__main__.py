@@ -85,9 +85,9 @@ def status(supervision: Supervision) -> int:
 @click.pass_obj
 def env(supervision: Supervision) -> None:
     """Print what points this shell's `airflow` and `higgsdemo` to the local services: eval "$(make env)"."""
-    if not supervision.states():
-        raise ServiceError("The services are not running; `make up` starts them.")
     settings = supervision.settings
+    if not supervision.states() or not settings.localkube_token.exists():
+        raise ServiceError("The services are not running yet; `make up` starts them.")
     common = settings.environment()
     login = {options.URL: settings.ui_url, options.USER: USER, options.PASSWORD: settings.secrets.ui_password}
     variables = airflow_environment(settings) | settings.connections() | login

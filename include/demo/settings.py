@@ -16,7 +16,7 @@ from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from demo.files import read_content, write_private
+from demo.files import locked, read_content, write_private
 from demo.ports import ALL_HOSTS, HOST, Ports, check_address, outward_address
 from higgsdemo.campaign import config_files, config_folder
 from higgsdemo.wording import did_you_mean, quote
@@ -120,12 +120,13 @@ class Settings(BaseModel):
                 raise ValueError(
                     f"The services' state has no place: {folder} cannot be made ({error.strerror})"
                 ) from None
-        return cls(
-            state=state,
-            ports=_remembered(Ports, state / "ports.json"),
-            secrets=_remembered(Secrets, state / "secrets.json"),
-            stand_ins=StandIns.chosen(state),
-        )
+        with locked(state / "made.lock"):  # two commands may be the first
+            return cls(
+                state=state,
+                ports=_remembered(Ports, state / "ports.json"),
+                secrets=_remembered(Secrets, state / "secrets.json"),
+                stand_ins=StandIns.chosen(state),
+            )
 
     def with_free_ports(self) -> Self:
         """Return and store the settings with another port for each that somebody else listens on.

@@ -6,6 +6,8 @@ import socket
 import stat
 import subprocess
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,17 @@ def test_secrets_are_random_remembered_and_readable_by_their_owner_alone(tmp_pat
     assert not set(first.secrets.model_dump().values()) & set(other.secrets.model_dump().values())
     modes = [stat.S_IMODE((tmp_path / "one" / name).stat().st_mode) for name in ("", "secrets.json")]
     assert modes == [0o700, 0o600]
+
+
+def test_two_first_commands_have_the_same_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_slowly(path: Path, text: str) -> None:
+        time.sleep(0.05)
+        write_private(path, text)
+
+    monkeypatch.setattr("demo.settings.write_private", write_slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(Settings.load, [tmp_path] * 2)
+    assert first == second
 
 
 def test_ports_are_the_well_known_ones_unless_somebody_has_them(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import psutil
 import pytest
 
 import waiting
+from demo.__main__ import main
 from demo.files import write_private
 from demo.ports import Ports
 from demo.session import Session, is_alive
 from demo.settings import Settings
 from demo.supervision import ServiceError, Supervision
 from demo_stack import kill
+from higgsdemo.command_line.ending import AWAY
 from waiting import eventually
 
 
@@ -61,6 +63,13 @@ def test_only_the_services_asked_for_start_once_and_come_back_when_they_are_kill
     kill(first)
     eventually(lambda: not is_alive(first) and answers(supervision), "another one answers")
     assert pid_of(supervision, "s3") != first.pid
+
+
+def test_before_localkube_is_up_no_shell_is_pointed_to_it(
+    supervision: Supervision, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--state", str(supervision.settings.state), "env"]) == AWAY
+    assert "The services are not running yet" in capsys.readouterr().err
 
 
 def test_stopping_leaves_neither_process_nor_socket_nor_port(supervision: Supervision) -> None:

@@ -19,7 +19,9 @@ STATE["reading"] = STATE["reading"] | {"complete": True}
 
 
 class AirflowStandIn(LoopServer):
-    """Answers by path; a number is a status. What runs were triggered with is in `triggered`.
+    """Answers by path; a number is a status, a text the address that a redirect leads to.
+
+    What runs were triggered with is in `triggered`.
 
     `lost` are statuses that the next triggers get for an answer.
     """
@@ -35,7 +37,7 @@ class AirflowStandIn(LoopServer):
         } | answers
         self.triggered: list[dict[str, Any]] = []
         self.lost: list[int] = []
-        self.token: bytes | dict[str, str] = {"access_token": "token"}
+        self.token: Any = {"access_token": "token"}
         super().__init__()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -54,6 +56,8 @@ class AirflowStandIn(LoopServer):
 def _told(content: Any) -> web.Response:
     if isinstance(content, bytes):
         return web.Response(body=content, content_type="text/html")
+    if isinstance(content, str):
+        return web.Response(status=308, headers={"Location": content})
     if isinstance(content, int):
         return web.json_response({"detail": "no"}, status=content)
     return web.json_response(content)

@@ -51,7 +51,7 @@ _OF_ONE_PROVIDER = (
     "pod_identity",
     "egress",
 )
-MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
+_MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
 _OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters when the datasets are split
 
 
@@ -134,15 +134,8 @@ def _unfit_to_share(entry: ClusterEntry, values: dict[str, Any], path: Path) -> 
                 "defaults",
             )
     if values["cores"] is None and "provider" in values:
-        yield Problem(
-            path,
-            'needs the field "cores" (of a node), by which the datasets are split: '
-            + (
-                f"the flavor {quote(values['flavor'])} does not tell"
-                if "flavor" in values
-                else "nobody knows"
-            ),
-        )
+        why = f"the flavor {quote(values['flavor'])} does not tell" if "flavor" in values else "nobody knows"
+        yield Problem(path, f'needs the field "cores" (of a node), by which the datasets are split: {why}')
 
 
 def _with_input(values: dict[str, Any], storage: Storage) -> dict[str, Any]:
@@ -156,19 +149,24 @@ def _with_input(values: dict[str, Any], storage: Storage) -> dict[str, Any]:
     return values | found | {"portal": storage.portal}
 
 
-def _merge(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
-    """Return the defaults with the entry's values; a null restores the built-in default."""
+def with_defaults(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
+    """Return the values of an entry, and those that it takes from the defaults."""
     shared = defaults.model_dump(exclude_unset=True)
-    own = entry.model_dump(exclude_unset=True, exclude={"name", "datasets"})
-    provider: Provider | None = own.get("provider") or shared.get("provider")
-    if shared.get("provider") not in (None, provider):
+    own = entry.model_dump(exclude_unset=True)
+    if entry.provider and defaults.provider not in (None, entry.provider):
         shared = {key: value for key, value in shared.items() if key not in _OF_ONE_PROVIDER}
-    for name in MERGED:
+    for name in _MERGED:
         if own.get(name) and shared.get(name):
             own[name] = shared[name] | own[name]
     if own.get("input"):
         shared.pop("input_connection", None)  # it may not reach the entry's own
-    merged = {key: value for key, value in (shared | own).items() if value is not None}
+    return shared | own
+
+
+def _merge(defaults: ClusterDefaults, entry: ClusterEntry) -> dict[str, Any]:
+    """Return the values of an entry with all defaults; a null restores the built-in one."""
+    merged = {key: value for key, value in with_defaults(defaults, entry).items() if value is not None}
+    provider = entry.provider or defaults.provider
     if provider is None:
         return merged
     usual = PROVIDER_DEFAULTS[provider]

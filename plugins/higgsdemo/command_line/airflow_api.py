@@ -63,7 +63,7 @@ class Airflow:
     def is_paused(self, dag_id: str) -> bool | None:
         """Return whether the runs of a DAG wait until somebody switches it on; None for no DAG."""
         answer = self._request("GET", f"/api/v2/dags/{dag_id}", allowed=(404,))
-        return None if answer.status_code == 404 else bool(answer.json()["is_paused"])
+        return None if answer.status_code == 404 else bool(self._read(answer)["is_paused"])
 
     def import_errors(self, since: datetime) -> dict[str, str]:
         """Return the error of each DAG file that Airflow has failed to load since a time."""
@@ -91,9 +91,7 @@ class Airflow:
         self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", body={"state": "failed"})
 
     def conf(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        found: dict[str, Any] | None
-        found = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["conf"]
-        return found or {}
+        return dict(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["conf"] or {})
 
     def campaigns(self) -> list[dict[str, Any]]:
         """Return all campaigns with their latest runs, newest first."""
@@ -116,10 +114,13 @@ class Airflow:
         return self._request("GET", "/higgs/api/file", query=query).content
 
     def _get(self, path: str, query: dict[str, Any] | None = None) -> Any:
-        answer = self._request("GET", path, query)
+        return self._read(self._request("GET", path, query))
+
+    def _read(self, answer: httpx.Response) -> Any:
         try:
             return answer.json(object_hook=_Answer)
         except ValueError:
+            path = answer.request.url.path
             raise AirflowError(f"{self.url} answers {path} with something else than JSON") from None
 
     def _request(
@@ -133,34 +134,42 @@ class Airflow:
         try:
             if "Authorization" not in self._client.headers:
                 self._log_in()
-            answer = self._client.request(method, path, params=query, json=body)
+            answer = self._send(method, path, params=query, json=body)
             if answer.status_code == 401 and self._user:
                 self._log_in()
-                answer = self._client.request(method, path, params=query, json=body)
+                answer = self._send(method, path, params=query, json=body)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             example = "http://127.0.0.1:8080"
             raise AirflowError(f"{self.url} is no address of an Airflow, such as {example}") from None
         except httpx.HTTPError as error:
             raise AirflowAwayError(f"Airflow at {self.url} does not answer: {error}") from error
-        if answer.is_server_error:
-            raise AirflowAwayError(f"Airflow at {self.url} answers {answer.status_code} to {method} {path}")
         if answer.is_error and answer.status_code not in allowed:
             raise AirflowError(f"Airflow refuses {method} {path}: {_reason(answer)}")
         return answer
 
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        answer = self._client.request(method, path, **content)
+        if answer.is_server_error:
+            raise AirflowAwayError(f"Airflow at {self.url} answers {answer.status_code} to {method} {path}")
+        if answer.has_redirect_location:
+            there = answer.headers["Location"]
+            raise AirflowError(f"{self.url} sends {path} on to {there}: give the address that it leads to")
+        return answer
+
     def _log_in(self) -> None:
         credentials = {"username": self._user, "password": self._password}
-        answer = self._client.post("/auth/token", json=credentials)
+        answer = self._send("POST", "/auth/token", json=credentials)
         if answer.status_code in (401, 403, 422):
             raise AirflowError(
                 f"Airflow at {self.url} does not know the user {self._user}: {_reason(answer)}"
             )
-        if answer.is_client_error or "json" not in answer.headers.get("Content-Type", ""):
+        try:
+            token = answer.json()["access_token"]
+        except (ValueError, KeyError, TypeError):
             raise AirflowError(
                 f"there is no Airflow 3 at {self.url}: /auth/token answers {answer.status_code}"
-            )
-        answer.raise_for_status()
-        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            ) from None
+        self._client.headers["Authorization"] = f"Bearer {token}"
 
 
 def _reason(answer: httpx.Response) -> str:

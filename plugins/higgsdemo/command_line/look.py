@@ -35,16 +35,9 @@ def runs(airflow: Airflow, campaign: str | None, as_json: bool) -> None:
             table.add_row(printable(one["dag_id"]), "", "has not run yet")
         for each in one["runs"]:
             began, ended = each["started"], each["ended"] or time.time()
-            when = datetime.fromtimestamp(began).astimezone() if began else None
+            when = f"{datetime.fromtimestamp(began).astimezone():%Y-%m-%d %H:%M}" if began else ""
             took = f"{ended - began:.0f}" if began else ""
-            cells = (
-                one["dag_id"],
-                each["run_id"],
-                each["state"],
-                f"{when:%Y-%m-%d %H:%M}" if when else "",
-                took,
-            )
-            table.add_row(*map(printable, cells))
+            table.add_row(*map(printable, (one["dag_id"], each["run_id"], each["state"], when, took)))
     Console(highlight=False, markup=False).print(table)
 
 

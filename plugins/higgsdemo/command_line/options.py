@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
-from higgsdemo.campaign.document import parse_json, read_document
+from higgsdemo.campaign.document import check_document, parse_json, read_document
 from higgsdemo.campaign.load import dag_id_problem
+from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.original import OriginalList
-from higgsdemo.campaign.resolve import MERGED
-from higgsdemo.campaign.trigger_conf import CAMPAIGN_KEYS, check_conf
+from higgsdemo.campaign.problems import CampaignError, problems_of
+from higgsdemo.campaign.resolve import with_defaults
+from higgsdemo.campaign.trigger_conf import CAMPAIGN_KEYS, SOURCE, check_conf
 from higgsdemo.command_line.airflow_api import Airflow
 from higgsdemo.wording import quote
 
@@ -63,6 +66,9 @@ def with_airflow(command: Command) -> Command:
     @wraps(command)
     def connected(*, url: str, user: str | None, **options: Any) -> int | None:
         token, password = os.environ.get(TOKEN), os.environ.get(PASSWORD)
+        for name, value in (("--airflow", url), (TOKEN, token or "")):
+            if not value.isprintable():  # libraries would repeat it, and a token is a secret
+                raise click.UsageError(f"{name} has a character that cannot be printed, perhaps a line end")
         if not token and not (user and password):
             raise click.UsageError(f"to log in to {url}, set {USER} and {PASSWORD}, or {TOKEN}")
         with closing(Airflow(url.rstrip("/"), user or "", password or "", token)) as airflow:
@@ -117,9 +123,9 @@ def with_conf(command: Command) -> Command:
         **options: Any,
     ) -> int | None:
         told = {key: options.pop(key) for key in ("max_shards", "run_name", "compare")}
-        told["clusters"] = [name for names in clusters for name in names.split(",")]
+        told["clusters"] = [name for names in clusters for name in names.split(",")] or None
         of_file = _conf_of(dataset_mapping) if dataset_mapping else {}
-        known = of_file | parse_conf(conf) | {key: value for key, value in told.items() if value}
+        known = of_file | parse_conf(conf) | {key: value for key, value in told.items() if value is not None}
         for change in changes:
             _change(known, change)
         check_conf(known)
@@ -145,13 +151,14 @@ def refuse_keys(command: Command) -> Command:
 
 
 def parse_conf(text: str) -> dict[str, Any]:
-    """Return a trigger's conf from JSON text; raise ValueError when it is not a JSON object."""
+    """Return a trigger's conf from JSON text; raise ValueError when it is not a proper JSON object."""
     try:
         conf = parse_json(text)
     except ValueError as error:
         raise ValueError(f"the conf is not JSON: {error}") from None
     if not isinstance(conf, dict):
         raise ValueError('the conf must be a JSON object, such as {"max_shards": 2}')
+    check_document(conf, SOURCE, root="it")
     return conf
 
 
@@ -166,22 +173,20 @@ def _dag_id(campaign: str | None, mapping: Path | None) -> str:
 def _conf_of(file: Path) -> dict[str, Any]:
     """Return what makes a campaign run the clusters and datasets of a file; raise ValueError if it cannot."""
     document = read_document(file)
+    check_document(document, str(file), root="the file")
     if isinstance(document, list):
         return {"mapping": OriginalList(document).document["mapping"]}
-    if not isinstance(document, dict) or not isinstance(document.get("mapping"), list):
-        raise ValueError(f"{file} has no mapping: it must be a campaign's file, or a list as in 2019")
-    if "datasets" in document:
+    try:
+        campaign = Campaign.model_validate(document)
+    except ValidationError as error:
+        raise CampaignError(str(file), problems_of(error)) from None
+    if campaign.datasets:
         raise ValueError(
             f"{file}: its datasets are for all clusters together, which a run cannot be given: make it a "
             "campaign of its own in Airflow's folder of campaigns"
         )
-    mapping = [_with_defaults(entry, document.get("defaults", {})) for entry in document["mapping"]]
+    mapping = [with_defaults(campaign.defaults, entry) for entry in campaign.mapping]
     return {key: document[key] for key in CAMPAIGN_KEYS if key in document} | {"mapping": mapping}
-
-
-def _with_defaults(entry: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    both = {key: defaults[key] | entry[key] for key in MERGED if key in entry and key in defaults}
-    return defaults | entry | both
 
 
 def _change(conf: dict[str, Any], change: str) -> None:

@@ -59,7 +59,7 @@ def resume(
     if not state["ended_all"]:
         raise AirflowError(f"the run {state['run_id']} goes on: watch it, or end it in Airflow first")
     conf = {key: value for key, value in triggered_with.items() if key == "storage"}
-    conf |= {"run_name": name, "resume": True} | ({"max_shards": max_shards} if max_shards else {})
+    conf |= {"run_name": name, "resume": True} | ({} if max_shards is None else {"max_shards": max_shards})
     check_conf(conf)
     start(airflow, dag_id, conf, follow, as_json)
 

@@ -199,15 +199,8 @@ def why(state: State) -> list[str]:
 
 def tell_used(state: State) -> list[str]:
     """Return what pods of a run that has ended asked for, what their shards used, and what is enough."""
-    return (
-        []
-        if not state["run"]["ended_all"]
-        else [
-            f"{name}: {cells[-1]}"
-            for name, *cells in state["account"]
-            if name.startswith(("Memory", "Cores"))
-        ]
-    )
+    told = state["account"] if state["run"]["ended_all"] else []
+    return [f"{name}: {cells[-1]}" for name, *cells in told if name.startswith(("Memory", "Cores"))]
 
 
 def failed_shards(state: State) -> list[str]:

@@ -59,7 +59,7 @@ def test_a_file_of_2019_runs_through_a_campaign_without_what_it_repeats(
     assert second == {"name": "kubecon-demo-1"} | ORIGINAL[1]
 
 
-def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: AirflowStandIn) -> None:
+def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: AirflowStandIn, tmp_path: Path) -> None:
     file = CONFIG / "demo-local.json"
     words = ["--dataset-mapping", str(file), "--max-shards", "1", "--compare", "published"]
     assert main(["run", "-c", "mine", *words]) == 0
@@ -68,6 +68,37 @@ def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: AirflowStandIn)
     assert [(entry["nodes"], entry["flavor"]) for entry in conf["mapping"]] == [
         (nodes, "local-1") for nodes in (2, 1, 1)
     ]
+    shared = {"provider": "gke", "location": "europe-west4", "nodes": 3, "resources": {"cpu": "1"}}
+    mapping = [{"provider": "eks", "resources": None}, {"resources": {"memory": "2Gi"}}]
+    storage = {"input": "s3://there", "output": "s3://results"}
+    document = {"storage": storage, "defaults": shared, "mapping": mapping}
+    (tmp_path / "mine.json").write_text(json.dumps(document))
+    assert main(["run", "--dataset-mapping", str(tmp_path / "mine.json")]) == 0
+    assert airflow.triggered[1]["conf"]["mapping"] == [
+        {"provider": "eks", "nodes": 3, "resources": None},
+        shared | {"resources": {"cpu": "1", "memory": "2Gi"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("3", "mine.json: the campaign is 3; it must be an object"),
+        (
+            '{"mapping": [1], "defaults": null}',
+            "- mapping[0] is 1; it must be an object",
+        ),
+        ('{"mapping": [{}], "mapping": [{}]}', 'the file has the field "mapping" twice'),
+        ('[{"nodes": 1, "nodes": 2}]', '[0] has the field "nodes" twice'),
+    ],
+)
+def test_a_file_without_proper_clusters_starts_nothing(
+    airflow: AirflowStandIn, tmp_path: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.json").write_text(content)
+    assert main(["submit", "--dataset-mapping", str(tmp_path / "mine.json")]) == 2
+    assert message in capsys.readouterr().err
+    assert airflow.triggered == []
 
 
 @cases
@@ -101,16 +132,31 @@ def test_what_is_no_airflow_is_told_from_one(
     airflow.answers["/higgs/api/campaigns"] = b"<html>a proxy's login</html>"
     assert main(["runs"]) == 2
     assert "answers /higgs/api/campaigns with something else than JSON" in capsys.readouterr().err
-    airflow.token = b"<html>"
-    assert main(["runs"]) == 2
-    assert "there is no Airflow 3 at http://127.0.0.1:" in capsys.readouterr().err
+    airflow.answers["/api/v2/dags/mine"] = b"<html>"
+    assert main(["run", "-c", "mine"]) == 2
+    assert "answers /api/v2/dags/mine with something else than JSON" in capsys.readouterr().err
+    for airflow.token, code, message in (
+        (b"<html>", 2, "there is no Airflow 3 at http://127.0.0.1:"),
+        ({}, 2, "there is no Airflow 3 at http://127.0.0.1:"),
+        ("https://there/", 2, "sends /auth/token on to https://there/: give the address that it leads to"),
+        (502, 3, "answers 502 to POST /auth/token"),
+    ):
+        assert main(["runs"]) == code
+        assert message in capsys.readouterr().err
 
 
-def test_a_token_needs_no_login(airflow: AirflowStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_needs_no_login_and_is_never_printed(
+    airflow: AirflowStandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("HIGGS_AIRFLOW_USER")
     assert main(["run", "-c", "mine"]) == 2
     monkeypatch.setenv("HIGGS_AIRFLOW_TOKEN", "token")
     assert main(["run", "-c", "mine"]) == 0
+    monkeypatch.setenv("HIGGS_AIRFLOW_TOKEN", "mine alone\r")
+    assert main(["run", "-c", "mine"]) == 2
+    told = capsys.readouterr()
+    assert "HIGGS_AIRFLOW_TOKEN has a character that cannot be printed" in told.err
+    assert "mine alone" not in told.out + told.err
 
 
 def test_runs_are_listed_for_people_and_for_programs(

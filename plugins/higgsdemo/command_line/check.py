@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from higgsdemo.command_line.ending import FAILED, carry_out
+from higgsdemo.command_line.ending import FAILED, end_in_words
 from higgsdemo.command_line.options import as_json
 from higgsdemo.wording import ExplainedError, align, quote
 
@@ -44,7 +44,7 @@ def check(files: tuple[Path, ...], offline: bool, as_json: bool) -> int:
         if not as_json:
             print(f"{file}: {told[-1]}")
 
-    code = max(carry_out(partial(foresee, file)) for file in files)
+    code = max(end_in_words(partial(foresee, file)) for file in files)
     if as_json:
         print(json.dumps([one.model_dump(mode="json", exclude_none=True) for one in told], indent=2))
     return code
@@ -81,7 +81,7 @@ def plan(file: Path, deadline: str, prices: Path | None, offline: bool, as_json:
         known = look_ahead(file, offline)
     offers = read_offers(prices) if prices else offers_of(known.clusters)
     if not offers:
-        raise ValueError(f"{file}: no flavor has a price: set price_per_node_hour, or give --prices")
+        raise ValueError(f"{prices or file}: no flavor has a price: set price_per_node_hour or --prices")
     found = choices(known, offers, end)
     if as_json:
         print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))

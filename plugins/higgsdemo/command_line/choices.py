@@ -3,6 +3,7 @@
 import csv
 from bisect import bisect_left
 from contextlib import suppress
+from functools import partial
 from math import ceil, inf
 from pathlib import Path
 from typing import Any, Literal
@@ -57,7 +58,7 @@ def read_offers(file: Path) -> list[Offer]:
     :raises ValueError: when it is none.
     """
     try:
-        rows = list(csv.DictReader(file.read_text().splitlines()))
+        rows = list(csv.DictReader(file.read_text("utf-8-sig").splitlines()))
     except (OSError, ValueError, csv.Error) as error:
         raise ValueError(f"{file}: the prices cannot be read: {error}") from None
     return [_offer(row, f"{file}, line {line}") for line, row in enumerate(rows, 2)]
@@ -67,7 +68,7 @@ def _offer(row: dict[str, Any], where: str) -> Offer:
     with suppress(ValueError):
         price = float(row.get("price_per_node_hour") or "")
         offer = Offer(provider=row.get("provider"), flavor=row.get("flavor"), price_per_node_hour=price)
-        if offer.cores:
+        if offer.cores and price < inf:
             return offer
     raise ValueError(
         f"{where}: {quote(','.join(map(str, row.values())))} is no offer: the columns are provider (gke, eks "
@@ -87,7 +88,10 @@ def choices(known: Known, offers: list[Offer], deadline: float) -> list[Choice]:
     """Return the cheapest number of nodes for each offer and number of clusters, the best choice first.
 
     :param deadline: seconds in which all pods must have run.
+    :raises ValueError: when nobody knows how much there is to do.
     """
+    if predict(known.run, known.clusters, known.size).seconds is None:
+        raise ValueError("it has no files, or nobody knows how many and how large: leave out --offline")
     found = (_cheapest(known, offer, number, deadline) for offer in offers for number in CLUSTERS)
     return sorted(filter(None, found), key=lambda one: (one.price, one.clusters, one.seconds))
 
@@ -97,10 +101,7 @@ def _cheapest(known: Known, offer: Offer, number: int, deadline: float) -> Choic
 
     More nodes may be cheaper, if the last turn of pods then fills them.
     """
-
-    def choice(nodes: int) -> Choice:
-        return _choice(known, offer, number, nodes)
-
+    choice = partial(_choice, known, offer, number)
     nodes = range(1, MOST_NODES + 1)
     fewest = bisect_left(nodes, True, key=lambda n: choice(n).seconds <= deadline)
     in_time = (one for one in map(choice, nodes[fewest : 2 * fewest + 2]) if one.seconds <= deadline)
@@ -122,6 +123,5 @@ def _choice(known: Known, offer: Offer, number: int, nodes: int) -> Choice:
     }
     found = predict(known.run, [like.model_copy(update=shape)], known.size, rates=known.rates)
     price = number * ((found.cost or 0.0) + (found.cost_of_bytes or 0.0))
-    seconds = inf if found.seconds is None else found.seconds
     where = offer.model_dump(include={"provider", "flavor"})
-    return Choice(**where, clusters=number, nodes=nodes, seconds=seconds, price=round(price, 2))
+    return Choice(**where, clusters=number, nodes=nodes, seconds=found.seconds or inf, price=round(price, 2))

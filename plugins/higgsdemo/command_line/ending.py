@@ -25,6 +25,15 @@ def carry_out(command: Callable[[], int | None]) -> int:
         if signal.getsignal(sort) != signal.SIG_IGN:  # as `nohup` sets it
             signal.signal(sort, _interrupt)
     try:
+        return end_in_words(command)
+    except (click.Abort, KeyboardInterrupt):
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def end_in_words(command: Callable[[], int | None]) -> int:
+    """Carry out a command, or a part of it, and return its exit code; what is wrong is told."""
+    try:
         return command() or 0
     except click.ClickException as error:
         error.show()
@@ -35,9 +44,6 @@ def carry_out(command: Callable[[], int | None]) -> int:
         return _say(error, REFUSED if error.final else AWAY)
     except ValueError as error:
         return _say(error, REFUSED)
-    except (click.Abort, KeyboardInterrupt):
-        print("\nInterrupted.", file=sys.stderr)
-        return INTERRUPTED
 
 
 def _say(error: Exception, code: int) -> int:

@@ -118,10 +118,14 @@ def _list(
 
 
 def _share(shared: Sequence[DatasetRef], clusters: list[Cluster]) -> list[Cluster]:
-    """Distribute datasets over clusters as if their files were all of one size."""
+    """Distribute datasets as if their files were all of one size; each cluster gets the unknown ones."""
     names = [ref.name for ref in shared for _ in range(ref.planned_shards)]
     homes = pieces([1.0] * len(names), len(names), [cluster.capacity or 1 for cluster in clusters])
-    return _placed(shared, clusters, zip(homes, names, strict=True))
+    unknown = tuple(ref for ref in shared if not ref.planned_shards)
+    return [
+        cluster.model_copy(update={"datasets": cluster.datasets + unknown})
+        for cluster in _placed(shared, clusters, zip(homes, names, strict=True))
+    ]
 
 
 def _placed(

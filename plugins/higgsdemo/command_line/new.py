@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from higgsdemo.campaign import config_folder, dag_id_problem, parse_campaign
-from higgsdemo.campaign.fields import BucketUrl, DatasetText
+from higgsdemo.campaign.fields import BucketUrl, Connection, DatasetText, Image
 from higgsdemo.campaign.problems import problems_of
 from higgsdemo.run import dns_label
 from higgsdemo.wording import quote
@@ -46,8 +47,9 @@ def _data_problem(data: str) -> str | None:
 
 
 def _words_problem(words: str) -> str | None:
-    if words.strip().partition(" ")[2]:
-        return None
+    image, _, command = words.strip().partition(" ")
+    if command:
+        return _problem(Image, image)
     return f"is {quote(words)}, without a command: name the image, then what runs in it for each file"
 
 
@@ -57,6 +59,9 @@ def _problem(kind: Any, text: str) -> str | None:
     except ValidationError as error:
         return problems_of(error)[0].text
     return None
+
+
+OF_OUR_IMAGE = Answer(partial(_problem, Image))
 
 
 @click.command()
@@ -84,18 +89,21 @@ def _problem(kind: Any, text: str) -> str | None:
 )
 @click.option(
     "--output",
-    type=Answer(lambda output: _problem(BucketUrl, output)),
+    type=Answer(partial(_problem, BucketUrl)),
     prompt="Where results go",
     default="s3://higgs-results",
     help="A bucket, s3:// or gs://.",
 )
 @click.option(
     "--cluster",
+    type=Answer(partial(_problem, Connection)),
     prompt=f"Airflow connection to your cluster, or {LOCAL} for the demo's",
     default=LOCAL,
     help=f"An Airflow connection of the type kubernetes, or {LOCAL}.",
 )
-@click.option("--sidecar", help="Our image in your registry; needed on a cluster of yours.")
+@click.option(
+    "--sidecar", type=OF_OUR_IMAGE, help="Our image in your registry; needed on a cluster of yours."
+)
 @click.option(
     "--folder",
     is_eager=True,  # the name must be new there
@@ -109,7 +117,8 @@ def new(
     """Ask five questions, and write a campaign that runs."""
     file = folder / f"{name}.json"
     if cluster != LOCAL and not sidecar:
-        sidecar = click.prompt("Our image in your registry (docker build --push include/workload)")
+        asked = "Our image in your registry (docker build --push include/workload)"
+        sidecar = click.prompt(asked, type=OF_OUR_IMAGE)
     document = _campaign(name, _parts(data), words, output, cluster, sidecar)
     parse_campaign(document, str(file))
     try:

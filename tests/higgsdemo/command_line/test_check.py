@@ -95,14 +95,45 @@ def test_each_file_that_is_wrong_is_told_in_a_sentence(
     assert (told.out, "Traceback" in told.err) == ("", False)
 
 
+def test_an_interrupt_ends_the_check_of_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(file: Path, offline: bool) -> None:
+        raise KeyboardInterrupt(file)
+
+    monkeypatch.setattr("higgsdemo.command_line.forecast.forecast", interrupt)
+    assert main(["check", "one.json", "two.json"]) == 130
+    assert capsys.readouterr().err.count("Interrupted.") == 1
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_what_nobody_knows_the_size_of_is_not_predicted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], split: bool
+) -> None:
+    document = json.loads((CONFIG / "demo-local.json").read_text())
+    names = ["Simulated_TTbar_8TeV", "s3://mine/of-my-own/"]
+    document["mapping"] = [{"name": name, "price_per_node_hour": 1} for name in ("one", "two")]
+    if split:
+        document |= {"datasets": names, "split": "by-bytes"}
+    else:
+        document["mapping"] = [document["mapping"][0] | {"datasets": names}]
+    (tmp_path / "mine.json").write_text(json.dumps(document))
+    assert main(["check", "--offline", str(tmp_path / "mine.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[2] for line in lines[1:]] == ["2 datasets, of unknown size"] * (1 + split)
+    assert main(["plan", str(tmp_path / "mine.json"), "--offline", "--deadline", "2h"]) == 2
+    assert "or nobody knows how many and how large: leave out --offline" in capsys.readouterr().err
+
+
 def test_five_answers_make_a_campaign_and_a_wrong_one_is_asked_for_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for answers in ("\n" * 5, "mine\na b\nother\ns3://B\n\nimage\n\nresults\n\n\n"):
+    for answers in ("\n" * 5, "mine\na b\nother\ns3://B\n\nimage\nImage x\n\nresults\n\nmy k8s\n\n"):
         monkeypatch.setattr("sys.stdin", io.StringIO(answers))
         assert main(["new", "--folder", str(tmp_path)]) == 0
     asked = capsys.readouterr().out
-    for wrong in ("mine.json, which is there already", '"a b"', '"s3://B"', '"image"', '"results"'):
+    there = "mine.json, which is there already"
+    for wrong in (there, '"a b"', '"s3://B"', '"image"', '"Image"', '"results"', '"my k8s"'):
         assert wrong in asked
     assert {file.stem for file in tmp_path.iterdir()} == {"mine", "other"}
     (told,) = checked(capsys, "--offline", str(tmp_path / "mine.json"))
@@ -112,7 +143,7 @@ def test_five_answers_make_a_campaign_and_a_wrong_one_is_asked_for_again(
 def test_a_cluster_of_ones_own_needs_our_image_from_a_registry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("r.example.org/nanoaod:1\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("Ours\nr.example.org/nanoaod:1\n"))
     answers = {"name": "m", "data": "s3://my-data/a/", "run": "r.example.org/a:1 python a.py"}
     answers |= {"output": "gs://my-results", "cluster": "my_cluster"}
     words = [word for key, value in answers.items() for word in (f"--{key}", value)]
@@ -157,7 +188,7 @@ def test_the_cheapest_clusters_that_meet_a_deadline_are_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prices, file = tmp_path / "prices.csv", CONFIG / "higgs-full.json"
-    prices.write_text(PRICES)
+    prices.write_text(f"\ufeff{PRICES}")  # as a spreadsheet may begin it
     words = ["plan", str(file), "--offline", "--prices", str(prices), "--deadline"]
     assert main([*words, "20m", "--json"]) == 0
     best, *_ = found = json.loads(capsys.readouterr().out)
@@ -184,8 +215,9 @@ def test_the_cheapest_clusters_that_meet_a_deadline_are_found(
         (PRICES, "soon", '--deadline "soon": it must be hours and minutes, such as 90m, 2h or 1h30m'),
         (PRICES + "gke,mine,1\n", "2h", 'line 5: "gke,mine,1" is no offer: the columns are provider'),
         (PRICES + "gke,n1-highmem-16,-1\n", "2h", "line 5: "),
+        (PRICES + "gke,n1-highmem-16,inf\n", "2h", "line 5: "),
         ("flavor;price\n1;2\n", "2h", "line 2: "),
-        ("", "2h", "no flavor has a price"),
+        ("", "2h", "prices.csv: no flavor has a price"),
     ],
 )
 def test_what_no_clusters_can_be_chosen_by_is_told(

@@ -13,6 +13,8 @@ from typing import Self
 import psutil
 from pydantic import BaseModel, ConfigDict
 
+from demo.files import read_content
+
 _CLOCK_SLACK = 10.0
 """Seconds by which a process' start time, read twice, may differ when the clock is set in between."""
 
@@ -32,11 +34,8 @@ class Session(BaseModel):
 
     @classmethod
     def remembered(cls, path: Path) -> Self | None:
-        """Return the session written to a file, or None when there is no such file."""
-        try:
-            return cls.model_validate_json(path.read_text())
-        except FileNotFoundError:
-            return None
+        """Return the session written to a file, or None when there is no such file; ValueError names it."""
+        return read_content(cls, path, "remove it once no service runs") if path.exists() else None
 
     def members(self) -> list[psutil.Process]:
         """Return the living processes of the session, its leader among them."""

@@ -76,3 +76,6 @@ def test_a_session_is_remembered_in_a_file(tmp_path: Path) -> None:
     session = Session.led_by(os.getpid())
     file.write_text(session.model_dump_json())
     assert Session.remembered(file) == session
+    file.write_bytes(b"")  # as after a power cut
+    with pytest.raises(ValueError, match=r"session\.json cannot be read .*; remove it once no service runs"):
+        Session.remembered(file)

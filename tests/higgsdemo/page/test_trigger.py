@@ -51,6 +51,16 @@ def test_what_airflow_refuses_is_told_in_the_form(shown: Shown) -> None:
         assert page.get_by_role("dialog").is_hidden()
 
 
+def test_a_conf_that_cannot_be_read_starts_no_run_of_the_whole_campaign(shown: Shown) -> None:
+    told = {RUNS: {"dag_run_id": "two"}}
+    with shown(run_state(airflow_run("failed", name="broken"), Snapshot(), ""), told) as page:
+        page.route(f"**/{RUNS}/one", lambda route: route.fulfill(status=500, json={"detail": "no answer"}))
+        page.get_by_role("button", name="Resume this run").click()
+        page.get_by_role("alert").get_by_text("no answer").wait_for()
+        page.get_by_role("button", name="Trigger").click()
+        page.get_by_role("alert").get_by_text("JSON").wait_for()
+
+
 @pytest.mark.parametrize(
     ("state", "listed", "buttons"),
     [("running", 4, []), ("success", 4, ["Run again"]), ("success", 5, ["Resume this run", "Run again"])],

@@ -35,7 +35,7 @@ async function ask(path, options) {
 async function offer(title, choose) {
   say(find("trigger-title"), title);
   await attempt(async () => {
-    find("trigger-conf").value = "{}";
+    find("trigger-conf").value = ""; // {} would run all of the campaign
     const { conf } = await ask(`/${encodeURIComponent(shown.run.run_id)}`);
     find("trigger-conf").value = JSON.stringify(choose(conf ?? {}), null, 2);
   });

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.files import locked, read_content, write_private
 from demo.ports import ALL_HOSTS, HOST, Ports, check_address, outward_address
 from higgsdemo.campaign import config_files, config_folder
+from higgsdemo.campaign.load import CONFIG
+from higgsdemo.catalogue.files import DATASETS
 from higgsdemo.wording import did_you_mean, quote
 
 REGION = "us-east-1"
@@ -211,10 +213,12 @@ class Settings(BaseModel):
     def environment(self) -> dict[str, str]:
         """Return the environment that all services share.
 
-        It is the caller's, without what would make the services use another Airflow, cluster or AWS account.
+        It is the caller's, without what would make the services use another Airflow, cluster or AWS account;
+        a folder stays the one that the caller means, although services run in the state folder.
         """
         strange = ("AIRFLOW__", "AIRFLOW_HOME", "AWS_", "KUBECONFIG", "PYTHON")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+        kept |= {name: os.path.abspath(kept[name]) for name in (CONFIG, DATASETS) if kept.get(name)}
         local = ",".join(dict.fromkeys((HOST, "localhost", self.s3_host)))
         return kept | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -155,10 +155,13 @@ def test_services_do_not_see_somebodys_airflow_cloud_or_cluster(
         monkeypatch.setenv(name, "somebody's")
     monkeypatch.setenv("AIRFLOW_CONN_MINE", "aws://")
     monkeypatch.setenv("NO_PROXY", "example.org")
+    monkeypatch.setenv("HIGGS_CONFIG", "mine/config")
+    monkeypatch.chdir(tmp_path)
     environment = Settings.load(tmp_path).environment()
     assert "somebody's" not in environment.values()
     assert environment["AIRFLOW_CONN_MINE"] == "aws://"
     assert environment["NO_PROXY"] == "example.org,127.0.0.1,localhost"
+    assert environment["HIGGS_CONFIG"] == str(tmp_path / "mine" / "config")
 
 
 def test_airflow_reaches_the_local_services_by_two_connections(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from types import FrameType
 
 import click
@@ -21,6 +22,8 @@ class CommandError(Exception):
 
 def carry_out(command: Callable[[], int | None]) -> int:
     """Carry out a command and return its exit code; a terminal that closes interrupts it like Ctrl-C."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a result counts also where there is no σ
     for sort in _ENDINGS:
         if signal.getsignal(sort) != signal.SIG_IGN:  # as `nohup` sets it
             signal.signal(sort, _interrupt)

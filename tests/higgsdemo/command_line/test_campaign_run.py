@@ -1,5 +1,6 @@
 """A campaign's run is triggered anew each time, and told of as it was: also one that submits nothing."""
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,13 +56,17 @@ def test_a_run_that_fails_is_told_with_its_reasons_and_its_id(capsys: pytest.Cap
     assert "\nplan: a typo\n" in told.err
 
 
-def test_a_run_within_its_tolerance_shows_its_yields(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_within_its_tolerance_shows_its_yields(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert followed(files=["summary.json"]) == 1
     assert "no plot and no list of files in s3://results/mine/one" in capsys.readouterr().err
     assert followed() == 0
     told = capsys.readouterr().out
     assert "2 of 3 shards done" in told
     assert "Plot: s3://results/mine/one/higgs.png" in told
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))  # which has no ±
+    assert followed() == 0
 
 
 def two_shards_of_three() -> bytes:

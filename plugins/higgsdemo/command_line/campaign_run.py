@@ -19,10 +19,8 @@ from higgsdemo.run_folder import FILE_URLS, SUMMARY, picture_key
 _SHOWN = (picture_key(False, "png"), picture_key(True, "png"), FILE_URLS)
 """What a run leaves for people: the first of these that it has."""
 
-
 DAG_FILE = "higgs.py"
 """The file of `dags/` that makes a DAG of each campaign."""
-
 
 _LOST_SECONDS = 90.0
 """Seconds for which a busy Airflow may not answer: its SQLite waits up to 60 for a lock."""

@@ -93,5 +93,5 @@ def plan(file: Path, deadline: str, prices: Path | None, offline: bool, as_json:
             rows.append(["best" if one is found[0] else "", one.provider, one.flavor, *numbers])
         print(align(rows))
     if not found:
-        print(f"no choice has done it in {deadline}: allow more time", file=sys.stderr)
+        print(f"no choice meets a deadline of {deadline}: allow more time", file=sys.stderr)
     return 0 if found else FAILED

@@ -7,15 +7,16 @@ run; which folder of which bucket is read follows from the result of the run's o
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote as quote_in_url
+from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.configuration import conf
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
@@ -26,6 +27,7 @@ from higgsdemo.page.follower import Followers
 from higgsdemo.page.state import campaign_list, run_state
 from higgsdemo.run_folder import DOWNLOADS, picture_key
 from higgsdemo.storage.object_store import ObjectStore, StorageError
+from higgsdemo.wording import quote
 
 STATIC = Path(__file__).parent / "static"
 BASE = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
@@ -35,8 +37,6 @@ POLICY = (
 )
 OF_A_FILE = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 MAY_READ = Depends(requires_access_dag("GET", DagAccessEntity.XCOM))
-DagId = Annotated[str, Query(max_length=250)]
-RunId = Annotated[str, Query(max_length=250)]
 
 app = FastAPI(title="Campaigns", docs_url=None, redoc_url=None, openapi_url=None)
 app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -58,7 +58,9 @@ async def harden(request: Request, call_next: RequestResponseEndpoint) -> Respon
 async def refuse(request: Request, error: AnyHTTPException) -> Response:
     """Send people who are not logged in to the login, and tell programs why they are refused."""
     if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse(f"{BASE}/api/v2/auth/login?next={quote(str(request.url), safe='')}", 303)
+        return RedirectResponse(
+            f"{BASE}/api/v2/auth/login?next={quote_in_url(str(request.url), safe='')}", 303
+        )
     body = json.dumps({"detail": error.detail})
     return Response(body, error.status_code, headers=error.headers, media_type="application/json")
 
@@ -77,31 +79,31 @@ def list_campaigns(request: Request, user: GetUserDep, session: SessionDep) -> R
 
 
 @app.get("/api/campaign", dependencies=[MAY_READ])
-def show_campaign(request: Request, dag_id: DagId, session: SessionDep) -> Response:
+def show_campaign(request: Request, dag_id: str, session: SessionDep) -> Response:
     """Return one campaign with its latest runs."""
     campaign = read_campaign(session, dag_id)
     if campaign is None:
-        raise HTTPException(404, f"{dag_id} is no campaign")
+        raise HTTPException(404, f"{quote(dag_id)} is no campaign")
     return _json(request, campaign_list([campaign])[0])
 
 
 @app.get("/api/run", dependencies=[MAY_READ])
-def show_run(request: Request, dag_id: DagId, run_id: RunId, session: SessionDep) -> Response:
+def show_run(request: Request, dag_id: str, run_id: str, session: SessionDep) -> Response:
     """Return the state of one run, as far as it has been read."""
     run = _find(session, dag_id, run_id)
     return _json(request, run_state(run, followers.look(run), BASE))
 
 
 @app.get("/api/file", dependencies=[MAY_READ])
-def show_file(
-    dag_id: DagId, run_id: RunId, name: Annotated[str, Query(max_length=50)], session: SessionDep
-) -> Response:
+def show_file(dag_id: str, run_id: str, name: str, session: SessionDep) -> Response:
     """Return one of the files that a run leaves in its folder; `plot` is its picture, whatever its name."""
     run = _find(session, dag_id, run_id)
     if name == "plot" and run.assignments:
         name = picture_key(run.assignments[0].run.counted is not None, "png")
     if name not in DOWNLOADS or not run.assignments:
-        raise HTTPException(404, f"the run has no file {name!r} to show; there are {', '.join(DOWNLOADS)}")
+        raise HTTPException(
+            404, f"the run has no file {quote(name)} to show; there are {', '.join(DOWNLOADS)}"
+        )
     planned = run.assignments[0].run
     try:
         content = ObjectStore(planned.output, planned.output_connection).read(name)
@@ -118,7 +120,7 @@ def _find(session: SessionDep, dag_id: str, run_id: str) -> AirflowRun:
     campaign = read_campaign(session, dag_id)
     run = campaign and read_run(session, campaign, run_id)
     if not run:
-        raise HTTPException(404, f"there is no run {run_id} of a campaign {dag_id}")
+        raise HTTPException(404, f"there is no run {quote(run_id)} of a campaign {quote(dag_id)}")
     return run
 
 

@@ -105,16 +105,17 @@ def start(airflow: Airflow, dag_id: str, conf: dict[str, Any], follow: bool, as_
     if paused:
         raise AirflowError(f"{dag_id} is paused: switch it on in Airflow, or `airflow dags unpause {dag_id}`")
     started = CampaignRun(airflow, dag_id, conf)
-    started.start()
-    if as_json:  # also of a run that fails while it is followed
-        print(json.dumps({"campaign": dag_id, "run": started.run_id, "url": started.url}), flush=True)
     view = view_for(Console(highlight=False, stderr=as_json))
     with view:
-        view.say(f"Campaign {dag_id}, run {started.run_id}: {started.url}")
-        if follow:
-            try:
+        try:
+            started.start()
+            if as_json:  # also of a run that fails while it is followed
+                print(json.dumps({"campaign": dag_id, "run": started.run_id, "url": started.url}), flush=True)
+            view.say(f"Campaign {dag_id}, run {started.run_id}: {started.url}")
+            if follow:
                 started.follow(view)
-            except KeyboardInterrupt:
-                view.print(f"The run goes on: higgsdemo watch {started.run_id} --campaign {dag_id}")
-                raise
-            view.print("", started.report())
+                view.print("", started.report())
+        except KeyboardInterrupt:
+            told = "The run goes on, if Airflow has it"
+            view.print(f"{told}: higgsdemo watch {started.run_id} --campaign {dag_id}")
+            raise

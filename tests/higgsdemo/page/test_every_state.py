@@ -138,9 +138,12 @@ def test_a_run_is_shown_beside_another_of_its_campaign(shown: Shown) -> None:
     ours["account"].append([memory, "", "1024Mi, 1024Mi, 1024Mi"])
     took = [["", "took"], ["Cost", "0.99"], [memory, "1010Mi, 1011Mi, 1012Mi"]]
     theirs = ours | {"account": took, "discovery": None}
+    answers = iter([503, 200])  # Airflow is away for a moment
     with shown(ours, {}) as page:
         page.route("**/api/campaign?*", lambda route: route.fulfill(json=CAMPAIGN | {"runs": runs}))
-        page.route("**/api/run?*run_id=earlier", lambda route: route.fulfill(json=theirs))
+        page.route(
+            "**/api/run?*run_id=earlier", lambda route: route.fulfill(status=next(answers), json=theirs)
+        )
         page.reload()
         page.get_by_role("combobox", name="Compared with another run").select_option("earlier")
         page.locator("#comparison td").first.wait_for()

@@ -8,21 +8,20 @@ const AGAIN = 500; // milliseconds until the other run is asked for once more, w
 let shown = null;
 let other = null;
 
-/** Offers the other runs; `ask` gives the state of one by its id. */
-export function prepareComparison(runs, ask) {
+/** Offers the other runs; `look` hands the state of one, by its id, to a function until that gives null. */
+export function prepareComparison(runs, look) {
   find("compare").hidden = !runs.length;
   find("other").append(...["", ...runs.map((run) => run.run_id)].map((name) => element("option", { value: name }, name || "–")));
-  find("other").addEventListener("change", async ({ target: { value } }) => {
+  find("other").addEventListener("change", ({ target: { value } }) => {
     other = null;
     fill();
-    if (!value) return;
-    let state = await ask(value);
-    while (!state.reading.complete && !state.reading.error && find("other").value === value) {
-      await new Promise((resolve) => setTimeout(resolve, AGAIN));
-      state = await ask(value);
-    }
-    if (find("other").value === value) other = state;
-    fill();
+    if (value) look(value, (state) => {
+      if (find("other").value !== value) return null;
+      if (!state.reading.complete && !state.reading.error) return AGAIN;
+      other = state;
+      fill();
+      return null;
+    });
   });
 }
 

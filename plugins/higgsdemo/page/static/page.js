@@ -127,7 +127,7 @@ async function showCampaign(dagId, named) {
   showRuns(campaign, runId);
   prepareComparison(
     campaign.runs.filter((run) => run.run_id !== runId),
-    async (other) => (await ask("run", { dag_id: dagId, run_id: other })).content,
+    (other, show) => again(async () => show((await ask("run", { dag_id: dagId, run_id: other })).content)),
   );
   if (!named) again(() => lookAtRun(dagId, runId));
   return null;

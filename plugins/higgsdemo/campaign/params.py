@@ -11,10 +11,10 @@ from typing import Any
 
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.resolve import cluster_name
-from higgsdemo.campaign.trigger_conf import RunOptions
+from higgsdemo.campaign.trigger_conf import CAMPAIGN_KEYS, RunOptions
 from higgsdemo.tasks import STAGES
 
-_WORK = ("mapping", "max_shards", "read", "shard_events", "image", "stage_in_image", "storage")
+_WORK = ("max_shards", *CAMPAIGN_KEYS)
 _OF_THE_RUN = "This run"
 _OF_THE_CAMPAIGN = "Changes to the campaign file for this run"
 

@@ -39,8 +39,8 @@ class RunOptions(Model):
     clusters: list[ClusterName] | None = Field(None, min_length=1)
     """Names of the clusters to use; all by default."""
     resume: bool = False
-    """Submit only shards of the run that have no result yet. Its mapping, and what else it was triggered
-    with, need not be given again.
+    """Submit only shards of the run that have no result yet. Its *max_shards*, and the changes to the
+    campaign file that it was triggered with, need not be given again.
     """
     max_shards: Whole | None = Field(None, title="Shards a dataset")
     """Take only the first so many shards of each dataset."""

@@ -63,13 +63,15 @@ def test_a_run_is_resumed_as_a_whole_or_its_summary_would_lose_what_is_left_out(
 
 
 @pytest.mark.parametrize("by_form", [False, True])
-def test_a_run_is_resumed_with_the_mapping_it_was_triggered_with(campaign: Campaign, by_form: bool) -> None:
+def test_a_run_is_resumed_as_it_was_triggered(campaign: Campaign, by_form: bool) -> None:
     form = {name: schema["default"] for name, schema in param_schemas(campaign).items()} if by_form else {}
     mapping = [{"name": "other", "datasets": ["Simulated_TTbar_8TeV"]}]
-    first = plan(campaign, "manual__1", **form | {"run_name": "mine", "mapping": mapping, "max_shards": 2})
+    chosen = {"mapping": mapping, "max_shards": 2, "cleanup": "none"}
+    first = plan(campaign, "manual__1", **form | chosen | {"run_name": "mine"})
     for run_id in ("manual__2", "manual__3"):
         again = plan(campaign, run_id, **form | {"run_name": "mine", "resume": True})
         assert [one.cluster for one in again] == [one.cluster for one in first]
+        assert {one.run.cleanup for one in again} == {"none"}
     fewer = plan(campaign, "manual__4", **form | {"run_name": "mine", "resume": True, "max_shards": 1})
     assert [one.cluster.name for one in fewer] == ["other"]
     assert fewer[0].cluster.datasets != first[0].cluster.datasets

@@ -266,9 +266,9 @@ def campaign_file(dag_id: str) -> Path:
     folder = config_folder(REPOSITORY / "dags")
     files = {path.stem: path for path in config_files(folder)}
     if dag_id not in files:
-        hint = did_you_mean(dag_id, files)
+        hint, known = did_you_mean(dag_id, files), ", ".join(files) or "none"
         raise ValueError(
-            f"There is no campaign {quote(dag_id)} in {folder}{hint} (the campaigns are {', '.join(files)})"
+            f"There is no campaign {quote(dag_id)} in {folder}{hint} (the campaigns are {known})"
         )
     return files[dag_id]
 

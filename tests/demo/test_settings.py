@@ -130,6 +130,8 @@ def test_a_campaigns_file_is_found_where_higgs_config_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HIGGS_CONFIG", str(tmp_path))
+    with pytest.raises(ValueError, match=r"\(the campaigns are none\)"):
+        campaign_file("demo-local")
     (tmp_path / "theirs.json").write_text("{}")
     assert campaign_file("theirs") == tmp_path / "theirs.json"
     with pytest.raises(ValueError, match=r'no campaign "demo-local" .*\(the campaigns are theirs\)'):

@@ -100,7 +100,7 @@ def start(airflow: Airflow, dag_id: str, conf: dict[str, Any], follow: bool, as_
         known = sorted(campaign["dag_id"] for campaign in airflow.campaigns())
         raise AirflowError(
             f"Airflow has no campaign {quote(dag_id)}{did_you_mean(dag_id, known)} (the campaigns are "
-            f"{', '.join(known)}; a new file takes about half a minute)"
+            f"{', '.join(known) or 'none that you may read'}; a new file takes about half a minute)"
         )
     if paused:
         raise AirflowError(f"{dag_id} is paused: switch it on in Airflow, or `airflow dags unpause {dag_id}`")

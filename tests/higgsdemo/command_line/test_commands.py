@@ -123,6 +123,9 @@ def test_a_campaign_that_is_paused_or_not_read_is_not_run(
     airflow.answers["/api/v2/importErrors"] = {"import_errors": [error]}
     assert main(["run", "-c", "new"]) == 1
     assert "config/new.json does not load:\na typo" in capsys.readouterr().err
+    airflow.answers |= {"/api/v2/importErrors": {"import_errors": []}, "/higgs/api/campaigns": []}
+    assert main(["run", "-c", "new"]) == 2
+    assert 'has no campaign "new" (the campaigns are none that you may read;' in capsys.readouterr().err
     assert airflow.triggered == []
 
 

@@ -173,6 +173,15 @@ def test_what_a_run_takes_is_told_so_far_until_it_has_ended_beside_what_plan_has
     assert remarks[-1] == f"Still without a result: last.root of {HIGGS} in kubecon-demo-1"
 
 
+def test_where_the_system_chooses_all_colours_the_plot_and_the_bars_keep_theirs(shown: Shown) -> None:
+    with shown(states()["merged"], forced_colors="active") as page:
+        page.locator("#canvas[aria-label]").wait_for()
+        parts = (".swatch.higgs", ".swatch.zz", ".swatch.dy", ".swatch.ttbar", ".bar", ".bar .done")
+        style = "name => getComputedStyle(document.querySelector(name)).backgroundColor"
+        colours = {page.evaluate(style, name) for name in parts}
+    assert len(colours) == len(parts)
+
+
 def test_the_keyboard_alone_reaches_all_there_is_to_press(shown: Shown) -> None:
     with shown(states()["merged"]) as page:
         page.locator("#canvas[aria-label]").wait_for()

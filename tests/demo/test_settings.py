@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -143,11 +144,7 @@ def test_a_long_path_moves_the_control_socket_where_it_fits(tmp_path: Path) -> N
     deep = Settings.load(tmp_path / ("d" * 60) / ("e" * 60))
     assert short.control_socket == short.state / "supervisor.sock"
     assert len(os.fsencode(deep.control_socket)) < 100
-    for folder in ("logs", "airflow"):
-        (short.state / folder).rmdir()
-    for file in ("ports.json", "secrets.json"):
-        (short.state / file).unlink()
-    short.state.rmdir()
+    shutil.rmtree(short.state)
 
 
 def test_services_do_not_see_somebodys_airflow_cloud_or_cluster(

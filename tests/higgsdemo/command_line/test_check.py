@@ -211,7 +211,7 @@ def test_the_cheapest_clusters_that_meet_a_deadline_are_found(
 @pytest.mark.parametrize(
     ("prices", "deadline", "told"),
     [
-        (None, "2h", "no flavor has a price: set price_per_node_hour, or give --prices"),
+        (None, "2h", "no flavor has a price: set price_per_node_hour or --prices"),
         (PRICES, "soon", '--deadline "soon": it must be hours and minutes, such as 90m, 2h or 1h30m'),
         (PRICES + "gke,mine,1\n", "2h", 'line 5: "gke,mine,1" is no offer: the columns are provider'),
         (PRICES + "gke,n1-highmem-16,-1\n", "2h", "line 5: "),

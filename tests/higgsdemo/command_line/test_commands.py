@@ -89,7 +89,7 @@ def test_a_file_of_ours_hands_each_cluster_the_defaults(airflow: AirflowStandIn,
             "- mapping[0] is 1; it must be an object",
         ),
         ('{"mapping": [{}], "mapping": [{}]}', 'the file has the field "mapping" twice'),
-        ('[{"nodes": 1, "nodes": 2}]', '[0] has the field "nodes" twice'),
+        ('[{"datasets": ["a"], "datasets": ["b"]}]', '[0] has the field "datasets" twice'),
     ],
 )
 def test_a_file_without_proper_clusters_starts_nothing(

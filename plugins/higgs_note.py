@@ -4,10 +4,14 @@ Airflow's lists of runs show the note. One that a person has written stays.
 """
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import object_session
+from sqlalchemy.orm.exc import StaleDataError
 
 BEGINNING = "Why it failed: "
 LONGEST_NOTE = 1000  # characters that Airflow keeps
@@ -15,12 +19,18 @@ LONGEST_NOTE = 1000  # characters that Airflow keeps
 
 @hookimpl
 def on_dag_run_failed(dag_run: Any, msg: str) -> None:
-    """Write what ``campaign_status`` said; a run of another DAG has none."""
+    """Write what ``campaign_status`` said; a run of another DAG has none.
+
+    The scheduler and the API server, where somebody marks the run, may write it at the same time. Refused at
+    the end of their transaction, the second of them would undo the end of the run.
+    """
     from higgsdemo.page.airflow_run import last_reason
 
-    reason = last_reason(dag_run)
-    if reason and _is_ours(dag_run.note or BEGINNING):
-        dag_run.note = f"{BEGINNING}{reason}"[:LONGEST_NOTE]
+    reason, session = last_reason(dag_run), object_session(dag_run)
+    if reason and session and _is_ours(dag_run.note or BEGINNING):
+        savepoint = session.begin_nested()
+        with suppress(IntegrityError, StaleDataError), savepoint:
+            dag_run.note = f"{BEGINNING}{reason}"[:LONGEST_NOTE]
 
 
 @hookimpl

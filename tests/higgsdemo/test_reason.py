@@ -41,7 +41,12 @@ def test_a_run_that_fails_before_its_jobs_says_why_on_its_page_and_in_its_note(r
 
         row: Any = session.query(DagRun).filter_by(run_id=run_id).one()
         assert read_run(session, campaign, run_name(run_id, row.run_after)) == run
-        higgs_note.on_dag_run_failed(row, "")  # `dag.test` calls it without a session
+        assert row.note is None  # `dag.test` calls the listener without a session
+        with create_session(scoped=False) as other:
+            marked: Any = other.get(DagRun, row.id)
+            higgs_note.on_dag_run_failed(marked, "")
+        higgs_note.on_dag_run_failed(row, "")
+        session.commit()
         assert row.note.startswith(f"Why it failed: {MISSPELT}")
         row.clear_number = 1
         higgs_note.on_dag_run_running(row, "")

@@ -114,11 +114,13 @@ def submit_jobs(assignment: ClusterRun, suspend: bool) -> Callable[[], dict[str,
 
     load(
         "higgsdemo.clusters.existing",
+        "higgsdemo.datasets.packing",
         "higgsdemo.kubernetes.jobs",
         "higgsdemo.kubernetes.api",
         "higgsdemo.storage.object_store",
     )
-    load("airflow.providers.amazon.aws.hooks.base_aws", "kubernetes.config")
+    load("airflow.providers.amazon.aws.hooks.base_aws", "kubernetes.config", "obstore.auth.boto3")
+    load("airflow.sdk.execution_time.supervisor")  # which a task has by its worker
 
     render = jobs.job
 

@@ -23,7 +23,7 @@ SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]  # IAM limits what t
 def cluster_request(cluster: Cluster, project: str, labels: dict[str, str]) -> gke.Cluster:
     """Return the request for a cluster: control plane, nodes, and a subnetwork of its own."""
     options = cluster.gke or GkeOptions()
-    asked = gke.Cluster(
+    return gke.Cluster(
         name=cluster.name,
         resource_labels=labels,
         network=options.network,
@@ -35,13 +35,11 @@ def cluster_request(cluster: Cluster, project: str, labels: dict[str, str]) -> g
             node_ipv4_cidr_block=options.subnet_range,
         ),
         release_channel=gke.ReleaseChannel(channel=options.release_channel.upper()),
+        workload_identity_config=gke.WorkloadIdentityConfig(workload_pool=f"{project}.svc.id.goog"),
         logging_service="none",
         monitoring_service="none",
         node_pools=[_node_pool(cluster, options)],
     )
-    if _workload_identity(cluster):
-        asked.workload_identity_config = gke.WorkloadIdentityConfig(workload_pool=f"{project}.svc.id.goog")
-    return asked
 
 
 def shape(cluster: gke.Cluster) -> dict[str, Any]:
@@ -81,6 +79,8 @@ def _node_pool(cluster: Cluster, options: GkeOptions) -> gke.NodePool:
         oauth_scopes=SCOPES,
         service_account=options.service_account,
         metadata={"disable-legacy-endpoints": "true"},
+        # Google's metadata server gives pods their own identity, if they have one, and never the nodes'.
+        workload_metadata_config=gke.WorkloadMetadataConfig(mode="GKE_METADATA"),
     )
     if cluster.dpath == SSD:
         ssds = gke.EphemeralStorageLocalSsdConfig(local_ssd_count=options.local_ssds)
@@ -90,8 +90,6 @@ def _node_pool(cluster: Cluster, options: GkeOptions) -> gke.NodePool:
     if options.image_disk:
         cache = gke.SecondaryBootDisk(disk_image=options.image_disk, mode="CONTAINER_IMAGE_CACHE")
         config.secondary_boot_disks = [cache]
-    if _workload_identity(cluster):
-        config.workload_metadata_config = gke.WorkloadMetadataConfig(mode="GKE_METADATA")
     pool = gke.NodePool(name=NODE_POOL, initial_node_count=cluster.nodes, config=config)
     if options.max_nodes:
         fewest = cluster.nodes if options.min_nodes is None else options.min_nodes
@@ -99,7 +97,3 @@ def _node_pool(cluster: Cluster, options: GkeOptions) -> gke.NodePool:
             enabled=True, min_node_count=fewest, max_node_count=options.max_nodes
         )
     return pool
-
-
-def _workload_identity(cluster: Cluster) -> bool:
-    return (cluster.pod_identity or "").endswith(".gserviceaccount.com")

@@ -40,6 +40,16 @@ def test_the_request_with_every_option_is_the_reviewed_one(google: Google) -> No
     assert OnGke(google).sent() == [json.loads((MANIFESTS / "gke-cluster-options.json").read_text())]
 
 
+def test_pods_are_never_their_node_in_whose_name_google_would_give_them_tokens(google: Google) -> None:
+    """Neither in a cluster that is made, whoever its pods are, nor in one of before that has the same name."""
+    created(run())
+    asked = google.created[0]
+    assert asked.node_pools[0].config.workload_metadata_config.mode.name == "GKE_METADATA"
+    google.clusters[LINK].workload_identity_config = None
+    with pytest.raises(TaskFailedForGood, match=f"workload identity is none, wanted {PROJECT}.svc.id.goog"):
+        created(run())
+
+
 def test_a_project_of_the_campaign_wins_over_the_connections(google: Google) -> None:
     provider_of(run(gke={"project": "another-project"})).create()
     assert list(google.clusters) == [LINK.replace(PROJECT, "another-project")]

@@ -129,9 +129,9 @@ class GkeProvider(TokenProvider):
                     self.client.delete_cluster(name=self._name, retry=RETRY)
                 except errors.NotFound:
                     return False
-                except errors.FailedPrecondition:  # an operation on it is in progress
+                except errors.FailedPrecondition:  # an operation on it is in progress, or was until now
                     if self.state().phase not in BUSY:
-                        raise
+                        self.client.delete_cluster(name=self._name, retry=RETRY)
         return True
 
     def found(self) -> list[OurCluster]:

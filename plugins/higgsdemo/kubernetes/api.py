@@ -119,30 +119,37 @@ class KubeCluster:
                 self._batch.patch_namespaced_job(name, self.namespace, stopped)
         return running
 
-    def jobs(self, selector: str) -> list[Manifest]:
-        with explain_errors(self.name, "list Jobs"):
-            found = self._batch.list_namespaced_job(self.namespace, label_selector=selector)
-            return list(self._plain(found)["items"])
+    def jobs(self, selector: str, *, everywhere: bool = False) -> list[Manifest]:
+        """List the Jobs that a label selector finds, in our namespace or in all of the cluster's."""
+        return self._list("Job", selector, everywhere)
 
     def owners(self) -> Counter[tuple[str, str]]:
         """Count what of ours has pods in the namespace, by the label values of campaign and run.
 
         Secrets are not listed: whoever may list them may read them.
         """
-        return Counter(owner for owner, _ in self._owned())
+        return Counter(owner for owner, _ in self._owned(everywhere=False))
 
     def at_work(self) -> set[tuple[str, str]]:
-        """Return whose Jobs run and whose images are pulled, by the label values of campaign and run."""
-        return {owner for owner, works in self._owned() if works}
+        """Return whose Jobs run and whose images are pulled, by the label values of campaign and run.
 
-    def _owned(self) -> list[tuple[tuple[str, str], bool]]:
+        In all namespaces, each of which would end with the cluster.
+        """
+        return {owner for owner, works in self._owned(everywhere=True) if works}
+
+    def _owned(self, *, everywhere: bool) -> list[tuple[tuple[str, str], bool]]:
         """Return the owner of each DaemonSet and Job of ours, and whether it has work left."""
         ours, since = f"{names.PART_OF}={names.PROJECT}", datetime.now(UTC) - PULLED_IN
-        with explain_errors(self.name, "list DaemonSets"):
-            pulling = self._apps.list_namespaced_daemon_set(self.namespace, label_selector=ours).items
-        found = [(one.metadata.labels, one.metadata.creation_timestamp > since) for one in pulling]
-        found += [(one["metadata"]["labels"], _is_at_work(one)) for one in self.jobs(ours)]
-        return [((of[names.CAMPAIGN], of[names.RUN]), works) for of, works in found if names.RUN in of]
+        found = [(one, _created(one) > since) for one in self._list("DaemonSet", ours, everywhere)]
+        found += [(one, _is_at_work(one)) for one in self._list("Job", ours, everywhere)]
+        labels = [(one["metadata"]["labels"], works) for one, works in found]
+        return [((of[names.CAMPAIGN], of[names.RUN]), works) for of, works in labels if names.RUN in of]
+
+    def _list(self, kind: str, selector: str, everywhere: bool) -> list[Manifest]:
+        with explain_errors(self.name, f"list {kind}s"):
+            where = () if everywhere else (self.namespace,)
+            found = self._verb("list", kind, everywhere)(*where, label_selector=selector)
+            return list(self._plain(found)["items"])
 
     def failed_pods(self, selector: str) -> Iterator[Manifest]:
         """Yield the failed pods that a label selector finds, page by page."""
@@ -229,9 +236,10 @@ class KubeCluster:
             final=True,
         )
 
-    def _verb(self, verb: str, kind: str) -> Callable[..., Any]:
+    def _verb(self, verb: str, kind: str, everywhere: bool = False) -> Callable[..., Any]:
         """Return the client's method, such as `create_namespaced_config_map`, whichever API has it."""
-        name = f"{verb}_namespaced" + re.sub("([A-Z])", r"_\1", kind).lower()
+        thing = re.sub("([A-Z])", r"_\1", kind).lower()
+        name = f"{verb}{thing}_for_all_namespaces" if everywhere else f"{verb}_namespaced{thing}"
         found: Callable[..., Any] = next(getattr(api, name) for api in self._apis if hasattr(api, name))
         return found
 
@@ -239,6 +247,10 @@ class KubeCluster:
         """Return a client model as the API's JSON: field names as in manifests, times as text."""
         plain: Manifest = self._api.sanitize_for_serialization(model)
         return plain
+
+
+def _created(thing: Manifest) -> datetime:
+    return datetime.fromisoformat(thing["metadata"]["creationTimestamp"])
 
 
 def _is_at_work(job: Manifest) -> bool:

@@ -58,9 +58,11 @@ class ChooseCleanupOperator(HITLBranchOperator):
         """Say how many shards of any run still run on a cluster, or that nobody knows."""
         name = assignment.cluster.name
         try:
-            if not provider_of(assignment).state().runs:
+            provider = provider_of(assignment)
+            if not provider.state().runs:
                 return None
-            jobs = connect(assignment).jobs(f"{PART_OF}={PROJECT},{DATASET}")
+            everywhere = bool(provider.marks)  # only a cluster of ours ends with all of its namespaces
+            jobs = connect(assignment).jobs(f"{PART_OF}={PROJECT},{DATASET}", everywhere=everywhere)
         except ExplainedError as error:
             self.log.warning("%s", error)
             return f"{name}: nobody knows whether shards run there: {error}"

@@ -112,7 +112,8 @@ class DeletionTrigger(ClusterTrigger):
         name = self.provider.cluster.name
         found = self.provider.state()
         self._tell(found)
-        ours = not self.begun and found.runs and is_ours(found.marks, self.provider.marks)
+        # Also once its deletion is asked for: one that its cloud updates takes Jobs until that has ended.
+        ours = found.runs and is_ours(found.marks, self.provider.marks)
         if ours and (others := self._others(since)):
             return {"uses": others}
         if not self.provider.delete():

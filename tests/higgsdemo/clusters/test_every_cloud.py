@@ -195,24 +195,44 @@ def test_a_creation_that_never_appears_is_not_waited_for_without_end(
         deleted(cloud.run())
 
 
-@pytest.mark.parametrize(
-    ("change", "stays"), [({"higgsdemo/run": "earlier"}, False), ({"higgsdemo/campaign": "other"}, True)]
-)
-def test_a_cluster_stays_while_another_run_has_jobs_there(
-    cloud: Cloud, change: dict[str, str], stays: bool
+def at_work(cloud: Cloud, namespace: str = "higgs", **change: str) -> BatchV1Api:
+    """Let a Job be in the cluster that neither runs nor ends."""
+    api = provider_of(cloud.run()).connect()
+    CoreV1Api(api).create_namespace({"metadata": {"name": namespace}})
+    job = shell_space(None, test="at-work").indexed_job("", 1, parallelism=0)
+    job["metadata"]["labels"] = labels(cloud.run().run) | change
+    BatchV1Api(api).create_namespaced_job(namespace, job)
+    return BatchV1Api(api)
+
+
+def test_a_cluster_goes_with_the_jobs_of_an_earlier_run_of_its_campaign(cloud: Cloud) -> None:
+    created(cloud.run())
+    at_work(cloud, **{"higgsdemo/run": "earlier"})
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
+
+
+@pytest.mark.parametrize("namespace", ["higgs", "theirs"])
+def test_a_cluster_stays_while_another_run_has_jobs_there(cloud: Cloud, namespace: str) -> None:
+    created(cloud.run())
+    jobs = at_work(cloud, namespace, **{"higgsdemo/campaign": "other"})
+    assert not begin_deletion(cloud.run(), print)
+    with pytest.raises(AirflowSkipException, match=f"cluster {NAME} stays: the run .* of other uses it"):
+        deleted(cloud.run())
+    jobs.patch_namespaced_job("at-work", namespace, {"spec": {"suspend": True}})
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
+
+
+def test_a_cluster_that_others_have_begun_to_use_while_it_was_too_busy_to_be_deleted_stays(
+    cloud: Cloud,
 ) -> None:
     created(cloud.run())
-    api = provider_of(cloud.run()).connect()
-    CoreV1Api(api).create_namespace({"metadata": {"name": "higgs"}})
-    job = shell_space(None, test="at-work").indexed_job("", 1, parallelism=0)  # it neither runs nor ends
-    job["metadata"]["labels"] = labels(cloud.run().run) | change
-    BatchV1Api(api).create_namespaced_job("higgs", job)
-    if stays:
-        assert not begin_deletion(cloud.run(), print)
-        with pytest.raises(AirflowSkipException, match=f"cluster {NAME} stays: the run .* of other uses it"):
-            deleted(cloud.run())
-        BatchV1Api(api).patch_namespaced_job("at-work", "higgs", {"spec": {"suspend": True}})
-    assert deleted(cloud.run()) == {"cluster_name": NAME}
+    cloud.api.polls = 9
+    cloud.update("cluster")
+    assert begin_deletion(cloud.run(), print)
+    at_work(cloud, **{"higgsdemo/campaign": "other"})
+    with pytest.raises(AirflowSkipException, match=f"cluster {NAME} stays: the run .* of other uses it"):
+        deleted(cloud.run(), {"deleting": True})
+    assert provider_of(cloud.run()).state().runs
 
 
 def test_a_cluster_is_deleted_once_its_share_is_done_while_another_works(cloud: Cloud, s3: Kind) -> None:

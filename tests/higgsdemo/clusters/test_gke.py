@@ -62,6 +62,14 @@ def test_a_deletion_that_is_refused_though_nothing_is_at_work_says_why(google: G
         deleted(run())
 
 
+def test_an_update_that_ends_just_after_it_has_kept_a_deletion_back_does_not_end_it(google: Google) -> None:
+    created(run())
+    google.polls = 1  # it is seen once at work, and is over when the refusal is looked into
+    google.upgrade(LINK, gke.Cluster.Status.RECONCILING)
+    assert provider_of(run()).delete()
+    assert google.deleted == [LINK]
+
+
 def test_a_deletion_that_has_failed_is_repeated(google: Google) -> None:
     created(run())
     google.failures = ["the subnetwork is in use"]

@@ -26,6 +26,7 @@ PHASES = {
     "CREATING": Phase.PROVISIONING,
     "PENDING": Phase.PROVISIONING,
     "ACTIVE": Phase.RUNNING,
+    "DEGRADED": Phase.RUNNING,  # a node group that gets no more nodes; those that it has work
     "UPDATING": Phase.UPDATING,
     "DELETING": Phase.DELETING,
 }  # any other is a failure
@@ -125,10 +126,12 @@ class EksProvider(TokenProvider):
         there = self._cluster()
         if there is None or not is_ours(there.get("tags") or {}, self.marks):
             return False
-        names = self._call("list the node groups", "list_nodegroups", clusterName=self.cluster.name)
-        for name in names["nodegroups"]:
+        of_cluster = {"clusterName": self.cluster.name}
+        listed = self._call("list the node groups", "list_nodegroups", absent_ok=True, **of_cluster)
+        names = listed["nodegroups"] if listed else ()  # the cluster may go between two requests
+        for name in names:
             self._delete_nodegroup(name)
-        if not names["nodegroups"] and _phase(there) not in (Phase.DELETING, Phase.PROVISIONING):
+        if not names and _phase(there) not in (Phase.DELETING, Phase.PROVISIONING):
             self._delete("delete the cluster", "delete_cluster", name=self.cluster.name)
         return True
 

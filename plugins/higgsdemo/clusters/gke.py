@@ -33,6 +33,7 @@ Operation = gke.Operation.Type
 PHASES = {
     Status.PROVISIONING: Phase.PROVISIONING,
     Status.RUNNING: Phase.RUNNING,
+    Status.DEGRADED: Phase.RUNNING,  # its nodes work
     Status.RECONCILING: Phase.UPDATING,
     Status.STOPPING: Phase.DELETING,
 }  # any other is a failure

@@ -48,7 +48,7 @@ class CreateClusterOperator(WaitingOperator):
         if not state.runs:
             trigger = ClusterTrigger(self.assignment, provider.poll_seconds, end_of(assignment, context))
             return self.wait(trigger, context)
-        self.log.info("cluster %s runs (%s)", cluster.name, cluster.provider)
+        self.log.info("cluster %s runs (%s)", cluster.name, state.detail or cluster.provider)
         return {"cluster_name": cluster.name, "provider": cluster.provider}
 
 

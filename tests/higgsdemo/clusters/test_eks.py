@@ -7,6 +7,7 @@ from clouds.contract import CLUSTER, NAME, OnEks, created, deleted
 from clouds.contract import run_on_eks as run
 from clouds.tasks import first_event
 from higgsdemo.clusters import Phase, provider_of
+from higgsdemo.clusters.eks import EksProvider
 from higgsdemo.operators.base import TaskFailedForGood
 from higgsdemo.triggers.cluster import ClusterTrigger
 
@@ -53,6 +54,18 @@ def test_a_cloud_that_stays_away_is_given_up_in_the_end(
     amazon.faults += [(503, "ServiceUnavailableException")] * 9
     with pytest.raises(TaskFailedForGood, match="ServiceUnavailable"):
         deleted(run())
+
+
+def test_a_cluster_that_goes_between_two_requests_is_deleted(
+    amazon: Amazon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created(run())
+    provider = provider_of(run())
+    assert isinstance(provider, EksProvider)
+    there = provider._cluster()
+    deleted(run())
+    monkeypatch.setattr(provider, "_cluster", lambda: there)
+    assert provider.delete()
 
 
 @pytest.mark.parametrize("busy", [False, True])

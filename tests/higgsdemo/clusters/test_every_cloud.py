@@ -23,7 +23,7 @@ from higgsdemo.kubernetes.names import labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.cluster_life import begin_deletion
 from higgsdemo.operators.created import note, read_notes
-from higgsdemo.operators.jobs import WaitForJobsOperator
+from higgsdemo.operators.jobs import CleanupJobsOperator, WaitForJobsOperator
 from higgsdemo.run import ClusterRun
 from higgsdemo.run_folder import result_key, shards_key
 from higgsdemo.triggers.cluster import DeletionTrigger
@@ -132,6 +132,17 @@ def test_what_has_failed_is_made_anew_by_a_retry_and_found_by_cleanup(cloud: Clo
     fail()
     assert deleted(cloud.run()) == {"cluster_name": NAME}
     assert cloud.clusters() == []
+
+
+def test_what_is_degraded_is_used_as_it_is_and_cleaned_up(cloud: Cloud) -> None:
+    created(cloud.run())
+    cloud.degrade()
+    assert created(cloud.run()) == cloud.made
+    assert cloud.deletions() == []
+    jobs = at_work(cloud)
+    carry_out(CleanupJobsOperator, cloud.run())
+    assert jobs.list_job_for_all_namespaces().items == []
+    assert deleted(cloud.run()) == {"cluster_name": NAME}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ once and have an address that leads nowhere. Here a cluster and a node group sta
 
 import json
 import logging
+import sys
 import threading
 import time
 from base64 import urlsafe_b64decode
@@ -87,6 +88,10 @@ class Amazon:
     def update(self, path: str) -> None:
         """Begin an update of a cluster or of a node group, which is busy for some polls."""
         self._doing[path] = ("UPDATING", self.polls + 6)
+
+    def degrade(self, path: str) -> None:
+        """Let a node group get no more nodes, for good."""
+        self._doing[path] = ("DEGRADED", sys.maxsize)
 
     def takes(self, cluster: str) -> Callable[[str], bool]:
         """Whether a token is good for a cluster: signed by our key, for this cluster, and not too old."""

@@ -86,6 +86,10 @@ class OnGke:
         """Let this part fail that is made next."""
         self.api.failures = [why]
 
+    def degrade(self) -> None:
+        """Let what runs need somebody's care."""
+        self.api.clusters[LINK].status = gke.Cluster.Status.DEGRADED
+
     def forbid(self) -> None:
         """Refuse the next request."""
         self.api.faults = [grpc.StatusCode.PERMISSION_DENIED]
@@ -139,6 +143,9 @@ class OnEks:
 
     def fail(self, part: str, why: str) -> None:
         self.api.broken[NODES if part == "nodes" else CLUSTER] = why
+
+    def degrade(self) -> None:
+        self.api.degrade(NODES)
 
     def forbid(self) -> None:
         self.api.faults += [(403, "AccessDeniedException")]

@@ -68,8 +68,9 @@ class State(NamedTuple):
 
 
 class OurCluster(NamedTuple):
-    """A cluster that a campaign has made: its name, the value of its campaign label, its region or zone.
+    """A cluster that a campaign has made: its name, and the value of its campaign label.
 
+    :param location: its region or zone; None where that is the one that was looked at.
     :param airflow: name of the campaign's Airflow; None where unknown.
     """
 

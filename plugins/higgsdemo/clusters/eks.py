@@ -136,7 +136,7 @@ class EksProvider(TokenProvider):
         return True
 
     def found(self) -> list[OurCluster]:
-        """List the region's clusters; EKS returns the tags of one at a time."""
+        """List the clusters of `location`; EKS returns the tags of one at a time."""
         with self._explain_errors("list the clusters"):
             client: Any = self.hook.conn
             pages = client.get_paginator("list_clusters").paginate()
@@ -145,8 +145,7 @@ class EksProvider(TokenProvider):
             self._call("look up a cluster", "describe_cluster", absent_ok=True, name=name) for name in names
         )
         there = [answer["cluster"] for answer in described if answer]
-        region = self.hook.region_name
-        return made_by_campaigns((one["name"], one.get("tags") or {}, region) for one in there)
+        return made_by_campaigns((one["name"], one.get("tags") or {}, None) for one in there)
 
     def endpoint(self) -> Endpoint | None:
         there = self._cluster()

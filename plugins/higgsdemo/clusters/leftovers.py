@@ -35,6 +35,11 @@ class Leftover(BaseModel):
     count: int = 1
     at: ClusterRun | None = None
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from others: two regions may have clusters of one name."""
+        return str(self), self.at and _place(self.at)
+
     def __str__(self) -> str:
         if self.kind == "cluster":
             return f"cluster {self.cluster} of the campaign {self.campaign}"
@@ -48,15 +53,16 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
     """
     known = list(assignments)
     campaigns = {assignment.run.campaign: assignment for assignment in known}
-    found: dict[str, Leftover] = {}
-    for assignment in _places(known):
+    places = {_place(assignment): assignment for assignment in known}
+    found: dict[Any, Leftover] = {}
+    for assignment in places.values():
         for leftover in _clusters(assignment, campaigns.values(), warn):
-            found.setdefault(str(leftover), leftover)
+            found.setdefault(leftover.key, leftover)
     reachable = [leftover.at for leftover in found.values() if leftover.at]
     reachable += [assignment for assignment in known if assignment.cluster.provider == "existing"]
     for assignment in reachable:
         for leftover in _objects(assignment, campaigns, warn):
-            found.setdefault(str(leftover), leftover)
+            found.setdefault(leftover.key, leftover)
     return list(found.values())
 
 
@@ -84,15 +90,10 @@ def remove_objects(leftover: Leftover) -> bool:
     return True
 
 
-def _places(known: list[ClusterRun]) -> Iterator[ClusterRun]:
-    """Yield one assignment for each connection, location and project of each provider."""
-    seen = set()
-    for assignment in known:
-        cluster = assignment.cluster
-        place = (cluster.provider, cluster.connection, cluster.location, cluster.project)
-        if place not in seen:
-            seen.add(place)
-            yield assignment
+def _place(assignment: ClusterRun) -> tuple[str | None, ...]:
+    """Return where a cluster is: the connection, location and project of its provider."""
+    cluster = assignment.cluster
+    return cluster.provider, cluster.connection, cluster.location, cluster.project
 
 
 def _clusters(assignment: ClusterRun, campaigns: Iterable[ClusterRun], warn: Warn) -> Iterator[Leftover]:
@@ -103,7 +104,10 @@ def _clusters(assignment: ClusterRun, campaigns: Iterable[ClusterRun], warn: War
         return
     for name, mark, location, airflow in there:
         home = {"name": name} | ({"location": location} if location else {})
-        bound = (_bound(assignment, one.run.campaign, home) for one in campaigns)
+        bound = (
+            _bound(assignment, one.run.campaign, home | {"namespace": one.cluster.namespace})
+            for one in campaigns
+        )
         ours = next((one for one in bound if mark in provider_of(one).marks.values()), None)
         if airflow not in (None, assignment.run.airflow):
             ours = None

@@ -4,15 +4,18 @@ A file may change, or be deleted, while its run has clusters, and a conf may nam
 record is written before the request, so that a deletion knows of a cluster that is only about to appear.
 """
 
+import json
 import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import Variable
 
 from higgsdemo.kubernetes.names import digest
-from higgsdemo.run import ClusterRun
+from higgsdemo.run import ClusterRun, PlanError
 
+Warn = Callable[..., object]
 PREFIX = "higgsdemo-cluster."
 NAME = "higgsdemo_airflow"  # Variable: tells this Airflow's clusters from those of another in the same cloud
 KEPT_PREPARED = timedelta(days=1)  # for a run to submit to a cluster; a forgotten one costs money
@@ -37,10 +40,10 @@ def note(assignment: ClusterRun) -> None:
     Variable.set(_key(assignment), bare.model_dump_json(), description=about)
 
 
-def read_notes() -> list[ClusterRun]:
-    """Return all records, as runs of their clusters."""
-    texts = [Variable.get(key, default=None) for key in Variable.keys(prefix=PREFIX)]
-    return [ClusterRun.model_validate_json(text) for text in texts if text]
+def read_notes(warn: Warn) -> list[ClusterRun]:
+    """Return all records, as runs of their clusters, but those that cannot be read."""
+    notes = (_read(key, warn) for key in Variable.keys(prefix=PREFIX))
+    return [note for note in notes if note]
 
 
 def is_noted(assignment: ClusterRun) -> bool:
@@ -48,18 +51,27 @@ def is_noted(assignment: ClusterRun) -> bool:
     return Variable.get(_key(assignment), default=None) is not None
 
 
-def is_prepared(assignment: ClusterRun) -> bool:
+def is_prepared(assignment: ClusterRun, warn: Warn) -> bool:
     """Return whether its last run leaves the cluster to another one, expected for `KEPT_PREPARED`."""
-    text = Variable.get(_key(assignment), default=None)
-    run = ClusterRun.model_validate_json(text).run if text else None
-    if run is None or "submit" in run.stages:
+    note = _read(_key(assignment), warn)
+    if note is None or "submit" in note.run.stages:
         return False
-    return run.begun is None or datetime.now(UTC) - run.begun < KEPT_PREPARED
+    return note.run.begun is None or datetime.now(UTC) - note.run.begun < KEPT_PREPARED
 
 
 def forget(assignment: ClusterRun) -> None:
     """Remove the record of a cluster that is gone."""
     Variable.delete(_key(assignment))
+
+
+def _read(key: str, warn: Warn) -> ClusterRun | None:
+    """Return what any version of the project has recorded; None for no record, or one that is spoilt."""
+    try:
+        text = Variable.get(key, default=None)
+        return ClusterRun.read(json.loads(text)) if text else None
+    except (PlanError, ValueError) as error:
+        warn("the Variable %s records a cluster, and cannot be read: look for that by hand: %s", key, error)
+        return None
 
 
 def _key(assignment: ClusterRun) -> str:

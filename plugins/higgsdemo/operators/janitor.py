@@ -40,14 +40,14 @@ class FindLeftoversOperator(BaseOperator):
         cleanup = {"stages": ("cleanup",), "cleanup": "clusters", "airflow": airflow_name()}
         asked_for = [
             one.model_copy(update={"run": one.run.model_copy(update=cleanup)})
-            for one in (*_assignments(self.campaigns), *read_notes())
+            for one in (*_assignments(self.campaigns), *read_notes(self.log.warning))
         ]
         for leftover in look(asked_for, self.log.warning):
             if leftover.at is None:
                 self.log.warning("%s: no campaign of this Airflow: left alone", leftover)
             elif _goes_on(context, leftover.campaign):
                 self.log.info("%s: in use", leftover)
-            elif is_prepared(leftover.at):
+            elif is_prepared(leftover.at, self.log.warning):
                 self.log.info("%s: prepared, and waits for its stage submit", leftover)
             else:
                 self.log.warning("%s: left over", leftover)

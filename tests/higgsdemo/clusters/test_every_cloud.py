@@ -194,7 +194,7 @@ def test_a_cluster_that_appears_only_after_the_first_look_is_deleted(cloud: Clou
     appearing.start()
     assert deleted(cloud.run()) == {"cluster_name": NAME}
     appearing.join()
-    assert (cloud.clusters(), read_notes()) == ([], [])
+    assert (cloud.clusters(), read_notes(print)) == ([], [])
 
 
 def test_a_creation_that_never_appears_is_not_waited_for_without_end(

@@ -41,7 +41,7 @@ def test_the_request_with_every_option_is_the_reviewed_one(google: Google) -> No
 
 
 def test_pods_are_never_their_node_in_whose_name_google_would_give_them_tokens(google: Google) -> None:
-    """Neither in a cluster that is made, whoever its pods are, nor in one of before that has the same name."""
+    """Neither in a cluster that is made, whoever its pods are, nor in an older one that has its name."""
     created(run())
     asked = google.created[0]
     assert asked.node_pools[0].config.workload_metadata_config.mode.name == "GKE_METADATA"

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_variables import Variables
 from clouds.amazon import REGION, Amazon
 from clouds.tasks import to_its_end
 from higgsdemo.campaign import parse_campaign
-from higgsdemo.clusters import provider_of
-from higgsdemo.clusters.leftovers import _places
-from higgsdemo.operators.created import note, read_notes
+from higgsdemo.clusters import Phase, provider_of
+from higgsdemo.clusters.leftovers import _place
+from higgsdemo.operators.created import PREFIX, note, read_notes
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 from higgsdemo.operators.kept import keep, kept
+from higgsdemo.run import ClusterRun
 from localkube_server import Kube, Server, localkube, shell_space
 from planned_runs import ALONE, EKS, planned
 
@@ -28,7 +30,10 @@ DOCUMENT = {
     "defaults": {"provider": "local", "flavor": "local-1", "resources": {"cpu": "0.9", "memory": "1Gi"}},
     "mapping": MAPPING,
 }
-CAMPAIGNS = {"ours": parse_campaign(DOCUMENT, "ours.json"), "other": parse_campaign(DOCUMENT, "other.json")}
+SPACES = {"ours": "higgs", "other": "theirs"}
+CAMPAIGNS = {
+    name: parse_campaign(DOCUMENT | {"namespace": space}, f"{name}.json") for name, space in SPACES.items()
+}
 PART = {"part-of": "higgsdemo"}
 
 
@@ -56,14 +61,14 @@ def clusters(server: Server) -> dict[str, Kube]:
         "strange": {"campaign": "ours"},
     }
     made = {name: server.create_cluster(name, labels=labels) for name, labels in marks.items()}
-    for kube in (made["ours-0"], made["other-0"]):
-        kube.core.create_namespace({"metadata": {"name": "higgs"}})
+    for name, space in SPACES.items():
+        made[f"{name}-0"].core.create_namespace({"metadata": {"name": space}})
     return made
 
 
 def leave(kube: Kube, name: str, campaign: str, **labels: str) -> None:
     marks = {"app.kubernetes.io/part-of": "higgsdemo", "higgsdemo/campaign": campaign, "higgsdemo/run": "r1"}
-    space = shell_space(kube, "higgs", name)
+    space = shell_space(kube, SPACES[campaign], name)
     job = space.indexed_job("true", 1, suspend=True)
     job["metadata"]["labels"] = marks | labels
     space.make(job)
@@ -131,14 +136,20 @@ def test_what_a_run_has_taken_up_meanwhile_stays(clusters: dict[str, Kube], serv
             with pytest.raises(AirflowSkipException, match="in use by now"):
                 removed(leftover, now)
     assert names(server) == {"other-0", "gone-0", "strange"}
-    assert clusters["other-0"].batch.read_namespaced_job("four", "higgs").metadata.name == "four"
+    assert clusters["other-0"].batch.read_namespaced_job("four", "theirs").metadata.name == "four"
 
 
-def test_what_only_a_conf_named_is_found_though_its_file_is_gone(server: Server) -> None:
+def test_what_only_a_conf_named_is_found_though_its_file_is_gone(
+    server: Server, variables: Variables, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its record, which another version of the project has made, and another record is spoilt."""
     server.create_cluster("conf-0", labels=PART | {"campaign": "vanished", "airflow": "tests"})
     server.create_cluster("theirs-0", labels=PART | {"campaign": "vanished", "airflow": "theirs"})
     at = planned({"campaign": "vanished", "airflow": "tests"}, {"name": "conf-0"})
     note(at)
+    (key,) = variables.keys(PREFIX)
+    variables[key] = json.dumps(json.loads(variables[key]) | {"new": "of a later version"})
+    variables[f"{PREFIX}spoilt"] = "{"
     keep(CAMPAIGNS["ours"], "vanished", "one")
     assert found(running=("vanished",)) == []  # its run goes on
     assert [dag_id for dag_id, _ in kept()] == ["vanished"]
@@ -147,7 +158,8 @@ def test_what_only_a_conf_named_is_found_though_its_file_is_gone(server: Server)
     assert (leftover["cluster"], leftover["at"]["run"]["campaign"]) == ("conf-0", "vanished")
     assert removed(leftover, context(remove=True)) == {"cluster_name": "conf-0"}
     assert names(server) == {"theirs-0"}
-    assert read_notes() == []
+    assert read_notes(print) == []
+    assert f"the Variable {PREFIX}spoilt records a cluster, and cannot be read" in capsys.readouterr().out
 
 
 def test_a_cluster_that_waits_for_its_submit_is_left_over_after_a_day(
@@ -160,19 +172,15 @@ def test_a_cluster_that_waits_for_its_submit_is_left_over_after_a_day(
         (timedelta(), ("create", "prepare"), ["other-0", "other-0", "ours-0"]),
     ):
         monkeypatch.setattr("higgsdemo.operators.created.KEPT_PREPARED", kept_for)
-        note(planned({"campaign": "other", "stages": stages}, {"name": "other-0"}))
+        note(planned({"campaign": "other", "stages": stages}, {"name": "other-0", "namespace": "theirs"}))
         assert sorted(one["cluster"] for one in found()) == left
 
 
 def test_each_project_of_a_connection_is_a_place_to_look() -> None:
-    gke = [
-        {"provider": "gke", "gke": {"project": project}}
-        for project in ("project-1", "project-2", "project-2")
-    ]
-    assert [at.cluster.project for at in _places([planned({}, one) for one in gke])] == [
-        "project-1",
-        "project-2",
-    ]
+    projects = ("project-1", "project-2", "project-2")
+    gke = [planned({}, {"provider": "gke", "gke": {"project": project}}) for project in projects]
+    assert {_place(one)[-1] for one in gke} == set(projects)
+    assert len(set(map(_place, gke))) == 2
 
 
 def test_objects_of_a_cluster_that_is_gone_are_no_more_to_be_removed(clusters: dict[str, Kube]) -> None:
@@ -183,13 +191,30 @@ def test_objects_of_a_cluster_that_is_gone_are_no_more_to_be_removed(clusters: d
         removed(objects, context(remove=True))
 
 
-def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(amazon: Amazon) -> None:
-    at = {"provider": "eks", "connection": "amazon", "location": REGION, "flavor": "m5.large", "eks": EKS}
-    made = planned({"campaign": "ours", "cleanup": "clusters"}, {"name": "ours-0"} | at)
-    provider_of(made).create()  # and nobody waits for it, or for its nodes
-    mine = {"name": "ours-0", "datasets": ["Simulated_TTbar_8TeV"]} | at
-    document = DOCUMENT | {"mapping": [mine]}
-    campaigns = {"ours": parse_campaign(document, "ours.json")}
-    (leftover,) = FindLeftoversOperator(task_id="look", campaigns=campaigns).execute(context())
-    assert removed(leftover, context(remove=True)) == {"cluster_name": "ours-0"}
-    assert amazon.client("eks").list_clusters()["clusters"] == []
+@pytest.mark.parametrize("location", [REGION, None])
+def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(
+    amazon: Amazon, location: str | None
+) -> None:
+    """It is in its connection's region, named or not; another of its name is in one that no file has."""
+    at: dict[str, Any] = {"provider": "eks", "connection": "amazon", "flavor": "m5.large", "eks": EKS}
+    at |= {"location": location} if location else {}
+
+    def run(*stages: str) -> list[ClusterRun]:
+        """Return the same run in both regions."""
+        run = {"campaign": "ours", "cleanup": "clusters", "stages": stages}
+        return [planned(run, {"name": "ours-0", **at, **more}) for more in ({}, {"location": "eu-central-1"})]
+
+    campaigns = {"ours": parse_campaign(DOCUMENT | {"mapping": [MAPPING[0] | at]}, "ours.json")}
+    look = FindLeftoversOperator(task_id="look", campaigns=campaigns)
+    for one in run("create", "prepare"):
+        note(one)
+        provider_of(one).create()  # and nobody waits for it, or for its nodes
+    assert look.execute(context()) == []
+    for one in run("create", "submit"):
+        note(one)
+    leftovers = look.execute(context())
+    assert [leftover["at"]["cluster"]["location"] for leftover in leftovers] == [location, "eu-central-1"]
+    for leftover in leftovers:
+        assert removed(leftover, context(remove=True)) == {"cluster_name": "ours-0"}
+    assert [provider_of(one).state().phase for one in run()] == [Phase.ABSENT, Phase.ABSENT]
+    assert read_notes(print) == []

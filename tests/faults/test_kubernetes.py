@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
-from clouds.tasks import first_event, make
+from clouds.tasks import carry_out, first_event, make
 from fault_proxy import HALF, LATE, LOST, RESET, Fault, refusal
 from faults.conftest import Site
+from higgsdemo.clusters import connect
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
-from higgsdemo.operators.jobs import SubmitJobsOperator
+from higgsdemo.operators.jobs import CleanupJobsOperator, SubmitJobsOperator
 from higgsdemo.triggers import polling
 from higgsdemo.triggers.jobs import JobsTrigger
 
@@ -52,6 +53,17 @@ def test_a_job_whose_answer_was_lost_is_adopted(site: Site, fault: Fault) -> Non
     jobs = submit(site)
     assert jobs_there(site) == list(jobs)
     assert submit(site) == jobs
+
+
+def test_keys_that_cannot_be_removed_are_found_by_the_jobs_of_their_run(site: Site) -> None:
+    submit(site)
+    site.api.inject(refusal(403), into="/secrets")
+    with pytest.raises(TaskFailedForGood, match="cannot delete Secret objects: 403"):
+        carry_out(CleanupJobsOperator, site.run)
+    assert connect(site.run).owners().total() == 1
+    carry_out(CleanupJobsOperator, site.run)
+    assert connect(site.run).owners().total() == 0
+    assert site.cluster.core.list_namespaced_secret("higgs").items == []
 
 
 @pytest.mark.parametrize("status", FINAL)

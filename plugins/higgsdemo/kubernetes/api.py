@@ -183,8 +183,11 @@ class KubeCluster:
         return []
 
     def remove(self, selector: str) -> None:
-        """Delete everything of ours that a label selector finds, pods with their Jobs."""
-        for kind in ("Job", "DaemonSet", "ConfigMap", "Secret", "NetworkPolicy"):
+        """Delete everything of ours that a label selector finds, pods with their Jobs.
+
+        Secrets first: where that fails, Jobs and DaemonSets remain, by which `owners` finds the run again.
+        """
+        for kind in ("Secret", "Job", "DaemonSet", "ConfigMap", "NetworkPolicy"):
             delete = self._verb("delete_collection", kind)
             with explain_errors(self.name, f"delete {kind} objects", ignore=(404,)):
                 delete(self.namespace, label_selector=selector, propagation_policy="Background")

@@ -249,7 +249,7 @@ def test_a_cluster_that_falls_silent_is_not_waited_for_without_end(
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
         server = f"http://127.0.0.1:{silent.getsockname()[1]}"
         away = KubeCluster("kube", "n", reached_with(kube, server=server))
-        with pytest.raises(KubeError, match=r"cannot delete Secret objects: no answer from its API .*timed out"):
+        with pytest.raises(KubeError, match=r"cannot delete Secret objects: no answer from .*timed out"):
             away.remove(ALL)
         silent.setblocking(False)
         for _ in range(7):

@@ -3,13 +3,18 @@
 import base64
 import os
 import secrets
+import stat
+import sys
 from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parents[1] / ".env.example"
 
 
 def main() -> None:
-    """Print it."""
+    """Print it; a file that takes it is from then on for its owner's eyes alone."""
+    out = sys.stdout.fileno()
+    if stat.S_ISREG(os.fstat(out).st_mode):
+        os.fchmod(out, 0o600)
     for line in EXAMPLE.read_text().splitlines():
         name, is_secret, _ = line.partition("=")
         if is_secret:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import stat
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -99,8 +100,15 @@ def test_every_secret_is_random_and_none_has_a_default(
     assert unused == []
 
 
-def test_the_env_file_is_never_committed(repository: Path) -> None:
+def test_the_env_file_is_never_committed_and_for_its_owner_alone(repository: Path, tmp_path: Path) -> None:
     assert ".env" in (repository / ".gitignore").read_text().split()
+    with (tmp_path / ".env").open("w") as taking:
+        subprocess.run([sys.executable, str(repository / "deploy/make_env.py")], stdout=taking, check=True)
+    assert only_mine(tmp_path / ".env")
+
+
+def only_mine(path: Path) -> bool:
+    return stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_images_are_pinned(services: dict[str, Service]) -> None:
@@ -214,6 +222,8 @@ def test_the_script_that_prepares_airflow_leaves_password_and_kubeconfig(
     airflow = tmp_path / "opt/airflow"
     assert json.loads((airflow / "passwords.json").read_text()) == {"admin": 'a "quoted" password'}
     assert (airflow / "kubeconfig").read_text() == "server: https://k3s:6443\n"
+    assert all(map(only_mine, (airflow / "passwords.json", airflow / "kubeconfig")))
+    assert services["k3s"]["environment"]["K3S_KUBECONFIG_MODE"] == "640"  # for the group of root, Airflow's
     variables = services["api-server"]["environment"]
     assert variables["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"] == "/opt/airflow/passwords.json"
     connection = json.loads(variables["AIRFLOW_CONN_K3S"])

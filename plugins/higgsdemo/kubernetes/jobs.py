@@ -169,6 +169,8 @@ def service_account(assignment: ClusterRun) -> Manifest:
 def network_policy(assignment: ClusterRun, egress: Sequence[str]) -> Manifest:
     """Return the NetworkPolicy by which pods reach only name servers and ``egress``, and nobody reaches them.
 
+    A run has one, as a second would add what it allows to the first.
+
     :param egress: address ranges in CIDR notation.
     """
     spec: Manifest = {
@@ -179,7 +181,7 @@ def network_policy(assignment: ClusterRun, egress: Sequence[str]) -> Manifest:
             {"to": [{"ipBlock": {"cidr": cidr}} for cidr in egress]},
         ],
     }
-    return _object(assignment, "networking.k8s.io/v1/NetworkPolicy", ["network", spec], spec=spec)
+    return _object(assignment, "networking.k8s.io/v1/NetworkPolicy", ["network"], spec=spec)
 
 
 def job(

@@ -162,7 +162,11 @@ def test_our_object_with_another_content_is_refused(cluster: KubeCluster) -> Non
     cluster.apply(job)
     manifest["data"]["shards.jsonl"] = "other"
     job["metadata"]["annotations"]["higgsdemo/spec-hash"] = "other"
-    for changed in (manifest, job):
+    policy, wider = within(
+        cluster, *(jobs.network_policy(planned(), [reach]) for reach in ("10.0.0.0/8", "0.0.0.0/0"))
+    )
+    cluster.apply(policy)
+    for changed in (manifest, job, wider):
         with pytest.raises(KubeError, match="is there already with another content; remove it"):
             cluster.apply(changed)
 

@@ -2,7 +2,8 @@
 
 The shell that runs the command for each shard is a few lines in the container's own `command`, so it needs no
 file in the image and no init container that brings one. The two containers speak through files in WORK_DIR
-(`workload.beside`), since any shell can do that, and a file stays readable when one side is late.
+(`workload.beside`), since any shell can do that, and a file stays readable when one side is late. Nothing else
+that a command can write is shared: ours would run what lies in its home, with its credentials.
 """
 
 import json
@@ -16,7 +17,6 @@ from higgsdemo.kubernetes.containers import (
     INPUT_DIR,
     MANIFEST,
     NOBODY,
-    TMP,
     UNPRIVILEGED,
     Manifest,
     certified_variable,
@@ -55,7 +55,7 @@ def containers(
         command["securityContext"] = UNPRIVILEGED
         sidecar["securityContext"] = NOBODY | sidecar["securityContext"]
     else:
-        command["volumeMounts"] = [*command["volumeMounts"], TMP]
+        command["volumeMounts"] = [*command["volumeMounts"], {"name": "command-tmp", "mountPath": "/tmp"}]
         command["env"] = [*variables({"HOME": "/tmp"}), *command["env"]]
     return {"initContainers": [sidecar], "containers": [command]}
 

@@ -50,6 +50,7 @@ def pod_spec(
         {"name": "tmp", "emptyDir": {}},
     ]
     any_user = with_sidecar and beside.runs_as_image(run)
+    of_command = ("work", "command-tmp") if with_sidecar else ()
     return {
         "restartPolicy": "Never",
         **account,
@@ -58,7 +59,7 @@ def pod_spec(
         "terminationGracePeriodSeconds": GRACE_PERIOD,
         "securityContext": _OF_ANY_USER if any_user else pod_security(),
         **containers,
-        "volumes": volumes + ([{"name": "work", "emptyDir": {}}] if with_sidecar else []),
+        "volumes": volumes + [{"name": name, "emptyDir": {}} for name in of_command],
     }
 
 

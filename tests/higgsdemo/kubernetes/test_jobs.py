@@ -272,9 +272,12 @@ def test_the_cmssw_image_is_told_what_it_was_in_2019(
 
 @pytest.mark.parametrize("run", [AOD, COMMAND])
 def test_a_command_sees_no_credentials(run: dict[str, Any]) -> None:
+    """Nor can it leave in the home of the sidecar what that would run."""
     pod = beside_job(dataset(), run)["spec"]["template"]["spec"]
-    assert "envFrom" in pod["initContainers"][0]
-    assert "envFrom" not in pod["containers"][0]
+    (sidecar,), (command,) = pod["initContainers"], pod["containers"]
+    assert ("envFrom" in sidecar, "envFrom" in command) == (True, False)
+    written = {mount["name"] for mount in command["volumeMounts"] if not mount.get("readOnly")}
+    assert written & {mount["name"] for mount in sidecar["volumeMounts"]} == {"work"}
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def campaign(s3: Kind) -> None:
         carry_out(PrepullImageOperator, by_keys)
         make(SubmitJobsOperator, by_identity).execute({})
         submitted = make(SubmitJobsOperator, by_keys).execute({})
-    clusters.connect(by_keys).owners()
+    clusters.connect(by_keys).owned()
     with pytest.raises(TaskFailedForGood) as judged:
         carry_out(WaitForJobsOperator, by_keys, submitted=submitted)
     if "1 of 1 shards have no result" not in str(judged.value):  # it was not even let look

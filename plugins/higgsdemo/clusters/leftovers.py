@@ -5,6 +5,7 @@ queued or running run is therefore in use, including its older runs' Jobs, which
 belongs to no campaign of this Airflow is a stranger's, and only reported.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
@@ -69,12 +70,15 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
 def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
     """Return the runs that work on the cluster, but for a run of its campaign, or all of them.
 
+    In whatever namespace: each would end with the cluster.
+
     :raises ClusterError: or KubeError, when the cluster does not tell.
     """
     mine = (label_value(assignment.run.campaign), run and label_value(run))
+    at_work = {owner for owner, works in connect(assignment).owned(everywhere=True) if works}
     return [
         f"the run {run_mark} of {campaign}"
-        for campaign, run_mark in sorted(connect(assignment).at_work())
+        for campaign, run_mark in sorted(at_work)
         if (campaign, run and run_mark) != mine
     ]
 
@@ -125,7 +129,7 @@ def _objects(assignment: ClusterRun, campaigns: dict[str, ClusterRun], warn: War
     try:
         if not provider_of(assignment).state().runs:
             return
-        owners = connect(assignment).owners()
+        owners = Counter(owner for owner, _ in connect(assignment).owned())
     except (ClusterError, KubeError) as error:
         warn("%s%s", error, GRACE)
         return

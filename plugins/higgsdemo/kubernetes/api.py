@@ -7,7 +7,6 @@ when it is not. A retried, cleared or repeated task therefore never doubles anyt
 import re
 import time
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -123,22 +122,12 @@ class KubeCluster:
         """List the Jobs that a label selector finds, in our namespace or in all of the cluster's."""
         return self._list("Job", selector, everywhere)
 
-    def owners(self) -> Counter[tuple[str, str]]:
-        """Count what of ours has pods in the namespace, by the label values of campaign and run.
+    def owned(self, *, everywhere: bool = False) -> list[tuple[tuple[str, str], bool]]:
+        """Return the owner of each DaemonSet and Job of ours, and whether it has work left.
 
+        That is a Job that runs, or an image that is pulled; an owner, the label values of campaign and run.
         Secrets are not listed: whoever may list them may read them.
         """
-        return Counter(owner for owner, _ in self._owned(everywhere=False))
-
-    def at_work(self) -> set[tuple[str, str]]:
-        """Return whose Jobs run and whose images are pulled, by the label values of campaign and run.
-
-        In all namespaces, each of which would end with the cluster.
-        """
-        return {owner for owner, works in self._owned(everywhere=True) if works}
-
-    def _owned(self, *, everywhere: bool) -> list[tuple[tuple[str, str], bool]]:
-        """Return the owner of each DaemonSet and Job of ours, and whether it has work left."""
         ours, since = f"{names.PART_OF}={names.PROJECT}", datetime.now(UTC) - PULLED_IN
         found = [(one, _created(one) > since) for one in self._list("DaemonSet", ours, everywhere)]
         found += [(one, _is_at_work(one)) for one in self._list("Job", ours, everywhere)]
@@ -185,7 +174,7 @@ class KubeCluster:
     def remove(self, selector: str) -> None:
         """Delete everything of ours that a label selector finds, pods with their Jobs.
 
-        Secrets first: where that fails, Jobs and DaemonSets remain, by which `owners` finds the run again.
+        Secrets first: where that fails, Jobs and DaemonSets remain, by which `owned` finds the run again.
         """
         for kind in ("Secret", "Job", "DaemonSet", "ConfigMap", "NetworkPolicy"):
             delete = self._verb("delete_collection", kind)

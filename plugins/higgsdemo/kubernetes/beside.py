@@ -2,8 +2,8 @@
 
 The shell that runs the command for each shard is a few lines in the container's own `command`, so it needs no
 file in the image and no init container that brings one. The two containers speak through files in WORK_DIR
-(`workload.beside`), since any shell can do that, and a file stays readable when one side is late. Nothing else
-that a command can write is shared: ours would run what lies in its home, with its credentials.
+(`workload.beside`), since any shell can do that, and a file stays readable when one side is late. They share
+nothing else that a command can write: ours would run what it finds in its home, with its credentials.
 """
 
 import json

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 from kubernetes.client import BatchV1Api, CoreV1Api
 
@@ -23,6 +24,7 @@ from higgsdemo.clusters.tokens import Token, TokenProvider
 from higgsdemo.datasets.shards import Shard, dump
 from higgsdemo.kubernetes.names import labels
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
+from higgsdemo.operators.cleanup import ChooseCleanupOperator
 from higgsdemo.operators.cluster_life import begin_deletion
 from higgsdemo.operators.created import note, read_notes
 from higgsdemo.operators.jobs import CleanupJobsOperator, WaitForJobsOperator
@@ -38,6 +40,7 @@ from tables import cases
 from waiting import eventually
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
+ONE_SHARD = {"higgsdemo/shards": "1", "higgsdemo/shards-per-pod": "1"}
 NOTHING = f"there is no cluster {NAME} of ours to delete"
 
 
@@ -210,11 +213,12 @@ def test_a_creation_that_never_appears_is_not_waited_for_without_end(
 
 
 def at_work(cloud: Cloud, namespace: str = "higgs", **change: str) -> BatchV1Api:
-    """Let a Job be in the cluster that neither runs nor ends."""
+    """Let a Job of one shard be in the cluster that neither runs nor ends."""
     api = provider_of(cloud.run()).connect()
     CoreV1Api(api).create_namespace({"metadata": {"name": namespace}})
     job = shell_space(None, test="at-work").indexed_job("", 1, parallelism=0)
-    job["metadata"]["labels"] = labels(cloud.run().run) | change
+    job["metadata"]["labels"] = labels(cloud.run().run, "D") | change
+    job["metadata"]["annotations"] = ONE_SHARD
     BatchV1Api(api).create_namespaced_job(namespace, job)
     return BatchV1Api(api)
 
@@ -229,6 +233,9 @@ def test_a_cluster_goes_with_the_jobs_of_an_earlier_run_of_its_campaign(cloud: C
 def test_a_cluster_stays_while_another_run_has_jobs_there(cloud: Cloud, namespace: str) -> None:
     created(cloud.run())
     jobs = at_work(cloud, namespace, **{"higgsdemo/campaign": "other"})
+    with DAG("campaign", schedule=None):
+        choose = ChooseCleanupOperator(task_id="choose_cleanup", assignments=[])
+    assert choose._busy(cloud.run()) == f"{NAME}: 1 shards"
     assert not begin_deletion(cloud.run(), print)
     with pytest.raises(AirflowSkipException, match=f"cluster {NAME} stays: the run .* of other uses it"):
         deleted(cloud.run())
@@ -288,8 +295,7 @@ def wait_for_a_job(cloud: Cloud, seconds: float, disturb: Callable[[], None] = l
     """Return the event of the wait for a Job that runs some seconds; `disturb` comes in the middle."""
     planned = cloud.run(namespace="default")
     job = shell_space(None, test="long").indexed_job(f"sleep {seconds}", 1)
-    counted = {"higgsdemo/shards": "1", "higgsdemo/shards-per-pod": "1"}
-    job["metadata"] |= {"labels": labels(planned.run, dataset().name), "annotations": counted}
+    job["metadata"] |= {"labels": labels(planned.run, dataset().name), "annotations": ONE_SHARD}
     BatchV1Api(provider_of(planned).connect()).create_namespaced_job("default", job)
     disturbance = threading.Timer(seconds / 2, disturb)
     disturbance.start()

@@ -78,11 +78,10 @@ def _elsewhere(job: str) -> Manifest:
 
 
 def raced_job(job: Manifest) -> str | None:
-    """Return the uid of the Job whose indexes this one tries again; None for a Job of its own."""
+    """Return the uid of the Job whose indexes this one tries again; None for one of its own, or an orphan."""
     metadata = job["metadata"]
-    if RACES not in (metadata.get("annotations") or {}):
-        return None
-    return str(metadata["ownerReferences"][0]["uid"])
+    races, owners = RACES in (metadata.get("annotations") or {}), metadata.get("ownerReferences")
+    return str(owners[0]["uid"]) if races and owners else None
 
 
 def raced_indexes(job: Manifest) -> list[int]:

@@ -1,5 +1,9 @@
 """What only EKS has: a control plane apart from its nodes; the rest is in test_every_cloud.py."""
 
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
 import pytest
 
 from clouds.amazon import Amazon, paths
@@ -27,6 +31,15 @@ def test_the_options_are_in_the_requests(amazon: Amazon) -> None:
     assert cluster["resourcesVpcConfig"]["securityGroupIds"] == ["sg-0c"]
     assert (nodes["capacityType"], nodes["diskSize"]) == ("SPOT", 200)
     assert nodes["scalingConfig"] == {"minSize": 1, "maxSize": 9, "desiredSize": 2}
+
+
+def test_the_page_names_each_right_that_is_used_and_no_other(repository: Path) -> None:
+    code = (repository / "plugins/higgsdemo/clusters/eks.py").read_text()
+    asked = re.findall(r'"((?:create|delete|describe|list)_\w+)"', code)
+    used = {"TagResource", *(operation.title().replace("_", "") for operation in asked)}
+    named = set(re.findall(r"`eks:([A-Za-z*]+)`", (repository / "docs/clouds.md").read_text()))
+    assert [one for one in used if not any(fnmatchcase(one, right) for right in named)] == []
+    assert [right for right in named if not any(fnmatchcase(one, right) for one in used)] == []
 
 
 def test_the_number_of_nodes_is_no_difference_where_it_follows_the_pods(amazon: Amazon) -> None:

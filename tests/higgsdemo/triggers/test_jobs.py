@@ -47,9 +47,12 @@ async def test_a_failed_pod_of_several_shards_counts_as_one_at_least(monkeypatch
 
 
 EARLIER = job("earlier", ended=False, failedIndexes="0-9")
+ORPHAN = job("again", ended=False)
+ORPHAN["metadata"]["annotations"] |= {"higgsdemo/races": "9"}
 GOES_ON: dict[str, list[Step]] = {
     "Jobs of an earlier submission": [jobs(EARLIER, job(completedIndexes="0-9"))],
     "Jobs that are gone": [jobs()],
+    "a second attempt whose Job was deleted without it": [jobs(ORPHAN)],
     "the same after a fault": [RUNNING, 503, 401, 503, 401, DONE],
     "the same after two": [RUNNING, 503, "reset", 401, 503, "reset", 401, DONE],
     "rights that the server knows a moment later": [403, RUNNING, 403, DONE],

@@ -100,7 +100,9 @@ class EksProvider(TokenProvider):
         if phase == Phase.FAILED:
             self.delete()
         elif phase != Phase.DELETING:
-            check_shape(self.cluster.name, _control_plane_shape(there), self._wanted_control_plane())
+            asked = _control_plane_shape(self.cluster_request()).items()
+            wanted = {name: value for name, value in asked if value is not None}
+            check_shape(self.cluster.name, _control_plane_shape(there), wanted)
             if phase == Phase.RUNNING:
                 self._create_nodes()
 
@@ -174,11 +176,6 @@ class EksProvider(TokenProvider):
         elif _phase(nodes) != Phase.DELETING:
             wanted = self._nodes_shape(self.nodegroup_request())
             check_shape(self.cluster.name, self._nodes_shape(nodes), wanted)
-
-    def _wanted_control_plane(self) -> dict[str, Any]:
-        options = self.options
-        wanted = {"role": options.cluster_role, "subnets": sorted(options.subnets or [])}
-        return wanted | ({"version": options.version} if options.version else {})
 
     def _nodes_shape(self, nodes: Description) -> dict[str, Any]:
         """Return a node group's shape; with the number of nodes unless it follows the pods."""

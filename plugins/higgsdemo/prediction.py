@@ -202,6 +202,13 @@ def cost(
     return round(total / 3600, 2)
 
 
+def tell_nodes(cluster: Cluster) -> str:
+    """Say which nodes a cluster has, and what they cost where that is known."""
+    hourly = cost([cluster], 3600)
+    price = "" if hourly is None else f", {hourly:g} an hour"
+    return f"{cluster.all_nodes} nodes of {cluster.provider}{price}"
+
+
 def account_rows(predicted: Account | None, actual: Account | None) -> list[list[str]]:
     """Return both as table rows below a heading, one quantity each; those that both lack are left out."""
     sides = {"predicted": _cells(predicted), "took": _cells(actual)}

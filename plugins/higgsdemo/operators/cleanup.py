@@ -127,14 +127,12 @@ class CampaignStatusOperator(BaseOperator):
 
     def _left(self, failed: list[str]) -> Iterator[str]:
         """Name the clusters that could not be deleted, and what they cost."""
-        from higgsdemo.prediction import cost
+        from higgsdemo.prediction import tell_nodes
 
         for index, assignment in enumerate(self.assignments or []):
             if f"{tasks.DELETE.task_id}_{index}" in failed:
                 cluster = read_assignment(assignment).cluster
-                hourly = cost([cluster], 3600)
-                price = "" if hourly is None else f", {hourly:g} an hour"
                 yield (
-                    f"Cluster {cluster.name} is not deleted: {cluster.all_nodes} nodes of "
-                    f"{cluster.provider}{price}. Clear delete_clusters, or run higgs_janitor with Remove"
+                    f"Cluster {cluster.name} is not deleted: {tell_nodes(cluster)}. Clear delete_clusters, "
+                    "or run higgs_janitor with Remove"
                 )

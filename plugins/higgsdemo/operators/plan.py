@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -98,6 +98,7 @@ class PlanOperator(BaseOperator):
                 f"the run has {len(clusters)} clusters, and this Airflow allows {most}: take fewer, or raise "
                 "its setting max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH)"
             )
+        campaign.remark(*tell_what_stays(run, clusters))
         for remark in campaign.remarks:
             self.log.warning("%s", remark)
         if run.stages != ("cleanup",):
@@ -243,6 +244,21 @@ def plan_run(campaign: Campaign, options: RunOptions, dag_id: str, name: str) ->
         pod_ca=storage.pod_ca,
         live=storage.live,
     )
+
+
+def tell_what_stays(run: Run, clusters: Sequence[Cluster]) -> Iterator[str]:
+    """Tell of the clusters that cost money after the run, which does not delete them."""
+    from higgsdemo.prediction import tell_nodes
+
+    deletes = run.cleanup == "clusters" and "cleanup" in run.stages
+    stay = [] if deletes else [cluster for cluster in clusters if cluster.provider in ("gke", "eks")]
+    if stay:
+        more = f" and {len(stay) - 3} more" if stay[3:] else ""
+        named = ", ".join(f"{cluster.name} ({tell_nodes(cluster)})" for cluster in stay[:3])
+        yield (
+            f"this run leaves clusters that cost money: {named}{more}; "
+            'its stage cleanup deletes them where "cleanup" is "clusters"'
+        )
 
 
 def refuse_unpublished_image(run: Run, clusters: Sequence[Cluster]) -> None:

@@ -95,7 +95,7 @@ def test_the_file_may_let_the_worker_be_itself_but_no_pod(
     assert plan(campaign, stages=["create"])
 
 
-def test_what_was_dropped_of_a_list_of_2019_is_told_and_kept(
+def test_what_was_dropped_of_a_list_of_2019_and_what_it_leaves_to_be_paid_is_told_and_kept(
     campaign: Campaign, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HIGGS_IMAGE", "registry.example.org/mine:1")
@@ -104,9 +104,14 @@ def test_what_was_dropped_of_a_list_of_2019_is_told_and_kept(
     original = parse_campaign([entry], "demo").model_copy(update={"storage": campaign.storage})
     (planned,) = plan(original, run_name="kept")
     assert planned.run.stage_in_image == "registry.example.org/mine:1"
-    said = "[0].datasets[1] is dropped: [0].datasets[0] is the same dataset"
-    assert json.loads(bucket.read("demo/kept/campaign.json"))["remarks"] == [said]
-    assert said in capsys.readouterr().out
+    dropped = "[0].datasets[1] is dropped: [0].datasets[0] is the same dataset"
+    leaves = f"this run leaves clusters that cost money: {planned.cluster.name} (3 nodes of gke); its stage"
+    said = [dropped, f'{leaves} cleanup deletes them where "cleanup" is "clusters"']
+    assert json.loads(bucket.read("demo/kept/campaign.json"))["remarks"] == said
+    told = capsys.readouterr().out
+    assert all(one in told for one in said)
+    plan(original, run_name="deletes", cleanup="clusters")
+    assert json.loads(bucket.read("demo/deletes/campaign.json"))["remarks"] == said[:1]
 
 
 def with_lists(document: dict[str, Any], bucket: Bucket, *entries: dict[str, Any]) -> Campaign:

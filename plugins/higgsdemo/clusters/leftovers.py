@@ -68,18 +68,18 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
 
 
 def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
-    """Return the runs that work on the cluster, but for a run of its campaign, or all of them.
+    """Return the runs that work on the cluster, but for a run of its campaign, or all of them (None).
 
     In whatever namespace: each would end with the cluster.
 
     :raises ClusterError: or KubeError, when the cluster does not tell.
     """
-    mine = (label_value(assignment.run.campaign), run and label_value(run))
+    ours = label_value(assignment.run.campaign)
     at_work = {owner for owner, works in connect(assignment).owned(everywhere=True) if works}
     return [
         f"the run {run_mark} of {campaign}"
         for campaign, run_mark in sorted(at_work)
-        if (campaign, run and run_mark) != mine
+        if campaign != ours or (run is not None and run_mark != label_value(run))
     ]
 
 

@@ -87,15 +87,16 @@ class DeleteClusterOperator(WaitingOperator):
         provider = provider_of(assignment)
         if not provider.marks:
             raise self._none_of_ours(assignment)
-        # If no other run goes on, the campaign's Jobs in the cluster are leftovers, and end with it.
-        run = assignment.run.name if other_run(context) else None
         waited = context["ti"].xcom_pull(task_ids=tasks.WAIT.task_id, map_indexes=context["ti"].map_index)
         begun = bool((waited or {}).get("deleting"))
         end = time.time() + DELETED_IN
-        trigger = DeletionTrigger(
-            self.assignment, provider.poll_seconds, end, run, is_noted(assignment), begun
-        )
+        run, noted = self.ends_with_it(assignment, context), is_noted(assignment)
+        trigger = DeletionTrigger(self.assignment, provider.poll_seconds, end, run, noted, begun)
         return self.wait(trigger, context)
+
+    def ends_with_it(self, assignment: ClusterRun, context: Context) -> str | None:
+        """Return the run whose Jobs end with the cluster; None for all of the campaign if it has no other."""
+        return assignment.run.name if other_run(context) else None
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Remove the record of a cluster that is gone; say who else works on one that stays."""

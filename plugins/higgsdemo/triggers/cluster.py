@@ -82,7 +82,7 @@ class DeletionTrigger(ClusterTrigger):
     """Delete a cluster step by step until nothing is left; leave one on which others work.
 
     :param deadline: when to give up a cloud that does not answer, or does not delete.
-    :param run: the run whose Jobs may end with the cluster; None for all of the campaign.
+    :param run: the run whose Jobs may end with the cluster; None for all of the campaign, "" for none.
     :param noted: the cluster was requested: if it does not exist, it may be about to appear.
     :param begun: its deletion has been requested.
     """

@@ -14,8 +14,8 @@ from airflow_variables import Variables
 from clouds.amazon import REGION, Amazon
 from clouds.tasks import to_its_end
 from higgsdemo.campaign import parse_campaign
-from higgsdemo.clusters import Phase, provider_of
-from higgsdemo.clusters.leftovers import _place
+from higgsdemo.clusters import Phase, leftovers, provider_of
+from higgsdemo.clusters.leftovers import Leftover, _place
 from higgsdemo.operators.created import PREFIX, note, read_notes
 from higgsdemo.operators.janitor import FindLeftoversOperator, RemoveLeftoverOperator
 from higgsdemo.operators.kept import keep, kept
@@ -66,10 +66,10 @@ def clusters(server: Server) -> dict[str, Kube]:
     return made
 
 
-def leave(kube: Kube, name: str, campaign: str, **labels: str) -> None:
+def leave(kube: Kube, name: str, campaign: str, suspend: bool = True, **labels: str) -> None:
     marks = {"app.kubernetes.io/part-of": "higgsdemo", "higgsdemo/campaign": campaign, "higgsdemo/run": "r1"}
     space = shell_space(kube, SPACES[campaign], name)
-    job = space.indexed_job("true", 1, suspend=True)
+    job = space.indexed_job("true", 1, suspend=suspend, parallelism=0)  # it does not end
     job["metadata"]["labels"] = marks | labels
     space.make(job)
 
@@ -127,8 +127,8 @@ def test_nothing_is_removed_unless_it_is_asked_for(clusters: dict[str, Kube], se
 def test_what_a_run_has_taken_up_meanwhile_stays(clusters: dict[str, Kube], server: Server) -> None:
     leave(clusters["ours-0"], "three", "ours")
     leave(clusters["other-0"], "four", "other")
-    leftovers = sorted(found(), key=lambda leftover: str(leftover["kind"]), reverse=True)
-    for leftover in leftovers:
+    left = sorted(found(), key=lambda leftover: str(leftover["kind"]), reverse=True)
+    for leftover in left:
         now = context(running=("other",), remove=True)
         if leftover["campaign"] == "ours":
             assert removed(leftover, now) == {"cluster_name": "ours-0"}
@@ -137,6 +137,28 @@ def test_what_a_run_has_taken_up_meanwhile_stays(clusters: dict[str, Kube], serv
                 removed(leftover, now)
     assert names(server) == {"other-0", "gone-0", "strange"}
     assert clusters["other-0"].batch.read_namespaced_job("four", "theirs").metadata.name == "four"
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_cluster_goes_with_jobs_that_nobody_waits_for_but_not_with_those_of_a_run_that_has_begun_since(
+    clusters: dict[str, Kube], server: Server, monkeypatch: pytest.MonkeyPatch, begins: bool
+) -> None:
+    def then_begin(leftover: Leftover) -> bool:
+        done = remove(leftover)
+        if begins:
+            leave(clusters["ours-0"], "new", "ours", suspend=False, **{"higgsdemo/run": "r2"})
+        return done
+
+    remove = leftovers.remove_objects
+    monkeypatch.setattr(leftovers, "remove_objects", then_begin)
+    leave(clusters["ours-0"], "old", "ours", suspend=False)
+    leftover = next(one for one in found(running=("other",)) if one["kind"] == "cluster")
+    if begins:
+        with pytest.raises(AirflowSkipException, match="cluster ours-0 stays: the run r2 of ours uses it"):
+            removed(leftover, context(remove=True))
+    else:
+        assert removed(leftover, context(remove=True)) == {"cluster_name": "ours-0"}
+    assert ("ours-0" in names(server)) is begins
 
 
 def test_what_only_a_conf_named_is_found_though_its_file_is_gone(
@@ -212,9 +234,9 @@ def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(
     assert look.execute(context()) == []
     for one in run("create", "submit"):
         note(one)
-    leftovers = look.execute(context())
-    assert [leftover["at"]["cluster"]["location"] for leftover in leftovers] == [location, "eu-central-1"]
-    for leftover in leftovers:
+    left = look.execute(context())
+    assert [leftover["at"]["cluster"]["location"] for leftover in left] == [location, "eu-central-1"]
+    for leftover in left:
         assert removed(leftover, context(remove=True)) == {"cluster_name": "ours-0"}
     assert [provider_of(one).state().phase for one in run()] == [Phase.ABSENT, Phase.ABSENT]
     assert read_notes(print) == []

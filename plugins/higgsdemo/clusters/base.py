@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from higgsdemo.run import ClusterRun
-from higgsdemo.wording import ExplainedError
+from higgsdemo.wording import ExplainedError, quote
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -80,6 +80,14 @@ class OurCluster(NamedTuple):
     airflow: str | None = None
 
 
+def _poll_seconds() -> float:
+    said = os.environ.get("HIGGS_POLL_SECONDS") or "10"
+    with suppress(ValueError):
+        if 1 <= (seconds := float(said)) <= 3600:
+            return seconds
+    raise ClusterError(f"HIGGS_POLL_SECONDS is {quote(said)}: it must be a number from 1 to 3600")
+
+
 class Provider(ABC):
     """One cluster, through whoever runs it. The methods block; a trigger calls them in a thread.
 
@@ -89,7 +97,7 @@ class Provider(ABC):
     first one left it. By default clusters are not ours: nothing marks them, and they are never deleted.
     """
 
-    poll_seconds: ClassVar[float] = float(os.environ.get("HIGGS_POLL_SECONDS", "10"))
+    poll_seconds: ClassVar[float] = _poll_seconds()
 
     def __init__(self, assignment: ClusterRun) -> None:
         self.cluster = assignment.cluster

@@ -34,6 +34,7 @@ from higgsdemo.operators.kept import keep
 from higgsdemo.operators.list_shards import list_and_check
 from higgsdemo.run import GROWING, ClusterRun, Run, run_name
 from higgsdemo.run_folder import RECORD
+from higgsdemo.wording import quote
 
 if TYPE_CHECKING:
     from higgsdemo.prediction import Account
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from higgsdemo.storage.object_store import ObjectStore
 
 ASKED_EVERY = timedelta(seconds=20)
+PROGRAM = ("image", "command", "env")  # who mends it goes on with what is done
 
 
 class PlanOperator(BaseOperator):
@@ -117,8 +119,11 @@ class PlanOperator(BaseOperator):
             with fail_in_words():
                 refuse_overlaps(placed)
                 refuse_absent(placed)
-                output, begun = self._claim(run, dag_run.run_id, names)
-                keep_certified(output, (one.ref for one in placed), begun)
+                output, earlier = self._claim(run, dag_run.run_id, names)
+                for remark in compare_results(earlier.results, run):
+                    campaign.remark(remark)
+                    self.log.warning("%s", remark)
+                keep_certified(output, (one.ref for one in placed), earlier.datasets)
                 check_tables(load_catalogue(run.catalogue))
                 refuse_simulated(load_catalogue(run.catalogue), placed)
                 rates = recorded_rates(run)
@@ -130,7 +135,7 @@ class PlanOperator(BaseOperator):
                 done = _done(run, clusters, output)
                 predicted = predict(run, clusters, mean_bytes, done, rates)
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
-                self._keep(run, campaign, dag_run.run_id, output, predicted, names, conf)
+                self._keep(run, campaign, dag_run.run_id, output, predicted, names, conf, earlier)
         for cluster in clusters:
             shards = sum(ref.planned_shards for ref in cluster.datasets)
             said = f", {shards} shards" if shards else ""
@@ -150,11 +155,13 @@ class PlanOperator(BaseOperator):
             _, earlier = _folder(run)
         return conf | earlier.conf | chosen_work(self.campaign, conf) if earlier else conf
 
-    def _claim(self, run: Run, run_id: str, datasets: set[str]) -> tuple[ObjectStore, tuple[str, ...]]:
-        """Return the run's folder, new, this DAG run's or to be resumed, and the datasets it began with."""
+    def _claim(self, run: Run, run_id: str, datasets: set[str]) -> tuple[ObjectStore, RunRecord]:
+        """Return the run's folder, new, this DAG run's or to be resumed, and the record of how it began."""
+        from higgsdemo.publication.summary import RunRecord
+
         output, earlier = _folder(run)
         if earlier is None:
-            return output, ()
+            return output, RunRecord()
         by = earlier.airflow.dag_run if earlier.airflow else "that its campaign.json does not name"
         if not run.resume and by != run_id:
             raise TaskFailedForGood(
@@ -168,7 +175,7 @@ class PlanOperator(BaseOperator):
                 f"run {run.name} is of {', '.join(lost[:3])}{more} as well, which its summary and plot would "
                 "lose: resume it with all of its clusters; what is done is not run again"
             )
-        return output, earlier.datasets
+        return output, earlier
 
     def _split(
         self, run: Run, shared: Sequence[DatasetRef], clusters: Sequence[Cluster], output: ObjectStore
@@ -190,6 +197,7 @@ class PlanOperator(BaseOperator):
         predicted: Account,
         datasets: set[str],
         conf: dict[str, Any],
+        earlier: RunRecord,
     ) -> None:
         from airflow import __version__
 
@@ -199,6 +207,7 @@ class PlanOperator(BaseOperator):
             "datasets": sorted(datasets),
             "predicted": predicted.model_dump(mode="json"),
             "conf": chosen_work(self.campaign, conf),
+            "results": results_of(run) | earlier.results,
             "run": run.model_dump(mode="json"),
             "remarks": list(campaign.remarks),
             "campaign": campaign.model_dump(mode="json", by_alias=True),
@@ -215,6 +224,33 @@ def _folder(run: Run) -> tuple[ObjectStore, RunRecord | None]:
 
     output = ObjectStore(run.output, run.output_connection)
     return output, read_document(output, RECORD, RUN_RECORD) if output.exists(RECORD) else None
+
+
+def results_of(run: Run) -> dict[str, Any]:
+    """Return what decides what the results of a run count, by names for people."""
+    bins = {
+        f"histogram {one.name}": f"{one.from_ or one.name}: {one.bins} bins from {one.low} to {one.high}"
+        for one in run.histograms
+    }
+    program = {name: getattr(run, name) for name in PROGRAM}
+    return program | {"workload": run.workload, "triggers": sorted(run.triggers)} | bins
+
+
+def compare_results(first: dict[str, Any], run: Run) -> list[str]:
+    """Return remarks on a program that is not that of the first results in a run's folder.
+
+    :raises TaskFailedForGood: when these count something else than the run's would.
+    """
+    others = {name: first[name] for name, now in results_of(run).items() if first.get(name, now) != now}
+    if told := ", ".join(f"{name} {quote(others[name])}" for name in others if name not in PROGRAM):
+        raise TaskFailedForGood(
+            f"the run in {run.output} has begun with {told}, and no results of both may be added up: resume "
+            "it with that, or begin another run"
+        )
+    return [
+        f"this run has begun with the {name} {quote(value)}: results of both are added up"
+        for name, value in others.items()
+    ]
 
 
 def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[str, int]:

@@ -166,6 +166,7 @@ class RunRecord(BaseModel):
     :param datasets: names of all of the run's datasets.
     :param predicted: what the run should take.
     :param conf: what its trigger has chosen of the work; a run that resumes it goes on with that.
+    :param results: what decides what the first results of its folder count, by name.
     :param remarks: what `plan` has found that a person should know.
     """
 
@@ -174,6 +175,7 @@ class RunRecord(BaseModel):
     datasets: tuple[str, ...] = ()
     predicted: Account | None = None
     conf: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     remarks: list[Text] = []
 
 

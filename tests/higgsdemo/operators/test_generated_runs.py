@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from higgsdemo.campaign import CampaignError, parse_campaign
 from higgsdemo.operators.base import TaskFailed, TaskFailedForGood
 from higgsdemo.operators.plan import PlanOperator
+from higgsdemo.publication.summary import RunRecord
 from higgsdemo.run import ClusterRun
 from planned_runs import ALONE
 from written_campaigns import CONF, VALID, damaged
@@ -31,7 +32,7 @@ class Plan(PlanOperator):
         return conf
 
     def _claim(self, *_: Any) -> Any:
-        return SimpleNamespace(list=lambda _: [])  # a folder without results
+        return SimpleNamespace(list=lambda _: []), RunRecord()  # a folder without results
 
     def _split(self, run: Any, shared: Any, clusters: Any, *_: Any) -> Any:
         return clusters, None

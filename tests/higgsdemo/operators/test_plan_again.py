@@ -52,6 +52,38 @@ def test_a_run_is_not_resumed_with_other_certified_sections(
         plan(campaign, run_name="other")
 
 
+AXIS = {"name": "mass", "bins": 60, "low": 60, "high": 120, "label": "Mass"}
+OWN = {"workload": "own", "image": "mine:1", "histograms": [AXIS]}
+
+
+@pytest.mark.parametrize(
+    ("begun", "changed", "told"),
+    [
+        ({}, {"workload": "nanoaod-outreach"}, 'workload "nanoaod"'),
+        ({}, {"triggers": ["HLT_IsoMu24"]}, r"triggers \[\]"),
+        (OWN, {"histograms": [AXIS | {"low": 70}]}, 'histogram mass "mass: 60 bins from 60.* to 120'),
+        (OWN, {"histograms": [AXIS | {"label": "m"}, AXIS | {"name": "more"}]}, None),
+        (OWN, {"image": "mine:2"}, None),
+    ],
+)
+def test_a_run_does_not_go_on_with_another_selection_or_binning(
+    document: dict[str, Any], bucket: Bucket, begun: dict[str, Any], changed: dict[str, Any], told: str | None
+) -> None:
+    """As when its campaign grows and somebody edits the file: results of both would be added up."""
+    document |= {"growing": True} | begun
+    plan(parse_campaign(document, "demo"))
+    again = parse_campaign(document | changed, "demo")
+    for run_id in ("manual__2", "manual__3"):
+        if told is None:
+            plan(again, run_id)
+        else:
+            with pytest.raises(TaskFailedForGood, match=f"growing has begun with {told}.*, and no results"):
+                plan(again, run_id)
+    remarks = json.loads(bucket.read("demo/growing/campaign.json"))["remarks"]
+    mended = ['this run has begun with the image "mine:1": results of both are added up']
+    assert remarks == (mended if "image" in changed else [])
+
+
 def test_a_run_is_resumed_as_a_whole_or_its_summary_would_lose_what_is_left_out(campaign: Campaign) -> None:
     plan(campaign, "manual__1", run_name="mine", clusters=["kubecon-demo-0"])
     plan(campaign, "manual__2", run_name="mine", resume=True)  # with more than it had

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
 def _merge(files: int) -> Callable[[], int]:
     import psutil
 
-    from higgsdemo.datasets.expected import ExpectedShards
+    from higgsdemo.datasets.expected import ExpectedShards, Place
     from higgsdemo.results.document import BINS
     from higgsdemo.results.merge import Merge
     from higgsdemo.run_folder import result_key
@@ -53,10 +53,10 @@ def _merge(files: int) -> Callable[[], int]:
         for index in range(dataset, files, DATASETS):
             yield str(uuid.UUID(int=index)).upper()
 
-    def shards(cluster: int) -> Iterator[tuple[str, str, None]]:
+    def shards(cluster: int) -> Iterator[Place]:
         for dataset in range(cluster, DATASETS, CLUSTERS):
             for name in names(dataset):
-                yield f"D{dataset}", name, None
+                yield Place(f"D{dataset}", name)
 
     def work() -> int:
         before = psutil.Process().memory_info().rss

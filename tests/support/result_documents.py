@@ -8,7 +8,7 @@ from typing import Any
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import Catalogue, Channel, Dataset, Group, Sample, Uncertainty
-from higgsdemo.datasets.expected import ExpectedShards
+from higgsdemo.datasets.expected import ExpectedShards, Place
 from higgsdemo.physics.normalisation import Spectrum, normalise
 from higgsdemo.results.document import bin_of
 from higgsdemo.results.merge import Merge
@@ -63,7 +63,7 @@ def expecting(clusters: Mapping[str, Names]) -> ExpectedShards:
     """Return the shards that these clusters list."""
     expected = ExpectedShards()
     for cluster, datasets in clusters.items():
-        expected.add(cluster, ((name, shard, None) for name, shards in datasets.items() for shard in shards))
+        expected.add(cluster, (Place(name, shard) for name, shards in datasets.items() for shard in shards))
     return expected
 
 

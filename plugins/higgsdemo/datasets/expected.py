@@ -22,7 +22,7 @@ from higgsdemo.storage.object_store import DamagedError, ObjectStore
 
 _TABLE = """
 CREATE TABLE shard (
-    dataset TEXT, name TEXT, cluster TEXT, start INT, stop INT, counted INT DEFAULT 0,
+    dataset TEXT, name TEXT, cluster TEXT, start INT, stop INT, size INT, counted INT DEFAULT 0,
     PRIMARY KEY (dataset, name, cluster)
 ) WITHOUT ROWID
 """
@@ -32,11 +32,21 @@ Entries = tuple[int, int] | None
 """Of a part of a file, the first event and the one after the last."""
 
 
+class Place(NamedTuple):
+    """What a list says of a shard; `size` is that of its file in bytes, None where it is not known."""
+
+    dataset: str
+    name: str
+    entries: Entries = None
+    size: int | None = None
+
+
 class Listed(NamedTuple):
     """A listed shard: the clusters that list it, and whether its result has been counted."""
 
     clusters: tuple[str, ...]
     entries: Entries
+    size: int | None
     counted: bool
 
 
@@ -64,22 +74,23 @@ class ExpectedShards:
         """Read the list of a cluster, the whole of it or nothing; raise StorageError if it is none."""
         self.add(cluster, read_lines(output, shards_key(cluster), _place))
 
-    def add(self, cluster: str, shards: Iterable[tuple[str, str, Entries]]) -> None:
-        """Add what a cluster lists, as dataset, name and events: all of it, or nothing.
+    def add(self, cluster: str, shards: Iterable[Place]) -> None:
+        """Add what a cluster lists: all of it, or nothing.
 
         :raises DamagedError: when it lists a shard twice, or one that nothing could be named after.
         """
         listed = Counter[str]()
 
         def rows() -> Iterator[tuple[str | int | None, ...]]:
-            for dataset, name, entries in shards:
+            for dataset, name, entries, size in shards:
                 listed[dataset] += 1
-                yield dataset, name, cluster, *(entries or (None, None))
+                yield dataset, name, cluster, *(entries or (None, None)), size
 
         self._database.execute("SAVEPOINT list")
         try:
             self._database.executemany(
-                "INSERT INTO shard (dataset, name, cluster, start, stop) VALUES (?, ?, ?, ?, ?)", rows()
+                "INSERT INTO shard (dataset, name, cluster, start, stop, size) VALUES (?, ?, ?, ?, ?, ?)",
+                rows(),
             )
         except BaseException as error:
             self._database.execute("ROLLBACK TO list")
@@ -93,13 +104,13 @@ class ExpectedShards:
 
     def find(self, key: str) -> Listed | None:
         """Return the shard of which the object of that key, in the run's folder, is the result, if any."""
-        asked = f"SELECT cluster, start, stop, counted FROM shard {_OF_SHARD}"
+        asked = f"SELECT cluster, start, stop, size, counted FROM shard {_OF_SHARD}"
         found = self._database.execute(asked, locate(key)).fetchall()
         if not found:
             return None
-        _, start, stop, counted = found[0]
+        _, start, stop, size, counted = found[0]
         entries = None if start is None else (start, stop)
-        return Listed(tuple(cluster for cluster, *_ in found), entries, bool(counted))
+        return Listed(tuple(cluster for cluster, *_ in found), entries, size, bool(counted))
 
     def count(self, key: str) -> None:
         """Note that the result of that key is counted."""
@@ -149,8 +160,13 @@ def count_shards(
     return dict(counts)
 
 
-def _place(line: bytes) -> tuple[str, str, Entries]:
-    """Return dataset, name and events of a listed shard: what it has besides would take most of the time."""
+def _place(line: bytes) -> Place:
+    """Return what is needed of a listed shard: what it has besides would take most of the time."""
     shard = json.loads(line)
-    place, entries = (str(shard["dataset"]), str(shard["name"])), shard.get("entries")
-    return *place, (int(entries[0]), int(entries[1])) if entries else None
+    entries, size = shard.get("entries"), shard.get("size")
+    return Place(
+        str(shard["dataset"]),
+        str(shard["name"]),
+        (int(entries[0]), int(entries[1])) if entries else None,
+        None if size is None else int(size),
+    )

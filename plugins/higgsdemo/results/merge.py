@@ -76,7 +76,7 @@ class Merge:
         if not listed or listed.counted:
             return None
         try:
-            document = parse_result(key, raw, self._histograms, listed.entries)
+            document = parse_result(key, raw, self._histograms, listed.entries, listed.size)
         except ResultError as error:
             self._corrupt[key] = version, str(error)
             return None

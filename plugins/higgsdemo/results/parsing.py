@@ -33,14 +33,17 @@ def parse_result(
     raw: bytes,
     histograms: Sequence[HistogramSpec] | None = None,
     entries: tuple[int, int] | None = None,
+    size: int | None = None,
 ) -> Document:
     """Return the checked result document in the object `key`; an OwnDocument with `histograms`.
 
     :param histograms: those that the campaign describes; None for those of the four-lepton analysis.
     :param entries: the events of its shard, where that is a part of a file.
+    :param size: bytes of the shard's file as listed, where they are known.
     :raises ResultError: when the object is not a result document, when a channel selected more events than
         were processed (an event enters a channel at most once), when it names another dataset or shard than
-        its key, or when it is of a part of a file and not of exactly the events of that part.
+        its key, or a file of another size, or when it is of a part of a file and not of exactly the events of
+        that part.
     """
     check_size(key, len(raw))
     dataset, shard = locate(key)
@@ -50,6 +53,9 @@ def parse_result(
     if document.samplename != dataset or document.shard not in (None, shard):
         said = "/".join(filter(None, (document.samplename, document.shard)))
         raise _refusal(key, f"the document is of {said}")
+    if None not in (size, document.size) and document.size != size:
+        was = f"the document is of a file of {document.size} bytes"
+        raise _refusal(key, f"{was}, and the one that is listed has {size}: resume the run to make it anew")
     if document.certified and document.certified.events > document.processed:
         events = document.certified.events
         raise _refusal(key, f"{events} certified events, of {document.processed} processed")
@@ -74,6 +80,8 @@ def _four_leptons(key: str, raw: bytes) -> ResultDocument:
     for channel, counts in document.counts.items():
         if (selected := sum(counts)) > document.processed:
             raise _refusal(key, f"{selected} events selected in {channel}, of {document.processed} processed")
+    if document.weights and document.weights.processed and not document.processed:
+        raise _refusal(key, f"weights.processed is {document.weights.processed}, of 0 events processed")
     if document.candidates is not None:
         named = Counter((channel, bin_of(mass)) for channel, *_, mass in document.candidates)
         counted = {(c, bin): n for c, counts in document.counts.items() for bin, n in enumerate(counts) if n}

@@ -34,7 +34,7 @@ def test_results_of_the_listed_shards_count_and_parts_of_files_are_of_their_even
     parts = {"whole": None, "cut_00-60": (0, 60), "cut_60-90": (60, 90)}
     for name, entries in parts.items():
         key = f"results/A/{name}.json"
-        assert found.find(key) == (("one",), entries, False)
+        assert found.find(key) == (("one",), entries, 1, False)
     assert all(found.find(f"results/B/{name}.json") for name in ("x", "y"))
 
 
@@ -85,6 +85,7 @@ def test_no_more_shards_are_planned_than_there_are_files(of_dataset: dict[str, i
         '{"dataset": "A", "name": "x"}',
         '{"dataset": "A", "name": "\\ud800"}',
         '{"dataset": "A", "name": "y", "entries": [0, 99999999999999999999]}',
+        '{"dataset": "A", "name": "y", "size": "large"}',
         '{"dataset": "A"}',
     ],
 )

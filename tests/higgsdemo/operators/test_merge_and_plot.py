@@ -289,10 +289,21 @@ def test_results_of_parts_of_a_file_that_is_cut_otherwise_now_are_left_out_and_t
     assert told in capsys.readouterr().out
 
 
-def test_results_that_are_corrupt_are_named_and_count_against_the_tolerance(s3: Kind) -> None:
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"processed": -1}, "processed: "),
+        ({"size": 2}, "the document is of a file of 2 bytes, and the "),
+    ],
+)
+def test_results_that_are_corrupt_are_named_and_count_against_the_tolerance(
+    s3: Kind, fields: dict[str, int], told: str
+) -> None:
+    """As is that of another file which bore the name before, such as in another bucket."""
     good, bad = "Simulated_TTbar_8TeV", "Simulated_ZZTo4e_8TeV"
     assignment = run_of(s3, good, bad)
-    s3.put_all([(f"{FOLDER}/results/{bad}/x.json", b"{}")])
+    document = result_documents.document(bad, 6000, counts(bad)) | fields
+    s3.put_all([(f"{FOLDER}/results/{bad}/x.json", json.dumps(document).encode())])
 
     def merged(tolerance: int) -> Any:
         run = assignment.run.model_copy(update={"tolerance": tolerance})
@@ -302,7 +313,8 @@ def test_results_that_are_corrupt_are_named_and_count_against_the_tolerance(s3: 
     assert merged(0)["excess"] == [f"cluster {name}: 1 of 2 shards have no result, 0 may fail"]
     assert merged(1)["excess"] == []
     assert (merged(1)["shards"]["done"], merged(1)["shards"]["failed"]) == (1, 1)
-    assert list(read(assignment, "summary.json")["corrupt"]) == [f"results/{bad}/x.json"]
+    key = f"results/{bad}/x.json"
+    assert read(assignment, "summary.json")["corrupt"][key].startswith(f"{key}: {told}")
 
 
 def test_results_of_a_cluster_that_has_listed_nothing_wait_for_its_list(s3: Kind) -> None:

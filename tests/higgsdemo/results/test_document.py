@@ -91,6 +91,11 @@ def test_wrong_weights_are_named(changed: dict[str, Any], fault: str) -> None:
     assert refusal(weights(**changed)) == f"{KEY}: weights.{fault}"
 
 
+def test_no_events_weigh_nothing() -> None:
+    empty = document("DS", 0, weights=weights()["weights"])
+    assert refusal(empty) == f"{KEY}: weights.processed is 9.5, of 0 events processed"
+
+
 def test_whole_numbers_may_be_written_as_floats_as_root_does() -> None:
     floats = {**GOOD, "processed": 10.0, "mass4mu_8TeV_low": [float(n) for n in histogram({18: 3})]}
     assert parse_result(KEY, json.dumps(floats).encode()) == parse_result(KEY, json.dumps(GOOD).encode())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from higgsdemo.campaign.analysis import HistogramSpec
-from higgsdemo.datasets.expected import ExpectedShards
+from higgsdemo.datasets.expected import ExpectedShards, Place
 from higgsdemo.physics.coverage import certified_events
 from higgsdemo.results.merge import Merge
 from higgsdemo.results.sums import saved_sums
@@ -193,7 +193,7 @@ def test_a_merge_holds_of_a_shard_its_end_alone() -> None:
 
     def held(shards: range) -> int:
         names = [f"{number:08d}-A1B2-C3D4-E5F6-0123456789AB" for number in shards]
-        merge.expected.add(f"of-{shards.start}", (("SMHiggsToZZTo4L", name, None) for name in names))
+        merge.expected.add(f"of-{shards.start}", (Place("SMHiggsToZZTo4L", name) for name in names))
         for name in names:
             merge.add(*stored("SMHiggsToZZTo4L", name, 10_000, counts, seconds={"compute": 1.23}, bytes=123))
         del names, name

@@ -81,6 +81,8 @@ def publish(
         found = {one["name"]: _histogram(output, one) for one in asked.histograms}
         own["histograms"] = (written if isinstance(written, dict) else {}) | found
     files = _publish_folder(output, url, asked)
+    if asked.outputs and not (files or own or "*" in asked.outputs):
+        raise TryAgain(f"the command has left no file that matches {' or '.join(asked.outputs)}")
     if asked.logs:
         with open_plain(log) as plain, tempfile.TemporaryFile() as packed:
             with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped:
@@ -114,7 +116,7 @@ def _own_document(output: Path, *, needed: bool) -> dict[str, Any]:
     content = read_plain(path, LARGEST_RESULT + 1)
     try:
         document = json.loads(content) if len(content) <= LARGEST_RESULT else None
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise TryAgain(f"the command has left no result: {OWN_DOCUMENT} is not a JSON object of a few kB")

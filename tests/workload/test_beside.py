@@ -130,19 +130,19 @@ def test_the_shell_tells_the_cpu_time_of_each_shard(pod: Pod, root_file: Path) -
 
 @cases
 def test_a_histogram_is_read_from_a_file(
-    pod: Pod, root_file: Path, values: list[float], squares: list[float] | None, told: str | None
+    pod: Pod, root_file: Path, low: int, values: list[float], squares: list[float] | None, told: str | None
 ) -> None:
-    edges = np.linspace(0, 3, len(values) + 1)
+    edges = np.linspace(low, low + 3, len(values) + 1)
     made = hist.Hist(hist.axis.Variable(edges), storage="double" if squares is None else "weight")
     made[...] = values if squares is None else np.stack([values, squares], axis=-1)
     with uproot.recreate(root_file) as file:
         file["h"] = made
-    asked = {"name": "m", "from": "out.root:h", "bins": 3, "low": 0, "high": 3}
+    asked = {"name": "m", "from": "out.root:h", "bins": 3, "low": 190456, "high": 190459}
     ended = pair(pod, shard(root_file), histograms=[asked]).run('cp "$INPUT_FILE" "$OUTPUT_DIR/out.root"')
     assert ended.termination_message.startswith(told or "")
     assert (ended.code == 0) is (told is None)
     if told is None:
-        spec = HistogramSpec(name="m", bins=3, low=0, high=3)
+        spec = HistogramSpec(name="m", bins=3, low=190456, high=190459)
         raw = (pod.output / "a.json").read_bytes()
         found = parse_result("results/Simulated_Test/a.json", raw, [spec]).filled["m"]
         assert (found.contents, found.squares) == (tuple(values), tuple(squares or values))

@@ -44,7 +44,9 @@ class Settings(Model):
     env: fields.Variables = Field({}, title="Environment", examples=[{"CHANNEL": "muons"}])
     """Environment variables of the command. Never secrets: everybody may read them."""
     outputs: list[fields.Glob] | None = Field(None, min_length=1, examples=[["*.root", "tables/*.csv"]])
-    """Which files below `OUTPUT_DIR` are kept; `*` also stands for `/`. All by default."""
+    """Which files below `OUTPUT_DIR` are kept; `*` also stands for `/`. All by default. A shard without any
+    has failed.
+    """
     bad_input_codes: list[fields.ExitCode] | None = Field(
         None, title="Exit codes of bad input", examples=[[65]]
     )
@@ -101,8 +103,8 @@ class Settings(Model):
     events and branches from the store. A trigger with `stage-in` drops the file's `shard_events`.
     """
     shard_events: fields.Whole | None = Field(None, title="Events a shard", examples=[500000])
-    """With `read` as `stream`: cuts files into shards of about this many events, so that many pods work on
-    one file. By default a file is one shard.
+    """With `read` as `stream`, or a `command`: cuts files into shards of about this many events, so that many
+    pods work on one file. By default a file is one shard.
     """
 
     @property

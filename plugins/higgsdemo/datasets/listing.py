@@ -155,7 +155,8 @@ def _listing(
             listing.files += 1
             yield shard
 
-    found = _streamed(run, dataset, store, whole_files()) if run.read == "stream" else whole_files()
+    looks_into = run.read == "stream" or run.shard_events
+    found = _looked_into(run, dataset, store, whole_files()) if looks_into else whole_files()
     with listing.lines.open("wb") as file:
         for shard in islice(found, dataset.max_shards):
             listing.shards += 1
@@ -177,10 +178,10 @@ def _by_file(done: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _streamed(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shard]) -> Iterator[Shard]:
-    """Yield shards for streaming: with the version of their file, and cut if the campaign says so."""
+def _looked_into(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shard]) -> Iterator[Shard]:
+    """Yield shards with the version of their file, and cut if the campaign says so."""
 
-    def looked_into(shard: Shard) -> list[Shard]:
+    def look_into(shard: Shard) -> list[Shard]:
         stored = _stored(shard, dataset, store)
         if stored is None:  # the pod says so, and the campaign's tolerance judges it
             return [shard]
@@ -189,7 +190,7 @@ def _streamed(run: Run, dataset: DatasetRef, store: Store, shards: Iterator[Shar
 
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
         while batch := list(islice(shards, FILES_AT_ONCE)):
-            for parts in pool.map(looked_into, batch):
+            for parts in pool.map(look_into, batch):
                 yield from parts
 
 

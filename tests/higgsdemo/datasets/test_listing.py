@@ -62,7 +62,8 @@ def test_one_large_file_becomes_shards_for_many_pods(
     assert [shard.lumi for shard in shards] == [{"stream": "mu_stream_2012", "value": WHOLE_UB / 4}] * 4
     assert listing.counts == {"shards": 4, "bytes": pytest.approx(size, abs=4), "done": 0}
     assert (listing.files, incomplete(listing, "")) == (1, None)
-    assert listed(ref(f"{url}/"), tmp_path)[1] == shards
+    for_a_command = {"workload": "command", "read": "stage-in"}
+    assert listed(ref(f"{url}/"), tmp_path, **for_a_command)[1] == shards
 
 
 def test_some_ranges_are_a_part_of_the_luminosity(served: str, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def table_of(catalogue: Catalogue, year: int) -> Table | None:
     try:
         stat = path.stat()
         return _read(path, stat.st_mtime_ns, stat.st_size)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CatalogueError(f"{path}, the luminosity by section, cannot be read: {error}") from None
 
 
@@ -94,7 +94,7 @@ def _read(path: Path, modified: int, size: int) -> Table:
     with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.reader(file), start=1):
             if not row or row[0].startswith("#"):
-                names = names or _names(row)
+                names = _names(row) or names  # another table may follow, in another unit
                 continue
             try:
                 run, section, value = _numbers(row, names)

@@ -118,8 +118,10 @@ def test_what_is_certified_is_the_union_over_the_datasets_of_a_run(known: Catalo
 
 @pytest.mark.parametrize("unit", ["nb", "pb", "fb"])
 def test_a_table_may_have_another_unit(tmp_path: Path, unit: str) -> None:
-    known = with_table(tmp_path, f"#run:fill,ls,recorded(/{unit})", "7:1,3:3,0.5")
-    assert table_of(known, 2012) == {7: {3: 0.5 * {"nb": 1e-3, "pb": 1, "fb": 1e3}[unit]}}
+    """Also where it is put together from several."""
+    tables = "#run:fill,ls,recorded(/ub)", "6:1,3:3,5e6", f"#run:fill,ls,recorded(/{unit})", "7:1,3:3,0.5"
+    known = with_table(tmp_path, *tables)
+    assert table_of(known, 2012) == {6: {3: 5}, 7: {3: 0.5 * {"nb": 1e-3, "pb": 1, "fb": 1e3}[unit]}}
     assert table_of(known, 2011) is None
 
 
@@ -129,7 +131,8 @@ def test_a_wrong_table_is_refused_with_its_line(tmp_path: Path, lines: list[str]
         table_of(with_table(tmp_path, *lines), 2012)
 
 
-def test_a_table_that_is_not_there_is_named() -> None:
-    known = KNOWN.model_copy(update={"luminosity_by_section": {2012: "cms/none.csv"}})
-    with pytest.raises(CatalogueError, match=r"cms/none\.csv, the luminosity by section, cannot be read"):
-        table_of(known, 2012)
+def test_a_table_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
+    absent = KNOWN.model_copy(update={"luminosity_by_section": {2012: "cms/none.csv"}})
+    for known in (absent, with_table(tmp_path, HEADER, '"' + "x" * 200_000)):
+        with pytest.raises(CatalogueError, match=r"\.csv, the luminosity by section, cannot be read"):
+            table_of(known, 2012)

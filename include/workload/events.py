@@ -59,7 +59,8 @@ class Wanted(NamedTuple):
     """What is read of a file besides the leptons that the rules ask for.
 
     `certified` are the sections whose events count, all events for None; `triggers` the branches of trigger
-    bits, of which an event needs one, if any are named; `numbers` asks for the names of events.
+    bits, of which an event needs one, if any are named; `numbers` asks for the names of events, which those
+    of a generator do not have.
     """
 
     rules: Rules = next(iter(RULES.values()))
@@ -113,7 +114,7 @@ def read_events(
             needed = _needed(present, wanted, name)
             more = (*wanted.rules.branches(optional=True), WEIGHT)
             used = tuple(branch for branch in more if branch in present and branch not in needed)
-            named = wanted.numbers and present.issuperset(NUMBERS)
+            named = wanted.numbers and WEIGHT not in used and present.issuperset(NUMBERS)
             asked = {*needed, *used, *(NUMBERS if named else ())}
             for chunk in tree.iterate(asked, step_size=CHUNK_EVENTS, entry_start=start, entry_stop=stop):
                 read, sections = len(chunk), None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from higgsdemo.results.parsing import parse_result
 from lepton_events import pair, write_full
 from pod_process import Pod, shard
 from s3_server import Bucket
@@ -28,18 +29,22 @@ def broken_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("datatype", ["mc", "data"])
 @pytest.mark.parametrize(
     ("weight", "lumi", "code"),
     [(-0.5, None, 0), (1.0, {"stream": "mu", "value": 1.5}, 65), (np.nan, None, 65)],
 )
 def test_weights_that_say_nothing_or_are_in_data_fail_the_shard_and_say_why(
-    pod: Pod, tmp_path: Path, weight: float, lumi: dict[str, Any] | None, code: int
+    pod: Pod, tmp_path: Path, weight: float, lumi: dict[str, Any] | None, code: int, datatype: str
 ) -> None:
+    """What no sample is named for counts as data, simulation or not."""
     path = tmp_path / "full.root"
     event = ([*pair(91.2, 45.6), *pair(30.0, 15.0, np.pi / 2)], [])  # of 121.2 GeV
-    write_full(path, [event] * 4, [weight, 2.0, 3.0, weight], {"HLT_A": [1, 1, 0, 1], "HLT_B": [0] * 4})
+    numbers = {name: [1, 2, 3, 4] for name in ("run", "luminosityBlock", "event")}
+    bits = {"HLT_A": [1, 1, 0, 1], "HLT_B": [0] * 4}
+    write_full(path, [event] * 4, [weight, 2.0, 3.0, weight], bits | numbers)
     pod.give(shard(path, lumi=lumi))
-    pod.environ |= {"SELECTION": "nanoaod-v9", "TRIGGERS": "HLT_A HLT_B"}
+    pod.environ |= {"SELECTION": "nanoaod-v9", "TRIGGERS": "HLT_A HLT_B", "DATATYPE": datatype}
     ended = pod.run()
     assert ended.code == code
     if code:
@@ -59,6 +64,7 @@ def test_weights_that_say_nothing_or_are_in_data_fail_the_shard_and_say_why(
             ["genWeight", "HLT_A", "HLT_B"],
         )
         assert "candidates" not in document  # of simulation
+        assert parse_result("results/Simulated_Test/full.json", json.dumps(document).encode())
 
 
 def test_data_with_too_many_candidates_or_without_numbers_name_none(pod: Pod, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from higgsdemo.physics.exposure import Exposure
 from higgsdemo.publication.lettering import style, write_label, write_luminosity
 
 GUIDE = "#8c8c94"
+SMALLEST = 1e-300  # p-value: beyond 37 standard deviations a float is 0, which has no place on the axis
 
 
 def draw_scans(discovery: Discovery, catalogue: Catalogue, exposures: tuple[Exposure, ...]) -> Figure:
@@ -31,7 +32,8 @@ def draw_scans(discovery: Discovery, catalogue: Catalogue, exposures: tuple[Expo
 
 def _draw_masses(axes: Axes, discovery: Discovery) -> None:
     """Draw the local p-values, with a line at each standard deviation."""
-    mass, observed, expected = zip(*discovery.masses, strict=True)
+    mass, *found = np.array(discovery.masses).T
+    observed, expected = np.maximum(found, SMALLEST)
     least = min(*observed, *expected)
     axes.semilogy(mass, observed, "o-", color="black", markersize=5, linewidth=2, label="Observed")
     label = r"Expected, $m_{H}$ = 125 GeV"
@@ -42,7 +44,8 @@ def _draw_masses(axes: Axes, discovery: Discovery) -> None:
         axes.axhline(p, color=GUIDE, linestyle=":", linewidth=1.2)
         axes.text(mass[-1], p, rf"{n}$\sigma$ ", color=GUIDE, size=16, ha="right", va="bottom")
     axes.set(xlim=(mass[0], mass[-1]), ylim=(least / 10, 40))
-    axes.set_yticks([10.0**-n for n in range(-math.floor(math.log10(least / 10)))])
+    decades = -math.floor(math.log10(least / 10))
+    axes.set_yticks([10.0**-n for n in range(0, decades, 1 + decades // 20)])
     axes.minorticks_off()
     axes.set(xlabel=r"$m_{H}$ [GeV]", ylabel="Local p-value")
     axes.legend(loc="upper right", fontsize=17)

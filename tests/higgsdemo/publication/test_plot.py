@@ -252,16 +252,23 @@ def test_the_significance_is_told_or_why_it_is_not_known(found: dict[str, Any], 
     assert "\n".join(told) in texts(draw(spectrum(), known(), Discovery(**found)))
 
 
-@pytest.mark.parametrize("note", [None, f"{NOTE}. " * 3])
-def test_scans_are_drawn_with_their_levels(note: str | None) -> None:
-    """A p-value of 0.00135 is 3 standard deviations; -2 ln L is a parabola that ends at 3² and 2²."""
+@pytest.mark.parametrize(
+    ("note", "seen", "drawn"),
+    [(None, 0.00135, 0.00135), (f"{NOTE}. " * 3, 0.00135, 0.00135), (None, 0, 1e-300)],
+)
+def test_scans_are_drawn_with_their_levels(note: str | None, seen: float, drawn: float) -> None:
+    """A p-value of 0.00135 is 3 standard deviations; -2 ln L is a parabola that ends at 3² and 2².
+
+    That of 40 standard deviations is 0.
+    """
     scan = tuple((0.1 * n, (0.1 * n - 0.6) ** 2 / 0.04) for n in range(11))
-    found = replace(FOUND, signal_strength=0.6, scan=scan, masses=((122, 0.5, 0.4), (125, 0.00135, 0.002)))
+    found = replace(FOUND, signal_strength=0.6, scan=scan, masses=((122, 0.5, 0.4), (125, seen, 0.002)))
     exposures = (Exposure(2012, "4mu", 11580.0, 11580.0),)
     figure = draw_scans(found, known(note), exposures)
     render(figure)
     masses, strengths = figure.axes
-    assert masses.lines[0].get_xydata().tolist() == [[122, 0.5], [125, 0.00135]]
+    assert masses.lines[0].get_xydata().tolist() == [[122, 0.5], [125, drawn]]
+    assert len(masses.get_yticks()) <= 20
     assert masses.lines[1].get_xydata().tolist() == [[122, 0.4], [125, 0.002]]
     levels = {text.get_text().strip(): text.get_position()[1] for axes in figure.axes for text in axes.texts}
     assert levels[r"3$\sigma$"] == pytest.approx(0.00135, rel=1e-3)

@@ -128,7 +128,8 @@ class Gcs:
         made = self.json.post(f"/upload/storage/v1/b/{bucket}/o", params=asked, content=request.get_data())
         if made.is_error:
             return _error(404, "NoSuchBucket")
-        return Response(headers={"ETag": made.json()["etag"], "x-goog-generation": made.json()["generation"]})
+        found = made.json()
+        return Response(headers={"ETag": _etag(found["etag"]), "x-goog-generation": found["generation"]})
 
     def _list(self, request: Request, bucket: str) -> Response:
         given = request.args
@@ -141,9 +142,8 @@ class Gcs:
         root = ElementTree.Element("ListBucketResult")
         for item in page.get("items", []):
             entry = ElementTree.SubElement(root, "Contents")
-            _texts(
-                entry, Key=item["name"], Size=item["size"], LastModified=item["updated"], ETag=item["etag"]
-            )
+            etag = _etag(item["etag"])
+            _texts(entry, Key=item["name"], Size=item["size"], LastModified=item["updated"], ETag=etag)
         for prefix in page.get("prefixes", []):
             _texts(ElementTree.SubElement(root, "CommonPrefixes"), Prefix=prefix)
         if token := page.get("nextPageToken"):
@@ -162,10 +162,16 @@ class Gcs:
         answer = self.json.get(path, params={"alt": "media"}, headers=headers)
         if answer.is_error:
             return _error(answer.status_code, "NoSuchKey")
-        kept = ("content-range", "etag", "last-modified", "x-goog-generation")
+        kept = ("content-range", "last-modified", "x-goog-generation")
         response = Response(answer.content, answer.status_code)
         response.headers |= {name: answer.headers[name] for name in kept if name in answer.headers}
+        response.headers["ETag"] = _etag(answer.headers["etag"])
         return response
+
+
+def _etag(of_json: str) -> str:
+    """Return the ETag of the XML API, which is another one than that of the JSON API."""
+    return f'"xml-{of_json.strip(chr(34))}"'
 
 
 def _start_emulator(state: str) -> tuple["subprocess.Popen[bytes]", str]:

@@ -1,7 +1,8 @@
 """List a bucket by its cloud's own library, whatever its keys are.
 
 obstore lists several times as fast, but stops at the first key that it cannot name: one with an empty part,
-with "." or "..", or with a control character. The clouds' libraries take keys as they are.
+with "." or "..", or with a control character; and it drops a slash at the end, so that two keys become one.
+The clouds' libraries take keys as they are.
 """
 
 from collections.abc import Iterator
@@ -50,4 +51,4 @@ def _gcs(connection: str, bucket: str, prefix: str, after: str) -> Iterator[Foun
     listed = client.bucket(bucket, user_project=credentials.quota_project_id)
     for found in listed.list_blobs(prefix=prefix, start_offset=after):
         if found.name != after:
-            yield found.name, found.size, found.etag, found.updated
+            yield found.name, found.size, None, found.updated  # pods are told ETags of another API

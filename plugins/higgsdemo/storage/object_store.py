@@ -104,6 +104,8 @@ class ObjectStore:
             try:
                 for page in obstore.list(self._backend, prefix or None, chunk_size=PAGE):
                     for meta in page:
+                        if last.startswith(meta["path"]):  # what comes later is longer, but for a slash
+                            raise InvalidPathError
                         last = meta["path"]
                         yield _stored(meta)
             except InvalidPathError:

@@ -114,7 +114,10 @@ def test_a_bucket_of_google_is_listed_past_such_a_key_too(
     gs: Kind, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gs.put_all([("A/a.root", b"1"), ("A/b\tc.root", b"22"), ("A/d.root", b"333"), ("AB/c.root", b"1")])
-    assert [shard.name for shard in listed(run(gs, {"name": "A"}))[1]] == ["a", "d"]
+    shards = listed(run(gs, {"name": "A"}))[1]
+    assert [shard.name for shard in shards] == ["a", "d"]
+    found = [ObjectStore(f"{gs.url}/A", "with_keys").look_up(f"{shard.name}.root") for shard in shards]
+    assert all(shard.etag in (None, one and one.etag) for shard, one in zip(shards, found, strict=True))
     assert r"b\u0009c.root has a key with an empty part" in capsys.readouterr().out
 
 

@@ -105,6 +105,12 @@ def test_keys_with_spaces_and_unicode_come_back_as_they_are(store: ObjectStore) 
     assert store.read("a b/ü+%.root") == b"1"
 
 
+def test_keys_that_differ_by_a_slash_at_the_end_are_two(s3: Kind) -> None:
+    keys = ["b", "b-c", "b/", "d"]
+    s3.put_all([(f"A/{key}", b"x") for key in keys])
+    assert [stored.key for stored in ObjectStore(f"{s3.url}/A", "with_keys").list()] == keys
+
+
 def test_a_large_object_comes_back_line_by_line(store: ObjectStore, tmp_path: Path) -> None:
     lines = [b"%07d" % number * (number % 40) for number in range(20_000)]
     file = tmp_path / "lines"

@@ -117,3 +117,6 @@ def test_a_campaigns_own_datasets_stand_in_for_those_of_their_sample() -> None:
     assert set(catalogue.including([own]).datasets) == others | {"copy"}
     assert set(catalogue.including([own, known]).datasets) == others | {"copy", known.name}
     assert catalogue.including([known]) == catalogue
+    other = next(sample for sample in catalogue.samples.values() if sample != known.sample)
+    declared = known.model_copy(update={"sample": other})
+    assert catalogue.including([declared]).datasets[known.name] == declared

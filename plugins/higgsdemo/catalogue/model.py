@@ -120,9 +120,13 @@ class Catalogue(Heading):
     """By the file's name without its ending."""
 
     def including(self, datasets: Iterable[Dataset]) -> Self:
-        """Return the catalogue with a campaign's own datasets for those of their samples that do not run."""
+        """Return the catalogue with a campaign's own datasets for those of their samples that do not run.
+
+        A dataset is the campaign's own where that gives it another sample, too.
+        """
         run = {dataset.name: dataset for dataset in datasets}
-        own = {name: dataset for name, dataset in run.items() if name not in self.datasets}
+        samples = {name: known.sample for name, known in self.datasets.items()}
+        own = {name: dataset for name, dataset in run.items() if samples.get(name) != dataset.sample}
         replaced = {dataset.sample.name for dataset in own.values()}
         kept = {
             name: known

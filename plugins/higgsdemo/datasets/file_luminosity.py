@@ -42,7 +42,7 @@ class Luminosities:
         :raises CatalogueError: when listed files alone have more luminosity than their whole sample.
         """
         known = self._catalogue.datasets.get(dataset.name)
-        sample = known.sample if known else self._catalogue.samples.get(dataset.sample)
+        sample = self._catalogue.samples.get(dataset.sample) or (known and known.sample)
         prefix = known.prefix if known else _key(dataset.url)
         for stream, samples in self._catalogue.streams.items():
             if sample and sample.name in samples:

@@ -54,9 +54,13 @@ def param_schemas(campaign: Campaign) -> dict[str, dict[str, Any]]:
 
 
 def chosen_work(campaign: Campaign, conf: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a conf chooses, other than the file, of the work that a resumed run goes on with."""
-    schemas = param_schemas(campaign)
-    return {key: conf[key] for key in _WORK if conf.get(key) not in (None, schemas[key]["default"])}
+    """Return what a conf chooses of the work that a resumed run goes on with.
+
+    The form gives every key, so one that has its default is no choice.
+    """
+    usual = {key: schema["default"] for key, schema in param_schemas(campaign).items()}
+    of_form = conf.keys() >= usual.keys()
+    return {key: conf[key] for key in _WORK if conf.get(key) not in (None, usual[key] if of_form else None)}
 
 
 def _of_run(clusters: list[str]) -> dict[str, dict[str, Any]]:

@@ -105,6 +105,8 @@ def test_a_run_is_resumed_as_it_was_triggered(campaign: Campaign, by_form: bool)
         assert [one.cluster for one in again] == [one.cluster for one in first]
         assert {one.run.cleanup for one in again} == {"none"}
     fewer = plan(campaign, "manual__4", **form | {"run_name": "mine", "resume": True, "max_shards": 1})
+    told = plan(campaign, "manual__5", **form | {"run_name": "mine", "resume": True, "cleanup": "clusters"})
+    assert {one.run.cleanup for one in told} == {"none" if by_form else campaign.cleanup}
     assert [one.cluster.name for one in fewer] == ["other"]
     assert fewer[0].cluster.datasets != first[0].cluster.datasets
 

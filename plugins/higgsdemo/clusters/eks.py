@@ -119,9 +119,8 @@ class EksProvider(TokenProvider):
             return State(Phase.PROVISIONING, detail)  # nodes are created, or the rest is deleted, after it
         if nodes is None:
             return State(Phase.INCOMPLETE, "the control plane has no nodes")
-        if _phase(nodes) != Phase.RUNNING:
-            return State(_phase(nodes), _detail("node group", nodes), tags)
-        return State(phase, detail, tags)
+        detail = f"{detail}, {_detail('node group', nodes)}"
+        return State(phase if _phase(nodes) == Phase.RUNNING else _phase(nodes), detail, tags)
 
     def delete(self) -> bool:
         """Delete the node groups, and the control plane once there are none."""

@@ -42,9 +42,11 @@ class Leftover(BaseModel):
         return str(self), self.at and _place(self.at)
 
     def __str__(self) -> str:
+        where = f" in {self.at.cluster.location}" if self.at and self.at.cluster.location else ""
+        cluster = f"cluster {self.cluster}{where}"
         if self.kind == "cluster":
-            return f"cluster {self.cluster} of the campaign {self.campaign}"
-        return f"{self.count} objects of the run {self.run} of {self.campaign} in cluster {self.cluster}"
+            return f"{cluster} of the campaign {self.campaign}"
+        return f"{self.count} objects of the run {self.run} of {self.campaign} in {cluster}"
 
 
 def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:

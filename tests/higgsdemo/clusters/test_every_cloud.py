@@ -143,6 +143,7 @@ def test_what_has_failed_is_made_anew_by_a_retry_and_found_by_cleanup(cloud: Clo
 def test_what_is_degraded_is_used_as_it_is_and_cleaned_up(cloud: Cloud) -> None:
     created(cloud.run())
     cloud.degrade()
+    assert "DEGRADED" in provider_of(cloud.run()).state().detail  # which the log of the task tells
     assert created(cloud.run()) == cloud.made
     assert cloud.deletions() == []
     jobs = at_work(cloud)

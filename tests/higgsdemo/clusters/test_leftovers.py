@@ -215,7 +215,7 @@ def test_objects_of_a_cluster_that_is_gone_are_no_more_to_be_removed(clusters: d
 
 @pytest.mark.parametrize("location", [REGION, None])
 def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(
-    amazon: Amazon, location: str | None
+    amazon: Amazon, location: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is in its connection's region, named or not; another of its name is in one that no file has."""
     at: dict[str, Any] = {"provider": "eks", "connection": "amazon", "flavor": "m5.large", "eks": EKS}
@@ -236,6 +236,7 @@ def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(
         note(one)
     left = look.execute(context())
     assert [leftover["at"]["cluster"]["location"] for leftover in left] == [location, "eu-central-1"]
+    assert "cluster ours-0 in eu-central-1 of the campaign ours: left over" in capsys.readouterr().out
     for leftover in left:
         assert removed(leftover, context(remove=True)) == {"cluster_name": "ours-0"}
     assert [provider_of(one).state().phase for one in run()] == [Phase.ABSENT, Phase.ABSENT]

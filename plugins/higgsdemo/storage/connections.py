@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote as escape
 from urllib.parse import urlsplit
 
+from higgsdemo.campaign.values import http_url
 from higgsdemo.run import Run
 from higgsdemo.storage.named_connection import (
     AWS,
@@ -23,7 +24,7 @@ from higgsdemo.storage.named_connection import (
     find_connection,
     is_somebody,
 )
-from higgsdemo.wording import ExplainedError
+from higgsdemo.wording import ExplainedError, quote
 
 GCS_ENDPOINT = "gcs_api_endpoint"  # extra of a Google connection: the URL of a store that is not Google's
 USER_PROJECT = "x-goog-user-project"
@@ -214,7 +215,7 @@ def _s3_settings(connection: str, keyless: bool = False) -> tuple[dict[str, Any]
     hook = _aws_hook(connection)
     settings: dict[str, Any] = {"region": hook.region_name or "us-east-1"}
     if endpoint := hook.conn_config.get_service_endpoint_url("s3"):
-        settings["endpoint"] = endpoint
+        settings["endpoint"] = _endpoint(endpoint)
     service = hook.conn_config.get_service_config("s3")
     settings |= {name: service[name] for name in FROM_SERVICE_CONFIG if name in service}
     if getattr(hook.config, "signature_version", None) is UNSIGNED:
@@ -226,6 +227,8 @@ def _s3_settings(connection: str, keyless: bool = False) -> tuple[dict[str, Any]
     if found is None:
         raise StorageError(f"the Airflow connection {connection!r} has no AWS credentials")
     credentials = found.get_frozen_credentials()
+    if re.search("[^!-~]", "".join(filter(None, credentials))):
+        raise UnfitConnection("one of its keys has a character that no key has, perhaps a line end")
     for secret in filter(None, (credentials.secret_key, credentials.token)):
         mask_secret(secret)
     settings |= {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
@@ -236,10 +239,13 @@ def _gcs_access(connection: str) -> Access:
     from obstore.auth.google import GoogleCredentialProvider
 
     hook = _google_hook(connection)
-    settings = {"base_url": hook.extras[GCS_ENDPOINT]} if hook.extras.get(GCS_ENDPOINT) else {}
+    settings = {"base_url": _endpoint(hook.extras[GCS_ENDPOINT])} if hook.extras.get(GCS_ENDPOINT) else {}
     if hook.extras.get("is_anonymous"):
         return Access(settings | {"skip_signature": True})
-    credentials = hook.get_credentials()
+    try:
+        credentials = hook.get_credentials()
+    except KeyError as error:
+        raise UnfitConnection(f"its key has no {error}") from None
     payer = credentials.quota_project_id
     return Access(
         settings, GoogleCredentialProvider(credentials=credentials), {USER_PROJECT: payer} if payer else {}
@@ -280,6 +286,15 @@ def _no_key(store: PodStore) -> StorageError:
         f"the Airflow connection {store.connection!r} has no key that pods could use {store.url} with: give "
         "it one, or the cluster a pod_identity"
     )
+
+
+def _endpoint(said: Any) -> str:
+    try:
+        return http_url(said)
+    except ValueError:
+        raise UnfitConnection(
+            f"its endpoint is {quote(said)}; it must be a URL such as https://host:9000"
+        ) from None
 
 
 def _aws_hook(connection: str) -> Any:

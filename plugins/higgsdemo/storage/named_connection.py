@@ -4,6 +4,7 @@ The hooks are more lenient. Amazon's takes a missing connection for an empty one
 and an empty one means the worker: keys of its environment, its instance's role, its kubeconfig.
 """
 
+import os
 from typing import Any
 
 from airflow.sdk import BaseHook
@@ -32,7 +33,13 @@ def find_connection(name: str, kind: str) -> Any:
     try:
         found = BaseHook.get_connection(name)
     except AirflowNotFoundException:
-        raise UnfitConnection("there is none of that name") from None
+        variable = f"AIRFLOW_CONN_{name.upper()}"
+        why = (
+            f"{variable} is neither a URL nor JSON"
+            if variable in os.environ
+            else "there is none of that name"
+        )
+        raise UnfitConnection(why) from None
     if found.conn_type != kind:
         raise UnfitConnection(f"it is of the type {found.conn_type!r}; it must be of the type {kind!r}")
     extra: Any = found.extra_dejson  # a list, where somebody has written one

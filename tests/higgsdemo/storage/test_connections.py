@@ -17,6 +17,7 @@ from higgsdemo.storage.connections import (
     holds_secrets,
     pod_environment,
 )
+from higgsdemo.storage.object_store import ObjectStore
 from stores import connect
 from tables import cases
 
@@ -83,6 +84,29 @@ def test_a_connection_without_a_key_is_told_what_to_do() -> None:
         "the Airflow connection 'keyless' has no key that pods could use gs://data with: give it one, or "
         "the cluster a pod_identity"
     )
+
+
+AMAZON = {"conn_type": "aws", "login": "key", "password": "secret-key"}
+GOOGLE = {"conn_type": "google_cloud_platform"}
+
+
+@pytest.mark.parametrize(
+    ("url", "document", "why"),
+    [
+        ("s3://data", AMAZON | {"extra": {"endpoint_url": "minio:9000"}}, 'its endpoint is "minio:9000"; it'),
+        ("s3://data", AMAZON | {"extra": {"endpoint_url": 9000}}, "its endpoint is 9000; it must be a URL"),
+        ("s3://data", AMAZON | {"login": "key\n"}, "one of its keys has a character that no key has"),
+        ("gs://data", GOOGLE | {"extra": {"keyfile_dict": {"type": "x"}}}, "its key has no 'private_key'"),
+        ("gs://data", GOOGLE | {"extra": {"gcs_api_endpoint": "store"}}, 'its endpoint is "store"; it must'),
+        ("s3://data", "{", "AIRFLOW_CONN_ODD is neither a URL nor JSON"),
+    ],
+)
+def test_a_connection_that_opens_no_store_is_told_by_what_is_wrong_in_it(
+    url: str, document: Any, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ODD", document if document == "{" else json.dumps(document))
+    with pytest.raises(StorageError, match=rf"connection 'odd' cannot be used: {why}"):
+        ObjectStore(url, "odd").exists("any")
 
 
 def test_the_connections_word_on_payment_and_encryption_reaches_both_clients() -> None:

@@ -16,7 +16,6 @@ NOBODY = {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER}
 UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 READ_ONLY = UNPRIVILEGED | {"readOnlyRootFilesystem": True}
 """The security context of a container that writes only to its volumes."""
-TMP = {"name": "tmp", "mountPath": "/tmp"}
 MANIFEST = {"name": "manifest", "mountPath": MANIFEST_DIR, "readOnly": True}
 
 
@@ -40,9 +39,8 @@ def contract_container(
     name: str, image: str, cluster: Cluster, environment: Mapping[str, str], secret_name: str | None
 ) -> Manifest:
     """Return a container that keeps the pod contract."""
-    made = container(
-        name, image, cluster, environment, MANIFEST, {"name": "input", "mountPath": INPUT_DIR}, TMP
-    )
+    own = {"name": "input", "mountPath": INPUT_DIR}, {"name": "tmp", "mountPath": "/tmp"}
+    made = container(name, image, cluster, environment, MANIFEST, *own)
     return made | ({"envFrom": [{"secretRef": {"name": secret_name}}]} if secret_name else {})
 
 

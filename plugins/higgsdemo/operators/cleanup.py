@@ -12,6 +12,7 @@ from higgsdemo.clusters import connect, provider_of
 from higgsdemo.kubernetes.names import DATASET, PART_OF, PROJECT, selector
 from higgsdemo.kubernetes.progress import job_progress
 from higgsdemo.operators.base import TaskFailed, read_assignment
+from higgsdemo.operators.created import is_noted
 from higgsdemo.operators.kept import drop, key_of
 from higgsdemo.reason import REASON, cause
 from higgsdemo.run import ClusterRun
@@ -86,8 +87,12 @@ class CampaignStatusOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Say what failed, where and why; and when somebody has ended the run: tasks were skipped then."""
+        from higgsdemo.prediction import tell_nodes
+
         ti, dag_run = context["ti"], context["dag_run"]
         drop(key_of(dag_run.dag_id, dag_run.run_id))
+        for stays in filter(is_noted, map(read_assignment, self.assignments or [])):
+            self.log.warning("Cluster %s stays: %s", stays.cluster.name, tell_nodes(stays.cluster))
         found: dict[str, Any] = ti.get_task_states(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id])
         states = found[dag_run.run_id]
         failed = sorted(task for task, state in states.items() if state == "failed")

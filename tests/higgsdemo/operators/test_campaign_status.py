@@ -8,6 +8,7 @@ import pytest
 
 from higgsdemo.operators.base import TaskFailed
 from higgsdemo.operators.cleanup import CampaignStatusOperator
+from higgsdemo.operators.created import note
 from planned_runs import planned
 
 DONE = {"plan": "success", "merge_results": "success", "choose_cleanup": "success"}
@@ -29,8 +30,14 @@ def status(states: dict[str, str], merged: Any = None, waited: Any = "done") -> 
 
 
 @pytest.mark.parametrize("merged", [None, {"summary": "s3://out/summary.json", "excess": []}])
-def test_a_run_whose_tasks_have_done_their_part_is_good(merged: Any) -> None:
+def test_a_run_whose_tasks_have_done_their_part_is_good_and_tells_of_clusters_that_stay(
+    merged: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if merged:
+        note(planned({}, {"provider": "gke", "location": "a-b"}))
     status(DONE, merged)
+    stays = "Cluster kubecon-demo-0 stays: 22 nodes of gke, 11 an hour" in capsys.readouterr().out
+    assert stays == bool(merged)
 
 
 def test_failed_tasks_are_named_with_their_clusters_and_reasons() -> None:

@@ -142,10 +142,7 @@ class EksProvider(TokenProvider):
             client: Any = self.hook.conn
             pages = client.get_paginator("list_clusters").paginate()
             names = [name for page in pages for name in page["clusters"]]
-        described = (
-            self._call("look up a cluster", "describe_cluster", absent_ok=True, name=name) for name in names
-        )
-        there = [answer["cluster"] for answer in described if answer]
+        there = [one for one in map(self._seen, names) if one]
         return made_by_campaigns((one["name"], one.get("tags") or {}, None) for one in there)
 
     def endpoint(self) -> Endpoint | None:
@@ -190,9 +187,19 @@ class EksProvider(TokenProvider):
         }
         return shape if self.options.max_nodes else shape | {"nodes": scaling["desiredSize"]}
 
-    def _cluster(self) -> Description | None:
-        answer = self._call("look up the cluster", "describe_cluster", absent_ok=True, name=self.cluster.name)
+    def _cluster(self, name: str | None = None) -> Description | None:
+        name = name or self.cluster.name
+        answer = self._call("look up the cluster", "describe_cluster", absent_ok=True, name=name)
         return answer["cluster"] if answer else None
+
+    def _seen(self, name: str) -> Description | None:
+        """Return a cluster of the region; None for one that is gone, or that only others may see."""
+        try:
+            return self._cluster(name)
+        except ClusterError as error:
+            if not error.final:
+                raise
+            return None
 
     def _nodegroup(self, name: str = NODEGROUP) -> Description | None:
         group = {"clusterName": self.cluster.name, "nodegroupName": name}

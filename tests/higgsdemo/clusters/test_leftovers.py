@@ -217,7 +217,10 @@ def test_objects_of_a_cluster_that_is_gone_are_no_more_to_be_removed(clusters: d
 def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(
     amazon: Amazon, location: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is in its connection's region, named or not; another of its name is in one that no file has."""
+    """It is in its connection's region, named or not, beside one that only others may see.
+
+    Another of its name is in a region that no file has.
+    """
     at: dict[str, Any] = {"provider": "eks", "connection": "amazon", "flavor": "m5.large", "eks": EKS}
     at |= {"location": location} if location else {}
 
@@ -228,6 +231,9 @@ def test_a_cluster_that_goes_in_steps_is_gone_when_it_is_told_to_be_removed(
 
     campaigns = {"ours": parse_campaign(DOCUMENT | {"mapping": [MAPPING[0] | at]}, "ours.json")}
     look = FindLeftoversOperator(task_id="look", campaigns=campaigns)
+    others = {"name": "hidden", "roleArn": EKS["cluster_role"]}
+    amazon.client("eks").create_cluster(**others, resourcesVpcConfig={"subnetIds": EKS["subnets"]})
+    amazon.hidden = "/clusters/hidden"
     for one in run("create", "prepare"):
         note(one)
         provider_of(one).create()  # and nobody waits for it, or for its nodes

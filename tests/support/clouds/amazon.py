@@ -47,6 +47,8 @@ class Amazon:
         self.requests: list[tuple[str, str, Any]] = []
         self.faults: list[tuple[int, str]] = []
         """Status and error of the next answers, instead of an answer."""
+        self.hidden = ""
+        """Path of what the account may not see."""
         self.broken: dict[str, str] = {}
         """Path of what is made next and fails, and why."""
         self._doing: dict[str, tuple[str, int]] = {}
@@ -118,8 +120,8 @@ class Amazon:
         if parts[0] != "clusters" or "/s3/" in request.headers.get("Authorization", ""):
             return self._ask_moto(request)
         self.requests.append((request.method, request.path, request.get_json(silent=True)))
-        if self.faults:
-            status, error = self.faults.pop(0)
+        if self.faults or request.path == self.hidden:
+            status, error = self.faults.pop(0) if self.faults else (403, "AccessDeniedException")
             message = json.dumps({"message": f"{error}, as the test wants it"})
             return Response(message, status, {"x-amzn-ErrorType": error}, content_type="application/json")
         if request.method == "DELETE":

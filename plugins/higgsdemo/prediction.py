@@ -24,7 +24,7 @@ from higgsdemo.wording import align
 
 BELIEVED = 20.0  # times what rates tell: more has been an interruption, such as a night until somebody looked
 
-Amount = Annotated[int, Ge(0), Le(1 << 60)]
+Amount = Annotated[int, Ge(0), Le(1 << 80)]  # of a million results with the most bytes that one may state
 
 
 class Account(BaseModel):

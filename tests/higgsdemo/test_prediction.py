@@ -11,6 +11,7 @@ from higgsdemo.datasets.shards import Shard
 from higgsdemo.kubernetes.jobs import chunks
 from higgsdemo.prediction import Account, account_table, cost, measure, predict, relative_error, took
 from higgsdemo.rates import built_in, keep_rates, pack, recorded_rates
+from higgsdemo.results.sums import saved_sums
 from planned_runs import dataset, planned
 from result_documents import expecting, merged, stored
 from stores import Kind
@@ -123,6 +124,14 @@ def test_no_more_memory_is_enough_than_all_shards_were_done_with() -> None:
     known = took(planned().run, merged([most, stored("A", "y", 1)]).work, clusters(1, 2))
     assert known.memory is not None
     assert (known.memory.median, known.memory.enough, known.cores) == (6 << 30, 6 << 30, None)
+
+
+def test_the_most_that_results_may_state_is_told() -> None:
+    most = {"bytes": 1 << 60, "used": {"memory": 1 << 60}}
+    merge, kind = merged(stored("A", shard, 1, **most) for shard in "stuvwxyz"), saved_sums(None)
+    known = took(planned().run, merge.work, clusters(1, 2))
+    assert (known.bytes, known.memory and known.memory.most) == (1 << 63, 1 << 60)
+    assert kind.validate_json(kind.dump_json(merge.datasets))["A"].bytes == 1 << 63
 
 
 def test_bytes_cost_what_their_clusters_pay() -> None:

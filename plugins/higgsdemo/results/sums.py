@@ -68,7 +68,7 @@ class DatasetSum:
     """With the events' own weights, which are 1 unless a result says otherwise; by channel or histogram."""
     luminosity: dict[str, float]
     """Luminosity in 1/ub that the shards state, by stream."""
-    bytes: Whole
+    bytes: Annotated[int, Ge(0)]
     """Bytes staged in."""
     seconds: dict[str, float]
     """Seconds of pods' wall-clock time in `stage_in` and `compute`."""

@@ -88,8 +88,12 @@ def publish(
             with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped:
                 shutil.copyfileobj(plain, zipped)
             files.append(_publish_file(packed, f"{asked.folder}{LOG}", url))
-    events = 0 if shard.entries is None else shard.entries[1] - shard.entries[0]
-    document = {"samplename": dataset, "processed": events, "lumi": shard.lumi} | own
+    if shard.entries and own.get("processed") != (events := shard.entries[1] - shard.entries[0]):
+        raise TryAgain(
+            f"{OWN_DOCUMENT} does not say, as processed, that the command has read the {events} events from "
+            f"{shard.entries[0]} alone: those of the whole file would count once for each of its parts"
+        )
+    document = {"samplename": dataset, "processed": 0, "lumi": shard.lumi} | own
     document |= {
         "shard": shard.name,
         "url": shard.url,

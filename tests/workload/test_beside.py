@@ -168,13 +168,22 @@ def test_awk_adds_up_the_columns_of_csv_files_three_a_pod(pod: Pod, tmp_path: Pa
     assert sums == ["0\n", "4950\n", "9900\n"]
 
 
-def test_a_command_is_told_its_shard(pod: Pod, root_file: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "code"), [('{"processed": 6}', 0), ('{"processed": 9}', TRY_AGAIN), ("{}", TRY_AGAIN)]
+)
+def test_a_command_is_told_its_shard_and_says_that_it_has_read_no_more(
+    pod: Pod, root_file: Path, said: str, code: int
+) -> None:
     both = pair(pod, shard(root_file, "a-b_c", entries=[3, 9], lumi=LUMI))
     line = 'echo "$INPUT_URL|$SHARD|$FIRST_EVENT|$LAST_EVENT|$LUMINOSITY|$DATASET|$1"; ls "$OUTPUT_DIR"'
+    line += f"; echo '{said}' >$OUTPUT_DIR/result.json"
     ended = both.run(["/bin/sh", "-c", line, "sh", "it's $HOME"])
     told = f"{root_file.as_uri()}|a-b_c|3|8|{json.dumps(LUMI)}|Simulated_Test|it's $HOME\n"
-    assert (ended.code, ended.stdout) == (0, told)
-    assert (pod.result("a-b_c")["entries"], pod.result("a-b_c")["processed"]) == ([3, 9], 6)
+    assert (ended.code, ended.stdout) == (code, told)
+    if code:
+        assert "has read the 6 events from 3 alone" in ended.termination_message
+    else:
+        assert (pod.result("a-b_c")["entries"], pod.result("a-b_c")["processed"]) == ([3, 9], 6)
 
 
 def test_shards_that_fail_take_no_neighbour_along(pod: Pod, root_file: Path, tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
+from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict
 
 from demo.files import locked
 from higgsdemo.wording import quote
 
 HOST, ALL_HOSTS = "127.0.0.1", "0.0.0.0"
+Port = Annotated[int, Ge(1), Le(65535)]
 
 
 class Ports(BaseModel):
@@ -23,9 +25,9 @@ class Ports(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    ui: int = 8080
-    s3: int = 9000
-    localkube: int = 7443
+    ui: Port = 8080
+    s3: Port = 9000
+    localkube: Port = 7443
 
     def free(self, s3_host: str = HOST) -> Self:
         """Return the ports with another one for each that is taken, also at the address of S3."""

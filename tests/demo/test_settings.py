@@ -118,6 +118,7 @@ def test_an_address_that_is_none_of_this_machine_is_refused(
     ("file", "text", "told"),
     [
         ("ports.json", '{"ui": "eighty"}', "ports\\.json cannot be read .* remove it, and it is recreated"),
+        ("ports.json", '{"ui": 80800}', "ports\\.json cannot be read \\(ui: .* less than or equal to 65535"),
         ("stand-ins.json", '{"s3": 1}', "stand-ins\\.json cannot be read \\(s3: .*; remove it to have those"),
     ],
 )

@@ -163,10 +163,7 @@ def count_shards(
 def _place(line: bytes) -> Place:
     """Return what is needed of a listed shard: what it has besides would take most of the time."""
     shard = json.loads(line)
+    dataset, name = str(shard["dataset"]), str(shard["name"])
     entries, size = shard.get("entries"), shard.get("size")
-    return Place(
-        str(shard["dataset"]),
-        str(shard["name"]),
-        (int(entries[0]), int(entries[1])) if entries else None,
-        None if size is None else int(size),
-    )
+    part = (int(entries[0]), int(entries[1])) if entries else None
+    return Place(dataset, name, part, None if size is None else int(size))

@@ -87,6 +87,7 @@ def test_no_more_shards_are_planned_than_there_are_files(of_dataset: dict[str, i
         '{"dataset": "A", "name": "y", "entries": [0, 99999999999999999999]}',
         '{"dataset": "A", "name": "y", "size": "large"}',
         '{"dataset": "A"}',
+        "[]",
     ],
 )
 def test_of_a_list_that_no_run_has_written_nothing_is_expected(s3: Kind, line: str) -> None:

@@ -209,6 +209,10 @@ def test_the_campaign_that_a_run_keeps_counts_only_while_its_file_is_gone(
     (damaged,) = {name for name in shown if name.startswith("invalid-")}
     assert PREFIX in bag.dags[damaged].relative_fileloc
     assert (shown["there"], shown["gone"]) == ("there: The file's", "gone: The run's")
+    monkeypatch.setenv("HIGGS_CONFIG", str(tmp_path / "away"))
+    away = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder").dags
+    assert away["there"].dag_display_name == "there: The run's"
+    assert str(tmp_path / "away") in {dag.relative_fileloc for dag in away.values()}
 
 
 @pytest.fixture(scope="module")

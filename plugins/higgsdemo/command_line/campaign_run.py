@@ -164,8 +164,12 @@ class CampaignRun:
 
 
 def refuse_unread(airflow: Airflow, dag_id: str, since: datetime) -> None:
-    """Raise CampaignRunError when the file of a campaign, or of all, has failed to load since a time."""
+    """Raise CampaignRunError when the file of a campaign, or of all, or their folder has not loaded lately.
+
+    :param since: earlier errors may be of what is mended by now.
+    """
     for file, error in airflow.import_errors(since).items():
-        if PurePath(file).name in (f"{dag_id}.json", DAG_FILE):
+        path = PurePath(file)
+        if path.name in (f"{dag_id}.json", DAG_FILE) or path.suffix not in (".json", ".py"):
             said = error.strip().removeprefix("airflow.exceptions.SerializationError: ")
             raise CampaignRunError(f"{file} does not load:\n{said}")

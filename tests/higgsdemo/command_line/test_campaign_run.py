@@ -94,6 +94,7 @@ def test_only_errors_of_this_campaign_and_of_now_end_the_wait(
         (ours, before, r"has not been read yet"),
         (ours, now, f"{ours} does not load:\na mistake"),
         (all_, now, f"{all_} does not load:\na mistake"),
+        ("/include/config", now, "/include/config does not load:\na mistake"),
     ):
         error = {"filename": file, "stack_trace": "a mistake\n", "timestamp": when.isoformat()}
         with AirflowStandIn(**{"/api/v2/importErrors": {"import_errors": [error]}}) as airflow:

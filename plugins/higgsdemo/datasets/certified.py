@@ -9,7 +9,7 @@ the run was planned with.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from higgsdemo.campaign import DatasetRef
 from higgsdemo.catalogue import DATASETS_DIR
-from higgsdemo.run_folder import CERTIFIED, certified_key
+from higgsdemo.run_folder import certified_key
 from higgsdemo.wording import ExplainedError, quote
 
 if TYPE_CHECKING:  # it imports Airflow, which takes seconds, and who reads a result needs none
@@ -32,37 +32,20 @@ Sections = Mapping[int, Ranges]  # luminosity sections by run
 
 
 class CertifiedError(ExplainedError, ValueError):
-    """A file is not one of certified sections, or not the one that a run has begun with."""
+    """A file is not one of certified sections."""
 
     final = True
 
 
-def keep_certified(
-    output: ObjectStore, refs: Iterable[DatasetRef], begun: Collection[str], root: Path = DATASETS_DIR
-) -> None:
-    """Write the certified sections of each dataset to the run's folder.
+def certified_files(refs: Iterable[DatasetRef], root: Path = DATASETS_DIR) -> dict[str, bytes]:
+    """Return the files that are kept of the certified sections of datasets, by the names of those.
 
-    :param begun: names of the datasets that the run has begun with, whose sections must be the same.
-    :raises CertifiedError: when they are not, or a file is none of certified sections.
+    :raises CertifiedError: when a file is none of certified sections.
     :raises StorageError: when a file cannot be read.
     """
-    by_name = {ref.name: ref.certified for ref in refs}
-    files = {source: dump(read_certified(source, root)) for source in set(by_name.values()) if source}
-    if not files and not begun:
-        return
-    there = {stored.key for stored in output.list(CERTIFIED)}
-    for name, source in by_name.items():
-        key = certified_key(name)
-        wanted = files.get(source or "")
-        known = output.read(key) if key in there else None
-        if known != wanted and name in begun:
-            raise CertifiedError(
-                f"dataset {name}: the run in {output.url} has begun with "
-                + ("all of its events" if known is None else "other certified sections")
-                + ", and no results of both may be added up: resume it with those, or begin another run"
-            )
-        if wanted is not None and known != wanted:
-            output.write(key, wanted)
+    sources = {ref.name: ref.certified for ref in refs if ref.certified}
+    files = {source: dump(read_certified(source, root)) for source in set(sources.values())}
+    return {name: files[source] for name, source in sources.items()}
 
 
 def read_certified(source: str, root: Path = DATASETS_DIR) -> Sections:

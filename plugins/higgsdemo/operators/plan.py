@@ -28,13 +28,13 @@ from higgsdemo.kubernetes.workloads import WORKLOADS, is_ours, our_image
 from higgsdemo.links import PageLink
 from higgsdemo.notifications import NotifierError, callbacks
 from higgsdemo.operators.base import TaskFailedForGood, fail_in_words, most_mapped, other_run
+from higgsdemo.operators.begun import compare_results, read_folder, results_of
 from higgsdemo.operators.created import airflow_name
 from higgsdemo.operators.credentials import check_credentials
 from higgsdemo.operators.kept import keep
 from higgsdemo.operators.list_shards import list_and_check
 from higgsdemo.run import GROWING, ClusterRun, Run, run_name
-from higgsdemo.run_folder import RECORD
-from higgsdemo.wording import quote
+from higgsdemo.run_folder import RECORD, certified_key
 
 if TYPE_CHECKING:
     from higgsdemo.prediction import Account
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from higgsdemo.storage.object_store import ObjectStore
 
 ASKED_EVERY = timedelta(seconds=20)
-PROGRAM = ("image", "command", "env")  # who mends it goes on with what is done
 
 
 class PlanOperator(BaseOperator):
@@ -69,7 +68,7 @@ class PlanOperator(BaseOperator):
 
     def _plan(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
-        from higgsdemo.datasets.certified import keep_certified
+        from higgsdemo.datasets.certified import certified_files
         from higgsdemo.datasets.listing import refuse_absent
         from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
         from higgsdemo.datasets.records import look_up
@@ -120,10 +119,13 @@ class PlanOperator(BaseOperator):
                 refuse_overlaps(placed)
                 refuse_absent(placed)
                 output, earlier = self._claim(run, dag_run.run_id, names)
-                for remark in compare_results(earlier.results, run):
+                certified = certified_files(one.ref for one in placed)
+                results = results_of(run, names, certified)
+                for remark in compare_results(earlier, results, run.output):
                     campaign.remark(remark)
                     self.log.warning("%s", remark)
-                keep_certified(output, (one.ref for one in placed), earlier.datasets)
+                for name, content in certified.items():
+                    output.write(certified_key(name), content)
                 check_tables(load_catalogue(run.catalogue))
                 refuse_simulated(load_catalogue(run.catalogue), placed)
                 rates = recorded_rates(run)
@@ -135,7 +137,9 @@ class PlanOperator(BaseOperator):
                 done = _done(run, clusters, output)
                 predicted = predict(run, clusters, mean_bytes, done, rates)
                 self.log.info("This run should take:\n%s", account_table(predicted, None))
-                self._keep(run, campaign, dag_run.run_id, output, predicted, names, conf, earlier)
+                self._keep(
+                    run, campaign, dag_run.run_id, output, predicted, names, conf, results | earlier.results
+                )
         for cluster in clusters:
             shards = sum(ref.planned_shards for ref in cluster.datasets)
             said = f", {shards} shards" if shards else ""
@@ -152,14 +156,14 @@ class PlanOperator(BaseOperator):
         campaign, options = apply_conf(self.campaign, where)
         run = plan_run(campaign, options, dag_id, str(options.run_name))
         with fail_in_words():
-            _, earlier = _folder(run)
+            _, earlier = read_folder(run)
         return conf | earlier.conf | chosen_work(self.campaign, conf) if earlier else conf
 
     def _claim(self, run: Run, run_id: str, datasets: set[str]) -> tuple[ObjectStore, RunRecord]:
         """Return the run's folder, new, this DAG run's or to be resumed, and the record of how it began."""
         from higgsdemo.publication.summary import RunRecord
 
-        output, earlier = _folder(run)
+        output, earlier = read_folder(run)
         if earlier is None:
             return output, RunRecord()
         by = earlier.airflow.dag_run if earlier.airflow else "that its campaign.json does not name"
@@ -197,7 +201,7 @@ class PlanOperator(BaseOperator):
         predicted: Account,
         datasets: set[str],
         conf: dict[str, Any],
-        earlier: RunRecord,
+        results: dict[str, Any],
     ) -> None:
         from airflow import __version__
 
@@ -207,50 +211,13 @@ class PlanOperator(BaseOperator):
             "datasets": sorted(datasets),
             "predicted": predicted.model_dump(mode="json"),
             "conf": chosen_work(self.campaign, conf),
-            "results": results_of(run) | earlier.results,
+            "results": results,
             "run": run.model_dump(mode="json"),
             "remarks": list(campaign.remarks),
             "campaign": campaign.model_dump(mode="json", by_alias=True),
         }
         url = output.write(RECORD, json.dumps(record, indent=1).encode())
         self.log.info("run %s: see %s", run.name, url)
-
-
-def _folder(run: Run) -> tuple[ObjectStore, RunRecord | None]:
-    """Return a run's folder, and the record in it of who has planned the run before, if anybody has."""
-    from higgsdemo.publication.summary import RUN_RECORD
-    from higgsdemo.storage.documents import read_document
-    from higgsdemo.storage.object_store import ObjectStore
-
-    output = ObjectStore(run.output, run.output_connection)
-    return output, read_document(output, RECORD, RUN_RECORD) if output.exists(RECORD) else None
-
-
-def results_of(run: Run) -> dict[str, Any]:
-    """Return what decides what the results of a run count, by names for people."""
-    bins = {
-        f"histogram {one.name}": f"{one.from_ or one.name}: {one.bins} bins from {one.low} to {one.high}"
-        for one in run.histograms
-    }
-    program = {name: getattr(run, name) for name in PROGRAM}
-    return program | {"workload": run.workload, "triggers": sorted(run.triggers)} | bins
-
-
-def compare_results(first: dict[str, Any], run: Run) -> list[str]:
-    """Return remarks on a program that is not that of the first results in a run's folder.
-
-    :raises TaskFailedForGood: when these count something else than the run's would.
-    """
-    others = {name: first[name] for name, now in results_of(run).items() if first.get(name, now) != now}
-    if told := ", ".join(f"{name} {quote(others[name])}" for name in others if name not in PROGRAM):
-        raise TaskFailedForGood(
-            f"the run in {run.output} has begun with {told}, and no results of both may be added up: resume "
-            "it with that, or begin another run"
-        )
-    return [
-        f"this run has begun with the {name} {quote(value)}: results of both are added up"
-        for name, value in others.items()
-    ]
 
 
 def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[str, int]:

@@ -9,20 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from higgsdemo.campaign import DatasetRef
 from higgsdemo.datasets.certified import (
     LARGEST,
     CertifiedError,
+    certified_files,
     dump,
-    keep_certified,
     parse_sections,
     read_certified,
     unite,
 )
-from higgsdemo.storage.object_store import ObjectStore, StorageError
+from higgsdemo.storage.object_store import StorageError
 from planned_runs import dataset
 from refusals import table
-from stores import Kind
 from web_server import WebServer
 
 SECTIONS = st.dictionaries(
@@ -69,25 +67,14 @@ def test_a_file_may_be_on_the_web(web_server: WebServer, monkeypatch: pytest.Mon
         read_certified("none.json")
 
 
-def test_a_run_goes_on_with_the_sections_that_it_has_begun_with(s3: Kind, tmp_path: Path) -> None:
-    output = ObjectStore(f"{s3.url}/run", "with_keys")
-    for name in ("one", "other"):
-        (tmp_path / f"{name}.json").write_text(json.dumps({"7": [[1, 2 if name == "one" else 3]]}))
-
-    def refs(a: str | None, b: str | None) -> list[DatasetRef]:
-        return [dataset("A", certified=a), dataset("B", certified=b)]
-
-    keep_certified(output, refs("one.json", None), (), tmp_path)
-    kept = output.read("certified/A.json")
-    assert (json.loads(kept), output.exists("certified/B.json")) == ({"7": [[1, 2]]}, False)
-    (tmp_path / "one.json").write_text('{ "7":[[1,2]] }')
-    keep_certified(output, refs("one.json", "other.json"), ["A"], tmp_path)
-    for changed, told in [
-        (refs("other.json", None), "dataset A: .* has begun with other certified sections"),
-        (refs(None, None), "dataset A: .* has begun with other certified sections"),
-    ]:
-        with pytest.raises(CertifiedError, match=told):
-            keep_certified(output, changed, ["A"], tmp_path)
-    with pytest.raises(CertifiedError, match=r"dataset C: .* has begun with all of its events"):
-        keep_certified(output, [dataset("C", certified="one.json")], ["C"], tmp_path)
-    assert output.read("certified/A.json") == kept
+def test_the_same_sections_are_kept_as_the_same_file(tmp_path: Path) -> None:
+    for name, content in {
+        "one": '{"7": [[1, 2]]}',
+        "same": '{ "7":[[1,2]] }',
+        "other": '{"7": [[1, 3]]}',
+    }.items():
+        (tmp_path / f"{name}.json").write_text(content)
+    refs = [dataset(name, certified=f"{name}.json") for name in ("one", "same", "other")]
+    files = certified_files([*refs, dataset("all")], tmp_path)
+    assert sorted(files) == ["one", "other", "same"]
+    assert files["one"] == files["same"] != files["other"]

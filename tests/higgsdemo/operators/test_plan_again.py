@@ -41,10 +41,14 @@ def test_a_run_is_not_resumed_with_other_certified_sections(
     assert [ref.certified for ref in planned.cluster.datasets] == [url, None]
     assert bucket.keys("demo/mine/certified") == [f"demo/mine/certified/{name}.json"]
     assert plan(campaign, "manual__2", run_name="mine", resume=True)
+    begun = json.loads(bucket.read("demo/mine/campaign.json")) | {"results": {}}  # as version 0.1 had it
+    bucket.write("demo/older/campaign.json", json.dumps(begun).encode())
+    with pytest.raises(TaskFailedForGood, match=f'/older has begun with events of {name} "all", and no'):
+        plan(campaign, "manual__2", run_name="older", resume=True)
     web_server.put("Cert.json", b'{"7": [[1, 3]]}')
     for run_id, resume in (("manual__2", False), ("manual__3", True)):
         with pytest.raises(
-            TaskFailedForGood, match=f"dataset {name}: .* begun with other certified sections"
+            TaskFailedForGood, match=f'begun with events of {name} "certified .*, and no results of both'
         ):
             plan(campaign, run_id, run_name="mine", resume=resume)
     web_server.put("Cert.json", b"<html>Come again later</html>")

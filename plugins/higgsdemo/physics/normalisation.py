@@ -38,6 +38,9 @@ from higgsdemo.results.sums import DatasetSum, SumsByDataset, WeightSum
 UNSEEN = 1.841
 """The upper end of the central 68% (Garwood) interval of no event: of so many 16% see none."""
 
+RESIDUE, LEAST = 1e-6, 1e-100
+"""Of the weight of one event, and of all: more than rounding leaves of weights that add up to nothing."""
+
 
 @dataclass(frozen=True)
 class Spectrum(Coverage):
@@ -138,14 +141,15 @@ def _by_sample(sums: Mapping[str, DatasetSum], catalogue: Catalogue) -> dict[str
             members[catalogue.datasets[name].sample.name].append(total.weights)
     return {
         sample: WeightSum(
-            processed=fsum(total.processed for total in totals),
+            processed=processed,
             sums={channel: sum((t.sums[channel] for t in totals), np.zeros(BINS)) for channel in CHANNELS},
             squares={
                 channel: sum((t.squares[channel] for t in totals), np.zeros(BINS)) for channel in CHANNELS
             },
         )
         for sample, totals in sorted(members.items())
-        if fsum(total.processed for total in totals) > 0
+        if (processed := fsum(total.processed for total in totals)) > LEAST
+        and processed > RESIDUE * _weight_of_one(sample, sums, catalogue)
     }
 
 

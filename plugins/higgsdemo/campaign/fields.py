@@ -23,19 +23,20 @@ _IMAGE = (
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?"
 )
 
-_AT_LEAST_1 = number("a whole number of at least 1", whole=True, minimum=1)
-Whole = Annotated[int, _AT_LEAST_1]
+_INT32 = 2**31 - 1  # the largest integer of Kubernetes and of the clouds, which refuse others too late
+_FROM_1 = number(f"a whole number from 1 to {_INT32}", whole=True, minimum=1, maximum=_INT32)
+Whole = Annotated[int, _FROM_1]
 Price = Annotated[int | float, number("a number, 0 or more", minimum=0)]
 WholeOrAuto = Annotated[
     int | str,
-    either('a whole number of at least 1, or "auto"', _AT_LEAST_1, text('"auto"', "auto", 4)),
+    either(f'{_FROM_1.must_be}, or "auto"', _FROM_1, text('"auto"', "auto", 4)),
 ]
-Count = Annotated[int, number("a whole number, 0 or more", whole=True, minimum=0)]
+Count = Annotated[int, number(f"a whole number from 0 to {_INT32}", whole=True, minimum=0, maximum=_INT32)]
 Hours = Annotated[
     float, number("a number of hours, more than 0 and at most 8760", exclusiveMinimum=0, maximum=8760)
 ]
 _NODES = checked("a number in quotes", values.nodes_in_text, f"^{values.NODES}$")
-Nodes = Annotated[int, either("a whole number of at least 1", _AT_LEAST_1, _NODES)]
+Nodes = Annotated[int, either(_FROM_1.must_be, _FROM_1, _NODES)]
 Tolerance = Annotated[
     int | float,
     either(

@@ -152,7 +152,8 @@ def test_the_original_staged_in_on_the_ssd_when_it_was_told_nothing(written) -> 
 def test_a_mistake_in_a_list_is_located_in_the_list(written) -> None:
     entry = {"datasets": ["CMS_Run2012C_DoubleElectron_AOD_22Jan2013-v1_20003"], "flavor": "f", "nodes": "0"}
     assert (
-        message(written(json.dumps([entry]))) == ': [0].nodes is "0"; it must be a whole number of at least 1'
+        message(written(json.dumps([entry])))
+        == ': [0].nodes is "0"; it must be a whole number from 1 to 2147483647'
     )
     entry |= {"nodes": "1", "flavor": None}
     assert message(written(json.dumps([entry]))) == (

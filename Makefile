@@ -10,7 +10,7 @@ AUDIT_VERSION := 2.10.1
 CAMPAIGN ?= demo-local
 CONF ?= {}
 TESTS ?= tests
-IN_PARALLEL ?= --numprocesses 4  # of two cores, too: half of the tests' time is waiting
+IN_PARALLEL ?= --numprocesses 3  # of two cores, too: a third of the tests' time is waiting
 # Half of all modules, which are compiled when they are imported:
 RARELY_IMPORTED := google|huggingface_hub|litellm|openai|pandas|ray|sklearn
 COVERAGE ?=  # 1: tell how many branches of plugins/ the tests take

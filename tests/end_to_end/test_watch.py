@@ -67,4 +67,4 @@ def test_another_airflow_is_watched_by_its_address_as_a_table(stack: Stack, demo
 def test_a_run_that_is_not_there_is_named(stack: Stack) -> None:
     done = stack.higgsdemo("watch", "no-such-run", "-c", DAG, "--once")
     assert done.returncode == 2
-    assert f"there is no run no-such-run of a campaign {DAG}" in done.stderr
+    assert f'there is no run "no-such-run" of a campaign "{DAG}"' in done.stderr

@@ -9,6 +9,7 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
+from airflow.utils.sqlalchemy import prohibit_commit
 
 import higgs_note
 from higgsdemo.operators.base import TaskFailed
@@ -45,8 +46,9 @@ def test_a_run_that_fails_before_its_jobs_says_why_on_its_page_and_in_its_note(r
         with create_session(scoped=False) as other:
             marked: Any = other.get(DagRun, row.id)
             higgs_note.on_dag_run_failed(marked, "")
-        higgs_note.on_dag_run_failed(row, "")
-        session.commit()
+        with prohibit_commit(session) as scheduler:
+            higgs_note.on_dag_run_failed(row, "")
+            scheduler.commit()
         assert row.note.startswith(f"Why it failed: {MISSPELT}")
         row.clear_number = 1
         higgs_note.on_dag_run_running(row, "")

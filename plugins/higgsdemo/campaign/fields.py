@@ -7,6 +7,7 @@ from higgsdemo.campaign.rule import Rule, checked, either, number, text
 from higgsdemo.wording import one_of
 
 Provider = Literal["local", "existing", "gke", "eks"]
+CLOUDS = ("gke", "eks")  # whose clusters cost money, and have options of their own
 Workload = Literal["nanoaod", "nanoaod-outreach", "nanoaod-v9", "aod", "own", "command"]
 Cleanup = Literal["none", "jobs", "clusters"]
 Incomplete = Literal["fail", "warn"]

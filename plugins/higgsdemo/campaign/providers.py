@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from higgsdemo.campaign.fields import Location, Provider, Whole
+from higgsdemo.campaign.fields import CLOUDS, Location, Provider, Whole
 from higgsdemo.campaign.problems import HERE_OR_IN_DEFAULTS, Path, Problem
 from higgsdemo.campaign.rule import Model, text
 from higgsdemo.wording import one_of, quote
@@ -119,7 +119,7 @@ def default_subnet_range(position: int) -> str:
 
 def provider_options(values: dict[str, Any], position: int) -> dict[str, Any]:
     """Return a cluster's values with only its own provider's options, defaults filled in."""
-    kept = {key: value for key, value in values.items() if key not in ("gke", "eks")}
+    kept = {key: value for key, value in values.items() if key not in CLOUDS}
     if values.get("provider") == "gke":
         return kept | {"gke": {"subnet_range": default_subnet_range(position)} | values.get("gke", {})}
     return kept | ({"eks": values.get("eks", {})} if values.get("provider") == "eks" else {})
@@ -130,7 +130,7 @@ def unfit_options(values: dict[str, Any], own: set[str], path: Path) -> Iterator
     provider: Provider = values["provider"]
     for other in sorted(own - {provider}):
         yield Problem((*path, other), f"has no effect: the cluster's provider is {quote(provider)}")
-    if provider not in ("gke", "eks"):
+    if provider not in CLOUDS:
         return
     options = values[provider]
     if provider == "eks" and (missing := [name for name in EKS_NEEDS if options.get(name) is None]):

@@ -16,7 +16,7 @@ from higgsdemo.campaign.entries import (
     DatasetReference,
     Resources,
 )
-from higgsdemo.campaign.fields import Provider
+from higgsdemo.campaign.fields import CLOUDS, Provider
 from higgsdemo.campaign.flavors import GIB_A_LOCAL_CORE, cores_of
 from higgsdemo.campaign.index_files import DatasetError
 from higgsdemo.campaign.overlap import find_repeats
@@ -51,7 +51,7 @@ _OF_ONE_PROVIDER = (
     "pod_identity",
     "egress",
 )
-_MERGED = ("resources", "gke", "eks")  # field by field; any other value of the entry replaces the defaults'
+_MERGED = ("resources", *CLOUDS)  # field by field; any other value of the entry replaces the defaults'
 _OF_THE_SPLIT = ("datasets", "input", "max_shards")  # one for all clusters when the datasets are split
 
 
@@ -93,7 +93,7 @@ def resolve_clusters(
         elif entry.datasets is None:
             wrong.append(Problem(path, f'needs the field "datasets" (what it runs: {WRITTEN_AS})'))
         if "provider" in values:
-            own = {name for name in ("gke", "eks") if getattr(entry, name) is not None}
+            own = {name for name in CLOUDS if getattr(entry, name) is not None}
             wrong.extend(unfit_options(values, own, path))
         problems.extend(lost + wrong)
         if not lost + wrong:
@@ -182,7 +182,7 @@ def _unfit(values: dict[str, Any], path: Path) -> Iterator[Problem]:
         yield Problem(
             path, f'needs the field "provider"{HERE_OR_IN_DEFAULTS}: "local", "existing", "gke" or "eks"'
         )
-    elif provider in ("gke", "eks") and flavor is None:
+    elif provider in CLOUDS and flavor is None:
         yield Problem(path, f'needs the field "flavor"{HERE_OR_IN_DEFAULTS}: a machine type of {provider}')
     elif provider == "local":
         if values.get("egress"):

@@ -11,6 +11,7 @@ from typing import Any
 
 from higgsdemo.campaign.at_trigger import AtTrigger, inside, matches
 from higgsdemo.campaign.cluster import Cluster
+from higgsdemo.campaign.fields import CLOUDS
 from higgsdemo.campaign.model import Campaign
 from higgsdemo.campaign.problems import Path, Problem
 from higgsdemo.campaign.providers import default_subnet_range
@@ -18,7 +19,7 @@ from higgsdemo.campaign.storage import Store
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.wording import quote
 
-_PLACE = ("connection", "provider", "location", "image_pull_policy", "gke", "eks")  # of one connection
+_PLACE = ("connection", "provider", "location", "image_pull_policy", *CLOUDS)  # of one connection
 _ACCESS = ("pod_identity", "egress")
 _READING = {"url": "input", "connection": "input_connection", "endpoint": "pod_endpoint"}
 _WRITING = {"url": "output", "connection": "output_connection", "endpoint": "output_pod_endpoint"}
@@ -95,7 +96,7 @@ def _of_nodes(file: Campaign, asked: Campaign) -> Iterator[tuple[Path, Any, Any]
 def _nodes(campaign: Campaign) -> Counter[str]:
     nodes: Counter[str] = Counter()
     for cluster in campaign.clusters():
-        if cluster.provider in ("gke", "eks"):
+        if cluster.provider in CLOUDS:
             nodes[str(cluster.flavor)] += cluster.most_nodes
     return nodes
 

@@ -22,6 +22,7 @@ from higgsdemo.campaign import (
     chosen_work,
     placed_datasets,
 )
+from higgsdemo.campaign.fields import CLOUDS
 from higgsdemo.campaign.settings import Settings
 from higgsdemo.catalogue import load_catalogue
 from higgsdemo.kubernetes.workloads import WORKLOADS, is_ours, our_image
@@ -254,7 +255,7 @@ def tell_what_stays(run: Run, clusters: Sequence[Cluster]) -> Iterator[str]:
     from higgsdemo.prediction import tell_nodes
 
     deletes = run.cleanup == "clusters" and "cleanup" in run.stages
-    stay = [] if deletes else [cluster for cluster in clusters if cluster.provider in ("gke", "eks")]
+    stay = [] if deletes else [cluster for cluster in clusters if cluster.provider in CLOUDS]
     if stay:
         more = f" and {len(stay) - 3} more" if stay[3:] else ""
         named = ", ".join(f"{cluster.name} ({tell_nodes(cluster)})" for cluster in stay[:3])

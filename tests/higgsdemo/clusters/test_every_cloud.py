@@ -1,9 +1,6 @@
 """What every cloud keeps to: clusters of GKE and EKS are made, adopted, waited for and deleted alike."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -332,20 +329,3 @@ def test_a_wait_outlives_the_tokens_that_the_cluster_takes(cloud: Cloud) -> None
     assert wait_for_a_job(cloud, seconds=3, disturb=cloud.forget_tokens) == {"finished": True}
     there = cloud.gate.clusters[NAME]
     assert (len(there.tokens) > 1, there.refused > 0) == (True, True)
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ("", "10.0\n"),
-        ("2.5", "2.5\n"),
-        *((wrong, "must be a number from 1 to 3600\n") for wrong in ("0", "1m")),
-    ],
-)
-def test_clusters_are_asked_as_often_as_the_environment_says(repository: Path, said: str, told: str) -> None:
-    ask = "from higgsdemo.clusters.base import Provider; print(Provider.poll_seconds)"
-    environment = os.environ | {"HIGGS_POLL_SECONDS": said, "PYTHONPATH": str(repository / "plugins")}
-    done = subprocess.run(
-        [sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=False
-    )
-    assert (done.stdout or done.stderr).endswith(told)

@@ -44,8 +44,8 @@ class Settings(Model):
     env: fields.Variables = Field({}, title="Environment", examples=[{"CHANNEL": "muons"}])
     """Environment variables of the command. Never secrets: everybody may read them."""
     outputs: list[fields.Glob] | None = Field(None, min_length=1, examples=[["*.root", "tables/*.csv"]])
-    """Which files below `OUTPUT_DIR` are kept; `*` also stands for `/`. All by default. A shard without any
-    has failed.
+    """Which files below `OUTPUT_DIR` are kept; `*` also stands for `/`. All by default. A shard of
+    which no file matches has failed.
     """
     bad_input_codes: list[fields.ExitCode] | None = Field(
         None, title="Exit codes of bad input", examples=[[65]]

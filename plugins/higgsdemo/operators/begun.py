@@ -1,7 +1,7 @@
-"""How a run has begun, as its folder in the output bucket says: who goes on there may not count otherwise.
+"""What the first results in a run's folder count: a run that goes on there must count the same.
 
 Results of two selections, two binnings or two definitions of good data must not be added up. Those of a
-program that somebody has mended may, and the run's page says so.
+program that somebody has mended may be, and the run's page says so.
 """
 
 from __future__ import annotations

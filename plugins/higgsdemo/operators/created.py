@@ -7,14 +7,15 @@ record is written before the request, so that a deletion knows of a cluster that
 import json
 import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import Variable
 
-from higgsdemo.clusters.leftovers import Warn
 from higgsdemo.kubernetes.names import digest
 from higgsdemo.run import ClusterRun, PlanError
 
+Warn = Callable[..., object]  # as of the leftovers, whose module imports the Kubernetes client
 PREFIX = "higgsdemo-cluster."
 NAME = "higgsdemo_airflow"  # Variable: tells this Airflow's clusters from those of another in the same cloud
 KEPT_PREPARED = timedelta(days=1)  # for a run to submit to a cluster; a forgotten one costs money

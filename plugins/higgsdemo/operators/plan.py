@@ -38,7 +38,6 @@ from higgsdemo.run import GROWING, ClusterRun, Run, run_name
 from higgsdemo.run_folder import RECORD, certified_key
 
 if TYPE_CHECKING:
-    from higgsdemo.prediction import Account
     from higgsdemo.publication.summary import RunRecord
     from higgsdemo.storage.object_store import ObjectStore
 
@@ -69,32 +68,9 @@ class PlanOperator(BaseOperator):
 
     def _plan(self, context: Context) -> list[dict[str, Any]]:
         """Apply the conf of the run and resolve every cluster; split the campaign's datasets over them."""
-        from higgsdemo.datasets.certified import certified_files
-        from higgsdemo.datasets.listing import refuse_absent
-        from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
-        from higgsdemo.datasets.records import look_up
-        from higgsdemo.datasets.section_luminosity import check_tables
-        from higgsdemo.datasets.simulated import refuse_simulated
-        from higgsdemo.prediction import account_table, predict
-        from higgsdemo.rates import recorded_rates
-
         dag_run = context["dag_run"]
-        try:
-            conf = self._full_conf(dag_run.dag_id, dict(dag_run.conf or {}))
-            campaign, options = apply_conf(self.campaign, conf)
-            if campaign.growing and options.run_name is None:
-                options = options.model_copy(update={"run_name": GROWING, "resume": True})
-            name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
-            run = plan_run(campaign, options, dag_run.dag_id, name)
-            run = run.model_copy(update={"airflow": airflow_name(), "begun": self.begun})
-            clusters, shared = campaign.clusters(), campaign.shared_datasets()
-            if not conf.get("mapping"):
-                campaign.remark(*self.campaign.remarks)
-            for event in ("on_success", "on_failure"):
-                for notify in callbacks(campaign.notifications, event):
-                    notify.make()
-        except (CampaignError, NotifierError) as error:
-            raise TaskFailedForGood(str(error)) from None
+        conf, campaign, run = self._resolve(dag_run)
+        clusters = campaign.clusters()
         if len(clusters) > (most := most_mapped()):
             raise TaskFailedForGood(
                 f"the run has {len(clusters)} clusters, and this Airflow allows {most}: take fewer, or raise "
@@ -108,39 +84,7 @@ class PlanOperator(BaseOperator):
         check_credentials(campaign, run, clusters)
         if "submit" in run.stages:
             with fail_in_words():
-                clusters, shared, told, mean_bytes = look_up(
-                    clusters, shared, strict=run.incomplete == "fail"
-                )
-            campaign.remark(*told)
-            for one in told:
-                self.log.info("%s", one)
-            names = {ref.name for refs in (shared, *(one.datasets for one in clusters)) for ref in refs}
-            placed = placed_datasets(clusters, shared)
-            with fail_in_words():
-                refuse_overlaps(placed)
-                refuse_absent(placed)
-                output, earlier = self._claim(run, dag_run.run_id, names)
-                certified = certified_files(one.ref for one in placed)
-                results = results_of(run, names, certified)
-                for remark in compare_results(earlier, results, run.output):
-                    campaign.remark(remark)
-                    self.log.warning("%s", remark)
-                for name, content in certified.items():
-                    output.write(certified_key(name), content)
-                check_tables(load_catalogue(run.catalogue))
-                refuse_simulated(load_catalogue(run.catalogue), placed)
-                rates = recorded_rates(run)
-                if shared:
-                    run = run.model_copy(update={"listed": True})
-                    clusters, mean_bytes = self._split(run, shared, clusters, output)
-                else:
-                    mean_bytes = mean_bytes or rates.shard or load_catalogue(run.catalogue).file_bytes
-                done = _done(run, clusters, output)
-                predicted = predict(run, clusters, mean_bytes, done, rates)
-                self.log.info("This run should take:\n%s", account_table(predicted, None))
-                self._keep(
-                    run, campaign, dag_run.run_id, output, predicted, names, conf, results | earlier.results
-                )
+                run, clusters = self._plan_shards(campaign, run, clusters, conf, dag_run.run_id)
         for cluster in clusters:
             shards = sum(ref.planned_shards for ref in cluster.datasets)
             said = f", {shards} shards" if shards else ""
@@ -148,6 +92,74 @@ class PlanOperator(BaseOperator):
                 "%s: %d datasets%s on %s", cluster.name, len(cluster.datasets), said, cluster.provider
             )
         return [ClusterRun(run=run, cluster=cluster).model_dump(mode="json") for cluster in clusters]
+
+    def _resolve(self, dag_run: Any) -> tuple[dict[str, Any], Campaign, Run]:
+        """Return the conf with what a resumed run was triggered with, and the campaign and run it makes."""
+        try:
+            conf = self._full_conf(dag_run.dag_id, dict(dag_run.conf or {}))
+            campaign, options = apply_conf(self.campaign, conf)
+            if campaign.growing and options.run_name is None:
+                options = options.model_copy(update={"run_name": GROWING, "resume": True})
+            name = options.run_name or run_name(dag_run.run_id, dag_run.run_after)
+            run = plan_run(campaign, options, dag_run.dag_id, name)
+            if not conf.get("mapping"):
+                campaign.remark(*self.campaign.remarks)
+            for event in ("on_success", "on_failure"):
+                for notify in callbacks(campaign.notifications, event):
+                    notify.make()
+        except (CampaignError, NotifierError) as error:
+            raise TaskFailedForGood(str(error)) from None
+        return conf, campaign, run.model_copy(update={"airflow": airflow_name(), "begun": self.begun})
+
+    def _plan_shards(
+        self, campaign: Campaign, run: Run, clusters: list[Cluster], conf: dict[str, Any], run_id: str
+    ) -> tuple[Run, list[Cluster]]:
+        """Look the datasets up, begin the run's folder or go on in it, and share the shards out."""
+        from higgsdemo.datasets.certified import certified_files
+        from higgsdemo.datasets.listing import refuse_absent
+        from higgsdemo.datasets.overlap_in_stores import refuse_overlaps
+        from higgsdemo.datasets.records import look_up
+        from higgsdemo.datasets.section_luminosity import check_tables
+        from higgsdemo.datasets.simulated import refuse_simulated
+        from higgsdemo.prediction import account_table, predict
+        from higgsdemo.rates import recorded_rates
+
+        catalogue, strict = load_catalogue(run.catalogue), run.incomplete == "fail"
+        clusters, shared, told, mean_bytes = look_up(clusters, campaign.shared_datasets(), strict=strict)
+        campaign.remark(*told)
+        for one in told:
+            self.log.info("%s", one)
+        placed = placed_datasets(clusters, shared)
+        refuse_overlaps(placed)
+        refuse_absent(placed)
+        names = {one.ref.name for one in placed}
+        output, earlier = self._claim(run, run_id, names)
+        certified = certified_files(one.ref for one in placed)
+        results = results_of(run, names, certified)
+        for remark in compare_results(earlier, results, run.output):
+            campaign.remark(remark)
+            self.log.warning("%s", remark)
+        for name, content in certified.items():
+            output.write(certified_key(name), content)
+        check_tables(catalogue)
+        refuse_simulated(catalogue, placed)
+        rates = recorded_rates(run)
+        if shared:
+            run = run.model_copy(update={"listed": True})
+            clusters, mean_bytes = self._split(run, shared, clusters, output)
+        else:
+            mean_bytes = mean_bytes or rates.shard or catalogue.file_bytes
+        predicted = predict(run, clusters, mean_bytes, _done(run, clusters, output), rates)
+        self.log.info("This run should take:\n%s", account_table(predicted, None))
+        record = {
+            "datasets": sorted(names),
+            "predicted": predicted.model_dump(mode="json"),
+            "conf": chosen_work(self.campaign, conf),
+            "results": results | earlier.results,
+        }
+        url = output.write(RECORD, _record(campaign, run, run_id, record))
+        self.log.info("run %s: see %s", run.name, url)
+        return run, clusters
 
     def _full_conf(self, dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
         """Return the conf; where it resumes a run, with what that was triggered with unless it says else."""
@@ -193,32 +205,21 @@ class PlanOperator(BaseOperator):
             listings = list_and_check(run, shared, clusters[0].input_connection, folder, self.log.warning)
             return share_out(listings, clusters, output, folder), mean_bytes(listings)
 
-    def _keep(
-        self,
-        run: Run,
-        campaign: Campaign,
-        run_id: str,
-        output: ObjectStore,
-        predicted: Account,
-        datasets: set[str],
-        conf: dict[str, Any],
-        results: dict[str, Any],
-    ) -> None:
-        from airflow import __version__
 
-        record = {
-            "planned": datetime.now(UTC).isoformat(timespec="seconds"),
-            "airflow": {"version": __version__, "dag_run": run_id},
-            "datasets": sorted(datasets),
-            "predicted": predicted.model_dump(mode="json"),
-            "conf": chosen_work(self.campaign, conf),
-            "results": results,
-            "run": run.model_dump(mode="json"),
-            "remarks": list(campaign.remarks),
-            "campaign": campaign.model_dump(mode="json", by_alias=True),
-        }
-        url = output.write(RECORD, json.dumps(record, indent=1).encode())
-        self.log.info("run %s: see %s", run.name, url)
+def _record(campaign: Campaign, run: Run, run_id: str, found: dict[str, Any]) -> bytes:
+    """Return the content of campaign.json."""
+    from airflow import __version__
+
+    about = {
+        "planned": datetime.now(UTC).isoformat(timespec="seconds"),
+        "airflow": {"version": __version__, "dag_run": run_id},
+    }
+    resolved = {
+        "run": run.model_dump(mode="json"),
+        "remarks": list(campaign.remarks),
+        "campaign": campaign.model_dump(mode="json", by_alias=True),
+    }
+    return json.dumps(about | found | resolved, indent=1).encode()
 
 
 def _done(run: Run, clusters: Sequence[Cluster], output: ObjectStore) -> dict[str, int]:

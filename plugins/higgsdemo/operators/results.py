@@ -15,7 +15,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from higgsdemo import run_folder
 from higgsdemo.campaign.command import COMMAND
-from higgsdemo.catalogue import Catalogue
 from higgsdemo.links import BucketLink, PageLink, PlotLink
 from higgsdemo.operators.base import TaskFailed, fail_in_words, output_store, read_assignment
 from higgsdemo.run import ClusterRun, Run
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from higgsdemo.datasets.expected import ExpectedShards
-    from higgsdemo.physics.normalisation import Spectrum
-    from higgsdemo.physics.spectra import OwnSpectra
     from higgsdemo.publication.summarise import LeftOut
-    from higgsdemo.publication.summary import FailedShard
+    from higgsdemo.publication.summary import FailedShard, Summary
     from higgsdemo.results.files import FileLists
     from higgsdemo.results.merge import Merge
     from higgsdemo.storage.object_store import ObjectStore
@@ -75,72 +72,16 @@ class MergeResultsOperator(ResultsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary's URL, its counts of shards, and where more of them failed than may."""
         from higgsdemo.datasets.expected import ExpectedShards
-        from higgsdemo.datasets.run_catalogue import catalogue_of
-        from higgsdemo.datasets.section_luminosity import certified_luminosity
-        from higgsdemo.physics.discovery import discovery_in
-        from higgsdemo.physics.normalisation import normalise
-        from higgsdemo.physics.spectra import add_up
-        from higgsdemo.prediction import account_table, measure, took
-        from higgsdemo.publication.chart import chart, own_chart
-        from higgsdemo.publication.summarise import summarise
-        from higgsdemo.publication.summary import RUN_RECORD, RunRecord
+        from higgsdemo.prediction import account_table
         from higgsdemo.publication.yields_table import yields_table
-        from higgsdemo.rates import keep_rates
         from higgsdemo.results.files import FileLists
-        from higgsdemo.results.sums import saved_sums
 
         assignments = self.begin()
         run = assignments[0].run
         with fail_in_words(), FileLists.of(run) as files:
             store = output_store(assignments[0])
             expected = ExpectedShards.of(store, assignments)
-            record = self._believed(store, run_folder.RECORD, RUN_RECORD) or RunRecord()
-            merge, left_out = _merged(store, expected, assignments, record.planned, files)
-            clusters = [assignment.cluster for assignment in assignments]
-            listed = [list(expected.clusters.get(one.name, {}).values()) for one in clusters]
-            if rates := measure(run, clusters, listed, merge.work):
-                keep_rates(run, rates)
-            counts = expected.counts(assignments)
-            sums, catalogue = merge.datasets, catalogue_of(assignments, merge.simulated)
-            spectrum: Spectrum | OwnSpectra
-            discovery, candidates, exports = None, None, {}
-            if run.counted is not None:
-                spectrum = add_up(sums, run.counted, counts)
-                numbers = own_chart(spectrum, catalogue)
-            else:
-                sums, candidates = merge.candidates.once(sums, catalogue), merge.candidates.table(catalogue)
-                spectrum = normalise(sums, catalogue, counts)
-                numbers = chart(spectrum, catalogue, candidates)
-                discovery, workspace = discovery_in(spectrum, catalogue)
-                exports = _exports(spectrum, catalogue, workspace)
-            summary = summarise(
-                campaign=run.campaign,
-                run=run.name,
-                catalogue=catalogue,
-                merge=merge,
-                spectrum=spectrum,
-                clusters=[cluster.name for cluster in clusters],
-                left_out=left_out,
-                failures=self._failures(store, assignments),
-                discovery=discovery,
-                candidates=candidates,
-                started=context["dag_run"].start_date,
-                finished=datetime.now(UTC),
-                predicted=record.predicted,
-                took=took(run, merge.work, clusters),
-                certified_pb=certified_luminosity(
-                    store, (ref for one in assignments for ref in one.cluster.datasets), catalogue
-                ),
-            )
-            store.write(run_folder.SUMS, saved_sums(run.counted).dump_json(sums))
-            store.write(run_folder.CORRUPT, json.dumps(list(merge.corrupt)).encode())
-            store.write(run_folder.CHART, json.dumps(numbers).encode())
-            for name, content in exports.items():
-                self.keep(store, assignments[0], name, content)
-            if candidates and candidates.events:
-                with TemporaryDirectory() as folder:
-                    path = merge.candidates.write(Path(folder, run_folder.CANDIDATES), catalogue)
-                    self.keep(store, assignments[0], run_folder.CANDIDATES, path)
+            summary = self._summarise(store, expected, assignments, files, context["dag_run"].start_date)
             if run.workload == COMMAND:
                 self.log.info("%d files with %d bytes", files.count, files.bytes)
                 for name, path in files.written().items():
@@ -153,6 +94,60 @@ class MergeResultsOperator(ResultsOperator):
             "shards": summary.shards.model_dump(),
             "excess": _excess(run, expected),
         }
+
+    def _summarise(
+        self,
+        store: ObjectStore,
+        expected: ExpectedShards,
+        assignments: list[ClusterRun],
+        files: FileLists,
+        started: datetime | None,
+    ) -> Summary:
+        """Merge the results, write what the page and the plot read, and return the summary."""
+        from higgsdemo.datasets.run_catalogue import catalogue_of
+        from higgsdemo.datasets.section_luminosity import certified_luminosity
+        from higgsdemo.prediction import measure, took
+        from higgsdemo.publication.numbers import numbers_of
+        from higgsdemo.publication.summarise import summarise
+        from higgsdemo.publication.summary import RUN_RECORD, RunRecord
+        from higgsdemo.rates import keep_rates
+        from higgsdemo.results.sums import saved_sums
+
+        run, clusters = assignments[0].run, [assignment.cluster for assignment in assignments]
+        record = self._believed(store, run_folder.RECORD, RUN_RECORD) or RunRecord()
+        merge, left_out = _merged(store, expected, assignments, record.planned, files)
+        listed = [list(expected.clusters.get(one.name, {}).values()) for one in clusters]
+        if rates := measure(run, clusters, listed, merge.work):
+            keep_rates(run, rates)
+        catalogue = catalogue_of(assignments, merge.simulated)
+        numbers = numbers_of(run.counted, merge, catalogue, expected.counts(assignments))
+        store.write(run_folder.SUMS, saved_sums(run.counted).dump_json(numbers.sums))
+        store.write(run_folder.CORRUPT, json.dumps(list(merge.corrupt)).encode())
+        store.write(run_folder.CHART, json.dumps(numbers.chart).encode())
+        for name, content in numbers.exports.items():
+            self.keep(store, assignments[0], name, content)
+        if numbers.candidates and numbers.candidates.events:
+            with TemporaryDirectory() as folder:
+                path = merge.candidates.write(Path(folder, run_folder.CANDIDATES), catalogue)
+                self.keep(store, assignments[0], run_folder.CANDIDATES, path)
+        refs = (ref for one in assignments for ref in one.cluster.datasets)
+        return summarise(
+            run.campaign,
+            run.name,
+            catalogue,
+            merge,
+            numbers.spectrum,
+            [cluster.name for cluster in clusters],
+            left_out,
+            self._failures(store, assignments),
+            discovery=numbers.discovery,
+            candidates=numbers.candidates,
+            started=started,
+            finished=datetime.now(UTC),
+            predicted=record.predicted,
+            took=took(run, merge.work, clusters),
+            certified_pb=certified_luminosity(store, refs, catalogue),
+        )
 
     def _failures(self, store: ObjectStore, assignments: list[ClusterRun]) -> list[FailedShard]:
         """Return what the clusters' tasks have noted of failed shards."""
@@ -268,23 +263,3 @@ def _excess(run: Run, expected: ExpectedShards) -> list[str]:
         if why := tell_excess(run, failed, listed):
             excess.append(f"cluster {cluster}: {why}")
     return excess
-
-
-def _exports(spectrum: Spectrum, catalogue: Catalogue, workspace: dict[str, Any] | None) -> dict[str, bytes]:
-    """Return the spectrum in the field's formats, by file name."""
-    from higgsdemo.publication.datacard import datacard
-    from higgsdemo.publication.hepdata import submission
-    from higgsdemo.publication.histograms import root_file
-    from higgsdemo.publication.yields_files import as_csv, as_latex, yields_lines
-
-    lines = yields_lines(spectrum, catalogue)
-    exports = {
-        run_folder.YIELDS: as_csv(lines),
-        run_folder.YIELDS_TABLE: as_latex(lines, catalogue),
-        run_folder.HISTOGRAMS: root_file(spectrum),
-        run_folder.HEPDATA: submission(spectrum, catalogue),
-    }
-    if workspace is not None:
-        exports[run_folder.WORKSPACE] = json.dumps(workspace, indent=1).encode()
-        exports[run_folder.DATACARD], exports[run_folder.SHAPES] = datacard(workspace)
-    return exports

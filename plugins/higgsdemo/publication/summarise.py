@@ -6,12 +6,12 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from operator import itemgetter
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime
+from typing_extensions import Unpack
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery
@@ -57,6 +57,18 @@ class LeftOut:
             named.append(locate(key)[1])
 
 
+class Known(TypedDict, total=False):
+    """Fields of a summary that the merge does not tell."""
+
+    discovery: Discovery | None
+    candidates: CandidateTable | None
+    started: AwareDatetime | None
+    finished: AwareDatetime | None
+    predicted: Account | None
+    took: Account | None
+    certified_pb: Mapping[int, float]
+
+
 def summarise(
     campaign: str,
     run: str,
@@ -66,13 +78,7 @@ def summarise(
     clusters: Iterable[str],
     left_out: LeftOut | None = None,
     failures: Iterable[FailedShard | Mapping[str, Any]] = (),
-    discovery: Discovery | None = None,
-    candidates: CandidateTable | None = None,
-    started: AwareDatetime | None = None,
-    finished: AwareDatetime | None = None,
-    predicted: Account | None = None,
-    took: Account | None = None,
-    certified_pb: Mapping[int, float] = MappingProxyType({}),
+    **known: Unpack[Known],
 ) -> Summary:
     """Return the summary of a run.
 
@@ -83,37 +89,22 @@ def summarise(
 
     :param clusters: those of the run, of which one without a list has no shard.
     :param left_out: shards that have results, though nobody expects them.
-    :param certified_pb: luminosity of all certified sections by year.
     """
-    failed, left_out = _failures(merge, failures), left_out or LeftOut()
-    lost = {(failure.dataset, failure.shard) for failure in failed}
-    sums, expected = merge.datasets, merge.expected
+    failed, left_out, sums = _failures(merge, failures), left_out or LeftOut(), merge.datasets
     yields = spectrum.yields()
-    of_dataset, of_cluster = _lost(expected, lost)
-    counts = {
-        dataset: _counts(listed, counted, of_dataset[dataset])
-        for dataset, (listed, counted) in expected.datasets().items()
-    }
-    missing = {dataset: _missing(expected, dataset, lost) for dataset in counts}
     return Summary(
         campaign=campaign,
         run=run,
         catalogue=catalogue.name,
         title=catalogue.title,
         note=catalogue.note,
-        started=started,
-        finished=finished,
-        shards=_whole(counts.values(), spectrum),
         coverage=spectrum.coverage,
         work=_work(sums.values()),
         yields=yields,
         yields_by_year=spectrum.yields_by_year(),
         data_intervals={channel: _intervals(found) for channel, found in yields.get("data", {}).items()},
-        discovery=discovery,
-        candidates=candidates,
         higgs_peak_gev=spectrum.peak("higgs"),
         luminosity=spectrum.exposures,
-        certified_pb=dict(certified_pb),
         stated_luminosity_pb=_stated_luminosity(sums.values()),
         weights=spectrum.weights,
         absent_samples=list(spectrum.absent),
@@ -123,7 +114,35 @@ def summarise(
             for dataset, total in sums.items()
             if dataset in spectrum.unassigned
         },
-        clusters={
+        failures=failed[:FAILURES_LISTED],
+        left_out=left_out.number,
+        unexpected=left_out.first,
+        corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
+        prediction_error=relative_error(known.get("predicted"), known.get("took")),
+        **_shards(catalogue, merge, spectrum, clusters, failed),
+        **known,
+    )
+
+
+def _shards(
+    catalogue: Catalogue,
+    merge: "Merge",
+    spectrum: Spectrum | OwnSpectra,
+    clusters: Iterable[str],
+    failed: Iterable[FailedShard],
+) -> dict[str, Any]:
+    """Return the fields that tell what became of the shards of the run, of its clusters and its datasets."""
+    expected, sums = merge.expected, merge.datasets
+    lost = {(failure.dataset, failure.shard) for failure in failed}
+    of_dataset, of_cluster = _lost(expected, lost)
+    counts = {
+        dataset: _counts(listed, counted, of_dataset[dataset])
+        for dataset, (listed, counted) in expected.datasets().items()
+    }
+    missing = {dataset: _missing(expected, dataset, lost) for dataset in counts}
+    return {
+        "shards": _whole(counts.values(), spectrum),
+        "clusters": {
             cluster: _counts(
                 expected.clusters.get(cluster, Counter()).total(),
                 expected.counted.get(cluster, Counter()).total(),
@@ -131,19 +150,12 @@ def summarise(
             )
             for cluster in clusters
         },
-        datasets={
+        "datasets": {
             dataset: _dataset_summary(dataset, catalogue, shards, sums.get(dataset))
             for dataset, shards in counts.items()
         },
-        failures=failed[:FAILURES_LISTED],
-        missing={dataset: shards for dataset, shards in missing.items() if shards},
-        left_out=left_out.number,
-        unexpected=left_out.first,
-        corrupt=dict(islice(merge.corrupt.items(), FAILURES_LISTED)),
-        predicted=predicted,
-        took=took,
-        prediction_error=relative_error(predicted, took),
-    )
+        "missing": {dataset: shards for dataset, shards in missing.items() if shards},
+    }
 
 
 def _entries(bins: NDArray[Any]) -> int | float:

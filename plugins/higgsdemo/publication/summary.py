@@ -87,8 +87,8 @@ class Summary(_Part):
     title: str
     note: str | None
     """What must be shown with the numbers, such as that the data are simulated."""
-    started: AwareDatetime | None
-    finished: AwareDatetime | None
+    started: AwareDatetime | None = None
+    finished: AwareDatetime | None = None
     shards: ShardCounts
     coverage: float
     """Computed part of the expected shards, 0 to 1."""
@@ -98,7 +98,7 @@ class Summary(_Part):
     yields_by_year: dict[int, Yields]
     data_intervals: dict[str, DataIntervals]
     """By channel, where data were processed."""
-    discovery: Discovery | None
+    discovery: Discovery | None = None
     """None for an analysis of one's own."""
     candidates: CandidateTable | None = None
     """What the results name of the data's events; all are in candidates.csv."""

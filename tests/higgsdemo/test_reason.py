@@ -13,6 +13,7 @@ from airflow.utils.sqlalchemy import prohibit_commit
 
 import higgs_note
 from higgsdemo.operators.base import TaskFailed
+from higgsdemo.page import airflow_run
 from higgsdemo.page.airflow_run import read_campaign, read_run
 from higgsdemo.page.snapshot import Snapshot
 from higgsdemo.page.state import run_state
@@ -23,7 +24,9 @@ MISSPELT = 'plan: trigger conf: it has no key "maping"; did you mean "mapping"?'
 
 
 @pytest.mark.usefixtures("airflow_database")
-def test_a_run_that_fails_before_its_jobs_says_why_on_its_page_and_in_its_note(repository: Path) -> None:
+def test_a_run_that_fails_before_its_jobs_says_why_on_its_page_and_in_its_note(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dags = repository / "dags"
     bag = BundleDagBag(dag_folder=dags, bundle_path=dags, bundle_name="dags-folder")
     DagBundlesManager().sync_bundles_to_db()
@@ -41,7 +44,12 @@ def test_a_run_that_fails_before_its_jobs_says_why_on_its_page_and_in_its_note(r
         assert state["advice"] == "Mend it, and trigger the campaign again."
 
         row: Any = session.query(DagRun).filter_by(run_id=run_id).one()
+        monkeypatch.setattr(airflow_run, "RUNS_SHOWN", 0)  # those on the page are found, and all others
         assert read_run(session, campaign, run_name(run_id, row.run_after)) == run
+        row.conf = {"run_name": "Keynote"}
+        session.commit()
+        assert read_run(session, campaign, "Keynote") == run
+        assert read_run(session, campaign, "20260102t030405-9ac4") is None
         assert row.note is None  # `dag.test` calls the listener without a session
         with create_session(scoped=False) as other:
             marked: Any = other.get(DagRun, row.id)

@@ -7,8 +7,9 @@ sessions.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
@@ -130,8 +131,7 @@ def read_campaign(session: Session, dag_id: str) -> CampaignDag | None:
 def read_run(session: Session, campaign: CampaignDag, name: str) -> AirflowRun | None:
     """Return one run of a campaign, by its id in Airflow or the name of its folder; None for no run."""
     dag_id = campaign.dag_id
-    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == name))
-    run = run or next((one for one in session.scalars(_latest(dag_id)) if _bears(one, name)), None)
+    run = next((one for one in session.scalars(_candidates(dag_id, name)) if name in _names(one)), None)
     if run is None:
         return None
     run_id = run.run_id
@@ -159,16 +159,24 @@ def read_run(session: Session, campaign: CampaignDag, name: str) -> AirflowRun |
 
 
 def _runs(session: Session, dag_id: str) -> tuple[RunState, ...]:
-    return tuple(_state(run) for run in session.scalars(_latest(dag_id)))
+    query = select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.run_after.desc()).limit(RUNS_SHOWN)
+    return tuple(map(_state, session.scalars(query)))
 
 
-def _latest(dag_id: str) -> Select[Any]:
-    return select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.run_after.desc()).limit(RUNS_SHOWN)
+def _candidates(dag_id: str, name: str) -> Select[Any]:
+    """Select the runs that may bear a name: the one with that id first, then the newest."""
+    is_id = DagRun.run_id == name
+    named = is_id | (DagRun.conf["run_name"].as_string() == name)
+    with suppress(ValueError):  # of a run that was given no name, it tells the start
+        start = datetime.strptime(f"{name[:15]}+0000", "%Y%m%dt%H%M%S%z")
+        named |= DagRun.run_after.between(start, start + timedelta(seconds=1))
+    order = is_id.desc(), DagRun.run_after.desc()
+    return select(DagRun).where(DagRun.dag_id == dag_id, named).order_by(*order)
 
 
-def _bears(run: DagRun, name: str) -> bool:
-    """Return whether a run has that name in the bucket."""
-    return name in (run_name(run.run_id, run.run_after), (run.conf or {}).get("run_name"))
+def _names(run: DagRun) -> tuple[Any, ...]:
+    """Return the id of a run, and what its folder in the bucket may be called."""
+    return run.run_id, run_name(run.run_id, run.run_after), (run.conf or {}).get("run_name")
 
 
 def _read_plan(plan: list[Any]) -> tuple[ClusterRun, ...]:

@@ -22,7 +22,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
-from higgsdemo.page.airflow_run import RUNS_SHOWN, AirflowRun, campaigns, read_campaign, read_run
+from higgsdemo.page.airflow_run import AirflowRun, campaigns, read_campaign, read_run
 from higgsdemo.page.follower import Followers
 from higgsdemo.page.state import campaign_list, run_state
 from higgsdemo.run_folder import DOWNLOADS, picture_key
@@ -120,8 +120,7 @@ def _find(session: SessionDep, dag_id: str, run_id: str) -> AirflowRun:
     campaign = read_campaign(session, dag_id)
     run = campaign and read_run(session, campaign, run_id)
     if not run:
-        what = f"there is no run {quote(run_id)} of a campaign {quote(dag_id)}"
-        raise HTTPException(404, f"{what}, and none of that name among its latest {RUNS_SHOWN}")
+        raise HTTPException(404, f"there is no run {quote(run_id)} of a campaign {quote(dag_id)}")
     return run
 
 

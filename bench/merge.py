@@ -3,6 +3,9 @@
 What `merge_results` does between reading and writing: each result is checked and added to the exact sums of
 its dataset, and every shard counted once. Results come from memory, as the store's answers would, and are
 those of simulated events without any selected; the shards are those of ten clusters with 68 datasets.
+
+Then results are read from a store whose answers take 30 ms: as `merge_results` reads them, and one after the
+other.
 """
 
 import argparse
@@ -11,16 +14,19 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from bench.measure import BenchError, measure
-from bench.report import Report, Say, megabytes, number, table
+from bench.report import Report, Say, megabytes, number, ratio, table
+from bench.surroundings import BUCKET, CONNECTION, s3
 
 FILES = (26_920, 100_000, 1_000_000)
 CLUSTERS, DATASETS = 10, 68
+ANSWER_IN = 0.03  # s, as a store in another region takes
 FIELDS = ("mass4mu_8TeV_low", "mass4e_8TeV_low", "mass2mu2e_8TeV_low")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the bench."""
     parser.add_argument("--files", type=int, nargs="+", default=FILES, help="numbers of files")
+    parser.add_argument("--reads", type=int, default=1_000, help="results that are read from a store")
 
 
 def run(options: argparse.Namespace, say: Say) -> Report:
@@ -33,8 +39,31 @@ def run(options: argparse.Namespace, say: Say) -> Report:
         (grown,), cost = measured.results, measured.cost
         each, kept = 1000 * cost.cpu / files, grown / files / 1000
         found.add_row(f"{files:,}", number(cost.cpu), f"{each:.2f}", megabytes(cost.memory), f"{kept:.2f}")
-    finding = f"A result takes {each:.2f} ms of CPU and {kept:.2f} kB of memory."
-    return Report(__doc__.partition("\n")[2], found, (finding,), packages=("pydantic",))
+    keys = [f"results/D0/{index}.json" for index in range(options.reads)]
+    say(f"Reading {len(keys):,} results ...")
+    with s3(keys) as store:
+        store.delay = ANSWER_IN
+        together, in_turn = measure(_read, [(keys,)]).cost, measure(_read_in_turn, [(keys,)]).cost
+    findings = (
+        f"A result takes {each:.2f} ms of CPU and {kept:.2f} kB of memory.",
+        f"{len(keys):,} results are read in {number(together.seconds)} s; one after the other takes "
+        f"{ratio(together.seconds, in_turn.seconds)} that time.",
+    )
+    return Report(__doc__.partition("\n")[2], found, findings, packages=("pydantic", "obstore"))
+
+
+def _read(keys: list[str]) -> Callable[[], int]:
+    from higgsdemo.storage.object_store import ObjectStore
+
+    store = ObjectStore(f"s3://{BUCKET}", CONNECTION)
+    return lambda: sum(1 for _ in store.read_all(keys))
+
+
+def _read_in_turn(keys: list[str]) -> Callable[[], int]:
+    from higgsdemo.storage.object_store import ObjectStore
+
+    store = ObjectStore(f"s3://{BUCKET}", CONNECTION)
+    return lambda: sum(1 for _ in map(store.read, keys))
 
 
 def _merge(files: int) -> Callable[[], int]:

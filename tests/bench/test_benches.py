@@ -21,7 +21,7 @@ TINY = {
     "million": ("--files", "26920"),
     "localkube": ("--pods", "20", "40"),
     "campaigns": ("--campaigns", "2", "--clusters", "2", "--at-once", "2", "--seconds", "1"),
-    "merge": ("--files", "100", "200"),
+    "merge": ("--files", "100", "200", "--reads", "50"),
     "waits": ("--campaigns", "1", "2", "--clusters", "2", "--seconds", "1", "--pause", "0.2"),
     "packing": ("--files", "100"),
     "imitated": ("--files", "10", "--tried", "1"),

@@ -176,12 +176,8 @@ class PlotOperator(ResultsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from higgsdemo.datasets.expected import clusters_with_list, count_shards
         from higgsdemo.datasets.run_catalogue import SIMULATED, catalogue_of
-        from higgsdemo.physics.normalisation import normalise
-        from higgsdemo.physics.spectra import add_up
+        from higgsdemo.publication.figures import figures_of
         from higgsdemo.publication.lettering import render
-        from higgsdemo.publication.plot import draw, draw_channels
-        from higgsdemo.publication.scans_plot import draw_scans
-        from higgsdemo.publication.spectra_plot import draw_own
         from higgsdemo.publication.summary import HEADLINE
         from higgsdemo.results.sums import saved_sums
         from higgsdemo.storage.documents import read_document
@@ -202,17 +198,7 @@ class PlotOperator(ResultsOperator):
         listed = {name: dataset.shards.expected for name, dataset in headline.datasets.items()}
         counts = count_shards(listed, clusters, assignments)
         catalogue = catalogue_of(assignments, headline.note == SIMULATED)
-        if run.counted is not None:
-            own = add_up(sums, run.counted, counts)
-            figures = {run_folder.OWN_PLOT: draw_own(own, run.campaign, catalogue.note)}
-        else:
-            spectrum, discovery = normalise(sums, catalogue, counts), headline.discovery
-            published = catalogue.published.get(run.compare or "")
-            figures = {run_folder.PLOT: draw(spectrum, catalogue, discovery, published=published)}
-            for channel, figure in draw_channels(spectrum, catalogue).items():
-                figures[f"{run_folder.PLOT}_{channel}"] = figure
-            if discovery and discovery.masses:
-                figures[run_folder.SCANS] = draw_scans(discovery, catalogue, spectrum.exposures)
+        figures = figures_of(run, sums, catalogue, counts, headline.discovery)
         with fail_in_words():
             urls = [
                 self.keep(store, assignments[0], f"{name}.{ending}", content)

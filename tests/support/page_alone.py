@@ -13,7 +13,8 @@ from loop_server import LoopServer
 
 Shown = Callable[..., AbstractContextManager[Any]]
 STATIC = REPOSITORY / "plugins/higgsdemo/page/static"
-CAMPAIGN = {"dag_id": "mine", "title": "Mine", "runs": [{"run_id": "r", "state": "running"}]}
+RUNS = [{"run_id": "r", "state": "running"}, {"run_id": "earlier", "state": "success"}]
+CAMPAIGN = {"dag_id": "mine", "title": "Mine", "runs": RUNS}
 
 FITTED = {
     "observed_significance": 3.63,

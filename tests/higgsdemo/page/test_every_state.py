@@ -133,18 +133,20 @@ def test_everyone_can_read_every_state_of_the_page_at_every_width(
 
 
 def test_a_run_is_shown_beside_another_of_its_campaign(shown: Shown) -> None:
-    runs = [{"run_id": name, "state": "success"} for name in ("r", "earlier")]
     ours, memory = states()["merged"], "Memory used: half, 95%, all"
     ours["account"].append([memory, "", "1024Mi, 1024Mi, 1024Mi"])
     took = [["", "took"], ["Cost", "0.99"], [memory, "1010Mi, 1011Mi, 1012Mi"]]
     theirs = ours | {"account": took, "discovery": None}
     answers = iter([503, 200])  # Airflow is away for a moment
     with shown(ours, {}) as page:
-        page.route("**/api/campaign?*", lambda route: route.fulfill(json=CAMPAIGN | {"runs": runs}))
         page.route(
             "**/api/run?*run_id=earlier", lambda route: route.fulfill(status=next(answers), json=theirs)
         )
         page.reload()
+        page.get_by_text("Other runs").click()
+        assert page.locator("#runs li").all_inner_texts() == ["success earlier"]
+        link = page.get_by_role("link", name="earlier")
+        assert link.get_attribute("href") == "?dag_id=mine&run_id=earlier"
         page.get_by_role("combobox", name="Compared with another run").select_option("earlier")
         page.locator("#comparison td").first.wait_for()
         rows = [row.split("\t") for row in page.locator("#comparison tbody tr").all_inner_texts()]
@@ -195,4 +197,4 @@ def test_the_keyboard_alone_reaches_all_there_is_to_press(shown: Shown) -> None:
         ) is not None and len(reached) < 60:
             reached.add(focused)
             page.keyboard.press("Tab")
-        assert reached >= {"run-link", "again", "runs", "canvas", "channel", "higgs.png"}
+        assert reached >= {"run-link", "again", "Other runs", "canvas", "channel", "higgs.png"}

@@ -87,8 +87,6 @@ function showRun(state, query) {
   say(find("name"), state.run.name ?? "–");
   find("run-link").href = state.run.url;
   find("alone").href = `?${query}`;
-  const [chosen] = find("runs").selectedOptions;
-  if (chosen) say(chosen, `${state.run.run_id} (${state.run.state})`);
   const unplanned = state.run.ended_all && !state.clusters.length; // it has nothing to show but why
   for (const name of ["shards", "files-box", "clusters-box"]) find(name).hidden = unplanned;
   showTrigger(state);
@@ -108,13 +106,16 @@ function showElapsed() {
   say(find("elapsed"), started ? `${moment(started)}, ${duration(seconds)}` : "");
 }
 
-function showRuns(campaign, runId) {
-  const options = campaign.runs.some((run) => run.run_id === runId) ? campaign.runs : [{ run_id: runId, state: "" }, ...campaign.runs];
-  find("runs").replaceChildren(...options.map((run) =>
-    element("option", { value: run.run_id, selected: run.run_id === runId }, run.state ? `${run.run_id} (${run.state})` : run.run_id)));
-  find("runs").addEventListener("change", (event) => {
-    window.location.search = new URLSearchParams({ dag_id: campaign.dag_id, run_id: event.target.value });
-  });
+function showRuns(list, campaign, runs) {
+  keep(
+    list, runs, (run) => run.run_id,
+    (run) => element("li", {}, element("span", { class: "pill" }), " ", run === NONE ? "" : link(campaign, run), element("span", { class: "quiet" })),
+    (item, run) => {
+      say(item.firstChild, words(run.state));
+      item.firstChild.dataset.state = run.state;
+      say(item.lastChild, run.started ? ` ${age(run.ended ?? run.started)}` : "");
+    },
+  );
 }
 
 async function showCampaign(dagId, named) {
@@ -124,9 +125,11 @@ async function showCampaign(dagId, named) {
     tell(`${campaign.title} has not run yet: trigger its DAG.`);
     return LOST;
   }
-  showRuns(campaign, runId);
+  const others = campaign.runs.filter((run) => run.run_id !== runId);
+  showRuns(find("runs"), campaign, others);
+  find("runs-box").hidden = !others.length;
   prepareComparison(
-    campaign.runs.filter((run) => run.run_id !== runId),
+    others,
     (other, show) => again(async () => show((await ask("run", { dag_id: dagId, run_id: other })).content)),
   );
   if (!named) again(() => lookAtRun(dagId, runId));
@@ -142,15 +145,7 @@ async function showCampaigns() {
     (campaign) => element("section", { class: "card" }, element("h2", {}, link(campaign)), element("img", { alt: "", hidden: true }), element("ul", { class: "runs" })),
     (card, campaign) => {
       showThumbnail(card.querySelector("img"), campaign);
-      keep(
-        card.querySelector("ul"), campaign.runs.length ? campaign.runs.slice(0, 5) : [NONE], (run) => run.run_id,
-        (run) => element("li", {}, element("span", { class: "pill" }), " ", run === NONE ? "" : link(campaign, run), element("span", { class: "quiet" })),
-        (item, run) => {
-          say(item.firstChild, words(run.state));
-          item.firstChild.dataset.state = run.state;
-          say(item.lastChild, run.started ? ` ${age(run.ended ?? run.started)}` : "");
-        },
-      );
+      showRuns(card.querySelector("ul"), campaign, campaign.runs.length ? campaign.runs.slice(0, 5) : [NONE]);
     },
   );
   return ENDED;

@@ -51,7 +51,7 @@ OWN = {
         "higgsdemo.datasets.listing",
         "higgsdemo.kubernetes.jobs",
         "higgsdemo.kubernetes.api",
-        "higgsdemo.publication.histograms",
+        "higgsdemo.publication.numbers",
         "higgsdemo.publication.summarise",
         *WAITS,
     ),

@@ -39,7 +39,6 @@ OWN = {
     "scheduler": (
         "airflow.providers.amazon.aws.hooks.base_aws",
         "greenback",
-        "hist.intervals",
         "iminuit",
         "jinja2.ext",
         "kubernetes.client",

@@ -8,13 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from hist.intervals import poisson_interval
 from numpy.typing import NDArray
 
 from higgsdemo.campaign.analysis import HistogramSpec
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.exposure import luminosity_text, tell_beyond
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.poisson import poisson_interval
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.physics.uncertainties import deviation
 from higgsdemo.physics.yields import GROUPS, WINDOW
@@ -107,5 +107,5 @@ def with_intervals(contents: NDArray[Any], squares: NDArray[Any]) -> dict[str, l
 def intervals(contents: NDArray[Any], squares: NDArray[Any]) -> NDArray[Any]:
     """Return the ends of 68% intervals: Poisson (Garwood) of counts, else a standard deviation of weights."""
     if np.array_equal(contents, squares):
-        return np.asarray(poisson_interval(contents))
+        return poisson_interval(contents)
     return contents + np.outer([-1, 1], np.sqrt(squares))

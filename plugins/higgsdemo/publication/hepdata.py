@@ -11,12 +11,12 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from hist.intervals import poisson_interval
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.coverage import coverage_text
 from higgsdemo.physics.exposure import ENERGY_TEV, Exposure
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.poisson import poisson_interval
 from higgsdemo.physics.yields import Histogram
 from higgsdemo.publication.rounding import round_number
 from higgsdemo.results.document import BINS, CHANNELS, HIGH, LOW

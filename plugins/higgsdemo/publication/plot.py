@@ -14,7 +14,6 @@ from typing import Any
 
 import mplhep
 import numpy as np
-from hist.intervals import poisson_interval
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,6 +21,7 @@ from higgsdemo.catalogue import Catalogue, Published
 from higgsdemo.physics.coverage import coverage_text
 from higgsdemo.physics.discovery import Discovery, in_words
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.poisson import poisson_interval
 from higgsdemo.physics.uncertainties import EDGES, Events, deviation
 from higgsdemo.physics.yields import Histogram
 from higgsdemo.publication.lettering import LEFT, style, write_label, write_luminosity

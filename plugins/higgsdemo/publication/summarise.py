@@ -16,6 +16,7 @@ from typing_extensions import Unpack
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.discovery import Discovery
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.poisson import poisson_interval
 from higgsdemo.physics.spectra import OwnSpectra
 from higgsdemo.physics.yields import Yield
 from higgsdemo.prediction import Account, relative_error
@@ -164,7 +165,6 @@ def _entries(bins: NDArray[Any]) -> int | float:
 
 
 def _intervals(counted: Yield) -> DataIntervals:
-    from hist.intervals import poisson_interval  # of scipy, which takes a second; who reads needs none
 
     low, high = poisson_interval(np.array([counted.total, counted.window]))
     return DataIntervals(total=(low[0], high[0]), window=(low[1], high[1]))

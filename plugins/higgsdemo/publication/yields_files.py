@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from hist.intervals import poisson_interval
 
 from higgsdemo.catalogue import Catalogue
 from higgsdemo.physics.normalisation import Spectrum
+from higgsdemo.physics.poisson import poisson_interval
 from higgsdemo.physics.uncertainties import EDGES, sum_deviation
 from higgsdemo.physics.yields import WINDOW
 from higgsdemo.publication.rounding import round_number

@@ -13,6 +13,7 @@ termination message; with several shards, each failed one has a line before it t
 
 import contextlib
 import gc
+import io
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from workload import beside
-from workload.errors import Misconfigured, WorkloadError
+from workload.errors import Misconfigured, WorkloadError, system_errors_in_words
 from workload.settings import Settings, read_settings
 from workload.trust import trusting
 
@@ -33,10 +34,12 @@ def main() -> int:
     """Run this process's index, and return the exit code."""
     is_sidecar = sys.argv[1:] == ["beside"]
     _exit_promptly_on(signal.SIGTERM, silently=is_sidecar)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no Unicode
     code = 0
     try:
         settings = read_settings(os.environ)
-        with trusting(os.environ):
+        with system_errors_in_words(), trusting(os.environ):
             _carry_out(sys.argv[1:], settings)
     except WorkloadError as error:
         _tell(str(error), beside.work_dir(os.environ) / "reason" if is_sidecar else _message_path())
@@ -99,7 +102,7 @@ def _tell(reason: str, path: Path) -> None:
 
 def _fitting(lines: list[str]) -> bytes:
     """Join lines to a termination message: cut the longest to one length, and drop lines before the last."""
-    encoded = [line.encode() for line in lines]
+    encoded = [line.encode(errors="backslashreplace") for line in lines]
     while len(encoded) > 1 and _room(encoded) < min(_SHORTEST, max(map(len, encoded))):
         del encoded[-2]
     room = _room(encoded)

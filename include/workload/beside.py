@@ -10,7 +10,10 @@ the one before it published. The two containers share WORK_DIR:
     <n>.used    what it has taken (`workload.used`)
     <n>.ended   the command has ended, and all of this is whole
     reason      from the sidecar: the termination message
+    begun       from the sidecar: it was started; a restarted one cannot go on
     end         from the sidecar: all is done, and with which exit code the command's container ends
+
+What a shard has left is removed once that is concluded, so that others have room, and the end as well.
 """
 
 import json
@@ -20,10 +23,11 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from workload.errors import BadInput, TryAgain, all_in_one
+from workload.errors import BadInput, TryAgain, all_in_one, system_errors_in_words
 from workload.inputs import Staged, staged, unfinished
 from workload.last_words import useful_line
 from workload.live import LiveCopy
@@ -55,7 +59,8 @@ def serve(settings: Settings, environ: Mapping[str, str], report: Report) -> Non
     work, asked = work_dir(environ), Asked.of(environ)
     os.umask(_SHARED)
     try:
-        (work / "begun").touch(exist_ok=False)
+        with (work / "begun").open("x") as file:
+            file.write(f"{TryAgain.exit_code}\n")
     except FileExistsError:
         raise TryAgain("the sidecar has ended and was started again: its log may say why") from None
     shards = read_shards(settings.manifest, settings.index)
@@ -65,10 +70,11 @@ def serve(settings: Settings, environ: Mapping[str, str], report: Report) -> Non
     def conclude(turn: Turn) -> None:
         shard = turn.given.shard
         try:
-            turn.check(asked.bad_input_codes)
-            took = turn.seconds, turn.used()
-            document = publish(turn.given, turn.output, turn.log, settings.dataset, asked, *took)
-            put(settings.result_url(shard.name), document)
+            with system_errors_in_words():
+                turn.check(asked.bad_input_codes)
+                took = turn.seconds, turn.used()
+                document = publish(turn.given, turn.output, turn.log, settings.dataset, asked, *took)
+                put(settings.result_url(shard.name), document)
         except (BadInput, TryAgain) as error:
             report(f"{shard.name}: {error}")
             failures[shard.name] = error
@@ -76,26 +82,35 @@ def serve(settings: Settings, environ: Mapping[str, str], report: Report) -> Non
             report(f"{shard.name}: {turn.seconds:.2f} s")
             live.tell(shard.source, document)
         finally:
-            shutil.rmtree(turn.output, ignore_errors=True)  # the next shards need the room
+            turn.remove()
 
     before: Turn | None = None
-    for number, given in enumerate(staged(shards, settings, unfinished(settings, report))):
-        turn = Turn(given, work, number)
-        turn.begin(asked.most_bytes)
+    try:
+        for number, given in enumerate(staged(shards, settings, unfinished(settings, report))):
+            turn = Turn(given, work, number)
+            try:
+                turn.begin(asked.most_bytes)
+                if before:
+                    ended, before = before, None
+                    conclude(ended)
+                turn.wait()
+            finally:
+                given.close()
+            before = turn
+    finally:
         if before:
             conclude(before)
-        turn.wait()
-        given.close()
-        before = turn
-    if before:
-        conclude(before)
     if failures:
         raise all_in_one(failures, len(shards))
 
 
 def end(code: int, environ: Mapping[str, str]) -> NoReturn:
     """Let the command's container end with this exit code, and wait for SIGTERM: what ends is restarted."""
-    _write(work_dir(environ) / "end", f"{code}\n")
+    work = work_dir(environ)
+    try:
+        _write(work / "end", f"{code}\n")
+    except OSError:  # a full disk has still room for another name
+        (work / "begun").rename(work / "end")
     while True:
         threading.Event().wait()
 
@@ -136,6 +151,13 @@ class Turn:
         while not self._ended.exists():
             time.sleep(_POLL)
         self.seconds = time.monotonic() - self._begun
+
+    def remove(self) -> None:
+        """Remove all that it has left; its shell, which has told that it has ended, needs none of it."""
+        shutil.rmtree(self.output, ignore_errors=True)
+        for path in (self.log, self._shell, self._code, self._used, self._ended):
+            with suppress(OSError):  # the command may have made folders of them
+                path.unlink()
 
     def used(self) -> dict[str, int | float]:
         """Return what the command has taken, as far as its shell could tell."""

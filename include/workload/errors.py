@@ -4,7 +4,8 @@ The Job's pod failure policy gives an index up at once on exit code 65 and retri
 pod, which knows, must tell "this file is broken" from "the network is".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -30,6 +31,15 @@ class Misconfigured(WorkloadError):
     """The environment breaks the pod contract (EX_CONFIG)."""
 
     exit_code = 78
+
+
+@contextmanager
+def system_errors_in_words() -> Iterator[None]:
+    """Turn what the system refuses, such as to write to a full disk, into `TryAgain`."""
+    try:
+        yield
+    except OSError as error:
+        raise TryAgain(f"the pod cannot go on: {error}") from error
 
 
 def all_in_one(failures: Mapping[str, BadInput | TryAgain], shards: int) -> BadInput | TryAgain:

@@ -84,15 +84,8 @@ def publish(
     if asked.outputs and not (files or own or "*" in asked.outputs):
         raise TryAgain(f"the command has left no file that matches {' or '.join(asked.outputs)}")
     if asked.logs:
-        with open_plain(log) as plain, tempfile.TemporaryFile() as packed:
-            with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped:
-                shutil.copyfileobj(plain, zipped)
-            files.append(_publish_file(packed, f"{asked.folder}{LOG}", url))
-    if shard.entries and own.get("processed") != (events := shard.entries[1] - shard.entries[0]):
-        raise TryAgain(
-            f"{OWN_DOCUMENT} does not say, as processed, that the command has read the {events} events from "
-            f"{shard.entries[0]} alone: those of the whole file would count once for each of its parts"
-        )
+        files.append(_publish_log(log, url, asked))
+    _check_events(own, shard.entries)
     document = {"samplename": dataset, "processed": 0, "lumi": shard.lumi} | own
     document |= {
         "shard": shard.name,
@@ -127,6 +120,15 @@ def _own_document(output: Path, *, needed: bool) -> dict[str, Any]:
     return document
 
 
+def _check_events(own: Mapping[str, Any], entries: tuple[int, int] | None) -> None:
+    """Raise `TryAgain` unless the command says that it has read a range of events alone, where it has one."""
+    if entries and own.get("processed") != (events := entries[1] - entries[0]):
+        raise TryAgain(
+            f"{OWN_DOCUMENT} does not say, as processed, that the command has read the {events} events from "
+            f"{entries[0]} alone: those of the whole file would count once for each of its parts"
+        )
+
+
 def _histogram(output: Path, asked: dict[str, Any]) -> list[int] | dict[str, list[float]]:
     name, _, key = asked["from"].partition(":")
     with open_plain(output / name) as file:
@@ -143,6 +145,13 @@ def _publish_folder(output: Path, url: str, asked: Asked) -> list[dict[str, Any]
             raise BadInput(f"its output has more than the {asked.most_bytes / 1e9:g} GB of max_output_gb")
         found.append(_publish_file(file, f"{asked.folder}{name}", url))
     return found
+
+
+def _publish_log(log: Path, url: str, asked: Asked) -> dict[str, Any]:
+    with open_plain(log) as plain, tempfile.TemporaryFile() as packed:
+        with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped:
+            shutil.copyfileobj(plain, zipped)
+        return _publish_file(packed, f"{asked.folder}{LOG}", url)
 
 
 def _publish_file(file: BufferedReader | BufferedRandom, name: str, url: str) -> dict[str, Any]:

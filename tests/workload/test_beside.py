@@ -114,7 +114,7 @@ def test_each_shard_leaves_its_files_and_a_document_that_names_them(pod: Pod, ro
         hashlib.sha256(b"events").hexdigest(),
     )
     assert log.sha256 == hashlib.sha256((both.files / "b/command.log.gz").read_bytes()).hexdigest()
-    assert [path for path in both.work.iterdir() if path.is_dir()] == []
+    assert {path.name for path in both.work.iterdir()} == {"begun", "end"}
     assert list(pod.input_dir.iterdir()) == []
 
 
@@ -275,6 +275,23 @@ def test_a_sidecar_that_was_started_again_ends_the_pod(pod: Pod, root_file: Path
     ended = both.run(COPY)
     assert (ended.code, pod.results()) == (TRY_AGAIN, [])
     assert "was started again" in ended.termination_message
+
+
+@pytest.mark.parametrize("taken", ["1", "1 ../work/end.part"])
+def test_a_sidecar_that_cannot_write_ends_the_pod_once_what_is_done_is_published(
+    pod: Pod, root_file: Path, taken: str
+) -> None:
+    """A folder of that name refuses it as a full disk does."""
+    both = pair(pod, shard(root_file, "a"), shard(root_file, "b"))
+    ended = both.run(f'{COPY}; cd "$OUTPUT_DIR/.."; mkdir {taken}')
+    assert (ended.code, pod.results(), both.published()) == (TRY_AGAIN, ["a.json"], ["a/copy.root"])
+    assert ended.termination_message.startswith("the pod cannot go on: [Errno 17] File exists")
+
+
+def test_a_file_whose_name_is_no_unicode_is_refused_in_words(pod: Pod, root_file: Path) -> None:
+    ended = pair(pod, shard(root_file)).run("""touch "$OUTPUT_DIR/$(printf 'a\\377')" """)
+    assert (ended.code, pod.results()) == (BAD_INPUT, [])
+    assert "Traceback" not in ended.stderr
 
 
 def test_what_is_wrong_with_the_sidecar_ends_the_pod(pod: Pod, root_file: Path) -> None:

@@ -76,6 +76,14 @@ def test_a_submission_that_is_refused_fails_at_once_and_says_why(site: Site, sta
     assert [request for request in asked if request.startswith("POST")] == asked[:1]
 
 
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_proxys_page_fails_a_submission_in_words(site: Site, status: int) -> None:
+    page = Fault("status", status, {"Content-Type": "text/html; charset=latin-1"}, "<html>Zur\u00fcck</html>")
+    site.api.inject(page, into="/jobs")
+    with pytest.raises((TaskFailed, TaskFailedForGood), match=r"cluster kubecon-demo-0: cannot create Job"):
+        submit(site)
+
+
 def test_a_submission_gives_up_in_the_end(site: Site) -> None:
     site.api.inject(*[refusal(503)] * 50, into="/jobs")
     with pytest.raises(AirflowException, match=r"cannot create Job .*: 503"):

@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 
 Step = int | str | dict[str, Any]
-"""An HTTP status to refuse with, a fault of the connection ("reset", "half"), or a list of Jobs to give."""
+"""An HTTP status to refuse with, a fault of the connection ("reset", "half"), a proxy's
+"page", also as a refusal in another encoding ("odd"), or a list of Jobs to give."""
 
 
 class ScriptedApi:
@@ -73,13 +74,13 @@ class ScriptedApi:
         if request.method == "DELETE":
             self.removed.append(name)
             self.pods = [pod for pod in self.pods if pod["spec"].get("nodeName") != name]
-            return web.json_response({})
-        return web.json_response(self.nodes[name])
+            return web.json_response({"kind": "Status"})
+        return web.json_response({"kind": "Node"} | self.nodes[name])
 
     async def patch(self, request: web.Request) -> web.Response:
         """Note what is to become of a Job."""
         self.patches.append((request.match_info["name"], await request.json()))
-        return web.json_response({})
+        return web.json_response({"kind": "Job"})
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
         """Return the next step of the script."""
@@ -89,6 +90,10 @@ class ScriptedApi:
             return web.json_response({"message": f"told to say {step}"}, status=step)
         if isinstance(step, dict):
             return web.json_response(step)
+        if step == "page":
+            return web.Response(text="<html>Please log in</html>")
+        if step == "odd":
+            return web.Response(status=503, body=b"<html>Zur\xfcck</html>")
         if step == "half":
             body = json.dumps({"items": []}).encode()
             response = web.StreamResponse(headers={"Content-Length": str(2 * len(body))})

@@ -32,9 +32,9 @@ def provider_of(assignment: ClusterRun) -> Provider:
     return provider
 
 
-def connect(assignment: ClusterRun) -> KubeCluster:
-    """Return a planned run's cluster, connected."""
+def connect(assignment: ClusterRun, *, once: bool = False) -> KubeCluster:
+    """Return a planned run's cluster, connected; `once` for who will come again, and repeats no request."""
     from higgsdemo.kubernetes.api import KubeCluster
 
     cluster = assignment.cluster
-    return KubeCluster(cluster.name, cluster.namespace, provider_of(assignment).connect())
+    return KubeCluster(cluster.name, cluster.namespace, provider_of(assignment).connect(), once=once)

@@ -72,12 +72,13 @@ def look(assignments: Iterable[ClusterRun], warn: Warn) -> list[Leftover]:
 def others_at_work(assignment: ClusterRun, run: str | None) -> list[str]:
     """Return the runs that work on the cluster, but for a run of its campaign, or all of them (None).
 
-    In whatever namespace: each would end with the cluster.
+    In whatever namespace: each would end with the cluster. One that is silent takes a minute; who asks comes
+    again.
 
     :raises ClusterError: or KubeError, when the cluster does not tell.
     """
     ours = label_value(assignment.run.campaign)
-    at_work = {owner for owner, works in connect(assignment).owned(everywhere=True) if works}
+    at_work = {owner for owner, works in connect(assignment, once=True).owned(everywhere=True) if works}
     return [
         f"the run {run_mark} of {campaign}"
         for campaign, run_mark in sorted(at_work)

@@ -37,9 +37,10 @@ class Applied(NamedTuple):
 class KubeCluster:
     """Our objects in one namespace of one cluster."""
 
-    def __init__(self, name: str, namespace: str, api: ApiClient) -> None:
+    def __init__(self, name: str, namespace: str, api: ApiClient, *, once: bool = False) -> None:
+        """Take a client; `once` lets it make each request only once."""
         self.name, self.namespace = name, namespace
-        self._api = make_patient(api)
+        self._api = make_patient(api, once=once)
         self._core, self._batch, self._apps = CoreV1Api(api), BatchV1Api(api), AppsV1Api(api)
         self._apis = self._core, self._batch, self._apps, NetworkingV1Api(api)
 

@@ -1,7 +1,7 @@
 """Requests to a cluster's API: patient with one that is busy, with errors that people can act on."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,16 +41,44 @@ class KubeError(ExplainedError):
         self.status = status
 
 
-def make_patient(api: ApiClient) -> ApiClient:
-    """Let a client repeat its requests, with a time-out for each."""
-    api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY
+def make_patient(api: ApiClient, *, once: bool = False) -> ApiClient:
+    """Let a client repeat its requests, unless `once`, with a time-out for each, and believe only the API."""
+    api.rest_client.pool_manager.connection_pool_kw["retries"] = RETRY.new(total=0) if once else RETRY
     asked = api.rest_client.request
 
     def request(method: str, url: str, **arguments: Any) -> Any:
-        return asked(method, url, **arguments | {"_request_timeout": ANSWER_IN})
+        with decodable(ApiException):
+            answer = asked(method, url, **arguments | {"_request_timeout": ANSWER_IN})
+            if arguments.get("_preload_content", True):
+                check_answer(answer.data, ApiException)
+            return answer
 
     api.rest_client.request = request
     return api
+
+
+def check_answer(body: bytes, error: Callable[..., Exception]) -> None:
+    """Raise a client's error, a temporary one, unless this is an answer of the API.
+
+    Of a proxy's page, even with status 200, the clients would make an object without content.
+    """
+    try:
+        said = json.loads(body)
+    except ValueError:
+        said = None
+    if not (isinstance(said, dict) and said.keys() & {"kind", "gitVersion"}):
+        raise error(status=502, reason="what answers there is not a Kubernetes API; is a proxy in between?")
+
+
+@contextmanager
+def decodable(refusal: type[Exception]) -> Iterator[None]:
+    """Give a client only refusals that it can decode: a proxy's may be in any encoding."""
+    try:
+        yield
+    except refusal as error:
+        told: Any = error
+        told.body = (told.body or b"").decode(errors="replace").encode()
+        raise
 
 
 @contextmanager

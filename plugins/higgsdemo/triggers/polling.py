@@ -10,7 +10,7 @@ import json
 import random
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import greenback
@@ -23,7 +23,7 @@ from kubernetes_asyncio.client.rest import RESTResponse
 
 from higgsdemo.clusters import ClusterError
 from higgsdemo.deadline import is_over, too_late
-from higgsdemo.kubernetes.requests import FINAL, reason
+from higgsdemo.kubernetes.requests import FINAL, check_answer, decodable, reason
 from higgsdemo.triggers.base import ClusterRunTrigger
 
 PASSING = {408, 410, 425, 429, 500, 502, 503, 504}  # temporary HTTP statuses
@@ -78,7 +78,7 @@ class PollingTrigger(ClusterRunTrigger):
         failures, refused, last_answer = 0, False, clock()
         while not self._over:
             try:
-                async with self.provider.connect_async() as api:
+                async with self._connected() as api:
                     while not self._over:
                         async with asyncio.timeout(ANSWER_IN):
                             payload = await self.poll(api) or await self._out_of_time(api)
@@ -99,6 +99,22 @@ class PollingTrigger(ClusterRunTrigger):
                 self.log.warning("%s; asking again in %.0f s", self._explain(error), pause)
                 await asyncio.sleep(pause)
         raise asyncio.CancelledError
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[ApiClient]:
+        """Return a client that believes only the API, as the synchronous one does."""
+        async with self.provider.connect_async() as api:
+            asked = api.rest_client.request
+
+            async def request(method: str, url: str, **arguments: Any) -> Any:
+                with decodable(ApiException):
+                    answer = await asked(method, url, **arguments)
+                    if arguments.get("_preload_content", True):
+                        check_answer(answer.data, ApiException)
+                    return answer
+
+            api.rest_client.request = request  # type: ignore[method-assign,assignment]
+            yield api
 
     def warn(self, why: str | None) -> None:
         """Log an obstacle once it is new, but not too often: each try may word it differently."""
@@ -129,7 +145,7 @@ class PollingTrigger(ClusterRunTrigger):
                         return
                     if not await has_ended(self.task_instance):
                         return
-                    async with self.provider.connect_async() as api:
+                    async with self._connected() as api:
                         await self.stop(api)
             except Exception as error:  # noqa: BLE001  # whatever it is, people must know what still runs
                 if _final(error) or clock() > give_up:

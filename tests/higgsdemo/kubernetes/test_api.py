@@ -245,18 +245,19 @@ def test_an_unreachable_cluster_is_named(kube: Kube, monkeypatch: pytest.MonkeyP
         away.ensure_namespace()
 
 
+@pytest.mark.parametrize(("once", "tries"), [(False, 7), (True, 1)])
 def test_a_cluster_that_falls_silent_is_not_waited_for_without_end(
-    kube: Kube, monkeypatch: pytest.MonkeyPatch
+    kube: Kube, monkeypatch: pytest.MonkeyPatch, once: bool, tries: int
 ) -> None:
     monkeypatch.setattr(requests, "RETRY", requests.RETRY.new(backoff_factor=0, backoff_jitter=0))
     monkeypatch.setattr(requests, "ANSWER_IN", (1.0, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and that is all
         server = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        away = KubeCluster("kube", "n", reached_with(kube, server=server))
+        away = KubeCluster("kube", "n", reached_with(kube, server=server), once=once)
         with pytest.raises(KubeError, match=r"cannot delete Secret objects: no answer from .*timed out"):
             away.remove(ALL)
         silent.setblocking(False)
-        for _ in range(7):
+        for _ in range(tries):
             silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
             silent.accept()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from higgsdemo.triggers import prepull
+from higgsdemo.triggers import polling, prepull
 from higgsdemo.triggers.prepull import PrepullTrigger
 from planned_runs import planned
 from scripted_api import Step, scripted_api
@@ -29,6 +29,14 @@ async def waited(monkeypatch: pytest.MonkeyPatch, *script: Step) -> tuple[dict[s
 
 async def test_the_wait_ends_when_every_node_holds_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await waited(monkeypatch, nodes(0), nodes(2), nodes(3)) == ({"nodes": 3}, 3)
+
+
+@pytest.mark.parametrize("answer", ["page", "odd", {}])
+async def test_what_a_proxy_answers_does_not_end_the_wait(
+    monkeypatch: pytest.MonkeyPatch, answer: Step
+) -> None:
+    monkeypatch.setattr(polling, "LONGEST_PAUSE", 0.02)
+    assert await waited(monkeypatch, nodes(0), answer, nodes(3)) == ({"nodes": 3}, 3)
 
 
 @pytest.mark.parametrize("ready", [0, 2])

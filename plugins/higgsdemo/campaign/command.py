@@ -7,7 +7,7 @@ refused, as everything here is written to Jobs, logs and the run's folder for al
 import re
 from typing import Any
 
-from higgsdemo.campaign.rule import is_credential
+from higgsdemo.campaign.rule import credentials
 
 COMMAND = "command"
 COUNTED = ("own", COMMAND)  # the workloads whose histograms the campaign describes
@@ -30,10 +30,6 @@ NEEDED = {"own": ("image", "histograms"), COMMAND: ("image", "command")}
 """The fields that a workload must have."""
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-_KEY = re.compile(
-    r"(AKIA|ASIA)[A-Z0-9]{16}|-----BEGIN|\bgh[a-z]_\w{20}|\bxox[a-z]-|\beyJ[\w-]{10,}\.|://[^/\s]*:[^/\s]*@"
-    r"|^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+=]{40}$"  # the last: a secret key of Amazon or Google
-)
 
 
 def words(value: Any) -> list[str] | str:
@@ -55,7 +51,7 @@ def variables(value: Any) -> dict[str, str]:
             raise ValueError
         if name in GIVEN:
             raise ValueError(f"each command is given {name}")
-        if is_credential(name) or _KEY.search(text):
+        if any(credentials({name: text})):
             raise ValueError(f"{name} looks like a key, and everybody may read this")
     return value
 

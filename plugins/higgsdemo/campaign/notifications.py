@@ -11,8 +11,7 @@ from pydantic import Field
 
 from higgsdemo.campaign.fields import ClassPath
 from higgsdemo.campaign.problems import Problem
-from higgsdemo.campaign.rule import Model, is_credential
-from higgsdemo.wording import quote
+from higgsdemo.campaign.rule import Model, credentials
 
 
 class Notifier(Model):
@@ -41,7 +40,5 @@ class Notifications(Model):
         for name, notifiers in (("on_success", self.on_success), ("on_failure", self.on_failure)):
             for number, notifier in enumerate(notifiers):
                 path = ("notifications", name, number, "kwargs")
-                for key in notifier.kwargs:
-                    if is_credential(key):
-                        text = f"has {quote(key)}: credentials belong in an Airflow connection"
-                        yield Problem(path, text)
+                for within in credentials(notifier.kwargs):
+                    yield Problem((*path, *within), "is a credential, which belongs in an Airflow connection")

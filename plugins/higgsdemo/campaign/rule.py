@@ -9,7 +9,7 @@ import inspect
 import operator
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -31,7 +31,10 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 from higgsdemo.wording import did_you_mean, quote
 
 _CREDENTIAL = re.compile(r"access|secret|token|passw|credential|[^a-z]key$|^key$", re.IGNORECASE)
-
+_KEY = re.compile(
+    r"(AKIA|ASIA)[A-Z0-9]{16}|-----BEGIN|\bgh[a-z]_\w{20}|\bxox[a-z]-|\beyJ[\w-]{10,}\.|://[^/\s]*:[^/\s]*@"
+    r"|^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9/+=]{40}$"  # the last: a secret key of Amazon or Google
+)
 
 PLANNED = "planned"  # validation context of what `plan` has returned and Airflow has stored
 
@@ -76,6 +79,18 @@ def _in_brackets(description: str | None) -> str:
 def is_credential(key: str) -> bool:
     """Return whether a field of this name would hold a secret, and not the id of a connection."""
     return _CREDENTIAL.search(key) is not None and not key.endswith("conn_id")
+
+
+def credentials(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield where, in whatever a field holds, a name or a text is that of a secret."""
+    if isinstance(value, str) and _KEY.search(value):
+        yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+    for name, part in inside:
+        if isinstance(name, str) and is_credential(name):
+            yield (*path, name)
+        else:
+            yield from credentials(part, (*path, name))
 
 
 @cache

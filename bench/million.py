@@ -169,8 +169,8 @@ def _sink() -> Iterator[str]:
 
 def _take_all(port: int) -> None:
     async def answer(request: web.Request) -> web.Response:
-        body = await request.json() if request.method in ("POST", "PATCH") else {}
-        body["metadata"] = body.get("metadata", {}) | {"uid": "sink"}
+        asked = await request.json() if request.method in ("POST", "PATCH") else {}
+        body = {"kind": "Status"} | asked | {"metadata": asked.get("metadata", {}) | {"uid": "sink"}}
         return web.json_response(body, status=201 if request.method == "POST" else 200)
 
     app = web.Application(client_max_size=LARGEST)

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     say(f"Reading {len(keys):,} results ...")
     with s3(keys) as store:
         store.delay = ANSWER_IN
-        together, in_turn = measure(_read, [(keys,)]).cost, measure(_read_in_turn, [(keys,)]).cost
+        together, in_turn = (measure(_read, [(keys, at_once)]).cost for at_once in (True, False))
     findings = (
         f"A result takes {each:.2f} ms of CPU and {kept:.2f} kB of memory.",
         f"{len(keys):,} results are read in {number(together.seconds)} s; one after the other takes "
@@ -52,18 +52,11 @@ def run(options: argparse.Namespace, say: Say) -> Report:
     return Report(__doc__.partition("\n")[2], found, findings, packages=("pydantic", "obstore"))
 
 
-def _read(keys: list[str]) -> Callable[[], int]:
+def _read(keys: list[str], at_once: bool) -> Callable[[], int]:
     from higgsdemo.storage.object_store import ObjectStore
 
     store = ObjectStore(f"s3://{BUCKET}", CONNECTION)
-    return lambda: sum(1 for _ in store.read_all(keys))
-
-
-def _read_in_turn(keys: list[str]) -> Callable[[], int]:
-    from higgsdemo.storage.object_store import ObjectStore
-
-    store = ObjectStore(f"s3://{BUCKET}", CONNECTION)
-    return lambda: sum(1 for _ in map(store.read, keys))
+    return lambda: sum(1 for _ in (store.read_all(keys) if at_once else map(store.read, keys)))
 
 
 def _merge(files: int) -> Callable[[], int]:

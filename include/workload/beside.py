@@ -58,11 +58,7 @@ def serve(settings: Settings, environ: Mapping[str, str], report: Report) -> Non
     """
     work, asked = work_dir(environ), Asked.of(environ)
     os.umask(_SHARED)
-    try:
-        with (work / "begun").open("x") as file:
-            file.write(f"{TryAgain.exit_code}\n")
-    except FileExistsError:
-        raise TryAgain("the sidecar has ended and was started again: its log may say why") from None
+    _begin(work)
     shards = read_shards(settings.manifest, settings.index)
     live = LiveCopy(settings.live_url, settings.live_key, report)
     failures: dict[str, BadInput | TryAgain] = {}
@@ -104,12 +100,21 @@ def serve(settings: Settings, environ: Mapping[str, str], report: Report) -> Non
         raise all_in_one(failures, len(shards))
 
 
+def _begin(work: Path) -> None:
+    """Note that the sidecar was started; raise `TryAgain` when it was before."""
+    try:
+        with (work / "begun").open("x") as file:
+            file.write(f"{TryAgain.exit_code}\n")  # what it ends with when it cannot write another (`end`)
+    except FileExistsError:
+        raise TryAgain("the sidecar has ended and was started again: its log may say why") from None
+
+
 def end(code: int, environ: Mapping[str, str]) -> NoReturn:
     """Let the command's container end with this exit code, and wait for SIGTERM: what ends is restarted."""
     work = work_dir(environ)
     try:
         _write(work / "end", f"{code}\n")
-    except OSError:  # a full disk has still room for another name
+    except OSError:  # a full disk still has room for a name
         (work / "begun").rename(work / "end")
     while True:
         threading.Event().wait()

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -186,6 +187,7 @@ def test_a_run_started_by_the_form_fills_the_page(
         eventually(filled, "all shards are shown as done")
         assert len(seen) >= 3
         frame.locator("#state", has_text="success").wait_for(timeout=480_000)
+        assert quote(run, safe="") in str(frame.locator("#run-link").get_attribute("href"))
         seen_by_none = str(frame.locator("#canvas").get_attribute("aria-label"))
         assert "the Higgs boson is highest at 124 to 127 GeV" in seen_by_none
         assert (watched.complaints, watched.strangers) == ([], [])

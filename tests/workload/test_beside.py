@@ -277,7 +277,7 @@ def test_a_sidecar_that_was_started_again_ends_the_pod(pod: Pod, root_file: Path
     assert "was started again" in ended.termination_message
 
 
-@pytest.mark.parametrize("taken", ["1", "1 ../work/end.part"])
+@pytest.mark.parametrize("taken", ["1", "1 end.part"])
 def test_a_sidecar_that_cannot_write_ends_the_pod_once_what_is_done_is_published(
     pod: Pod, root_file: Path, taken: str
 ) -> None:

@@ -23,7 +23,9 @@ from higgsdemo.tolerance import tell_excess
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+    from higgsdemo.catalogue import Catalogue
     from higgsdemo.datasets.expected import ExpectedShards
+    from higgsdemo.publication.numbers import Numbers
     from higgsdemo.publication.summarise import LeftOut
     from higgsdemo.publication.summary import FailedShard, Summary
     from higgsdemo.results.files import FileLists
@@ -124,12 +126,7 @@ class MergeResultsOperator(ResultsOperator):
         store.write(run_folder.SUMS, saved_sums(run.counted).dump_json(numbers.sums))
         store.write(run_folder.CORRUPT, json.dumps(list(merge.corrupt)).encode())
         store.write(run_folder.CHART, json.dumps(numbers.chart).encode())
-        for name, content in numbers.exports.items():
-            self.keep(store, assignments[0], name, content)
-        if numbers.candidates and numbers.candidates.events:
-            with TemporaryDirectory() as folder:
-                path = merge.candidates.write(Path(folder, run_folder.CANDIDATES), catalogue)
-                self.keep(store, assignments[0], run_folder.CANDIDATES, path)
+        self._export(store, assignments[0], numbers, merge, catalogue)
         refs = (ref for one in assignments for ref in one.cluster.datasets)
         return summarise(
             run.campaign,
@@ -148,6 +145,17 @@ class MergeResultsOperator(ResultsOperator):
             took=took(run, merge.work, clusters),
             certified_pb=certified_luminosity(store, refs, catalogue),
         )
+
+    def _export(
+        self, store: ObjectStore, assignment: ClusterRun, numbers: Numbers, merge: Merge, catalogue: Catalogue
+    ) -> None:
+        """Write the spectrum in the field's formats, and the candidates that the results name."""
+        for name, content in numbers.exports.items():
+            self.keep(store, assignment, name, content)
+        if numbers.candidates and numbers.candidates.events:
+            with TemporaryDirectory() as folder:
+                path = merge.candidates.write(Path(folder, run_folder.CANDIDATES), catalogue)
+                self.keep(store, assignment, run_folder.CANDIDATES, path)
 
     def _failures(self, store: ObjectStore, assignments: list[ClusterRun]) -> list[FailedShard]:
         """Return what the clusters' tasks have noted of failed shards."""

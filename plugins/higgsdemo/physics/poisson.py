@@ -1,6 +1,6 @@
 """The interval of a count: the means of a Poisson distribution that it is compatible with.
 
-``hist.intervals`` gives the same numbers, but imports all statistics of scipy: a second of the page's start.
+``hist.intervals`` gives the same numbers, but imports all statistics of scipy, half a second of CPU.
 """
 
 from math import erf, sqrt

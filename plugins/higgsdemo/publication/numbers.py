@@ -1,4 +1,4 @@
-"""What the merged results of a run say: its spectrum, with all that is written and drawn of it."""
+"""What the merged results of a run say: the spectrum, what follows from it, and its files for others."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -110,11 +110,7 @@ def summarise(
         weights=spectrum.weights,
         absent_samples=list(spectrum.absent),
         lacking=spectrum.lacking,
-        unassigned={
-            dataset: {name: _entries(bins) for name, bins in (total.counts or total.weights.sums).items()}
-            for dataset, total in sums.items()
-            if dataset in spectrum.unassigned
-        },
+        unassigned={name: _selected(total) for name, total in sums.items() if name in spectrum.unassigned},
         failures=failed[:FAILURES_LISTED],
         left_out=left_out.number,
         unexpected=left_out.first,
@@ -157,6 +153,11 @@ def _shards(
         },
         "missing": {dataset: shards for dataset, shards in missing.items() if shards},
     }
+
+
+def _selected(total: DatasetSum) -> dict[str, int | float]:
+    """Return the selected events of a dataset by channel, or what they weigh by histogram."""
+    return {name: _entries(bins) for name, bins in (total.counts or total.weights.sums).items()}
 
 
 def _entries(bins: NDArray[Any]) -> int | float:
